@@ -1,0 +1,102 @@
+"""The passport: what must agree before a student may draw with a teacher's planes."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
+
+
+@dataclass(frozen=True)
+class Passport:
+    """Everything about a teacher that a student's planes depend on; travels with every student checkpoint.
+
+    Attributes:
+        kind: "eg3d", "toy", …: which package of `teachers` reads it.
+        name: what a person calls it.
+        plane_axes: the world coordinates along width and height of each plane (`Triplane.axes`).
+        plane_channels: feature channels of one plane.
+        plane_resolution: side of a plane in texels.
+        box_size: side of the cube that the planes span, world units.
+        near, far: first and last depth of a ray; equal to None where they follow from the box.
+        focal: normalised focal length of the teacher's training cameras.
+        camera_radius, camera_pivot: their distance from the origin and what they look at.
+        render_resolution: side of the volume rendering.
+        image_resolution: side of the final image.
+        depth_samples, importance_samples: ray samples of the two passes.
+        background: "black", "white" or "matte".
+        super_resolution: "none", "2X", "4X", "8X", "8XDC".
+        sr_latent: which latent the super-resolution is given.
+        options: what a teacher has beyond its kind's published form (density prior, plane head, …), by name.
+        source_hash: sha256 of the file that the weights came from (a pickle, or the weights themselves).
+        licence: of the weights, in a sentence.
+    """
+
+    kind: str
+    name: str
+    plane_axes: tuple[str, str, str]
+    plane_channels: int
+    plane_resolution: int
+    box_size: float
+    near: float | None
+    far: float | None
+    focal: float
+    camera_radius: float
+    camera_pivot: tuple[float, float, float]
+    render_resolution: int
+    image_resolution: int
+    depth_samples: int
+    importance_samples: int
+    background: str
+    super_resolution: str
+    sr_latent: SuperResolutionLatent
+    source_hash: str
+    licence: str
+    options: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
+        """Raises ValueError that names both sides and every differing field, unless the passports agree.
+
+        `name` and `licence` may differ: they don't change a picture.
+        """
+        ignored = {"name", "licence"}
+        differences = [
+            f"  {f.name}: {mine} has {getattr(self, f.name)!r}, {others} has {getattr(other, f.name)!r}"
+            for f in dataclasses.fields(self)
+            if f.name not in ignored and getattr(self, f.name) != getattr(other, f.name)
+        ]
+        if differences:
+            raise ValueError(
+                f"{mine} (teacher {self.name!r}) and {others} (teacher {other.name!r}) do not belong together:\n"
+                + "\n".join(differences)
+                + "\nUse the teacher that the student was distilled from, or distil a new student."
+            )
+
+    def to_json(self) -> str:
+        """Indented JSON with every field."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Passport":
+        """Reads a parsed passport; ValueError on another schema version, missing or unknown fields."""
+        version = values.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"passport has schema version {version!r}, this trilift reads {SCHEMA_VERSION}: convert the checkpoint again")
+        names = {f.name for f in dataclasses.fields(cls)}
+        unknown, missing = sorted(set(values) - names), sorted(names - set(values) - {"options"})
+        if unknown or missing:
+            raise ValueError(f"passport is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing fields {missing}")
+        return cls(**{**values, "plane_axes": tuple(values["plane_axes"]), "camera_pivot": tuple(values["camera_pivot"])})
+
+    @classmethod
+    def read(cls, path: Path) -> "Passport":
+        """Reads a passport JSON file."""
+        try:
+            return cls.from_dict(json.loads(path.read_text()))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not a passport: {error}") from error

@@ -1,0 +1,1 @@
+"""Cameras, triplanes and volume rendering, shared by every teacher and every student."""

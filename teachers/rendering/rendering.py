@@ -1,0 +1,36 @@
+"""What a volume renderer returns, and the jitter that it can be given."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One picture per camera.
+
+    Attributes:
+        image: final RGB, nominally in [-1, 1], not clamped.
+        image_raw: RGB of the volume rendering before super-resolution (the same as `image` without one).
+        feature_image: all colour channels of the decoder, in the range of `image_raw`; its first three are `image_raw`.
+        depth: expected distance from the camera centre, world units.
+        opacity: sum of the compositing weights, in [0, 1].
+    """
+
+    image: Float[Tensor, "batch 3 height width"]
+    image_raw: Float[Tensor, "batch 3 raw_height raw_width"]
+    feature_image: Float[Tensor, "batch feature raw_height raw_width"]
+    depth: Float[Tensor, "batch 1 raw_height raw_width"]
+    opacity: Float[Tensor, "batch 1 raw_height raw_width"]
+
+
+@dataclass(frozen=True)
+class RayJitter:
+    """Uniform numbers in [0, 1) that place the samples of every ray: makes rendering a pure function."""
+
+    coarse: Float[Tensor, "batch ray coarse"]
+    fine: Float[Tensor, "batch ray fine"]
+
+    def __getitem__(self, rays: slice) -> "RayJitter":
+        return RayJitter(self.coarse[:, rays], self.fine[:, rays])

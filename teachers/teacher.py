@@ -1,0 +1,53 @@
+"""What every teacher can do: z → ws → planes → pictures."""
+
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .passport import Passport
+from .rendering.camera import Camera
+from .rendering.rendering import RayJitter, Rendering
+from .rendering.triplane import Triplane
+
+
+class Teacher(Protocol):
+    """A frozen 3D GAN.
+
+    Its parameters never require gradients and it is never in training mode, but its methods are differentiable in
+    latents, planes and cameras (inversion needs that). Synthesise once per identity, then render from many cameras.
+    """
+
+    passport: Passport
+    z_dim: int
+    renderer: nn.Module
+    """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student starts from (as a copy)."""
+
+    def map_latents(
+        self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
+    ) -> Float[Tensor, "batch layer w_dim"]:
+        """z (and the conditioning camera, where the teacher has one) → ws, pulled to the mean by `truncation`."""
+        ...
+
+    def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
+        """ws → the triplane of one identity per row."""
+        ...
+
+    def render(
+        self,
+        triplane: Triplane,
+        camera: Camera,
+        *,
+        ws: Float[Tensor, "batch layer w_dim"] | None = None,
+        jitter: RayJitter | None = None,
+    ) -> Rendering:
+        """One picture per row of triplane and camera.
+
+        `ws` is needed only where the passport says that super-resolution takes the teacher's w. Without `jitter` the ray
+        samples sit in the middle of their strata: the same picture every time.
+        """
+        ...
+
+    def mean_latent(self) -> Float[Tensor, "1 layer w_dim"]:
+        """The average ws: truncation 0."""
+        ...
