@@ -1,0 +1,1 @@
+"""Students: one photograph in, the planes of a head out. Start with `two_stage.py`."""

@@ -1,0 +1,53 @@
+"""The first half: deep features and a transformer that carries the face from the photograph's pose to the canonical frame."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .attention import SegformerBlock
+from .patches import OverlapPatchEmbed
+
+
+class CanonicalLift(nn.Module):
+    """Patches, transformer blocks, pixel shuffle, and convolutions that enlarge (rows 3-7 of LP3D's figure A10).
+
+    Args:
+        in_channels: channels of the backbone.
+        dim: token channels; divisible by 4 for the pixel shuffle.
+        blocks, heads, mlp_ratio: of the transformer; it attends without sequence reduction.
+        patch_stride: how many backbone pixels a side go into one token.
+        widths: output channels of the convolutions behind the pixel shuffle.
+        upsamplings: how many of them see their input doubled first.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        dim: int,
+        blocks: int,
+        heads: int,
+        mlp_ratio: float,
+        patch_stride: int,
+        widths: Sequence[int],
+        upsamplings: int,
+    ) -> None:
+        super().__init__()
+        self.out_channels = widths[-1]
+        self.upsamplings = upsamplings
+        self.patches = OverlapPatchEmbed(in_channels=in_channels, dim=dim, stride=patch_stride)
+        self.blocks = nn.Sequential(*(SegformerBlock(dim=dim, heads=heads, mlp_ratio=mlp_ratio) for _ in range(blocks)))
+        before = [dim // 4, *widths]
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False))
+
+    def forward(self, deep: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
+        features = F.pixel_shuffle(self.blocks(self.patches(deep)), 2)
+        for index, convolution in enumerate(self.convolutions):
+            if index < self.upsamplings:
+                features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+            features = convolution(features)
+            if index + 1 < len(self.convolutions):
+                features = F.relu(features)
+        return features

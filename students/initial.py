@@ -1,0 +1,22 @@
+"""Initial weights of networks without batch normalisation."""
+
+from torch import nn
+
+
+def initialise(network: nn.Module) -> None:
+    """Kaiming normal (fan in, as activations are kept) for convolutions, truncated normal 0.02 for linear layers, zero biases.
+
+    Depthwise convolutions sit behind a linear layer inside a residual branch, where Kaiming's gain does no harm.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def scale_weight(convolution: nn.Conv2d, factor: float) -> None:
+    """Multiplies a convolution's weights; what keeps a sum of many residual branches, or a first prediction, small."""
+    convolution.weight.data.mul_(factor)
