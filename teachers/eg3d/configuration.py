@@ -1,0 +1,109 @@
+"""The numbers that an EG3D generator is built from: config.json of a teacher folder."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from teachers.rendering.triplane import EG3D_AXES
+
+
+@dataclass(frozen=True)
+class EG3DConfiguration:
+    """Defaults are the published FFHQ 512² generator's.
+
+    Attributes:
+        z_dim, w_dim, mapping_layers: of the mapping network.
+        label_dim: 25, or 0 without camera conditioning.
+        label_scale: factor on the label; 0 blanks it.
+        condition_is_zero: the mapping always sees a zero label (cars).
+        plane_resolution, plane_channels, plane_axes, box_size: of the triplane.
+        channel_base, channel_max: widths of the synthesis network.
+        hidden_channels, feature_channels, decoder_learning_rate: of the decoder.
+        near, far: ray limits, None for both: from the box.
+        depth_samples, importance_samples, in_disparity: of the rays.
+        render_resolution, image_resolution: of the raw and the final image.
+        background: "black", "white", or "matte" (white behind the matte; the discriminator sees the matte).
+        super_resolution: "none", "2X", "4X", "8X", "8XDC".
+        sr_latent: which latent the super-resolution is given.
+        sr_antialias: filter when it has to shrink its input.
+        has_noise: whether the layers carry noise images (published weights do).
+        noise: "const" adds them, "none" doesn't.
+        focal, camera_radius, camera_pivot: the training cameras.
+        density_gain, logit_gain, prior_ellipsoids, first_pass, extend_towards_camera: options beyond EG3D (see `RaySampling`,
+            `Decoder`, `EllipsoidPrior`), off by default.
+    """
+
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 2
+    label_dim: int = 25
+    label_scale: float = 1.0
+    condition_is_zero: bool = False
+    plane_resolution: int = 256
+    plane_channels: int = 32
+    plane_axes: tuple[str, str, str] = EG3D_AXES
+    box_size: float = 1.0
+    channel_base: int = 32768
+    channel_max: int = 512
+    hidden_channels: int = 64
+    feature_channels: int = 32
+    decoder_learning_rate: float = 1.0
+    near: float | None = 2.25
+    far: float | None = 3.3
+    depth_samples: int = 48
+    importance_samples: int = 48
+    in_disparity: bool = False
+    render_resolution: int = 128
+    image_resolution: int = 512
+    background: Literal["black", "white", "matte"] = "black"
+    super_resolution: str = "8XDC"
+    sr_latent: Literal["teacher_w", "w_mean", "constant_one", "none"] = "teacher_w"
+    sr_antialias: bool = True
+    has_noise: bool = True
+    noise: Literal["none", "const"] = "const"
+    focal: float = 4.2647
+    camera_radius: float = 2.7
+    camera_pivot: tuple[float, float, float] = (0.0, 0.0, 0.2)
+    density_gain: float = 1.0
+    logit_gain: float = 1.0
+    prior_ellipsoids: tuple[tuple[float, ...], ...] = ()
+    first_pass: Literal["reused", "proposal"] = "reused"
+    extend_towards_camera: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.super_resolution == "none") != (self.sr_latent == "none"):
+            raise ValueError(f"super_resolution={self.super_resolution!r} does not go with sr_latent={self.sr_latent!r}")
+        if self.super_resolution == "none" and self.render_resolution != self.image_resolution:
+            raise ValueError(
+                f"without super-resolution rays are cast at the final resolution: render_resolution is {self.render_resolution}, "
+                f"image_resolution {self.image_resolution}"
+            )
+        if self.background not in ("black", "white", "matte"):
+            raise ValueError(f"background is {self.background!r}: use black, white or matte")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What goes beyond EG3D, by name; empty for a published generator."""
+        names = ("density_gain", "logit_gain", "prior_ellipsoids", "first_pass", "extend_towards_camera", "hidden_channels", "feature_channels", "in_disparity")
+        defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        return {name: _plain(getattr(self, name)) for name in names if getattr(self, name) != defaults[name]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists."""
+        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "EG3DConfiguration":
+        """Reads `to_dict`'s result; ValueError names unknown keys."""
+        unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
+        if unknown:
+            raise ValueError(f"EG3D configuration has unknown keys {unknown}: it was written by another version of trilift")
+        return cls(**{key: _tuples(value) for key, value in values.items()})
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,128 @@
+"""The generator's networks, with the parameter names of published checkpoints."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from teachers.rendering.camera import Camera
+from teachers.rendering.renderer import RaySampling, TriplaneRenderer
+from teachers.rendering.triplane import Triplane
+from teachers.stylegan.mapping import MappingNetwork
+from teachers.stylegan.synthesis import SynthesisNetwork
+
+from .configuration import EG3DConfiguration
+from .decoder import Decoder, EllipsoidPrior
+from .superresolution import SuperResolution
+
+
+class Backbone(nn.Module):
+    """Mapping and synthesis: z → ws → an image whose channels are the three planes."""
+
+    def __init__(self, config: EG3DConfiguration) -> None:
+        super().__init__()
+        self.synthesis = SynthesisNetwork(
+            w_dim=config.w_dim,
+            resolution=config.plane_resolution,
+            image_channels=3 * config.plane_channels,
+            channel_base=config.channel_base,
+            channel_max=config.channel_max,
+            has_noise=config.has_noise,
+        )
+        self.mapping = MappingNetwork(z_dim=config.z_dim, label_dim=config.label_dim, w_dim=config.w_dim, num_layers=config.mapping_layers)
+
+
+class Generator(nn.Module):
+    """EG3D's generator: trainable, differentiable, without any notion of being a teacher.
+
+    Attributes:
+        renderer: draws its planes; shares `decoder` and `superresolution`.
+        convolution_dtype: of the synthesis network (bfloat16 halves the time where the machine has it).
+    """
+
+    def __init__(self, config: EG3DConfiguration) -> None:
+        super().__init__()
+        self.config = config
+        self.convolution_dtype = torch.float32
+        self.backbone = Backbone(config)
+        decoder, superresolution = build_decoder(config), build_superresolution(config)
+        self.renderer = build_renderer(config, decoder, superresolution)
+
+    def map_latents(
+        self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
+    ) -> Float[Tensor, "batch layer w_dim"]:
+        """z and the conditioning camera → ws, one row per layer."""
+        w = self.backbone.mapping(z, self.condition(camera, len(z)))
+        if truncation != 1:
+            w = self.backbone.mapping.w_avg.lerp(w, truncation)
+        return w[:, None].expand(-1, self.backbone.synthesis.num_ws, -1)
+
+    def condition(self, camera: Camera | None, batch: int) -> Float[Tensor, "batch label_dim"] | None:
+        """The label that the mapping network sees; without a camera: the frontal one looking at the pivot."""
+        if not self.config.label_dim:
+            return None
+        w_avg = self.backbone.mapping.w_avg
+        if camera is None:
+            zero = w_avg.new_zeros(1)
+            camera = Camera.orbit(zero, zero, radius=self.config.camera_radius, pivot=self.config.camera_pivot, focal=self.config.focal)
+        label = camera.label().to(w_avg).expand(batch, -1) * self.config.label_scale
+        return torch.zeros_like(label) if self.config.condition_is_zero else label
+
+    def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
+        """ws → planes."""
+        image = self.backbone.synthesis(ws, self.config.noise, self.convolution_dtype).float()
+        planes = image.unflatten(1, (3, self.config.plane_channels))
+        return Triplane(planes, self.config.plane_axes, self.config.box_size)
+
+
+def build_decoder(config: EG3DConfiguration) -> Decoder:
+    """The decoder of a configuration."""
+    return Decoder(
+        plane_channels=config.plane_channels,
+        hidden_channels=config.hidden_channels,
+        feature_channels=config.feature_channels,
+        learning_rate=config.decoder_learning_rate,
+        prior=EllipsoidPrior(config.prior_ellipsoids) if config.prior_ellipsoids else None,
+        logit_gain=config.logit_gain,
+    )
+
+
+def build_superresolution(config: EG3DConfiguration) -> SuperResolution | None:
+    """The super-resolution of a configuration, if it has one."""
+    if config.super_resolution == "none":
+        return None
+    return SuperResolution(
+        variant=config.super_resolution,
+        feature_channels=config.feature_channels,
+        w_dim=config.w_dim,
+        latent=config.sr_latent,
+        antialias=config.sr_antialias,
+        has_noise=config.has_noise,
+    )
+
+
+def build_renderer(config: EG3DConfiguration, decoder: nn.Module, superresolution: nn.Module | None) -> TriplaneRenderer:
+    """The renderer of a configuration around given networks."""
+    sampling = RaySampling(
+        near=config.near,
+        far=config.far,
+        box_size=config.box_size,
+        depth_samples=config.depth_samples,
+        importance_samples=config.importance_samples,
+        in_disparity=config.in_disparity,
+        density_gain=config.density_gain,
+        first_pass=config.first_pass,
+        extend_towards_camera=config.extend_towards_camera,
+    )
+    return TriplaneRenderer(
+        decoder=decoder,
+        sampling=sampling,
+        resolution=config.render_resolution,
+        background=None if config.background == "black" else 1.0,
+        super_resolution=superresolution,
+    )
+
+
+def eg3d_renderer(configuration: dict[str, object], w_mean: list[float] | None = None) -> TriplaneRenderer:
+    """A renderer with fresh weights, from `EG3DConfiguration.to_dict()`: how a student checkpoint rebuilds its own."""
+    config = EG3DConfiguration.from_dict(configuration)
+    return build_renderer(config, build_decoder(config), build_superresolution(config))

@@ -1,0 +1,105 @@
+"""From the volume rendering to the final image (EG3D sec. 3.4): two StyleGAN2 blocks on the feature image."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from teachers.stylegan.synthesis import SynthesisBlock
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the published modules.
+
+    Attributes:
+        image_resolution: side of its output.
+        native_resolution: side of the feature image that its first block takes.
+        first_up: whether the first block doubles the size.
+        channels: outputs of the two blocks.
+        resizes_larger: False: an input larger than native is refused, as in the published 4X module.
+    """
+
+    image_resolution: int
+    native_resolution: int
+    first_up: bool
+    channels: tuple[int, int]
+    resizes_larger: bool = True
+
+
+VARIANTS = {
+    "8XDC": Variant(512, 128, True, (256, 128)),
+    "8X": Variant(512, 128, True, (128, 64)),
+    "4X": Variant(256, 128, False, (128, 64), resizes_larger=False),
+    "2X": Variant(128, 64, False, (128, 64)),
+}
+"""By the suffix of their published class names (SuperresolutionHybrid8XDC, …)."""
+
+
+class SuperResolution(nn.Module):
+    """Feature image and one latent → image.
+
+    Args:
+        variant: a key of `VARIANTS`.
+        feature_channels: channels of the feature image; its first three are RGB.
+        w_dim: size of the latent.
+        latent: which latent is used: "teacher_w" (the last of ws), "w_mean" (the average w, kept in this module), or
+            "constant_one" (LP3D supp. A2: a student has no w).
+        antialias: filter when the feature image is shrunk.
+        has_noise: keep the published modules' unused noise images.
+    """
+
+    def __init__(
+        self,
+        *,
+        variant: str,
+        feature_channels: int = 32,
+        w_dim: int = 512,
+        latent: str = "teacher_w",
+        antialias: bool = True,
+        conv_clamp: float | None = 256.0,
+        has_noise: bool = True,
+    ) -> None:
+        super().__init__()
+        if variant not in VARIANTS:
+            raise ValueError(f"super-resolution {variant!r} is not known: use one of {', '.join(VARIANTS)}, or 'none'")
+        if latent not in ("teacher_w", "w_mean", "constant_one"):
+            raise ValueError(f"sr_latent is {latent!r}: use teacher_w, w_mean or constant_one")
+        self.variant = VARIANTS[variant]
+        self.latent = latent
+        self.antialias = antialias
+        first, second = self.variant.channels
+        native, up = self.variant.native_resolution, self.variant.first_up
+        middle = native * 2 if up else native
+        self.block0 = SynthesisBlock(feature_channels, first, w_dim, middle, 3, up=up, conv_clamp=conv_clamp, has_noise=has_noise)
+        self.block1 = SynthesisBlock(first, second, w_dim, middle * 2, 3, conv_clamp=conv_clamp, has_noise=has_noise)
+        self.register_buffer("w_mean", torch.zeros(w_dim), persistent=False)
+
+    def forward(
+        self, feature_image: Float[Tensor, "batch feature height width"], ws: Float[Tensor, "batch layer w_dim"] | None
+    ) -> Float[Tensor, "batch 3 out_height out_width"]:
+        """The final image; `ws` is only needed (and only looked at) for the latent "teacher_w"."""
+        latents = self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1)
+        x = self._resize(feature_image)
+        x, image = self.block0(x, x[:, :3], latents)
+        return self.block1(x, image, latents)[1]
+
+    def _latent(self, batch: int, ws: Tensor | None) -> Float[Tensor, "batch w_dim"]:
+        if self.latent == "constant_one":
+            return torch.ones_like(self.w_mean).expand(batch, -1)
+        if self.latent == "w_mean":
+            return self.w_mean.expand(batch, -1)
+        if ws is None:
+            raise ValueError("this super-resolution takes the teacher's w (sr_latent=teacher_w): give render() the ws")
+        return ws[:, -1]
+
+    def _resize(self, x: Tensor) -> Tensor:
+        native = self.variant.native_resolution
+        side = x.shape[-1]
+        if side > native and not self.variant.resizes_larger:
+            raise ValueError(f"this super-resolution takes feature images of at most {native}², got {side}²: lower render_resolution")
+        if side == native:
+            return x
+        return F.interpolate(x, size=(native, native), mode="bilinear", align_corners=False, antialias=self.antialias)

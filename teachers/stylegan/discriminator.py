@@ -1,0 +1,139 @@
+"""StyleGAN2's residual discriminator, with the camera label by projection (EG3D sec. 3.5)."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .linear import LEAKY_GAIN, EqualizedLinear, leaky_relu
+from .mapping import MappingNetwork
+from .resampling import downsample, low_pass
+
+
+class DiscriminatorConv(nn.Module):
+    """Convolution with equalised learning rate; `down` filters and halves first."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, down: bool = False, activate: bool = True, gain: float = 1.0, conv_clamp: float | None = None
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if activate else None
+        self.weight_gain = 1 / math.sqrt(in_channels * kernel**2)
+        self.down, self.gain, self.conv_clamp = down, gain, conv_clamp
+
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out out_height out_width"]:
+        """Convolution, bias and leaky ReLU (the latter two only if `activate`)."""
+        kernel = self.weight.shape[-1]
+        weight = (self.weight * (self.weight_gain if self.bias is not None else self.weight_gain * self.gain)).to(x.dtype)
+        if self.down and kernel == 1:
+            x = F.conv2d(downsample(x), weight)
+        elif self.down:
+            x = F.conv2d(low_pass(x, padding=2), weight, stride=2)
+        else:
+            x = F.conv2d(x, weight, padding=kernel // 2)
+        if self.bias is None:
+            return x
+        clamp = None if self.conv_clamp is None else self.conv_clamp * self.gain
+        return leaky_relu(x + self.bias.to(x.dtype)[:, None, None], LEAKY_GAIN * self.gain, clamp)
+
+
+class DiscriminatorBlock(nn.Module):
+    """Residual block that halves the resolution; the first one also reads the picture."""
+
+    def __init__(self, image_channels: int, in_channels: int, out_channels: int, *, conv_clamp: float | None) -> None:
+        super().__init__()
+        if image_channels:
+            self.fromrgb = DiscriminatorConv(image_channels, in_channels, 1, conv_clamp=conv_clamp)
+        self.is_first = image_channels > 0
+        self.conv0 = DiscriminatorConv(in_channels, in_channels, 3, conv_clamp=conv_clamp)
+        self.conv1 = DiscriminatorConv(in_channels, out_channels, 3, down=True, gain=math.sqrt(0.5), conv_clamp=conv_clamp)
+        self.skip = DiscriminatorConv(in_channels, out_channels, 1, down=True, activate=False, gain=math.sqrt(0.5))
+
+    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out half_height half_width"]:
+        """Half the resolution."""
+        if self.is_first:
+            x = self.fromrgb(x)
+        return self.skip(x) + self.conv1(self.conv0(x))
+
+
+def minibatch_deviation(x: Float[Tensor, "batch channel height width"], group: int = 4) -> Tensor:
+    """Appends one channel: the mean standard deviation within groups of images (Karras et al. 2018, sec. 3).
+
+    A group is every (batch / group)-th image, so images that follow each other are in different groups.
+    """
+    batch, channels, height, width = x.shape
+    group = min(group, batch)
+    if batch % group:
+        raise ValueError(f"the batch of {batch} images is not divisible by the statistics group of {group}")
+    members = x.float().reshape(group, -1, channels, height, width)
+    deviation = (members.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
+    return torch.cat([x, deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width).to(x.dtype)], 1)
+
+
+class DiscriminatorEpilogue(nn.Module):
+    """4x4 features → one vector."""
+
+    def __init__(self, channels: int, out_channels: int, *, group: int, conv_clamp: float | None) -> None:
+        super().__init__()
+        self.group = group
+        self.conv = DiscriminatorConv(channels + 1, channels, 3, conv_clamp=conv_clamp)
+        self.fc = EqualizedLinear(channels * 16, channels, activate=True)
+        self.out = EqualizedLinear(channels, out_channels)
+
+    def forward(self, x: Float[Tensor, "batch channel 4 4"]) -> Float[Tensor, "batch out"]:
+        """The features that the label is projected on."""
+        return self.out(self.fc(self.conv(minibatch_deviation(x, self.group)).flatten(1).float()))
+
+
+class Discriminator(nn.Module):
+    """Pictures and camera labels → logits, positive for real.
+
+    Args:
+        image_channels: all channels that it is shown.
+        label_dim: 25, or 0 for an unconditional discriminator.
+        num_mapping_layers: layers of the label's mapping network.
+        group: images per minibatch-statistics group.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolution: int,
+        image_channels: int,
+        label_dim: int = 25,
+        channel_base: int = 32768,
+        channel_max: int = 512,
+        num_mapping_layers: int = 8,
+        conv_clamp: float | None = 256.0,
+        group: int = 4,
+    ) -> None:
+        super().__init__()
+        self.resolutions = [1 << power for power in range(resolution.bit_length() - 1, 2, -1)]
+        channels = {r: min(channel_base // r, channel_max) for r in [*self.resolutions, 4]}
+        for r in self.resolutions:
+            block = DiscriminatorBlock(image_channels if r == resolution else 0, channels[r], channels[r // 2], conv_clamp=conv_clamp)
+            setattr(self, f"b{r}", block)
+        self.label_dim = label_dim
+        out_channels = channels[4] if label_dim else 1
+        if label_dim:
+            self.mapping = MappingNetwork(z_dim=0, label_dim=label_dim, w_dim=out_channels, num_layers=num_mapping_layers, tracks_average=False)
+        self.b4 = DiscriminatorEpilogue(channels[4], out_channels, group=group, conv_clamp=conv_clamp)
+
+    def forward(
+        self,
+        image: Float[Tensor, "batch channel height width"],
+        label: Float[Tensor, "batch label_dim"] | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Float[Tensor, "batch 1"]:
+        """One logit per picture; `dtype` is that of the convolutions."""
+        x = image.to(dtype).contiguous(memory_format=torch.channels_last)
+        for r in self.resolutions:
+            x = getattr(self, f"b{r}")(x)
+        x = self.b4(x)
+        if not self.label_dim:
+            return x
+        embedding = self.mapping(None, label)
+        return (x * embedding).sum(1, keepdim=True) / math.sqrt(embedding.shape[1])

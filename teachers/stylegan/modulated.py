@@ -1,0 +1,83 @@
+"""Modulated convolutions (StyleGAN2 sec. 2.2), with activations scaled instead of weights.
+
+A convolution with per-sample weights w·s, demodulated by d, equals d · conv(w, s·x): no grouped convolution with the batch as
+groups, which is several times slower on CPUs.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .linear import LEAKY_GAIN, EqualizedLinear, leaky_relu
+from .resampling import low_pass
+
+NoiseMode = Literal["none", "const"]
+
+
+def _scale(x: Tensor, factors: Float[Tensor, "batch channel"]) -> Tensor:
+    return x * factors[:, :, None, None].to(x.dtype)
+
+
+class SynthesisLayer(nn.Module):
+    """3x3 modulated convolution, optional doubling, noise, bias, leaky ReLU.
+
+    Args:
+        resolution: side of the output.
+        up: double the size (transposed convolution, then the low-pass filter).
+        conv_clamp: outputs are clamped to ± this.
+        has_noise: keep the constant noise image and its strength; an imported checkpoint has them.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool = False, conv_clamp: float | None = None, has_noise: bool = True
+    ) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.up = up
+        self.conv_clamp = conv_clamp
+        self.has_noise = has_noise
+        if has_noise:
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"], noise: NoiseMode = "none"
+    ) -> Float[Tensor, "batch out out_height out_width"]:
+        """The layer's features at `resolution`."""
+        style = self.affine(w)
+        x = self._convolve(_scale(x, style))
+        demodulation = (style.square() @ self.weight.square().sum((2, 3)).mT + 1e-8).rsqrt()
+        x = _scale(x, demodulation)
+        if noise == "const" and self.has_noise:
+            x = x + (self.noise_const * self.noise_strength).to(x.dtype)
+        return leaky_relu(x + self.bias.to(x.dtype)[:, None, None], LEAKY_GAIN, self.conv_clamp)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        weight = self.weight.to(x.dtype)
+        if not self.up:
+            return F.conv2d(x, weight, padding=1)
+        # A true convolution of the zero-stuffed image, hence the transposed convolution with the kernel as it is.
+        return low_pass(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), padding=1, gain=4.0)
+
+
+class ToRGB(nn.Module):
+    """1x1 modulated convolution without demodulation or activation (its outputs may be planes instead of colours)."""
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, *, conv_clamp: float | None = None) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.gain = 1 / math.sqrt(in_channels)
+        self.conv_clamp = conv_clamp
+
+    def forward(self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"]) -> Float[Tensor, "batch out height width"]:
+        """Output channels at the resolution of `x`."""
+        x = F.conv2d(_scale(x, self.affine(w) * self.gain), self.weight.to(x.dtype), self.bias.to(x.dtype))
+        return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
