@@ -122,7 +122,7 @@ def build_renderer(config: EG3DConfiguration, decoder: nn.Module, superresolutio
     )
 
 
-def eg3d_renderer(configuration: dict[str, object], w_mean: list[float] | None = None) -> TriplaneRenderer:
+def eg3d_renderer(configuration: dict[str, object]) -> TriplaneRenderer:
     """A renderer with fresh weights, from `EG3DConfiguration.to_dict()`: how a student checkpoint rebuilds its own."""
     config = EG3DConfiguration.from_dict(configuration)
     return build_renderer(config, build_decoder(config), build_superresolution(config))

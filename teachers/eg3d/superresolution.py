@@ -75,7 +75,7 @@ class SuperResolution(nn.Module):
         middle = native * 2 if up else native
         self.block0 = SynthesisBlock(feature_channels, first, w_dim, middle, 3, up=up, conv_clamp=conv_clamp, has_noise=has_noise)
         self.block1 = SynthesisBlock(first, second, w_dim, middle * 2, 3, conv_clamp=conv_clamp, has_noise=has_noise)
-        self.register_buffer("w_mean", torch.zeros(w_dim), persistent=False)
+        self.register_buffer("w_mean", torch.zeros(w_dim))
 
     def forward(
         self, feature_image: Float[Tensor, "batch feature height width"], ws: Float[Tensor, "batch layer w_dim"] | None
@@ -85,6 +85,19 @@ class SuperResolution(nn.Module):
         x = self._resize(feature_image)
         x, image = self.block0(x, x[:, :3], latents)
         return self.block1(x, image, latents)[1]
+
+    def image_raw_as_published(
+        self, feature_image: Float[Tensor, "batch feature height width"], ws: Float[Tensor, "batch layer w_dim"] | None
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """The raw image that the official code returns.
+
+        Where nothing was resized and the first block keeps the size, that code adds the block's picture to the raw image in
+        place. Only for comparison (`RaySampling.compat`).
+        """
+        rgb = feature_image[:, :3]
+        if self.block0.up or feature_image.shape[-1] != self.variant.native_resolution:
+            return rgb
+        return self.block0(feature_image, rgb, self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1))[1]
 
     def _latent(self, batch: int, ws: Tensor | None) -> Float[Tensor, "batch w_dim"]:
         if self.latent == "constant_one":

@@ -178,6 +178,8 @@ class TriplaneRenderer(nn.Module):
         image_raw = image = feature_image[:, :3]
         if self.super_resolution is not None:
             image = self.super_resolution(feature_image, ws)
+            if self.sampling.compat == "official":
+                image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)
         return Rendering(image, image_raw, feature_image, depth, opacity)
 
     def field(self, triplane: Triplane) -> Field:
