@@ -1,5 +1,6 @@
 """A checkpoint folder gives back exactly what it was given, is never half there, and never needs pickle."""
 
+import math
 import os
 import resource
 import signal
@@ -29,7 +30,7 @@ def same(first: object, second: object) -> bool:
         return list(first) == list(second) and all(same(first[key], second[key]) for key in first)
     if isinstance(first, list | tuple):
         return len(first) == len(second) and all(map(same, first, second))
-    return first == second or (first != first and second != second)
+    return first == second or (isinstance(first, float) and math.isnan(first) and math.isnan(second))
 
 
 def training_state() -> dict:
