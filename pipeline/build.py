@@ -1,0 +1,167 @@
+"""From configuration to objects: the only caller of `hydra.utils.instantiate`, and what every verb is wrapped in."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+BUILDABLE = ("teachers", "students", "pipeline", "torch.optim", "lightning")
+"""The packages whose classes and functions a configuration may name as `_target_`."""
+
+VERSION_BASE = "1.3"
+
+USER_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""What a person can put right: said in one line, without a traceback."""
+
+
+def configuration_folder() -> Path:
+    """conf/, beside pipeline/ in a clone, inside it in an installed wheel.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    package = Path(__file__).resolve().parent
+    candidates = (package / "conf", package.parent / "conf")
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"no configuration folder: neither {candidates[0]} nor {candidates[1]} exists; install trilift again")
+
+
+def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
+    """Makes a function of a configuration the Hydra application `trilift NAME`.
+
+    The configuration is `conf/NAME.yaml` with the overrides of the command line. Errors of the user (`USER_ERRORS`,
+    missing or misspelt settings) become one line and exit status 2; `TRILIFT_DEBUG=1` shows where they came from. What
+    the function returns is what a sweep optimises. Called with a configuration, the function runs on that, as it is.
+    """
+
+    def decorate(function: Callable[[DictConfig], Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def guarded(config: DictConfig) -> Any:
+            try:
+                return function(_in_its_own_folder(config))
+            except (*USER_ERRORS, InstantiationException, OmegaConfBaseException) as error:
+                if os.environ.get("TRILIFT_DEBUG"):
+                    raise
+                sys.exit(_report(name, error))
+
+        application = hydra.main(version_base=VERSION_BASE, config_path=str(configuration_folder()), config_name=name)(guarded)
+
+        @functools.wraps(function)
+        def main(config: DictConfig | None = None) -> Any:
+            if config is not None:
+                return function(config)
+            if {"--help", "-h"} & set(sys.argv[1:]):
+                sys.stdout.write(f"{inspect.cleandoc(inspect.getmodule(function).__doc__ or '')}\n\n")  # type: ignore[union-attr]
+            return application()
+
+        return main
+
+    return decorate
+
+
+def _in_its_own_folder(config: DictConfig) -> DictConfig:
+    """In a sweep, each job's `paths.run` is its own numbered folder."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN and OmegaConf.select(config, "paths.run") is not None:
+        config.paths.run = HydraConfig.get().runtime.output_dir
+    return config
+
+
+def _report(name: str, error: Exception) -> int:
+    missing = isinstance(error, MissingMandatoryValue)
+    message = f"{error.full_key} is missing: give {error.full_key}=…" if missing else str(error)
+    sys.stderr.write(f"trilift {name}: {message.strip()}\n")
+    return 2
+
+
+def compose(name: str, *overrides: str) -> DictConfig:
+    """The configuration of a verb without running it: `compose("distill", "experiment=laptop")`."""
+    with hydra.initialize_config_dir(str(configuration_folder()), version_base=VERSION_BASE):
+        return hydra.compose(name, overrides=list(overrides))
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """A configuration as plain dictionaries, lists and scalars, every interpolation resolved.
+
+    Raises:
+        omegaconf.errors.MissingMandatoryValue: a `???` has not been given.
+    """
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
+    """Builds what `_target_` names, inner nodes first, and hands `extra` to the outermost as it is (never copied).
+
+    Constructors get plain lists and dictionaries, not configurations.
+
+    Args:
+        config: a node with `_target_`; with `_partial_: true` the result still waits for arguments.
+        extra: arguments that a configuration can't hold, such as a module or parameters.
+
+    Raises:
+        ValueError: no `_target_`, or a target outside `BUILDABLE`, or an argument that its constructor doesn't know, or
+            whatever the constructor itself complained about.
+    """
+    node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
+    if OmegaConf.select(node, "_target_") is None:
+        raise ValueError(f"cannot build {OmegaConf.to_container(node)}: it has no _target_; name a class there")
+    for position, inner in enumerate(_targets(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))):
+        _require_known_arguments(_locate(inner["_target_"]), inner, extra if position == 0 else {})
+    try:
+        build = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+        return functools.partial(build, **extra) if node.get("_partial_") else build(**extra)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, USER_ERRORS):
+            raise error.__cause__ from error
+        raise
+
+
+def _targets(plain: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(plain, dict):
+        if "_target_" in plain:
+            yield plain
+        plain = list(plain.values())
+    if isinstance(plain, list):
+        for value in plain:
+            yield from _targets(value)
+
+
+def _locate(target: Any) -> Callable[..., Any]:
+    """The class or function of that name, if it was defined (not merely imported) in one of our packages."""
+    allowed = f"configurations build only what is defined in {', '.join(BUILDABLE)}"
+    if not _is_buildable(str(target)):
+        raise ValueError(f"refusing to build {target!r}: {allowed}")
+    try:
+        found: Callable[..., Any] = hydra.utils.get_object(str(target))
+    except Exception as error:
+        raise ValueError(f"cannot build {target!r}: {error.__cause__ or error}") from error
+    if not callable(found) or not _is_buildable(getattr(found, "__module__", None) or ""):
+        raise ValueError(f"refusing to build {target!r}, which is {found!r}: {allowed}")
+    return found
+
+
+def _is_buildable(address: str) -> bool:
+    return any(address == package or address.startswith(f"{package}.") for package in BUILDABLE)
+
+
+def _require_known_arguments(target: Callable[..., Any], node: dict[str, Any], extra: dict[str, Any]) -> None:
+    parameters = inspect.signature(target).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    given = [key for key in node if key not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")]
+    unknown = [key for key in (*given, *extra) if key not in parameters]
+    if unknown:
+        raise ValueError(f"{node['_target_']} does not take {', '.join(unknown)}; it takes {', '.join(parameters) or 'nothing'}")

@@ -1,0 +1,73 @@
+"""`trilift VERB …`: lists the verbs, and replaces itself by `python -m pipeline.VERB …`.
+
+The replacement is what lets torchrun and Lightning's child processes start the same verb again. Nothing heavy is
+imported here, so that the list comes at once.
+"""
+
+import ast
+import difflib
+import os
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+VERBS = ("convert", "check", "pretrain", "distill", "lift", "evaluate", "demo")
+
+PLANNED = {
+    "generate": "Stores a teacher's samples as shards.",
+    "stream": "Lifts a camera's pictures live and serves them to a browser.",
+    "export": "Writes a lifted face as a mesh, or a network as ONNX.",
+}
+"""Verbs that later versions have."""
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Does what the arguments say; returns the exit status, unless a verb takes the process over."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(listing())
+        return 0
+    name, *rest = arguments
+    if name in PLANNED:
+        return _refuse(f"{name!r} is not in this version yet; `trilift --help` lists what is")
+    if name not in VERBS:
+        nearest = difflib.get_close_matches(name, [*VERBS, *PLANNED], n=1, cutoff=0.5)
+        return _refuse(f"there is no verb {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them"))
+    os.execve(sys.executable, [sys.executable, "-m", f"pipeline.{name}", *rest], environment())
+
+
+def listing() -> str:
+    """The verbs with one line each."""
+    lines = [f"  {name:10}{first_line(PACKAGE / f'{name}.py')}" for name in VERBS]
+    planned = [f"  {name:10}{text}" for name, text in PLANNED.items()]
+    advice = "`trilift VERB --help` shows the settings of a verb. A setting is given as `group=option` or `key=value`."
+    return "\n".join(["usage: trilift VERB [setting=value …]", "", *lines, "", "not yet in this version:", *planned, "", advice, ""])
+
+
+def first_line(module: Path) -> str:
+    """The first line of a module's docstring, read without importing it."""
+    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.exists() else None
+    return (docstring or "").partition("\n")[0]
+
+
+def environment() -> dict[str, str]:
+    """The environment in which `-m pipeline.VERB` finds this pipeline, and not one that lies in the working directory.
+
+    Children inherit it, hence variables instead of the `-P` flag.
+    """
+    path = [str(PACKAGE.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(path))}
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"trilift: {message}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    main()
