@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from .resume import find_checkpoint
 
@@ -54,7 +54,7 @@ class RunFolder:
         """The newest whole training state, None when the run has not saved any."""
         return self.last_checkpoint if find_checkpoint(self.last_checkpoint) is not None else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunFolder":
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
         try:

@@ -62,7 +62,9 @@ class StateWriter:
     def _encode_array(self, value: np.ndarray | np.generic, path: str) -> dict[str, Any]:
         array = np.asarray(value)
         if array.dtype.hasobject:
-            raise TypeError(f"the training state holds an array of Python objects at {path or '/'}: only numbers can be saved without pickle")
+            raise TypeError(
+                f"the training state holds an array of Python objects at {path or '/'}: only numbers can be saved without pickle"
+            )
         as_bytes = torch.from_numpy(np.frombuffer(array.tobytes(), np.uint8).copy())
         form = {"name": self._name(as_bytes, path), "dtype": array.dtype.str, "shape": list(array.shape)}
         return {"$array" if isinstance(value, np.ndarray) else "$number": form}

@@ -60,7 +60,11 @@ def test_everything_comes_back_with_its_type_and_its_bits(tmp_path):
 
 
 def test_no_file_exceeds_the_size_of_a_part_and_a_bigger_tensor_is_split(tmp_path):
-    state = {"big": torch.randn(3, 5000), "many": [torch.randn(100) for _ in range(50)], "tiny": [torch.tensor(float(i)) for i in range(300)]}
+    state = {
+        "big": torch.randn(3, 5000),
+        "many": [torch.randn(100) for _ in range(50)],
+        "tiny": [torch.tensor(float(i)) for i in range(300)],
+    }
     SafetensorsCheckpointIO(part_bytes=16_000).save_checkpoint(state, tmp_path / "last")
     sizes = [file.stat().st_size for file in (tmp_path / "last").glob("*.safetensors")]
     assert len(sizes) > 10

@@ -50,7 +50,9 @@ def test_a_changed_configuration_is_refused_with_every_difference(tmp_path):
     with RunFolder(tmp_path / "run") as run:
         run.record({"seed": 1, "loss": {"image": {"weight": 1.0}, "depth": {"weight": 1.0}}, "trainer": {"max_steps": 10}})
         with pytest.raises(ValueError, match="another configuration") as caught:
-            run.record({"seed": 2, "loss": {"image": {"weight": 0.5}, "feature": {}}, "trainer": {"max_steps": 20}}, free=["trainer.max_steps"])
+            run.record(
+                {"seed": 2, "loss": {"image": {"weight": 0.5}, "feature": {}}, "trainer": {"max_steps": 20}}, free=["trainer.max_steps"]
+            )
     message = str(caught.value)
     assert "seed: 1 → 2" in message
     assert "loss.image.weight: 1.0 → 0.5" in message
