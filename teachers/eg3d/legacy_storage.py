@@ -116,11 +116,11 @@ def view_tensor(storage: Storage, offset: Any, size: Any, stride: Any) -> np.nda
         UnreadablePickle: unless offset, size and stride (in elements) stay inside the storage and name no element twice
             over (an expanded tensor would let a small file ask for any amount of memory).
     """
-    if not (_is_index(offset) and _are_indices(size) and _are_indices(stride) and len(size) == len(stride)):
-        raise UnreadablePickle("a tensor's offset, size or stride is not a non-negative integer: damaged")
+    if not (_is_index(offset) and _are_indices(size) and _are_indices(stride) and len(size) == len(stride) <= 16):
+        raise UnreadablePickle("a tensor's offset, size and stride are not of the same few dimensions in non-negative integers: damaged")
     count = math.prod(size)
     last = offset + sum((extent - 1) * step for extent, step in zip(size, stride, strict=True)) if count else offset - 1
-    if len(size) > 16 or count > len(storage.values) or last >= len(storage.values):
+    if count > len(storage.values) or last >= len(storage.values):
         raise UnreadablePickle(
             f"a tensor of {len(size)} dimensions and {short(count)} elements reaches to element {short(last)} of a storage of {len(storage.values)}: damaged"
         )

@@ -156,7 +156,11 @@ def _mark(machine: _Machine) -> None:
 
 
 def _push(make: Callable[[_Machine], Any]) -> Callable[[_Machine], None]:
-    return lambda machine: machine.stack.append(make(machine))
+    def operation(machine: _Machine) -> None:
+        value = make(machine)  # first: it may replace the stack
+        machine.stack.append(value)
+
+    return operation
 
 
 def _tuple_of(size: int) -> Callable[[_Machine], None]:
