@@ -29,8 +29,8 @@ class EG3DConfiguration:
         has_noise: whether the layers carry noise images (published weights do).
         noise: "const" adds them, "none" doesn't.
         focal, camera_radius, camera_pivot: the training cameras.
-        density_gain, logit_gain, prior_ellipsoids, first_pass, extend_towards_camera: options beyond EG3D (see `RaySampling`,
-            `Decoder`, `EllipsoidPrior`), off by default.
+        density_gain, logit_gain, prior_ellipsoids, first_pass: options beyond EG3D (see `RaySampling`, `Decoder`,
+            `EllipsoidPrior`), off by default.
     """
 
     z_dim: int = 512
@@ -68,7 +68,6 @@ class EG3DConfiguration:
     logit_gain: float = 1.0
     prior_ellipsoids: tuple[tuple[float, ...], ...] = ()
     first_pass: Literal["reused", "proposal"] = "reused"
-    extend_towards_camera: bool = False
 
     def __post_init__(self) -> None:
         if (self.super_resolution == "none") != (self.sr_latent == "none"):
@@ -84,7 +83,7 @@ class EG3DConfiguration:
     @property
     def options(self) -> dict[str, Any]:
         """What goes beyond EG3D, by name; empty for a published generator."""
-        names = ("density_gain", "logit_gain", "prior_ellipsoids", "first_pass", "extend_towards_camera", "hidden_channels", "feature_channels", "in_disparity")
+        names = ("density_gain", "logit_gain", "prior_ellipsoids", "first_pass", "hidden_channels", "feature_channels", "in_disparity")
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         return {name: _plain(getattr(self, name)) for name in names if getattr(self, name) != defaults[name]}
 

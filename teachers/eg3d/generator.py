@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from teachers.rendering.camera import Camera
-from teachers.rendering.renderer import RaySampling, TriplaneRenderer
+from teachers.rendering.marching import RaySampling
+from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.triplane import Triplane
 from teachers.stylegan.mapping import MappingNetwork
 from teachers.stylegan.synthesis import SynthesisNetwork
@@ -111,7 +112,6 @@ def build_renderer(config: EG3DConfiguration, decoder: nn.Module, superresolutio
         in_disparity=config.in_disparity,
         density_gain=config.density_gain,
         first_pass=config.first_pass,
-        extend_towards_camera=config.extend_towards_camera,
     )
     return TriplaneRenderer(
         decoder=decoder,

@@ -66,8 +66,6 @@ def importance_depths(
     depths: Float[Tensor, "batch ray sample"],
     weights: Float[Tensor, "batch ray interval"],
     jitter: Float[Tensor, "batch ray fine"],
-    *,
-    extend_towards_camera: bool = False,
 ) -> Float[Tensor, "batch ray fine"]:
     """Depths drawn from the smoothed weights of a first pass; no gradient flows through them.
 
@@ -78,12 +76,8 @@ def importance_depths(
         depths: sorted sample depths of the first pass.
         weights: compositing weights of its intervals, one fewer than the depths.
         jitter: uniform numbers in [0, 1).
-        extend_towards_camera: an option beyond EG3D: an interval also inherits the weight of the one behind it, so that a
-            coarse first pass doesn't cut the front off a surface.
     """
     with torch.no_grad():
-        if extend_towards_camera:
-            weights = torch.maximum(weights, F.pad(weights[..., 1:], (0, 1)))
         left, right = F.pad(weights, (1, 0)), F.pad(weights, (0, 1))
         pairs = torch.maximum(left, right)
         smooth = (pairs[..., :-1] + pairs[..., 1:]) / 2 + 0.01

@@ -1,135 +1,33 @@
-"""Triplane × camera → picture: the two-pass volume renderer of EG3D (sec. 3.3-3.4).
+"""Triplane × camera → picture: the volume renderer of EG3D (sec. 3.3-3.4).
 
-The way of the data: rays → limits → first pass (stratified) → second pass (importance) → compositing → background →
-super-resolution. Nothing here draws random numbers: jitter is given, or samples sit in the middle of their strata.
+The way of the data: rays → samples and compositing (`marching.py`, or `proposals.py` in training) → background →
+super-resolution.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .camera import Camera, Rays
-from .compositing import composite, interval_weights, sort_samples
-from .depths import DepthLimits, box_limits, centred_jitter, constant_limits, even_jitter, importance_depths, stratified_depths
+from .camera import Camera
+from .marching import RaySampling, march
+from .proposals import march_proposals
 from .rendering import RayJitter, Rendering
 from .triplane import Triplane
 
 
-class Field(Protocol):
-    """What fills space: world points → colour channels in [0, 1] and density logits."""
+class TriplaneField:
+    """A decoder over a triplane."""
 
-    def __call__(self, points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]: ...
+    def __init__(self, triplane: Triplane, decoder: nn.Module) -> None:
+        self.triplane, self.decoder = triplane, decoder
 
+    def __call__(self, points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
+        """Colours and density logits at world points."""
+        return self.decoder(self.triplane.sample(points), points)
 
-@dataclass(frozen=True)
-class RaySampling:
-    """How rays are sampled.
-
-    Attributes:
-        near, far: limits in world units; None for both: where the ray meets the box of side `box_size`.
-        depth_samples: stratified samples of the first pass.
-        importance_samples: samples of the second pass, drawn from the first's weights.
-        in_disparity: first pass evenly spaced in 1/depth.
-        compat: "official" repeats the batch-wide ray limits and depth clamp of the official code, for comparison.
-        density_gain: see `interval_weights`.
-        first_pass: "reused" (EG3D: its samples are composited too) or "proposal" (it only says where to look, without
-            gradient).
-        extend_towards_camera: see `importance_depths`.
-        max_points: how many points are looked up at once; bounds the memory, changes no result.
-    """
-
-    near: float | None = 2.25
-    far: float | None = 3.3
-    box_size: float = 1.0
-    depth_samples: int = 48
-    importance_samples: int = 48
-    in_disparity: bool = False
-    compat: Literal["none", "official"] = "none"
-    density_gain: float = 1.0
-    first_pass: Literal["reused", "proposal"] = "reused"
-    extend_towards_camera: bool = False
-    max_points: int = 1 << 20
-
-    def limits(self, rays: Rays) -> DepthLimits:
-        """First and last depth of every ray, without gradient."""
-        with torch.no_grad():
-            if self.near is None or self.far is None:
-                return box_limits(rays, self.box_size, across_batch=self.compat == "official")
-            return constant_limits(rays, self.near, self.far)
-
-
-@dataclass(frozen=True)
-class RayColors:
-    """Composited rays: premultiplied `features`, expected `depth`, `opacity`, and the `nearest` and `farthest` sample."""
-
-    features: Float[Tensor, "batch ray feature"]
-    depth: Float[Tensor, "batch ray"]
-    opacity: Float[Tensor, "batch ray"]
-    nearest: Float[Tensor, " batch"]
-    farthest: Float[Tensor, " batch"]
-
-
-def march(field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | None = None) -> RayColors:
-    """Renders rays through a field in pieces of at most `sampling.max_points` points.
-
-    Rays are independent of each other, so neither the pieces nor the batch change the result (see `compat` for the exception).
-    """
-    limits = sampling.limits(rays)
-    batch, count, _ = rays.directions.shape
-    samples = max(sampling.depth_samples, sampling.importance_samples, 1)
-    piece = max(1, sampling.max_points // (batch * samples))
-    pieces = [
-        _march_piece(field, rays[rows], limits[rows], sampling, None if jitter is None else jitter[rows])
-        for rows in (slice(start, start + piece) for start in range(0, count, piece))
-    ]
-    nearest = torch.stack([p.nearest for p in pieces]).amin(0)
-    farthest = torch.stack([p.farthest for p in pieces]).amax(0)
-    if sampling.compat == "official":
-        nearest, farthest = nearest.amin().expand_as(nearest), farthest.amax().expand_as(farthest)
-    depth = torch.cat([p.depth for p in pieces], 1)
-    depth = torch.where(depth.isnan(), torch.inf, depth).clamp(nearest[:, None], farthest[:, None])
-    features, opacity = torch.cat([p.features for p in pieces], 1), torch.cat([p.opacity for p in pieces], 1)
-    return RayColors(features, depth, opacity, nearest, farthest)
-
-
-def _march_piece(field: Field, rays: Rays, limits: DepthLimits, sampling: RaySampling, jitter: RayJitter | None) -> RayColors:
-    shape, like = rays.directions.shape[:2], rays.directions
-    coarse = centred_jitter(*shape, sampling.depth_samples, like) if jitter is None else jitter.coarse
-    fine = even_jitter(*shape, sampling.importance_samples, like) if jitter is None else jitter.fine
-    depths = stratified_depths(limits, coarse, in_disparity=sampling.in_disparity)
-    with torch.set_grad_enabled(torch.is_grad_enabled() and sampling.first_pass == "reused"):
-        features, logits = _look_up(field, rays, depths)
-    if sampling.importance_samples:
-        with torch.no_grad():
-            weights = interval_weights(logits, depths, density_gain=sampling.density_gain)
-            fine_depths = importance_depths(depths, weights, fine, extend_towards_camera=sampling.extend_towards_camera)
-            if sampling.first_pass == "proposal":
-                fine_depths = fine_depths.sort(-1).values
-        fine_features, fine_logits = _look_up(field, rays, fine_depths)
-        if sampling.first_pass == "proposal":
-            depths, features, logits = fine_depths, fine_features, fine_logits
-        else:
-            depths, features, logits = sort_samples(
-                torch.cat([depths, fine_depths], 2), torch.cat([features, fine_features], 2), torch.cat([logits, fine_logits], 2)
-            )
-    sums = composite(features, logits, depths, density_gain=sampling.density_gain)
-    opacity = sums.opacity
-    return RayColors(sums.features, sums.depth / opacity, opacity, depths.amin((1, 2)), depths.amax((1, 2)))
-
-
-def _look_up(
-    field: Field, rays: Rays, depths: Float[Tensor, "batch ray sample"]
-) -> tuple[Float[Tensor, "batch ray sample feature"], Float[Tensor, "batch ray sample"]]:
-    ray, sample = depths.shape[1:]
-    features, logits = field(rays.at(depths).flatten(1, 2))
-    return (
-        rearrange(features, "batch (ray sample) feature -> batch ray sample feature", ray=ray, sample=sample),
-        rearrange(logits, "batch (ray sample) 1 -> batch ray sample", ray=ray, sample=sample),
-    )
+    def density_logit(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
+        """Density logits alone, for a pass that needs no colours."""
+        return self.decoder.density_logit(self.triplane.sample(points), points)
 
 
 class TriplaneRenderer(nn.Module):
@@ -167,7 +65,10 @@ class TriplaneRenderer(nn.Module):
         jitter: RayJitter | None = None,
     ) -> Rendering:
         """One picture per row of triplane and camera (see `Teacher.render`)."""
-        colors = march(self.field(triplane), camera.rays(self.resolution), self.sampling, jitter)
+        if self.sampling.first_pass == "proposal":
+            colors = march_proposals(self.field(triplane), camera, self.resolution, self.sampling, jitter)
+        else:
+            colors = march(self.field(triplane), camera.rays(self.resolution), self.sampling, jitter)
         features = colors.features
         if self.background is not None:
             features = features + self.background * (1 - colors.opacity[..., None])
@@ -182,10 +83,7 @@ class TriplaneRenderer(nn.Module):
                 image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)
         return Rendering(image, image_raw, feature_image, depth, opacity)
 
-    def field(self, triplane: Triplane) -> Field:
+    def field(self, triplane: Triplane) -> TriplaneField:
         """The decoder over a triplane: world points → colours and density logits."""
 
-        def look_up(points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
-            return self.decoder(triplane.sample(points), points)
-
-        return look_up
+        return TriplaneField(triplane, self.decoder)

@@ -1,0 +1,123 @@
+"""Fields along rays → composited rays: the two passes of EG3D's volume renderer (sec. 3.3; NeRF sec. 5.2).
+
+Nothing here draws random numbers: jitter is given, or samples sit in the middle of their strata.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from .camera import Rays
+from .compositing import composite, interval_weights, sort_samples
+from .depths import DepthLimits, box_limits, centred_jitter, constant_limits, even_jitter, importance_depths, stratified_depths
+from .rendering import RayJitter
+
+
+class Field(Protocol):
+    """What fills space: world points → colour channels in [0, 1] and density logits."""
+
+    def __call__(self, points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]: ...
+
+
+@dataclass(frozen=True)
+class RaySampling:
+    """How rays are sampled.
+
+    Attributes:
+        near, far: limits in world units; None for both: where the ray meets the box of side `box_size`.
+        depth_samples: stratified samples of the first pass.
+        importance_samples: samples of the second pass, drawn from the first's weights.
+        in_disparity: first pass evenly spaced in 1/depth.
+        compat: "official" repeats the batch-wide ray limits and depth clamp of the official code, for comparison.
+        density_gain: see `interval_weights`.
+        first_pass: "reused" (EG3D: its samples are composited too) or "proposal" (it only says where to look; see
+            `proposals.py`).
+        max_points: how many points are looked up at once; bounds the memory, changes no result.
+    """
+
+    near: float | None = 2.25
+    far: float | None = 3.3
+    box_size: float = 1.0
+    depth_samples: int = 48
+    importance_samples: int = 48
+    in_disparity: bool = False
+    compat: Literal["none", "official"] = "none"
+    density_gain: float = 1.0
+    first_pass: Literal["reused", "proposal"] = "reused"
+    max_points: int = 1 << 20
+
+    def limits(self, rays: Rays) -> DepthLimits:
+        """First and last depth of every ray, without gradient."""
+        with torch.no_grad():
+            if self.near is None or self.far is None:
+                return box_limits(rays, self.box_size, across_batch=self.compat == "official")
+            return constant_limits(rays, self.near, self.far)
+
+
+@dataclass(frozen=True)
+class RayColors:
+    """Composited rays: premultiplied `features`, expected `depth`, `opacity`, and the `nearest` and `farthest` sample."""
+
+    features: Float[Tensor, "batch ray feature"]
+    depth: Float[Tensor, "batch ray"]
+    opacity: Float[Tensor, "batch ray"]
+    nearest: Float[Tensor, " batch"]
+    farthest: Float[Tensor, " batch"]
+
+
+def march(field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | None = None) -> RayColors:
+    """Renders rays through a field in pieces of at most `sampling.max_points` points.
+
+    Rays are independent of each other, so neither the pieces nor the batch change the result (see `compat` for the exception).
+    """
+    limits = sampling.limits(rays)
+    batch, count, _ = rays.directions.shape
+    samples = max(sampling.depth_samples, sampling.importance_samples, 1)
+    piece = max(1, sampling.max_points // (batch * samples))
+    pieces = [
+        _march_piece(field, rays[rows], limits[rows], sampling, None if jitter is None else jitter[rows])
+        for rows in (slice(start, start + piece) for start in range(0, count, piece))
+    ]
+    nearest = torch.stack([p.nearest for p in pieces]).amin(0)
+    farthest = torch.stack([p.farthest for p in pieces]).amax(0)
+    if sampling.compat == "official":
+        nearest, farthest = nearest.amin().expand_as(nearest), farthest.amax().expand_as(farthest)
+    depth = torch.cat([p.depth for p in pieces], 1)
+    depth = torch.where(depth.isnan(), torch.inf, depth).clamp(nearest[:, None], farthest[:, None])
+    features, opacity = torch.cat([p.features for p in pieces], 1), torch.cat([p.opacity for p in pieces], 1)
+    return RayColors(features, depth, opacity, nearest, farthest)
+
+
+def _march_piece(field: Field, rays: Rays, limits: DepthLimits, sampling: RaySampling, jitter: RayJitter | None) -> RayColors:
+    shape, like = rays.directions.shape[:2], rays.directions
+    coarse = centred_jitter(*shape, sampling.depth_samples, like) if jitter is None else jitter.coarse
+    fine = even_jitter(*shape, sampling.importance_samples, like) if jitter is None else jitter.fine
+    depths = stratified_depths(limits, coarse, in_disparity=sampling.in_disparity)
+    features, logits = look_up(field, rays, depths)
+    if sampling.importance_samples:
+        with torch.no_grad():
+            weights = interval_weights(logits, depths, density_gain=sampling.density_gain)
+            fine_depths = importance_depths(depths, weights, fine)
+        fine_features, fine_logits = look_up(field, rays, fine_depths)
+        depths, features, logits = sort_samples(
+            torch.cat([depths, fine_depths], 2), torch.cat([features, fine_features], 2), torch.cat([logits, fine_logits], 2)
+        )
+    sums = composite(features, logits, depths, density_gain=sampling.density_gain)
+    opacity = sums.opacity
+    return RayColors(sums.features, sums.depth / opacity, opacity, depths.amin((1, 2)), depths.amax((1, 2)))
+
+
+def look_up(
+    field: Field, rays: Rays, depths: Float[Tensor, "batch ray sample"]
+) -> tuple[Float[Tensor, "batch ray sample feature"], Float[Tensor, "batch ray sample"]]:
+    """Colours and density logits at depths along rays."""
+    ray, sample = depths.shape[1:]
+    features, logits = field(rays.at(depths).flatten(1, 2))
+    return (
+        rearrange(features, "batch (ray sample) feature -> batch ray sample feature", ray=ray, sample=sample),
+        rearrange(logits, "batch (ray sample) 1 -> batch ray sample", ray=ray, sample=sample),
+    )

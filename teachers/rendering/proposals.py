@@ -1,0 +1,91 @@
+"""A cheaper two-pass renderer for training: the first pass only says where to look, without gradient, once per 2x2 pixels.
+
+An option beyond EG3D (`RaySampling.first_pass="proposal"`), 2 to 3 times faster than `marching.march` on a CPU: the first pass
+is cast through the corners between pixels at half the resolution, its weights are shared by the neighbouring rays, rays
+that see nothing are left out, and only the importance samples are composited.
+"""
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from .camera import Camera, Rays
+from .compositing import composite, interval_weights
+from .depths import centred_jitter, even_jitter, importance_depths, stratified_depths
+from .marching import RayColors, RaySampling, look_up
+from .rendering import RayJitter
+
+EMPTY_OPACITY = 1e-3
+"""Rays in a neighbourhood of less opacity than this are left out."""
+
+
+def march_proposals(field, camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None = None) -> RayColors:  # type: ignore[no-untyped-def]
+    """Renders every pixel of a square picture through a field that also has `density_logit(points)`.
+
+    `resolution` must be even. See `marching.march` for the result; rays that were left out have opacity 0 and the farthest depth.
+    """
+    with torch.no_grad():
+        depths, weights = _proposals(field, camera, resolution, sampling, jitter)
+        kept = _seeing_rays(weights)
+        fine = _fine_jitter(camera, resolution, sampling, jitter)
+        depths, weights, fine = (rows.gather(1, kept[..., None].expand(-1, -1, rows.shape[-1])) for rows in (depths, weights, fine))
+        samples = importance_depths(depths, weights, fine).sort(-1).values
+        nearest, farthest = samples.amin((1, 2)), samples.amax((1, 2))
+    rays = camera.rays(resolution)
+    chosen = kept[..., None].expand(-1, -1, 3)
+    features, logits = look_up(field, Rays(rays.origins.gather(1, chosen), rays.directions.gather(1, chosen)), samples)
+    sums = composite(features, logits, samples, density_gain=sampling.density_gain)
+    opacity = sums.opacity
+    everywhere = resolution**2
+    return RayColors(
+        features=_scatter(sums.features, kept, everywhere),
+        depth=farthest[:, None].expand(-1, everywhere).scatter(1, kept, sums.depth / opacity.clamp(min=1e-8)),
+        opacity=_scatter(opacity[..., None], kept, everywhere)[..., 0],
+        nearest=nearest,
+        farthest=farthest,
+    )
+
+
+def _proposals(field, camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None):  # type: ignore[no-untyped-def]
+    """Depths and spatially dilated weights of the first pass, repeated for the four pixels of each block."""
+    half = resolution // 2
+    rays = camera.rays(half)
+    coarse = centred_jitter(len(camera), half**2, sampling.depth_samples, rays.directions)
+    if jitter is not None:
+        coarse = _blocks(jitter.coarse, resolution)
+    depths = stratified_depths(sampling.limits(rays), coarse, in_disparity=sampling.in_disparity)
+    logits = field.density_logit(rays.at(depths).flatten(1, 2)).reshape(depths.shape)
+    weights = interval_weights(logits, depths, density_gain=sampling.density_gain)
+    weights = rearrange(weights, "batch (height width) interval -> batch interval height width", height=half)
+    weights = rearrange(F.max_pool2d(weights, 3, 1, 1), "batch interval height width -> batch (height width) interval")
+    return _spread(depths, half), _spread(weights, half)
+
+
+def _blocks(x: Float[Tensor, "batch ray sample"], resolution: int) -> Float[Tensor, "batch block sample"]:
+    """The top left of every 2x2 rays."""
+    image = rearrange(x, "batch (height width) sample -> batch height width sample", height=resolution)
+    return image[:, ::2, ::2].flatten(1, 2)
+
+
+def _spread(x: Float[Tensor, "batch block sample"], half: int) -> Float[Tensor, "batch ray sample"]:
+    return repeat(x, "batch (height width) sample -> batch (height two width too) sample", height=half, two=2, too=2)
+
+
+def _seeing_rays(weights: Float[Tensor, "batch ray interval"]) -> Int[Tensor, "batch kept"]:
+    """Indices of the rays that may see something; as many for each image as the fullest one needs."""
+    opacity = weights.sum(-1)
+    count = int((opacity > EMPTY_OPACITY).sum(1).amax().clamp(min=1))
+    return opacity.topk(count, dim=1, sorted=False).indices.sort(1).values
+
+
+def _fine_jitter(camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None) -> Float[Tensor, "batch ray fine"]:
+    if jitter is not None:
+        return jitter.fine
+    return even_jitter(len(camera), resolution**2, sampling.importance_samples, camera.cam_to_world)
+
+
+def _scatter(x: Float[Tensor, "batch kept channel"], kept: Int[Tensor, "batch kept"], count: int) -> Float[Tensor, "batch ray channel"]:
+    index = kept[..., None].expand(-1, -1, x.shape[-1])
+    return x.new_zeros(len(x), count, x.shape[-1]).scatter(1, index, x)
