@@ -9,7 +9,7 @@ file before anything is allocated, and dictionary keys are strings or integers, 
 import pickletools
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 MAX_NAME = 512
 """Longest module or attribute name of a global, in bytes."""
@@ -19,6 +19,7 @@ class UnreadablePickle(ValueError):
     """What is wrong with the pickle, in a sentence without the file's name."""
 
 
+@runtime_checkable
 class Policy(Protocol):
     """What stands behind a pickle's globals; every method answers with inert data or raises `UnreadablePickle`."""
 
