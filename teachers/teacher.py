@@ -1,6 +1,6 @@
 """What every teacher can do: z → ws → planes → pictures."""
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from .rendering.rendering import RayJitter, Rendering
 from .rendering.triplane import Triplane
 
 
+@runtime_checkable
 class Teacher(Protocol):
     """A frozen 3D GAN.
 
@@ -22,6 +23,13 @@ class Teacher(Protocol):
     z_dim: int
     renderer: nn.Module
     """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student starts from (as a copy)."""
+
+    def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
+        """A function of `teachers`, by its address, and plain arguments that build `renderer` anew, without its weights.
+
+        A student checkpoint carries it, so that a student can draw where its teacher isn't.
+        """
+        ...
 
     def map_latents(
         self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from safetensors.torch import load_file
@@ -69,6 +70,10 @@ class EG3DTeacher(nn.Module):
     def configuration(self) -> EG3DConfiguration:
         """What the generator was built from."""
         return self.generator.config
+
+    def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
+        """See `Teacher.renderer_recipe`."""
+        return "teachers.eg3d.generator.eg3d_renderer", {"configuration": self.configuration.to_dict()}
 
     def map_latents(
         self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0

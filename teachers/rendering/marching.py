@@ -4,7 +4,7 @@ Nothing here draws random numbers: jitter is given, or samples sit in the middle
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -17,6 +17,7 @@ from .depths import DepthLimits, box_limits, centred_jitter, constant_limits, ev
 from .rendering import RayJitter
 
 
+@runtime_checkable
 class Field(Protocol):
     """What fills space: world points → colour channels in [0, 1] and density logits."""
 
