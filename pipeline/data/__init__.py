@@ -1,0 +1,1 @@
+"""Records on disk: image collections with camera labels."""
