@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,9 +146,9 @@ def _locate(target: Any) -> Callable[..., Any]:
     if not _is_buildable(str(target)):
         raise ValueError(f"refusing to build {target!r}: {allowed}")
     try:
-        found: Callable[..., Any] = hydra.utils.get_object(str(target))
-    except Exception as error:
-        raise ValueError(f"cannot build {target!r}: {error.__cause__ or error}") from error
+        found: Callable[..., Any] = pkgutil.resolve_name(str(target))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"cannot build {target!r}: {error}") from error
     if not callable(found) or not _is_buildable(getattr(found, "__module__", None) or ""):
         raise ValueError(f"refusing to build {target!r}, which is {found!r}: {allowed}")
     return found

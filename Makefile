@@ -1,0 +1,52 @@
+# `make` alone prints this list. PYTHON=… chooses the interpreter that makes .venv (3.11 or newer).
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format check clean
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+FIND_PYTHON = for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
+	  command -v "$$python" >/dev/null && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; done; \
+	[ -n "$$python" ] || { echo 'no Python 3.11 or newer found: install one, or give PYTHON=/path/to/python3' >&2; exit 1; }
+# One thread a process: small tensors don't gain from more, and test processes would fight over the cores.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## .venv with everything that development needs
+demo: $(VENV)/.light ## distil a student from the bundled teacher, lift pictures with it, write one page (15 minutes, no GPU)
+	$(BIN)/trilift demo
+
+test: setup ## the tests but the slow ones
+	$(ONE_THREAD) $(BIN)/python -m pytest -q $(TESTS)
+
+bench: setup ## speed of the parts, on this machine
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+lint: setup ## format, style, import contracts, types; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: setup ## write the format, repair what can be repaired
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint ## lint, then test: what has to pass before a change lands
+	$(MAKE) test
+
+clean: ## remove caches and built packages; runs/ and .venv stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+
+$(BIN)/python:
+	@$(FIND_PYTHON); echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV)
+
+$(VENV)/.light: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[video]'
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[wandb,video,dev]'
+	@touch $@ $(VENV)/.light
