@@ -3,11 +3,12 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from teachers.passport import Passport
@@ -17,6 +18,7 @@ from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 
 from .configuration import EG3DConfiguration
+from .discriminator import Discriminator
 from .generator import Generator
 
 
@@ -125,6 +127,36 @@ def load_eg3d(folder: Path) -> EG3DTeacher:
         raise ValueError(f"{folder}/generator.safetensors does not fit its config.json: missing {missing[:5]}, unknown {unknown[:5]}: convert it again")
     generator.load_state_dict(state)
     return EG3DTeacher(generator, Passport.read(folder / "passport.json"))
+
+
+def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator | None = None, extra: dict[str, str] | None = None) -> None:
+    """Writes a teacher folder as a whole: to a temporary name, then renamed over what was there.
+
+    Args:
+        folder: its final name.
+        discriminator: what a student's adversarial stage starts from.
+        extra: further text files by name (`card.md`, `scores.json`).
+    """
+    writing = folder.with_name(f"{folder.name}~writing")
+    shutil.rmtree(writing, ignore_errors=True)
+    writing.mkdir(parents=True)
+    (writing / "config.json").write_text(json.dumps(teacher.configuration.to_dict(), indent=2))
+    (writing / "passport.json").write_text(teacher.passport.to_json())
+    save_file({name: value.contiguous() for name, value in teacher.generator.state_dict().items()}, writing / "generator.safetensors")
+    if discriminator is not None:
+        save_file({name: value.contiguous() for name, value in discriminator.state_dict().items()}, writing / "discriminator.safetensors")
+    for name, text in (extra or {}).items():
+        (writing / name).write_text(text)
+    shutil.rmtree(folder, ignore_errors=True)
+    writing.rename(folder)
+
+
+def weights_sha256(generator: Generator) -> str:
+    """Hash of a generator's weights: the source of a teacher that was trained here."""
+    digest = hashlib.sha256()
+    for name, value in sorted(generator.state_dict().items()):
+        digest.update(name.encode() + value.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def file_sha256(path: Path) -> str:

@@ -1,0 +1,99 @@
+"""Do the pictures of one person agree in 3D? A view warped by its own depth into another view is compared with that view."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from teachers.rendering.camera import Camera
+from teachers.rendering.rendering import Rendering
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """Mean absolute colour differences on the scale [-1, 1], over surfaces that both views see.
+
+    Attributes:
+        error: after the warp by depth; 0 for a solid object of constant colour under any camera.
+        still: without a warp, for comparison: what a flat picture that doesn't follow its depth would get.
+        agreeing: share of solid pixels whose depth the other view confirms.
+    """
+
+    error: float
+    still: float
+    agreeing: float
+
+
+def multi_view_consistency(first: Rendering, first_camera: Camera, second: Rendering, second_camera: Camera, *, tolerance: float = 0.03) -> Consistency:
+    """Carries the pixels of `first` by its depth into `second`.
+
+    Args:
+        tolerance: largest depth difference (world units) at which both see the same surface.
+    """
+    side = first.depth.shape[-1]
+    rays = first_camera.rays(side)
+    points = rays.origins + rays.directions * first.depth.flatten(1)[..., None]
+    positions, distances = second_camera.project(points)
+
+    def look(image: Tensor) -> Float[Tensor, "batch channel pixel"]:
+        return F.grid_sample(image, (positions * 2 - 1)[:, None], align_corners=False)[:, :, 0]
+
+    solid: Bool[Tensor, "batch pixel"] = first.opacity.flatten(1) > 0.95
+    seen = solid & ((look(second.depth)[:, 0] - distances).abs() < tolerance) & (look(second.opacity)[:, 0] > 0.95)
+    own = F.interpolate(first.image, size=(side, side), mode="area").flatten(2) if first.image.shape[-1] != side else first.image.flatten(2)
+    other = F.interpolate(second.image, size=(side, side), mode="area") if second.image.shape[-1] != side else second.image
+    warped, still = (look(other) - own).abs().mean(1), (other.flatten(2) - own).abs().mean(1)
+    if not seen.any():
+        return Consistency(float("nan"), float("nan"), 0.0)
+    return Consistency(warped[seen].mean().item(), still[seen].mean().item(), (seen.sum() / solid.sum()).item())
+
+
+@dataclass(frozen=True)
+class DepthAgreement:
+    """How the mean frontal depth of many generated people compares with the world's own.
+
+    Attributes:
+        correlation: over the pixels that are mostly covered in both.
+        face_correlation: the same inside the face (the middle of the picture).
+        offset: mean difference (generated - true), world units.
+        error: root mean square difference after the offset is taken away.
+    """
+
+    correlation: float
+    face_correlation: float
+    offset: float
+    error: float
+
+
+def mean_depth_agreement(
+    depth: Float[Tensor, "batch 1 height width"],
+    opacity: Float[Tensor, "batch 1 height width"],
+    true_depth: Float[Tensor, "other 1 height width"],
+    true_opacity: Float[Tensor, "other 1 height width"],
+) -> DepthAgreement:
+    """Compares the mean over solid pixels of one set with that of another, seen from the same frontal camera."""
+    mean, covered = _mean_over_solid(depth, opacity)
+    true_mean, true_covered = _mean_over_solid(true_depth, true_opacity)
+    both = (covered > 0.6) & (true_covered > 0.6)
+    side = depth.shape[-1]
+    face = torch.zeros_like(both)
+    face[round(side * 0.28) : round(side * 0.69), round(side * 0.28) : round(side * 0.72)] = True
+    difference = mean[both] - true_mean[both]
+    inside = both & face
+    return DepthAgreement(
+        correlation=_correlation(mean[both], true_mean[both]),
+        face_correlation=_correlation(mean[inside], true_mean[inside]),
+        offset=difference.mean().item(),
+        error=difference.std(unbiased=False).item(),
+    )
+
+
+def _mean_over_solid(depth: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:
+    solid = (opacity > 0.9).float()
+    return (depth * solid).sum(0)[0] / solid.sum(0)[0].clamp(min=1), solid.mean(0)[0]
+
+
+def _correlation(one: Tensor, other: Tensor) -> float:
+    return torch.corrcoef(torch.stack([one, other]))[0, 1].item() if len(one) > 1 else float("nan")

@@ -1,0 +1,108 @@
+"""Fréchet distances between sets of pictures on features that need no downloaded weights.
+
+Two feature sets: `pixels` (16x16 colours: layout and palette) and `network` (channel statistics and a coarse grid of a
+fixed random convolutional network: texture and parts). Both are projected on the 64 main directions of the real pictures, and the
+distance is divided by the trace of the real covariance, so that 1 means as far as no variety at all. It is *not* FID; compare
+it only with the floor, the distance between two halves of the real pictures, at the same resolution and counts.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+DIRECTIONS = 64
+NETWORK_WIDTHS = (32, 64, 128, 128)
+NETWORK_SEED = 7
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean and covariance of projected features."""
+
+    mean: Float[Tensor, " feature"]
+    covariance: Float[Tensor, "feature feature"]
+
+    @classmethod
+    def fit(cls, features: Float[Tensor, "picture feature"]) -> "Gaussian":
+        """Sample mean and covariance in double precision."""
+        features = features.double()
+        return cls(features.mean(0), features.mT.cov())
+
+
+def frechet_distance(one: Gaussian, other: Gaussian) -> float:
+    """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) (Dowson & Landau 1982)."""
+    eigenvalues = torch.linalg.eigvals(one.covariance @ other.covariance).real.clamp(min=0)
+    distance = (one.mean - other.mean).square().sum() + one.covariance.trace() + other.covariance.trace() - 2 * eigenvalues.sqrt().sum()
+    return max(0.0, distance.item())
+
+
+def pixel_features(images: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture feature"]:
+    """Colours averaged on a 16x16 grid."""
+    return F.adaptive_avg_pool2d(images, 16).flatten(1)
+
+
+def network_features(images: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture feature"]:
+    """Statistics of a fixed random network with 64x64 input."""
+    x = images if images.shape[-1] == 64 else F.interpolate(images, size=(64, 64), mode="bilinear", align_corners=False, antialias=True)
+    random = torch.Generator().manual_seed(NETWORK_SEED)
+    statistics = []
+    channels = 3
+    for width in NETWORK_WIDTHS:
+        weight = torch.randn(width, channels, 3, 3, generator=random) / math.sqrt(channels * 9 / 2)
+        weight = weight - weight.mean((1, 2, 3), keepdim=True) / 2
+        x = F.leaky_relu(F.conv2d(x, weight.to(x), stride=2, padding=1), 0.2)
+        statistics += [x.mean((2, 3)), x.std((2, 3))]
+        channels = width
+    return torch.cat([F.adaptive_avg_pool2d(x, 2).flatten(1), *statistics[2:]], 1)
+
+
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {"pixels": pixel_features, "network": network_features}
+
+
+class FrechetScores:
+    """Compares sets of pictures with a fixed set of real ones.
+
+    Args:
+        real: at least 256 pictures in [-1, 1]; a random half makes the reference, the other half the floor.
+        compared: size of the sets that will be scored; the floor is measured with as many real pictures.
+    """
+
+    def __init__(self, real: Float[Tensor, "picture 3 height width"], *, compared: int) -> None:
+        if len(real) < 256:
+            raise ValueError(f"Fréchet scores need at least 256 real pictures, got {len(real)}")
+        self.compared = compared
+        held = min(compared, len(real) // 2)
+        order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+        self._projections: dict[str, tuple[Tensor, Tensor]] = {}
+        self._references: dict[str, Gaussian] = {}
+        self.floor: dict[str, float] = {}
+        for name in FEATURES:
+            features = _in_pieces(FEATURES[name], real)[order]
+            mean = features.mean(0)
+            directions = torch.linalg.svd((features - mean)[:4000], full_matrices=False).Vh[:DIRECTIONS].mT
+            self._projections[name] = (mean, directions)
+            projected = (features - mean) @ directions
+            self._references[name] = Gaussian.fit(projected[:-held])
+            self.floor[name] = self._compare(name, projected[-held:])
+        self._spread = F.adaptive_avg_pool2d(real, 16).std(0).mean()
+
+    def __call__(self, images: Float[Tensor, "picture 3 height width"]) -> dict[str, float]:
+        """`pixels`, `network`: normalised distances; `diversity`: standard deviation relative to the real pictures'."""
+        scores = {}
+        for name, (mean, directions) in self._projections.items():
+            scores[name] = self._compare(name, (_in_pieces(FEATURES[name], images) - mean) @ directions)
+        scores["diversity"] = (F.adaptive_avg_pool2d(images, 16).std(0).mean() / self._spread).item()
+        return scores
+
+    def _compare(self, name: str, projected: Tensor) -> float:
+        reference = self._references[name]
+        return frechet_distance(reference, Gaussian.fit(projected)) / reference.covariance.trace().item()
+
+
+def _in_pieces(features: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    return torch.cat([features(piece) for piece in images.split(256)])

@@ -1,0 +1,202 @@
+"""What is shown and kept while a teacher is trained: scores, sheets of people, the teacher itself, the state to resume from."""
+
+import csv
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
+from torch import Tensor
+
+from pipeline.evaluation.consistency import multi_view_consistency
+from pipeline.evaluation.frechet import FrechetScores
+from pipeline.pictures import depth_picture, normal_picture, tile, write_png
+from teachers.eg3d.generator import Generator
+from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256
+from teachers.rendering.camera import Camera
+
+from .teacher_gan import TeacherGAN
+
+log = logging.getLogger(__name__)
+
+
+class SliceTimer(Timer):
+    """A time limit for this process alone: a resumed run gets the whole of it again."""
+
+    def __init__(self, *, minutes: float) -> None:
+        super().__init__(timedelta(minutes=minutes), interval="step")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the time used is not carried over."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to take over."""
+
+
+class KeepTrainingState(Callback):
+    """Saves the whole training state every so many minutes, and at the end of the slice.
+
+    Args:
+        path: folder of the state (see `SafetensorsCheckpointIO`).
+    """
+
+    def __init__(self, path: Path, *, minutes: float = 5.0) -> None:
+        self.path, self.seconds = path, minutes * 60
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """All processes decide together, by the first one's clock."""
+        is_due = trainer.strategy.broadcast(time.monotonic() - self._last > self.seconds) if batch_idx % 20 == 0 else False
+        if is_due:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """The last state of the slice."""
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._last = time.monotonic()
+
+
+class TeacherProgress(Callback):
+    """Every so many pictures: scores to scores.csv, a sheet of the same people, and the averaged teacher as a folder.
+
+    Args:
+        folder: of the run.
+        every_images: how often, in pictures.
+        drawing: changes of the configuration when drawing (more ray samples than in training).
+        frechet: made on first use, from the training pictures.
+        scored: generated pictures per score.
+        name, licence: for the passport.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        every_images: int,
+        drawing: dict[str, Any],
+        frechet: Callable[[], FrechetScores],
+        scored: int,
+        name: str,
+        licence: str,
+    ) -> None:
+        self.folder, self.every_images, self.drawing, self.scored = folder, every_images, drawing, scored
+        self.name, self.licence = name, licence
+        self._make_frechet = frechet
+        self._frechet: FrechetScores | None = None
+        self._done = -1
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """A resumed run doesn't score what has been scored."""
+        assert isinstance(module, TeacherGAN)
+        self._done = module.seen // self.every_images
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Scores when a multiple of `every_images` has been passed."""
+        assert isinstance(module, TeacherGAN)
+        if module.seen // self.every_images > self._done:
+            self._done = module.seen // self.every_images
+            self._report(trainer, module)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """The last scores of the slice."""
+        assert isinstance(module, TeacherGAN)
+        self._report(trainer, module)
+
+    def teacher(self, module: TeacherGAN) -> EG3DTeacher:
+        """The averaged generator as a teacher that draws with `drawing`."""
+        config = dataclasses.replace(module.config, **self.drawing)
+        generator = Generator(config)
+        generator.load_state_dict(module.average.state_dict())
+        passport = eg3d_passport(config, name=self.name, source_hash=weights_sha256(generator), licence=self.licence)
+        return EG3DTeacher(generator.to(module.device), passport)
+
+    def _report(self, trainer: Trainer, module: TeacherGAN) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self._frechet is None:
+            self._frechet = self._make_frechet()
+        teacher = self.teacher(module)
+        scores = {"images": float(module.seen), **score_teacher(teacher, module.photographs.cameras, self._frechet, self.scored)}
+        scores |= {f"{name}_floor": value for name, value in self._frechet.floor.items()}
+        _append(self.folder / "scores.csv", scores)
+        log.info("%d images: %s", module.seen, ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "images"))
+        for logger in trainer.loggers:
+            logger.log_metrics(scores, step=module.steps)
+        write_png(self.folder / "sheets" / f"{module.seen // 1000:05d}k.png", teacher_sheet(teacher))
+        save_eg3d(self.folder / "teacher", teacher, module.discriminator, {"scores.json": json.dumps(scores, indent=2)})
+
+
+@torch.no_grad()
+def score_teacher(teacher: EG3DTeacher, cameras: Camera, frechet: FrechetScores, count: int, *, people: int = 32, seed: int = 3) -> dict[str, float]:
+    """Fréchet scores of `count` people at cameras of the data, and the consistency of `people` between yaw ±0.15."""
+    random = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, teacher.z_dim, generator=random)
+    chosen = cameras[torch.randint(len(cameras), (count,), generator=random)]
+    images = torch.cat([_pictures(teacher, z[i : i + 8], chosen[i : i + 8]) for i in range(0, count, 8)])
+    scores = frechet(images)
+    triplane, ws = _people(teacher, people, seed=11)
+    views = [Camera.orbit(torch.full((people,), yaw), torch.zeros(people), radius=teacher.passport.camera_radius) for yaw in (-0.15, 0.15)]
+    first, second = (teacher.render(triplane, camera.to(triplane.planes), ws=ws) for camera in views)
+    agreement = multi_view_consistency(first, views[0].to(triplane.planes), second, views[1].to(triplane.planes))
+    return {**scores, "view_error": agreement.error, "view_still": agreement.still, "view_agreeing": agreement.agreeing}
+
+
+@torch.no_grad()
+def teacher_sheet(teacher: EG3DTeacher, *, people: int = 8, seed: int = 5, truncation: float = 1.0) -> Float[Tensor, "3 height width"]:
+    """People by rows: yaw -0.6 … 0.6, then frontal depth and normals."""
+    triplane, ws = _people(teacher, people, seed=seed, truncation=truncation)
+    columns: list[Tensor] = []
+    frontal = None
+    for yaw in (-0.6, -0.3, 0.0, 0.3, 0.6):
+        camera = _orbit(teacher, people, yaw, 0.05).to(triplane.planes)
+        rendering = teacher.render(triplane, camera, ws=ws)
+        columns.append(rendering.image)
+        frontal = (rendering, camera) if yaw == 0 else frontal
+    assert frontal is not None
+    rendering, camera = frontal
+    distance = teacher.passport.camera_radius
+    columns.append(depth_picture(rendering.depth, distance - 0.3, distance + 0.15))
+    columns.append(torch.where(rendering.opacity > 0.5, normal_picture(rendering.depth, camera), torch.ones(1).to(rendering.depth)))
+    side = teacher.passport.image_resolution
+    columns = [torch.nn.functional.interpolate(column, size=(side, side)) for column in columns]
+    return tile([[column[row].cpu() for column in columns] for row in range(people)])
+
+
+def _orbit(teacher: EG3DTeacher, count: int, yaw: float, pitch: float) -> Camera:
+    passport = teacher.passport
+    return Camera.orbit(
+        torch.full((count,), yaw), torch.full((count,), pitch), radius=passport.camera_radius, pivot=passport.camera_pivot, focal=passport.focal
+    )
+
+
+def _people(teacher: EG3DTeacher, count: int, *, seed: int, truncation: float = 1.0):  # type: ignore[no-untyped-def]
+    z = torch.randn(count, teacher.z_dim, generator=torch.Generator().manual_seed(seed))
+    ws = teacher.map_latents(z.to(teacher.mean_latent()), truncation=truncation)
+    return teacher.synthesize(ws), ws
+
+
+def _pictures(teacher: EG3DTeacher, z: Tensor, camera: Camera) -> Tensor:
+    ws = teacher.map_latents(z.to(teacher.mean_latent()))
+    return teacher.render(teacher.synthesize(ws), camera.to(ws), ws=ws).image.clamp(-1, 1).cpu()
+
+
+def _append(path: Path, row: dict[str, float]) -> None:
+    is_new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
