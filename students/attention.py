@@ -26,6 +26,7 @@ class SegformerBlock(nn.Module):
         self.feed_forward = MixFeedForward(dim=dim, hidden=int(dim * mlp_ratio))
 
     def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
+        """Features → features of the same shape."""
         height = features.shape[2]
         tokens = to_tokens(features)
         tokens = tokens + self.attention(self.attention_norm(tokens), height)
@@ -49,6 +50,7 @@ class EfficientSelfAttention(nn.Module):
         self.reduce_norm = nn.LayerNorm(dim) if reduction > 1 else None
 
     def forward(self, tokens: Float[Tensor, "batch token channel"], height: int) -> Float[Tensor, "batch token channel"]:
+        """Tokens of a map of `height` rows → what each of them gathered."""
         reduced = tokens
         if self.reduce is not None and self.reduce_norm is not None:
             reduced = self.reduce_norm(to_tokens(self.reduce(to_map(tokens, height))))
@@ -70,6 +72,7 @@ class MixFeedForward(nn.Module):
         self.contract = nn.Linear(hidden, dim)
 
     def forward(self, tokens: Float[Tensor, "batch token channel"], height: int) -> Float[Tensor, "batch token channel"]:
+        """Tokens of a map of `height` rows → tokens."""
         hidden = self.depthwise(to_map(self.expand(tokens), height))
         return self.contract(F.gelu(to_tokens(hidden)))
 

@@ -35,6 +35,7 @@ class ResidualBlock(nn.Module):
         self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride)) if changes else None
 
     def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
+        """Features → features, smaller by the stride."""
         shortcut = features if self.downsample is None else self.downsample(features)
         return F.relu(self.conv2(F.relu(self.conv1(features))) + shortcut)
 
@@ -70,6 +71,7 @@ class ResNet34(nn.Module):
                 scale_weight(block.conv2, sum(self.blocks) ** -0.5)
 
     def forward(self, positioned: Float[Tensor, "batch 5 height width"]) -> BackboneFeatures:
+        """RGB + coordinates → `layer1` at 1/4, `layer2` and `deep` (512 channels) at 1/8."""
         stem = F.max_pool2d(F.relu(self.conv1(positioned)), 3, 2, padding=1)
         layer1 = self.layer1(stem)
         layer2 = self.layer2(layer1)
@@ -88,6 +90,7 @@ class AtrousPyramid(nn.Module):
         self.refine = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel height width"]:
+        """Features → features of the same size."""
         whole = self.whole(features.mean((2, 3), keepdim=True)).expand(-1, -1, *features.shape[2:])
         scales = [self.point(features), *(convolution(features) for convolution in self.dilated), whole]
         return F.relu(self.refine(F.relu(self.project(F.relu(torch.cat(scales, 1))))))
@@ -97,10 +100,10 @@ class DeepLabBackbone(nn.Module):
     """ResNet-34 and ASPP: 256 channels at 1/8 of the image's size (F_low of LP3D)."""
 
     out_channels = 256
-    layer_channels = {"layer1": 64, "layer2": 128}
 
     def __init__(self) -> None:
         super().__init__()
+        self.layer_channels = {"layer1": 64, "layer2": 128}
         self.resnet = ResNet34()
         self.pyramid = AtrousPyramid(in_channels=512, channels=self.out_channels)
 
@@ -109,5 +112,6 @@ class DeepLabBackbone(nn.Module):
         self.resnet.calm()
 
     def forward(self, positioned: Float[Tensor, "batch 5 height width"]) -> BackboneFeatures:
+        """RGB + coordinates → `deep` of 256 channels at 1/8, and the first two layers."""
         features = self.resnet(positioned)
         return features._replace(deep=self.pyramid(features.deep))

@@ -43,6 +43,7 @@ class CanonicalLift(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False))
 
     def forward(self, deep: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
+        """Deep features → canonical features: twice the tokens' size, and doubled again by each upsampling."""
         features = F.pixel_shuffle(self.blocks(self.patches(deep)), 2)
         for index, convolution in enumerate(self.convolutions):
             if index < self.upsamplings:

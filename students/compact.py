@@ -38,6 +38,7 @@ class CompactBackbone(nn.Module):
                 scale_weight(block.conv2, self.num_blocks**-0.5)
 
     def forward(self, positioned: Float[Tensor, "batch 5 height width"]) -> BackboneFeatures:
+        """RGB + coordinates → `layer1` at 1/2, `layer2` and `deep` at 1/4."""
         layer1 = self.layer1(F.relu(self.stem(positioned)))
         layer2 = self.layer2(layer1)
         layer3 = self.layer3(layer2)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def pixel_coordinates(height: int, width: int, like: Tensor) -> Float[Tensor, "2 height width"]:
-    """x (right) and y (down) of every pixel centre in [-1, 1], with the device and dtype of `like`."""
+    """Where every pixel centre is: x (right) and y (down) in [-1, 1], with the device and dtype of `like`."""
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
     return torch.stack([x[None].expand(height, width), y[:, None].expand(height, width)])

@@ -34,6 +34,7 @@ class DetailBranch(nn.Module):
         )
 
     def forward(self, source: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
+        """The positioned image (or a backbone layer) → features, smaller by all strides."""
         features = source
         for convolution in self.convolutions:
             features = F.leaky_relu(convolution(features), LEAK)
@@ -77,6 +78,7 @@ class Fusion(nn.Module):
         canonical: Float[Tensor, "batch canonical_channel height width"],
         detail: Float[Tensor, "batch detail_channel detail_height detail_width"],
     ) -> Float[Tensor, "batch out_channel out_height out_width"]:
+        """Both halves → features; the detail is resized where the sizes differ."""
         if detail.shape[2:] != canonical.shape[2:]:
             detail = F.interpolate(detail, size=canonical.shape[2:], mode="bilinear", align_corners=False)
         features = torch.cat([canonical, detail], 1)

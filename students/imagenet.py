@@ -34,7 +34,7 @@ def load_resnet34(network: ResNet34, path: Path) -> None:
 
 
 def _folded(published: dict[str, Tensor], convolution: str, path: Path) -> tuple[Tensor, Tensor]:
-    """w' = w γ / √(σ² + ε) and b' = β - μ γ / √(σ² + ε): the convolution and the normalisation behind it as one."""
+    """The convolution and the normalisation behind it as one: w' = w γ / √(σ² + ε), b' = β - μ γ / √(σ² + ε)."""
     norm = _norm_name(convolution)
     names = [f"{convolution}.weight", *(f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var"))]
     missing = [name for name in names if name not in published]

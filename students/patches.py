@@ -21,5 +21,6 @@ class OverlapPatchEmbed(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch dim token_height token_width"]:
+        """Features → normalised tokens, still laid out as a map."""
         embedded = self.projection(features)
         return to_map(self.norm(to_tokens(embedded)), embedded.shape[2])

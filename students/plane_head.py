@@ -28,9 +28,7 @@ class PlaneHead(nn.Module):
     plane_mean: Float[Tensor, " plane_channel"]
     plane_scale: Float[Tensor, " plane_channel"]
 
-    def __init__(
-        self, *, in_channels: int, skip_channels: int, widths: Sequence[int], plane_channels: int, plane_resolution: int
-    ) -> None:
+    def __init__(self, *, in_channels: int, skip_channels: int, widths: Sequence[int], plane_channels: int, plane_resolution: int) -> None:
         super().__init__()
         before = [in_channels + skip_channels, *widths]
         self.skips = skip_channels > 0
@@ -61,6 +59,7 @@ class PlaneHead(nn.Module):
         fused: Float[Tensor, "batch channel height width"],
         canonical: Float[Tensor, "batch canonical_channel canonical_height canonical_width"],
     ) -> Float[Tensor, "batch 3 plane_channel plane_height plane_width"]:
+        """Fused (and canonical) features → planes in the teacher's range."""
         features = torch.cat([fused, _resized(canonical, fused.shape[2])], 1) if self.skips else fused
         for convolution in self.convolutions:
             features = _resized(F.leaky_relu(convolution(features), LEAK), self.plane_resolution)

@@ -121,6 +121,7 @@ class TwoStageEncoder(nn.Module):
         scale_weight(self.plane_head.last, FIRST_PLANES)
 
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 plane_channel plane_height plane_width"]:
+        """RGB in [-1, 1] → planes; ValueError unless it is square with a side divisible by 32."""
         _require_square(image)
         positioned = append_coordinates(image)
         shallow = self.backbone(positioned)
@@ -157,4 +158,5 @@ def _require_square(image: Tensor) -> None:
 
 def _require_multiple(size: int) -> None:
     if size <= 0 or size % INPUT_MULTIPLE:
-        raise ValueError(f"image size {size} is not a multiple of {INPUT_MULTIPLE}: resize to {max(1, round(size / INPUT_MULTIPLE)) * INPUT_MULTIPLE}")
+        nearest = max(1, round(size / INPUT_MULTIPLE)) * INPUT_MULTIPLE
+        raise ValueError(f"image size {size} is not a multiple of {INPUT_MULTIPLE}: resize to {nearest}")
