@@ -119,8 +119,7 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
     node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
     if OmegaConf.select(node, "_target_") is None:
         raise ValueError(f"cannot build {OmegaConf.to_container(node)}: it has no _target_; name a class there")
-    for position, inner in enumerate(_targets(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))):
-        _require_known_arguments(_locate(inner["_target_"]), inner, extra if position == 0 else {})
+    require_buildable(OmegaConf.to_container(node, resolve=True, throw_on_missing=True), **extra)
     try:
         build = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
         return functools.partial(build, **extra) if node.get("_partial_") else build(**extra)
@@ -128,6 +127,16 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
         if isinstance(error.__cause__, USER_ERRORS):
             raise error.__cause__ from error
         raise
+
+
+def require_buildable(plain: Any, **extra: Any) -> None:
+    """Checks every `_target_` of a plain configuration without building it; `extra` goes to the outermost.
+
+    Raises:
+        ValueError: a target outside `BUILDABLE`, or an argument that it doesn't know.
+    """
+    for position, node in enumerate(_targets(plain)):
+        _require_known_arguments(_locate(node["_target_"]), node, extra if position == 0 else {})
 
 
 def _targets(plain: Any) -> Iterator[dict[str, Any]]:

@@ -33,7 +33,7 @@ def to_uint8(image: Float[Tensor, "channel height width"]) -> UInt8[np.ndarray, 
 
 def from_uint8(image: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "3 height width"]:
     """The inverse of `to_uint8`: 8-bit RGB as a picture in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 127.5 - 1
+    return torch.tensor(image).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def depth_picture(
