@@ -3,10 +3,11 @@
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from .passport import Passport
 from .rendering.camera import Camera
+from .rendering.renderer import TriplaneRenderer
 from .rendering.rendering import RayJitter, Rendering
 from .rendering.triplane import Triplane
 
@@ -21,8 +22,11 @@ class Teacher(Protocol):
 
     passport: Passport
     z_dim: int
-    renderer: nn.Module
-    """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student starts from (as a copy)."""
+
+    @property
+    def renderer(self) -> TriplaneRenderer:
+        """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student starts from (as a copy)."""
+        ...
 
     def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
         """A function of `teachers`, by its address, and plain arguments that build `renderer` anew, without its weights.
@@ -34,11 +38,11 @@ class Teacher(Protocol):
     def map_latents(
         self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
     ) -> Float[Tensor, "batch layer w_dim"]:
-        """z (and the conditioning camera, where the teacher has one) → ws, pulled to the mean by `truncation`."""
+        """Maps z (and the conditioning camera, where the teacher has one) to ws, pulled to the mean by `truncation`."""
         ...
 
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
-        """ws → the triplane of one identity per row."""
+        """Makes the triplane of one identity per row of ws."""
         ...
 
     def render(

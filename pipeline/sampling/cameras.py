@@ -1,0 +1,103 @@
+"""Where a sample is looked at from (LP3D sec. 4.2 and supp. A1)."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from teachers.rendering.camera import Camera
+
+from .laws import Fixed, Law
+from .random_streams import stream
+
+
+class CameraPrior:
+    """Cameras on a sphere about the origin that look at a pivot, every quantity with a law of its own.
+
+    Each quantity has its own random stream, so changing one law moves no other quantity.
+
+    Args:
+        yaw_deg: degrees, positive to +x.
+        pitch_deg: degrees, positive up; `pitch_law` says which degrees.
+        pitch_law: "elevation": `pitch_deg` is the true elevation. "eg3d_sampler_offset": it is the vertical offset v that
+            EG3D's pose sampler takes, which gives the elevation asin(2 v / π): 26° of offset are 16.8° of elevation.
+        fov_diagonal_deg: *diagonal* field of view: the number that EG3D (18.837) and LP3D (18.83, called a focal length
+            there) use.
+        roll_deg: degrees, positive turns the picture clockwise.
+        radius: distance from the origin, world units.
+        principal_point: for each of its two coordinates, as a share of the image; 0.5 is the middle.
+        pivot: what the cameras look at, world units.
+    """
+
+    def __init__(
+        self,
+        *,
+        yaw_deg: Law,
+        pitch_deg: Law,
+        pitch_law: str,
+        fov_diagonal_deg: Law,
+        roll_deg: Law | None = None,
+        radius: Law | None = None,
+        principal_point: Law | None = None,
+        pivot: Sequence[float] = (0.0, 0.0, 0.2),
+    ) -> None:
+        if pitch_law not in ("elevation", "eg3d_sampler_offset"):
+            raise ValueError(f"pitch_law is {pitch_law!r}: use elevation or eg3d_sampler_offset")
+        self.laws: dict[str, Law] = {
+            "yaw": yaw_deg,
+            "pitch": pitch_deg,
+            "roll": roll_deg or Fixed(value=0.0),
+            "radius": radius or Fixed(value=2.7),
+            "fov": fov_diagonal_deg,
+            "principal_x": principal_point or Fixed(value=0.5),
+            "principal_y": principal_point or Fixed(value=0.5),
+        }
+        self.pitch_law = pitch_law
+        self.pivot = (float(pivot[0]), float(pivot[1]), float(pivot[2]))
+
+    def draw(self, seed: int, samples: Sequence[int], purpose: str) -> Camera:
+        """One camera for each sample number, bit-equal in any batch: each is computed by itself, in double precision."""
+        return Camera.cat([self._draw_one(seed, sample, purpose) for sample in samples])
+
+    def _draw_one(self, seed: int, sample: int, purpose: str) -> Camera:
+        value = {name: law.draw(stream(seed, sample, f"{purpose}/{name}")) for name, law in self.laws.items()}
+        pitch = math.radians(value["pitch"])
+        if self.pitch_law == "eg3d_sampler_offset":
+            pitch = elevation_of_sampler_offset(pitch)
+        camera = Camera.orbit(
+            torch.tensor([math.radians(value["yaw"])], dtype=torch.float64),
+            torch.tensor([pitch], dtype=torch.float64),
+            roll=math.radians(value["roll"]),
+            radius=value["radius"],
+            pivot=self.pivot,
+            focal=focal_of_diagonal_fov(value["fov"]),
+            principal_point=(value["principal_x"], value["principal_y"]),
+        )
+        return Camera(camera.cam_to_world.float(), camera.intrinsics.float())
+
+
+class CameraPair:
+    """The two cameras of a sample.
+
+    Args:
+        reference: takes the student's input; augmented, since photographs come from any camera.
+        novel: looks at the same person from elsewhere, with the teacher's own intrinsics.
+    """
+
+    def __init__(self, *, reference: CameraPrior, novel: CameraPrior) -> None:
+        self.reference = reference
+        self.novel = novel
+
+
+def focal_of_diagonal_fov(degrees: float) -> float:
+    """Normalised focal length (in image widths) of a square picture whose diagonal spans `degrees`: 18.83 → 4.264."""
+    if not 0 < degrees < 180:
+        raise ValueError(f"a diagonal field of view of {degrees}° is no camera's: expected 0 to 180")
+    return 1 / (math.tan(math.radians(degrees) / 2) * math.sqrt(2))
+
+
+def elevation_of_sampler_offset(offset: float) -> float:
+    """True elevation (radians) for a vertical offset of EG3D's pose sampler, which is uniform in area, not in angle."""
+    if abs(offset) > math.pi / 2:
+        raise ValueError(f"a sampler offset of {math.degrees(offset):.1f}° is beyond the pole: expected at most 90")
+    return math.asin(2 * offset / math.pi)
