@@ -6,7 +6,7 @@ from torch import Tensor
 from .anatomy import Place
 from .factors import BeardKind, CollarKind, Face, GlassesKind, Hair, HatKind, Head, Outfit
 from .hair import ABSENT, is_any
-from .sdf import capsule, ellipsoid, ramp, smooth_max, smooth_min, sphere
+from .sdf import capsule, disc, ellipsoid, ramp, smooth_max, smooth_min, sphere
 
 
 def clothes(at: Place, head: Head, outfit: Outfit) -> Tensor:
@@ -33,13 +33,13 @@ def hat(at: Place, head: Head, hair: Hair, outfit: Outfit) -> Tensor:
     width, depth = head.width + 0.13 + 0.4 * hair.thickness, head.depth + 0.13 + 0.4 * hair.thickness
     line = hat_line(at)
     dome = ellipsoid(x, y - 0.38, z + 0.07, width, 0.78, depth)
-    peak = smooth_max(ellipsoid(x, line - 0.02, z - 0.75, 0.62, 0.05, 0.72), 0.45 - z, 0.03)
+    peak = smooth_max(disc(x, line - 0.02, z - 0.75, 0.60, 0.68, 0.035), 0.45 - z, 0.03)
     cap = torch.minimum(smooth_max(dome, 0.02 - line, 0.03), peak)
     crown = smooth_max(ellipsoid(x, y - 0.36, z + 0.07, width, 0.92, depth), -line, 0.03)
     beanie = torch.minimum(crown, smooth_max(dome - 0.06, (line - 0.02).abs() - 0.11, 0.06))
     high = smooth_max(ellipsoid(x, y - 0.52, z + 0.07, width, 0.80, depth) + 0.02, -line, 0.03)
-    fedora = smooth_min(high, ellipsoid(x, line - 0.03, z + 0.05, width + 0.34, 0.05, depth + 0.34), 0.03)
-    band = smooth_max((dome + 0.01).abs() - 0.05, (line - 0.02).abs() - 0.07, 0.02)
+    fedora = smooth_min(high, disc(x, line - 0.03, z + 0.05, width + 0.27, depth + 0.27, 0.04), 0.03)
+    band = smooth_max((dome + 0.045).abs() - 0.05, (line - 0.02).abs() - 0.07, 0.02)
     d = torch.where(is_any(outfit.hat, HatKind.CAP), cap, torch.where(is_any(outfit.hat, HatKind.BEANIE), beanie, band))
     d = torch.where(is_any(outfit.hat, HatKind.FEDORA), fedora, d)
     return d + ABSENT * is_any(outfit.hat, HatKind.NONE)
@@ -79,6 +79,6 @@ def beard_cover(at: Place, face: Face, hair: Hair, above_mouth: Tensor) -> Tenso
     """Where a beard grows, from 0 to 1: cheeks and chin, or the chin alone (goatee); never on the lips."""
     _, x, y, z = at
     away = (above_mouth.abs() - face.lip * 1.9).clamp(min=-0.1) + (x - face.mouth_width).clamp(min=0)
-    full = ramp(-0.12, -0.3, y + 0.25 * x) * ramp(-0.1, 0.12, z) * ramp(0.02, 0.09, away)
+    full = ramp(-0.22, -0.38, y - 0.35 * (x - 0.3)) * ramp(-0.1, 0.12, z) * ramp(0.02, 0.09, away)
     goatee = ramp(0.34, 0.22, x) * ramp(-0.45, -0.55, y) * ramp(0.02, 0.07, above_mouth.abs() - face.lip * 1.6)
     return torch.where(is_any(hair.beard, BeardKind.GOATEE), goatee, full) * ramp(-1.02, -0.95, y)

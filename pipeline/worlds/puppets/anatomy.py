@@ -19,6 +19,10 @@ CENTER_Y, CENTER_Z = 0.02, -0.12
 """Where the origin of head units lies above and behind the world's, in head units."""
 
 
+Points = tuple[Tensor, Tensor, Tensor]
+"""World x, y, z, each `[person point]`: apart, because the compiler only vectorises contiguous reads."""
+
+
 class Place(NamedTuple):
     """Points in head units; `x` is mirrored to the left half (|side|)."""
 
@@ -28,11 +32,11 @@ class Place(NamedTuple):
     z: Tensor
 
 
-def to_head(points: Tensor, head: Head) -> Place:
-    """World points `[person point 3]` in head units."""
-    scaled = points * (1 / (HEAD_UNIT * head.size))[..., None]
-    y, z = scaled[..., 1] - CENTER_Y, scaled[..., 2] - CENTER_Z
-    side = scaled[..., 0] + head.asymmetry * y
+def to_head(points: Points, head: Head) -> Place:
+    """World points in head units."""
+    scale = 1 / (HEAD_UNIT * head.size)
+    y, z = points[1] * scale - CENTER_Y, points[2] * scale - CENTER_Z
+    side = points[0] * scale + head.asymmetry * y
     return Place(side, side.abs(), y, z)
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .accessories import beard_cover, hat_line
-from .anatomy import Place, lid_edges, lips, mouth_y, to_head
+from .anatomy import Place, Points, lid_edges, lips, mouth_y, to_head
 from .body import Part, nearest_part
 from .factors import BeardKind, HairStyle, HatKind, PaintKind, PatternKind, Puppet
 from .hair import is_any
@@ -12,8 +12,8 @@ from .presence import Presence
 from .sdf import ramp
 
 
-def appearance(points: Tensor, puppet: Puppet, presence: Presence) -> tuple[Tensor, Tensor]:
-    """Albedo in [0, 1] `[person point 3]` and Part numbers `[person point]` at surface points `[person point 3]`."""
+def appearance(points: Points, puppet: Puppet, presence: Presence) -> tuple[Tensor, Tensor]:
+    """Albedo in [0, 1] `[person point 3]` and Part numbers `[person point]` at surface points."""
     at = to_head(points, puppet.identity.head)
     part = nearest_part(at, puppet, presence)
     outfit = puppet.identity.outfit
@@ -42,7 +42,7 @@ def skin(at: Place, puppet: Puppet) -> Tensor:
     identity = puppet.identity
     cover = beard_cover(at, identity.face, identity.hair, mouth_y(at, identity.face, puppet.expression)) * (identity.hair.beard > 0)
     strength = torch.where(is_any(identity.hair.beard, BeardKind.STUBBLE), 0.32, 0.93) * (0.85 + 0.15 * _mottle(at, 30.0))
-    return _mix(color, identity.hair.color * 0.8, cover * strength)
+    return _mix(color, identity.hair.color * 0.62, cover * strength)
 
 
 def _complexion(at: Place, puppet: Puppet) -> Tensor:
@@ -84,7 +84,7 @@ def _brows_and_lashes(at: Place, puppet: Puppet, color: Tensor) -> Tensor:
     identity, face, expression = puppet.identity, puppet.identity.face, puppet.expression
     along = (x - 0.13) / 0.34
     slope = face.brow_slope + expression.brow_tilt
-    across = y - face.brow_y - expression.brow_lift - slope * (along - 0.4) * 2 * 0.36 + 0.16 * (along - 0.45) ** 2
+    across = y - face.brow_y - expression.brow_lift - slope * (along - 0.4) * 2 * 0.36 + 0.20 * (along - 0.45) ** 2
     thin = across.abs() * (1 + 0.8 * along.clamp(0, 1) ** 2)
     brow = ramp(face.brow_thickness * 1.25, face.brow_thickness * 0.6, thin) * ramp(-0.06, 0.04, along) * ramp(1.06, 0.92, along) * (z > 0.25)
     color = _mix(color, identity.hair.color * 0.55, 0.88 * brow)
@@ -107,7 +107,7 @@ def inner_mouth(at: Place, puppet: Puppet) -> Tensor:
     """Upper teeth above a dark red mouth."""
     above = mouth_y(at, puppet.identity.face, puppet.expression)
     opening = puppet.expression.opening
-    teeth = ramp(-0.95, -0.75, above / opening.clamp(min=0.012)) * (0.94 + 0.06 * ramp(-0.9, -0.5, (at.side * 55).sin()))
+    teeth = ramp(-1.15, -0.95, above / opening.clamp(min=0.012)) * (0.94 + 0.06 * ramp(-0.9, -0.5, (at.side * 55).sin()))
     dark = _color(0.28, 0.09, 0.09, teeth[..., None].expand(*teeth.shape, 3))
     return _mix(dark.expand(*teeth.shape, 3), _color(0.95, 0.93, 0.90, dark), teeth)
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from .accessories import beard_cover, clothes, earrings, glasses, hat, moustache
-from .anatomy import HEAD_UNIT, Place, closed_face, eyeball, mouth_y, open_mouth, to_head
+from .anatomy import HEAD_UNIT, Place, Points, closed_face, eyeball, mouth_y, open_mouth, to_head
 from .factors import BeardKind, Puppet
 from .hair import hair
 from .presence import Presence
-from .sdf import smooth_max
+from .sdf import smooth_max, sphere
 
 BOUND = 0.5
 """Everything is cut off at this distance from the origin, so that it fits the cube [-0.5, 0.5]³."""
@@ -49,14 +49,14 @@ def parts(at: Place, puppet: Puppet, presence: Presence) -> list[tuple[Part, Ten
     return found
 
 
-def distance(points: Tensor, puppet: Puppet, presence: Presence) -> Tensor:
-    """Signed distance `[person point]` of world points `[person point 3]`, in world units."""
+def distance(points: Points, puppet: Puppet, presence: Presence) -> Tensor:
+    """Signed distance `[person point]` of world points, in world units."""
     found = parts(to_head(points, puppet.identity.head), puppet, presence)
     d = found[0][1]
     for _, other in found[1:]:
         d = torch.minimum(d, other)
     d = d * (HEAD_UNIT * puppet.identity.head.size)
-    return torch.maximum(d, points.square().sum(-1).sqrt() - BOUND)
+    return torch.maximum(d, sphere(*points, BOUND))
 
 
 def nearest_part(at: Place, puppet: Puppet, presence: Presence) -> Tensor:

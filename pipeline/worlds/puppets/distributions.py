@@ -58,7 +58,7 @@ def draw_expression(seeds: list[int]) -> Expression:
     draws = Draws(seeds, "expression")
     laugh = draws.chance("laugh", 0.22)
     sad = draws.chance("sad", 0.06)
-    smile = draws.normal("smile", 0.34, 0.20).clamp(0.02, 0.8)
+    smile = draws.normal("smile", 0.42, 0.20).clamp(0.02, 0.8)
     smile = torch.where(laugh > 0, draws.uniform("laughing", 0.6, 0.95), torch.where(sad > 0, draws.uniform("sadness", -0.22, 0.0), smile))
     opening = torch.where(laugh > 0, draws.uniform("laugh opening", 0.045, 0.10), draws.uniform("talk opening", 0.015, 0.05) * draws.chance("talk", 0.12))
     return Expression(
@@ -77,10 +77,10 @@ def draw_light(seeds: list[int]) -> Light:
     draws = Draws(seeds, "light")
     yaw, pitch = draws.normal("yaw", 0.0, 0.65), draws.normal("pitch", 0.5, 0.28)
     warmth = draws.uniform("warmth", -1.0, 1.0)
-    strength = draws.uniform("strength", 0.44, 0.66)
+    strength = draws.uniform("strength", 0.50, 0.70)
     tint = torch.stack([1 + 0.09 * warmth, torch.ones_like(warmth), 1 - 0.12 * warmth], -1)
     direction = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
-    return Light(F.normalize(direction, dim=-1), tint * strength[..., None], draws.uniform("ambient", 0.46, 0.62), draws.uniform("gloss", 0.03, 0.2))
+    return Light(F.normalize(direction, dim=-1), tint * strength[..., None], draws.uniform("ambient", 0.50, 0.64), draws.uniform("gloss", 0.03, 0.2))
 
 
 def draw_background(seeds: list[int]) -> Background:
@@ -133,7 +133,7 @@ def _face(draws: Draws, femininity: Scalar) -> Face:
         mouth_y=draws.normal("mouth y", -0.53, 0.03),
         lip=draws.normal("lip", 0.050, 0.011) + 0.014 * femininity,
         brow_thickness=draws.normal("brow thickness", 0.042, 0.010) - 0.014 * femininity,
-        brow_slope=draws.normal("brow slope", 0.05, 0.04),
+        brow_slope=draws.normal("brow slope", 0.0, 0.035),
         brow_y=draws.normal("brow y", 0.25, 0.022),
     )
 

@@ -36,6 +36,12 @@ def capsule(
     return sphere(px - along * dx, py - along * dy, pz - along * dz, start_radius + (end_radius - start_radius) * along)
 
 
+def disc(x: Tensor, height: Tensor, z: Tensor, a: Size, c: Size, thickness: float) -> Tensor:
+    """A flat elliptic disc with half-axes `a, c` and a round rim: never more than the distance."""
+    outward = ellipsoid(x, 0 * x, z, a, 1.0, c).clamp(min=0)
+    return (outward * outward + height * height + 1e-9).sqrt() - thickness
+
+
 def smooth_min(a: Tensor, b: Tensor, width: float) -> Tensor:
     """Union whose seam is rounded over `width`; never above the plain minimum."""
     overlap = (width - (a - b).abs()).clamp(min=0)

@@ -19,6 +19,9 @@ from .presence import Presence
 from .splits import PuppetSeeds
 from .tracer import gather_true, take, trace
 
+CACHED_POINTS = 4096
+"""Points of each person in one call of a compiled kernel: its temporaries then stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class PuppetViews:
@@ -81,6 +84,11 @@ class PuppetWorld:
     def render_puppet(self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int) -> PuppetViews:
         """One square picture per camera, of factors that needn't come from seeds."""
         surface, look = self._kernels(puppet)
+        # Numbers in the code must become constants: as inputs they would be double and keep the kernels from being vectorised.
+        with torch._dynamo.config.patch(specialize_float=True):
+            return self._draw(surface, look, light, background, camera, resolution)
+
+    def _draw(self, surface, look, light: Light, background: Background, camera: Camera, resolution: int) -> PuppetViews:  # type: ignore[no-untyped-def]
         fine = resolution * self.supersampling
         hits = trace(surface, camera, fine)
         rays = camera.rays(fine)
@@ -98,10 +106,12 @@ class PuppetWorld:
     def _kernels(self, puppet: Puppet):  # type: ignore[no-untyped-def]
         packed = pack(puppet)
         if self._compile:
-            surface, look = self._compiled
-            return partial(_call, surface, packed), partial(_call, look, packed)
+            return tuple(partial(_call, kernel, packed) for kernel in self._compiled)
         presence = Presence.of(puppet.identity)
-        return partial(distance, puppet=puppet, presence=presence), partial(appearance, puppet=puppet, presence=presence)
+        return (
+            lambda points: distance(points.unbind(-1), puppet, presence),
+            lambda points: appearance(points.unbind(-1), puppet, presence),
+        )
 
     @cached_property
     def _compiled(self):  # type: ignore[no-untyped-def]
@@ -124,14 +134,13 @@ class PuppetWorld:
 
 
 def _call(kernel, packed: Tensor, points: Tensor):  # type: ignore[no-untyped-def]
-    x, y, z = points.movedim(-1, 0).contiguous()
-    with torch._dynamo.config.patch(specialize_float=True):
-        return kernel(x, y, z, packed)
+    pieces = [kernel(*piece.movedim(-1, 0).contiguous(), packed) for piece in points.split(CACHED_POINTS, 1)]
+    return torch.cat(pieces, 1) if isinstance(pieces[0], Tensor) else tuple(torch.cat(column, 1) for column in zip(*pieces, strict=True))
 
 
 def _distance_kernel(x: Tensor, y: Tensor, z: Tensor, packed: Tensor) -> Tensor:
-    return distance(torch.stack([x, y, z], -1), unpack(Puppet, packed), Presence.everything())
+    return distance((x, y, z), unpack(Puppet, packed), Presence.everything())
 
 
 def _appearance_kernel(x: Tensor, y: Tensor, z: Tensor, packed: Tensor) -> tuple[Tensor, Tensor]:
-    return appearance(torch.stack([x, y, z], -1), unpack(Puppet, packed), Presence.everything())
+    return appearance((x, y, z), unpack(Puppet, packed), Presence.everything())

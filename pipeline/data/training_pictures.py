@@ -1,0 +1,104 @@
+"""All training pictures of a teacher in memory as bytes, drawn at random, half of them mirrored."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from pipeline.worlds.puppets.dataset import PoseLaw, export_puppets
+from pipeline.worlds.puppets.splits import Split
+from teachers.rendering.camera import Camera
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PictureBatch:
+    """Pictures and the cameras that took them.
+
+    Attributes:
+        color: RGB in [0, 1], premultiplied by the opacity.
+        opacity: 1 where the picture has no matte.
+        camera: one per picture.
+    """
+
+    color: Float[Tensor, "batch 3 height width"]
+    opacity: Float[Tensor, "batch 1 height width"]
+    camera: Camera
+
+    def over(self, background: float) -> Float[Tensor, "batch 3 height width"]:
+        """The pictures in [-1, 1] in front of a grey in [0, 1]."""
+        return (self.color + (1 - self.opacity) * background) * 2 - 1
+
+
+class TrainingPictures:
+    """Pictures with cameras, in memory.
+
+    Args:
+        images: bytes with three channels (RGB) or four (premultiplied RGB and opacity).
+        cameras: one per image.
+        mirrored: also draw mirror images, with the mirrored camera.
+    """
+
+    def __init__(self, images: UInt8[Tensor, "picture channel height width"], cameras: Camera, *, mirrored: bool = True) -> None:
+        self.images, self.cameras, self.mirrored = images, cameras, mirrored
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def draw(self, count: int, random: torch.Generator) -> PictureBatch:
+        """Pictures drawn with replacement, on the device of `random`."""
+        rows = torch.randint(len(self), (count,), generator=random, device=random.device)
+        is_mirrored = torch.rand(count, generator=random, device=random.device) < (0.5 if self.mirrored else 0.0)
+        self.images = self.images.to(random.device)
+        pixels, camera = self.images[rows].float() / 255, self.cameras.to(random.device)[rows]
+        pixels = torch.where(is_mirrored[:, None, None, None], pixels.flip(-1), pixels)
+        mirror = camera.mirrored()
+        choose = is_mirrored[:, None, None]
+        camera = Camera(
+            torch.where(choose, mirror.cam_to_world, camera.cam_to_world), torch.where(choose, mirror.intrinsics, camera.intrinsics)
+        )
+        return _batch(pixels, camera)
+
+    def pictures(self, count: int, background: float = 1.0) -> Float[Tensor, "picture 3 height width"]:
+        """The first `count` pictures in [-1, 1], in front of a grey in [0, 1]."""
+        return _batch(self.images[:count].float() / 255, self.cameras[:count]).over(background)
+
+
+def _batch(pixels: Tensor, camera: Camera) -> PictureBatch:
+    opacity = pixels[:, 3:] if pixels.shape[1] == 4 else torch.ones_like(pixels[:, :1])
+    return PictureBatch(pixels[:, :3], opacity, camera)
+
+
+def puppet_pictures(
+    *, path: str, count: int, resolution: int, supersampling: int = 2, workers: int = 2, compile: bool = True, pose_law: dict[str, float] | None = None
+) -> TrainingPictures:
+    """Training people of the puppet world, each from one view; rendered into `path` if nothing is there."""
+    file = Path(path)
+    if not file.exists():
+        log.info("rendering %d training people into %s", count, file)
+        export_puppets(
+            file,
+            split=Split.TRAIN,
+            count=count,
+            resolution=resolution,
+            supersampling=supersampling,
+            pose_law=PoseLaw(**(pose_law or {})),
+            workers=workers,
+            compile=compile,
+        )
+    return labelled_pictures(path=path, resolution=resolution, mirrored=True)
+
+
+def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> TrainingPictures:
+    """TEMP"""
+    import io, json, zipfile
+    import numpy as np
+    from PIL import Image
+    with zipfile.ZipFile(path) as z:
+        labels = json.loads(z.read("dataset.json"))["labels"]
+        images = torch.stack([torch.from_numpy(np.array(Image.open(io.BytesIO(z.read(n))))).permute(2, 0, 1) for n, _ in labels])
+    return TrainingPictures(images, Camera.from_label(torch.tensor([l for _, l in labels])), mirrored=mirrored)

@@ -1,0 +1,60 @@
+"""Writing EG3D-style collections: one uncompressed zip of pictures with `dataset.json`. Reading is `pipeline.data.photographs`."""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+INDEX = "dataset.json"
+"""The file that names the pictures and their camera labels: {"labels": [[name, [25 numbers]], ...]}."""
+
+
+def write_dataset(path: Path, pictures: Iterable[tuple[bytes, list[float]]], extra: dict[str, str | int | float] | None = None) -> Path:
+    """Writes PNG files and their labels as one uncompressed zip.
+
+    Args:
+        path: the zip; it appears when it is complete.
+        pictures: PNG bytes and a 25-number label each, in order; consumed one by one.
+        extra: other keys of `dataset.json`, such as {"alpha": "premultiplied"}.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: there were no pictures.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            labels = [_add(archive, number, png, label) for number, (png, label) in enumerate(pictures)]
+            if not labels:
+                raise ValueError(f"There are no pictures to write into {path}: ask for at least one.")
+            archive.writestr(INDEX, json.dumps({"labels": labels, **(extra or {})}))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def picture_name(number: int) -> str:
+    """EG3D's name of a picture: a thousand to a folder."""
+    return f"{number // 1000:05d}/img{number:08d}.png"
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """The PNG file of a uint8 array `[height width channel]` with 3 or 4 channels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, number: int, png: bytes, label: list[float]) -> list[str | list[float]]:
+    archive.writestr(picture_name(number), png)
+    return [picture_name(number), label]

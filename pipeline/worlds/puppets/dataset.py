@@ -1,0 +1,135 @@
+"""Training photographs of puppets: one random view a person, as an EG3D-style zip of RGBA pictures.
+
+`dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already multiplied by opacity, black where
+nothing is: composite as colour + (1 - alpha) * background), "split", "first" and "resolution".
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from pipeline.worlds.dataset_zip import png_bytes, write_dataset
+from teachers.rendering.camera import Camera
+
+from .draws import Draws
+from .splits import PuppetSeeds, Split
+from .world import PuppetWorld
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 8
+"""People rendered together."""
+
+Picture = tuple[bytes, list[float]]
+
+
+@dataclass(frozen=True)
+class PoseLaw:
+    """Gaussian yaw and pitch about the frontal view, radians, clamped to the limits."""
+
+    yaw_deviation: float = 0.5
+    yaw_limit: float = 1.0
+    pitch_deviation: float = 0.18
+    pitch_limit: float = 0.5
+
+    def cameras(self, seeds: PuppetSeeds) -> Camera:
+        """One camera a person, a function of the identity seed alone."""
+        draws = Draws(seeds.identity, "pose")
+        yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(-self.yaw_limit, self.yaw_limit)
+        pitch = draws.normal("pitch", 0.0, self.pitch_deviation, limit=8.0).clamp(-self.pitch_limit, self.pitch_limit)
+        return Camera.orbit(yaw[:, 0], pitch[:, 0])
+
+
+@dataclass(frozen=True)
+class Photographer:
+    """Takes pictures of consecutive people; travels to worker processes."""
+
+    split: Split
+    resolution: int
+    supersampling: int
+    pose_law: PoseLaw = field(default_factory=PoseLaw)
+    compile: bool = False
+
+    def world(self) -> PuppetWorld:
+        """The world that it photographs."""
+        return PuppetWorld(compile=self.compile, supersampling=self.supersampling)
+
+    def take(self, world: PuppetWorld, first: int, count: int) -> list[Picture]:
+        """PNG files and labels of people `first` to `first + count - 1`."""
+        seeds = PuppetSeeds.of(self.split, range(first, first + count))
+        views = world.render(seeds, self.pose_law.cameras(seeds), self.resolution)
+        pixels = (views.rgba() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return [(png_bytes(picture), label) for picture, label in zip(pixels, views.camera.label().tolist(), strict=True)]
+
+
+def export_puppets(
+    path: Path | str,
+    *,
+    split: Split,
+    count: int,
+    first: int = 0,
+    resolution: int = 64,
+    supersampling: int = 2,
+    pose_law: PoseLaw | None = None,
+    workers: int = 2,
+    compile: bool = True,
+) -> Path:
+    """Renders one view each of `count` people into an uncompressed zip.
+
+    Args:
+        path: the zip; it appears when it is complete.
+        split: whose people; they are numbered from 0 in each split.
+        count: how many people, from number `first` on.
+        resolution: side of the square pictures in pixels.
+        supersampling: each pixel is the mean of this many squared samples.
+        pose_law: how yaw and pitch are distributed.
+        workers: processes of one thread each; 0 renders in this process.
+        compile: compile the kernels first (see `PuppetWorld`): pays from about two thousand pictures.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: `count` isn't positive, or the split has no such people.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}: ask for at least one person.")
+    PuppetSeeds.of(split, [first, first + count - 1])
+    photographer = Photographer(split, resolution, supersampling, pose_law or PoseLaw(), compile)
+    chunks = [(start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)]
+    pictures = _in_processes(photographer, chunks, workers) if workers else _in_this_process(photographer, chunks)
+    extra = {"alpha": "premultiplied", "split": split.name.lower(), "first": first, "resolution": resolution}
+    return write_dataset(Path(path), tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2), extra)
+
+
+def _in_this_process(photographer: Photographer, chunks: list[tuple[int, int]]) -> Iterator[Picture]:
+    world = photographer.world()
+    for start, count in chunks:
+        yield from photographer.take(world, start, count)
+
+
+def _in_processes(photographer: Photographer, chunks: list[tuple[int, int]], workers: int) -> Iterator[Picture]:
+    if photographer.compile:
+        logger.info("Compiling the world's kernels once (one to three minutes unless cached); the workers read them from the cache.")
+        photographer.take(photographer.world(), chunks[0][0], 2)
+    with get_context("spawn").Pool(workers, _start_worker, (photographer,)) as pool:
+        for pictures in pool.imap(_work, chunks):
+            yield from pictures
+
+
+_WORKER: dict[str, tuple[Photographer, PuppetWorld]] = {}
+
+
+def _start_worker(photographer: Photographer) -> None:
+    torch.set_num_threads(1)
+    _WORKER["self"] = (photographer, photographer.world())
+
+
+def _work(chunk: tuple[int, int]) -> list[Picture]:
+    photographer, world = _WORKER["self"]
+    return photographer.take(world, *chunk)
