@@ -28,6 +28,8 @@ class EG3DConfiguration:
         sr_antialias: filter when it has to shrink its input.
         has_noise: whether the layers carry noise images (published weights do).
         noise: "const" adds them, "none" doesn't.
+        conv_clamp, sr_conv_clamp: limit on the features of the synthesis network and of the super-resolution; published
+            generators have one where they were trained in half precision.
         focal, camera_radius, camera_pivot: the training cameras.
         density_gain, logit_gain, prior_ellipsoids, first_pass: options beyond EG3D (see `RaySampling`, `Decoder`,
             `EllipsoidPrior`), off by default.
@@ -61,6 +63,8 @@ class EG3DConfiguration:
     sr_antialias: bool = True
     has_noise: bool = True
     noise: Literal["none", "const"] = "const"
+    conv_clamp: float | None = None
+    sr_conv_clamp: float | None = 256.0
     focal: float = 4.2647
     camera_radius: float = 2.7
     camera_pivot: tuple[float, float, float] = (0.0, 0.0, 0.2)

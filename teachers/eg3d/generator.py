@@ -27,6 +27,7 @@ class Backbone(nn.Module):
             image_channels=3 * config.plane_channels,
             channel_base=config.channel_base,
             channel_max=config.channel_max,
+            conv_clamp=config.conv_clamp,
             has_noise=config.has_noise,
         )
         self.mapping = MappingNetwork(z_dim=config.z_dim, label_dim=config.label_dim, w_dim=config.w_dim, num_layers=config.mapping_layers)
@@ -97,6 +98,7 @@ def build_superresolution(config: EG3DConfiguration) -> SuperResolution | None:
         w_dim=config.w_dim,
         latent=config.sr_latent,
         antialias=config.sr_antialias,
+        conv_clamp=config.sr_conv_clamp,
         has_noise=config.has_noise,
     )
 

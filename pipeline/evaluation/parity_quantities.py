@@ -1,0 +1,240 @@
+"""What this project computes for the quantities of a reference dump, under the dump's names.
+
+Only z, the camera labels and the ray jitter come from the dump; everything else is our own, one stage after another. The
+official code's batch-wide ray limits and depth clamp are repeated (`compat="official"`).
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from teachers.eg3d.generator import Generator
+from teachers.rendering.camera import Camera, Rays
+from teachers.rendering.compositing import interval_weights
+from teachers.rendering.depths import importance_depths, stratified_depths
+from teachers.rendering.marching import RaySampling
+from teachers.rendering.renderer import TriplaneField, TriplaneRenderer
+from teachers.rendering.rendering import RayJitter, Rendering
+from teachers.rendering.triplane import Triplane
+
+Dump = Mapping[str, np.ndarray]
+
+RAYS_AT_ONCE = 2048
+
+
+class Quantities:
+    """Our side of a comparison: `compute()` returns the arrays by the dump's names, for what the dump has the inputs of.
+
+    Args:
+        generator: the checkpoint's; its super-resolution is given the teacher's w, whatever its own `sr_latent`.
+        dump: the reference.
+
+    Raises:
+        ValueError: the reference was made with random noise.
+    """
+
+    def __init__(self, generator: Generator, dump: Dump) -> None:
+        self.dump, self.meta = dump, read_meta(dump)
+        synthesis = self.meta.get("synthesis", {})
+        noise = synthesis.get("noise_mode", "const")
+        if noise not in ("const", "none"):
+            raise ValueError(f"the reference was made with noise_mode={noise!r}, which nobody can repeat: make it with 'const' or 'none'")
+        self.truncation = float(synthesis.get("truncation_psi", 1.0))
+        self.cutoff = synthesis.get("truncation_cutoff")
+        self.generator = _as_official(generator, noise, self._sample_counts(generator))
+        self.ours: dict[str, Tensor] = {}
+
+    @torch.inference_mode()
+    def compute(self) -> dict[str, Tensor]:
+        """Every quantity whose inputs the dump has."""
+        self.ours["plane_proj_of_123"] = torch.tensor([[[float("xyz".index(axis) + 1) for axis in axes]] for axes in self.generator.config.plane_axes])
+        if self._has("tiny_planes", "tiny_u_coarse", "tiny_u_fine", "c"):
+            self._renderer_alone()
+        if self._has("c"):
+            rays = self._camera().rays(self.resolution)
+            self.ours |= {"ray_origins": rays.origins[:, :1], "ray_directions": rays.directions}
+        if not self._has("z", "c_cond"):
+            return self.ours
+        ws = self._latents()
+        triplane = self.generator.synthesize(ws)
+        self._planes(triplane.planes)
+        if self._has("pts"):
+            self.ours["pts_rgb"], self.ours["pts_sigma"] = self.generator.renderer.field(triplane)(self._tensor("pts"))
+        if self._has("c", "u_coarse", "u_fine"):
+            self._samples(triplane)
+            self._pictures(triplane, ws)
+        if self._has("c", "native_u_coarse", "native_u_fine"):
+            self._native(triplane[:1], ws[:1])
+        return self.ours
+
+    @property
+    def resolution(self) -> int:
+        """Side of the reference's volume rendering."""
+        for name in ("ray_directions", "u_coarse"):
+            if name in self.dump:
+                return math.isqrt(self.dump[name].shape[1])
+        return int(self.meta.get("neural_rendering_resolution", self.generator.config.render_resolution))
+
+    def _has(self, *names: str) -> bool:
+        return all(name in self.dump for name in names)
+
+    def _tensor(self, name: str) -> Tensor:
+        return torch.from_numpy(np.array(self.dump[name], np.float32))
+
+    def _camera(self, name: str = "c") -> Camera:
+        return Camera.from_label(self._tensor(name))
+
+    def _jitter(self, prefix: str = "") -> RayJitter:
+        coarse, fine = self._tensor(f"{prefix}u_coarse"), self._tensor(f"{prefix}u_fine")
+        return RayJitter(coarse, fine.reshape(*coarse.shape[:2], -1))
+
+    def _sample_counts(self, generator: Generator) -> dict[str, int]:
+        if not self._has("u_coarse", "u_fine"):
+            return {}
+        return {"depth_samples": self.dump["u_coarse"].shape[-1], "importance_samples": self.dump["u_fine"].shape[-1]}
+
+    def _latents(self) -> Tensor:
+        z, condition = self._tensor("z"), self._camera("c_cond")
+        ws = self.generator.map_latents(z, condition)
+        truncated = self.generator.map_latents(z, condition, truncation=self.truncation)
+        cutoff = ws.shape[1] if self.cutoff is None else int(self.cutoff)
+        self.ours["ws_psi1"] = ws
+        self.ours["ws"] = torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], 1)
+        self.ours["ws_psi07_nocutoff"] = self.generator.map_latents(z, condition, truncation=0.7)
+        return self.ours["ws"]
+
+    def _planes(self, planes: Tensor) -> None:
+        self.ours["planes_ch0_full"] = planes[:, :, 0]
+        self.ours["planes_mean"], self.ours["planes_std"] = planes.mean((3, 4)), planes.std((3, 4))
+        self.ours["planes"] = planes
+        for name in self.dump:
+            if found := re.fullmatch(r"planes_stride(\d+)", name):
+                self.ours[name] = planes[..., :: int(found[1]), :: int(found[1])]
+
+    def _samples(self, triplane: Triplane) -> None:
+        """Where the rays are sampled and what weight the samples get, pass by pass."""
+        rays, jitter = self._camera().rays(self.resolution), self._jitter()
+        sampling, field = self.generator.renderer.sampling, self.generator.renderer.field(triplane)
+        limits = sampling.limits(rays)
+        pieces = []
+        for start in range(0, rays.directions.shape[1], RAYS_AT_ONCE):
+            rows = slice(start, start + RAYS_AT_ONCE)
+            depths = stratified_depths(limits[rows], jitter.coarse[:, rows], in_disparity=sampling.in_disparity)
+            pieces.append(_two_passes(field, rays[rows], depths, jitter.fine[:, rows], sampling.density_gain))
+        self.ours |= {name: torch.cat([piece[name] for piece in pieces], 1) for name in pieces[0]}
+        self.ours["sigma_coarse"] = self._logits_at_their_points(field)
+
+    def _logits_at_their_points(self, field: TriplaneField) -> Tensor:
+        """Density logits at the reference's own points, where it has them: random planes turn the last bit of a position into 1e-3."""
+        rays, depths = self._camera().rays(self.resolution), self.ours["depths_coarse"]
+        if self._has("ray_origins", "ray_directions", "depths_coarse"):
+            directions = self._tensor("ray_directions")
+            rays, depths = Rays(self._tensor("ray_origins").expand_as(directions), directions), self._tensor("depths_coarse")
+        starts = range(0, depths.shape[1], RAYS_AT_ONCE)
+        return torch.cat([_logits(field, rays[start : start + RAYS_AT_ONCE], depths[:, start : start + RAYS_AT_ONCE]) for start in starts], 1)
+
+    def _pictures(self, triplane: Triplane, ws: Tensor) -> None:
+        blocks: list[tuple[Tensor, Tensor]] = []
+        renderer = self._renderer(self.resolution)
+        if renderer.super_resolution is not None:
+            hook = renderer.super_resolution.block0.register_forward_hook(lambda module, inputs, outputs: blocks.append(outputs))  # type: ignore[union-attr]
+        rendering = renderer(triplane, self._camera(), ws, self._jitter())
+        if blocks:
+            hook.remove()
+            self.ours["sr_block0_x"], self.ours["sr_block0_img"] = blocks[0]
+        self.ours |= {
+            "features": rendering.feature_image,
+            "weight_total": rendering.opacity,
+            "sr_in_rgb": rendering.feature_image[:, :3],
+            "image_raw": rendering.image_raw,
+            "image_depth": rendering.depth,
+            "image": rendering.image,
+        }
+
+    def _native(self, triplane: Triplane, ws: Tensor) -> None:
+        """At the super-resolution's own size, where the official raw image is altered in place."""
+        renderer = self._renderer(math.isqrt(self.dump["native_u_coarse"].shape[1]))
+        rendering = renderer(triplane, self._camera()[:1], ws, self._jitter("native_"))
+        self.ours |= {
+            "native_rgb_before_sr": rendering.feature_image[:, :3],
+            "native_image_raw_returned": rendering.image_raw,
+            "native_image": rendering.image,
+        }
+
+    def _renderer_alone(self) -> None:
+        """The renderer on given planes: constant limits, limits from the box, disparity, rays that miss the box."""
+        sampling = self.generator.renderer.sampling
+        box = dataclasses.replace(sampling, near=None, far=None)
+        cases = {"": (sampling, "c"), "auto_": (box, "c"), "disp_": (dataclasses.replace(sampling, in_disparity=True), "c"), "miss_": (box, "tiny_miss_c")}
+        for case, (rays, camera) in cases.items():
+            if camera not in self.dump:
+                continue
+            rendering = self._draw_tiny(rays, self._camera(camera))
+            name = f"tiny_{case}"
+            self.ours[f"{name}features"] = rendering.feature_image.flatten(2).mT
+            self.ours[f"{name}depth"] = rendering.depth.flatten(2).mT
+            self.ours[f"{name}wtot"] = rendering.opacity.flatten(2).mT
+
+    def _draw_tiny(self, sampling: RaySampling, camera: Camera) -> Rendering:
+        jitter, config = self._jitter("tiny_"), self.generator.config
+        renderer = self._renderer(math.isqrt(jitter.coarse.shape[1]))
+        renderer.super_resolution, renderer.sampling = None, sampling
+        return renderer(Triplane(self._tensor("tiny_planes"), config.plane_axes, config.box_size), camera, None, jitter)
+
+    def _renderer(self, resolution: int) -> TriplaneRenderer:
+        own = self.generator.renderer
+        return TriplaneRenderer(
+            decoder=own.decoder, sampling=own.sampling, resolution=resolution, background=own.background, super_resolution=own.super_resolution
+        )
+
+
+def _two_passes(field: TriplaneField, rays: Rays, depths: Tensor, jitter: Tensor, density_gain: float) -> dict[str, Tensor]:
+    logits = _logits(field, rays, depths)
+    weights = interval_weights(logits, depths, density_gain=density_gain)
+    fine = importance_depths(depths, weights, jitter)
+    all_depths, order = torch.cat([depths, fine], 2).sort(-1)
+    all_logits = torch.cat([logits, _logits(field, rays, fine)], 2).gather(2, order)
+    return {
+        "depths_coarse": depths,
+        "weights_coarse": weights,
+        "depths_all_sorted": all_depths,
+        "weights_final": interval_weights(all_logits, all_depths, density_gain=density_gain),
+    }
+
+
+def _logits(field: TriplaneField, rays: Rays, depths: Tensor) -> Tensor:
+    return field.density_logit(rays.at(depths).flatten(1, 2)).reshape(depths.shape)
+
+
+def _as_official(generator: Generator, noise: str, counts: dict[str, int]) -> Generator:
+    """The same weights (shared) in a generator that does what the official code does."""
+    changes: dict[str, Any] = {"noise": noise, **counts}
+    if generator.config.super_resolution != "none":
+        changes["sr_latent"] = "teacher_w"
+    with torch.device("meta"):
+        copy = Generator(dataclasses.replace(generator.config, **changes))
+    copy.load_state_dict(generator.state_dict(), assign=True)
+    copy.renderer.sampling = dataclasses.replace(copy.renderer.sampling, compat="official")
+    return copy.eval().requires_grad_(False)
+
+
+def read_meta(dump: Dump) -> dict[str, Any]:
+    """The dump's own description, {} without one.
+
+    Raises:
+        ValueError: it is there but isn't JSON.
+    """
+    if "meta_json" not in dump:
+        return {}
+    try:
+        meta = json.loads(np.asarray(dump["meta_json"], np.uint8).tobytes())
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the reference's meta_json is not JSON ({error})") from error
+    return meta if isinstance(meta, dict) else {}
