@@ -1,0 +1,1 @@
+"""Photographs in, heads out: lift once, then render, film and save."""

@@ -1,0 +1,94 @@
+"""One photograph file → an upright RGB picture, or one sentence that says why not."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+"""What is decoded at all; Pillow knows formats that start other programs."""
+
+MIN_SIDE = 16
+MAX_PIXELS = 64_000_000
+
+
+def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
+    """Decodes a photograph: upright (EXIF orientation), 8-bit RGB, transparency composited.
+
+    Grey, palette, 16-bit and CMYK files are converted. Size and kind are checked before anything is decoded.
+
+    Args:
+        path: a PNG, JPEG, WebP, BMP or still GIF file, whatever its name ends in.
+        background: grey level in [0, 1] that is put behind transparent pixels.
+
+    Raises:
+        ValueError: no such file, empty, no picture, damaged, animated, smaller than 16 pixels or larger than 64
+            megapixels; the message is one line and doesn't repeat the path.
+    """
+    _require_content(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large and of odd files; both are judged here
+        with _open(path) as image:
+            _require_still(image)
+            _require_size(*image.size)
+            try:
+                image.load()
+            except Exception as error:  # each decoder has exceptions of its own for damaged data
+                raise ValueError(f"damaged {image.format} file ({error}): export the picture again") from error
+            return _to_rgb(_upright(image), background)
+
+
+def _require_content(path: Path) -> None:
+    if not path.exists():
+        raise ValueError("no such file: check the path")
+    if not path.is_file():
+        raise ValueError("not a file: give a picture")
+    if path.stat().st_size == 0:
+        raise ValueError("an empty file (0 bytes): copy the picture again")
+
+
+def _open(path: Path) -> Image.Image:
+    Image.init()  # Pillow loads the plugins of rarer formats late, and a restricted open doesn't wait for them
+    try:
+        return Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise ValueError("not a picture that can be read: use PNG, JPEG or WebP") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"more than {MAX_PIXELS // 10**6} megapixels: make the picture smaller first") from error
+    except Exception as error:  # a header that a plugin recognises and then stumbles over
+        raise ValueError(f"can't be opened ({error}): use PNG, JPEG or WebP") from error
+
+
+def _require_still(image: Image.Image) -> None:
+    if image.format == "MPO":  # how some phones write a JPEG: several pictures in a file, of which the first is meant
+        return
+    if getattr(image, "is_animated", False):
+        frames = getattr(image, "n_frames", "several")
+        raise ValueError(f"animated ({frames} frames): save one of them as a picture")
+
+
+def _require_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise ValueError(f"{width}x{height} pixels are too few: at least {MIN_SIDE} a side are needed")
+    if width * height > MAX_PIXELS:
+        megapixels = width * height / 1e6
+        raise ValueError(f"{width}x{height} are {megapixels:.0f} megapixels, at most {MAX_PIXELS // 10**6} are read: make it smaller first")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; as it is where the EXIF block is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block is no reason to refuse good pixels
+        return image
+
+
+def _to_rgb(image: Image.Image, background: float) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey
+        return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    level = round(background * 255)
+    canvas = Image.new("RGBA", image.size, (level, level, level, 255))
+    return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")

@@ -1,0 +1,60 @@
+"""A lifted person as one file: planes in safetensors, the teacher's passport in its metadata."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from teachers.passport import Passport
+from teachers.rendering.triplane import Triplane
+
+FORMAT = "trilift triplane 1"
+
+
+def save_triplane(path: Path, triplane: Triplane, passport: Passport) -> None:
+    """Writes `planes` [3 channel height width] of one person; the axes and the box are in the metadata, too.
+
+    The file appears whole or not at all; missing folders are made.
+
+    Raises:
+        ValueError: the triplane holds several people.
+    """
+    if len(triplane) != 1:
+        raise ValueError(f"a triplane file holds one person, got {len(triplane)}: save them one by one")
+    metadata = {
+        "format": FORMAT,
+        "passport": passport.to_json(),
+        "axes": json.dumps(triplane.axes),
+        "box_size": json.dumps(triplane.box_size),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file({"planes": triplane.planes[0].detach().cpu().contiguous()}, temporary, metadata)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Triplane, Passport]:
+    """Reads what `save_triplane` wrote.
+
+    Raises:
+        ValueError: the file is none of ours.
+    """
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(
+                    f"{path} is {metadata.get('format', 'something else')!r}, expected {FORMAT!r}: give a triplane.safetensors"
+                )
+            planes = file.get_tensor("planes")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} can't be read as a triplane: {error}") from error
+    first, second, third = json.loads(metadata["axes"])
+    triplane = Triplane(planes[None], (first, second, third), json.loads(metadata["box_size"]))
+    return triplane, Passport.from_dict(json.loads(metadata["passport"]))

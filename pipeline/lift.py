@@ -1,0 +1,109 @@
+"""Lifts photographs to heads that can be seen from new sides.
+
+Writes for each photograph a folder OUTPUT/NAME with sheet.png (new views), depth.png and depth.safetensors, turntable.mp4
+(.gif without the video extra), triplane.safetensors and crop.png (what the student saw). A file that is no good gets one
+line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
+
+Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+
+import students
+from pipeline.build import to_plain, verb
+from pipeline.inference.camera_paths import turntable
+from pipeline.inference.crop import Crop
+from pipeline.inference.photograph import read_photograph
+from pipeline.inference.portrait_folder import Film, find_photographs, folder_names, write_portrait
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.lifter import Lifter
+from teachers.passport import Passport
+
+BUNDLED = Path(students.__file__).parent / "pretrained" / "puppets_tiny.safetensors"
+
+
+@verb("lift")
+def main(config: DictConfig) -> None:
+    """Loads the student once, lifts file after file."""
+    settings = to_plain(config)
+    files = find_photographs(Path(settings["input"]))
+    crop = None if settings["crop"] is None else Crop.of(settings["crop"])
+    lifter = Lifter.load(checkpoint_path(settings["checkpoint"])).to(device_named(settings["device"]))
+    film = Film(cameras=turntable(lifter.passport, **settings["turntable"]), frames_per_second=settings["frames_per_second"])
+    output = Path(settings["output"])
+    output.mkdir(parents=True, exist_ok=True)
+    _say(f"student of teacher {lifter.passport.name!r}; licence: {lifter.passport.licence}")
+    reconstructor = Reconstructor(lifter)
+    lifted = [
+        lift_file(reconstructor, file, output / name, crop=crop, film=film) for file, name in zip(files, folder_names(files), strict=True)
+    ]
+    if not all(lifted):
+        raise SystemExit(1 if any(lifted) else 2)
+
+
+def lift_file(reconstructor: Reconstructor, file: Path, folder: Path, *, crop: Crop | None, film: Film) -> bool:
+    """Lifts one photograph into its folder; a bad one gets a line on stderr. Returns whether it was lifted."""
+    try:
+        photograph = read_photograph(file, background=background_of(reconstructor.lifter.passport))
+        image = (crop or Crop.centre(*photograph.size)).cut(photograph, reconstructor.image_size)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"{file}: {' '.join(str(error).split())}\n")
+        return False
+    started = time.perf_counter()
+    portrait = reconstructor.lift(image[None])
+    latency_ms = 1000 * (time.perf_counter() - started)
+    write_portrait(folder, portrait, image, film)
+    _say(f"{file}: lifted in {latency_ms:.0f} ms, see {folder}")
+    return True
+
+
+def checkpoint_path(given: str | None) -> Path:
+    """The student that was named, or the bundled one.
+
+    Raises:
+        ValueError: none was named and none is bundled.
+        FileNotFoundError: there is nothing at the path.
+    """
+    if given is None:
+        if not BUNDLED.is_file():
+            raise ValueError(
+                "no student is bundled with this version: give checkpoint=FILE.safetensors; `make demo` or `trilift distill` makes one"
+            )
+        return BUNDLED
+    path = Path(given)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path} does not exist: `make demo` or `trilift distill` makes a student")
+    return path
+
+
+def device_named(name: str) -> torch.device:
+    """What "auto" means is a GPU where there is one; anything else is torch's name of a device.
+
+    Raises:
+        ValueError: torch knows no such device, or it isn't here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} can't be used ({str(error).splitlines()[0]}): use auto, cpu or cuda") from error
+
+
+def background_of(passport: Passport) -> float:
+    """Grey level in [0, 1] behind the teacher's heads: what transparent pixels of a photograph become."""
+    return 0.0 if passport.background == "black" else 1.0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
