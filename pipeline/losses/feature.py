@@ -1,0 +1,16 @@
+"""L_feat: the decoder's colour channels (LP3D eq. 5; first stage only)."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from teachers.rendering.rendering import Rendering
+
+from .kinds import ViewLoss
+
+
+class FeatureLoss(ViewLoss):
+    """Mean absolute difference of the feature images, all channels before super-resolution."""
+
+    def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
+        """In units of the feature images' range [-1, 1]."""
+        return (prediction.feature_image - target.feature_image).abs().mean()
