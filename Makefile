@@ -15,6 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## .venv with everything that development needs
+	@:
 demo: $(VENV)/.light ## distil a student from the bundled teacher, lift pictures with it, write one page (15 minutes, no GPU)
 	$(BIN)/trilift demo
 
