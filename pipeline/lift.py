@@ -63,22 +63,14 @@ def lift_file(reconstructor: Reconstructor, file: Path, folder: Path, *, crop: C
 
 
 def checkpoint_path(given: str | None) -> Path:
-    """The student that was named, or the bundled one.
-
-    Raises:
-        ValueError: none was named and none is bundled.
-        FileNotFoundError: there is nothing at the path.
-    """
-    if given is None:
-        if not BUNDLED.is_file():
-            raise ValueError(
-                "no student is bundled with this version: give checkpoint=FILE.safetensors; `make demo` or `trilift distill` makes one"
-            )
-        return BUNDLED
-    path = Path(given)
-    if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} does not exist: `make demo` or `trilift distill` makes a student")
-    return path
+    """The student that was named, or the bundled one; ValueError if none was named and none is bundled."""
+    if given is not None:
+        return Path(given)
+    if not BUNDLED.is_file():
+        raise ValueError(
+            "no student is bundled with this version: give checkpoint=FILE.safetensors; `make demo` or `trilift distill` makes one"
+        )
+    return BUNDLED
 
 
 def device_named(name: str) -> torch.device:

@@ -20,7 +20,7 @@ def orbit_of(passport: Passport, yaw: Sequence[float], pitch: Sequence[float]) -
     )
 
 
-def turntable(passport: Passport, *, frames: int = 48, yaw_deg: float = 35.0, pitch_deg: float = 10.0) -> Camera:
+def turntable(passport: Passport, *, frames: int = 48, yaw_deg: int | float = 35.0, pitch_deg: int | float = 10.0) -> Camera:
     """One round of an ellipse about the frontal view: a film of it can be looped without a seam.
 
     Args:
