@@ -54,7 +54,8 @@ class Quantities:
     @torch.inference_mode()
     def compute(self) -> dict[str, Tensor]:
         """Every quantity whose inputs the dump has."""
-        self.ours["plane_proj_of_123"] = torch.tensor([[[float("xyz".index(axis) + 1) for axis in axes]] for axes in self.generator.config.plane_axes])
+        columns_rows = [[["xyz".index(axis) for axis in axes]] for axes in self.generator.config.plane_axes]
+        self.ours["plane_proj_of_123"] = torch.tensor([1.0, 2.0, 3.0])[torch.tensor(columns_rows)]
         if self._has("tiny_planes", "tiny_u_coarse", "tiny_u_fine", "c"):
             self._renderer_alone()
         if self._has("c"):
@@ -132,13 +133,13 @@ class Quantities:
         self.ours["sigma_coarse"] = self._logits_at_their_points(field)
 
     def _logits_at_their_points(self, field: TriplaneField) -> Tensor:
-        """Density logits at the reference's own points, where it has them: random planes turn the last bit of a position into 1e-3."""
+        """Density logits at the reference's own points, where it has them: the last bit of a position is worth 1e-3 in a logit."""
         rays, depths = self._camera().rays(self.resolution), self.ours["depths_coarse"]
         if self._has("ray_origins", "ray_directions", "depths_coarse"):
             directions = self._tensor("ray_directions")
             rays, depths = Rays(self._tensor("ray_origins").expand_as(directions), directions), self._tensor("depths_coarse")
-        starts = range(0, depths.shape[1], RAYS_AT_ONCE)
-        return torch.cat([_logits(field, rays[start : start + RAYS_AT_ONCE], depths[:, start : start + RAYS_AT_ONCE]) for start in starts], 1)
+        pieces = [slice(start, start + RAYS_AT_ONCE) for start in range(0, depths.shape[1], RAYS_AT_ONCE)]
+        return torch.cat([_logits(field, rays[rows], depths[:, rows]) for rows in pieces], 1)
 
     def _pictures(self, triplane: Triplane, ws: Tensor) -> None:
         blocks: list[tuple[Tensor, Tensor]] = []
@@ -172,7 +173,8 @@ class Quantities:
         """The renderer on given planes: constant limits, limits from the box, disparity, rays that miss the box."""
         sampling = self.generator.renderer.sampling
         box = dataclasses.replace(sampling, near=None, far=None)
-        cases = {"": (sampling, "c"), "auto_": (box, "c"), "disp_": (dataclasses.replace(sampling, in_disparity=True), "c"), "miss_": (box, "tiny_miss_c")}
+        disparity = dataclasses.replace(sampling, in_disparity=True)
+        cases = {"": (sampling, "c"), "auto_": (box, "c"), "disp_": (disparity, "c"), "miss_": (box, "tiny_miss_c")}
         for case, (rays, camera) in cases.items():
             if camera not in self.dump:
                 continue
@@ -191,7 +193,11 @@ class Quantities:
     def _renderer(self, resolution: int) -> TriplaneRenderer:
         own = self.generator.renderer
         return TriplaneRenderer(
-            decoder=own.decoder, sampling=own.sampling, resolution=resolution, background=own.background, super_resolution=own.super_resolution
+            decoder=own.decoder,
+            sampling=own.sampling,
+            resolution=resolution,
+            background=own.background,
+            super_resolution=own.super_resolution,
         )
 
 

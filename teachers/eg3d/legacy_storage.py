@@ -41,9 +41,9 @@ class Storage:
 class _StoragePolicy:
     """Allows the names of storage types and one persistent id; nothing can be called or built."""
 
-    def find(self, name: str) -> np.dtype:
+    def find(self, name: str) -> Any:
         if name not in DTYPES:
-            raise UnreadablePickle(f"{name!r} inside a tensor's storage is not allowed there (only {', '.join(DTYPES)}): a damaged or hostile file")
+            raise UnreadablePickle(f"{short(name)} is not allowed inside a tensor's storage, only {', '.join(DTYPES)}: a hostile file")
         return DTYPES[name]
 
     def persistent(self, identity: Any) -> Any:
@@ -103,7 +103,7 @@ def _storage_identity(identity: Any) -> tuple[np.dtype, str, int]:
 def _elements(data: memoryview, position: int, dtype: np.dtype, count: int) -> np.ndarray:
     expected = position + 8 + count * dtype.itemsize
     if len(data) != expected:
-        raise UnreadablePickle(f"a tensor's storage has {len(data)} bytes where {count} elements of {dtype} need {expected}: truncated or damaged")
+        raise UnreadablePickle(f"a tensor's storage has {len(data)} bytes where {count} elements of {dtype} need {expected}: damaged")
     if struct.unpack_from("<q", data, position)[0] != count:
         raise UnreadablePickle("a tensor's storage counts its elements twice, differently: damaged")
     return np.frombuffer(data, dtype, count, position + 8)
@@ -122,7 +122,8 @@ def view_tensor(storage: Storage, offset: Any, size: Any, stride: Any) -> np.nda
     last = offset + sum((extent - 1) * step for extent, step in zip(size, stride, strict=True)) if count else offset - 1
     if count > len(storage.values) or last >= len(storage.values):
         raise UnreadablePickle(
-            f"a tensor of {len(size)} dimensions and {short(count)} elements reaches to element {short(last)} of a storage of {len(storage.values)}: damaged"
+            f"a tensor of {len(size)} dimensions and {short(count)} elements reaches to element {short(last)} of a storage "
+            f"of {len(storage.values)}: damaged"
         )
     itemsize = storage.values.itemsize
     return np.lib.stride_tricks.as_strided(storage.values[offset:], size, [step * itemsize for step in stride], writeable=False)

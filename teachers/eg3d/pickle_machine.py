@@ -65,7 +65,9 @@ def short(value: Any) -> str:
     """A value for an error message: short strings and numbers as they are, of everything else only the type."""
     if isinstance(value, str):
         return repr(value if len(value) <= 80 else value[:77] + "...")
-    return repr(value) if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 64) else f"a {type(value).__name__}"
+    if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 64):
+        return repr(value)
+    return f"a {type(value).__name__}"
 
 
 class _Machine:
@@ -94,7 +96,7 @@ class _Machine:
     def take(self, size: int) -> memoryview:
         end = self.position + size
         if end > len(self.data):
-            raise UnreadablePickle(f"truncated: {size} bytes are announced at byte {self.position}, but the data ends at byte {len(self.data)}")
+            raise UnreadablePickle(f"truncated: {size} bytes are announced at byte {self.position}, the data ends at byte {len(self.data)}")
         view = self.data[self.position : end]
         self.position = end
         return view
@@ -135,8 +137,8 @@ def _text(data: bytes | memoryview) -> str:
 
 
 def _name(code: int) -> str:
-    known = pickletools.code2op.get(chr(code))
-    return f"opcode {known.name}" if known else f"byte 0x{code:02x}"
+    known = [opcode.name for opcode in pickletools.opcodes if opcode.code == chr(code)]
+    return f"opcode {known[0]}" if known else f"byte 0x{code:02x}"
 
 
 def _protocol(machine: _Machine) -> None:

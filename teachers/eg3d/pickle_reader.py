@@ -82,7 +82,7 @@ class _SnapshotPolicy:
         if name.startswith("dnnlib.tflib."):
             raise UnreadablePickle(f"{short(name)}: a TensorFlow pickle of the first StyleGANs, not EG3D")
         raise UnreadablePickle(
-            f"the global {short(name)} does not occur in official snapshots and was refused: a hostile file, or a fork with modules of its own"
+            f"the global {short(name)} does not occur in official snapshots and was refused: a hostile file, or a fork with its own modules"
         )
 
     def call(self, token: Any, arguments: tuple[Any, ...]) -> Any:
@@ -126,8 +126,9 @@ class _SnapshotPolicy:
 
     def _persistent_object(self, meta: dict[Any, Any]) -> ModuleRecord:
         kind, source, name, state = (meta.get(key) for key in ("type", "module_src", "class_name", "state"))
-        if not (isinstance(kind, str) and kind == "class" and isinstance(source, str) and isinstance(name, str) and isinstance(state, dict)):
-            raise UnreadablePickle("a persistent object without its type, module_src, class_name or state: damaged, or of another persistence version")
+        is_class = isinstance(kind, str) and kind == "class"
+        if not (is_class and isinstance(source, str) and isinstance(name, str) and isinstance(state, dict)):
+            raise UnreadablePickle("a persistent object without its type, module_src, class_name or state: damaged, or a later version")
         if source not in self.hashes:
             self.hashes[source] = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
         return ModuleRecord(name, self.hashes[source], state)
@@ -164,7 +165,8 @@ def read_records(path: Path) -> dict[str, Any]:
             raise UnreadablePickle(f"{len(data) - end} bytes follow the end of the pickle: damaged")
         return _require_snapshot(value)
     except UnreadablePickle as error:
-        advice = "Download or copy it again." if str(error).startswith("truncated") else f"{WHAT_IS_READ}; nothing of this file was executed."
+        is_truncated = str(error).startswith("truncated")
+        advice = "Download or copy it again." if is_truncated else f"{WHAT_IS_READ}; nothing of this file was executed."
         raise ValueError(f"{path} can't be read as an EG3D snapshot: {error}. {advice}") from error
 
 

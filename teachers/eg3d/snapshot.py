@@ -128,7 +128,7 @@ def _plane_axes(renderer: Any) -> np.ndarray | None:
         return None
     if not isinstance(axes, np.ndarray) or axes.shape != (3, 3, 3):
         shape = list(axes.shape) if isinstance(axes, np.ndarray) else short(axes)
-        raise UnreadablePickle(f"plane_axes is {shape} instead of three 3x3 matrices: a fork with another plane layout, which is not supported")
+        raise UnreadablePickle(f"plane_axes is {shape} instead of three 3x3 matrices: a fork that is not supported")
     return np.array(axes, np.float64)
 
 

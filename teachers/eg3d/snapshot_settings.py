@@ -97,7 +97,8 @@ def named_axes(matrices: np.ndarray) -> tuple[str, str, str]:
     is_axis = np.abs(projections - rounded).max() < 1e-5 and (rounded.sum(1) == 1).all() and (rounded >= 0).all()
     names = ["".join("xyz"[index] for index in plane.argmax(0)) for plane in rounded]
     if not is_axis or any(name[0] == name[1] for name in names):
-        raise ValueError(f"the snapshot's planes are not spanned by world axes (projections {projections.round(3).tolist()}): a fork that is not supported")
+        shown = projections.round(3).tolist()
+        raise ValueError(f"the snapshot's planes are not spanned by world axes (projections {shown}): a fork that is not supported")
     return names[0], names[1], names[2]
 
 
@@ -115,7 +116,8 @@ def _sizes(snapshot: Snapshot) -> dict[str, Any]:
     resolutions = [int(found[1]) for name in shapes if (found := re.fullmatch(r"backbone\.synthesis\.b(\d{1,4})\.torgb\.weight", name))]
     lacking = [name for name in needed if name not in shapes or not shapes[name]]
     if lacking or not resolutions:
-        raise ValueError(f"the snapshot's G_ema lacks {', '.join(lacking) or 'the blocks of backbone.synthesis'}: it is not an EG3D generator")
+        what = ", ".join(lacking) or "the blocks of backbone.synthesis"
+        raise ValueError(f"the snapshot's G_ema lacks {what}: it is not an EG3D generator")
     plane_resolution = max(resolutions)
     w_dim = shapes["backbone.mapping.w_avg"][0]
     label_dim = shapes.get("backbone.mapping.embed.weight", (0, 0))[-1]
@@ -138,8 +140,9 @@ def _super_resolution(snapshot: Snapshot) -> tuple[str, list[str]]:
     name = snapshot.superresolution_class or option
     if name not in SUPER_RESOLUTIONS:
         raise ValueError(f"super-resolution {name or 'nothing'!r} is not known: {', '.join(SUPER_RESOLUTIONS)} are")
-    differs = option and option != name
-    return SUPER_RESOLUTIONS[name], [f"the options name super-resolution {option}, the pickled module is {name}: the module counts"] if differs else []
+    if option and option != name:
+        return SUPER_RESOLUTIONS[name], [f"the options name super-resolution {option}, the pickled module is {name}: the module counts"]
+    return SUPER_RESOLUTIONS[name], []
 
 
 def _limits(start: Any, end: Any) -> tuple[float | None, float | None]:

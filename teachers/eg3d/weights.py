@@ -22,7 +22,7 @@ from .snapshot import Snapshot, read_snapshot
 from .snapshot_settings import configuration_of
 from .teacher import EG3DTeacher, eg3d_passport
 
-LICENCE = "Weights converted from an EG3D snapshot: if they are NVIDIA's or derived from them, NVIDIA's non-commercial source licence applies to them."
+LICENCE = "Converted from an EG3D snapshot: to NVIDIA's weights and what derives from them, NVIDIA's non-commercial source licence applies."
 
 PREFIXES = {"decoder.": "renderer.decoder.", "superresolution.": "renderer.super_resolution."}
 
@@ -114,10 +114,10 @@ def _discriminator(snapshot: Snapshot) -> tuple[Discriminator | None, dict[str, 
 
 
 def _discriminator_arguments(state: dict[str, np.ndarray], settings: dict[str, Any]) -> dict[str, Any]:
-    resolutions = {int(found[1]): array.shape[1] for name, array in state.items() if (found := re.fullmatch(r"b(\d{1,4})\.fromrgb\.weight", name))}
-    if len(resolutions) != 1:
+    first_blocks = [found for name in state if (found := re.fullmatch(r"b(\d{1,4})\.fromrgb\.weight", name))]
+    if len(first_blocks) != 1:
         raise ValueError("it has no single first block: another architecture")
-    ((resolution, image_channels),) = resolutions.items()
+    resolution, image_channels = int(first_blocks[0][1]), state[first_blocks[0][0]].shape[1]
     return {
         "resolution": resolution,
         "image_channels": image_channels,
@@ -133,16 +133,22 @@ def _discriminator_arguments(state: dict[str, np.ndarray], settings: dict[str, A
 def _fitting(wanted: dict[str, tuple[int, ...]], state: dict[str, np.ndarray], network: str) -> dict[str, Tensor]:
     """The weights by our names, copied; ValueError lists all that is missing, unknown, of another shape or type."""
     given = {_renamed(name): array for name, array in state.items() if not _is_left_out(name, array)}
-    problems = [
-        ("missing", [name for name in wanted if name not in given]),
-        ("unknown", [name for name in given if name not in wanted]),
-        ("of another shape", [f"{n} {list(given[n].shape)} instead of {list(s)}" for n, s in wanted.items() if n in given and given[n].shape != s]),
-        ("not of floats", [name for name, array in given.items() if array.dtype.kind != "f"]),
-        ("not finite", [n for n, array in given.items() if n in wanted and array.dtype.kind == "f" and not np.isfinite(array).all()]),
-    ]
-    found = [f"{len(names)} {what}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}" for what, names in problems if names]
+    common = {name: given[name] for name in wanted if name in given}
+    problems = {
+        "missing": [name for name in wanted if name not in given],
+        "unknown": [name for name in given if name not in wanted],
+        "of another shape": [
+            f"{name} {list(a.shape)} instead of {list(wanted[name])}" for name, a in common.items() if a.shape != wanted[name]
+        ],
+        "not of floats": [name for name, array in common.items() if array.dtype.kind != "f"],
+        "not finite": [name for name, array in common.items() if array.dtype.kind == "f" and not np.isfinite(array).all()],
+    }
+    found = [f"{len(names)} {what}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}" for what, names in problems.items() if names]
     if found:
-        raise ValueError(f"the weights of {network} do not fit the EG3D network that its settings describe: {'; '.join(found)}. A fork that is not supported?")
+        raise ValueError(
+            f"the weights of {network} do not fit the EG3D network that its settings describe: {'; '.join(found)}. "
+            "A fork that is not supported?"
+        )
     return {name: torch.from_numpy(np.array(given[name], np.float32, order="C")) for name in wanted}
 
 
@@ -164,8 +170,8 @@ def _is_left_out(name: str, array: np.ndarray) -> bool:
 def _latent_warning(sr_latent: str) -> list[str]:
     if sr_latent == "w_mean":
         return [
-            "the super-resolution is given the mean latent (sr_latent=w_mean), since a student has no w of its own: pictures differ a little from the "
-            "original's, which has sr_latent=teacher_w"
+            "the super-resolution is given the mean latent (sr_latent=w_mean), since a student has no w of its own: "
+            "pictures differ a little from the original's, which has sr_latent=teacher_w"
         ]
     if sr_latent == "constant_one":
         return ["this super-resolution was not trained for sr_latent=constant_one: expect wrong colours until it is fine-tuned"]
@@ -177,6 +183,7 @@ def card(imported: ImportedTeacher, file_name: str) -> str:
     config, passport = imported.teacher.configuration, imported.teacher.passport
     parameters = sum(p.numel() for p in imported.teacher.generator.parameters())
     limits = "from the box" if config.near is None else f"{config.near} to {config.far}"
+    axes = ", ".join(config.plane_axes)
     lines = [
         f"# {passport.name}",
         "",
@@ -184,9 +191,10 @@ def card(imported: ImportedTeacher, file_name: str) -> str:
         "",
         f"**Licence.** {LICENCE} The conversion changes nothing about that.",
         "",
-        f"- {parameters:,} parameters; planes {config.plane_channels} × {config.plane_resolution}², axes {', '.join(config.plane_axes)}, box {config.box_size}",
+        f"- {parameters:,} parameters; planes {config.plane_channels} × {config.plane_resolution}², axes {axes}, box {config.box_size}",
         f"- rays {limits}, {config.depth_samples} + {config.importance_samples} samples, {config.background} background",
-        f"- volume rendering {config.render_resolution}², super-resolution {config.super_resolution} to {config.image_resolution}², its latent: {config.sr_latent}",
+        f"- volume rendering {config.render_resolution}², image {config.image_resolution}²",
+        f"- super-resolution {config.super_resolution}, its latent: {config.sr_latent}",
         f"- discriminator: {'included' if imported.discriminator else 'none'}",
         f"- sha256 of the snapshot: `{passport.source_hash}`",
         "",

@@ -4,7 +4,7 @@ import io
 import pickle
 from collections import OrderedDict
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ PLACEHOLDER_SOURCE = "raise RuntimeError('the embedded source was executed')\n"
 class _GlobalsByName(pickle._Pickler):
     """Writes classes and functions under the names that they claim, without looking them up."""
 
-    renamed_modules: dict[str, str] = {}
+    renamed_modules: ClassVar[dict[str, str]] = {}
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         self.save(self.renamed_modules.get(obj.__module__, obj.__module__))
@@ -30,7 +30,7 @@ class _GlobalsByName(pickle._Pickler):
         self.write(pickle.STACK_GLOBAL)
         self.memoize(obj)
 
-    dispatch = {**pickle._Pickler.dispatch, FunctionType: save_global}
+    dispatch: ClassVar[dict] = {**pickle._Pickler.dispatch, FunctionType: save_global}
 
 
 def named(module: str, name: str, bases: tuple[type, ...] = ()) -> type:
@@ -108,7 +108,9 @@ def official_snapshot(
     """The top-level dictionary of a snapshot; change it, then `official_pickle` it."""
     marcher = plain_module("training.volumetric_rendering.ray_marcher", "MipRayMarcher2", module_state({}, {}))
     axes = {} if plane_axes is None else {"plane_axes": plane_axes}
-    renderer = plain_module("training.volumetric_rendering.renderer", "ImportanceRenderer", module_state({}, {"ray_marcher": marcher}, **axes))
+    renderer = plain_module(
+        "training.volumetric_rendering.renderer", "ImportanceRenderer", module_state({}, {"ray_marcher": marcher}, **axes)
+    )
     names = {"": "TriPlaneGenerator", "superresolution.": superresolution_class}
     network = module_tree(
         generator,
@@ -120,8 +122,18 @@ def official_snapshot(
         _init_kwargs=EasyDict(init_kwargs or {}),
         _last_planes=None,
     )
-    critic = None if discriminator is None else module_tree(discriminator, {"": "DualDiscriminator"}, _init_kwargs=EasyDict(discriminator_init_kwargs or {}))
-    return {"training_set_kwargs": {"path": "faces.zip", "resolution": 512}, "G": network, "D": critic, "G_ema": network, "augment_pipe": None}
+    critic = (
+        None
+        if discriminator is None
+        else module_tree(discriminator, {"": "DualDiscriminator"}, _init_kwargs=EasyDict(discriminator_init_kwargs or {}))
+    )
+    return {
+        "training_set_kwargs": {"path": "faces.zip", "resolution": 512},
+        "G": network,
+        "D": critic,
+        "G_ema": network,
+        "augment_pipe": None,
+    }
 
 
 def official_pickle(snapshot: Any, protocol: int = 4, renamed_modules: dict[str, str] | None = None) -> bytes:

@@ -45,11 +45,17 @@ def test_weights_settings_and_attributes_come_back_exactly(official, write, prot
     weights = tiny_weights()
     settings = {"ray_start": 2.25, "box_warp": 1, "avg_camera_pivot": [0, 0, 0.2], "white_back": False}
     path = write(
-        official.official_snapshot(weights, {"b4.out.bias": torch.ones(1)}, init_kwargs={"z_dim": 8}, rendering_kwargs=settings, resolution=128), protocol
+        official.official_snapshot(
+            weights, {"b4.out.bias": torch.ones(1)}, init_kwargs={"z_dim": 8}, rendering_kwargs=settings, resolution=128
+        ),
+        protocol,
     )
     snapshot = read_snapshot(path)
     assert list(snapshot.generator_state) == list(weights)
-    assert all(np.array_equal(array, weights[name].numpy()) and array.shape == tuple(weights[name].shape) for name, array in snapshot.generator_state.items())
+    assert all(
+        np.array_equal(array, weights[name].numpy()) and array.shape == tuple(weights[name].shape)
+        for name, array in snapshot.generator_state.items()
+    )
     assert list(snapshot.discriminator_state) == ["b4.out.bias"]
     assert snapshot.rendering_kwargs == settings
     assert snapshot.init_kwargs == {"z_dim": 8}
@@ -107,7 +113,7 @@ def test_missing_attributes_have_defaults(official, write):
 @pytest.mark.parametrize("part", [0.001, 0.1, 0.5, 0.9, 0.9999])
 def test_a_truncated_file_is_called_truncated(official, write, part):
     data = official.official_pickle(official.official_snapshot(tiny_weights()))
-    with pytest.raises(ValueError, match="truncated.*[Dd]ownload"):
+    with pytest.raises(ValueError, match=r"truncated.*[Dd]ownload"):
         read_snapshot(write(data[: max(3, int(len(data) * part))]))
 
 
@@ -137,7 +143,7 @@ def test_other_files_are_named_for_what_they_are(official, write, tmp_path):
 
 def test_a_two_dimensional_gan_is_not_eg3d(official, write):
     network = official.Persistent("Generator", official.module_state({}, {}))
-    with pytest.raises(ValueError, match="'Generator'.*2D GAN"):
+    with pytest.raises(ValueError, match=r"'Generator'.*2D GAN"):
         read_snapshot(write({"G_ema": network}))
 
 
@@ -161,7 +167,17 @@ def test_a_module_that_contains_itself_ends_with_an_error(official, write):
 
 @pytest.mark.parametrize(
     ("offset", "size", "stride"),
-    [(0, (7,), (1,)), (1, (6,), (1,)), (0, (2, 3), (4, 1)), (-1, (2,), (1,)), (0, (3,), (-1,)), (0, (1 << 40,), (0,)), (0, (2,), (1, 1)), (0.0, (2,), (1,)), (0, [2], [1])],
+    [
+        (0, (7,), (1,)),
+        (1, (6,), (1,)),
+        (0, (2, 3), (4, 1)),
+        (-1, (2,), (1,)),
+        (0, (3,), (-1,)),
+        (0, (1 << 40,), (0,)),
+        (0, (2,), (1, 1)),
+        (0.0, (2,), (1,)),
+        (0, [2], [1]),
+    ],
 )
 def test_a_tensor_must_lie_inside_its_storage(official, offset, size, stride):
     storage = read_storage(memoryview(_blob(torch.arange(6.0))))
