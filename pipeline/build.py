@@ -80,8 +80,9 @@ def _in_its_own_folder(config: DictConfig) -> DictConfig:
 
 
 def _report(name: str, error: Exception) -> int:
-    missing = isinstance(error, MissingMandatoryValue)
-    message = f"{error.full_key} is missing: give {error.full_key}=…" if missing else str(error)
+    message = str(error)
+    if isinstance(error, MissingMandatoryValue) and error.full_key:
+        message = f"{error.full_key} is missing: give {error.full_key}=…"
     sys.stderr.write(f"trilift {name}: {message.strip()}\n")
     return 2
 

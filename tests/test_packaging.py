@@ -10,7 +10,7 @@ import jaxtyping
 import pytest
 import torch
 
-from pipeline.pictures import depth_picture
+from pipeline.pictures import depth_picture, write_png
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
@@ -65,3 +65,11 @@ def test_the_installed_command_lists_its_verbs_and_finds_its_configuration_from_
     compose = "from pipeline.build import compose; print(compose('distill', 'name=elsewhere').paths.run)"
     assert run(installed / "python", "-c", compose, cwd=tmp_path).strip() == "runs/distill/elsewhere"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_lifts_a_photograph_from_another_folder(installed, untrained_student, tmp_path):
+    write_png(tmp_path / "photo.png", torch.rand(3, 40, 50) * 2 - 1)
+    settings = ["input=photo.png", "output=heads", f"checkpoint={untrained_student}", "turntable.frames=2"]
+    run(installed / "trilift", "lift", *settings, cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert {"sheet.png", "triplane.safetensors"} <= {file.name for file in (tmp_path / "heads" / "photo").iterdir()}
+    assert {file.name for file in tmp_path.iterdir()} == {"photo.png", "heads"}
