@@ -1,6 +1,5 @@
 """The folder that one lifted photograph becomes, and the names of these folders."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.pictures import write_png
@@ -18,6 +16,7 @@ from teachers.rendering.rendering import Rendering
 from .camera_paths import orbit_of
 from .reconstructor import LiftedPortrait
 from .sheet import depth_colours, film_frames, view_sheet
+from .tensor_file import write_tensors
 from .triplane_file import save_triplane
 from .video import write_video
 
@@ -88,10 +87,4 @@ def write_portrait(folder: Path, portrait: LiftedPortrait, crop: Float[Tensor, "
 
 def save_depth(path: Path, rendering: Rendering, camera: Camera) -> None:
     """Distances from the camera in world units, opacity, and EG3D's label of the camera, as safetensors."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    tensors = {"depth": rendering.depth[0, 0], "opacity": rendering.opacity[0, 0], "camera": camera.label()[0]}
-    try:
-        save_file({name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_tensors(path, {"depth": rendering.depth[0, 0], "opacity": rendering.opacity[0, 0], "camera": camera.label()[0]})

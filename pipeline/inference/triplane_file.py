@@ -1,15 +1,15 @@
 """A lifted person as one file: planes in safetensors, the teacher's passport in its metadata."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from teachers.passport import Passport
 from teachers.rendering.triplane import Triplane
+
+from .tensor_file import write_tensors
 
 FORMAT = "trilift triplane 1"
 
@@ -30,13 +30,7 @@ def save_triplane(path: Path, triplane: Triplane, passport: Passport) -> None:
         "axes": json.dumps(triplane.axes),
         "box_size": json.dumps(triplane.box_size),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file({"planes": triplane.planes[0].detach().cpu().contiguous()}, temporary, metadata)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_tensors(path, {"planes": triplane.planes[0]}, metadata)
 
 
 def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Triplane, Passport]:

@@ -20,6 +20,12 @@ def test_a_person_survives_the_file(tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
+def test_whoever_may_read_a_new_file_may_read_a_person(tmp_path):
+    (tmp_path / "plain").touch()
+    save_triplane(tmp_path / "person.safetensors", Triplane(torch.zeros(1, 3, 4, 8, 8)), TEACHER.passport)
+    assert (tmp_path / "person.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_several_people_do_not_go_into_one_file(tmp_path):
     with pytest.raises(ValueError, match="one person, got 2"):
         save_triplane(tmp_path / "two.safetensors", Triplane(torch.zeros(2, 3, 4, 8, 8)), TEACHER.passport)
