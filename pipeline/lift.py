@@ -31,11 +31,11 @@ BUNDLED = Path(students.__file__).parent / "pretrained" / "puppets_tiny.safetens
 def main(config: DictConfig) -> None:
     """Loads the student once, lifts file after file."""
     settings = to_plain(config)
-    files = find_photographs(Path(settings["input"]))
+    files = find_photographs(Path(str(settings["input"])))
     crop = None if settings["crop"] is None else Crop.of(settings["crop"])
     lifter = Lifter.load(checkpoint_path(settings["checkpoint"])).to(device_named(settings["device"]))
     film = Film(cameras=turntable(lifter.passport, **settings["turntable"]), frames_per_second=settings["frames_per_second"])
-    output = Path(settings["output"])
+    output = Path(str(settings["output"]))
     output.mkdir(parents=True, exist_ok=True)
     _say(f"student of teacher {lifter.passport.name!r}; licence: {lifter.passport.licence}")
     reconstructor = Reconstructor(lifter)
