@@ -9,14 +9,23 @@ from .teacher import Teacher
 READERS = {"eg3d": load_eg3d}
 """By `Passport.kind`: what reads a folder of that kind."""
 
+BUNDLED = Path(__file__).resolve().parent / "pretrained"
+"""The teachers that travel with the package."""
 
-def load_teacher(path: Path) -> Teacher:
+
+def load_teacher(path: Path | str) -> Teacher:
     """Reads a teacher folder (config.json, passport.json, generator.safetensors).
+
+    Args:
+        path: the folder; "bundled/NAME" is one that travels with trilift.
 
     Raises:
         FileNotFoundError: there is no such folder, or a file is missing in it.
         ValueError: it isn't a teacher folder, or of an unknown kind.
     """
+    path = Path(path)
+    if path.parts[:1] == ("bundled",) and not path.exists():
+        path = BUNDLED.joinpath(*path.parts[1:])
     if path.is_file():
         hint = f": convert it first, with `trilift convert checkpoint={path} output=DIR`" if path.suffix == ".pkl" else ""
         raise ValueError(f"{path} is a file, a teacher is a folder with a passport.json{hint}")

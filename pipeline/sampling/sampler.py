@@ -104,6 +104,17 @@ class TeacherSampler:
         novel = self._look(triplane, ws, numbers, draws.novel, "novel")
         return DistillationBatch(numbers, self._input_image(numbers, reference), triplane, reference, novel)
 
+    @torch.no_grad()
+    def planes(self, samples: Sequence[int]) -> Triplane:
+        """The planes alone of some sample numbers."""
+        return self.teacher.synthesize(self._truncated_latents(self.draw(samples)))
+
+    def with_seed(self, seed: int) -> "TeacherSampler":
+        """The same teacher and the same laws with other chances; the teacher is shared."""
+        other = TeacherSampler(teacher=self.teacher, cameras=self.cameras, latents=self.latents, seed=seed, background=self.background)
+        other.device = self.device
+        return other
+
     def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
         """What places the ray samples of a view: a pure function of the seed and the sample numbers."""
         key = {"view": VIEWS[view], "rays": renderer.resolution**2}

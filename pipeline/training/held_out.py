@@ -1,0 +1,129 @@
+"""Validation on people whom training never draws, and the student that did best on them."""
+
+import logging
+import math
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from pipeline.batch import DistillationBatch
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.rendering.rendering import Rendering
+
+from .distillation import Distillation
+from .ema import ExponentialAverage
+
+log = logging.getLogger(__name__)
+
+FIRST_HELD_OUT = 1_000_000_000
+"""Sample numbers from here on are never trained on."""
+
+
+class HeldOutScores(Callback):
+    """Scores the (averaged) student on the same held-out people every so many steps and at the end; keeps the best.
+
+    Logged are `validation/loss` (the training loss with both views), `validation/psnr_reference`, `validation/psnr_novel`
+    (dB) and `validation/depth` (mean absolute error, world units, novel view).
+
+    Args:
+        sampler: draws the people; with a seed of its own, so that runs of other seeds are scored on the same people.
+        student_path: where the best student so far is written.
+        every_steps: how often.
+        samples: how many people.
+        batch_size: how many at once; doesn't change the scores.
+    """
+
+    def __init__(
+        self, *, sampler: TeacherSampler, student_path: Path, every_steps: int = 500, samples: int = 32, batch_size: int = 8
+    ) -> None:
+        self.sampler = sampler
+        self.student_path = student_path
+        self.every_steps = every_steps
+        self.samples = samples
+        self.batch_size = batch_size
+        self.best = math.inf
+        self.last = math.inf
+        self._scored_step = -1
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Scores when it is time."""
+        assert isinstance(module, Distillation)
+        if module.step % self.every_steps == 0:
+            self._score(trainer, module)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Scores the last step of a finished run, unless that has been done."""
+        assert isinstance(module, Distillation)
+        if module.step not in (self._scored_step, 0) and module.step >= trainer.max_steps > 0:
+            self._score(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score so far, and the last."""
+        return {"best": self.best, "last": self.last, "scored_step": self._scored_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
+        self.best, self.last, self._scored_step = state_dict["best"], state_dict["last"], state_dict["scored_step"]
+
+    def _score(self, trainer: Trainer, module: Distillation) -> None:
+        self.sampler.to(module.device)
+        with averaged(trainer, module):
+            scores = self._scores(trainer, module)
+            self.last, self._scored_step = scores["validation/loss"], module.step
+            if self.last < self.best:
+                self.best = self.last
+                if trainer.is_global_zero:
+                    module.lifter.save(self.student_path)
+        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in scores.items()})
+        for logger in trainer.loggers:
+            logger.log_metrics(scores, step=module.step)
+        log.info("step %d: %s", module.step, ", ".join(f"{name.removeprefix('validation/')} {value:.4f}" for name, value in scores.items()))
+        module.stopwatch.reset()
+
+    @torch.no_grad()
+    def _scores(self, trainer: Trainer, module: Distillation) -> dict[str, float]:
+        numbers = [n for n in range(FIRST_HELD_OUT, FIRST_HELD_OUT + self.samples) if n % trainer.world_size == trainer.global_rank]
+        sums: dict[str, Tensor] = {}
+        for start in range(0, len(numbers), self.batch_size):
+            people = self.sampler(numbers[start : start + self.batch_size])
+            for name, value in _measure(module, people, self.sampler).items():
+                sums[name] = sums.get(name, torch.zeros((), device=module.device)) + value * len(people)
+        together = torch.stack([*sums.values(), torch.tensor(float(len(numbers)), device=module.device)])
+        if trainer.world_size > 1:
+            together = trainer.strategy.reduce(together, reduce_op="sum")  # type: ignore[assignment]
+        return {f"validation/{name}": float(value / together[-1]) for name, value in zip(sums, together, strict=False)}
+
+
+def averaged(trainer: Trainer, module: LightningModule) -> Any:
+    """A context in which the module has its averaged weights, if the run keeps any."""
+    averages = [callback for callback in trainer.callbacks if isinstance(callback, ExponentialAverage)]  # type: ignore[attr-defined]
+    return averages[0].applied(module) if averages else nullcontext()
+
+
+def _measure(module: Distillation, people: DistillationBatch, sampler: TeacherSampler) -> dict[str, Tensor]:
+    prediction = module.lift(people.image)
+    seen = {name: module.look(prediction, people, name, sampler) for name in ("reference", "novel")}
+    parts = module.losses.planes(prediction, people.triplane)
+    views = [module.losses.view(seen[name], getattr(people, name).rendering) for name in seen]
+    loss = torch.stack([module.losses.total(part) for part in (parts, *views) if part]).sum()
+    return {
+        "loss": loss,
+        "psnr_reference": psnr(seen["reference"], people.reference.rendering),
+        "psnr_novel": psnr(seen["novel"], people.novel.rendering),
+        "depth": depth_error(seen["novel"], people.novel.rendering),
+    }
+
+
+def psnr(prediction: Rendering, target: Rendering) -> Tensor:
+    """Mean over the pictures of the peak signal-to-noise ratio, dB."""
+    error = (prediction.image.clamp(-1, 1) - target.image.clamp(-1, 1)).square().mean((1, 2, 3))
+    return (10 * torch.log10(4 / error.clamp(min=1e-10))).mean()
+
+
+def depth_error(prediction: Rendering, target: Rendering) -> Tensor:
+    """Mean absolute depth error where the target has a surface, world units."""
+    return ((prediction.depth - target.depth).abs() * target.opacity).sum() / target.opacity.sum().clamp(min=1.0)

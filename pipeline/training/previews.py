@@ -1,0 +1,101 @@
+"""Sheets that show a student in training: the same people every time."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from pipeline.batch import DistillationBatch
+from pipeline.pictures import depth_picture, tile, write_png
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.passport import Passport
+from teachers.rendering.camera import Camera
+
+from .distillation import Distillation
+from .held_out import FIRST_HELD_OUT, averaged
+
+COLUMNS = ("input", "teacher", "student", "error", "teacher's depth", "student's depth")
+
+
+class Previews(Callback):
+    """Writes `step-<n>.png`, one row a held-out person: input · teacher · student · error · depths · the student's other views.
+
+    Args:
+        sampler: draws the people.
+        folder: where the sheets go.
+        every_steps: how often; the first sheet comes before the first step.
+        people: how many.
+        views_deg: yaws of the student's other views, degrees.
+        error_gain: how much the error picture is brightened.
+    """
+
+    def __init__(
+        self,
+        *,
+        sampler: TeacherSampler,
+        folder: Path,
+        every_steps: int = 500,
+        people: int = 4,
+        views_deg: tuple[float, ...] | list[float] = (-40.0, -20.0, 0.0, 20.0, 40.0),
+        error_gain: float = 2.0,
+    ) -> None:
+        self.sampler = sampler
+        self.folder = folder
+        self.every_steps = every_steps
+        self.people = people
+        self.views_deg = list(views_deg)
+        self.error_gain = error_gain
+        self._drawn: DistillationBatch | None = None
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """What the untrained student answers."""
+        assert isinstance(module, Distillation)
+        if module.step == 0:
+            self._show(trainer, module)
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """A sheet when it is time, and after the last step."""
+        assert isinstance(module, Distillation)
+        if module.step % self.every_steps == 0 or module.step == trainer.max_steps:
+            self._show(trainer, module)
+
+    def _show(self, trainer: Trainer, module: Distillation) -> None:
+        if not trainer.is_global_zero or not self.people:
+            return
+        if self._drawn is None:
+            self._drawn = self.sampler.to(module.device)(range(FIRST_HELD_OUT, FIRST_HELD_OUT + self.people))
+        with averaged(trainer, module), torch.no_grad():
+            sheet = self._sheet(module, self._drawn)
+        path = self.folder / f"step-{module.step:07d}.png"
+        write_png(path, sheet)
+        for logger in trainer.loggers:
+            if hasattr(logger, "log_image"):
+                logger.log_image("preview", [str(path)], step=module.step)
+        module.stopwatch.reset()
+
+    def _sheet(self, module: Distillation, people: DistillationBatch) -> Tensor:
+        planes = module.lift(people.image)
+        student, teacher = module.look(planes, people, "novel", self.sampler), people.novel.rendering
+        error = (student.image - teacher.image).abs() * self.error_gain - 1
+        near, far = depth_range(module.lifter.passport)
+        depths = [depth_picture(rendering.depth, near, far) for rendering in (teacher, student)]
+        cameras = [preview_camera(module.lifter.passport, yaw).to(people.image) for yaw in self.views_deg]
+        views = [module.lifter.render(planes, camera.expand(len(people))).image for camera in cameras]
+        columns = [people.image, teacher.image, student.image, error.clamp(-1, 1), *depths, *views]
+        labels = [*COLUMNS, *(f"{yaw:+.0f}°" for yaw in self.views_deg)]
+        return tile([[column[row] for column in columns] for row in range(len(people))], column_labels=labels)
+
+
+def preview_camera(passport: Passport, yaw_deg: float) -> Camera:
+    """A camera of the teacher's own distance and focal length at eye height."""
+    yaw = torch.deg2rad(torch.tensor([float(yaw_deg)]))
+    return Camera.orbit(yaw, torch.zeros(1), radius=passport.camera_radius, pivot=passport.camera_pivot, focal=passport.focal)
+
+
+def depth_range(passport: Passport) -> tuple[float, float]:
+    """The depths that pictures of a teacher's people span."""
+    if passport.near is not None and passport.far is not None:
+        return passport.near, passport.far
+    return passport.camera_radius - passport.box_size / 2, passport.camera_radius + passport.box_size / 2
