@@ -4,7 +4,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ INDEX = "dataset.json"
 """The file that names the pictures and their camera labels: {"labels": [[name, [25 numbers]], ...]}."""
 
 
-def write_dataset(path: Path, pictures: Iterable[tuple[bytes, list[float]]], extra: dict[str, str | int | float] | None = None) -> Path:
+def write_dataset(path: Path, pictures: Iterator[tuple[bytes, list[float]]], extra: dict[str, str | int | float] | None = None) -> Path:
     """Writes PNG files and their labels as one uncompressed zip.
 
     Args:

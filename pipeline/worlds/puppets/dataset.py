@@ -104,7 +104,7 @@ def export_puppets(
     chunks = [(start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)]
     pictures = _in_processes(photographer, chunks, workers) if workers else _in_this_process(photographer, chunks)
     extra = {"alpha": "premultiplied", "split": split.name.lower(), "first": first, "resolution": resolution}
-    return write_dataset(Path(path), tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2), extra)
+    return write_dataset(Path(path), iter(tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2)), extra)
 
 
 def _in_this_process(photographer: Photographer, chunks: list[tuple[int, int]]) -> Iterator[Picture]:

@@ -214,6 +214,12 @@ def pack(record: Any) -> Float[Tensor, "person number"]:
     return torch.cat([value.flatten(1) if isinstance(value, Tensor) else pack(value) for value in values], 1)
 
 
+def moved(record: Record, target: Tensor) -> Record:
+    """The record on the device of `target`."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]
+    return type(record)(**{name: v.to(target.device) if isinstance(v, Tensor) else moved(v, target) for name, v in values.items()})
+
+
 def unpack(kind: type[Record], packed: Tensor) -> Record:
     """The inverse of `pack`."""
     return _unpack(LAYOUTS[kind], packed, 0)[0]

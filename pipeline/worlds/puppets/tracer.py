@@ -21,8 +21,8 @@ Distance = Callable[[Tensor], Tensor]
 CAUTION = 0.87
 """Share of a distance that a step takes: bent and displaced parts overestimate it a little."""
 
-FINE_STEPS, COARSE_STEPS, CONE_SIZE = 40, 18, 4
-GATHER_AT = frozenset({0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 35})
+FINE_STEPS, COARSE_STEPS, CONE_SIZE = 48, 18, 4
+GATHER_AT = frozenset({0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 35, 40})
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
     pixel = 1 / (resolution * camera.intrinsics[:, 0, 0:1])
     if resolution % CONE_SIZE == 0 and resolution >= 8 * CONE_SIZE:
         near, live = _march_cones(distance, camera, resolution // CONE_SIZE)
-    return _march(distance, rays, near, far, live, FINE_STEPS, 0.45 * pixel)
+    return _march(distance, rays, near, far, live, FINE_STEPS, 0.15 * pixel)
 
 
 def _march_cones(distance: Distance, camera: Camera, resolution: int) -> tuple[Tensor, Tensor]:
@@ -70,12 +70,20 @@ def _march(distance: Distance, rays: Rays, depths: Tensor, far: Tensor, live: Te
         t = depths.gather(1, chosen)
         d = distance(origins + directions * t[..., None])
         going = live.gather(1, chosen)
-        arrived = going & (d < tolerance * t)
+        patience = 4.0 if step == steps - 1 else 1.0  # a ray that still crawls along the surface when time is up has all but reached it
+        arrived = going & (d < patience * tolerance * t)
         t = torch.where(going & ~arrived, t + d * CAUTION, t)
         depths.scatter_(1, chosen, t)
         hit.scatter_(1, chosen, hit.gather(1, chosen) | arrived)
         live = live.scatter(1, chosen, going & ~arrived & (t < far.gather(1, chosen)))
-    return Hits(depths, hit | (live & (depths < far)))
+    return Hits(depths, hit)
+
+
+def polish(distance: Distance, origins: Tensor, directions: Tensor, depths: Tensor, reach: float = 2e-3) -> Tensor:
+    """Depths `[person point]` moved from within the tracing tolerance onto the surface, by three more steps no longer than `reach`."""
+    for _ in range(3):
+        depths = depths + distance(origins + directions * depths[..., None]).clamp(-reach, reach)
+    return depths
 
 
 def gather_true(flags: Bool[Tensor, "person ray"]) -> tuple[Tensor, Tensor]:

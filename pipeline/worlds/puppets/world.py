@@ -13,11 +13,11 @@ from teachers.rendering.camera import Camera
 from .appearance import appearance
 from .body import distance
 from .distributions import draw_background, draw_expression, draw_identity, draw_light
-from .factors import Background, Light, Puppet, pack, unpack
+from .factors import Background, Light, Puppet, moved, pack, unpack
 from .light import backdrop, normals_at, shade
 from .presence import Presence
 from .splits import PuppetSeeds
-from .tracer import gather_true, take, trace
+from .tracer import gather_true, polish, take, trace
 
 CACHED_POINTS = 4096
 """Points of each person in one call of a compiled kernel: its temporaries then stay in the processor's cache."""
@@ -82,7 +82,8 @@ class PuppetWorld:
 
     @torch.no_grad()
     def render_puppet(self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int) -> PuppetViews:
-        """One square picture per camera, of factors that needn't come from seeds."""
+        """One square picture per camera (on its device), of factors that needn't come from seeds."""
+        puppet, light, background = (moved(factor, camera.cam_to_world) for factor in (puppet, light, background))
         surface, look = self._kernels(puppet)
         # Numbers in the code must become constants: as inputs they would be double and keep the kernels from being vectorised.
         with torch._dynamo.config.patch(specialize_float=True):
@@ -93,13 +94,14 @@ class PuppetWorld:
         hits = trace(surface, camera, fine)
         rays = camera.rays(fine)
         chosen, counts = gather_true(hits.is_hit)
-        directions = take(rays.directions, chosen)
-        points = take(rays.origins, chosen) + directions * hits.depths.gather(1, chosen)[..., None]
+        origins, directions = take(rays.origins, chosen), take(rays.directions, chosen)
+        depths = polish(surface, origins, directions, hits.depths.gather(1, chosen))
+        points = origins + directions * depths[..., None]
         normals = normals_at(surface, points, 6e-4 + 0.3 / fine)
         albedo, parts = look(points)
         color = shade(surface, points, normals, directions, albedo, parts, light)
         is_real = torch.arange(chosen.shape[1], device=chosen.device) < counts[:, None]
-        found = torch.cat([color, normals, hits.depths.gather(1, chosen)[..., None], parts[..., None]], -1) * is_real[..., None]
+        found = torch.cat([color, normals, depths[..., None], parts[..., None]], -1) * is_real[..., None]
         canvas = torch.zeros(len(camera), fine * fine, 8, device=points.device).scatter(1, chosen[..., None].expand(-1, -1, 8), found)
         return self._views(canvas, hits.is_hit, backdrop(camera.rays(resolution).directions, background), camera, resolution)
 

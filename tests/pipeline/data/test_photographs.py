@@ -137,8 +137,9 @@ def test_labels_of_another_length_or_kind_are_explained(tmp_path):
         Photographs(write(tmp_path, [labels()[0], labels()[1][:24], labels()[2]]))
     with pytest.raises(BadDataset, match="isn't a finite number"):
         Photographs(write(tmp_path, [labels()[0], [float("nan")] * 25, labels()[2]]))
-    with pytest.raises(BadDataset, match="has None; expected 25"):
-        Photographs(write(tmp_path, [labels()[0], None, labels()[2]]))
+    (tmp_path / "dataset.json").write_text('{"labels": [["a.png", null]]}')
+    with pytest.raises(BadDataset, match="The label of a.png has None; expected 25"):
+        Photographs(tmp_path)
 
 
 def test_pictures_of_two_sizes_or_kinds_are_refused(tmp_path):

@@ -66,7 +66,7 @@ def test_a_failed_export_leaves_no_file(tmp_path):
 
 def test_nothing_to_write_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="at least one"):
-        write_dataset(tmp_path / "d.zip", [])
+        write_dataset(tmp_path / "d.zip", iter([]))
     with pytest.raises(ValueError, match="at least one person"):
         export_puppets(tmp_path / "d.zip", split=Split.TRAIN, count=0)
     with pytest.raises(ValueError, match="has people 0 to"):

@@ -32,7 +32,7 @@ def test_draws_follow_their_laws():
     uniform, normal = draws.uniform("u", 2.0, 4.0), draws.normal("n", 1.0, 0.5)
     assert abs(uniform.mean() - 3) < 0.02 and uniform.min() >= 2 and uniform.max() < 4
     assert abs(normal.mean() - 1) < 0.02 and abs(normal.std() - 0.49) < 0.02
-    assert torch.allclose(draws.choice("c", [1, 2, 1])[:, 0].long().bincount() / len(MANY), torch.tensor([0.25, 0.5, 0.25]), atol=0.015)
+    assert torch.allclose(draws.choice("c", [1.0, 2.0, 1.0])[:, 0].long().bincount() / len(MANY), torch.tensor([0.25, 0.5, 0.25]), atol=0.015)
 
 
 def test_skin_is_uniform_in_luminance_from_dark_to_light():
