@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from pipeline.data.photographs import Photographs
 from pipeline.worlds.puppets.dataset import PoseLaw, export_puppets
 from pipeline.worlds.puppets.splits import Split
 from teachers.rendering.camera import Camera
@@ -94,11 +95,15 @@ def puppet_pictures(
 
 
 def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> TrainingPictures:
-    """TEMP"""
-    import io, json, zipfile
-    import numpy as np
-    from PIL import Image
-    with zipfile.ZipFile(path) as z:
-        labels = json.loads(z.read("dataset.json"))["labels"]
-        images = torch.stack([torch.from_numpy(np.array(Image.open(io.BytesIO(z.read(n))))).permute(2, 0, 1) for n, _ in labels])
-    return TrainingPictures(images, Camera.from_label(torch.tensor([l for _, l in labels])), mirrored=mirrored)
+    """An EG3D-style folder or zip (see `Photographs`).
+
+    Raises:
+        ValueError: it is unusable, or its pictures are not of `resolution`.
+    """
+    photographs = Photographs(Path(path))
+    if photographs.resolution != resolution:
+        raise ValueError(
+            f"{path} holds pictures of {photographs.resolution}², but the teacher is to draw {resolution}²: resize them, or change the teacher"
+        )
+    images, cameras = photographs.batch(torch.arange(len(photographs)))
+    return TrainingPictures(images, cameras, mirrored=mirrored)

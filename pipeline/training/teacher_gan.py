@@ -11,7 +11,7 @@ from lightning import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.data.photographs import PhotographBatch, Photographs
+from pipeline.data.training_pictures import PictureBatch, TrainingPictures
 from pipeline.losses.adversarial import discriminator_loss, generator_loss
 from pipeline.losses.density_variation import density_variation
 from pipeline.losses.gradient_penalty import r1_penalty
@@ -71,7 +71,13 @@ class TeacherGAN(LightningModule):
     """
 
     def __init__(
-        self, *, config: EG3DConfiguration, discriminator: Discriminator, photographs: Photographs, schedule: GANSchedule, settings: GANSettings
+        self,
+        *,
+        config: EG3DConfiguration,
+        discriminator: Discriminator,
+        photographs: TrainingPictures,
+        schedule: GANSchedule,
+        settings: GANSettings,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -116,7 +122,7 @@ class TeacherGAN(LightningModule):
         self.seen += self.settings.batch_size * self.trainer.world_size
         self._follow()
 
-    def _discriminate(self, real: PhotographBatch, fake_camera: Camera, fake: Tensor) -> None:
+    def _discriminate(self, real: PictureBatch, fake_camera: Camera, fake: Tensor) -> None:
         shown = self._show_real(real)
         real_logits = self.discriminator(shown, real.camera.label(), self.convolution_dtype)
         fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
@@ -154,7 +160,12 @@ class TeacherGAN(LightningModule):
         if not self.settings.one_by_one:
             return triplane, generator.renderer(triplane, camera, ws, jitter)
         pictures = [
-            generator.renderer(Triplane(planes[None], triplane.axes, triplane.box_size), camera[row], ws[row], RayJitter(jitter.coarse[row], jitter.fine[row]))
+            generator.renderer(
+                Triplane(planes[None], triplane.axes, triplane.box_size),
+                camera[row],
+                ws[row],
+                RayJitter(jitter.coarse[row], jitter.fine[row]),
+            )
             for planes, row in zip(triplane.planes.unbind(), (slice(i, i + 1) for i in range(len(camera))), strict=True)
         ]
         return triplane, Rendering(*(torch.cat(parts) for parts in zip(*(vars(picture).values() for picture in pictures), strict=True)))
@@ -173,7 +184,7 @@ class TeacherGAN(LightningModule):
         raw = rendering.image_raw if self.config.super_resolution != "none" else None
         return self._blur(discriminator_input(self._enlarge(rendering.image), raw, None if opacity is None else self._enlarge(opacity)))
 
-    def _show_real(self, real: PhotographBatch) -> Float[Tensor, "batch channel height width"]:
+    def _show_real(self, real: PictureBatch) -> Float[Tensor, "batch channel height width"]:
         """The same of real pictures: composited like the renderings, reduced to their resolution."""
         image, matte = real.over(0.0 if self.config.background == "black" else 1.0), real.opacity
         side = self.schedule.render_resolution(self.seen)

@@ -42,6 +42,16 @@ class SliceTimer(Timer):
         """Nothing to take over."""
 
 
+class StopWhenSeen(Callback):
+    """Ends training when the schedule's pictures have been seen."""
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Every process counts the same."""
+        assert isinstance(module, TeacherGAN)
+        if module.seen >= module.schedule.total_images:
+            trainer.should_stop = True
+
+
 class KeepTrainingState(Callback):
     """Saves the whole training state every so many minutes, and at the end of the slice.
 
@@ -114,9 +124,9 @@ class TeacherProgress(Callback):
         assert isinstance(module, TeacherGAN)
         self._report(trainer, module)
 
-    def teacher(self, module: TeacherGAN) -> EG3DTeacher:
-        """The averaged generator as a teacher that draws with `drawing`."""
-        config = dataclasses.replace(module.config, **self.drawing)
+    def teacher(self, module: TeacherGAN, drawing: dict[str, Any]) -> EG3DTeacher:
+        """The averaged generator as a teacher, its configuration changed by `drawing`."""
+        config = dataclasses.replace(module.config, **drawing)
         generator = Generator(config)
         generator.load_state_dict(module.average.state_dict())
         passport = eg3d_passport(config, name=self.name, source_hash=weights_sha256(generator), licence=self.licence)
@@ -127,8 +137,9 @@ class TeacherProgress(Callback):
             return
         if self._frechet is None:
             self._frechet = self._make_frechet()
-        teacher = self.teacher(module)
-        scores = {"images": float(module.seen), **score_teacher(teacher, module.photographs.cameras, self._frechet, self.scored)}
+        teacher, as_trained = self.teacher(module, self.drawing), self.teacher(module, {})
+        pictures = draw_pictures(as_trained, module.photographs.cameras, self.scored)
+        scores = {"images": float(module.seen), **self._frechet(pictures), **view_scores(teacher)}
         scores |= {f"{name}_floor": value for name, value in self._frechet.floor.items()}
         _append(self.folder / "scores.csv", scores)
         log.info("%d images: %s", module.seen, ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "images"))
@@ -139,18 +150,22 @@ class TeacherProgress(Callback):
 
 
 @torch.no_grad()
-def score_teacher(teacher: EG3DTeacher, cameras: Camera, frechet: FrechetScores, count: int, *, people: int = 32, seed: int = 3) -> dict[str, float]:
-    """Fréchet scores of `count` people at cameras of the data, and the consistency of `people` between yaw ±0.15."""
+def draw_pictures(teacher: EG3DTeacher, cameras: Camera, count: int, *, seed: int = 3) -> Float[Tensor, "picture 3 height width"]:
+    """Pictures of `count` people at cameras of the data, clamped to [-1, 1]."""
     random = torch.Generator().manual_seed(seed)
     z = torch.randn(count, teacher.z_dim, generator=random)
-    chosen = cameras[torch.randint(len(cameras), (count,), generator=random)]
-    images = torch.cat([_pictures(teacher, z[i : i + 8], chosen[i : i + 8]) for i in range(0, count, 8)])
-    scores = frechet(images)
-    triplane, ws = _people(teacher, people, seed=11)
-    views = [Camera.orbit(torch.full((people,), yaw), torch.zeros(people), radius=teacher.passport.camera_radius) for yaw in (-0.15, 0.15)]
-    first, second = (teacher.render(triplane, camera.to(triplane.planes), ws=ws) for camera in views)
-    agreement = multi_view_consistency(first, views[0].to(triplane.planes), second, views[1].to(triplane.planes))
-    return {**scores, "view_error": agreement.error, "view_still": agreement.still, "view_agreeing": agreement.agreeing}
+    chosen = cameras.to(torch.device("cpu"))[torch.randint(len(cameras), (count,), generator=random)]
+    return torch.cat([_pictures(teacher, z[i : i + 4], chosen[i : i + 4]) for i in range(0, count, 4)])
+
+
+@torch.no_grad()
+def view_scores(teacher: EG3DTeacher, *, people: int = 32, seed: int = 11) -> dict[str, float]:
+    """Consistency of people between yaw -0.15 and 0.15."""
+    triplane, ws = _people(teacher, people, seed=seed)
+    views = [_orbit(teacher, people, yaw, 0.0).to(triplane.planes) for yaw in (-0.15, 0.15)]
+    first, second = (teacher.render(triplane, camera, ws=ws) for camera in views)
+    agreement = multi_view_consistency(first, views[0], second, views[1])
+    return {"view_error": agreement.error, "view_still": agreement.still, "view_agreeing": agreement.agreeing}
 
 
 @torch.no_grad()
@@ -177,7 +192,11 @@ def teacher_sheet(teacher: EG3DTeacher, *, people: int = 8, seed: int = 5, trunc
 def _orbit(teacher: EG3DTeacher, count: int, yaw: float, pitch: float) -> Camera:
     passport = teacher.passport
     return Camera.orbit(
-        torch.full((count,), yaw), torch.full((count,), pitch), radius=passport.camera_radius, pivot=passport.camera_pivot, focal=passport.focal
+        torch.full((count,), yaw),
+        torch.full((count,), pitch),
+        radius=passport.camera_radius,
+        pivot=passport.camera_pivot,
+        focal=passport.focal,
     )
 
 

@@ -151,6 +151,20 @@ def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator |
     writing.rename(folder)
 
 
+def start_from(generator: Generator, discriminator: Discriminator, folder: Path) -> None:
+    """Takes the weights of a teacher folder over into networks that will be trained further.
+
+    Raises:
+        ValueError: they are of another shape.
+    """
+    for network, name in ((generator, "generator"), (discriminator, "discriminator")):
+        path = folder / f"{name}.safetensors"
+        try:
+            network.load_state_dict(load_file(path))
+        except RuntimeError as error:
+            raise ValueError(f"{path} does not fit the network that is to be trained: {error}") from error
+
+
 def weights_sha256(generator: Generator) -> str:
     """Hash of a generator's weights: the source of a teacher that was trained here."""
     digest = hashlib.sha256()

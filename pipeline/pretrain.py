@@ -1,0 +1,108 @@
+"""Train a teacher: an EG3D generator from single pictures with camera labels, or from the puppet world.
+
+The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the people are rendered on the first run. Run the
+same command again to continue; `trainer.minutes` cuts a run into slices. What comes out is the folder `teacher` of the run.
+"""
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.loggers import CSVLogger
+from omegaconf import DictConfig
+from torch.utils.data import DataLoader
+
+from pipeline.build import instantiate, to_plain, verb
+from pipeline.data.training_pictures import TrainingPictures
+from pipeline.evaluation.frechet import FrechetScores
+from pipeline.training.resume import SafetensorsCheckpointIO
+from pipeline.training.run_folder import RunFolder
+from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
+from pipeline.training.teacher_progress import KeepTrainingState, SliceTimer, StopWhenSeen, TeacherProgress
+from teachers.eg3d.configuration import EG3DConfiguration
+from teachers.eg3d.discriminator import Discriminator
+from teachers.eg3d.teacher import start_from
+
+FREE_KEYS = ("trainer", "progress", "paths", "schedule.total_images", "schedule.decay_images", "data.path", "data.workers", "start_from")
+"""What may change without making it another run."""
+
+
+@verb("pretrain")
+def main(config: DictConfig) -> None:
+    """Trains until `schedule.total_images` or `trainer.minutes`, whichever comes first."""
+    torch.set_num_threads(config.trainer.threads)
+    run = RunFolder(Path(config.paths.run))
+    is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+    with run if is_first else nullcontext():
+        if is_first:
+            run.record(to_plain(config), free=FREE_KEYS)
+        photographs = instantiate(config.data)
+        module = build_module(config, photographs)
+        callbacks = build_callbacks(config, run, photographs)
+        trainer = build_trainer(config, run, callbacks)
+        steps = DataLoader(range(1 << 40), batch_size=None)  # type: ignore[arg-type]
+        state = run.checkpoint_to_resume()
+        if state is None and config.start_from is not None:
+            start_from(module.generator, module.discriminator, Path(config.start_from))
+            module.average.load_state_dict(module.generator.state_dict())
+        trainer.fit(module, steps, ckpt_path=state)
+
+
+def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGAN:
+    """Generator, discriminator and their training from a configuration."""
+    torch.manual_seed(config.seed)
+    generator = EG3DConfiguration.from_dict(to_plain(config.teacher))
+    discriminator = Discriminator(
+        resolution=generator.image_resolution, image_channels=discriminator_channels(generator), **to_plain(config.discriminator)
+    )
+    schedule = instantiate(config.schedule)
+    settings = GANSettings(**to_plain(config.settings), seed=config.seed)
+    return TeacherGAN(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)
+
+
+def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPictures) -> list:  # type: ignore[type-arg]
+    """Scores and sheets, the state to resume from, the time limit."""
+    progress = config.progress
+
+    def frechet() -> FrechetScores:
+        return FrechetScores(photographs.pictures(progress.real), compared=progress.scored)
+
+    return [
+        TeacherProgress(
+            run.path,
+            every_images=progress.every_images,
+            drawing=to_plain(progress.drawing),
+            frechet=frechet,
+            scored=progress.scored,
+            name=config.name,
+            licence=config.licence,
+        ),
+        KeepTrainingState(run.last_checkpoint, minutes=progress.save_minutes),
+        StopWhenSeen(),
+        *([SliceTimer(minutes=config.trainer.minutes)] if config.trainer.minutes else []),
+    ]
+
+
+def build_trainer(config: DictConfig, run: RunFolder, callbacks: list) -> Trainer:  # type: ignore[type-arg]
+    """Lightning's trainer; several processes share every step through DDP."""
+    devices = config.trainer.devices
+    return Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=devices,
+        num_nodes=config.trainer.num_nodes,
+        strategy="ddp_find_unused_parameters_true" if devices != 1 or config.trainer.num_nodes != 1 else "auto",
+        max_epochs=-1,
+        callbacks=callbacks,
+        logger=CSVLogger(run.path, name="logs", version=""),
+        plugins=[SafetensorsCheckpointIO()],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=config.trainer.log_every,
+    )
+
+
+if __name__ == "__main__":
+    main()
