@@ -4,7 +4,6 @@ A dump is what the official EG3D code computed from the same weights and the sam
 a few times what the official code differs from itself between two versions of PyTorch.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from teachers.eg3d.generator import Generator
 
-from .parity_quantities import Dump, Quantities, read_meta
+from .parity_quantities import STRIDED, Dump, Quantities, read_meta
 
 OPACITY_THRESHOLD = 1e-3
 """Depths are compared where the total weight of a ray exceeds this; elsewhere there is nothing to be near or far."""
@@ -161,7 +160,7 @@ def compare(generator: Generator, dump: Dump) -> ParityReport:
         ours = Quantities(generator, dump).compute()
     except (RuntimeError, IndexError, TypeError) as error:
         raise ValueError(f"the reference's inputs do not fit this checkpoint ({error}): was it made from another one?") from error
-    names = [*TOLERANCES, *sorted(name for name in dump if re.fullmatch(r"planes_stride\d+", name) and name not in TOLERANCES)]
+    names = [*TOLERANCES, *sorted(name for name in dump if STRIDED.fullmatch(name) and name not in TOLERANCES)]
     comparisons = tuple(_compare(name, ours, dump) for name in names)
     ignored = tuple(sorted(set(dump) - set(names) - set(NOT_COMPARED)))
     return ParityReport(comparisons, ignored, tuple(_differences(generator, dump)))
@@ -188,7 +187,7 @@ def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> Comparison:
 
 
 def _judge(name: str, errors: Tensor, theirs: Tensor, note: str) -> Comparison:
-    tolerance = TOLERANCES.get(name, TOLERANCES["planes_stride4"])
+    tolerance = TOLERANCES.get(name) or TOLERANCES[STRIDED.sub(r"\1", name).replace("planes", "planes_stride4")]
     if not errors.numel():
         return Comparison(name, False, note="nothing to compare: every ray is empty")
     largest, mean = errors.max().item(), errors.double().mean().item()

@@ -28,6 +28,8 @@ Dump = Mapping[str, np.ndarray]
 
 RAYS_AT_ONCE = 2048
 
+STRIDED = re.compile(r"(planes|features|image)_stride([1-9]\d{0,2})")
+
 
 class Quantities:
     """Our side of a comparison: `compute()` returns the arrays by the dump's names, for what the dump has the inputs of.
@@ -53,7 +55,14 @@ class Quantities:
 
     @torch.inference_mode()
     def compute(self) -> dict[str, Tensor]:
-        """Every quantity whose inputs the dump has."""
+        """Every quantity whose inputs the dump has; `NAME_strideK` is every K-th row and column of an image NAME."""
+        self._compute()
+        for name in self.dump:
+            if (found := STRIDED.fullmatch(name)) and found[1] in self.ours:
+                self.ours[name] = self.ours[found[1]][..., :: int(found[2]), :: int(found[2])]
+        return self.ours
+
+    def _compute(self) -> None:
         columns_rows = [[["xyz".index(axis) for axis in axes]] for axes in self.generator.config.plane_axes]
         self.ours["plane_proj_of_123"] = torch.tensor([1.0, 2.0, 3.0])[torch.tensor(columns_rows)]
         if self._has("tiny_planes", "tiny_u_coarse", "tiny_u_fine", "c"):
@@ -62,7 +71,7 @@ class Quantities:
             rays = self._camera().rays(self.resolution)
             self.ours |= {"ray_origins": rays.origins[:, :1], "ray_directions": rays.directions}
         if not self._has("z", "c_cond"):
-            return self.ours
+            return
         ws = self._latents()
         triplane = self.generator.synthesize(ws)
         self._planes(triplane.planes)
@@ -73,7 +82,6 @@ class Quantities:
             self._pictures(triplane, ws)
         if self._has("c", "native_u_coarse", "native_u_fine"):
             self._native(triplane[:1], ws[:1])
-        return self.ours
 
     @property
     def resolution(self) -> int:
@@ -115,9 +123,6 @@ class Quantities:
         self.ours["planes_ch0_full"] = planes[:, :, 0]
         self.ours["planes_mean"], self.ours["planes_std"] = planes.mean((3, 4)), planes.std((3, 4))
         self.ours["planes"] = planes
-        for name in self.dump:
-            if found := re.fullmatch(r"planes_stride(\d+)", name):
-                self.ours[name] = planes[..., :: int(found[1]), :: int(found[1])]
 
     def _samples(self, triplane: Triplane) -> None:
         """Where the rays are sampled and what weight the samples get, pass by pass."""

@@ -72,13 +72,19 @@ def configuration_of(snapshot: Snapshot, *, sr_latent: str, focal: float | None 
         super_resolution=super_resolution,
         sr_latent=sr_latent,  # type: ignore[arg-type]  # checked by the super-resolution
         sr_antialias=bool(options.get("sr_antialias", True)),
-        conv_clamp=snapshot.init_kwargs.get("conv_clamp"),
+        conv_clamp=clamp_of(snapshot.init_kwargs),
         sr_conv_clamp=256.0 if snapshot.init_kwargs.get("sr_num_fp16_res", 0) > 0 else None,
         focal=focal,
         camera_radius=radius,
         camera_pivot=tuple(float(x) for x in options.get("avg_camera_pivot", (0, 0, 0))),  # type: ignore[arg-type]
     )
     return config, [*warnings, *axes_warnings, *_source_warnings(snapshot), *_option_warnings(options)]
+
+
+def clamp_of(settings: dict[str, Any]) -> float | None:
+    """The limit on a network's features, if it has one."""
+    value = settings.get("conv_clamp")
+    return None if value is None else float(value)
 
 
 def named_axes(matrices: np.ndarray) -> tuple[str, str, str]:

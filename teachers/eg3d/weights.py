@@ -19,7 +19,7 @@ from .configuration import EG3DConfiguration
 from .discriminator import Discriminator
 from .generator import Generator
 from .snapshot import Snapshot, read_snapshot
-from .snapshot_settings import configuration_of
+from .snapshot_settings import clamp_of, configuration_of
 from .teacher import EG3DTeacher, eg3d_passport
 
 LICENCE = "Converted from an EG3D snapshot: to NVIDIA's weights and what derives from them, NVIDIA's non-commercial source licence applies."
@@ -125,7 +125,7 @@ def _discriminator_arguments(state: dict[str, np.ndarray], settings: dict[str, A
         "channel_base": int(settings.get("channel_base", 32768)),
         "channel_max": int(settings.get("channel_max", 512)),
         "num_mapping_layers": sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in state),
-        "conv_clamp": settings.get("conv_clamp"),
+        "conv_clamp": clamp_of(settings),
         "group": int(settings.get("epilogue_kwargs", {}).get("mbstd_group_size", 4)),
     }
 

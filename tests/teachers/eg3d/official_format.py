@@ -143,3 +143,44 @@ def official_pickle(snapshot: Any, protocol: int = 4, renamed_modules: dict[str,
     writer.renamed_modules = renamed_modules or {}
     writer.dump(snapshot)
     return buffer.getvalue()
+
+
+FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+
+
+def official_weights(generator: torch.nn.Module) -> dict[str, Tensor]:
+    """The weights of one of our generators under the published names, with the buffers that the published ones have."""
+    names = {"renderer.decoder.": "decoder.", "renderer.super_resolution.": "superresolution."}
+    weights = {}
+    for name, value in generator.state_dict().items():
+        for ours, theirs in names.items():
+            name = theirs + name.removeprefix(ours) if name.startswith(ours) else name
+        if name == "superresolution.w_mean":
+            continue
+        weights[name] = value.clone()
+        if name.endswith(("conv0.weight", "conv1.weight", "torgb.weight")):
+            weights[name.rpartition(".")[0].rpartition(".")[0] + ".resample_filter"] = FILTER
+    return {"dataset_label_std": torch.ones(25), **weights}
+
+
+def published_settings(**changes: Any) -> dict[str, Any]:
+    """Rendering options as the published face generators have them."""
+    return {
+        "image_resolution": 512,
+        "disparity_space_sampling": False,
+        "clamp_mode": "softplus",
+        "superresolution_module": "training.superresolution.SuperresolutionHybrid8XDC",
+        "c_gen_conditioning_zero": False,
+        "c_scale": 1,
+        "superresolution_noise_mode": "none",
+        "decoder_lr_mul": 1,
+        "sr_antialias": True,
+        "depth_resolution": 48,
+        "depth_resolution_importance": 48,
+        "ray_start": 2.25,
+        "ray_end": 3.3,
+        "box_warp": 1,
+        "avg_camera_radius": 2.7,
+        "avg_camera_pivot": [0, 0, 0.2],
+        **changes,
+    }
