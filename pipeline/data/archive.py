@@ -50,7 +50,8 @@ class Archive:
         try:
             return self._inside(name).read_bytes() if self.path.is_dir() else self._opened().read(name)
         except (KeyError, OSError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-            raise BadDataset(f"{name} can't be read from {self.path} ({error}): add the file again, or remove its entry from {INDEX}.") from error
+            advice = f"add the file again, or remove its entry from {INDEX}."
+            raise BadDataset(f"{name} can't be read from {self.path} ({error}): {advice}") from error
 
     def index(self) -> Index:
         """The contents of `dataset.json`.

@@ -38,7 +38,7 @@ def _check_rotation(names: list[str], table: Tensor) -> None:
     matrices = table[:, :16].reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
     last_row = (matrices[:, 3] - torch.tensor([0.0, 0, 0, 1])).abs().amax(-1) > ORTHONORMAL_TOLERANCE
-    _refuse(names, last_row, "has a camera-to-world matrix whose last row isn't 0 0 0 1: write it row by row, translation in the last column.")
+    _refuse(names, last_row, "has a camera-to-world matrix whose last row isn't 0 0 0 1: write it row by row, position last.")
     skew = (rotations @ rotations.mT - torch.eye(3)).abs().amax((-1, -2)) > ORTHONORMAL_TOLERANCE
     _refuse(names, skew, "has a rotation that isn't orthonormal: camera-to-world must be rigid, without scale or shear.")
     mirrored = torch.linalg.det(rotations) < 0
@@ -59,7 +59,10 @@ def _check_direction(names: list[str], table: Tensor) -> None:
     """The origin, where the face is, must lie in front: with OpenGL axes (z backward) it lies behind."""
     matrices = table[:, :16].reshape(-1, 4, 4)
     ahead = (-matrices[:, :3, 3] * matrices[:, :3, 2]).sum(-1)
-    away = "has a camera that looks away from the origin: axes must be OpenCV's (x right, y down, z forward); from OpenGL's, negate the second and third column."
+    away = (
+        "has a camera that looks away from the origin: axes must be OpenCV's (x right, y down, z forward); "
+        "from OpenGL's, negate the second and third column."
+    )
     _refuse(names, ahead <= 0, away)
 
 

@@ -86,7 +86,7 @@ class Photographs(Dataset[Photograph]):
         size = len(self._names) * first.numel()
         self._pixels = self._read_all() if size <= memory_limit else None
         if self._pixels is None:
-            logger.info("%s needs %.1f GB decoded, over the limit of %.1f: pictures are decoded on access.", path, size / 1e9, memory_limit / 1e9)
+            logger.info("%s needs %.1f GB decoded: pictures are decoded on access.", path, size / 1e9)
 
     def __len__(self) -> int:
         return len(self._names) * (2 if self.mirror else 1)
@@ -118,7 +118,8 @@ class Photographs(Dataset[Photograph]):
     def _decode(self, name: str, expected: tuple[int, int, int] | None) -> UInt8[Tensor, "channel height width"]:
         pixels = _decode_picture(name, self._archive.read(name))
         if expected is not None and tuple(pixels.shape) != expected:
-            raise BadDataset(f"{name} is {_size(pixels.shape)}, but {self._names[0]} is {_size(expected)}: all pictures of a collection must have one size and kind.")
+            came = f"{name} is {_size(pixels.shape)}, but {self._names[0]} is {_size(expected)}"
+            raise BadDataset(f"{came}: all pictures of a collection must have one size and kind.")
         if pixels.shape[1] != pixels.shape[2]:
             raise BadDataset(f"{name} is {_size(pixels.shape)}: pictures must be square (labels are normalised by one size).")
         is_straight = len(pixels) == 4 and not self._is_premultiplied

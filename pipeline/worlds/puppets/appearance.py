@@ -46,7 +46,7 @@ def skin(at: Place, puppet: Puppet) -> Tensor:
 
 
 def _complexion(at: Place, puppet: Puppet) -> Tensor:
-    side, x, y, z = at
+    _, x, y, z = at
     skin, face = puppet.identity.skin, puppet.identity.face
     front = ramp(0.2, 0.4, z)
     color = skin.tone * (1 + 0.03 * _mottle(at, 5.0)[..., None])
@@ -86,7 +86,8 @@ def _brows_and_lashes(at: Place, puppet: Puppet, color: Tensor) -> Tensor:
     slope = face.brow_slope + expression.brow_tilt
     across = y - face.brow_y - expression.brow_lift - slope * (along - 0.4) * 2 * 0.36 + 0.20 * (along - 0.45) ** 2
     thin = across.abs() * (1 + 0.8 * along.clamp(0, 1) ** 2)
-    brow = ramp(face.brow_thickness * 1.25, face.brow_thickness * 0.6, thin) * ramp(-0.06, 0.04, along) * ramp(1.06, 0.92, along) * (z > 0.25)
+    brow = ramp(face.brow_thickness * 1.25, face.brow_thickness * 0.6, thin) * (z > 0.25)
+    brow = brow * ramp(-0.06, 0.04, along) * ramp(1.06, 0.92, along)
     color = _mix(color, identity.hair.color * 0.55, 0.88 * brow)
     upper, _ = lid_edges(at, face, expression)
     ex, ey, ez = x - face.eye_x, y - face.eye_y, z - 0.66
@@ -99,7 +100,8 @@ def _lips(at: Place, puppet: Puppet, color: Tensor) -> Tensor:
     identity, face, expression = puppet.identity, puppet.identity.face, puppet.expression
     cover = ramp(0.016, -0.002, lips(at, face, expression)) * (at.z > 0.4)
     color = _mix(color, identity.skin.lip, 0.9 * cover)
-    line = _bump(mouth_y(at, face, expression) / 0.016, 0 * at.x) * ramp(face.mouth_width * 1.02, face.mouth_width * 0.85, at.x) * (at.z > 0.4)
+    line = _bump(mouth_y(at, face, expression) / 0.016, 0 * at.x) * (at.z > 0.4)
+    line = line * ramp(face.mouth_width * 1.02, face.mouth_width * 0.85, at.x)
     return _mix(color, identity.skin.lip * 0.35, 0.75 * line * (expression.opening < 0.012))
 
 
@@ -133,8 +135,8 @@ def hair(at: Place, puppet: Puppet) -> Tensor:
     side, _, y, z = at
     identity = puppet.identity
     angle = torch.atan2(side, z + 0.1)
-    strands = 0.4 * (angle * 31 + 4 * (3 * y).sin() + 6 * identity.hair.part).sin() + 0.35 * (angle * 67 + 9 * y + 2 * (5 * angle).sin()).sin()
-    strands = strands + 0.3 * (angle * 11 + 2 * y).sin()
+    strands = 0.4 * (angle * 31 + 4 * (3 * y).sin() + 6 * identity.hair.part).sin()
+    strands = strands + 0.35 * (angle * 67 + 9 * y + 2 * (5 * angle).sin()).sin() + 0.3 * (angle * 11 + 2 * y).sin()
     color = identity.hair.color * (1 + 0.16 * strands - 0.3 * ramp(0.3, 1.1, -y))[..., None]
     cloth = identity.outfit.hat_color * (1 + 0.08 * (18 * y + 6 * side).sin())[..., None]
     return torch.where(is_any(identity.hair.style, HairStyle.SCARF)[..., None], cloth, color)
@@ -150,7 +152,7 @@ def clothes(at: Place, puppet: Puppet) -> Tensor:
 
 def hat(at: Place, puppet: Puppet) -> Tensor:
     """A knitted beanie, a fedora's ribbon, else plain."""
-    outfit, (side, _, y, z) = puppet.identity.outfit, at
+    outfit, (side, _, _, z) = puppet.identity.outfit, at
     ribs = 0.06 * (40 * torch.atan2(side, z + 0.1)).sin() * is_any(outfit.hat, HatKind.BEANIE)
     ribbon = is_any(outfit.hat, HatKind.FEDORA) & ((hat_line(at) - 0.13).abs() < 0.08)
     return _mix(outfit.hat_color * (1 + ribs)[..., None], outfit.trim, ribbon * 1.0)

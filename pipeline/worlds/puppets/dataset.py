@@ -103,7 +103,7 @@ def export_puppets(
     photographer = Photographer(split, resolution, supersampling, pose_law or PoseLaw(), compile)
     chunks = [(start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)]
     pictures = _in_processes(photographer, chunks, workers) if workers else _in_this_process(photographer, chunks)
-    extra = {"alpha": "premultiplied", "split": split.name.lower(), "first": first, "resolution": resolution}
+    extra: dict[str, str | int | float] = {"alpha": "premultiplied", "split": split.name.lower(), "first": first, "resolution": resolution}
     return write_dataset(Path(path), iter(tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2)), extra)
 
 

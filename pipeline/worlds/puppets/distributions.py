@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .draws import Draws, hsv
-from .factors import Background, Color, Expression, Face, Hair, HairStyle, Head, Identity, Light, Outfit, Scalar, Skin
+from .factors import Background, Color, Expression, Face, Hair, HairStyle, HatKind, Head, Identity, Light, Outfit, Scalar, Skin
+from .hair import is_any
 
 HAIR_STYLES = {
     HairStyle.BALD: 0.06, HairStyle.BUZZ: 0.07, HairStyle.SHORT: 0.17, HairStyle.QUIFF: 0.11, HairStyle.BOWL: 0.05,
@@ -43,14 +44,10 @@ def draw_identity(seeds: list[int]) -> Identity:
     femininity = draws.uniform("femininity")
     age = draws.uniform("age")
     hair = _hair(draws, femininity, age)
-    covered = torch.isin(hair.style, torch.tensor([float(s) for s in (HairStyle.BOB, HairStyle.LONG, HairStyle.CURLY, HairStyle.SCARF, HairStyle.AFRO, HairStyle.BOWL)]))
-    head = _head(draws, femininity)
-    head = replace(
-        head,
-        ear=torch.where(covered, head.ear * 0.7, head.ear),
-        ear_outward=torch.where(covered, head.ear_outward * 0.15, head.ear_outward),
-    )
-    return Identity(head, _face(draws, femininity), _skin(draws, femininity, age), hair, _outfit(draws, femininity))
+    outfit = _outfit(draws, femininity)
+    hair = replace(hair, style=_under_hat(hair.style, outfit.hat))
+    head = _under_hair(_head(draws, femininity), hair.style)
+    return Identity(head, _face(draws, femininity), _skin(draws, femininity, age), hair, outfit)
 
 
 def draw_expression(seeds: list[int]) -> Expression:
@@ -60,7 +57,8 @@ def draw_expression(seeds: list[int]) -> Expression:
     sad = draws.chance("sad", 0.06)
     smile = draws.normal("smile", 0.42, 0.20).clamp(0.02, 0.8)
     smile = torch.where(laugh > 0, draws.uniform("laughing", 0.6, 0.95), torch.where(sad > 0, draws.uniform("sadness", -0.22, 0.0), smile))
-    opening = torch.where(laugh > 0, draws.uniform("laugh opening", 0.045, 0.10), draws.uniform("talk opening", 0.015, 0.05) * draws.chance("talk", 0.12))
+    talking = draws.uniform("talk opening", 0.015, 0.05) * draws.chance("talk", 0.12)
+    opening = torch.where(laugh > 0, draws.uniform("laugh opening", 0.045, 0.10), talking)
     return Expression(
         smile=smile,
         opening=opening,
@@ -80,7 +78,12 @@ def draw_light(seeds: list[int]) -> Light:
     strength = draws.uniform("strength", 0.50, 0.70)
     tint = torch.stack([1 + 0.09 * warmth, torch.ones_like(warmth), 1 - 0.12 * warmth], -1)
     direction = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
-    return Light(F.normalize(direction, dim=-1), tint * strength[..., None], draws.uniform("ambient", 0.50, 0.64), draws.uniform("gloss", 0.03, 0.2))
+    return Light(
+        direction=F.normalize(direction, dim=-1),
+        color=tint * strength[..., None],
+        ambient=draws.uniform("ambient", 0.50, 0.64),
+        gloss=draws.uniform("gloss", 0.03, 0.2),
+    )
 
 
 def draw_background(seeds: list[int]) -> Background:
@@ -114,6 +117,20 @@ def _head(draws: Draws, femininity: Scalar) -> Head:
         ear_outward=draws.normal("ear outward", 0.09, 0.04).clamp(min=0.0),
         asymmetry=draws.normal("asymmetry", 0.0, 0.015),
     )
+
+
+def _under_hair(head: Head, style: Scalar) -> Head:
+    """Smaller, flatter ears where hair covers them."""
+    is_covered = is_any(style, HairStyle.BOB, HairStyle.LONG, HairStyle.CURLY, HairStyle.SCARF, HairStyle.AFRO, HairStyle.BOWL)
+    outward = torch.where(is_covered, head.ear_outward * 0.15, head.ear_outward)
+    return replace(head, ear=torch.where(is_covered, head.ear * 0.7, head.ear), ear_outward=outward)
+
+
+def _under_hat(style: Scalar, hat: Scalar) -> Scalar:
+    """Hair that would stick out of a hat's crown is worn short."""
+    is_high = is_any(style, HairStyle.QUIFF, HairStyle.BUN, HairStyle.AFRO, HairStyle.MOHAWK, HairStyle.SCARF)
+    is_crowned = is_any(hat, HatKind.CAP, HatKind.BEANIE, HatKind.FEDORA)
+    return torch.where(is_high & is_crowned, float(HairStyle.SHORT), style)
 
 
 def _face(draws: Draws, femininity: Scalar) -> Face:

@@ -48,7 +48,9 @@ class Draws:
         return hsv(hue, self.uniform(name + ".saturation", *saturation), self.uniform(name + ".value", *value))
 
 
-def hsv(hue: Float[Tensor, "person 1"], saturation: Float[Tensor, "person 1"], value: Float[Tensor, "person 1"]) -> Float[Tensor, "person 1 3"]:
+def hsv(
+    hue: Float[Tensor, "person 1"], saturation: Float[Tensor, "person 1"], value: Float[Tensor, "person 1"]
+) -> Float[Tensor, "person 1 3"]:
     """RGB in [0, 1] of hue (turns), saturation and value."""
     phase = torch.stack([(hue * 6 + n) % 6 for n in (5.0, 3.0, 1.0)], -1)
     return value[..., None] - (value * saturation)[..., None] * torch.minimum(phase, 4 - phase).clamp(0, 1)

@@ -63,20 +63,20 @@ def _march(distance: Distance, rays: Rays, depths: Tensor, far: Tensor, live: Te
     depths, hit = depths.clone(), torch.zeros_like(live)
     for step in range(steps):
         if step in GATHER_AT:
-            chosen, counts = gather_true(live)
+            chosen, _ = gather_true(live)
             if chosen.shape[1] == 0:
                 break
             origins, directions = take(rays.origins, chosen), take(rays.directions, chosen)
         t = depths.gather(1, chosen)
         d = distance(origins + directions * t[..., None])
         going = live.gather(1, chosen)
-        patience = 4.0 if step == steps - 1 else 1.0  # a ray that still crawls along the surface when time is up has all but reached it
+        patience = 1 + (step / 12) ** 2  # a ray that crawls along the surface for long has all but reached it
         arrived = going & (d < patience * tolerance * t)
         t = torch.where(going & ~arrived, t + d * CAUTION, t)
         depths.scatter_(1, chosen, t)
         hit.scatter_(1, chosen, hit.gather(1, chosen) | arrived)
         live = live.scatter(1, chosen, going & ~arrived & (t < far.gather(1, chosen)))
-    return Hits(depths, hit)
+    return Hits(depths, hit | (live & (depths < far)))
 
 
 def polish(distance: Distance, origins: Tensor, directions: Tensor, depths: Tensor, reach: float = 2e-3) -> Tensor:

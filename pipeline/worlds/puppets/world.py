@@ -76,15 +76,17 @@ class PuppetWorld:
             ValueError: the numbers of seeds and cameras differ.
         """
         if len(seeds) != len(camera):
-            raise ValueError(f"{len(seeds)} seeds came with {len(camera)} cameras: give each person one camera (repeat the seed for more views).")
+            raise ValueError(
+                f"{len(seeds)} seeds came with {len(camera)} cameras: give each person one camera (repeat the person for more views)."
+            )
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
         return self.render_puppet(puppet, draw_light(seeds.light), draw_background(seeds.background), camera, resolution)
 
     @torch.no_grad()
     def render_puppet(self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int) -> PuppetViews:
         """One square picture per camera (on its device), of factors that needn't come from seeds."""
-        puppet, light, background = (moved(factor, camera.cam_to_world) for factor in (puppet, light, background))
-        surface, look = self._kernels(puppet)
+        surface, look = self._kernels(moved(puppet, camera.cam_to_world))
+        light, background = moved(light, camera.cam_to_world), moved(background, camera.cam_to_world)
         # Numbers in the code must become constants: as inputs they would be double and keep the kernels from being vectorised.
         with torch._dynamo.config.patch(specialize_float=True):
             return self._draw(surface, look, light, background, camera, resolution)

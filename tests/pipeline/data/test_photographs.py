@@ -138,12 +138,12 @@ def test_labels_of_another_length_or_kind_are_explained(tmp_path):
     with pytest.raises(BadDataset, match="isn't a finite number"):
         Photographs(write(tmp_path, [labels()[0], [float("nan")] * 25, labels()[2]]))
     (tmp_path / "dataset.json").write_text('{"labels": [["a.png", null]]}')
-    with pytest.raises(BadDataset, match="The label of a.png has None; expected 25"):
+    with pytest.raises(BadDataset, match=r"The label of a\.png has None; expected 25"):
         Photographs(tmp_path)
 
 
 def test_pictures_of_two_sizes_or_kinds_are_refused(tmp_path):
-    with pytest.raises(BadDataset, match="00000002.png is 16x16 RGB, but .*00000000.png is 8x8 RGB"):
+    with pytest.raises(BadDataset, match=r"00000002\.png is 16x16 RGB, but .*00000000\.png is 8x8 RGB"):
         Photographs(write(tmp_path, pictures=[picture(), picture(), picture(16)]))
     with pytest.raises(BadDataset, match="is 8x8 RGBA, but"):
         validate_photographs(write(tmp_path, pictures=[picture(), picture(), picture(channels=4)]))
@@ -160,7 +160,7 @@ def test_oblong_and_broken_pictures_are_refused(tmp_path):
 def test_a_missing_picture_is_named(tmp_path):
     zipfile.ZipFile(write(tmp_path)).extractall(tmp_path / "folder")
     (tmp_path / "folder/00000/img00000002.png").unlink()
-    with pytest.raises(BadDataset, match="img00000002.png can't be read"):
+    with pytest.raises(BadDataset, match=r"img00000002\.png can't be read"):
         Photographs(tmp_path / "folder")
 
 
@@ -172,7 +172,7 @@ def test_missing_empty_and_foreign_collections_are_explained(tmp_path):
         Photographs(tmp_path / "text.zip")
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(BadDataset, match="has no dataset.json"):
+    with pytest.raises(BadDataset, match=r"has no dataset\.json"):
         Photographs(folder)
     (folder / "dataset.json").write_text('{"labels": []}')
     with pytest.raises(BadDataset, match="names no pictures"):
