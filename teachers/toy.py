@@ -174,6 +174,7 @@ class ToyTeacher(nn.Module):
         scale = torch.tensor([_CENTRE_RANGE] * 3 + [_RADIUS_RANGE] + [_COLOR_RANGE] * 3).repeat(len(SPHERES))
         self.register_buffer("middle", middle, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
+        self.eval()
 
     def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
         """See `Teacher.renderer_recipe`."""

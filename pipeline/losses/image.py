@@ -18,7 +18,7 @@ class ImageLoss(ViewLoss):
         raw_weight: factor of the raw picture within it.
     """
 
-    def __init__(self, *, weight: float = 1.0, raw_weight: float = 1.0) -> None:
+    def __init__(self, *, weight: float | int = 1.0, raw_weight: float | int = 1.0) -> None:
         super().__init__(weight=weight)
         self.raw_weight = raw_weight
 

@@ -16,7 +16,7 @@ class PlaneLoss(nn.Module, ABC):
         weight: its factor in the sum.
     """
 
-    def __init__(self, *, weight: float = 1.0) -> None:
+    def __init__(self, *, weight: float | int = 1.0) -> None:
         super().__init__()
         self.weight = weight
 
@@ -32,7 +32,7 @@ class ViewLoss(nn.Module, ABC):
         weight: its factor in the sum.
     """
 
-    def __init__(self, *, weight: float = 1.0) -> None:
+    def __init__(self, *, weight: float | int = 1.0) -> None:
         super().__init__()
         self.weight = weight
 

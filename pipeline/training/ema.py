@@ -19,7 +19,7 @@ class ExponentialAverage(Callback):
         ramp_up: the half-life is at most this share of the steps done.
     """
 
-    def __init__(self, *, half_life: float = 500.0, ramp_up: float = 0.1) -> None:
+    def __init__(self, *, half_life: float | int = 500.0, ramp_up: float | int = 0.1) -> None:
         self.half_life = float(half_life)
         self.ramp_up = float(ramp_up)
         self._average: dict[str, Tensor] = {}

@@ -24,12 +24,12 @@ class StudentOptimizer:
     def __init__(
         self,
         *,
-        learning_rate: float = 1e-4,
-        transformer_learning_rate: float = 5e-5,
+        learning_rate: float | int = 1e-4,
+        transformer_learning_rate: float | int = 5e-5,
         betas: tuple[float, float] | list[float] = (0.9, 0.999),
         warmup_steps: int = 0,
         total_steps: int | None = None,
-        final_factor: float = 0.0,
+        final_factor: float | int = 0.0,
     ) -> None:
         self.rates = {"transformers": transformer_learning_rate, "others": learning_rate}
         self.betas = (betas[0], betas[1])

@@ -16,7 +16,9 @@ from teachers.rendering.camera import Camera
 from .distillation import Distillation
 from .held_out import FIRST_HELD_OUT, averaged
 
-COLUMNS = ("input", "teacher", "student", "error", "teacher's depth", "student's depth")
+COLUMNS = ("input", "teacher", "student", "error", "depth", "its depth")
+SMALLEST_CELL = 96
+"""Pixels: the side that pictures of a sheet are enlarged to (by whole factors)."""
 
 
 class Previews(Callback):
@@ -39,7 +41,7 @@ class Previews(Callback):
         every_steps: int = 500,
         people: int = 4,
         views_deg: tuple[float, ...] | list[float] = (-40.0, -20.0, 0.0, 20.0, 40.0),
-        error_gain: float = 2.0,
+        error_gain: float | int = 2.0,
     ) -> None:
         self.sampler = sampler
         self.folder = folder
@@ -85,7 +87,13 @@ class Previews(Callback):
         views = [module.lifter.render(planes, camera.expand(len(people))).image for camera in cameras]
         columns = [people.image, teacher.image, student.image, error.clamp(-1, 1), *depths, *views]
         labels = [*COLUMNS, *(f"{yaw:+.0f}°" for yaw in self.views_deg)]
-        return tile([[column[row] for column in columns] for row in range(len(people))], column_labels=labels)
+        return tile([[_enlarged(column[row]) for column in columns] for row in range(len(people))], column_labels=labels)
+
+
+def _enlarged(picture: Tensor) -> Tensor:
+    """Small pictures with larger pixels."""
+    times = max(1, SMALLEST_CELL // picture.shape[-1])
+    return picture.repeat_interleave(times, -1).repeat_interleave(times, -2)
 
 
 def preview_camera(passport: Passport, yaw_deg: float) -> Camera:

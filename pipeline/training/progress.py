@@ -58,7 +58,7 @@ class ProgressBar(Callback):
         log_seconds: without a terminal, how often a line is written.
     """
 
-    def __init__(self, *, every_steps: int = 5, log_seconds: float = 30.0) -> None:
+    def __init__(self, *, every_steps: int = 5, log_seconds: float | int = 30.0) -> None:
         self.every_steps = every_steps
         self.log_seconds = float(log_seconds)
         self._bar: Any = None

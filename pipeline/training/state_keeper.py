@@ -26,7 +26,7 @@ class StateKeeper(Callback):
         every_minutes: the same by the clock, for runs whose steps are long; None: by steps only.
     """
 
-    def __init__(self, path: Path, *, every_steps: int = 200, every_minutes: float | None = 10.0) -> None:
+    def __init__(self, path: Path, *, every_steps: int = 200, every_minutes: float | int | None = 10.0) -> None:
         self.path = path
         self.every_steps = every_steps
         self.every_seconds = float("inf") if every_minutes is None else every_minutes * 60
