@@ -1,7 +1,8 @@
 """Train a teacher: an EG3D generator from single pictures with camera labels, or from the puppet world.
 
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the people are rendered on the first run. Run the
-same command again to continue; `trainer.minutes` cuts a run into slices. What comes out is the folder `teacher` of the run.
+same command again to continue; SIGTERM or Ctrl-C saves first, `trainer.minutes` cuts a run into slices. What comes out is the
+folder `teacher` of the run; scores go to `scores.csv`, pictures to `sheets`.
 """
 
 import os
@@ -9,24 +10,28 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from lightning import Trainer
+from lightning import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.data.training_pictures import TrainingPictures
-from pipeline.evaluation.frechet import FrechetScores
+from pipeline.evaluation.frechet import FEWEST_REAL, FrechetScores
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
+from pipeline.training.state_keeper import StateKeeper
 from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
-from pipeline.training.teacher_progress import KeepTrainingState, SliceTimer, StopWhenSeen, TeacherProgress
+from pipeline.training.teacher_progress import Pace, SliceTimer, StopWhenSeen, TeacherProgress
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.teacher import start_from
 
 FREE_KEYS = ("trainer", "progress", "paths", "schedule.total_images", "schedule.decay_images", "data.path", "data.workers", "start_from")
 """What may change without making it another run."""
+
+NEVER = 1 << 62
+"""In steps: the training state is saved by the clock."""
 
 
 @verb("pretrain")
@@ -39,15 +44,18 @@ def main(config: DictConfig) -> None:
         if is_first:
             run.record(to_plain(config), free=FREE_KEYS)
         photographs = instantiate(config.data)
+        if len(photographs) < FEWEST_REAL:
+            raise ValueError(
+                f"{config.data.path} holds {len(photographs)} pictures, a teacher needs at least {FEWEST_REAL}, and thousands to be good"
+            )
         module = build_module(config, photographs)
         callbacks = build_callbacks(config, run, photographs)
         trainer = build_trainer(config, run, callbacks)
-        steps = DataLoader(range(1 << 40), batch_size=None)  # type: ignore[arg-type]
         state = run.checkpoint_to_resume()
         if state is None and config.start_from is not None:
             start_from(module.generator, module.discriminator, Path(config.start_from))
             module.average.load_state_dict(module.generator.state_dict())
-        trainer.fit(module, steps, ckpt_path=state)
+        trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
 
 
 def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGAN:
@@ -62,12 +70,13 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
     return TeacherGAN(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)
 
 
-def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPictures) -> list:  # type: ignore[type-arg]
-    """Scores and sheets, the state to resume from, the time limit."""
+def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPictures) -> list[Callback]:
+    """In the order in which they act on a step: score and show, report, stop, and save what they have done."""
     progress = config.progress
+    behind = 0.0 if config.teacher.get("background", "black") == "black" else 1.0
 
     def frechet() -> FrechetScores:
-        return FrechetScores(photographs.pictures(progress.real), compared=progress.scored)
+        return FrechetScores(photographs.pictures(progress.real, behind), compared=progress.scored)
 
     return [
         TeacherProgress(
@@ -79,13 +88,14 @@ def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPic
             name=config.name,
             licence=config.licence,
         ),
-        KeepTrainingState(run.last_checkpoint, minutes=progress.save_minutes),
+        Pace(),
         StopWhenSeen(),
         *([SliceTimer(minutes=config.trainer.minutes)] if config.trainer.minutes else []),
+        StateKeeper(run.last_checkpoint, every_steps=NEVER, every_minutes=progress.save_minutes),
     ]
 
 
-def build_trainer(config: DictConfig, run: RunFolder, callbacks: list) -> Trainer:  # type: ignore[type-arg]
+def build_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
     """Lightning's trainer; several processes share every step through DDP."""
     devices = config.trainer.devices
     return Trainer(
@@ -99,6 +109,7 @@ def build_trainer(config: DictConfig, run: RunFolder, callbacks: list) -> Traine
         plugins=[SafetensorsCheckpointIO()],
         enable_checkpointing=False,
         enable_model_summary=False,
+        enable_progress_bar=False,
         use_distributed_sampler=False,
         log_every_n_steps=config.trainer.log_every,
     )

@@ -75,7 +75,14 @@ def _batch(pixels: Tensor, camera: Camera) -> PictureBatch:
 
 
 def puppet_pictures(
-    *, path: str, count: int, resolution: int, supersampling: int = 2, workers: int = 2, compile: bool = True, pose_law: dict[str, float] | None = None
+    *,
+    path: str,
+    count: int,
+    resolution: int,
+    supersampling: int = 2,
+    workers: int = 2,
+    compile: bool = True,
+    pose_law: dict[str, float] | None = None,
 ) -> TrainingPictures:
     """Training people of the puppet world, each from one view; rendered into `path` if nothing is there."""
     file = Path(path)
@@ -103,7 +110,8 @@ def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> T
     photographs = Photographs(Path(path))
     if photographs.resolution != resolution:
         raise ValueError(
-            f"{path} holds pictures of {photographs.resolution}², but the teacher is to draw {resolution}²: resize them, or change the teacher"
+            f"{path} holds pictures of {photographs.resolution}², but the teacher is to draw {resolution}²: "
+            "resize them, or change the teacher"
         )
     images, cameras = photographs.batch(torch.arange(len(photographs)))
     return TrainingPictures(images, cameras, mirrored=mirrored)

@@ -26,7 +26,9 @@ class Consistency:
     agreeing: float
 
 
-def multi_view_consistency(first: Rendering, first_camera: Camera, second: Rendering, second_camera: Camera, *, tolerance: float = 0.03) -> Consistency:
+def multi_view_consistency(
+    first: Rendering, first_camera: Camera, second: Rendering, second_camera: Camera, *, tolerance: float = 0.03
+) -> Consistency:
     """Carries the pixels of `first` by its depth into `second`.
 
     Args:

@@ -6,6 +6,7 @@ distance is divided by the trace of the real covariance, so that 1 means as far 
 it only with the floor, the distance between two halves of the real pictures, at the same resolution and counts.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+log = logging.getLogger(__name__)
+
 DIRECTIONS = 64
+FEWEST_REAL = 16
+"""Real pictures without which nothing can be said."""
+
 NETWORK_WIDTHS = (32, 64, 128, 128)
 NETWORK_SEED = 7
 
@@ -68,13 +74,20 @@ class FrechetScores:
     """Compares sets of pictures with a fixed set of real ones.
 
     Args:
-        real: at least 256 pictures in [-1, 1]; a random half makes the reference, the other half the floor.
-        compared: size of the sets that will be scored; the floor is measured with as many real pictures.
+        real: pictures in [-1, 1], 256 or more (with fewer, as few as `FEWEST_REAL`, fewer directions are compared).
+        compared: size of the sets that will be scored; the floor is measured with as many real pictures, at most half of
+            them, which the reference is made without.
+
+    Raises:
+        ValueError: there are too few real pictures.
     """
 
     def __init__(self, real: Float[Tensor, "picture 3 height width"], *, compared: int) -> None:
-        if len(real) < 256:
-            raise ValueError(f"Fréchet scores need at least 256 real pictures, got {len(real)}")
+        if len(real) < FEWEST_REAL:
+            raise ValueError(f"{len(real)} real pictures came, Fréchet scores need at least {FEWEST_REAL}, and 256 to say much: give more")
+        directions_kept = min(DIRECTIONS, len(real) // 4)
+        if directions_kept < DIRECTIONS:
+            log.warning("only %d real pictures: Fréchet scores compare %d directions, take them as a hint", len(real), directions_kept)
         self.compared = compared
         held = min(compared, len(real) // 2)
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
@@ -84,7 +97,7 @@ class FrechetScores:
         for name in FEATURES:
             features = _in_pieces(FEATURES[name], real)[order]
             mean = features.mean(0)
-            directions = torch.linalg.svd((features - mean)[:4000], full_matrices=False).Vh[:DIRECTIONS].mT
+            directions = torch.linalg.svd((features - mean)[:4000], full_matrices=False).Vh[:directions_kept].mT
             self._projections[name] = (mean, directions)
             projected = (features - mean) @ directions
             self._references[name] = Gaussian.fit(projected[:-held])

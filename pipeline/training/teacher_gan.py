@@ -82,8 +82,8 @@ class TeacherGAN(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.config, self.schedule, self.settings = config, schedule, settings
-        self.generator = Generator(config).to(memory_format=torch.channels_last)
-        self.discriminator = discriminator.to(memory_format=torch.channels_last)
+        self.generator: Generator = Generator(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator: Discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.photographs = photographs
         self.convolution_dtype = torch.bfloat16 if settings.bfloat16 else torch.float32

@@ -1,4 +1,4 @@
-"""What is shown and kept while a teacher is trained: scores, sheets of people, the teacher itself, the state to resume from."""
+"""What is shown and kept while a teacher is trained: the pace, scores, sheets of people, the teacher itself; and when to stop."""
 
 import csv
 import dataclasses
@@ -22,6 +22,7 @@ from pipeline.pictures import depth_picture, normal_picture, tile, write_png
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256
 from teachers.rendering.camera import Camera
+from teachers.rendering.triplane import Triplane
 
 from .teacher_gan import TeacherGAN
 
@@ -45,6 +46,11 @@ class SliceTimer(Timer):
 class StopWhenSeen(Callback):
     """Ends training when the schedule's pictures have been seen."""
 
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """A run that is complete makes no further step."""
+        assert isinstance(module, TeacherGAN)
+        trainer.should_stop = module.seen >= module.schedule.total_images
+
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Every process counts the same."""
         assert isinstance(module, TeacherGAN)
@@ -52,30 +58,32 @@ class StopWhenSeen(Callback):
             trainer.should_stop = True
 
 
-class KeepTrainingState(Callback):
-    """Saves the whole training state every so many minutes, and at the end of the slice.
+class Pace(Callback):
+    """Tells the log now and then how far the training is.
 
     Args:
-        path: folder of the state (see `SafetensorsCheckpointIO`).
+        seconds: how often.
     """
 
-    def __init__(self, path: Path, *, minutes: float = 5.0) -> None:
-        self.path, self.seconds = path, minutes * 60
-        self._last = time.monotonic()
+    def __init__(self, *, seconds: float = 60.0) -> None:
+        self.seconds = float(seconds)
+        self._told_at, self._told_seen = 0.0, 0
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """The clock starts here."""
+        assert isinstance(module, TeacherGAN)
+        self._told_at, self._told_seen = time.monotonic(), module.seen
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """All processes decide together, by the first one's clock."""
-        is_due = trainer.strategy.broadcast(time.monotonic() - self._last > self.seconds) if batch_idx % 20 == 0 else False
-        if is_due:
-            self._save(trainer)
-
-    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """The last state of the slice."""
-        self._save(trainer)
-
-    def _save(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(self.path)
-        self._last = time.monotonic()
+        """A line when it is time."""
+        assert isinstance(module, TeacherGAN)
+        passed = time.monotonic() - self._told_at
+        if not trainer.is_global_zero or passed < self.seconds:
+            return
+        logits = ", ".join(f"{name} {float(value):.2f}" for name, value in trainer.callback_metrics.items() if name.endswith("logit"))
+        pace = (module.seen - self._told_seen) / passed
+        log.info("%d of %d pictures, %.1f/s, %s", module.seen, module.schedule.total_images, pace, logits)
+        self._told_at, self._told_seen = time.monotonic(), module.seen
 
 
 class TeacherProgress(Callback):
@@ -105,24 +113,25 @@ class TeacherProgress(Callback):
         self.name, self.licence = name, licence
         self._make_frechet = frechet
         self._frechet: FrechetScores | None = None
-        self._done = -1
+        self._scored_at = -1
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """A resumed run doesn't score what has been scored."""
         assert isinstance(module, TeacherGAN)
-        self._done = module.seen // self.every_images
+        if module.seen and (self.folder / "teacher").exists():
+            self._scored_at = module.seen
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Scores when a multiple of `every_images` has been passed."""
         assert isinstance(module, TeacherGAN)
-        if module.seen // self.every_images > self._done:
-            self._done = module.seen // self.every_images
+        if module.seen // self.every_images > max(self._scored_at, 0) // self.every_images:
             self._report(trainer, module)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         """The last scores of the slice."""
         assert isinstance(module, TeacherGAN)
-        self._report(trainer, module)
+        if self._scored_at != module.seen:
+            self._report(trainer, module)
 
     def teacher(self, module: TeacherGAN, drawing: dict[str, Any]) -> EG3DTeacher:
         """The averaged generator as a teacher, its configuration changed by `drawing`."""
@@ -133,6 +142,7 @@ class TeacherProgress(Callback):
         return EG3DTeacher(generator.to(module.device), passport)
 
     def _report(self, trainer: Trainer, module: TeacherGAN) -> None:
+        self._scored_at = module.seen
         if not trainer.is_global_zero:
             return
         if self._frechet is None:
@@ -200,7 +210,7 @@ def _orbit(teacher: EG3DTeacher, count: int, yaw: float, pitch: float) -> Camera
     )
 
 
-def _people(teacher: EG3DTeacher, count: int, *, seed: int, truncation: float = 1.0):  # type: ignore[no-untyped-def]
+def _people(teacher: EG3DTeacher, count: int, *, seed: int, truncation: float = 1.0) -> tuple[Triplane, Tensor]:
     z = torch.randn(count, teacher.z_dim, generator=torch.Generator().manual_seed(seed))
     ws = teacher.map_latents(z.to(teacher.mean_latent()), truncation=truncation)
     return teacher.synthesize(ws), ws

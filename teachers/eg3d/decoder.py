@@ -1,6 +1,7 @@
 """Plane features → density and colours: EG3D's small decoder (sec. 3.3), view-independent."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,8 @@ class EllipsoidPrior(nn.Module):
         slope: fall of the logit over one semi-axis.
         low, high: limits of the logit far outside and deep inside.
     """
+
+    ellipsoids: Tensor
 
     def __init__(self, ellipsoids: Sequence[Sequence[float]], *, slope: float = 5.0, low: float = -5.0, high: float = 2.0) -> None:
         super().__init__()
@@ -69,11 +72,13 @@ class Decoder(nn.Module):
         out = self.net(features)
         return self.colors(out[..., 1:]), self._logit(out[..., :1], points)
 
-    def density_logit(self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
+    def density_logit(
+        self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
         """The density logit alone, for a pass that needs no colours."""
-        hidden, _, last = self.net
-        out = F.linear(F.softplus(hidden(features)), last.weight[:1] * last.weight_gain, last.bias[:1] * last.bias_gain)
-        return self._logit(out, points)
+        last = cast(EqualizedLinear, self.net[2])
+        hidden = self.net[1](self.net[0](features))
+        return self._logit(F.linear(hidden, last.weight[:1] * last.weight_gain, last.bias[:1] * last.bias_gain), points)
 
     def _logit(self, out: Tensor, points: Tensor) -> Tensor:
         return out if self.prior is None else self.logit_gain * out + self.prior(points)

@@ -52,7 +52,7 @@ class Generator(nn.Module):
     def map_latents(
         self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
     ) -> Float[Tensor, "batch layer w_dim"]:
-        """z and the conditioning camera → ws, one row per layer."""
+        """Latents and the conditioning camera → ws, one row per layer."""
         w = self.backbone.mapping(z, self.condition(camera, len(z)))
         if truncation != 1:
             w = self.backbone.mapping.w_avg.lerp(w, truncation)
@@ -70,7 +70,7 @@ class Generator(nn.Module):
         return torch.zeros_like(label) if self.config.condition_is_zero else label
 
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
-        """ws → planes."""
+        """Planes from ws, one triplane per row."""
         image = self.backbone.synthesis(ws, self.config.noise, self.convolution_dtype).float()
         planes = image.unflatten(1, (3, self.config.plane_channels))
         return Triplane(planes, self.config.plane_axes, self.config.box_size)

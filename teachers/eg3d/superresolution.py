@@ -51,6 +51,8 @@ class SuperResolution(nn.Module):
         has_noise: keep the published modules' unused noise images.
     """
 
+    w_mean: Tensor
+
     def __init__(
         self,
         *,

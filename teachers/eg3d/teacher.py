@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -62,6 +63,7 @@ class EG3DTeacher(nn.Module):
         self.generator = generator.eval().requires_grad_(False)
         self.passport = passport
         self.z_dim = generator.config.z_dim
+        self.eval()
 
     @property
     def renderer(self) -> TriplaneRenderer:
@@ -103,11 +105,12 @@ class EG3DTeacher(nn.Module):
 
     def with_rendering(self, *, depth_samples: int | None = None, importance_samples: int | None = None) -> "EG3DTeacher":
         """The same networks with other numbers of ray samples, and a passport that says so."""
-        changes = {
-            key: value for key, value in (("depth_samples", depth_samples), ("importance_samples", importance_samples)) if value is not None
-        }
+        samples = {"depth_samples": depth_samples, "importance_samples": importance_samples}
+        changes: dict[str, Any] = {key: value for key, value in samples.items() if value is not None}
         generator = Generator(dataclasses.replace(self.configuration, **changes))
         generator.load_state_dict(self.generator.state_dict())
+        generator.convolution_dtype = self.generator.convolution_dtype
+        generator.to(self.generator.backbone.mapping.w_avg.device)
         return EG3DTeacher(generator, dataclasses.replace(self.passport, **changes))
 
 
@@ -118,26 +121,28 @@ def load_eg3d(folder: Path) -> EG3DTeacher:
         ValueError: a file is damaged, or the weights don't fit the configuration.
         FileNotFoundError: a file is missing.
     """
-    config = EG3DConfiguration.from_dict(json.loads((folder / "config.json").read_text()))
-    generator = Generator(config)
-    state = load_file(folder / "generator.safetensors")
-    wanted = generator.state_dict()
-    missing, unknown = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
-    if missing or unknown:
-        raise ValueError(f"{folder}/generator.safetensors does not fit its config.json: missing {missing[:5]}, unknown {unknown[:5]}: convert it again")
+    passport = Passport.read(folder / "passport.json")
+    generator = Generator(_read_configuration(folder / "config.json"))
+    state = _read_weights(folder / "generator.safetensors")
+    problems = _misfits(generator.state_dict(), state)
+    if problems:
+        raise ValueError(f"{folder}/generator.safetensors does not fit its config.json: {problems}: convert it again")
     generator.load_state_dict(state)
-    return EG3DTeacher(generator, Passport.read(folder / "passport.json"))
+    return EG3DTeacher(generator, passport)
 
 
 def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator | None = None, extra: dict[str, str] | None = None) -> None:
-    """Writes a teacher folder as a whole: to a temporary name, then renamed over what was there.
+    """Writes a teacher folder as a whole: to a temporary name, then renamed into the place of what was there.
+
+    At every moment a whole folder exists, under its name or, for the instant between two renames, as `~previous` beside it.
 
     Args:
         folder: its final name.
         discriminator: what a student's adversarial stage starts from.
         extra: further text files by name (`card.md`, `scores.json`).
     """
-    writing = folder.with_name(f"{folder.name}~writing")
+    _finish_interrupted_save(folder)
+    writing, previous = folder.with_name(f"{folder.name}~writing"), folder.with_name(f"{folder.name}~previous")
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     (writing / "config.json").write_text(json.dumps(teacher.configuration.to_dict(), indent=2))
@@ -147,22 +152,61 @@ def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator |
         save_file({name: value.contiguous() for name, value in discriminator.state_dict().items()}, writing / "discriminator.safetensors")
     for name, text in (extra or {}).items():
         (writing / name).write_text(text)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        folder.rename(previous)
     writing.rename(folder)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _finish_interrupted_save(folder: Path) -> None:
+    """Puts the last teacher back under its name if a save was killed between its two renames."""
+    previous = folder.with_name(f"{folder.name}~previous")
+    if not previous.exists():
+        return
+    if folder.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+    else:
+        previous.rename(folder)
 
 
 def start_from(generator: Generator, discriminator: Discriminator, folder: Path) -> None:
     """Takes the weights of a teacher folder over into networks that will be trained further.
 
     Raises:
-        ValueError: they are of another shape.
+        FileNotFoundError: the folder has no generator, or no discriminator.
+        ValueError: they are of another shape, or a file is damaged.
     """
     for network, name in ((generator, "generator"), (discriminator, "discriminator")):
         path = folder / f"{name}.safetensors"
-        try:
-            network.load_state_dict(load_file(path))
-        except RuntimeError as error:
-            raise ValueError(f"{path} does not fit the network that is to be trained: {error}") from error
+        state = _read_weights(path)
+        problems = _misfits(network.state_dict(), state)
+        if problems:
+            raise ValueError(f"{path} does not fit the {name} that is to be trained: {problems}: train with the settings that made it")
+        network.load_state_dict(state)
+
+
+def _read_configuration(path: Path) -> EG3DConfiguration:
+    try:
+        return EG3DConfiguration.from_dict(json.loads(path.read_text()))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not an EG3D configuration: {error}") from error
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: a teacher folder holds its weights there")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _misfits(wanted: dict[str, Tensor], given: dict[str, Tensor]) -> str:
+    """What is missing, unknown, or of another shape, in words; empty when everything fits."""
+    common = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
+    shapes = [f"{name} {tuple(given[name].shape)} for {tuple(wanted[name].shape)}" for name in common]
+    kinds = {"missing": wanted.keys() - given.keys(), "unknown": given.keys() - wanted.keys(), "of another shape": shapes}
+    return "; ".join(f"{len(found)} {kind} ({', '.join(sorted(found)[:5])})" for kind, found in kinds.items() if found)
 
 
 def weights_sha256(generator: Generator) -> str:

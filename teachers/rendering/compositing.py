@@ -27,6 +27,14 @@ class Composite:
         """Share of the light that the ray has lost, in [0, 1]."""
         return self.weights.sum(-1)
 
+    @property
+    def expected_depth(self) -> Float[Tensor, "batch ray"]:
+        """Mean distance of what the ray sees; infinite, and without gradient, where it sees nothing."""
+        opacity = self.opacity
+        sees = opacity > 0
+        # Dividing by 1 instead of 0 keeps NaN out of the gradient.
+        return torch.where(sees, self.depth / torch.where(sees, opacity, 1.0), torch.inf)
+
 
 def interval_weights(
     density_logits: Float[Tensor, "batch ray sample"], depths: Float[Tensor, "batch ray sample"], *, density_gain: float = 1.0

@@ -21,7 +21,20 @@ from .rendering import RayJitter
 class Field(Protocol):
     """What fills space: world points → colour channels in [0, 1] and density logits."""
 
-    def __call__(self, points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]: ...
+    def __call__(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
+        """Colours and density logits at world points."""
+        ...
+
+
+@runtime_checkable
+class DensityField(Field, Protocol):
+    """A field that can also tell its density without its colours."""
+
+    def density_logit(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
+        """Density logits at world points."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,17 @@ class RaySampling:
     first_pass: Literal["reused", "proposal"] = "reused"
     max_points: int = 1 << 20
 
+    def __post_init__(self) -> None:
+        if (self.near is None) != (self.far is None):
+            raise ValueError(f"near is {self.near} and far is {self.far}: give both, or neither for the limits of the box")
+        fewest = 4 if self.importance_samples else 2
+        if self.depth_samples < fewest:
+            raise ValueError(f"depth_samples is {self.depth_samples}: {self.importance_samples} importance samples need at least {fewest}")
+        if self.first_pass == "proposal" and self.importance_samples < 2:
+            raise ValueError(
+                f"first_pass is 'proposal', which composites the {self.importance_samples} importance samples: give at least 2"
+            )
+
     def limits(self, rays: Rays) -> DepthLimits:
         """First and last depth of every ray, without gradient."""
         with torch.no_grad():
@@ -61,7 +85,14 @@ class RaySampling:
 
 @dataclass(frozen=True)
 class RayColors:
-    """Composited rays: premultiplied `features`, expected `depth`, `opacity`, and the `nearest` and `farthest` sample."""
+    """Composited rays.
+
+    Attributes:
+        features: premultiplied by the opacity.
+        depth: expected distance, between `nearest` and `farthest`; of rays that see nothing: `farthest`.
+        opacity: sum of the compositing weights.
+        nearest, farthest: first and last sample of all the rays of an image.
+    """
 
     features: Float[Tensor, "batch ray feature"]
     depth: Float[Tensor, "batch ray"]
@@ -87,16 +118,15 @@ def march(field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | N
     farthest = torch.stack([p.farthest for p in pieces]).amax(0)
     if sampling.compat == "official":
         nearest, farthest = nearest.amin().expand_as(nearest), farthest.amax().expand_as(farthest)
-    depth = torch.cat([p.depth for p in pieces], 1)
-    depth = torch.where(depth.isnan(), torch.inf, depth).clamp(nearest[:, None], farthest[:, None])
+    depth = torch.cat([p.depth for p in pieces], 1).clamp(nearest[:, None], farthest[:, None])
     features, opacity = torch.cat([p.features for p in pieces], 1), torch.cat([p.opacity for p in pieces], 1)
     return RayColors(features, depth, opacity, nearest, farthest)
 
 
 def _march_piece(field: Field, rays: Rays, limits: DepthLimits, sampling: RaySampling, jitter: RayJitter | None) -> RayColors:
-    shape, like = rays.directions.shape[:2], rays.directions
-    coarse = centred_jitter(*shape, sampling.depth_samples, like) if jitter is None else jitter.coarse
-    fine = even_jitter(*shape, sampling.importance_samples, like) if jitter is None else jitter.fine
+    batch, count, _ = rays.directions.shape
+    coarse = centred_jitter(batch, count, sampling.depth_samples, rays.directions) if jitter is None else jitter.coarse
+    fine = even_jitter(batch, count, sampling.importance_samples, rays.directions) if jitter is None else jitter.fine
     depths = stratified_depths(limits, coarse, in_disparity=sampling.in_disparity)
     features, logits = look_up(field, rays, depths)
     if sampling.importance_samples:
@@ -108,8 +138,7 @@ def _march_piece(field: Field, rays: Rays, limits: DepthLimits, sampling: RaySam
             torch.cat([depths, fine_depths], 2), torch.cat([features, fine_features], 2), torch.cat([logits, fine_logits], 2)
         )
     sums = composite(features, logits, depths, density_gain=sampling.density_gain)
-    opacity = sums.opacity
-    return RayColors(sums.features, sums.depth / opacity, opacity, depths.amin((1, 2)), depths.amax((1, 2)))
+    return RayColors(sums.features, sums.expected_depth, sums.opacity, depths.amin((1, 2)), depths.amax((1, 2)))
 
 
 def look_up(

@@ -7,48 +7,55 @@ that see nothing are left out, and only the importance samples are composited.
 
 import torch
 from einops import rearrange, repeat
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from .camera import Camera, Rays
 from .compositing import composite, interval_weights
 from .depths import centred_jitter, even_jitter, importance_depths, stratified_depths
-from .marching import RayColors, RaySampling, look_up
+from .marching import DensityField, RayColors, RaySampling, look_up
 from .rendering import RayJitter
 
 EMPTY_OPACITY = 1e-3
 """Rays in a neighbourhood of less opacity than this are left out."""
 
 
-def march_proposals(field, camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None = None) -> RayColors:  # type: ignore[no-untyped-def]
-    """Renders every pixel of a square picture through a field that also has `density_logit(points)`.
+def march_proposals(
+    field: DensityField, camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None = None
+) -> RayColors:
+    """Renders every pixel of a square picture; the result is that of `marching.march`, with some rays left out.
 
-    `resolution` must be even. See `marching.march` for the result; rays that were left out have opacity 0 and the farthest depth.
+    Raises:
+        ValueError: `resolution` is odd.
     """
+    if resolution % 2:
+        raise ValueError(f"the resolution is {resolution}: first_pass 'proposal' takes 2x2 pixels together, give an even one")
     with torch.no_grad():
         depths, weights = _proposals(field, camera, resolution, sampling, jitter)
-        kept = _seeing_rays(weights)
+        nearest, farthest = depths.amin((1, 2)), depths.amax((1, 2))
+        kept, is_seeing = _seeing_rays(weights)
         fine = _fine_jitter(camera, resolution, sampling, jitter)
         depths, weights, fine = (rows.gather(1, kept[..., None].expand(-1, -1, rows.shape[-1])) for rows in (depths, weights, fine))
         samples = importance_depths(depths, weights, fine).sort(-1).values
-        nearest, farthest = samples.amin((1, 2)), samples.amax((1, 2))
     rays = camera.rays(resolution)
     chosen = kept[..., None].expand(-1, -1, 3)
     features, logits = look_up(field, Rays(rays.origins.gather(1, chosen), rays.directions.gather(1, chosen)), samples)
     sums = composite(features, logits, samples, density_gain=sampling.density_gain)
-    opacity = sums.opacity
+    depth = torch.where(is_seeing, sums.expected_depth, torch.inf).clamp(nearest[:, None], farthest[:, None])
     everywhere = resolution**2
     return RayColors(
-        features=_scatter(sums.features, kept, everywhere),
-        depth=farthest[:, None].expand(-1, everywhere).scatter(1, kept, sums.depth / opacity.clamp(min=1e-8)),
-        opacity=_scatter(opacity[..., None], kept, everywhere)[..., 0],
+        features=_scatter(sums.features * is_seeing[..., None], kept, everywhere),
+        depth=farthest[:, None].expand(-1, everywhere).scatter(1, kept, depth),
+        opacity=_scatter((sums.opacity * is_seeing)[..., None], kept, everywhere)[..., 0],
         nearest=nearest,
         farthest=farthest,
     )
 
 
-def _proposals(field, camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None):  # type: ignore[no-untyped-def]
+def _proposals(
+    field: DensityField, camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None
+) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray interval"]]:
     """Depths and spatially dilated weights of the first pass, repeated for the four pixels of each block."""
     half = resolution // 2
     rays = camera.rays(half)
@@ -73,11 +80,12 @@ def _spread(x: Float[Tensor, "batch block sample"], half: int) -> Float[Tensor, 
     return repeat(x, "batch (height width) sample -> batch (height two width too) sample", height=half, two=2, too=2)
 
 
-def _seeing_rays(weights: Float[Tensor, "batch ray interval"]) -> Int[Tensor, "batch kept"]:
-    """Indices of the rays that may see something; as many for each image as the fullest one needs."""
+def _seeing_rays(weights: Float[Tensor, "batch ray interval"]) -> tuple[Int[Tensor, "batch kept"], Bool[Tensor, "batch kept"]]:
+    """Indices of the rays that may see something, as many for each image as the fullest one needs, and which of them do."""
     opacity = weights.sum(-1)
     count = int((opacity > EMPTY_OPACITY).sum(1).amax().clamp(min=1))
-    return opacity.topk(count, dim=1, sorted=False).indices.sort(1).values
+    kept = opacity.topk(count, dim=1, sorted=False).indices.sort(1).values
+    return kept, opacity.gather(1, kept) > EMPTY_OPACITY
 
 
 def _fine_jitter(camera: Camera, resolution: int, sampling: RaySampling, jitter: RayJitter | None) -> Float[Tensor, "batch ray fine"]:

@@ -4,6 +4,8 @@ The way of the data: rays → samples and compositing (`marching.py`, or `propos
 super-resolution.
 """
 
+from typing import cast
+
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,13 +23,15 @@ class TriplaneField:
     def __init__(self, triplane: Triplane, decoder: nn.Module) -> None:
         self.triplane, self.decoder = triplane, decoder
 
-    def __call__(self, points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
+    def __call__(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
         """Colours and density logits at world points."""
         return self.decoder(self.triplane.sample(points), points)
 
     def density_logit(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
         """Density logits alone, for a pass that needs no colours."""
-        return self.decoder.density_logit(self.triplane.sample(points), points)
+        return cast(Tensor, self.decoder.density_logit(self.triplane.sample(points), points))  # type: ignore[operator]
 
 
 class TriplaneRenderer(nn.Module):
@@ -65,6 +69,11 @@ class TriplaneRenderer(nn.Module):
         jitter: RayJitter | None = None,
     ) -> Rendering:
         """One picture per row of triplane and camera (see `Teacher.render`)."""
+        if len(triplane) != len(camera):
+            raise ValueError(
+                f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn per picture: "
+                "use triplane.repeat_interleave(views) or camera.expand(batch)"
+            )
         if self.sampling.first_pass == "proposal":
             colors = march_proposals(self.field(triplane), camera, self.resolution, self.sampling, jitter)
         else:
@@ -80,10 +89,9 @@ class TriplaneRenderer(nn.Module):
         if self.super_resolution is not None:
             image = self.super_resolution(feature_image, ws)
             if self.sampling.compat == "official":
-                image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)
+                image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)  # type: ignore[operator]
         return Rendering(image, image_raw, feature_image, depth, opacity)
 
     def field(self, triplane: Triplane) -> TriplaneField:
         """The decoder over a triplane: world points → colours and density logits."""
-
         return TriplaneField(triplane, self.decoder)

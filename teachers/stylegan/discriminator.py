@@ -16,7 +16,15 @@ class DiscriminatorConv(nn.Module):
     """Convolution with equalised learning rate; `down` filters and halves first."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, *, down: bool = False, activate: bool = True, gain: float = 1.0, conv_clamp: float | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        down: bool = False,
+        activate: bool = True,
+        gain: float = 1.0,
+        conv_clamp: float | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
@@ -119,7 +127,9 @@ class Discriminator(nn.Module):
         self.label_dim = label_dim
         out_channels = channels[4] if label_dim else 1
         if label_dim:
-            self.mapping = MappingNetwork(z_dim=0, label_dim=label_dim, w_dim=out_channels, num_layers=num_mapping_layers, tracks_average=False)
+            self.mapping = MappingNetwork(
+                z_dim=0, label_dim=label_dim, w_dim=out_channels, num_layers=num_mapping_layers, tracks_average=False
+            )
         self.b4 = DiscriminatorEpilogue(channels[4], out_channels, group=group, conv_clamp=conv_clamp)
 
     def forward(

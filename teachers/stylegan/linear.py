@@ -31,7 +31,9 @@ class EqualizedLinear(nn.Module):
         activate: follow with the leaky ReLU.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, learning_rate: float = 1.0, bias: float = 0.0, activate: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, learning_rate: float = 1.0, bias: float = 0.0, activate: bool = False
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels) / learning_rate)
         self.bias = nn.Parameter(torch.full((out_channels,), bias / learning_rate))

@@ -18,6 +18,8 @@ class MappingNetwork(nn.Module):
         tracks_average: keep the running mean of w that truncation pulls to.
     """
 
+    w_avg: Tensor
+
     def __init__(self, *, z_dim: int, label_dim: int, w_dim: int, num_layers: int, tracks_average: bool = True) -> None:
         super().__init__()
         self.z_dim, self.label_dim, self.num_layers = z_dim, label_dim, num_layers

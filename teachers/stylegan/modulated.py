@@ -32,8 +32,18 @@ class SynthesisLayer(nn.Module):
         has_noise: keep the constant noise image and its strength; an imported checkpoint has them.
     """
 
+    noise_const: Tensor
+
     def __init__(
-        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, up: bool = False, conv_clamp: float | None = None, has_noise: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,
+        *,
+        up: bool = False,
+        conv_clamp: float | None = None,
+        has_noise: bool = True,
     ) -> None:
         super().__init__()
         self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
@@ -77,7 +87,9 @@ class ToRGB(nn.Module):
         self.gain = 1 / math.sqrt(in_channels)
         self.conv_clamp = conv_clamp
 
-    def forward(self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"]) -> Float[Tensor, "batch out height width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"]
+    ) -> Float[Tensor, "batch out height width"]:
         """Output channels at the resolution of `x`."""
         x = F.conv2d(_scale(x, self.affine(w) * self.gain), self.weight.to(x.dtype), self.bias.to(x.dtype))
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

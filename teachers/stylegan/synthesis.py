@@ -74,14 +74,23 @@ class SynthesisNetwork(nn.Module):
     """
 
     def __init__(
-        self, *, w_dim: int, resolution: int, image_channels: int, channel_base: int, channel_max: int, conv_clamp: float | None = None, has_noise: bool = True
+        self,
+        *,
+        w_dim: int,
+        resolution: int,
+        image_channels: int,
+        channel_base: int,
+        channel_max: int,
+        conv_clamp: float | None = None,
+        has_noise: bool = True,
     ) -> None:
         super().__init__()
         self.resolutions = [1 << power for power in range(2, resolution.bit_length())]
         channels = {r: min(channel_base // r, channel_max) for r in self.resolutions}
         for r in self.resolutions:
             in_channels = channels[r // 2] if r > 4 else 0
-            setattr(self, f"b{r}", SynthesisBlock(in_channels, channels[r], w_dim, r, image_channels, conv_clamp=conv_clamp, has_noise=has_noise))
+            block = SynthesisBlock(in_channels, channels[r], w_dim, r, image_channels, conv_clamp=conv_clamp, has_noise=has_noise)
+            setattr(self, f"b{r}", block)
 
     @property
     def blocks(self) -> list[SynthesisBlock]:
