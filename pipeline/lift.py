@@ -11,18 +11,18 @@ import sys
 import time
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig
 
 import students
 from pipeline.build import to_plain, verb
+from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.crop import Crop
+from pipeline.inference.device import device_named
 from pipeline.inference.photograph import read_photograph
 from pipeline.inference.portrait_folder import Film, find_photographs, folder_names, write_portrait
 from pipeline.inference.reconstructor import Reconstructor
 from pipeline.lifter import Lifter
-from teachers.passport import Passport
 
 BUNDLED = Path(students.__file__).parent / "pretrained" / "puppets_tiny.safetensors"
 
@@ -71,25 +71,6 @@ def checkpoint_path(given: str | None) -> Path:
             "no student is bundled with this version: give checkpoint=FILE.safetensors; `make demo` or `trilift distill` makes one"
         )
     return BUNDLED
-
-
-def device_named(name: str) -> torch.device:
-    """What "auto" means is a GPU where there is one; anything else is torch's name of a device.
-
-    Raises:
-        ValueError: torch knows no such device, or it isn't here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} can't be used ({str(error).splitlines()[0]}): use auto, cpu or cuda") from error
-
-
-def background_of(passport: Passport) -> float:
-    """Grey level in [0, 1] behind the teacher's heads: what transparent pixels of a photograph become."""
-    return 0.0 if passport.background == "black" else 1.0
 
 
 def _say(line: str) -> None:

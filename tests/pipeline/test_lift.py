@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from pipeline import lift
 from pipeline.build import compose
+from pipeline.inference.device import device_named
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter, Recipe
 from students.two_stage import TwoStageEncoder
@@ -124,5 +125,5 @@ def test_the_bundled_student_is_the_default(checkpoint, tmp_path, monkeypatch):
 
 def test_a_device_that_is_not_here_is_refused():
     with pytest.raises(ValueError, match="use auto, cpu or cuda"):
-        lift.device_named("abacus")
-    assert lift.device_named("cpu") == torch.device("cpu")
+        device_named("abacus")
+    assert device_named("cpu") == torch.device("cpu")

@@ -1,0 +1,119 @@
+"""How far a picture with depth is from the truth: one number a picture, nothing averaged over pictures."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+SOLID = 0.5
+"""From this opacity on a pixel shows the person."""
+
+Numbers = Float[Tensor, " picture"]
+
+
+@dataclass(frozen=True)
+class PictureScores:
+    """Scores of some pictures, one each.
+
+    Attributes:
+        psnr: peak signal-to-noise ratio of the whole picture, dB; infinite where nothing differs.
+        psnr_person: the same over the pixels that truly show the person: a plain background is no merit there.
+        ssim: structural similarity (Wang et al. 2004: Gaussian window, σ 1.5), at most 1.
+        depth: mean absolute depth error where both are solid, world units; NaN where they don't meet.
+        depth_aligned: the same after the best scale and shift of the predicted depth: shape without distance.
+        mask_iou: intersection over union of the two silhouettes, in [0, 1].
+    """
+
+    psnr: Numbers
+    psnr_person: Numbers
+    ssim: Numbers
+    depth: Numbers
+    depth_aligned: Numbers
+    mask_iou: Numbers
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Pictures in [-1, 1] with the depth (world units) and opacity (in [0, 1]) of their pixels."""
+
+    image: Float[Tensor, "picture 3 height width"]
+    depth: Float[Tensor, "picture 1 height width"]
+    opacity: Float[Tensor, "picture 1 height width"]
+
+    @property
+    def solid(self) -> Bool[Tensor, "picture 1 height width"]:
+        """Where the person is."""
+        return self.opacity > SOLID
+
+    def __getitem__(self, rows: slice) -> "Observation":
+        return Observation(self.image[rows], self.depth[rows], self.opacity[rows])
+
+
+def picture_scores(prediction: Observation, truth: Observation) -> PictureScores:
+    """All scores of predictions against the truth, row by row; both have the same size."""
+    image, true_image = prediction.image.clamp(-1, 1), truth.image.clamp(-1, 1)
+    both = prediction.solid & truth.solid
+    return PictureScores(
+        psnr=psnr(image, true_image),
+        psnr_person=psnr(image, true_image, truth.solid),
+        ssim=ssim(image, true_image),
+        depth=depth_error(prediction.depth, truth.depth, both),
+        depth_aligned=depth_error(aligned(prediction.depth, truth.depth, both), truth.depth, both),
+        mask_iou=mask_iou(prediction.solid, truth.solid),
+    )
+
+
+def psnr(
+    image: Float[Tensor, "picture 3 height width"],
+    truth: Float[Tensor, "picture 3 height width"],
+    where: Bool[Tensor, "picture 1 height width"] | None = None,
+) -> Numbers:
+    """Peak signal-to-noise ratio in dB of pictures in [-1, 1], over the pixels of `where` (NaN if there are none)."""
+    squared = (image - truth).square().mean(1, keepdim=True)
+    mean = squared.mean((1, 2, 3)) if where is None else _mean_inside(squared, where)
+    return 10 * torch.log10(4 / mean)
+
+
+def ssim(image: Float[Tensor, "picture 3 height width"], truth: Float[Tensor, "picture 3 height width"]) -> Numbers:
+    """Structural similarity of pictures in [-1, 1]."""
+    values = structural_similarity_index_measure(image, truth, data_range=2.0, reduction="none")
+    assert isinstance(values, Tensor)
+    return values.reshape(len(image))
+
+
+def mask_iou(one: Bool[Tensor, "picture 1 height width"], other: Bool[Tensor, "picture 1 height width"]) -> Numbers:
+    """Intersection over union; 1 where both are empty."""
+    union = (one | other).sum((1, 2, 3))
+    return torch.where(union > 0, (one & other).sum((1, 2, 3)) / union.clamp(min=1), 1.0)
+
+
+def depth_error(
+    depth: Float[Tensor, "picture 1 height width"],
+    truth: Float[Tensor, "picture 1 height width"],
+    where: Bool[Tensor, "picture 1 height width"],
+) -> Numbers:
+    """Mean absolute difference inside `where`; NaN where that is empty."""
+    return _mean_inside((depth - truth).abs(), where)
+
+
+def aligned(
+    depth: Float[Tensor, "picture 1 height width"],
+    truth: Float[Tensor, "picture 1 height width"],
+    where: Bool[Tensor, "picture 1 height width"],
+) -> Float[Tensor, "picture 1 height width"]:
+    """The depth under the scale and shift that bring it nearest to the truth inside `where`, by least squares.
+
+    Ranftl et al. 2020, section 5. A flat depth gets a shift alone, a reversed one no negative scale.
+    """
+    mean, true_mean = (_mean_inside(values, where)[:, None, None, None] for values in (depth, truth))
+    off, true_off = depth - mean, truth - true_mean
+    variance = _mean_inside(off.square(), where)
+    scale = (_mean_inside(off * true_off, where) / variance.clamp(min=1e-12)).clamp(min=0)
+    return off * scale[:, None, None, None] + true_mean
+
+
+def _mean_inside(values: Tensor, where: Tensor) -> Numbers:
+    """Mean over the true pixels of each picture; NaN without any."""
+    return torch.where(where, values, 0).sum((1, 2, 3)) / where.sum((1, 2, 3))
