@@ -1,0 +1,74 @@
+"""Which coordinates a plane sees, and what lies between its texels, at its edge and beyond."""
+
+import pytest
+import torch
+
+from teachers.rendering.triplane import EG3D_AXES, ORTHOGONAL_AXES, Triplane
+
+BOTH = pytest.mark.parametrize("axes", [EG3D_AXES, ORTHOGONAL_AXES])
+
+
+def only(plane: int, axes: tuple[str, str, str], box_size: float = 1.0) -> Triplane:
+    """A triplane whose planes are zero but one, which is random."""
+    planes = torch.zeros(1, 3, 2, 8, 8)
+    planes[:, plane] = torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(plane))
+    return Triplane(planes, axes, box_size)
+
+
+@BOTH
+@pytest.mark.parametrize("plane", [0, 1, 2])
+def test_a_plane_ignores_exactly_the_coordinate_that_its_name_leaves_out(axes, plane):
+    points = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(9)) * 0.8 - 0.4
+    triplane = only(plane, axes)
+    for number, axis in enumerate("xyz"):
+        moved = points.clone()
+        moved[..., number] = points[..., number] * -0.9 + 0.02
+        is_ignored = torch.equal(triplane.sample(points), triplane.sample(moved))
+        assert is_ignored == (axis not in axes[plane])
+
+
+def test_the_published_axes_leave_yz_out_and_the_orthogonal_ones_have_every_pair():
+    assert {frozenset(name) for name in EG3D_AXES} == {frozenset("xy"), frozenset("xz")}
+    assert {frozenset(name) for name in ORTHOGONAL_AXES} == {frozenset("xy"), frozenset("xz"), frozenset("yz")}
+
+
+@BOTH
+@pytest.mark.parametrize("plane", [0, 1, 2])
+def test_at_a_texel_centre_stands_a_third_of_the_texel(axes, plane):
+    """The first letter runs along the columns, the second along the rows; the mean is over three planes."""
+    box_size = 1.6
+    triplane = only(plane, axes, box_size)
+    row, column = torch.tensor([0, 3, 7]), torch.tensor([6, 1, 0])
+    points = torch.zeros(1, 3, 3)
+    for axis, texel in zip(axes[plane], (column, row), strict=True):
+        points[0, :, "xyz".index(axis)] = ((texel + 0.5) / 8 - 0.5) * box_size
+    expected = triplane.planes[0, plane][:, row, column].mT / 3
+    assert torch.allclose(triplane.sample(points)[0], expected, atol=1e-6)
+
+
+def test_features_are_half_faded_at_a_face_gone_half_a_texel_beyond_and_zero_outside():
+    triplane = Triplane(torch.ones(1, 3, 1, 8, 8), ORTHOGONAL_AXES, 1.0)
+
+    def at(x: float) -> float:
+        """Two of the three planes see x."""
+        return triplane.sample(torch.tensor([[[x, 0.0, 0.0]]])).item()
+
+    half_texel = 0.5 / 8
+    assert at(0.5 - half_texel) == pytest.approx(1.0)
+    assert at(0.5) == pytest.approx((1 + 2 * 0.5) / 3)
+    assert at(0.5 + half_texel) == pytest.approx(1 / 3, abs=1e-6)
+    assert triplane.sample(torch.tensor([[[0.7, 0.7, 0.7]]])).item() == 0.0
+
+
+def test_between_two_texels_features_are_mixed_linearly():
+    ramp = torch.arange(8.0).expand(1, 3, 1, 8, 8)
+    triplane = Triplane(ramp, ("xy", "xy", "xy"), 1.0)
+    quarter = ((3.25 + 0.5) / 8) - 0.5
+    assert triplane.sample(torch.tensor([[[quarter, 0.0, 0.0]]])).item() == pytest.approx(3.25, abs=1e-5)
+
+
+def test_rows_are_people_and_repeating_keeps_the_views_of_one_together():
+    triplane = Triplane(torch.arange(2.0).reshape(2, 1, 1, 1, 1).expand(2, 3, 1, 4, 4))
+    assert len(triplane.repeat_interleave(3)) == 6
+    assert triplane.repeat_interleave(3).planes[:, 0, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1]
+    assert triplane[1:].planes.mean().item() == 1.0
