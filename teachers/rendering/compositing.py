@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+FAINT_OPACITY = 1e-12
+"""Below it the depth of a ray has no gradient."""
+
 
 @dataclass(frozen=True)
 class Composite:
@@ -29,11 +32,15 @@ class Composite:
 
     @property
     def expected_depth(self) -> Float[Tensor, "batch ray"]:
-        """Mean distance of what the ray sees; infinite, and without gradient, where it sees nothing."""
+        """Mean distance of what the ray sees; infinite where it sees nothing.
+
+        Without gradient where it sees next to nothing: the gradient divides by the square of the opacity.
+        """
         opacity = self.opacity
-        sees = opacity > 0
-        # Dividing by 1 instead of 0 keeps NaN out of the gradient.
-        return torch.where(sees, self.depth / torch.where(sees, opacity, 1.0), torch.inf)
+        is_faint = opacity < FAINT_OPACITY
+        unlearnt = (self.depth / opacity).detach()
+        learnt = self.depth / torch.where(is_faint, 1.0, opacity)
+        return torch.where(is_faint, unlearnt.nan_to_num(nan=torch.inf, posinf=torch.inf), learnt)
 
 
 def interval_weights(

@@ -6,12 +6,13 @@ super-resolution.
 
 from typing import cast
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from .camera import Camera
-from .marching import RaySampling, march
+from .marching import RayColors, RaySampling, march
 from .proposals import march_proposals
 from .rendering import RayJitter, Rendering
 from .triplane import Triplane
@@ -74,23 +75,42 @@ class TriplaneRenderer(nn.Module):
                 f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn per picture: "
                 "use triplane.repeat_interleave(views) or camera.expand(batch)"
             )
-        if self.sampling.first_pass == "proposal":
-            colors = march_proposals(self.field(triplane), camera, self.resolution, self.sampling, jitter)
-        else:
-            colors = march(self.field(triplane), camera.rays(self.resolution), self.sampling, jitter)
-        features = colors.features
-        if self.background is not None:
-            features = features + self.background * (1 - colors.opacity[..., None])
-        feature_image, depth, opacity = (
-            rearrange(channels, "batch (height width) channel -> batch channel height width", height=self.resolution)
-            for channels in (features * 2 - 1, colors.depth[..., None], colors.opacity[..., None])
-        )
+        feature_image, depth, opacity = self._volume_render(triplane, camera, jitter)
         image_raw = image = feature_image[:, :3]
         if self.super_resolution is not None:
             image = self.super_resolution(feature_image, ws)
             if self.sampling.compat == "official":
                 image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)  # type: ignore[operator]
         return Rendering(image, image_raw, feature_image, depth, opacity)
+
+    def _volume_render(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Feature image, depth and opacity; as many pictures at once as `RaySampling.points_at_once` allows."""
+        points = self.resolution**2 * self.sampling.samples_at_once
+        group = max(1, self.sampling.points_at_once(triplane.planes.device) // points)
+        if self.sampling.compat == "official":  # whose pictures depend on the whole batch
+            group = len(camera)
+        images = []
+        for number, planes in enumerate(triplane.planes.split(group)):
+            rows = slice(number * group, (number + 1) * group)
+            part = Triplane(planes, triplane.axes, triplane.box_size)
+            images.append(self._composite(self._cast(part, camera[rows], None if jitter is None else jitter.pictures(rows))))
+        feature_image, depth, opacity = (torch.cat(parts) for parts in zip(*images, strict=True))
+        return feature_image, depth, opacity
+
+    def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
+        if self.sampling.first_pass == "proposal":
+            return march_proposals(self.field(triplane), camera, self.resolution, self.sampling, jitter)
+        return march(self.field(triplane), camera.rays(self.resolution), self.sampling, jitter)
+
+    def _composite(self, colors: RayColors) -> tuple[Tensor, ...]:
+        """Images of the rays, in front of the background."""
+        features = colors.features
+        if self.background is not None:
+            features = features + self.background * (1 - colors.opacity[..., None])
+        return tuple(
+            rearrange(channels, "batch (height width) channel -> batch channel height width", height=self.resolution)
+            for channels in (features * 2 - 1, colors.depth[..., None], colors.opacity[..., None])
+        )
 
     def field(self, triplane: Triplane) -> TriplaneField:
         """The decoder over a triplane: world points → colours and density logits."""

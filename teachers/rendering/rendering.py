@@ -34,3 +34,7 @@ class RayJitter:
 
     def __getitem__(self, rays: slice) -> "RayJitter":
         return RayJitter(self.coarse[:, rays], self.fine[:, rays])
+
+    def pictures(self, rows: slice) -> "RayJitter":
+        """The jitter of some of the pictures."""
+        return RayJitter(self.coarse[rows], self.fine[rows])
