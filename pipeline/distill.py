@@ -19,6 +19,7 @@ from pipeline.build import instantiate, to_plain, verb
 from pipeline.lifter import Lifter, Recipe
 from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.view_rendering import ViewRendering
 from pipeline.training.calibration import calibrate
 from pipeline.training.distillation import Distillation
 from pipeline.training.ema import ExponentialAverage
@@ -68,7 +69,7 @@ def distill(config: DictConfig, run: RunFolder) -> float:
     if state is None:
         prepare(config, module)
     scores = HeldOutScores(
-        sampler=sampler.with_seed(config.validation_seed),
+        sampler=sampler.for_scores(config.validation_seed),
         student_path=run.path / "student.safetensors",
         **to_plain(config.callbacks.validation),
     )
@@ -85,6 +86,8 @@ def build_sampler(config: DictConfig, teacher: Teacher) -> TeacherSampler:
         latents=instantiate(config.sampler.latents),
         seed=config.seed,
         background=config.sampler.background,
+        reference_rendering=ViewRendering(**to_plain(config.sampler.reference_rendering)),
+        novel_rendering=ViewRendering(**to_plain(config.sampler.novel_rendering)),
     )
 
 

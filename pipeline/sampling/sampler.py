@@ -17,6 +17,7 @@ from teachers.teacher import Teacher
 from .cameras import CameraPair
 from .latents import LatentPrior
 from .random_streams import hashed_uniforms, stream
+from .view_rendering import ViewRendering
 
 VIEWS = {"reference": 0, "novel": 1}
 """What the views are called, and the number that keys their ray jitter."""
@@ -48,6 +49,7 @@ class TeacherSampler:
         seed: of the run.
         background: of the student's input: "teacher" leaves what the teacher draws; "random" puts every person in front
             of a plain colour of its own (only for teachers with a matte, whose opacity tells person from background).
+        reference_rendering, novel_rendering: how carefully the views are drawn; None: as the teacher draws.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class TeacherSampler:
         latents: LatentPrior,
         seed: int,
         background: str = "teacher",
+        reference_rendering: ViewRendering | None = None,
+        novel_rendering: ViewRendering | None = None,
     ) -> None:
         if background not in ("teacher", "random"):
             raise ValueError(f"background is {background!r}: use teacher or random")
@@ -72,6 +76,7 @@ class TeacherSampler:
         self.latents = latents
         self.seed = seed
         self.background = background
+        self.rendering = {"reference": reference_rendering or ViewRendering(), "novel": novel_rendering or ViewRendering()}
         self.device = torch.device("cpu")
 
     def to(self, device: torch.device) -> "TeacherSampler":
@@ -109,8 +114,8 @@ class TeacherSampler:
         """The planes alone of some sample numbers."""
         return self.teacher.synthesize(self._truncated_latents(self.draw(samples)))
 
-    def with_seed(self, seed: int) -> "TeacherSampler":
-        """The same teacher and the same laws with other chances; the teacher is shared."""
+    def for_scores(self, seed: int) -> "TeacherSampler":
+        """The same laws with other chances, every view drawn as the teacher draws; the teacher is shared."""
         other = TeacherSampler(teacher=self.teacher, cameras=self.cameras, latents=self.latents, seed=seed, background=self.background)
         other.device = self.device
         return other
@@ -133,8 +138,8 @@ class TeacherSampler:
 
     def _look(self, triplane: Triplane, ws: Tensor, numbers: Tensor, camera: Camera, view: str) -> View:
         camera = camera.to(self.device)
-        jitter = self.jitter(numbers, view, self.teacher.renderer)
-        return View(camera, self.teacher.render(triplane, camera, ws=ws, jitter=jitter))
+        renderer = self.rendering[view].apply(self.teacher.renderer)
+        return View(camera, renderer(triplane, camera, ws, self.jitter(numbers, view, renderer)))
 
     def _input_image(self, numbers: Tensor, reference: View) -> Float[Tensor, "batch 3 height width"]:
         image = reference.rendering.image

@@ -112,8 +112,9 @@ class Distillation(LightningModule):
         Args:
             sampler: that drew the people, where it isn't the training's.
         """
-        jitter = (sampler or self.sampler).jitter(people.samples, view, self.lifter.renderer)
-        return self.lifter.render(triplane, getattr(people, view).camera, jitter)
+        sampler = sampler or self.sampler
+        renderer = sampler.rendering[view].apply(self.lifter.renderer)
+        return renderer(triplane, getattr(people, view).camera, None, sampler.jitter(people.samples, view, renderer))
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """One update, at the rates of this step; then it counts as done."""

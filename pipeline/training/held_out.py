@@ -23,6 +23,10 @@ FIRST_HELD_OUT = 1_000_000_000
 """Sample numbers from here on are never trained on."""
 
 
+KEEP_BYTES = 256 * 1024**2
+"""If the planes of all held-out people are smaller than this, they are drawn once and kept."""
+
+
 class HeldOutScores(Callback):
     """Scores the (averaged) student on the same held-out people every so many steps and at the end; keeps the best.
 
@@ -33,7 +37,7 @@ class HeldOutScores(Callback):
         sampler: draws the people; with a seed of its own, so that runs of other seeds are scored on the same people.
         student_path: where the best student so far is written.
         every_steps: how often.
-        samples: how many people.
+        samples: how many people; 0: nobody is scored, no student is kept.
         batch_size: how many at once; doesn't change the scores.
     """
 
@@ -48,6 +52,7 @@ class HeldOutScores(Callback):
         self.best = math.inf
         self.last = math.inf
         self._scored_step = -1
+        self._kept: dict[int, DistillationBatch] = {}
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Scores when it is time."""
@@ -70,6 +75,8 @@ class HeldOutScores(Callback):
         self.best, self.last, self._scored_step = state_dict["best"], state_dict["last"], state_dict["scored_step"]
 
     def _score(self, trainer: Trainer, module: Distillation) -> None:
+        if not self.samples:
+            return
         self.sampler.to(module.device)
         with averaged(trainer, module):
             scores = self._scores(trainer, module)
@@ -89,13 +96,22 @@ class HeldOutScores(Callback):
         numbers = [n for n in range(FIRST_HELD_OUT, FIRST_HELD_OUT + self.samples) if n % trainer.world_size == trainer.global_rank]
         sums: dict[str, Tensor] = {}
         for start in range(0, len(numbers), self.batch_size):
-            people = self.sampler(numbers[start : start + self.batch_size])
+            people = self._people(numbers[start : start + self.batch_size])
             for name, value in _measure(module, people, self.sampler).items():
                 sums[name] = sums.get(name, torch.zeros((), device=module.device)) + value * len(people)
         together = torch.stack([*sums.values(), torch.tensor(float(len(numbers)), device=module.device)])
         if trainer.world_size > 1:
             together = trainer.strategy.reduce(together, reduce_op="sum")  # type: ignore[assignment]
         return {f"validation/{name}": float(value / together[-1]) for name, value in zip(sums, together, strict=False)}
+
+    def _people(self, numbers: list[int]) -> DistillationBatch:
+        """The same people every time: kept while they are few and small."""
+        if numbers[0] in self._kept:
+            return self._kept[numbers[0]]
+        people = self.sampler(numbers)
+        if people.triplane.planes.nbytes * self.samples / len(people) < KEEP_BYTES:
+            self._kept[numbers[0]] = people
+        return people
 
 
 def averaged(trainer: Trainer, module: LightningModule) -> Any:

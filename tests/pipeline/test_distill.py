@@ -105,7 +105,7 @@ def test_a_run_with_another_configuration_is_refused_with_the_difference(tmp_pat
 
 
 @pytest.mark.parametrize("cameras", ["lp3d_ffhq", "lp3d_afhq", "puppets"])
-@pytest.mark.parametrize("sampler", ["plain", "truncated", "near_frontal"])
+@pytest.mark.parametrize("sampler", ["plain", "truncated", "near_frontal", "fast"])
 def test_every_camera_and_sampler_configuration_draws_people(cameras, sampler):
     config = compose("distill", "teacher=toy", f"cameras={cameras}", f"sampler={sampler}")
     draws = build_sampler(config, instantiate(config.teacher)).draw([0, 1])

@@ -147,7 +147,7 @@ def test_steps_draw_consecutive_people_and_never_a_held_out_one(tmp_path):
 def test_the_student_gets_better_at_people_it_has_never_seen(tmp_path):
     module = module_of(batch_size=4)
     calibrate(module.lifter.encoder, module.sampler, samples=16)
-    scores = HeldOutScores(sampler=module.sampler.with_seed(9), student_path=tmp_path / "student.safetensors", every_steps=1000, samples=4)
+    scores = HeldOutScores(sampler=module.sampler.for_scores(9), student_path=tmp_path / "student.safetensors", every_steps=1000, samples=4)
     untrained = scores._scores(Trainer(logger=False, accelerator="cpu"), module)["validation/loss"]
     fit(module, scores, max_steps=30)
     assert scores.last < 0.9 * untrained
@@ -157,7 +157,7 @@ def test_the_student_gets_better_at_people_it_has_never_seen(tmp_path):
 def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):
     module = module_of()
     trainer = Trainer(logger=False, accelerator="cpu")
-    sampler = module.sampler.with_seed(1)
+    sampler = module.sampler.for_scores(1)
     first, second = (
         HeldOutScores(sampler=sampler, student_path=tmp_path / "x", samples=6, batch_size=size)._scores(trainer, module) for size in (2, 6)
     )

@@ -1,0 +1,31 @@
+"""Drawing a view cheaply changes the drawing, not the person, and not the renderer that it is asked of."""
+
+import pytest
+import torch
+
+from pipeline.sampling.view_rendering import ViewRendering
+from teachers.eg3d.untrained import untrained_teacher
+from teachers.rendering.camera import Camera
+from teachers.toy import ToyTeacher
+
+FRONTAL = Camera.orbit(torch.zeros(1), torch.zeros(1))
+
+
+def test_half_the_side_is_the_same_picture_with_fewer_pixels():
+    teacher = ToyTeacher(resolution=64, depth_samples=48, importance_samples=48)
+    triplane = teacher.synthesize(teacher.mean_latent())
+    whole = teacher.renderer(triplane, FRONTAL).image
+    half = ViewRendering(resolution=32).apply(teacher.renderer)(triplane, FRONTAL).image
+    assert half.shape == (1, 3, 32, 32)
+    assert (torch.nn.functional.avg_pool2d(whole, 2) - half).abs().mean() < 0.03
+
+
+def test_the_networks_are_shared_and_the_original_keeps_its_settings():
+    renderer = untrained_teacher({"plane_resolution": 8, "channel_base": 64, "channel_max": 8, "sr_latent": "w_mean"}).renderer
+    cheap = ViewRendering(depth_samples=4, first_pass="proposal").apply(renderer)
+    assert [id(p) for p in cheap.parameters()] == [id(p) for p in renderer.parameters()]
+    assert (cheap.sampling.depth_samples, cheap.sampling.first_pass) == (4, "proposal")
+    assert (renderer.sampling.depth_samples, renderer.sampling.first_pass) == (48, "reused")
+    assert ViewRendering().apply(renderer).sampling == renderer.sampling
+    with pytest.raises(ValueError, match="leave the view's resolution alone"):
+        ViewRendering(resolution=32).apply(renderer)
