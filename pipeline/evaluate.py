@@ -28,6 +28,7 @@ from pipeline.pictures import write_png
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.training.calibration import calibrate
 from pipeline.training.held_out import FIRST_HELD_OUT
+from teachers.teacher import Teacher
 
 EXPLANATION = {
     "psnr": "likeness of the whole picture, 10 log10(4 / mean squared error of RGB in [-1, 1])",
@@ -52,7 +53,7 @@ def main(config: DictConfig) -> None:
     results = ask(answers(lifter, sampler, settings), puppets, image_size=image_size, device=device, shown=config.shown)
     held_out = range(FIRST_HELD_OUT, FIRST_HELD_OUT + config.ceiling_people)
     student = student_answer(lifter, "ceiling", "student on its teacher's people")
-    people = teachers_people(sampler.with_seed(config.ceiling_seed), held_out)
+    people = teachers_people(sampler_of(sampler.teacher, config, config.ceiling_seed).to(device), held_out)
     (ceiling,) = ask([student], people, image_size=image_size, device=device)
     report = described(config, lifter, suite) | scored([*results, ceiling], suite)
     report["run"] = this_run(results[0], time.perf_counter() - started)
@@ -71,10 +72,14 @@ def build_sampler(config: DictConfig, lifter: Lifter) -> TeacherSampler:
     Raises:
         ValueError: the teacher isn't the student's.
     """
-    teacher = instantiate(config.teacher)
+    teacher: Teacher = instantiate(config.teacher)
     lifter.passport.require_same(teacher.passport, mine=f"the student {config.checkpoint}", others="the teacher")
-    cameras, latents = instantiate(config.cameras), instantiate(config.sampler.latents)
-    return TeacherSampler(teacher=teacher, cameras=cameras, latents=latents, seed=config.seed)
+    return sampler_of(teacher, config, config.seed)
+
+
+def sampler_of(teacher: Teacher, config: DictConfig, seed: int) -> TeacherSampler:
+    """Draws people as a distillation does."""
+    return TeacherSampler(teacher=teacher, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=seed)
 
 
 def answers(lifter: Lifter, sampler: TeacherSampler, settings: dict[str, Any]) -> list[Answer]:

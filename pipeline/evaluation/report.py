@@ -97,8 +97,14 @@ def _numbers(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """Indented, keys in their order, every number finite: what isn't becomes null."""
-    return json.dumps(_plain(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Indented, keys in their order, a line for each of `rows`; every number is finite: what isn't becomes null."""
+    rows = ",\n".join(f"  {_dumped(row)}" for row in _plain(report.get("rows", [])))
+    text = _dumped({**_plain(report), "rows": []}, indent=1)
+    return text.replace('"rows": []', f'"rows": [\n{rows}\n ]', 1) + "\n"
+
+
+def _dumped(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def table(scores: dict[str, Any]) -> str:

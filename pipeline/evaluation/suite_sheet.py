@@ -26,9 +26,9 @@ def suite_sheet(people: SeenPeople, results: list[Result]) -> Float[Tensor, "3 h
         for view in dict.fromkeys((int(order[0]), int(order[-1]))):
             predictions = [result.shown[person] for result in results]
             rows.append(_row(truth, [prediction[view : view + 1] for prediction in predictions], view))
-            moved = f"{yaws[0]:+.0f}° → {yaws[view]:+.0f}°"
+            moved = f"given {yaws[0]:+.0f}°\nseen {yaws[view]:+.0f}°"
             labels.append(f"person {people.people[person]}\n{moved}\n{student_score(student, person, view, people)}")
-    columns = ["given", "truth", *(result.answer.title for result in results), "error", "true depth", "its depth"]
+    columns = ["given", "truth", *(result.answer.title for result in results), f"error x {ERROR_GAIN:g}", "true depth", "its depth"]
     return tile([[_enlarged(picture) for picture in row] for row in rows], 4, row_labels=labels, column_labels=columns)
 
 
@@ -39,7 +39,8 @@ def student_score(student: Result, person: int, view: int, people: SeenPeople) -
 
 def _row(truth: Observation, predictions: list[Observation], view: int) -> list[Tensor]:
     target, first = truth[view : view + 1], predictions[0]
-    error = ((first.image.clamp(-1, 1) - target.image).abs() * ERROR_GAIN - 1).clamp(-1, 1)
+    difference = (first.image.clamp(-1, 1) - target.image).abs().mean(1, keepdim=True)
+    error = (difference * ERROR_GAIN - 1).clamp(-1, 1)
     near, far = _depth_range(target)
     pictures = [truth.image[0], target.image[0], *(prediction.image[0] for prediction in predictions), error[0]]
     return [*pictures, *(_depth_colours(seen, near, far)[0] for seen in (target, first))]
