@@ -37,7 +37,6 @@ class GANSettings:
         ema_images: half-life of the averaged generator in pictures,
         ema_rampup: but at most this share of the pictures seen.
         bfloat16: convolutions in bfloat16.
-        one_by_one: render the pictures of a batch one after the other: faster where caches are small.
         seed: of everything drawn.
     """
 
@@ -53,7 +52,6 @@ class GANSettings:
     ema_images: float = 10_000.0
     ema_rampup: float = 0.05
     bfloat16: bool = True
-    one_by_one: bool = True
     seed: int = 0
 
 
@@ -157,18 +155,7 @@ class TeacherGAN(LightningModule):
         samples = self.config.depth_samples + self.config.importance_samples
         uniform = torch.rand(len(camera), resolution**2, samples, generator=random, device=self.device)
         jitter = RayJitter(uniform[..., : self.config.depth_samples], uniform[..., self.config.depth_samples :])
-        if not self.settings.one_by_one:
-            return triplane, generator.renderer(triplane, camera, ws, jitter)
-        pictures = [
-            generator.renderer(
-                Triplane(planes[None], triplane.axes, triplane.box_size),
-                camera[row],
-                ws[row],
-                RayJitter(jitter.coarse[row], jitter.fine[row]),
-            )
-            for planes, row in zip(triplane.planes.unbind(), (slice(i, i + 1) for i in range(len(camera))), strict=True)
-        ]
-        return triplane, Rendering(*(torch.cat(parts) for parts in zip(*(vars(picture).values() for picture in pictures), strict=True)))
+        return triplane, generator.renderer(triplane, camera, ws, jitter)
 
     def _conditions(self, camera: Camera, random: torch.Generator) -> Camera | None:
         """The generator's conditioning cameras: mostly the rendered ones, some swapped with a neighbour's (EG3D sec. 3.5)."""

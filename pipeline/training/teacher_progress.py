@@ -192,8 +192,8 @@ def teacher_sheet(teacher: EG3DTeacher, *, people: int = 8, seed: int = 5, trunc
     assert frontal is not None
     rendering, camera = frontal
     distance = teacher.passport.camera_radius
-    columns.append(depth_picture(rendering.depth, distance - 0.3, distance + 0.15))
-    columns.append(torch.where(rendering.opacity > 0.5, normal_picture(rendering.depth, camera), torch.ones(1).to(rendering.depth)))
+    surfaces = (depth_picture(rendering.depth, distance - 0.3, distance + 0.15), normal_picture(rendering.depth, camera))
+    columns += [torch.where(rendering.opacity > 0.5, surface, torch.ones_like(surface)) for surface in surfaces]
     side = teacher.passport.image_resolution
     columns = [torch.nn.functional.interpolate(column, size=(side, side)) for column in columns]
     return tile([[column[row].cpu() for column in columns] for row in range(people)])
