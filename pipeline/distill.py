@@ -4,6 +4,7 @@ Run the same command again to continue where it was; SIGTERM or Ctrl-C saves fir
 `student.safetensors` in the run's folder, sheets of pictures are in `previews`, numbers in `metrics`.
 """
 
+import logging
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -30,6 +31,8 @@ from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
 from pipeline.training.state_keeper import StateKeeper
 from teachers.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 FREE_KEYS = (
     *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "max_steps", "max_time", "log_every")),
@@ -75,6 +78,8 @@ def distill(config: DictConfig, run: RunFolder) -> float:
     )
     trainer = build_trainer(config, run, build_callbacks(config, run, scores))
     trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
+    if trainer.is_global_zero:
+        log.info("step %d: validation loss %.4f, best %.4f: %s", module.step, scores.last, scores.best, scores.student_path)
     return scores.last
 
 

@@ -3,6 +3,7 @@
 Nothing is stored: people come from the sampler, by number. Stage 2, which adds an adversary, is another module.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.batch import DistillationBatch
 from pipeline.lifter import Lifter
 from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.sampling.sampler import TeacherSampler, batch_numbers
+from teachers.passport import Passport
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
@@ -139,11 +141,14 @@ class Distillation(LightningModule):
         return self.step * self.batch_size
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Our own counters."""
-        checkpoint[STATE_KEY] = {"step": self.step, "samples_seen": self.samples_seen}
+        """Our own counters, and whose people they count."""
+        passport = self.lifter.passport.to_json()
+        checkpoint[STATE_KEY] = {"step": self.step, "samples_seen": self.samples_seen, "passport": passport}
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Goes on with the next sample number."""
+        """Goes on with the next sample number, if the teacher is still the same."""
+        passport = Passport.from_dict(json.loads(checkpoint[STATE_KEY]["passport"]))
+        passport.require_same(self.lifter.passport, mine="the run to be continued", others="the configuration")
         self.step = self.lifter.step = int(checkpoint[STATE_KEY]["step"])
         if checkpoint[STATE_KEY]["samples_seen"] != self.samples_seen:
             raise ValueError(

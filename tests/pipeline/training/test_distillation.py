@@ -229,6 +229,12 @@ def test_a_signal_saves_the_step_and_stops_and_the_run_continues_to_the_same_wei
         assert torch.equal(value, continued.state_dict()[name]), name
 
 
+def test_another_teacher_cannot_continue_a_run(tmp_path, teacher):
+    fit(module_of(teacher), StateKeeper(tmp_path / "last"), max_steps=1)
+    with pytest.raises(ValueError, match="do not belong together"):
+        fit(module_of(untrained_teacher(TINY_EG3D, seed=1)), state=tmp_path / "last", max_steps=2)
+
+
 def test_another_batch_size_cannot_continue_a_run(tmp_path):
     fit(module_of(), StateKeeper(tmp_path / "last"))
     with pytest.raises(ValueError, match="former batch_size"):
