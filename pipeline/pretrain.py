@@ -5,6 +5,7 @@ same command again to continue; SIGTERM or Ctrl-C saves first, `trainer.minutes`
 folder `teacher` of the run; scores go to `scores.csv`, pictures to `sheets`.
 """
 
+import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,13 +22,24 @@ from pipeline.evaluation.frechet import FEWEST_REAL, FrechetScores
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
 from pipeline.training.state_keeper import StateKeeper
+from pipeline.training.teacher_card import score_at_full_size, write_card
 from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
 from pipeline.training.teacher_progress import Pace, SliceTimer, StopWhenSeen, TeacherProgress
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
-from teachers.eg3d.teacher import start_from
+from teachers.eg3d.teacher import load_eg3d, start_from
 
-FREE_KEYS = ("trainer", "progress", "paths", "schedule.total_images", "schedule.decay_images", "data.path", "data.workers", "start_from")
+FREE_KEYS = (
+    "trainer",
+    "progress",
+    "paths",
+    "schedule.total_images",
+    "schedule.decay_images",
+    "data.path",
+    "data.workers",
+    "start_from",
+    "card",
+)
 """What may change without making it another run."""
 
 NEVER = 1 << 62
@@ -48,6 +60,9 @@ def main(config: DictConfig) -> None:
             raise ValueError(
                 f"{config.data.path} holds {len(photographs)} pictures, a teacher needs at least {FEWEST_REAL}, and thousands to be good"
             )
+        if config.card.write:
+            write_teacher_card(config, run.path / "teacher", photographs)
+            return
         module = build_module(config, photographs)
         callbacks = build_callbacks(config, run, photographs)
         trainer = build_trainer(config, run, callbacks)
@@ -56,6 +71,14 @@ def main(config: DictConfig) -> None:
             start_from(module.generator, module.discriminator, Path(config.start_from))
             module.average.load_state_dict(module.generator.state_dict())
         trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
+
+
+def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingPictures) -> None:
+    """Scores the run's teacher at full size, against the world as well, and writes its card; nothing is trained."""
+    teacher = load_eg3d(folder)
+    scores = score_at_full_size(teacher, photographs, compared=config.card.compared)
+    images = int(json.loads((folder / "scores.json").read_text())["images"])
+    write_card(folder, teacher, scores, images=images, recipe=f"trilift pretrain name={config.name}", notes=config.card.notes)
 
 
 def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGAN:

@@ -14,12 +14,13 @@ from torch.nn import functional as F
 from pipeline.data.training_pictures import TrainingPictures
 from pipeline.evaluation.consistency import DepthAgreement, mean_depth_agreement
 from pipeline.evaluation.frechet import FrechetScores
+from pipeline.pictures import write_png
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
 
-from .teacher_progress import draw_pictures, view_scores
+from .teacher_progress import draw_pictures, teacher_sheet, view_scores
 
 FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
 """The middle of a face in a 64x64 picture."""
@@ -93,7 +94,7 @@ def depth_against_puppets(teacher: EG3DTeacher, *, people: int = 64, seed: int =
 
 
 def write_card(folder: Path, teacher: EG3DTeacher, scores: CardScores, *, images: int, recipe: str, notes: str) -> None:
-    """Writes card.md and card_scores.json into a teacher folder.
+    """Writes card.md, card_scores.json and sheet.png into a teacher folder.
 
     Args:
         images: real pictures seen in training.
@@ -101,23 +102,12 @@ def write_card(folder: Path, teacher: EG3DTeacher, scores: CardScores, *, images
         notes: what a person adds: hours, hardware, known faults.
     """
     passport = teacher.passport
-    ratios = scores.ratios()
-    rows = [
-        ("Fréchet distance on pixels, × floor", f"{ratios['pixels']:.1f} ({scores.frechet['pixels']:.4f}; floor {scores.floor['pixels']:.4f})"),
-        ("Fréchet distance on network features, × floor", f"{ratios['network']:.1f} ({scores.frechet['network']:.4f}; floor {scores.floor['network']:.4f})"),
-        ("diversity, share of the data's", f"{scores.diversity:.2f}"),
-        ("colour error between views ±0.15 rad after warping by depth (without)", f"{scores.views['view_error']:.3f} ({scores.views['view_still']:.3f})"),
-        ("mean frontal depth, correlation with the world's (inside the face)", f"{scores.depth.correlation:.2f} ({scores.depth.face_correlation:.2f})"),
-        ("… its error after the offset, world units (offset)", f"{scores.depth.error:.4f} ({scores.depth.offset:+.3f})"),
-        ("brightness of faces, mean ± sd (data)", f"{scores.tone[0]:.2f} ± {scores.tone[1]:.2f} ({scores.data_tone[0]:.2f} ± {scores.data_tone[1]:.2f})"),
-        ("distance to the nearest training picture (of other training pictures)", f"{scores.nearest:.3f} ({scores.data_nearest:.3f})"),
-    ]
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    table = "\n".join(f"| {name} | {value} |" for name, value in _rows(scores))
     text = f"""# Teacher `{passport.name}`
 
-EG3D, {passport.image_resolution}² pictures, planes 3 × {passport.plane_channels} × {passport.plane_resolution}², {passport.depth_samples} +
-{passport.importance_samples} ray samples. Trained from scratch by `trilift pretrain` on puppets, each person seen in one picture only, without
-depth or second views. Licence: {passport.licence}.
+EG3D, {passport.image_resolution}² pictures, planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
+{passport.depth_samples} + {passport.importance_samples} ray samples. Trained from scratch by `trilift pretrain` on puppets, each person
+seen in one picture only, without depth or second views. Licence: {passport.licence}.
 
 ![people by rows: yaw -0.6 to 0.6, then depth and normals](sheet.png)
 
@@ -126,17 +116,37 @@ depth or second views. Licence: {passport.licence}.
 | real pictures seen | {images:,} |
 {table}
 
-{scores.compared} generated pictures per Fréchet score, at the cameras of the data, truncation 1; scored {date.today()} on {platform.machine()},
-torch {torch.__version__}. The floor is the distance between real pictures and other real pictures with the same counts. Not FID.
+{scores.compared} generated pictures per Fréchet score, at the cameras of the data, truncation 1; scored {date.today()} on
+{platform.machine()}, torch {torch.__version__}. The floor is the distance between real pictures and other real pictures with the same
+counts. Not FID.
 
 Recipe: `{recipe}`
 
 {notes}
 """
+    write_png(folder / "sheet.png", teacher_sheet(teacher, people=10))
     for name, content in (("card.md", text), ("card_scores.json", json.dumps(asdict(scores), indent=2))):
         writing = folder / f"{name}~writing"
         writing.write_text(content)
         writing.replace(folder / name)
+
+
+def _rows(scores: CardScores) -> list[tuple[str, str]]:
+    """What the card's table says."""
+    ratios, views, depth = scores.ratios(), scores.views, scores.depth
+    rows = [
+        (f"Fréchet distance on {name}, × floor", f"{ratios[name]:.1f} ({scores.frechet[name]:.4f}; floor {scores.floor[name]:.4f})")
+        for name in scores.frechet
+    ]
+    return [
+        *rows,
+        ("diversity, share of the data's", f"{scores.diversity:.2f}"),
+        ("colour error between views ±0.15 rad after warping by depth (without)", f"{views['view_error']:.3f} ({views['view_still']:.3f})"),
+        ("mean frontal depth, correlation with the world's (inside the face)", f"{depth.correlation:.2f} ({depth.face_correlation:.2f})"),
+        ("… its error after the offset, world units (offset)", f"{depth.error:.4f} ({depth.offset:+.3f})"),
+        ("brightness of faces, mean ± sd (data)", "{:.2f} ± {:.2f} ({:.2f} ± {:.2f})".format(*scores.tone, *scores.data_tone)),
+        ("distance to the nearest training picture (of other training pictures)", f"{scores.nearest:.3f} ({scores.data_nearest:.3f})"),
+    ]
 
 
 def _tone(images: Float[Tensor, "picture 3 height width"]) -> tuple[float, float]:
