@@ -114,7 +114,7 @@ def main(config: DictConfig) -> None:
 
 def commands(settings: dict[str, Any], folder: Path, student: Path) -> tuple[Command, Command, Command]:
     """What is run: distill, evaluate, lift."""
-    teacher = () if settings["teacher"] is None else (setting("teacher.path", settings["teacher"]),)
+    teacher = () if settings["teacher_folder"] is None else (setting("teacher.path", settings["teacher_folder"]),)
     limit = timedelta(minutes=settings["minutes"])
     steps = () if settings["steps"] is None else (setting("trainer.max_steps", settings["steps"]),)
     run = (setting("paths.run", folder / "student"), setting("trainer.max_time", _clock(limit)), *steps)

@@ -77,7 +77,8 @@ def mean_over_people(rows: Sequence[Row], metric: str) -> Mean | None:
         return None
     means = np.array([np.mean(values) for values in people.values()])
     chosen = np.random.Generator(np.random.Philox(key=0)).integers(len(means), size=(RESAMPLES, len(means)))
-    low, high = np.percentile(means[chosen].mean(1), [2.5, 97.5])
+    with np.errstate(invalid="ignore"):  # a perfect score is infinite
+        low, high = np.percentile(means[chosen].mean(1), [2.5, 97.5])
     return Mean(float(means.mean()), float(low), float(high), len(means), sum(map(len, people.values())))
 
 
