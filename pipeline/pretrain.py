@@ -128,7 +128,7 @@ def build_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback])
         strategy="ddp_find_unused_parameters_true" if devices != 1 or config.trainer.num_nodes != 1 else "auto",
         max_epochs=-1,
         callbacks=callbacks,
-        logger=CSVLogger(run.path, name="logs", version=""),
+        logger=CSVLogger(run.path, name="logs"),
         plugins=[SafetensorsCheckpointIO()],
         enable_checkpointing=False,
         enable_model_summary=False,

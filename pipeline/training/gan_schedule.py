@@ -1,5 +1,6 @@
 """What changes while a teacher is trained, as functions of the number of real pictures seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,7 +19,7 @@ class GANSchedule:
     """
 
     total_images: int
-    growth: tuple[tuple[int, int], ...]
+    growth: Sequence[Sequence[int]]
     blur_sigma: float = 0.0
     blur_images: int = 0
     swap_start: float = 1.0
@@ -29,7 +30,7 @@ class GANSchedule:
 
     def __post_init__(self) -> None:
         starts = [pair[0] for pair in self.growth]
-        if not starts or starts[0] != 0 or starts != sorted(starts):
+        if not starts or starts[0] != 0 or starts != sorted(starts) or any(len(pair) != 2 for pair in self.growth):
             raise ValueError(f"growth is {self.growth}: give (pictures, side) pairs that start at 0 pictures and rise")
 
     def render_resolution(self, seen: int) -> int:

@@ -49,7 +49,7 @@ class GANSettings:
     density_every: int = 4
     density_points: int = 1000
     density_sd: float = 0.004
-    ema_images: float = 10_000.0
+    ema_images: int = 10_000
     ema_rampup: float = 0.05
     bfloat16: bool = True
     seed: int = 0
@@ -82,7 +82,7 @@ class TeacherGAN(LightningModule):
         self.config, self.schedule, self.settings = config, schedule, settings
         self.generator: Generator = Generator(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator: Discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.photographs = photographs
         self.convolution_dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
         self.generator.convolution_dtype = self.convolution_dtype

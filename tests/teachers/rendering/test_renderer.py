@@ -75,6 +75,17 @@ def test_pictures_do_not_depend_on_their_neighbours():
                 assert torch.allclose(getattr(together, name)[row : row + 1], getattr(alone, name), atol=1e-6), (first_pass, name)
 
 
+@pytest.mark.parametrize("first_pass", ["reused", "proposal"])
+def test_how_many_points_are_looked_up_at_once_changes_no_picture(first_pass):
+    random = torch.Generator().manual_seed(3)
+    jitter = RayJitter(*(torch.rand(3, 144, 24, generator=random) for _ in range(2)))
+    one_by_one, together = (
+        renderer(first_pass=first_pass, max_points=points)(people(3), cameras(3), jitter=jitter) for points in (500, 1 << 20)
+    )
+    for name in ("image", "depth", "opacity"):
+        assert torch.allclose(getattr(one_by_one, name), getattr(together, name), atol=1e-5), name
+
+
 def test_a_first_pass_that_only_proposes_gives_the_same_picture_of_a_smooth_field():
     reused = renderer(1.0, resolution=16, depth_samples=64, importance_samples=64)(people(), cameras())
     proposed = renderer(1.0, resolution=16, depth_samples=64, importance_samples=64, first_pass="proposal")(people(), cameras())
