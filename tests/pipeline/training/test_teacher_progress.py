@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from PIL import Image
 
 from pipeline.evaluation.frechet import FrechetScores
@@ -44,7 +44,7 @@ def cameras(count: int = 5) -> Camera:
 def fake_module(teacher: EG3DTeacher, seen: int) -> TeacherGAN:
     """As much of a training as the callbacks look at."""
     module = TeacherGAN.__new__(TeacherGAN)
-    torch.nn.Module.__init__(module)
+    LightningModule.__init__(module)
     module.config, module.average, module.seen, module.steps = teacher.configuration, teacher.generator, seen, seen
     module.discriminator = None
     module.photographs = SimpleNamespace(cameras=cameras())
@@ -135,7 +135,7 @@ def test_training_stops_when_its_pictures_have_been_seen_and_does_not_start_agai
 
 
 def test_every_slice_has_the_whole_time():
-    timer = SliceTimer(minutes=3)
+    timer = SliceTimer(minutes=3.0)
     assert timer.time_remaining() == 180
     timer.load_state_dict({"time_elapsed": {"train": 170.0}})
     assert timer.time_remaining() == 180
