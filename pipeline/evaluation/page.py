@@ -87,7 +87,7 @@ def _head(story: Story) -> str:
     parameters = story.report["checkpoint"]["encoder_parameters"] / 1e6
     facts = [
         (f"{before} → {after} dB", "likeness of people from sides that it was not shown, before → after"),
-        (f"{run['lift_ms']:.0f} ms", f"for one lift: picture → 3D head, on {run['hardware']['threads']} threads"),
+        (f"{run['lift_ms']:.0f} ms", f"for one lift: picture → 3D head, on {_counted(run['hardware']['threads'], 'thread')}"),
         (f"{parameters:.1f} M", f"parameters, distilled in {story.report['checkpoint']['step']} steps"),
         (_minutes(sum(seconds for _, seconds in story.commands)), f"for everything on this page, {_machine(run['hardware'])}"),
     ]
@@ -224,6 +224,10 @@ def _making(story: Story) -> str:
 def _machine(hardware: dict[str, Any]) -> str:
     gpu = hardware["gpu"] or "no GPU"
     return f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gib']:.0f} GiB, {gpu}"
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" + ("" if count == 1 else "s")
 
 
 def _minutes(seconds: float) -> str:

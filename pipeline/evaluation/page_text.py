@@ -43,8 +43,8 @@ MEANINGS = (
     ),
     (
         "on its teacher's people",
-        "The same student on people that its teacher invented and that were held out. Lifted puppets can't be expected to be "
-        "better: the difference is the gap between the teacher's world and the puppets'.",
+        "The same student on people that its teacher invented and that were held out: what it can do in its own world. They are "
+        "other people seen by other cameras, so compare with care; what lies between is mostly the gap between the two worlds.",
     ),
 )
 

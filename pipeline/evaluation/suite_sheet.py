@@ -56,7 +56,7 @@ def _depth_colours(seen: Observation, near: float, far: float) -> Tensor:
     return torch.where(seen.opacity > SOLID, depth_picture(seen.depth, near, far), torch.ones(1))
 
 
-def _enlarged(picture: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 side side"]:
+def _enlarged(picture: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel side side"]:
     side = max(CELL, picture.shape[-1])
     if picture.shape[-1] == side:
         return picture

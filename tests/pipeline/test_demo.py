@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from html import escape
 
 import pytest
 import torch
