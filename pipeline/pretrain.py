@@ -88,6 +88,8 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
     discriminator = Discriminator(
         resolution=generator.image_resolution, image_channels=discriminator_channels(generator), **to_plain(config.discriminator)
     )
+    if discriminator.standardizes_label:
+        discriminator.fit_labels(photographs.cameras.label())
     schedule = instantiate(config.schedule)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
     return TeacherGAN(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)

@@ -104,7 +104,13 @@ class Discriminator(nn.Module):
         label_dim: 25, or 0 for an unconditional discriminator.
         num_mapping_layers: layers of the label's mapping network.
         group: images per minibatch-statistics group.
+        standardizes_label: an option beyond EG3D: labels are brought to zero mean and unit deviation of the data's
+            (`fit_labels`). Raw ones hardly differ from pose to pose, and a short training doesn't learn to tell them apart.
+        mapping_rate: factor on the effective learning rate of the label's mapping network.
     """
+
+    label_mean: Tensor
+    label_scale: Tensor
 
     def __init__(
         self,
@@ -117,8 +123,14 @@ class Discriminator(nn.Module):
         num_mapping_layers: int = 8,
         conv_clamp: float | None = 256.0,
         group: int = 4,
+        standardizes_label: bool = False,
+        mapping_rate: float = 0.01,
     ) -> None:
         super().__init__()
+        self.standardizes_label = standardizes_label
+        if standardizes_label:
+            self.register_buffer("label_mean", torch.zeros(label_dim))
+            self.register_buffer("label_scale", torch.ones(label_dim))
         self.resolutions = [1 << power for power in range(resolution.bit_length() - 1, 2, -1)]
         channels = {r: min(channel_base // r, channel_max) for r in [*self.resolutions, 4]}
         for r in self.resolutions:
@@ -128,7 +140,12 @@ class Discriminator(nn.Module):
         out_channels = channels[4] if label_dim else 1
         if label_dim:
             self.mapping = MappingNetwork(
-                z_dim=0, label_dim=label_dim, w_dim=out_channels, num_layers=num_mapping_layers, tracks_average=False
+                z_dim=0,
+                label_dim=label_dim,
+                w_dim=out_channels,
+                num_layers=num_mapping_layers,
+                tracks_average=False,
+                learning_rate=mapping_rate,
             )
         self.b4 = DiscriminatorEpilogue(channels[4], out_channels, group=group, conv_clamp=conv_clamp)
 
@@ -145,5 +162,12 @@ class Discriminator(nn.Module):
         x = self.b4(x)
         if not self.label_dim:
             return x
+        if self.standardizes_label and label is not None:
+            label = (label - self.label_mean) / self.label_scale
         embedding = self.mapping(None, label)
         return (x * embedding).sum(1, keepdim=True) / math.sqrt(embedding.shape[1])
+
+    def fit_labels(self, labels: Float[Tensor, "picture label_dim"]) -> None:
+        """Takes mean and deviation of the training labels over; numbers that hardly vary stay near zero."""
+        self.label_mean.copy_(labels.mean(0))
+        self.label_scale.copy_(labels.std(0) + 0.01)
