@@ -83,7 +83,7 @@ def test_the_page_tells_everything(story):
         "1.9 GiB",
         "trilift distill experiment=laptop",
         "abababababababab",
-        OUTSIDE,
+        escape(OUTSIDE),
     ):
         assert told in page, told
     assert "&lt;one&gt;" in page and "a note &amp; more" in page and "<one>" not in page
@@ -165,7 +165,7 @@ def test_the_whole_demo_with_a_toy_teacher(repository, tmp_path):
         "callbacks.validation.samples=2",
         "calibration_samples=2",
     ]
-    distill = ["experiment=laptop", "teacher=toy", *size, *short]
+    distill = ["teacher=toy", *size, *short]
     judge = ["teacher=toy", "people=2", "views=2", "ceiling_people=2", "mean_of=2", "suite.cache=null"]
     lists = [f"{verb}=[{','.join(repr(each) for each in values)}]" for verb, values in (("distill", distill), ("evaluate", judge))]
     command = [sys.executable, "-m", "pipeline.demo", f"paths.run={tmp_path}", "teacher_folder=null", "puppets=[1]", *lists]
