@@ -21,14 +21,18 @@ class MappingNetwork(nn.Module):
 
     w_avg: Tensor
 
-    def __init__(self, *, z_dim: int, label_dim: int, w_dim: int, num_layers: int, tracks_average: bool = True, learning_rate: float = 0.01) -> None:
+    def __init__(
+        self, *, z_dim: int, label_dim: int, w_dim: int, num_layers: int, tracks_average: bool = True, learning_rate: float = 0.01
+    ) -> None:
         super().__init__()
         self.z_dim, self.label_dim, self.num_layers = z_dim, label_dim, num_layers
         if label_dim:
             self.embed = EqualizedLinear(label_dim, w_dim)
         in_channels = z_dim + (w_dim if label_dim else 0)
         for layer in range(num_layers):
-            setattr(self, f"fc{layer}", EqualizedLinear(in_channels if layer == 0 else w_dim, w_dim, learning_rate=learning_rate, activate=True))
+            setattr(
+                self, f"fc{layer}", EqualizedLinear(in_channels if layer == 0 else w_dim, w_dim, learning_rate=learning_rate, activate=True)
+            )
         if tracks_average:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
