@@ -95,6 +95,12 @@ class ToyDecoder(nn.Module):
         inside = torch.sigmoid(level.amax(-1, keepdim=True))
         return mixed, _EMPTY_LOGIT + (self.inside_logit - _EMPTY_LOGIT) * inside
 
+    def density_logit(
+        self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
+        """The density logit alone."""
+        return self(features, points)[1]
+
 
 def toy_renderer(
     *,

@@ -1,5 +1,6 @@
 """The renderer draws from planes what integration says that spheres look like."""
 
+import dataclasses
 import math
 
 import pytest
@@ -102,3 +103,14 @@ def test_its_recipe_rebuilds_its_renderer(teacher):
     triplane = teacher.synthesize(teacher.mean_latent())
     again = toy_renderer(**arguments)(triplane, camera(0.3))
     assert torch.equal(again.image, teacher.render(triplane, camera(0.3)).image)
+
+
+def test_the_proposal_pass_sees_the_same_spheres(teacher):
+    renderer = toy_renderer(**{**teacher.renderer_recipe()[1]})
+    renderer.load_state_dict(teacher.renderer.state_dict())
+    renderer.sampling = dataclasses.replace(renderer.sampling, first_pass="proposal")
+    triplane = teacher.synthesize(teacher.mean_latent())
+    full, proposed = teacher.renderer(triplane, camera()), renderer(triplane, camera())
+    solid = (full.opacity > 0.99) & (proposed.opacity > 0.99)
+    assert solid.float().mean() > 0.05
+    assert (full.depth - proposed.depth)[solid].abs().median() < 5e-3
