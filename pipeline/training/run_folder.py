@@ -45,11 +45,6 @@ class RunFolder:
         """Where the newest training state is or will be."""
         return self.checkpoints / "last"
 
-    @property
-    def best_checkpoint(self) -> Path:
-        """Where the training state with the best validation is or will be."""
-        return self.checkpoints / "best"
-
     def checkpoint_to_resume(self) -> Path | None:
         """The newest whole training state, None when the run has not saved any."""
         return self.last_checkpoint if find_checkpoint(self.last_checkpoint) is not None else None

@@ -215,9 +215,3 @@ def weights_sha256(generator: Generator) -> str:
     for name, value in sorted(generator.state_dict().items()):
         digest.update(name.encode() + value.detach().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
