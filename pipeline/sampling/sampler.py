@@ -1,5 +1,6 @@
 """Sample number → a person, seen twice: everything that a distillation step needs, made by the teacher on the fly."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch, View
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
-from teachers.rendering.rendering import RayJitter
+from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
 
@@ -100,24 +101,38 @@ class TeacherSampler:
 
     @torch.no_grad()
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The people of some sample numbers: planes synthesised once, rendered from both cameras."""
-        draws = self.draw(samples)
+        """The people of some sample numbers."""
+        return self.show(self.draw(samples))
+
+    @torch.no_grad()
+    def show(self, draws: Draws) -> DistillationBatch:
+        """The people of some draws: planes synthesised once, rendered from both cameras."""
         numbers = torch.tensor(draws.samples, device=self.device)
         ws = self._truncated_latents(draws)
         triplane = self.teacher.synthesize(ws)
         reference = self._look(triplane, ws, numbers, draws.reference, "reference")
         novel = self._look(triplane, ws, numbers, draws.novel, "novel")
-        return DistillationBatch(numbers, self._input_image(numbers, reference), triplane, reference, novel)
+        return DistillationBatch(numbers, self.input_image(numbers, reference.rendering), triplane, reference, novel)
 
-    @torch.no_grad()
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
-        return self.teacher.synthesize(self._truncated_latents(self.draw(samples)))
+        return self.synthesize(self.draw(samples))
+
+    @torch.no_grad()
+    def synthesize(self, draws: Draws) -> Triplane:
+        """The planes alone of some draws."""
+        return self.teacher.synthesize(self._truncated_latents(draws))
+
+    def with_seed(self, seed: int) -> "TeacherSampler":
+        """The same laws with other chances; the teacher is shared."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     def for_scores(self, seed: int) -> "TeacherSampler":
         """The same laws with other chances, every view drawn as the teacher draws; the teacher is shared."""
-        other = TeacherSampler(teacher=self.teacher, cameras=self.cameras, latents=self.latents, seed=seed, background=self.background)
-        other.device = self.device
+        other = self.with_seed(seed)
+        other.rendering = {name: ViewRendering() for name in VIEWS}
         return other
 
     def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
@@ -141,11 +156,12 @@ class TeacherSampler:
         renderer = self.rendering[view].apply(self.teacher.renderer)
         return View(camera, renderer(triplane, camera, ws, self.jitter(numbers, view, renderer)))
 
-    def _input_image(self, numbers: Tensor, reference: View) -> Float[Tensor, "batch 3 height width"]:
-        image = reference.rendering.image
+    def input_image(self, numbers: Int64[Tensor, " batch"], reference: Rendering) -> Float[Tensor, "batch 3 height width"]:
+        """What the student sees of a reference view: in [-1, 1], perhaps on another background."""
+        image = reference.image
         if self.background == "random":
             colours = torch.stack([torch.from_numpy(stream(self.seed, n, "background").random(3) * 2 - 1) for n in numbers.tolist()])
-            image = image + (1 - reference.rendering.opacity) * (colours.to(image)[:, :, None, None] - 1)
+            image = image + (1 - reference.opacity) * (colours.to(image)[:, :, None, None] - 1)
         return image.clamp(-1, 1)
 
 

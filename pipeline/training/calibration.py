@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import PeopleSource
 from students.two_stage import TwoStageEncoder
 
 SMALLEST_SCALE = 1e-3
@@ -10,7 +10,7 @@ SMALLEST_SCALE = 1e-3
 
 
 @torch.no_grad()
-def calibrate(encoder: TwoStageEncoder, sampler: TeacherSampler, *, samples: int = 64, batch_size: int = 8) -> None:
+def calibrate(encoder: TwoStageEncoder, sampler: PeopleSource, *, samples: int = 64, batch_size: int = 8) -> None:
     """Sets the encoder's plane statistics from the first sample numbers of the run, channel by channel."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for start in range(0, samples, batch_size):

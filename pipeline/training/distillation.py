@@ -15,7 +15,8 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.lifter import Lifter
 from pipeline.losses.weighted_sum import WeightedSum
-from pipeline.sampling.sampler import TeacherSampler, batch_numbers
+from pipeline.sampling.sampler import batch_numbers
+from pipeline.sampling.source import PeopleSource
 from teachers.passport import Passport
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
@@ -31,7 +32,7 @@ class Distillation(LightningModule):
 
     Args:
         lifter: encoder (trained) and renderer (frozen in this stage).
-        sampler: draws the people.
+        sampler: draws the people, or reads them from shards.
         losses: what is compared.
         optimizer: how the encoder learns.
         batch_size: people per step, of all processes together.
@@ -45,7 +46,7 @@ class Distillation(LightningModule):
         self,
         *,
         lifter: Lifter,
-        sampler: TeacherSampler,
+        sampler: PeopleSource,
         losses: WeightedSum,
         optimizer: StudentOptimizer,
         batch_size: int,
@@ -108,7 +109,7 @@ class Distillation(LightningModule):
             loss = loss + self.losses.total(self.losses.view(self.look(prediction, people, "reference"), people.reference.rendering))
         return loss, parts
 
-    def look(self, triplane: Triplane, people: DistillationBatch, view: str, sampler: TeacherSampler | None = None) -> Rendering:
+    def look(self, triplane: Triplane, people: DistillationBatch, view: str, sampler: PeopleSource | None = None) -> Rendering:
         """What planes look like through the cameras of a view, with the ray jitter that the teacher's picture had.
 
         Args:
