@@ -1,6 +1,6 @@
 """Named losses, weighted and added up; the parts stay visible."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -8,15 +8,19 @@ from torch import Tensor, nn
 
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
+from teachers.stylegan.discriminator import Discriminator
 
-from .kinds import PlaneLoss, ViewLoss
+from .kinds import PlaneLoss, UsesDiscriminator, ViewLoss
 
 
 class WeightedSum(nn.Module):
-    """The losses of a run.
+    """The losses of a run. One of weight 0 isn't computed.
 
     Args:
         losses: by the names under which they are logged.
+
+    Attributes:
+        weights: their factors by name; a training plan may change them from stage to stage.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module]) -> None:
@@ -28,20 +32,36 @@ class WeightedSum(nn.Module):
                 raise ValueError(f"loss {name!r} is a {type(loss).__name__}: expected a PlaneLoss or a ViewLoss")
         self.losses = nn.ModuleDict(losses)
         self.weights = {name: float(loss.weight) for name, loss in losses.items() if isinstance(loss, PlaneLoss | ViewLoss)}
+        if not any(self.weights.values()):
+            raise ValueError(f"every loss has weight 0 ({', '.join(losses)}): there would be nothing to learn from")
 
     @property
     def needs_views(self) -> bool:
         """Whether pictures have to be rendered at all."""
-        return any(isinstance(loss, ViewLoss) for loss in self.losses.values())
+        return bool(self._used(ViewLoss))
+
+    @property
+    def needs_discriminator(self) -> bool:
+        """Whether a loss looks through a discriminator, which only an adversarial stage has."""
+        return bool(self._used(UsesDiscriminator))
+
+    def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
+        """Hands the discriminator to the losses that look through it; see `UsesDiscriminator`."""
+        for loss in self.losses.values():
+            if isinstance(loss, UsesDiscriminator):
+                loss.attach(discriminator, show)
 
     def planes(self, prediction: Triplane, target: Triplane) -> dict[str, Float[Tensor, ""]]:
         """Every plane loss by name, unweighted."""
-        return {name: loss(prediction, target) for name, loss in self.losses.items() if isinstance(loss, PlaneLoss)}
+        return {name: loss(prediction, target) for name, loss in self._used(PlaneLoss).items()}
 
     def view(self, prediction: Rendering, target: Rendering) -> dict[str, Float[Tensor, ""]]:
         """Every view loss by name, unweighted."""
-        return {name: loss(prediction, target) for name, loss in self.losses.items() if isinstance(loss, ViewLoss)}
+        return {name: loss(prediction, target) for name, loss in self._used(ViewLoss).items()}
 
     def total(self, parts: Mapping[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
         """The weighted sum of parts."""
         return torch.stack([self.weights[name] * value for name, value in parts.items()]).sum()
+
+    def _used(self, kind: type) -> dict[str, nn.Module]:
+        return {name: loss for name, loss in self.losses.items() if self.weights[name] and isinstance(loss, kind)}

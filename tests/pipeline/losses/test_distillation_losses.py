@@ -66,15 +66,25 @@ def test_the_triplane_loss_is_the_mean_absolute_difference_and_refuses_other_axe
 
 
 def test_the_sum_is_weighted_and_its_parts_are_named():
-    losses = WeightedSum({"triplane": TriplaneLoss(weight=2.0), "image": ImageLoss(weight=3.0), "opacity": OpacityLoss(weight=0.0)})
+    losses = WeightedSum({"triplane": TriplaneLoss(weight=2.0), "image": ImageLoss(weight=3.0), "opacity": OpacityLoss(weight=0.5)})
     target = rendering()
     off = dataclasses.replace(target, image=target.image + 0.1, opacity=target.opacity + 0.2)
     planes = torch.zeros(2, 3, 4, 8, 8)
     parts = losses.planes(Triplane(planes + 0.5), Triplane(planes)) | losses.view(off, target)
     assert {name: round(value.item(), 4) for name, value in parts.items()} == {"triplane": 0.5, "image": 0.1, "opacity": 0.2}
-    assert losses.total(parts).item() == pytest.approx(2 * 0.5 + 3 * 0.1, rel=1e-4)
+    assert losses.total(parts).item() == pytest.approx(2 * 0.5 + 3 * 0.1 + 0.5 * 0.2, rel=1e-4)
     assert losses.needs_views
     assert not WeightedSum({"triplane": TriplaneLoss()}).needs_views
+
+
+def test_a_loss_of_weight_zero_is_not_computed(monkeypatch):
+    monkeypatch.setattr(FeatureLoss, "forward", lambda *_: pytest.fail("computed for nothing"))
+    losses = WeightedSum({"image": ImageLoss(), "feature": FeatureLoss(weight=0.0)})
+    assert losses.view(rendering(), rendering()).keys() == {"image"}
+    losses.weights["image"] = 0.0
+    assert not losses.needs_views
+    with pytest.raises(ValueError, match=r"every loss has weight 0 \(feature\)"):
+        WeightedSum({"feature": FeatureLoss(weight=0.0)})
 
 
 @pytest.mark.parametrize("losses", [{}, {"linear": torch.nn.Linear(1, 1)}])
