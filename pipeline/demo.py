@@ -6,11 +6,8 @@ again: an interrupted demo continues where it was. The page is OUTPUT/index.html
 
 import json
 import logging
-import re
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -29,6 +26,7 @@ from pipeline.evaluation.puppet_suite import photograph_of
 from pipeline.evaluation.text_file import write_text
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
+from pipeline.verb_process import ChildProcess, setting, verb_command
 from teachers.passport import Passport
 
 log = logging.getLogger("trilift.demo")
@@ -60,32 +58,12 @@ class Command:
         """
         log.info("%s", self)
         started = time.perf_counter()
-        with _child([sys.executable, "-m", f"pipeline.{self.verb}", *self.settings]) as process:
+        with ChildProcess(verb_command(self.verb, self.settings)) as process:
             status = process.wait()
         if status:
             log.error("`%s` ended with status %d; the same command continues the demo once that is repaired", self, status)
             raise SystemExit(status if status > 0 else 1)
         return time.perf_counter() - started
-
-
-class _child:
-    """A process that doesn't outlive this one: on the way out by an error or a signal, it is told to end and waited for."""
-
-    def __init__(self, arguments: list[str]) -> None:
-        self.arguments = arguments
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        self.before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-        self.process = subprocess.Popen(self.arguments)
-        return self.process
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        try:
-            if self.process.poll() is None and kind is not KeyboardInterrupt:
-                self.process.terminate()
-            self.process.wait()
-        finally:
-            signal.signal(signal.SIGTERM, self.before)
 
 
 @verb("demo")
@@ -124,14 +102,6 @@ def commands(settings: dict[str, Any], folder: Path, student: Path) -> tuple[Com
         Command("evaluate", (known, *teacher, setting("output", folder / "evaluation"), *settings["evaluate"])),
         Command("lift", (known, setting("input", folder / "photographs"), setting("output", folder / "lifted"), *settings["lift"])),
     )
-
-
-def setting(key: str, value: object) -> str:
-    """A setting as Hydra reads it back, whatever characters it has."""
-    text = str(value)
-    if not re.fullmatch(r"[\w./+-]+", text):
-        text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{key}={text}"
 
 
 def take_photographs(settings: dict[str, Any], folder: Path, passport: Passport) -> list[tuple[str, str, str, bool]]:

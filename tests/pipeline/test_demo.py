@@ -142,8 +142,8 @@ def test_a_verb_that_fails_ends_the_demo_with_its_status(capfd):
 
 def test_no_process_is_left_behind(repository, tmp_path):
     code = (
-        "import sys\nfrom pipeline.demo import _child\n"
-        "with _child([sys.executable, '-c', 'import time; time.sleep(100)']) as child:\n"
+        "import sys\nfrom pipeline.verb_process import ChildProcess\n"
+        "with ChildProcess([sys.executable, '-c', 'import time; time.sleep(100)']) as child:\n"
         "    print(child.pid, flush=True)\n    child.wait()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=repository, stdout=subprocess.PIPE, text=True)
