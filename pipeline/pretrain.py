@@ -1,12 +1,12 @@
 """Train a teacher: an EG3D generator from single pictures with camera labels, or from the puppet world.
 
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the people are rendered on the first run. Run the
-same command again to continue; SIGTERM or Ctrl-C saves first, `trainer.minutes` cuts a run into slices. What comes out is the
-folder `teacher` of the run; scores go to `scores.csv`, pictures to `sheets`.
+same command again to continue; SIGTERM or Ctrl-C saves first, and exit status 75 asks a scheduler for another attempt;
+`trainer.minutes` cuts a run into slices. What comes out is the folder `teacher` of the run; scores go to `scores.csv`,
+pictures to `sheets`.
 """
 
 import json
-import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.data.training_pictures import TrainingPictures
 from pipeline.evaluation.frechet import FEWEST_REAL, FrechetScores
+from pipeline.training.processes import is_first_process
+from pipeline.training.requeue import Attempt, cluster_plugins
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
 from pipeline.training.state_keeper import StateKeeper
@@ -38,6 +40,7 @@ FREE_KEYS = (
     "data.path",
     "data.workers",
     "start_from",
+    "stop",
     "card",
 )
 """What may change without making it another run."""
@@ -51,26 +54,39 @@ def main(config: DictConfig) -> None:
     """Trains until `schedule.total_images` or `trainer.minutes`, whichever comes first."""
     torch.set_num_threads(config.trainer.threads)
     run = RunFolder(Path(config.paths.run))
-    is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
-    with run if is_first else nullcontext():
-        if is_first:
+    with run if is_first_process() else nullcontext():
+        if is_first_process():
             run.record(to_plain(config), free=FREE_KEYS)
-        photographs = instantiate(config.data)
-        if len(photographs) < FEWEST_REAL:
-            raise ValueError(
-                f"{config.data.path} holds {len(photographs)} pictures, a teacher needs at least {FEWEST_REAL}, and thousands to be good"
-            )
         if config.card.write:
-            write_teacher_card(config, run.path / "teacher", photographs)
+            write_teacher_card(config, run.path / "teacher", load_photographs(config))
             return
-        module = build_module(config, photographs)
-        callbacks = build_callbacks(config, run, photographs)
-        trainer = build_trainer(config, run, callbacks)
-        state = run.checkpoint_to_resume()
-        if state is None and config.start_from is not None:
-            start_from(module.generator, module.discriminator, Path(config.start_from))
-            module.average.load_state_dict(module.generator.state_dict())
+        with Attempt(run, **to_plain(config.stop)) as attempt:
+            train(config, run, attempt)
+
+
+def train(config: DictConfig, run: RunFolder, attempt: Attempt) -> None:
+    """Builds everything, and starts or continues the run."""
+    photographs = load_photographs(config)
+    module = build_module(config, photographs)
+    trainer = build_trainer(config, run, build_callbacks(config, run, photographs, attempt))
+    state = run.checkpoint_to_resume()
+    if state is None and config.start_from is not None:
+        start_from(module.generator, module.discriminator, Path(config.start_from))
+        module.average.load_state_dict(module.generator.state_dict())
+    try:
         trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
+    finally:
+        attempt.reached(module.seen, module.schedule.total_images)
+
+
+def load_photographs(config: DictConfig) -> TrainingPictures:
+    """The training pictures, if they are enough."""
+    photographs: TrainingPictures = instantiate(config.data)
+    if len(photographs) < FEWEST_REAL:
+        raise ValueError(
+            f"{config.data.path} holds {len(photographs)} pictures, a teacher needs at least {FEWEST_REAL}, and thousands to be good"
+        )
+    return photographs
 
 
 def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingPictures) -> None:
@@ -95,7 +111,7 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
     return TeacherGAN(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)
 
 
-def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPictures) -> list[Callback]:
+def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPictures, attempt: Attempt) -> list[Callback]:
     """In the order in which they act on a step: score and show, report, stop, and save what they have done."""
     progress = config.progress
     behind = 0.0 if config.teacher.get("background", "black") == "black" else 1.0
@@ -116,7 +132,7 @@ def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPic
         Pace(),
         StopWhenSeen(),
         *([SliceTimer(minutes=config.trainer.minutes)] if config.trainer.minutes else []),
-        StateKeeper(run.last_checkpoint, every_steps=NEVER, every_minutes=progress.save_minutes),
+        StateKeeper(run.last_checkpoint, every_steps=NEVER, every_minutes=progress.save_minutes, signals=attempt.signals),
     ]
 
 
@@ -131,7 +147,7 @@ def build_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback])
         max_epochs=-1,
         callbacks=callbacks,
         logger=CSVLogger(run.path, name="logs"),
-        plugins=[SafetensorsCheckpointIO()],
+        plugins=[SafetensorsCheckpointIO(), *cluster_plugins()],
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,33 @@ class RunFolder:
         """The newest whole training state, None when the run has not saved any."""
         return self.last_checkpoint if find_checkpoint(self.last_checkpoint) is not None else None
 
+    def mark(self, status: str, **facts: Any) -> None:
+        """Writes to `status.json` how the run stands: running, unfinished, finished or failed, and anything else about it."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        _write_json(
+            self.path / "status.json", {"status": status, **facts, "time": now, "process": os.getpid(), "host": socket.gethostname()}
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What was marked last, {} for a run that never began. A running one that no process holds was killed: it is unfinished."""
+        try:
+            marked: dict[str, Any] = json.loads((self.path / "status.json").read_text())
+        except FileNotFoundError:
+            return {}
+        if marked["status"] == "running" and not self._is_held_by_another():
+            return {**marked, "status": "unfinished", "reason": "its process was killed"}
+        return marked
+
+    def _is_held_by_another(self) -> bool:
+        if self._lock is not None or not (self.path / "lock").exists():
+            return False
+        with (self.path / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
     def __enter__(self) -> "RunFolder":
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
@@ -89,9 +117,7 @@ class RunFolder:
         continued = self.config_path.exists()
         if continued:
             self._require_same(json.loads(self.config_path.read_text()), configuration, tuple(free))
-        temporary = self.config_path.with_suffix(".json~writing")
-        temporary.write_text(json.dumps(configuration, indent=2))
-        temporary.replace(self.config_path)
+        _write_json(self.config_path, configuration)
         return continued
 
     def _require_same(self, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:
@@ -102,6 +128,13 @@ class RunFolder:
                 f"{self.path} holds a run with another configuration (before → now):\n{lines}\n"
                 "Give this run another name, go back to the former values, or remove the folder to start anew."
             )
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whoever reads sees the old file or the whole new one."""
+    temporary = path.with_name(f"{path.name}~writing")
+    temporary.write_text(json.dumps(content, indent=2))
+    temporary.replace(path)
 
 
 def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
