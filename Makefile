@@ -49,5 +49,5 @@ $(VENV)/.light: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[wandb,video,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[wandb,video,sweep,dev]'
 	@touch $@ $(VENV)/.light

@@ -1,4 +1,4 @@
-"""`trilift VERB …`: lists the verbs, and replaces itself by `python -m pipeline.VERB …`.
+"""`trilift VERB …`: lists the verbs, and replaces itself by `python -m pipeline.VERB …`, or `-m pipeline.sweep VERB …`.
 
 The replacement is what lets torchrun and Lightning's child processes start the same verb again. Nothing heavy is
 imported here, so that the list comes at once.
@@ -38,7 +38,15 @@ def run(arguments: list[str]) -> int:
     if name not in VERBS:
         nearest = difflib.get_close_matches(name, [*VERBS, *PLANNED], n=1, cutoff=0.5)
         return _refuse(f"there is no verb {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them"))
-    os.execve(sys.executable, [sys.executable, "-m", f"pipeline.{name}", *rest], environment())
+    command = ["pipeline.sweep", name] if is_sweep(rest) else [f"pipeline.{name}"]
+    os.execve(sys.executable, [sys.executable, "-m", *command, *rest], environment())
+
+
+def is_sweep(arguments: list[str]) -> bool:
+    """Whether a verb is to run many times: `-m`, or a setting `sweep=…`. Questions to Hydra (`--cfg`, `--help`) are no sweep."""
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    is_asked = bool(flags & {"-m", "--multirun"}) or any(argument.startswith(("sweep=", "+sweep=")) for argument in arguments)
+    return is_asked and flags <= {"-m", "--multirun", "--table"}
 
 
 def listing() -> str:

@@ -49,7 +49,7 @@ def _curve(line: Line, x_range: tuple[float, float], y_range: tuple[float, float
 
 def _y_axis(y_range: tuple[float, float]) -> str:
     parts = []
-    for value in _round_numbers(*y_range):
+    for value in round_numbers(*y_range):
         y = _y(value, y_range)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="axis" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
@@ -57,14 +57,14 @@ def _y_axis(y_range: tuple[float, float]) -> str:
 
 
 def _x_axis(x_range: tuple[float, float], ticks: Sequence[tuple[float, str]] | None) -> str:
-    shown = ticks or [(value, f"{value:g}") for value in _round_numbers(*x_range)]
+    shown = ticks or [(value, f"{value:g}") for value in round_numbers(*x_range)]
     return "".join(
         f'<text class="axis" x="{_x(value, x_range):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{escape(text)}</text>'
         for value, text in shown
     )
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
+def round_numbers(low: float, high: float) -> list[float]:
     """About five round numbers between two."""
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))

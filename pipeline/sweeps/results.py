@@ -1,0 +1,124 @@
+"""What the cells of a sweep have come to: last scores, weights, and the time that one lift takes."""
+
+import math
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipeline.evaluation.learning_curve import read_curves
+from pipeline.inference.device import device_named
+from pipeline.lifter import Lifter
+
+from .cell import Cell, State
+
+SCORE = "validation/"
+"""Curves whose last values are scores."""
+
+WARM_UP, REPEATS = 2, 15
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One cell and its numbers: scores by name, `step`, `minutes`; of a student `parameters` and `lift_ms`."""
+
+    cell: Cell
+    state: State
+    error: str | None
+    numbers: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells that differ in nothing but the seed: mean and standard deviation (of a sample) of every number that they have."""
+
+    varied: tuple[tuple[str, str], ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def title(self) -> str:
+        """What varies."""
+        return ", ".join(value if key == "experiment" else f"{key}={value}" for key, value in self.varied) or "all"
+
+    @property
+    def finished(self) -> list[Outcome]:
+        """Those that count."""
+        return [outcome for outcome in self.outcomes if outcome.state == "finished"]
+
+    def mean(self, name: str) -> float | None:
+        """Over the finished cells; None if none has the number."""
+        values = self._values(name)
+        return statistics.fmean(values) if values else None
+
+    def deviation(self, name: str) -> float | None:
+        """None for fewer than two cells."""
+        values = self._values(name)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    def _values(self, name: str) -> list[float]:
+        return [outcome.numbers[name] for outcome in self.finished if math.isfinite(outcome.numbers.get(name, math.nan))]
+
+
+def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
+    """Every cell as it stands; of those that are finished the numbers, too."""
+    speeds: dict[str, float] = {}
+    outcomes = []
+    for cell in cells:
+        record, state = cell.record(), cell.state
+        numbers = last_scores(cell.folder) | student_numbers(cell.folder, speeds) if state == "finished" else {}
+        minutes = {"minutes": record.seconds / 60} if record else {}
+        error = cell.mistake or (record.error if record and state == "failed" else None)
+        outcomes.append(Outcome(cell, "failed" if cell.mistake else state, error, numbers | minutes))
+    return outcomes
+
+
+def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
+    """The cells without their seeds, in the order in which they came."""
+    groups: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(tuple(part for part in outcome.cell.varied if part[0] != "seed"), []).append(outcome)
+    return [Row(varied, tuple(members)) for varied, members in groups.items()]
+
+
+def last_scores(run: Path) -> dict[str, float]:
+    """The last value of every validation curve by its bare name, and the `step` it belongs to."""
+    curves = {name: curve for name, curve in read_curves(run / "metrics").items() if name.startswith(SCORE) and curve}
+    steps = {"step": max(curve[-1][0] for curve in curves.values())} if curves else {}
+    return {name.removeprefix(SCORE): curve[-1][1] for name, curve in curves.items()} | steps
+
+
+def student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:
+    """Parameters of the encoder and milliseconds of one lift, for a run that has a student.
+
+    Args:
+        run: its folder.
+        speeds: of encoders that are built alike: these are measured once, here and now, so that a sweep's times compare.
+    """
+    file = run / "student.safetensors"
+    if not file.exists():
+        return {}
+    lifter = Lifter.load(file)
+    recipe = repr(lifter.recipes["encoder"])
+    if recipe not in speeds:
+        speeds[recipe] = lift_ms(lifter)
+    return {"parameters": float(sum(weight.numel() for weight in lifter.encoder.parameters())), "lift_ms": speeds[recipe]}
+
+
+@torch.inference_mode()
+def lift_ms(lifter: Lifter) -> float:
+    """Median milliseconds of one photograph through the encoder, on the GPU if there is one."""
+    device = device_named("auto")
+    lifter = lifter.to(device).eval()
+    size = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+    image = torch.zeros(1, 3, size, size, device=device)
+    times = []
+    for _ in range(WARM_UP + REPEATS):
+        started = time.perf_counter()
+        lifter.lift(image)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times[WARM_UP:])
