@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .attention import SegformerBlock
 from .patches import OverlapPatchEmbed
+from .residual_cnn import Mixing, mixing_blocks
 
 
 class CanonicalLift(nn.Module):
@@ -20,6 +20,7 @@ class CanonicalLift(nn.Module):
         patch_stride: how many backbone pixels a side go into one token.
         widths: output channels of the convolutions behind the pixel shuffle.
         upsamplings: how many of them see their input doubled first.
+        mixing: see `mixing_blocks`.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class CanonicalLift(nn.Module):
         patch_stride: int,
         widths: Sequence[int],
         upsamplings: int,
+        mixing: Mixing = "attention",
     ) -> None:
         super().__init__()
         self.out_channels = widths[-1]
         self.upsamplings = upsamplings
         self.patches = OverlapPatchEmbed(in_channels=in_channels, dim=dim, stride=patch_stride)
-        self.blocks = nn.Sequential(*(SegformerBlock(dim=dim, heads=heads, mlp_ratio=mlp_ratio) for _ in range(blocks)))
+        self.blocks = mixing_blocks(mixing, blocks, dim=dim, heads=heads, mlp_ratio=mlp_ratio)
         before = [dim // 4, *widths]
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False))
 

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .attention import SegformerBlock
 from .patches import OverlapPatchEmbed
+from .residual_cnn import Mixing, mixing_blocks
 
 LEAK = 0.01
 
@@ -50,6 +50,7 @@ class Fusion(nn.Module):
         dim: token channels; divisible by 4 for the pixel shuffle.
         blocks, heads, mlp_ratio, reduction: of the transformer.
         patch_stride: how many pixels a side go into one token.
+        mixing: see `mixing_blocks`.
     """
 
     def __init__(
@@ -63,15 +64,14 @@ class Fusion(nn.Module):
         mlp_ratio: float,
         reduction: int,
         patch_stride: int,
+        mixing: Mixing = "attention",
     ) -> None:
         super().__init__()
         before = [in_channels, *widths]
         self.out_channels = dim // 4
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False))
         self.patches = OverlapPatchEmbed(in_channels=before[-1], dim=dim, stride=patch_stride)
-        self.blocks = nn.Sequential(
-            *(SegformerBlock(dim=dim, heads=heads, mlp_ratio=mlp_ratio, reduction=reduction) for _ in range(blocks))
-        )
+        self.blocks = mixing_blocks(mixing, blocks, dim=dim, heads=heads, mlp_ratio=mlp_ratio, reduction=reduction)
 
     def forward(
         self,

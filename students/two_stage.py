@@ -19,6 +19,7 @@ from .detail import DetailBranch, Fusion
 from .imagenet import load_resnet34
 from .initial import initialise, scale_weight
 from .plane_head import PlaneHead
+from .residual_cnn import Mixing
 
 INPUT_MULTIPLE = 32
 FIRST_PLANES = 0.1
@@ -44,6 +45,7 @@ class TwoStageEncoder(nn.Module):
         fusion_widths: of the convolutions that join the halves.
         fusion_dim, fusion_blocks, fusion_heads, fusion_patch_stride, fusion_reduction: of the second transformer.
         mlp_ratio: of both transformers.
+        mixing: "attention", or "convolution" for residual convolutions in the places of both transformers (an ablation of LP3D).
         head_widths: hidden channels of the last convolutions.
         head_skip: whether they see the canonical features again.
     """
@@ -73,6 +75,7 @@ class TwoStageEncoder(nn.Module):
         fusion_patch_stride: int = 2,
         fusion_reduction: int = 2,
         mlp_ratio: float = 2.0,
+        mixing: Mixing = "attention",
         head_widths: Sequence[int] = (256, 128, 128),
         head_skip: bool = True,
     ) -> None:
@@ -90,6 +93,7 @@ class TwoStageEncoder(nn.Module):
             patch_stride=canonical_patch_stride,
             widths=canonical_widths,
             upsamplings=canonical_upsamplings,
+            mixing=mixing,
         )
         self.detail = DetailBranch(
             in_channels=5 if detail_input == "image" else self.backbone.layer_channels[detail_input],
@@ -105,6 +109,7 @@ class TwoStageEncoder(nn.Module):
             mlp_ratio=mlp_ratio,
             reduction=fusion_reduction,
             patch_stride=fusion_patch_stride,
+            mixing=mixing,
         )
         self.plane_head = PlaneHead(
             in_channels=self.fusion.out_channels,

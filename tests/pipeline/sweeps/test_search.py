@@ -1,0 +1,75 @@
+"""The search, with an objective that costs nothing."""
+
+import pytest
+
+from pipeline.sweeps.search import Choice, Interval, Search
+
+SPACE = {"rate": Interval(1e-4, 1e-1, log=True), "size": Interval(2, 9), "kind": Choice(("a", "b"))}
+
+
+def value(trial) -> float:
+    return -abs(float(trial.values["rate"]) - 1e-2) - abs(int(trial.values["size"]) - 4) + (trial.values["kind"] == "b")
+
+
+def finish(search: Search, folder, space=SPACE, told: int = 1000) -> list[dict]:
+    study = search.open(folder, space)
+    while told > 0 and (trials := study.ask()):
+        for trial in trials[:told]:
+            study.tell(trial, value(trial))
+        told -= len(trials)
+    return [dict(trial.values) for trial in study.trials()]
+
+
+@pytest.mark.parametrize("sampler", ["random", "bayesian"])
+def test_a_search_stays_in_its_space_and_ends_after_its_trials(tmp_path, sampler):
+    tried = finish(Search(sampler=sampler, trials=7, parallel=3), tmp_path)
+    assert len(tried) == 7 and len({tuple(trial.items()) for trial in tried}) == 7
+    assert all(1e-4 <= float(trial["rate"]) <= 1e-1 and 2 <= int(trial["size"]) <= 9 and trial["kind"] in "ab" for trial in tried)
+
+
+def test_the_bayesian_search_finds_better_than_the_random_one(tmp_path):
+    best = {}
+    for sampler in ("random", "bayesian"):
+        found = []
+        for seed in range(3):
+            search = Search(sampler=sampler, trials=40, seed=seed)
+            finish(search, tmp_path / sampler / str(seed))
+            found.append(search.open(tmp_path / sampler / str(seed), SPACE).best()[1])
+        best[sampler] = sum(found)
+    assert best["bayesian"] > best["random"]
+
+
+def test_what_was_asked_and_never_told_is_asked_again_first(tmp_path):
+    search = Search(sampler="random", trials=5, parallel=2)
+    asked = search.open(tmp_path, SPACE).ask()
+    assert search.open(tmp_path, SPACE).ask() == asked
+    again = search.open(tmp_path, SPACE)
+    again.tell(asked[0], 1.0)
+    assert [trial.number for trial in again.ask()] == [1, 2]
+
+
+def test_a_search_in_two_halves_tries_new_points_in_the_second(tmp_path):
+    first = finish(Search(sampler="random", trials=3), tmp_path)
+    both = finish(Search(sampler="random", trials=6), tmp_path)
+    assert both[:3] == first and len({tuple(trial.items()) for trial in both}) == 6
+
+
+def test_a_failed_trial_is_not_the_best_and_not_asked_again(tmp_path):
+    study = Search(trials=2, direction="minimize").open(tmp_path, SPACE)
+    assert study.best() is None
+    (first,) = study.ask()
+    study.tell(first, None)
+    (second,) = study.ask()
+    study.tell(second, 3.0)
+    assert study.best() == (second, 3.0) and study.ask() == []
+
+
+def test_another_space_in_the_same_folder_is_refused(tmp_path):
+    Search().open(tmp_path, SPACE).ask()
+    with pytest.raises(ValueError, match="varies kind, rate, size, now it is to vary rate"):
+        Search().open(tmp_path, {"rate": SPACE["rate"]}).ask()
+
+
+def test_nothing_to_vary_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="nothing varies"):
+        Search().open(tmp_path, {})
