@@ -16,10 +16,13 @@ from .random_streams import normals, stream
 class LatentPrior:
     """The law of z, of the truncation, and of the conditioning camera; LP3D states none of the last two.
 
+    Re-implementations of LP3D differ: truncation 0.7, 0.95 or none; a frontal camera, the one that renders, or one near frontal.
+
     Args:
-        truncation: law of ψ; 1 is none.
-        conditioning: "frontal" (people don't change with the view), "reference" (the input's camera conditions, as when
-            EG3D was trained), or a prior of its own, such as one near frontal.
+        truncation: law of ψ, one value a person: 1 is none, 0 the mean person, and any `Law` will do.
+        conditioning: "frontal" (a person stays the same from every side), "reference" (the camera of the input conditions,
+            as when EG3D was trained: people then lean on their pose), or a prior of its own, such as one near frontal.
+            Teachers without camera conditioning ignore it.
     """
 
     def __init__(self, *, truncation: Law | None = None, conditioning: str | CameraPrior = "frontal") -> None:
@@ -28,19 +31,24 @@ class LatentPrior:
         self.truncation = truncation or Fixed(value=1.0)
         self.conditioning = conditioning
 
-    def draw_z(self, seed: int, samples: Sequence[int], z_dim: int) -> Float[Tensor, "batch z_dim"]:
-        """Standard normal z of each sample number."""
-        return normals(seed, samples, "latent", z_dim)
+    def draw_z(self, seed: int, people: Sequence[int], z_dim: int, *, attempt: int = 0) -> Float[Tensor, "batch z_dim"]:
+        """Standard normal z of each number; every attempt at it has chances of its own."""
+        return normals(seed, people, _purpose("latent", attempt), z_dim)
 
-    def draw_truncation(self, seed: int, samples: Sequence[int]) -> Float[Tensor, " batch"]:
-        """ψ of each sample number."""
-        return torch.tensor([self.truncation.draw(stream(seed, n, "truncation")) for n in samples], dtype=torch.float32)
+    def draw_truncation(self, seed: int, people: Sequence[int], *, attempt: int = 0) -> Float[Tensor, " batch"]:
+        """ψ of each number."""
+        purpose = _purpose("truncation", attempt)
+        return torch.tensor([self.truncation.draw(stream(seed, n, purpose)) for n in people], dtype=torch.float32)
 
-    def draw_conditioning(self, seed: int, samples: Sequence[int], reference: Camera) -> Camera | None:
+    def draw_conditioning(self, seed: int, people: Sequence[int], reference: Camera, *, attempt: int = 0) -> Camera | None:
         """The camera that the mapping network is told; None lets the teacher take its frontal one."""
         if self.conditioning == "frontal":
             return None
         if self.conditioning == "reference":
             return reference
         assert isinstance(self.conditioning, CameraPrior)
-        return self.conditioning.draw(seed, samples, "conditioning")
+        return self.conditioning.draw(seed, people, _purpose("conditioning", attempt))
+
+
+def _purpose(name: str, attempt: int) -> str:
+    return name if attempt == 0 else f"{name}, attempt {attempt}"

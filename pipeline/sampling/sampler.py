@@ -1,8 +1,8 @@
 """Sample number → a person, seen twice: everything that a distillation step needs, made by the teacher on the fly."""
 
 import copy
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,26 +16,17 @@ from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
 
 from .cameras import CameraPair
+from .draws import Draws, Sighting
+from .identities import Identities
 from .latents import LatentPrior
 from .random_streams import hashed_uniforms, stream
+from .sample_filter import SampleFilter
 from .view_rendering import ViewRendering
 
 VIEWS = {"reference": 0, "novel": 1}
 """What the views are called, and the number that keys their ray jitter."""
 
 _FINE = 1 << 16  # ray samples of the second pass are numbered from here: the first pass may grow without moving them
-
-
-@dataclass(frozen=True)
-class Draws:
-    """What chance decides about a batch, on the host; a sample's row depends on its number and the seed alone."""
-
-    samples: list[int]
-    z: Float[Tensor, "batch z_dim"]
-    truncation: Float[Tensor, " batch"]
-    conditioning: Camera | None
-    reference: Camera
-    novel: Camera
 
 
 class TeacherSampler:
@@ -51,6 +42,8 @@ class TeacherSampler:
         background: of the student's input: "teacher" leaves what the teacher draws; "random" puts every person in front
             of a plain colour of its own (only for teachers with a matte, whose opacity tells person from background).
         reference_rendering, novel_rendering: how carefully the views are drawn; None: as the teacher draws.
+        filter: which people are taken; None: all.
+        identities: a fixed set of people to show; None: a new one for every sample number.
     """
 
     def __init__(
@@ -63,6 +56,8 @@ class TeacherSampler:
         background: str = "teacher",
         reference_rendering: ViewRendering | None = None,
         novel_rendering: ViewRendering | None = None,
+        filter: SampleFilter | None = None,
+        identities: Identities | None = None,
     ) -> None:
         if background not in ("teacher", "random"):
             raise ValueError(f"background is {background!r}: use teacher or random")
@@ -72,66 +67,67 @@ class TeacherSampler:
                 f"background=random needs a teacher that casts rays at the final resolution onto white; {passport.name!r} has "
                 f"background={passport.background!r}, super_resolution={passport.super_resolution!r}: use background=teacher"
             )
+        if identities is not None and latents.conditioning == "reference":
+            raise ValueError("a fixed set of people can't be conditioned by each sample's own camera: use conditioning=frontal, or a prior")
+        if filter is not None:
+            filter.attach(teacher.passport)
         self.teacher = teacher
         self.cameras = cameras
         self.latents = latents
         self.seed = seed
         self.background = background
         self.rendering = {"reference": reference_rendering or ViewRendering(), "novel": novel_rendering or ViewRendering()}
+        self.filter = filter
+        self.identities = identities
         self.device = torch.device("cpu")
 
     def to(self, device: torch.device) -> "TeacherSampler":
         """Makes its batches on another device; moves the teacher there."""
         if isinstance(self.teacher, torch.nn.Module):
             self.teacher.to(device)
+        if self.filter is not None:
+            self.filter.to(device)
         self.device = device
         return self
 
     def draw(self, samples: Sequence[int]) -> Draws:
-        """The draws of some sample numbers."""
-        reference = self.cameras.reference.draw(self.seed, samples, "camera/reference")
-        return Draws(
-            samples=list(samples),
-            z=self.latents.draw_z(self.seed, samples, self.teacher.z_dim),
-            truncation=self.latents.draw_truncation(self.seed, samples),
-            conditioning=self.latents.draw_conditioning(self.seed, samples, reference),
-            reference=reference,
-            novel=self.cameras.novel.draw(self.seed, samples, "camera/novel"),
-        )
+        """The draws of some sample numbers, of the people whom the filter takes: with one, finding out costs the teacher's work."""
+        if self.identities is not None:
+            return self._draw_identities(self.identities, samples)
+        return self._chances(samples) if self.filter is None else self._accept(self.filter, samples).draws
 
     @torch.no_grad()
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
         """The people of some sample numbers."""
-        return self.show(self.draw(samples))
+        return self._complete(self._choose(samples))
 
     @torch.no_grad()
     def show(self, draws: Draws) -> DistillationBatch:
         """The people of some draws: planes synthesised once, rendered from both cameras."""
-        numbers = torch.tensor(draws.samples, device=self.device)
-        ws = self._truncated_latents(draws)
-        triplane = self.teacher.synthesize(ws)
-        reference = self._look(triplane, ws, numbers, draws.reference, "reference")
-        novel = self._look(triplane, ws, numbers, draws.novel, "novel")
-        return DistillationBatch(numbers, self.input_image(numbers, reference.rendering), triplane, reference, novel)
+        return self._complete(self._imagine(draws))
 
+    @torch.no_grad()
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
-        return self.synthesize(self.draw(samples))
+        return self._choose(samples).triplane
 
     @torch.no_grad()
     def synthesize(self, draws: Draws) -> Triplane:
         """The planes alone of some draws."""
-        return self.teacher.synthesize(self._truncated_latents(draws))
+        return self._imagine(draws).triplane
 
     def with_seed(self, seed: int) -> "TeacherSampler":
         """The same laws with other chances; the teacher is shared."""
         other = copy.copy(self)
         other.seed = seed
+        other.filter = self.filter and self.filter.fresh()
+        other.identities = self.identities and self.identities.fresh()
         return other
 
     def for_scores(self, seed: int) -> "TeacherSampler":
-        """The same laws with other chances, every view drawn as the teacher draws; the teacher is shared."""
+        """The same laws with other chances, every view drawn as the teacher draws, nobody twice; the teacher is shared."""
         other = self.with_seed(seed)
+        other.identities = None
         other.rendering = {name: ViewRendering() for name in VIEWS}
         return other
 
@@ -143,6 +139,61 @@ class TeacherSampler:
             hashed_uniforms(self.seed, numbers, values=renderer.sampling.importance_samples, first_value=_FINE, **key),
         )
 
+    def _chances(self, samples: Sequence[int], people: Sequence[int] | None = None, attempt: int = 0) -> Draws:
+        """The draws of one attempt at some sample numbers; `people`: the numbers that key who is shown."""
+        people = list(samples if people is None else people)
+        reference = self.cameras.reference.draw(self.seed, samples, "camera/reference")
+        return Draws(
+            samples=list(samples),
+            z=self.latents.draw_z(self.seed, people, self.teacher.z_dim, attempt=attempt),
+            truncation=self.latents.draw_truncation(self.seed, people, attempt=attempt),
+            conditioning=self.latents.draw_conditioning(self.seed, people, reference, attempt=attempt),
+            reference=reference,
+            novel=self.cameras.novel.draw(self.seed, samples, "camera/novel"),
+            people=people,
+            attempts=[attempt] * len(people),
+        )
+
+    def _draw_identities(self, identities: Identities, samples: Sequence[int]) -> Draws:
+        """The draws of the people whom these numbers show; a filter judges person i as sample number i would show it."""
+        people = identities.numbers(self.seed, samples)
+
+        def attempt(person: int) -> int:
+            return 0 if self.filter is None else self._accept(self.filter, [person]).draws.attempts[0]
+
+        return Draws.cat([self._chances([n], [i], identities.attempt(i, attempt)) for n, i in zip(samples, people, strict=True)])
+
+    def _choose(self, samples: Sequence[int]) -> Sighting:
+        """The people of some sample numbers; the view by which a filter chose them is drawn already."""
+        if self.filter is not None and self.identities is None:
+            return self._accept(self.filter, samples)
+        return self._imagine(self.draw(samples))
+
+    @torch.no_grad()
+    def _accept(self, filter: SampleFilter, samples: Sequence[int]) -> Sighting:
+        def see(numbers: list[int], attempt: int) -> Sighting:
+            draws = self._chances(numbers, attempt=attempt)
+            return self._with_view(Sighting(draws, *self._synthesize(draws), {}), filter.view)
+
+        return filter.accept(samples, see)
+
+    def _imagine(self, draws: Draws) -> Sighting:
+        """The planes of some draws; those of a fixed set of people are made one by one, and kept."""
+        if self.identities is None:
+            return Sighting(draws, *self._synthesize(draws), {})
+
+        def make(row: int) -> tuple[Tensor, Tensor]:
+            ws, triplane = self._synthesize(draws[row : row + 1])
+            return ws, triplane.planes
+
+        people = draws.people or self.identities.numbers(self.seed, draws.samples)
+        ws, planes = self.identities.recall(people, make, self.device)
+        return Sighting(draws, ws, Triplane(planes, self.teacher.passport.plane_axes, self.teacher.passport.box_size), {})
+
+    def _synthesize(self, draws: Draws) -> tuple[Float[Tensor, "batch layer w_dim"], Triplane]:
+        ws = self._truncated_latents(draws)
+        return ws, self.teacher.synthesize(ws)
+
     def _truncated_latents(self, draws: Draws) -> Float[Tensor, "batch layer w_dim"]:
         conditioning = None if draws.conditioning is None else draws.conditioning.to(self.device)
         ws = self.teacher.map_latents(draws.z.to(self.device), conditioning)
@@ -151,10 +202,26 @@ class TeacherSampler:
         mean = self.teacher.mean_latent()
         return mean + draws.truncation.to(self.device)[:, None, None] * (ws - mean)
 
-    def _look(self, triplane: Triplane, ws: Tensor, numbers: Tensor, camera: Camera, view: str) -> View:
-        camera = camera.to(self.device)
+    def _complete(self, sighting: Sighting) -> DistillationBatch:
+        """Draws the views that are missing."""
+        for view in VIEWS:
+            sighting = self._with_view(sighting, view)
+        numbers, reference = self._numbers(sighting.draws), sighting.views["reference"]
+        return DistillationBatch(
+            numbers, self.input_image(numbers, reference.rendering), sighting.triplane, reference, sighting.views["novel"]
+        )
+
+    def _with_view(self, sighting: Sighting, view: str) -> Sighting:
+        if view in sighting.views:
+            return sighting
+        camera: Camera = getattr(sighting.draws, view).to(self.device)
         renderer = self.rendering[view].apply(self.teacher.renderer)
-        return View(camera, renderer(triplane, camera, ws, self.jitter(numbers, view, renderer)))
+        jitter = self.jitter(self._numbers(sighting.draws), view, renderer)
+        seen = View(camera, renderer(sighting.triplane, camera, sighting.ws, jitter))
+        return dataclasses.replace(sighting, views={**sighting.views, view: seen})
+
+    def _numbers(self, draws: Draws) -> Int64[Tensor, " batch"]:
+        return torch.tensor(draws.samples, device=self.device)
 
     def input_image(self, numbers: Int64[Tensor, " batch"], reference: Rendering) -> Float[Tensor, "batch 3 height width"]:
         """What the student sees of a reference view: in [-1, 1], perhaps on another background."""

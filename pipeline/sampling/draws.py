@@ -1,0 +1,95 @@
+"""What chance decides about a batch, and what has been made of it so far."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.batch import View
+from teachers.rendering.camera import Camera
+from teachers.rendering.triplane import Triplane
+
+Rows = TypeVar("Rows")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What chance decides about a batch, on the host; a sample's row depends on its number and the seed alone.
+
+    Attributes:
+        samples: sample numbers: they key the cameras, the ray jitter and the background.
+        z, truncation, conditioning: who is shown; no conditioning camera: the teacher's frontal one.
+        reference, novel: the cameras.
+        people: the numbers that key z, truncation and conditioning: the sample's own, or its identity's. Empty in draws
+            that were kept elsewhere.
+        attempts: how many attempts at each person a filter rejected before.
+    """
+
+    samples: list[int]
+    z: Float[Tensor, "batch z_dim"]
+    truncation: Float[Tensor, " batch"]
+    conditioning: Camera | None
+    reference: Camera
+    novel: Camera
+    people: list[int] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, rows: slice) -> "Draws":
+        return Draws(*(None if value is None else value[rows] for value in _values(self)))
+
+    @staticmethod
+    def cat(draws: Sequence["Draws"]) -> "Draws":
+        """Batches joined one after another; all of them have a conditioning camera, or none has."""
+        columns = zip(*(_values(one) for one in draws), strict=True)
+        return Draws(*(_joined(column) for column in columns))
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """People of a batch whose planes are made and of whom some views may be drawn already.
+
+    Attributes:
+        draws: what they follow from.
+        ws, triplane: who they are.
+        views: by name, those that are drawn.
+    """
+
+    draws: Draws
+    ws: Float[Tensor, "batch layer w_dim"]
+    triplane: Triplane
+    views: dict[str, View]
+
+
+def with_rows(old: Rows, rows: Sequence[int], new: Rows) -> Rows:
+    """A record of batches with some rows taken from another: tensors, lists, and dataclasses and dictionaries of them."""
+    value: Any = new
+    if isinstance(old, Tensor):
+        return old.index_copy(0, torch.tensor(rows, device=old.device), value)  # type: ignore[return-value]
+    if isinstance(old, list):
+        replaced = dict(zip(rows, value, strict=True))
+        return [replaced.get(row, kept) for row, kept in enumerate(old)]  # type: ignore[return-value]
+    if isinstance(old, dict):
+        return {name: with_rows(kept, rows, value[name]) for name, kept in old.items()}  # type: ignore[return-value]
+    if dataclasses.is_dataclass(old):
+        return type(old)(**{f.name: with_rows(getattr(old, f.name), rows, getattr(value, f.name)) for f in dataclasses.fields(old)})  # type: ignore[return-value]
+    return old
+
+
+def _values(record: Draws) -> list[Any]:
+    return [getattr(record, field.name) for field in dataclasses.fields(record)]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    first = parts[0]
+    if first is None:
+        return None
+    if isinstance(first, Camera):
+        return Camera.cat(list(parts))
+    return torch.cat(list(parts)) if isinstance(first, Tensor) else [value for part in parts for value in part]

@@ -1,0 +1,142 @@
+"""A fixed set of people, always the same bits, from ever new cameras."""
+
+import pytest
+import torch
+
+from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.identities import Identities
+from pipeline.sampling.latents import LatentPrior
+from pipeline.sampling.laws import Fixed, Uniform
+from pipeline.sampling.sample_filter import SampleFilter
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.eg3d.untrained import untrained_teacher
+
+TEACHER = {
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64, "channel_max": 8, "feature_channels": 4,
+    "hidden_channels": 8, "render_resolution": 8, "image_resolution": 8, "super_resolution": "none", "sr_latent": "none",
+    "depth_samples": 4, "importance_samples": 4,
+}  # fmt: skip
+SIZE = 4 * (3 * 4 * 8 * 8 + 4 * 8)
+"""Bytes of one person in single precision: planes, and a w of 8 numbers for each of the 4 layers of a synthesis network for 8x8."""
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return untrained_teacher(TEACHER)
+
+
+def sampler(teacher, identities: Identities | None, **changes) -> TeacherSampler:
+    prior = CameraPrior(
+        yaw_deg=Uniform(low=-40, high=40), pitch_deg=Uniform(low=-20, high=20), pitch_law="elevation", fov_diagonal_deg=Fixed(value=18.83)
+    )
+    latents = LatentPrior(truncation=Uniform(low=0.7, high=1.0))
+    settings = {"teacher": teacher, "cameras": CameraPair(reference=prior, novel=prior), "latents": latents, "seed": 5, **changes}
+    return TeacherSampler(identities=identities, **settings)
+
+
+def counted(draw: TeacherSampler) -> list[int]:
+    """Notes how many people are synthesised, call by call."""
+    calls, synthesize = [], draw._synthesize
+
+    def noted(draws):
+        calls.append(len(draws))
+        return synthesize(draws)
+
+    draw._synthesize = noted
+    return calls
+
+
+def test_every_round_shows_everybody_once_in_an_order_of_its_own():
+    identities = Identities(count=7)
+    rounds = [identities.numbers(3, range(start, start + 7)) for start in (0, 7, 14)]
+    assert all(sorted(people) == list(range(7)) for people in rounds)
+    assert rounds[0] != rounds[1] != rounds[2]
+    assert identities.numbers(3, [9, 2]) == [rounds[1][2], rounds[0][2]]
+    assert Identities(count=7).numbers(4, range(7)) != rounds[0]
+    assert Identities(count=7, shuffled=False).numbers(3, range(5, 10)) == [5, 6, 0, 1, 2]
+
+
+def test_the_same_people_come_again_before_other_cameras(teacher):
+    draw = sampler(teacher, Identities(count=3, shuffled=False))
+    first, second = draw([0, 1, 2]), draw([3, 4, 5])
+    assert torch.equal(first.triplane.planes, second.triplane.planes)
+    assert not torch.isclose(first.reference.camera.cam_to_world[:, 0, 3], second.reference.camera.cam_to_world[:, 0, 3]).any()
+    assert not torch.equal(first.image, second.image)
+
+
+def test_person_i_is_whom_sample_number_i_shows_without_this_mode(teacher):
+    fixed, endless = sampler(teacher, Identities(count=3, shuffled=False)), sampler(teacher, None)
+    assert torch.equal(fixed.draw([4]).z, endless.draw([1]).z)
+    assert torch.equal(fixed.draw([4]).truncation, endless.draw([1]).truncation)
+    assert torch.equal(fixed.draw([4]).novel.label(), endless.draw([4]).novel.label())
+    assert torch.allclose(fixed([1]).image, endless([1]).image, atol=1e-6)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("memory_gb", [0.0, 2.5 * SIZE / 1e9, 1.0])
+def test_what_is_kept_changes_no_bit(teacher, half, memory_gb):
+    numbers = [0, 1, 2, 3, 9, 5, 14, 2]
+    once = sampler(teacher, Identities(count=5, memory_gb=0.0, half=half))(numbers)
+    again = sampler(teacher, Identities(count=5, memory_gb=memory_gb, half=half))
+    again(numbers[::-1])
+    batch = again(numbers)
+    assert torch.equal(batch.triplane.planes, once.triplane.planes)
+    assert torch.equal(batch.image, once.image)
+    split = torch.cat([again(numbers[start : start + 3]).triplane.planes for start in (0, 3, 6)])
+    assert torch.equal(split, once.triplane.planes)
+
+
+def test_half_precision_rounds_planes_and_nothing_else(teacher):
+    whole, half = (sampler(teacher, Identities(count=5, half=flag)) for flag in (False, True))
+    planes = whole([0, 1]).triplane.planes
+    assert torch.equal(half([0, 1]).triplane.planes, planes.half().float())
+    assert torch.equal(half([0, 1]).triplane.planes, planes.half().float())
+    assert not torch.equal(planes, planes.half().float())
+
+
+def test_people_are_made_once_where_they_fit_and_again_where_they_do_not(teacher, caplog):
+    everybody = sampler(teacher, Identities(count=4))
+    calls = counted(everybody)
+    for _ in range(3):
+        everybody(range(4))
+    assert calls == [1] * 4
+    some = sampler(teacher, Identities(count=4, memory_gb=2.5 * SIZE / 1e9, shuffled=False))
+    calls = counted(some)
+    with caplog.at_level("INFO"):
+        some(range(4))
+        some(range(4, 8))
+    assert calls == [1] * (4 + 2)
+    assert "keep 2 of 4 people" in caplog.text
+
+
+def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
+    draw = sampler(teacher, None)
+    probe = SampleFilter(opacity=[None, None])
+    middle = probe.measure(draw(range(6)).novel)["opacity"].median().item()
+    filtered = sampler(teacher, None, filter=SampleFilter(opacity=[middle, None], attempts=20))
+    fixed = sampler(teacher, Identities(count=6, shuffled=False), filter=SampleFilter(opacity=[middle, None], attempts=20))
+    fixed([3, 8])
+    batch = fixed(range(6))
+    assert torch.equal(fixed.draw(range(6)).z, filtered.draw(range(6)).z)
+    assert max(filtered.draw(range(6)).attempts) > 0
+    judged = fixed.filter.counts.judged
+    assert torch.equal(fixed(range(6, 12)).triplane.planes, batch.triplane.planes)
+    assert fixed.filter.counts.judged == judged
+
+
+def test_held_out_people_are_new_ones_and_another_seed_keeps_its_own(teacher):
+    draw = sampler(teacher, Identities(count=2))
+    planes = draw([0, 1]).triplane.planes
+    assert draw.for_scores(9).identities is None
+    other = draw.with_seed(6)
+    assert not torch.isclose(other([0, 1]).triplane.planes, planes).all()
+    assert torch.equal(draw([0, 1]).triplane.planes, planes)
+
+
+def test_settings_that_make_no_sense_are_refused(teacher):
+    with pytest.raises(ValueError, match="at least one person"):
+        Identities(count=0)
+    with pytest.raises(ValueError, match="memory_gb is -1"):
+        Identities(count=1, memory_gb=-1)
+    with pytest.raises(ValueError, match="can't be conditioned by each sample's own camera"):
+        sampler(teacher, Identities(count=2), latents=LatentPrior(conditioning="reference"))
