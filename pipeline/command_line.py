@@ -12,10 +12,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
-VERBS = ("convert", "check", "pretrain", "distill", "lift", "evaluate", "demo")
+VERBS = ("convert", "check", "pretrain", "generate", "distill", "lift", "evaluate", "demo")
 
 PLANNED = {
-    "generate": "Stores a teacher's samples as shards.",
     "stream": "Lifts a camera's pictures live and serves them to a browser.",
     "export": "Writes a lifted face as a mesh, or a network as ONNX.",
 }

@@ -1,12 +1,18 @@
 """Whom a student learns from, as configured: drawn live, or read from shards of a teacher's people."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.build import instantiate
+from pipeline.data.full_shards import FullShards
+from pipeline.data.latent_shards import LatentShards
 from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import PeopleSource
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 
 def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> TeacherSampler:
@@ -21,3 +27,31 @@ def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> TeacherSampler
         reference_rendering=ViewRendering(**sampler["reference_rendering"]),
         novel_rendering=ViewRendering(**sampler["novel_rendering"]),
     )
+
+
+def laws_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides, beside teacher, seed and number, who a sample is and how they are seen; shards remember it.
+
+    Args:
+        config: plain, resolved.
+    """
+    return {"cameras": config["cameras"], "sampler": config["sampler"]}
+
+
+def build_source(config: Mapping[str, Any], sampler: TeacherSampler, *, people: int) -> PeopleSource:
+    """Where a training's people come from: the group `data`.
+
+    Args:
+        config: plain, resolved.
+        sampler: draws them live, and makes what shards leave open.
+        people: how many the training will ask for, from number 0 on; 0: nobody knows.
+
+    Raises:
+        ValueError: the shards are other people's, or too few (see `pipeline.data.shard_errors`).
+    """
+    source: PeopleSource = instantiate(config["data"], sampler=sampler, laws=laws_of(config))
+    if isinstance(source, LatentShards | FullShards):
+        source.people.require(people)
+        if source.people.seed != config["seed"]:
+            log.info("people come from seed %d of the shards; seed %d is for everything else", source.people.seed, config["seed"])
+    return source

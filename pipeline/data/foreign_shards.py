@@ -1,0 +1,145 @@
+"""People from webdataset shards that somebody else wrote: no manifest, so they are streamed through a shuffle buffer."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Literal
+
+import torch
+import webdataset as wds
+from jaxtyping import Int64
+from torch import Tensor
+
+from pipeline.batch import DistillationBatch
+from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.view_rendering import ViewRendering
+from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.rendering import RayJitter
+from teachers.rendering.triplane import Triplane
+
+from .full_shards import batch_of, planes_of
+from .record import VIEW_FIELDS, Fields, Record
+from .shard_errors import CorruptShard, MissingField, ShardError
+
+log = logging.getLogger(__name__)
+
+REQUIRED = tuple(f"{view}.{field}" for view in ("reference", "novel") for field in ("camera.npy", *VIEW_FIELDS))
+"""Beside a picture of each view (`image.png` or `image.npy`), and `planes.npy` or the `z.npy` of this teacher."""
+
+
+class ForeignShards:
+    """A `PeopleSource` over a stream: sample number n is the n-th person of a shuffled, endless stream.
+
+    The order follows from `seed`, `buffer` and the list of shards, so that numbers mean the same after a restart and on every process;
+    to go on at number n, the stream is read up to there without being decoded. Going back starts it again.
+
+    Args:
+        urls: shards: a path, a pattern such as "faces/{000..127}.tar", or a list; anything that webdataset opens.
+        sampler: makes planes, where only z is stored, and backgrounds.
+        laws: not compared: foreign data have none.
+        buffer: people that are shuffled at a time.
+        seed: of the order.
+        on_error: "raise", or "skip": unreadable people are left out, counted and logged.
+    """
+
+    def __init__(
+        self,
+        *,
+        urls: str | list[str],
+        sampler: TeacherSampler,
+        laws: dict[str, Any],
+        buffer: int = 1000,
+        seed: int = 0,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"data.on_error is {on_error!r}: use raise or skip")
+        self.urls, self.buffer, self.seed, self.on_error = urls, buffer, seed, on_error
+        self.sampler = sampler
+        self.skipped: Counter[str] = Counter()
+        self._stream: Iterator[Fields] = iter(())
+        self._position = -1
+
+    @property
+    def rendering(self) -> dict[str, ViewRendering]:
+        """How carefully each view is drawn by the student."""
+        return self.sampler.rendering
+
+    def to(self, device: torch.device) -> "ForeignShards":
+        """Makes its batches on another device; moves the teacher there."""
+        self.sampler.to(device)
+        return self
+
+    def __call__(self, samples: Sequence[int]) -> DistillationBatch:
+        """The people of some sample numbers (ascending)."""
+        return batch_of(self._read(samples), self.sampler)
+
+    def planes(self, samples: Sequence[int]) -> Triplane:
+        """The planes alone of some sample numbers."""
+        return planes_of(self._read(samples), self.sampler)
+
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
+        """Jitter of the student's rays; the pictures had jitter of their own, which nobody knows."""
+        return self.sampler.jitter(numbers, view, renderer)
+
+    def _read(self, samples: Sequence[int]) -> list[Record]:
+        records = [self._at(sample) for sample in samples]
+        for sample, record in zip(samples, records, strict=True):
+            record.number = sample
+        return records
+
+    def _at(self, sample: int) -> Record:
+        if self._position < 0 or sample < self._position:
+            self._stream, self._position = self._people(), 0
+        record = next(islice(self._stream, sample - self._position, None))
+        self._position = sample + 1
+        return record
+
+    def _people(self) -> Iterator[Record]:
+        """Everybody, again and again, each time in another order."""
+        epoch = 0
+        while True:
+            found = 0
+            for fields in self._shuffled(epoch):
+                record = self._record(fields)
+                if record is not None:
+                    found += 1
+                    yield record
+            if not found:
+                raise CorruptShard(
+                    f"{self.urls} holds nobody who can be read ({dict(self.skipped) or 'no records at all'}): check data.urls"
+                )
+            epoch += 1
+
+    def _shuffled(self, epoch: int) -> Iterator[Fields]:
+        shards = wds.SimpleShardList(self.urls)
+        stages = [
+            wds.detshuffle(bufsize=max(1, len(shards)), initial=max(1, len(shards)), seed=self.seed, epoch=epoch - 1),
+            wds.tarfile_to_samples(handler=self._unreadable),
+            wds.detshuffle(bufsize=self.buffer, initial=self.buffer, seed=self.seed, epoch=epoch - 1),
+        ]
+        return iter(wds.DataPipeline(shards, *stages))
+
+    def _record(self, fields: Fields) -> Record | None:
+        where = f"{fields.get('__key__')} of {fields.get('__url__')}"
+        try:
+            record = Record({name: value for name, value in fields.items() if name[0] != "_"}, where, required=REQUIRED, is_foreign=True)
+            for wanted in (("planes.npy", "z.npy"), *((f"{view}.image.png", f"{view}.image.npy") for view in ("reference", "novel"))):
+                if not any(record.has(name) for name in wanted):
+                    raise MissingField(f"{where} has neither {' nor '.join(wanted)}; it has {', '.join(sorted(fields))}")
+            return record
+        except ShardError as error:
+            if not self._unreadable(error):
+                raise
+            return None
+
+    def _unreadable(self, error: Exception) -> bool:
+        """Whether to go on."""
+        if self.on_error == "raise":
+            if isinstance(error, ShardError):
+                return False
+            raise CorruptShard(f"a foreign shard can't be read ({error}): fetch it again, or data.on_error=skip") from error
+        self.skipped[type(error).__name__] += 1
+        log.warning("%s\nleft out; so far: %s", error, dict(self.skipped))
+        return True

@@ -1,0 +1,82 @@
+"""How far a generation is: a bar on a terminal, a line of the log now and then elsewhere."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+
+class GenerationProgress:
+    """People done by all workers together: rate, size, and time left.
+
+    Args:
+        total: people in all.
+        done: people that were there before.
+        log_seconds: without a terminal, how often a line is written.
+    """
+
+    def __init__(self, *, total: int, done: int, log_seconds: float | int = 30.0) -> None:
+        self.total, self.done, self.log_seconds = total, done, float(log_seconds)
+        self.own = 0
+        self._began_with, self._start = done, time.monotonic()
+        self._logged_at = self._start
+        self._bytes = self._bytes_of = 0
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=total, initial=done, desc="generate", unit="person", dynamic_ncols=True)
+
+    def add_people(self, count: int) -> None:
+        """So many more, written by this worker."""
+        self.own += count
+        self.see(self.done + count)
+
+    def add_shard(self, people: int, size: int) -> None:
+        """So many people took so many bytes."""
+        self._bytes_of += people
+        self._bytes += size
+
+    def see(self, done: int) -> None:
+        """What is known to be done by all workers."""
+        self.done = min(done, self.total)
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.n = self.done
+            self._bar.set_postfix_str(self.text())
+        elif now - self._logged_at > self.log_seconds:
+            self._logged_at = now
+            log.info("%d of %d people: %s", self.done, self.total, self.text())
+
+    def text(self) -> str:
+        """Rate of all workers, size so far of the whole, time left."""
+        elapsed = max(time.monotonic() - self._start, 1e-9)
+        rate = (self.done - self._began_with) / elapsed
+        parts = [f"{rate:.1f} people/s"]
+        if self._bytes_of:
+            each = self._bytes / self._bytes_of
+            parts.append(f"{_size(each * self.done)} of {_size(each * self.total)}")
+        if rate > 0:
+            parts.append(f"{_duration((self.total - self.done) / rate)} left")
+        return " · ".join(parts)
+
+    def close(self) -> None:
+        """The last word."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.4g} TB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {left:02d} s" if minutes else f"{left} s"

@@ -1,0 +1,233 @@
+"""One stored person: named fields of bytes in a tar, as webdataset has them, and what becomes of them.
+
+A field is a webdataset extension, so any webdataset reader decodes it. Every person has
+
+* `json`: number, seed, teacher, truncation, and the hashes of the other fields;
+* `z.npy`, `reference.camera.npy`, `novel.camera.npy`, perhaps `conditioning.camera.npy`: cameras are EG3D labels (25 numbers).
+
+Full records add, for each view, `VIEW.image.png` (or `.npy`), `VIEW.features.npy`, `VIEW.depth.npy`, `VIEW.opacity.npy`, where it
+isn't the first three features `VIEW.raw.npy`, and perhaps `planes.npy`. Nothing is pickled, and the same person is the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from pipeline.batch import DistillationBatch, View
+from pipeline.pictures import from_uint8, to_uint8
+from pipeline.sampling.draws import Draws
+from teachers.rendering.camera import Camera
+from teachers.rendering.rendering import Rendering
+
+from .shard_errors import CorruptShard, MissingField, WrongSchema
+
+SCHEMA_VERSION = 1
+
+Fields = dict[str, bytes]
+"""The contents of one person's files, by extension."""
+
+LATENT_FIELDS = ("z.npy", "reference.camera.npy", "novel.camera.npy")
+VIEW_FIELDS = ("features.npy", "depth.npy", "opacity.npy")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How precisely full records keep pictures.
+
+    Attributes:
+        pictures: final images. "uint8" is a PNG, clamped to [-1, 1] and off by 1/255 at most; "float16" is off by 1/4096, "float32" exact.
+        features: feature images (whose first three channels are the raw image) and opacities. Depths are always float32.
+        planes: "none" has the teacher make them again from z; "float16" is off by one part in 2048.
+    """
+
+    pictures: Literal["uint8", "float16", "float32"] = "uint8"
+    features: Literal["float16", "float32"] = "float16"
+    planes: Literal["none", "float16", "float32"] = "none"
+
+    def __post_init__(self) -> None:
+        known = {"pictures": ("uint8", "float16", "float32"), "features": ("float16", "float32"), "planes": ("none", "float16", "float32")}
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"shards.{name} is {getattr(self, name)!r}: use one of {', '.join(values)}")
+
+    def required_fields(self) -> tuple[str, ...]:
+        """What every full record must have."""
+        picture = "image.png" if self.pictures == "uint8" else "image.npy"
+        views = [f"{view}.{field}" for view in ("reference", "novel") for field in (picture, *VIEW_FIELDS)]
+        return (*LATENT_FIELDS, *views, *([] if self.planes == "none" else ["planes.npy"]))
+
+
+def latent_fields(draws: Draws, row: int) -> Fields:
+    """Who a person is and where they are looked at from."""
+    cameras = {"reference": draws.reference, "novel": draws.novel, "conditioning": draws.conditioning}
+    labels = {f"{name}.camera.npy": _npy(camera.label()[row]) for name, camera in cameras.items() if camera is not None}
+    return {"z.npy": _npy(draws.z[row]), **labels}
+
+
+def picture_fields(people: DistillationBatch, row: int, storage: Storage) -> Fields:
+    """What the teacher shows of a person."""
+    fields: Fields = {}
+    for name in ("reference", "novel"):
+        rendering: Rendering = getattr(people, name).rendering
+        if storage.pictures == "uint8":
+            fields[f"{name}.image.png"] = _png(rendering.image[row])
+        else:
+            fields[f"{name}.image.npy"] = _npy(rendering.image[row], storage.pictures)
+        if not torch.equal(rendering.image_raw[row], rendering.feature_image[row, :3]):
+            fields[f"{name}.raw.npy"] = _npy(rendering.image_raw[row], storage.features)
+        fields[f"{name}.features.npy"] = _npy(rendering.feature_image[row], storage.features)
+        fields[f"{name}.depth.npy"] = _npy(rendering.depth[row])
+        fields[f"{name}.opacity.npy"] = _npy(rendering.opacity[row], storage.features)
+    if storage.planes != "none":
+        fields["planes.npy"] = _npy(people.triplane.planes[row], storage.planes)
+    return fields
+
+
+def sealed(fields: Fields, *, number: int, seed: int, teacher: str, truncation: float) -> Fields:
+    """The fields of a person with the `json` that names and hashes them."""
+    facts: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "number": number, "seed": seed, "teacher": teacher, "truncation": truncation}
+    facts["hashes"] = {name: _hash(content) for name, content in fields.items()}
+    facts["seal"] = _hash(_json(facts))
+    return {**fields, "json": _json(facts)}
+
+
+class Record:
+    """One stored person, whole as it was written; fields are decoded when they are asked for.
+
+    Args:
+        fields: as `sealed` made them.
+        where: the place that errors name.
+        required: fields that must be there.
+        is_foreign: written by somebody else: hashes are checked where there are any.
+
+    Raises:
+        CorruptShard: the bytes are not those that were sealed.
+        MissingField: a field that is required, or that was sealed, isn't there.
+        WrongSchema: another version.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, bytes], where: str, *, required: Sequence[str] = LATENT_FIELDS, is_foreign: bool = False
+    ) -> None:
+        self._fields, self.where = fields, where
+        facts = self._facts(is_foreign)
+        missing = [name for name in dict.fromkeys([*required, *facts["hashes"]]) if name not in fields]
+        if missing:
+            raise MissingField(f"{where} has no {', '.join(missing)}; it has {', '.join(sorted(fields))}: write the shard again")
+        for name, expected in facts["hashes"].items():
+            if _hash(fields[name]) != expected:
+                raise CorruptShard(f"{name} of {where} is not what was written (its hash differs): write the shard again")
+        self.number, self.teacher = int(facts.get("number", 0)), str(facts.get("teacher", ""))
+        self.truncation = float(facts.get("truncation", 1.0))
+
+    def _facts(self, is_foreign: bool) -> dict[str, Any]:
+        if "json" not in self._fields:
+            if is_foreign:
+                return {"hashes": {}}
+            raise MissingField(f"{self.where} has no json, which says who it is; it has {', '.join(sorted(self._fields))}")
+        try:
+            facts = dict(json.loads(self._fields["json"]))
+        except (ValueError, TypeError) as error:
+            raise CorruptShard(f"the json of {self.where} can't be read ({error}): write the shard again") from error
+        if is_foreign:
+            return {"hashes": {}, **facts}
+        if facts.get("schema_version") != SCHEMA_VERSION:
+            version = facts.get("schema_version")
+            raise WrongSchema(f"{self.where} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}: generate it again")
+        seal = facts.pop("seal", None)
+        if seal != _hash(_json(facts)):
+            raise CorruptShard(f"the json of {self.where} is not what was written (its seal differs): write the shard again")
+        return facts
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field."""
+        return name in self._fields
+
+    def array(self, name: str) -> Float[Tensor, "*shape"]:
+        """A field in single precision.
+
+        Raises:
+            CorruptShard: it is no array of numbers.
+            MissingField: it isn't there.
+        """
+        if name not in self._fields:
+            raise MissingField(f"{self.where} has no {name}; it has {', '.join(sorted(self._fields))}")
+        try:
+            array = np.lib.format.read_array(io.BytesIO(self._fields[name]), allow_pickle=False)
+            return torch.from_numpy(array.astype(np.float32))
+        except (ValueError, OSError, EOFError, TypeError) as error:
+            raise CorruptShard(f"{name} of {self.where} is no array ({error}): write the shard again") from error
+
+    def image(self, view: str) -> Float[Tensor, "3 height width"]:
+        """The final picture of a view."""
+        name = f"{view}.image.png"
+        if name not in self._fields:
+            return self.array(f"{view}.image.npy")
+        try:
+            return from_uint8(np.asarray(Image.open(io.BytesIO(self._fields[name])).convert("RGB")))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise CorruptShard(f"{name} of {self.where} is no picture ({error}): write the shard again") from error
+
+
+def draws_of(records: Sequence[Record]) -> Draws:
+    """Who some stored people are."""
+    conditioned = all(record.has("conditioning.camera.npy") for record in records)
+    return Draws(
+        samples=[record.number for record in records],
+        z=torch.stack([record.array("z.npy") for record in records]),
+        truncation=torch.tensor([record.truncation for record in records], dtype=torch.float32),
+        conditioning=cameras_of(records, "conditioning") if conditioned else None,
+        reference=cameras_of(records, "reference"),
+        novel=cameras_of(records, "novel"),
+    )
+
+
+def cameras_of(records: Sequence[Record], name: str) -> Camera:
+    """One camera each of some stored people."""
+    return Camera.from_label(torch.stack([record.array(f"{name}.camera.npy") for record in records]))
+
+
+def view_of(records: Sequence[Record], name: str) -> View:
+    """A view of some stored people."""
+    features, depth, opacity = (torch.stack([record.array(f"{name}.{field}") for record in records]) for field in VIEW_FIELDS)
+    raw = f"{name}.raw.npy"
+    image_raw = torch.stack([record.array(raw) if record.has(raw) else features[row, :3] for row, record in enumerate(records)])
+    image = torch.stack([record.image(name) for record in records])
+    return View(cameras_of(records, name), Rendering(image, image_raw, features, depth, opacity))
+
+
+def moved(view: View, device: torch.device) -> View:
+    """A view on a device."""
+    pictures = {f.name: getattr(view.rendering, f.name).to(device, non_blocking=True) for f in dataclasses.fields(Rendering)}
+    return View(view.camera.to(device), Rendering(**pictures))
+
+
+def _npy(values: Tensor, dtype: str = "float32") -> bytes:
+    buffer = io.BytesIO()
+    array = np.ascontiguousarray(values.detach().cpu().numpy().astype(np.dtype(dtype).newbyteorder("<")))
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _png(image: Float[Tensor, "3 height width"]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(to_uint8(image)).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _json(values: Any) -> bytes:
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()

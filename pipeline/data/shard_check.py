@@ -1,0 +1,57 @@
+"""Are the shards of a folder what was written, and whom they claim to be?"""
+
+from collections.abc import Callable, Iterator
+
+from pipeline.sampling.sampler import TeacherSampler
+
+from .manifest import Description, Shard, ShardFolder
+from .record import LATENT_FIELDS, latent_fields
+from .shard_errors import CorruptShard, ShardError
+from .shards import ShardFile, sha256_of
+
+
+def broken_shards(
+    folder: ShardFolder, description: Description, sampler: TeacherSampler, on_shard: Callable[[Shard], None] = lambda shard: None
+) -> Iterator[tuple[int, ShardError]]:
+    """The shards whose bytes differ from their checksum, or whose first person isn't whom the sampler draws for that number.
+
+    Args:
+        folder: of the set.
+        description: as configured.
+        sampler: draws the first person of each shard anew.
+        on_shard: is told each shard that was looked at and is whole.
+    """
+    digest = folder.begin(description)
+    for name in sorted(folder.done()):
+        try:
+            shard, offsets = folder.facts(name)
+            _require_bytes(folder, name, shard, digest)
+            _require_person(folder, name, shard, offsets, sampler)
+        except ShardError as error:
+            yield name, error
+        else:
+            on_shard(shard)
+
+
+def _require_bytes(folder: ShardFolder, name: int, shard: Shard, digest: str) -> None:
+    path = folder.tar(name)
+    if not path.exists():
+        raise CorruptShard(f"{path} is missing")
+    if shard.digest != digest:
+        raise CorruptShard(f"{path} belongs to another set")
+    if (size := path.stat().st_size) != shard.bytes:
+        raise CorruptShard(f"{path} has {size} bytes, {shard.bytes} were written")
+    if sha256_of(path) != shard.sha256:
+        raise CorruptShard(f"{path} is not what was written: its sha256 differs")
+
+
+def _require_person(folder: ShardFolder, name: int, shard: Shard, offsets: list[int], sampler: TeacherSampler) -> None:
+    file = ShardFile(folder.tar(name), offsets)
+    try:
+        stored = file.read(0)
+    finally:
+        file.close()
+    drawn = latent_fields(sampler.draw([shard.first]), 0)
+    different = [field for field in LATENT_FIELDS if stored.get(field) != drawn[field]]
+    if different:
+        raise CorruptShard(f"person {shard.first} of {folder.tar(name)} is not whom the teacher draws: {', '.join(different)} differ")

@@ -1,0 +1,36 @@
+"""A small teacher, its sampler, and folders of its people."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.manifest import ShardFolder
+from pipeline.data.shard_writer import ShardWriter
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.eg3d.untrained import untrained_teacher
+from tests.pipeline.data.small_people import TINY_EG3D, describe, sampler_of
+
+
+@pytest.fixture(scope="session")
+def teacher():
+    return untrained_teacher(TINY_EG3D)
+
+
+@pytest.fixture(scope="session")
+def sampler(teacher) -> TeacherSampler:
+    return sampler_of(teacher)
+
+
+@pytest.fixture
+def write(teacher, sampler, tmp_path) -> Callable[..., Path]:
+    """Writes `shards` shards of four people into a folder; other settings go to the description."""
+
+    def written(name: str = "people", shards: int = 3, batch_size: int = 4, **changes) -> Path:
+        folder = ShardFolder(tmp_path / name)
+        writer = ShardWriter(folder=folder, description=describe(teacher, **changes), sampler=sampler, batch_size=batch_size)
+        assert all(writer.write(shard) for shard in range(shards))
+        folder.merge()
+        return folder.path
+
+    return written

@@ -1,0 +1,120 @@
+"""The verb: what it writes, says and refuses; fleets of workers; and that training doesn't care where people come from."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from pipeline.build import compose, instantiate, to_plain
+from pipeline.data.manifest import ShardFolder
+from pipeline.data.shard_errors import NumberOutsideRange
+from pipeline.generate import asked_for, main
+from pipeline.people import build_sampler, build_source
+from pipeline.sampling.sampler import TeacherSampler
+
+REPOSITORY = Path(__file__).parents[2]
+SMALL = ["teacher=untrained_tiny", "shards.size=4", "count=8", "batch_size=4", "threads=1", "device=cpu"]
+
+
+@pytest.fixture
+def generate(tmp_path):
+    """Runs the verb in this process; returns the folder."""
+
+    def run(*overrides: str) -> Path:
+        config = compose("generate", *SMALL, f"output={tmp_path / 'people'}", *overrides)
+        main(config)
+        return tmp_path / "people"
+
+    return run
+
+
+def fleet(folder: Path, *overrides: str) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1", "JAXTYPING_DISABLE": "1"}
+    command = [sys.executable, "-m", "pipeline.generate", "-m", *SMALL, "count=16", "output=people", *overrides]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def shards(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (folder / "shards").iterdir()}
+
+
+def source(data: str, *overrides: str, people: int = 8):
+    config = compose("distill", "teacher=untrained_tiny", f"data={data}", *overrides)
+    return build_source(to_plain(config), build_sampler(config, instantiate(config.teacher)), people=people)
+
+
+def test_running_again_continues_and_more_people_may_follow(generate, caplog):
+    caplog.set_level("INFO")
+    before = shards(generate())
+    assert "people/s" in caplog.text and "holds 8 people" in caplog.text
+    caplog.clear()
+    after = shards(generate("count=12"))
+    assert "wrote 1 shards" in caplog.text
+    assert before.items() < after.items() and len(after) == 6
+
+
+def test_verifying_says_what_is_broken_and_repairing_writes_it_again(generate, caplog):
+    folder = generate()
+    whole = shards(folder)
+    generate("verify=true")
+    tar = ShardFolder(folder).tar(1)
+    tar.write_bytes(tar.read_bytes()[:-1000])
+    with pytest.raises(SystemExit) as left:
+        generate("verify=true")
+    assert left.value.code == 1 and "000001.tar has" in caplog.text and "repair=true" in caplog.text
+    generate("repair=true")
+    assert shards(folder) == whole
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("count=10", "use first=0 count=12"),
+        ("first=2", "use first=0 count=8"),
+        ("first=1000000000", "are kept for scores"),
+        ("count=0", "at least 1"),
+    ],
+)
+def test_people_that_make_no_whole_shards_or_are_held_out_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        asked_for(compose("generate", *SMALL, wrong))
+
+
+def test_a_folder_of_other_people_is_refused(generate):
+    generate()
+    with pytest.raises(ValueError, match=r"laws\.sampler\.latents\.truncation"):
+        generate("sampler=truncated")
+
+
+def test_live_is_the_sampler_and_shards_have_their_own_seed(generate, caplog):
+    folder = generate("seed=5")
+    assert isinstance(source("live"), TeacherSampler)
+    stored, live = source("latent_shards", f"data.path={folder}", "seed=7"), source("live", "seed=5")
+    assert torch.allclose(stored([0, 5]).image, live([0, 5]).image, atol=1e-5, rtol=0)
+
+
+def test_a_training_that_needs_more_people_than_are_stored_is_refused_at_the_start(generate):
+    folder = generate()
+    with pytest.raises(NumberOutsideRange, match=r"sample number 8 isn't stored; these are: 0 to 7.*data\.repeat=true"):
+        source("latent_shards", f"data.path={folder}", people=9)
+    assert source("latent_shards", f"data.path={folder}", "data.repeat=true", people=9)([9]).samples.tolist() == [1]
+
+
+@pytest.mark.parametrize("fleet", ["joblib", "slurm", "submitit_local"])
+def test_every_fleet_composes(fleet):
+    assert OmegaConf.select(compose("generate", f"fleet={fleet}"), "verb") == "generate"
+
+
+@pytest.mark.parametrize("kind", ["joblib", "submitit_local"])
+def test_a_fleet_on_this_machine_writes_each_shard_once_and_the_same_bytes_as_one_worker(generate, tmp_path, kind):
+    said = fleet(tmp_path, f"fleet={kind}", "worker=range(2)", "output=fleet")
+    alone = generate("count=16")
+    assert shards(tmp_path / "fleet") == shards(alone)
+    assert (tmp_path / "fleet" / "manifest.json").read_bytes() == (alone / "manifest.json").read_bytes()
+    assert kind != "joblib" or "worker 1 wrote" in said
