@@ -43,8 +43,8 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
     """Makes a function of a configuration the Hydra application `trilift NAME`.
 
     The configuration is `conf/NAME.yaml` with the overrides of the command line. Errors of the user (`USER_ERRORS`,
-    missing or misspelt settings) become one line and exit status 2; `TRILIFT_DEBUG=1` shows where they came from. What
-    the function returns is what a sweep optimises. Called with a configuration, the function runs on that, as it is.
+    missing or misspelt settings) become one line and exit status 2; `TRILIFT_DEBUG=1` shows where they came from.
+    Called with a configuration, the function runs on that, as it is.
     """
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[..., Any]:
@@ -73,7 +73,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
 
 
 def _in_its_own_folder(config: DictConfig) -> DictConfig:
-    """In a sweep, each job's `paths.run` is its own numbered folder."""
+    """In Hydra's own multirun, each job's `paths.run` is its own numbered folder."""
     if HydraConfig.get().mode == RunMode.MULTIRUN and OmegaConf.select(config, "paths.run") is not None:
         config.paths.run = HydraConfig.get().runtime.output_dir
     return config

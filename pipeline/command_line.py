@@ -14,6 +14,9 @@ PACKAGE = Path(__file__).resolve().parent
 
 VERBS = ("convert", "check", "pretrain", "generate", "distill", "lift", "evaluate", "demo")
 
+SWEPT = ("pretrain", "distill")
+"""Verbs with runs that are continued: their sweeps are. With `-m` the others run as Hydra runs them."""
+
 PLANNED = {
     "stream": "Lifts a camera's pictures live and serves them to a browser.",
     "export": "Writes a lifted face as a mesh, or a network as ONNX.",
@@ -37,12 +40,12 @@ def run(arguments: list[str]) -> int:
     if name not in VERBS:
         nearest = difflib.get_close_matches(name, [*VERBS, *PLANNED], n=1, cutoff=0.5)
         return _refuse(f"there is no verb {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them"))
-    command = ["pipeline.sweep", name] if is_sweep(rest) else [f"pipeline.{name}"]
+    command = ["pipeline.sweep", name] if name in SWEPT and is_sweep(rest) else [f"pipeline.{name}"]
     os.execve(sys.executable, [sys.executable, "-m", *command, *rest], environment())
 
 
 def is_sweep(arguments: list[str]) -> bool:
-    """Whether a verb is to run many times: `-m`, or a setting `sweep=…`. Questions to Hydra (`--cfg`, `--help`) are no sweep."""
+    """Whether many runs are asked for: by `-m`, or a setting `sweep=…`. Questions to Hydra (`--cfg`, `--help`) are no sweep."""
     flags = {argument for argument in arguments if argument.startswith("-")}
     is_asked = bool(flags & {"-m", "--multirun"}) or any(argument.startswith(("sweep=", "+sweep=")) for argument in arguments)
     return is_asked and flags <= {"-m", "--multirun", "--table"}

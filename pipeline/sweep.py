@@ -131,8 +131,7 @@ class Sweep:
     def cell(self, varied: Sequence[tuple[str, str]], name: str) -> Cell:
         """The run of these values."""
         folder = self.folder / name
-        place = [setting("name", f"{self.folder.name}/{name}")] if "name" in self.master else []
-        place += [setting("paths.run", folder)] if OmegaConf.select(self.master, "paths.run") is not None else []
+        place = (setting("name", f"{self.folder.name}/{name}"), setting("paths.run", folder))
         overrides = (*self.fixed, *(f"{key}={value}" for key, value in varied), *place, "hydra.mode=RUN")
         cell = Cell(self.verb, overrides, tuple(varied), folder)
         try:

@@ -133,3 +133,22 @@ def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet,
     files = {str(file.relative_to(tmp_path / "here")) for file in (tmp_path / "here").rglob("*")}
     assert {"runs/distill/sweep/0/ran", "runs/distill/sweep/1/ran"} <= files
     assert not any("=" in file for file in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module"),
+    [
+        (["distill", "-m", "seed=1,2"], "sweep"),
+        (["distill", "sweep=ablations"], "sweep"),
+        (["pretrain", "--multirun", "seed=1,2", "--table"], "sweep"),
+        (["distill", "seed=1"], "distill"),
+        (["distill", "-m", "seed=1,2", "--cfg", "job"], "distill"),
+        (["distill", "sweep=ablations", "--help"], "distill"),
+        (["generate", "-m", "worker=0,1"], "generate"),
+    ],
+)
+def test_only_trainings_are_swept_by_cells_that_continue(arguments, module, monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda program, command, environment: started.append(command[2:]))
+    command_line.run(arguments)
+    assert started == [[f"pipeline.{module}", *arguments] if module == "sweep" else [f"pipeline.{module}", *arguments[1:]]]

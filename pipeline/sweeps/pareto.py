@@ -55,9 +55,9 @@ def pareto_picture(points: Sequence[Point], *, quality: str, more_is_better: boo
     best = front(points, more_is_better=more_is_better)
     largest = max(point.parameters for point in points)
     for point in sorted(points, key=lambda point: -point.parameters):
-        canvas.disc(point, math.sqrt(point.parameters / largest), FRONT if point in best else BEATEN)
+        canvas.disc(point, _radius(point, largest), FRONT if point in best else BEATEN)
     for number, point in enumerate(points, 1):
-        canvas.label(number, point)
+        canvas.label(number, point, _radius(point, largest))
         canvas.legend(number, point, point in best)
     return canvas.pixels()
 
@@ -87,17 +87,16 @@ class _Canvas:
         self._text((LEFT, TOP - 10), f"{quality} ({'more' if more_is_better else 'less'} is better)", "ls")
         self._text(((LEFT + PLOT_WIDTH) / 2, bottom + 28), "milliseconds of one lift (area: parameters)", "ma")
 
-    def disc(self, point: Point, share: float, colour: str) -> None:
+    def disc(self, point: Point, radius: float, colour: str) -> None:
         x, y = self._x(point.lift_ms), self._y(point.quality)
-        radius = max(SMALLEST_RADIUS, LARGEST_RADIUS * share)
         if point.deviation:
             low, high = self._y(point.quality - point.deviation), self._y(point.quality + point.deviation)
             self._line([(x, low), (x, high)], INK, 1)
         box = [side * OVERSAMPLING for side in (x - radius, y - radius, x + radius, y + radius)]
         self.draw.ellipse(box, fill=colour, outline="white", width=OVERSAMPLING)
 
-    def label(self, number: int, point: Point) -> None:
-        self._text((self._x(point.lift_ms), self._y(point.quality)), str(number), "mm")
+    def label(self, number: int, point: Point, radius: float) -> None:
+        self._text((self._x(point.lift_ms) + radius + 4, self._y(point.quality)), str(number), "lm")
 
     def legend(self, number: int, point: Point, is_front: bool) -> None:
         top = TOP + 34 * (number - 1)
@@ -123,6 +122,10 @@ class _Canvas:
     def _text(self, place: tuple[float, float], text: str, anchor: str, colour: str = INK) -> None:
         font = ImageFont.load_default(12 * OVERSAMPLING)
         self.draw.text((place[0] * OVERSAMPLING, place[1] * OVERSAMPLING), text, fill=colour, font=font, anchor=anchor)
+
+
+def _radius(point: Point, largest: float) -> float:
+    return max(SMALLEST_RADIUS, LARGEST_RADIUS * math.sqrt(point.parameters / largest))
 
 
 def _cut(text: str, length: int) -> str:

@@ -21,8 +21,8 @@ class Choice:
 class Interval:
     """A number between two, both included; its logarithm is uniform if `log`; whole numbers if both ends are."""
 
-    low: float
-    high: float
+    low: float | int
+    high: float | int
     log: bool = False
 
 

@@ -13,7 +13,7 @@ settings = dict(argument.split("=", 1) for argument in sys.argv[1:])
 run = Path(settings["paths.run"])
 assert settings["hydra.mode"] == "RUN" and "=" not in str(run)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
-seed, size, rate = int(settings.get("seed", 0)), int(settings.get("batch_size", 4)), float(settings.get("validation_seed", 0))
+seed, size, rate = int(settings.get("seed", 0)), int(settings.get("batch_size", 4)), float(settings.get("validation_seed", 3))
 print(f"starting with {settings}", flush=True)
 if seed == 3 and (run.parent / "broken").exists():
     sys.exit("Traceback of a bug\nRuntimeError: seed 3 is broken")

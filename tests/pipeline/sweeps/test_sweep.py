@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,6 @@ def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process
 
 @pytest.mark.slow
 def test_processes_of_several_devices_start_the_run_again_and_not_the_sweep(repository, tmp_path):
-    import subprocess
-    import sys
-
     small = [
         *("teacher=toy", "sampler=fast", "loss=[triplane,image]", "batch_size=2", "calibration_samples=2"),
         *("student.image_size=32", "student.backbone_widths=[8,8,8]", "student.dim=16", "student.canonical_blocks=1"),
