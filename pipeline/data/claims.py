@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +32,9 @@ class Claim:
 
     def beat(self) -> None:
         """Says that its holder is at work."""
-        if self.is_held():
-            os.utime(self.path)
+        with suppress(FileNotFoundError):
+            if self.is_held():
+                os.utime(self.path)
 
     def is_held(self) -> bool:
         """False once another worker took this one for dead."""

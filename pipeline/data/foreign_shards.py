@@ -58,7 +58,7 @@ class ForeignShards:
         self.urls, self.buffer, self.seed, self.on_error = urls, buffer, seed, on_error
         self.sampler = sampler
         self.skipped: Counter[str] = Counter()
-        self._stream: Iterator[Fields] = iter(())
+        self._stream: Iterator[Record] = iter(())
         self._position = -1
 
     @property

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -120,7 +121,7 @@ class Manifest:
     def ranges(self) -> list[tuple[int, int]]:
         """The stored numbers as [first, end) without neighbours that touch."""
         found: list[tuple[int, int]] = []
-        for shard in (self.shards[name] for name in sorted(self.shards)):
+        for shard in (self.shards[name] for name in self._names):
             start = found.pop()[0] if found and found[-1][1] == shard.first else shard.first
             found.append((start, shard.first + shard.count))
         return found
@@ -143,7 +144,11 @@ class Manifest:
     def number(self, position: int) -> int:
         """The stored number at a position of the set, counted round and round."""
         name, index = divmod(position % self.count, self.description.shard_size)
-        return sorted(self.shards)[name] * self.description.shard_size + index
+        return self._names[name] * self.description.shard_size + index
+
+    @cached_property
+    def _names(self) -> list[int]:
+        return sorted(self.shards)
 
     def to_json(self) -> bytes:
         """Sorted, so that equal sets have equal manifests."""
@@ -189,7 +194,7 @@ class ShardFolder:
                 ) from None
         finally:
             temporary.unlink()
-        return hashlib.sha256(content).hexdigest()
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def finish(self, name: int, shard: Shard, offsets: list[int]) -> None:
         """Declares a shard whole."""

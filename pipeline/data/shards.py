@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import tarfile
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -46,7 +47,7 @@ def write_records(file: HashingFile, records: Iterable[tuple[int, Fields]]) -> l
 
 
 class ShardFile:
-    """A shard that is open for reading, from any thread.
+    """A shard that is open for reading, from any thread, until nobody holds it.
 
     Args:
         path: the tar.
@@ -60,6 +61,7 @@ class ShardFile:
         self.path, self.offsets = path, offsets
         try:
             self._descriptor = os.open(path, os.O_RDONLY)
+            self._closed = weakref.finalize(self, os.close, self._descriptor)
         except OSError as error:
             raise CorruptShard(
                 f"{path} can't be opened ({error.strerror}): run `trilift generate` again, it writes what is missing"
@@ -87,7 +89,7 @@ class ShardFile:
 
     def close(self) -> None:
         """Gives the file back."""
-        os.close(self._descriptor)
+        self._closed()
 
 
 def sha256_of(path: Path) -> str:
