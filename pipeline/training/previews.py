@@ -87,10 +87,10 @@ class Previews(Callback):
         views = [module.lifter.render(planes, camera.expand(len(people))).image for camera in cameras]
         columns = [people.image, teacher.image, student.image, error.clamp(-1, 1), *depths, *views]
         labels = [*COLUMNS, *(f"{yaw:+.0f}°" for yaw in self.views_deg)]
-        return tile([[_enlarged(column[row]) for column in columns] for row in range(len(people))], column_labels=labels)
+        return tile([[enlarged(column[row]) for column in columns] for row in range(len(people))], column_labels=labels)
 
 
-def _enlarged(picture: Tensor) -> Tensor:
+def enlarged(picture: Tensor) -> Tensor:
     """Small pictures with larger pixels."""
     times = max(1, SMALLEST_CELL // picture.shape[-1])
     return picture.repeat_interleave(times, -1).repeat_interleave(times, -2)

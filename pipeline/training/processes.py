@@ -1,6 +1,7 @@
 """Which of a run's processes this one is, and what all of them agree on."""
 
 import os
+from typing import Any
 
 import torch
 from lightning import Trainer
@@ -32,3 +33,12 @@ def largest_of_all(trainer: Trainer, *values: float) -> list[float]:
     together = trainer.strategy.reduce(torch.tensor(values, device=trainer.strategy.root_device), reduce_op="max")
     assert isinstance(together, Tensor)
     return together.tolist()
+
+
+def gather_from_all(trainer: Trainer, value: Any) -> list[Any]:
+    """What every process has, by rank: the same list in each of them."""
+    if trainer.world_size == 1:
+        return [value]
+    everywhere: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(everywhere, value)
+    return everywhere

@@ -116,9 +116,20 @@ class RunFolder:
         configuration = json.loads(json.dumps(configuration))
         continued = self.config_path.exists()
         if continued:
-            self._require_same(json.loads(self.config_path.read_text()), configuration, tuple(free))
+            self._require_same(self.recorded(), configuration, tuple(free))
         _write_json(self.config_path, configuration)
         return continued
+
+    def recorded(self) -> dict[str, Any]:
+        """The configuration that the run was started with.
+
+        Raises:
+            FileNotFoundError: there is no such run.
+        """
+        if not self.config_path.exists():
+            raise FileNotFoundError(f"there is no run at {self.path}: give its name (name=…) or its folder (paths.run=…)")
+        configuration: dict[str, Any] = json.loads(self.config_path.read_text())
+        return configuration
 
     def _require_same(self, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]) -> None:
         changes = [change for change in differences(before, now) if not _is_below(change[0], free)]
