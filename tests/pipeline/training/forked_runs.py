@@ -4,6 +4,7 @@ It reads one JSON object a line and answers with one: `{"start": [settings], "en
 process id, `{"wait": id}` with the exit status (negative: the signal).
 """
 
+import functools
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import sys
 import traceback
 
 import torch
+from omegaconf import DictConfig
 
 from pipeline import distill
 from pipeline.build import compose
@@ -45,7 +47,13 @@ def poison(samples: set[int]) -> None:
     TeacherSampler.__call__ = poisoned
 
 
-def run(settings: list[str], environment: dict[str, str], output: str) -> int:
+@functools.cache
+def configuration(settings: tuple[str, ...]) -> DictConfig:
+    """Composed once for all processes that are told the same."""
+    return compose("distill", *settings)
+
+
+def run(config: DictConfig, environment: dict[str, str], output: str) -> int:
     log = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(log, stream)
@@ -58,7 +66,7 @@ def run(settings: list[str], environment: dict[str, str], output: str) -> int:
     if "NOTE_SAMPLES" in environment:
         note_samples(environment["NOTE_SAMPLES"] + environment.get("RANK", "0"))
     try:
-        distill.main(compose("distill", *settings))
+        distill.main(config)
     except SystemExit as leaving:
         return int(leaving.code or 0)
     except BaseException:
@@ -75,10 +83,11 @@ def main() -> None:
         if "wait" in command:
             answer = os.waitstatus_to_exitcode(os.waitpid(command["wait"], 0)[1])
         else:
+            config = configuration(tuple(command["start"]))
             answer = os.fork()
             if answer == 0:
                 os.setsid()
-                os._exit(run(command["start"], command["environment"], command["output"]))
+                os._exit(run(config, command["environment"], command["output"]))
         sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
 
