@@ -63,9 +63,12 @@ class RunFolder:
             marked: dict[str, Any] = json.loads((self.path / "status.json").read_text())
         except FileNotFoundError:
             return {}
-        if marked["status"] == "running" and not self._is_held_by_another():
+        if marked["status"] == "running" and not (self._is_mine(marked) or self._is_held_by_another()):
             return {**marked, "status": "unfinished", "reason": "its process was killed"}
         return marked
+
+    def _is_mine(self, marked: dict[str, Any]) -> bool:
+        return self._lock is not None and (marked["process"], marked["host"]) == (os.getpid(), socket.gethostname())
 
     def _is_held_by_another(self) -> bool:
         if self._lock is not None or not (self.path / "lock").exists():

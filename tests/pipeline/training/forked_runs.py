@@ -72,6 +72,9 @@ def run(config: DictConfig, environment: dict[str, str], output: str) -> int:
     except BaseException:
         traceback.print_exc()
         return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
     return 0
 
 

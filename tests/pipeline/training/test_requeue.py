@@ -125,6 +125,7 @@ def test_only_the_first_process_of_a_node_leaves_with_the_status_and_only_the_fi
 def test_lightnings_own_requeueing_is_off_under_srun(run, monkeypatch):
     assert cluster_plugins() == []
     monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
     monkeypatch.setenv("SLURM_JOB_NAME", "train")
     [environment] = cluster_plugins()
     assert isinstance(environment, SLURMEnvironment)
