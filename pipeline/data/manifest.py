@@ -203,7 +203,7 @@ class ShardFolder:
     def done(self) -> set[int]:
         """The shards that are whole."""
         with os.scandir(self.path / "shards") as entries:
-            return {int(entry.name[:6]) for entry in entries if entry.name.endswith(".json") and entry.name[:-5].isdigit()}
+            return {int(entry.name[:-5]) for entry in entries if entry.name.endswith(".json") and entry.name[:-5].isdigit()}
 
     def facts(self, name: int) -> tuple[Shard, list[int]]:
         """What a shard's own file says: its checksum, and where each person begins."""

@@ -12,11 +12,20 @@ from omegaconf import OmegaConf
 from pipeline.build import compose, instantiate, to_plain
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import NumberOutsideRange
+from pipeline.distill import distill
 from pipeline.generate import asked_for, main
 from pipeline.people import build_sampler, build_source
 from pipeline.sampling.sampler import TeacherSampler
+from pipeline.training.resume import SafetensorsCheckpointIO
+from pipeline.training.run_folder import RunFolder
 
 REPOSITORY = Path(__file__).parents[2]
+SMALL_STUDENT = [
+    *("student.image_size=32", "student.backbone_widths=[8,8,8]", "student.dim=16", "student.canonical_blocks=1"),
+    *("student.canonical_widths=[8]", "student.detail_widths=[8,8]", "student.detail_strides=[1,2]", "student.fusion_widths=[8]"),
+    *("student.fusion_dim=16", "student.head_widths=[8]", "batch_size=2", "calibration_samples=2", "trainer.threads=1"),
+    *("callbacks.validation.samples=0", "callbacks.preview.people=0", "callbacks.average.half_life=0", "trainer.max_steps=3"),
+]
 SMALL = ["teacher=untrained_tiny", "shards.size=4", "count=8", "batch_size=4", "threads=1", "device=cpu"]
 
 
@@ -104,6 +113,24 @@ def test_a_training_that_needs_more_people_than_are_stored_is_refused_at_the_sta
     with pytest.raises(NumberOutsideRange, match=r"sample number 8 isn't stored; these are: 0 to 7.*data\.repeat=true"):
         source("latent_shards", f"data.path={folder}", people=9)
     assert source("latent_shards", f"data.path={folder}", "data.repeat=true", people=9)([9]).samples.tolist() == [1]
+
+
+def weights_after(folder: Path, *overrides: str) -> dict[str, torch.Tensor]:
+    """What three steps of a distillation make of the student."""
+    config = compose("distill", "teacher=untrained_tiny", *SMALL_STUDENT, *overrides, f"paths.run={folder}")
+    distill(config, RunFolder(folder))
+    return SafetensorsCheckpointIO().load_checkpoint(folder / "checkpoints" / "last")["state_dict"]
+
+
+def test_training_from_latent_shards_gives_the_weights_of_training_live_and_from_full_shards_nearly(generate, tmp_path):
+    latent = generate().rename(tmp_path / "latent")
+    full = generate("shards=full", "shards.size=4", "shards.pictures=float32", "shards.features=float32", "shards.planes=float32")
+    live = weights_after(tmp_path / "a")
+    stored = weights_after(tmp_path / "b", "data=latent_shards", f"data.path={latent}")
+    exact = weights_after(tmp_path / "c", "data=full_shards", f"data.path={full}")
+    assert live.keys() == stored.keys() == exact.keys()
+    assert all(torch.equal(value, stored[name]) for name, value in live.items())
+    assert all(torch.allclose(value, exact[name], atol=1e-4, rtol=1e-3) for name, value in live.items())
 
 
 @pytest.mark.parametrize("fleet", ["joblib", "slurm", "submitit_local"])

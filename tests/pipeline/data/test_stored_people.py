@@ -217,6 +217,7 @@ def test_nothing_is_unpickled(write):
     _, fields = records(write(), 0)[0]
     evil = io.BytesIO()
     np.save(evil, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    record = Record({**fields, "z.npy": evil.getvalue()}, "here", is_foreign=True)
+    unsealed = {name: value for name, value in fields.items() if name != "json"}
+    record = Record({**unsealed, "z.npy": evil.getvalue()}, "here", is_foreign=True)
     with pytest.raises(CorruptShard, match="Object arrays cannot be loaded"):
         record.array("z.npy")
