@@ -1,12 +1,14 @@
-"""Distil a student from a teacher: people are drawn on the fly, nothing is stored.
+"""Distil a student from a teacher, stage by stage of a plan: people are drawn on the fly, or read from shards.
 
-Run the same command again to continue where it was; SIGTERM or Ctrl-C saves first. The best student so far is
-`student.safetensors` in the run's folder, sheets of pictures are in `previews`, numbers in `metrics`.
+Run the same command again to continue where it was; SIGTERM or Ctrl-C saves first, and the exit status 75 asks a scheduler
+for another attempt. The best student so far (against an adversary: the latest) is `student.safetensors` in the run's folder,
+sheets of pictures are in `previews`, numbers in `metrics`.
 """
 
 import logging
 import os
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,33 @@ from torch.utils.data import DataLoader
 
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.lifter import Lifter, Recipe
-from pipeline.losses.weighted_sum import WeightedSum
-from pipeline.sampling.sampler import TeacherSampler
-from pipeline.sampling.view_rendering import ViewRendering
+from pipeline.people import build_sampler, build_source
+from pipeline.sampling.source import PeopleSource
+from pipeline.training.adversarial_distillation import AdversarialDistillation
+from pipeline.training.adversary import Adversary, AdversarySettings
 from pipeline.training.calibration import calibrate
-from pipeline.training.distillation import Distillation
+from pipeline.training.distillation import STATE_KEY, Distillation
 from pipeline.training.ema import ExponentialAverage
+from pipeline.training.execution import Execution
+from pipeline.training.guards import NonFiniteGuard
 from pipeline.training.held_out import HeldOutScores
+from pipeline.training.plan import StageSettings, TrainingPlan, used_losses
 from pipeline.training.previews import Previews
-from pipeline.training.progress import ProgressBar
-from pipeline.training.resume import SafetensorsCheckpointIO
+from pipeline.training.processes import is_first_process
+from pipeline.training.progress import Deadline, ProgressBar
+from pipeline.training.requeue import Attempt, cluster_plugins
+from pipeline.training.resume import SafetensorsCheckpointIO, read_entry
 from pipeline.training.run_folder import RunFolder
 from pipeline.training.state_keeper import StateKeeper
+from teachers.checkpoint import load_discriminator
+from teachers.passport import Passport
 from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
 FREE_KEYS = (
     *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "max_steps", "max_time", "log_every")),
-    *("logger", "paths", "teacher.path", "imagenet", "callbacks.preview", "callbacks.state"),
+    *("logger", "paths", "stop", "teacher.path", "imagenet", "start_from", "callbacks.preview", "callbacks.state"),
 )
 """What may change without making it another run. (A schedule that ends with `trainer.max_steps` is tied to it all the same.)"""
 
@@ -46,54 +56,95 @@ def main(config: DictConfig) -> float:
     """Trains until `trainer.max_steps`; returns the validation loss."""
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
-    is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
-    with run if is_first else nullcontext():
-        if is_first:
+    with run if is_first_process() else nullcontext():
+        if is_first_process():
             run.record(to_plain(config), free=FREE_KEYS)
-        return distill(config, run)
+        with Attempt(run, **to_plain(config.stop)) as attempt:
+            return distill(config, run, attempt)
 
 
-def distill(config: DictConfig, run: RunFolder) -> float:
-    """Builds everything, starts or continues the run, and returns the validation loss of the last step."""
+def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) -> float:
+    """Goes through the plan from where the run is, phase by phase; returns the validation loss of the last step.
+
+    Each phase has a module and a trainer of its own and begins from the training state on disk, whether the phase before has
+    just ended or the run is continued.
+    """
+    attempt = attempt or Attempt(run)
     torch.manual_seed(config.seed)
     teacher: Teacher = instantiate(config.teacher)
+    plan = build_plan(config)
+    adversary = build_adversary(config, teacher.passport) if plan.is_adversarial else None
     sampler = build_sampler(config, teacher)
-    module = Distillation(
-        lifter=build_lifter(config, teacher),
-        sampler=sampler,
-        losses=WeightedSum({name: instantiate(loss) for name, loss in config.loss.items()}),
-        optimizer=instantiate(config.optimizer),
-        batch_size=config.batch_size,
-        reference_every=config.reference_every,
-        bfloat16=config.trainer.bfloat16,
-        log_every=config.trainer.log_every,
-    )
-    state = run.checkpoint_to_resume()
-    if state is None:
-        prepare(config, module)
-    scores = HeldOutScores(
-        sampler=sampler.for_scores(config.validation_seed),
-        student_path=run.path / "student.safetensors",
-        **to_plain(config.callbacks.validation),
-    )
-    trainer = build_trainer(config, run, build_callbacks(config, run, scores))
-    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
+    run_end = plan.end(config.trainer.max_steps)
+    source = build_source(to_plain(config), sampler, people=max(0, run_end) * config.batch_size)
+    deadline = Deadline(config.trainer.max_time)
+    while True:
+        state = run.checkpoint_to_resume()
+        step = 0 if state is None else int(read_entry(state, STATE_KEY)["step"])
+        module = build_module(config, plan, build_lifter(config, teacher), source, None if plan.at(step).adversarial is None else adversary)
+        if state is None:
+            prepare(config, module)
+        scores = HeldOutScores(
+            sampler=sampler.for_scores(config.validation_seed),
+            student_path=run.path / "student.safetensors",
+            **to_plain(config.callbacks.validation),
+        )
+        end = plan.phase_end(step, config.trainer.max_steps)
+        callbacks = build_callbacks(config, run, scores, attempt)
+        trainer = build_trainer(config, run, callbacks, max_steps=end, max_time=deadline.left, strategy=module.ddp_strategy)
+        try:
+            trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
+        finally:
+            attempt.reached(module.step, run_end)
+        if attempt.signals.heard or deadline.is_over or module.step != end or end == run_end:
+            break
+        log.info("step %d: stage %s is over, %s begins", module.step, module.stage.name, plan.at(module.step).name)
     if trainer.is_global_zero:
         log.info("step %d: validation loss %.4f, best %.4f: %s", module.step, scores.last, scores.best, scores.student_path)
     return scores.last
 
 
-def build_sampler(config: DictConfig, teacher: Teacher) -> TeacherSampler:
-    """Who is drawn, and from where they are looked at."""
-    return TeacherSampler(
-        teacher=teacher,
-        cameras=instantiate(config.cameras),
-        latents=instantiate(config.sampler.latents),
-        seed=config.seed,
-        background=config.sampler.background,
-        reference_rendering=ViewRendering(**to_plain(config.sampler.reference_rendering)),
-        novel_rendering=ViewRendering(**to_plain(config.sampler.novel_rendering)),
-    )
+def build_plan(config: DictConfig) -> TrainingPlan:
+    """The stages, with the losses that they use; the others aren't built, so that their files needn't be there."""
+    stages = {str(name): StageSettings.from_dict(str(name), values) for name, values in to_plain(config.plan.stages).items()}
+    own = {str(name): float(loss.get("weight", 1.0)) for name, loss in config.loss.items()}
+    return TrainingPlan.from_settings(stages, {name: instantiate(config.loss[name]) for name in used_losses(stages, own)}, own)
+
+
+def build_adversary(config: DictConfig, passport: Passport) -> Adversary:
+    """The discriminator that the teacher was trained with, ready to be trained on."""
+    folder = OmegaConf.select(config, "teacher.path")
+    if folder is None:
+        raise ValueError(
+            f"the plan has an adversarial stage, which starts from the teacher's discriminator, and the teacher {passport.name!r} comes from "
+            "no folder that could have one: use teacher=folder teacher.path=DIR, or plan=one_stage"
+        )
+    if config.plan.adversary is None:
+        raise ValueError("the plan has an adversarial stage but no plan.adversary: copy it from conf/plan/two_stage.yaml")
+    settings = AdversarySettings(**to_plain(config.plan.adversary))
+    return Adversary(discriminator=load_discriminator(folder), passport=passport, settings=settings)
+
+
+def build_module(config: DictConfig, plan: TrainingPlan, lifter: Lifter, source: PeopleSource, adversary: Adversary | None) -> Distillation:
+    """What is trained until the phase ends: with an adversary, or without."""
+    settings = config.trainer
+    arguments = {
+        "lifter": lifter,
+        "sampler": source,
+        "plan": plan,
+        "optimizer": instantiate(config.optimizer),
+        "batch_size": config.batch_size,
+        "accumulate": settings.accumulate,
+        "gradient_clip": settings.gradient_clip_val,
+        "execution": Execution(
+            bfloat16=settings.bfloat16,
+            channels_last=settings.channels_last,
+            compile=settings.compile,
+            checkpoints_activations=settings.checkpoints_activations,
+        ),
+        "log_every": settings.log_every,
+    }
+    return Distillation(**arguments) if adversary is None else AdversarialDistillation(adversary=adversary, **arguments)
 
 
 def build_lifter(config: DictConfig, teacher: Teacher) -> Lifter:
@@ -116,34 +167,38 @@ def prepare(config: DictConfig, module: Distillation) -> None:
         calibrate(encoder, module.sampler, samples=config.calibration_samples)
 
 
-def build_callbacks(config: DictConfig, run: RunFolder, scores: HeldOutScores) -> list[Callback]:
-    """In the order in which they act on a step: average, score, show, report, and save what they have done."""
+def build_callbacks(config: DictConfig, run: RunFolder, scores: HeldOutScores, attempt: Attempt) -> list[Callback]:
+    """In the order in which they act on a step: guard, average, score, show, report, and save what they have done."""
     callbacks = config.callbacks
     return [
+        NonFiniteGuard(run.path / "left_out.jsonl", **to_plain(callbacks.guard)),
         *([ExponentialAverage(**to_plain(callbacks.average))] if callbacks.average.half_life else []),
         scores,
         Previews(sampler=scores.sampler, folder=run.path / "previews", **to_plain(callbacks.preview)),
         ProgressBar(every_steps=config.trainer.log_every),
-        StateKeeper(run.last_checkpoint, **to_plain(callbacks.state)),
+        StateKeeper(run.last_checkpoint, signals=attempt.signals, **to_plain(callbacks.state)),
     ]
 
 
-def build_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
-    """Lightning's trainer; several processes share every step through DDP."""
+def build_trainer(
+    config: DictConfig, run: RunFolder, callbacks: list[Callback], *, max_steps: int, max_time: timedelta | None, strategy: str
+) -> Trainer:
+    """Lightning's trainer of one phase; several processes share every step through DDP."""
     settings = config.trainer
+    is_alone = settings.devices == settings.num_nodes == 1
     loggers: list[Logger] = [CSVLogger(run.path, name="metrics"), *(instantiate(node) for node in config.logger.values())]
     return Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.num_nodes,
-        max_steps=settings.max_steps,
+        strategy="auto" if is_alone else strategy,
+        max_steps=max_steps,
         max_epochs=-1,
-        max_time=settings.max_time,
-        gradient_clip_val=settings.gradient_clip_val,
+        max_time=max_time,
         log_every_n_steps=settings.log_every,
         callbacks=callbacks,
         logger=loggers,
-        plugins=[SafetensorsCheckpointIO()],
+        plugins=[SafetensorsCheckpointIO(), *cluster_plugins()],
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,

@@ -1,9 +1,11 @@
 """The SegFormer block: efficient self-attention, then a feed-forward layer with a convolution in it."""
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 
 class SegformerBlock(nn.Module):
@@ -16,10 +18,14 @@ class SegformerBlock(nn.Module):
         heads: attention heads; must divide `dim`.
         mlp_ratio: hidden channels of the feed-forward layer per channel.
         reduction: keys and values are taken from a map that is smaller by this factor per side; 1 = full attention.
+
+    Attributes:
+        checkpoints_activations: in training, only the input is kept; the rest is computed again for the backward pass.
     """
 
     def __init__(self, *, dim: int, heads: int, mlp_ratio: float = 2.0, reduction: int = 1) -> None:
         super().__init__()
+        self.checkpoints_activations = False
         self.attention_norm = nn.LayerNorm(dim)
         self.attention = EfficientSelfAttention(dim=dim, heads=heads, reduction=reduction)
         self.feed_forward_norm = nn.LayerNorm(dim)
@@ -27,6 +33,11 @@ class SegformerBlock(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
         """Features → features of the same shape."""
+        if self.checkpoints_activations and torch.is_grad_enabled():
+            return checkpoint(self._transform, features, use_reentrant=False)
+        return self._transform(features)
+
+    def _transform(self, features: Tensor) -> Tensor:
         height = features.shape[2]
         tokens = to_tokens(features)
         tokens = tokens + self.attention(self.attention_norm(tokens), height)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .eg3d.discriminator import Discriminator
+from .eg3d.teacher import load_discriminator as load_eg3d_discriminator
 from .eg3d.teacher import load_eg3d
 from .passport import Passport
 from .teacher import Teacher
@@ -23,9 +25,7 @@ def load_teacher(path: Path | str) -> Teacher:
         FileNotFoundError: there is no such folder, or a file is missing in it.
         ValueError: it isn't a teacher folder, or of an unknown kind.
     """
-    path = Path(path)
-    if path.parts[:1] == ("bundled",) and not path.exists():
-        path = BUNDLED.joinpath(*path.parts[1:])
+    path = _folder(path)
     if path.is_file():
         hint = f": convert it first, with `trilift convert checkpoint={path} output=DIR`" if path.suffix == ".pkl" else ""
         raise ValueError(f"{path} is a file, a teacher is a folder with a passport.json{hint}")
@@ -35,3 +35,20 @@ def load_teacher(path: Path | str) -> Teacher:
     if kind not in READERS:
         raise ValueError(f"{path} holds a teacher of kind {kind!r}; this trilift reads {', '.join(READERS)}")
     return READERS[kind](path)
+
+
+def load_discriminator(path: Path | str) -> Discriminator:
+    """Reads the discriminator that a teacher was trained with from the teacher's folder (see `load_teacher`).
+
+    Raises:
+        FileNotFoundError: the folder has none.
+        ValueError: a file is damaged.
+    """
+    return load_eg3d_discriminator(_folder(path))
+
+
+def _folder(path: Path | str) -> Path:
+    path = Path(path)
+    if path.parts[:1] == ("bundled",) and not path.exists():
+        return BUNDLED.joinpath(*path.parts[1:])
+    return path

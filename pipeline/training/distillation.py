@@ -1,15 +1,18 @@
 """Stage 1 of LP3D: the student learns to answer one picture with the teacher's planes (sec. 4.2, supp. A2).
 
-Nothing is stored: people come from the sampler, by number. Stage 2, which adds an adversary, is another module.
+Nothing is stored: people come from the sampler, by number. `AdversarialDistillation` goes on from here with an adversary.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
@@ -21,7 +24,9 @@ from teachers.passport import Passport
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
+from .execution import Execution
 from .optimizer import StudentOptimizer
+from .plan import Stage, TrainingPlan
 from .progress import Stopwatch
 
 STATE_KEY = "distillation"
@@ -30,84 +35,117 @@ STATE_KEY = "distillation"
 class Distillation(LightningModule):
     """A student in training. The teacher is held by the sampler, which is no module: it is neither trained nor saved.
 
+    Optimisation is manual in every stage, and only the student's updates are counted: Lightning's `global_step` is `step`.
+
     Args:
-        lifter: encoder (trained) and renderer (frozen in this stage).
+        lifter: encoder (trained) and renderer (frozen in this phase).
         sampler: draws the people, or reads them from shards.
-        losses: what is compared.
-        optimizer: how the encoder learns.
+        plan: what is compared in which step.
+        optimizer: how the student learns.
         batch_size: people per step, of all processes together.
-        reference_every: the view that the student has seen is rendered, too, in every so many-th step (LP3D: 10); the
-            novel view in every step.
-        bfloat16: run the encoder's forward pass in bfloat16; rendering and losses stay in single precision.
+        accumulate: a step's people are lifted in so many parts, one after the other: less memory, the same gradient.
+        gradient_clip: largest norm of the student's gradient; None: it isn't limited.
+        execution: how the encoder is computed.
         log_every: how often the speed is measured and logged.
     """
+
+    keeps_best = True
+    """Whether the student with the best score is kept (an adversary improves what the score doesn't see: then, the last)."""
+
+    ddp_strategy = "ddp"
+    """How Lightning lets several processes train together."""
 
     def __init__(
         self,
         *,
         lifter: Lifter,
         sampler: PeopleSource,
-        losses: WeightedSum,
+        plan: TrainingPlan,
         optimizer: StudentOptimizer,
         batch_size: int,
-        reference_every: int = 10,
-        bfloat16: bool = False,
+        accumulate: int = 1,
+        gradient_clip: float | int | None = None,
+        execution: Execution | None = None,
         log_every: int = 10,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.lifter = lifter
         self.sampler = sampler
-        self.losses = losses
+        self.plan = plan
         self.optimizer_settings = optimizer
         self.batch_size = batch_size
-        self.reference_every = reference_every
-        self.in_bfloat16 = bfloat16
+        self.accumulate = accumulate
+        self.gradient_clip = float("inf") if gradient_clip is None else float(gradient_clip)
+        self.execution = execution or Execution()
+        self.execution.prepare(lifter.encoder)
         self.log_every = log_every
         self.step = 0
         self.stopwatch = Stopwatch()
+        self._logged: dict[str, Tensor | float] = {}
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam over the encoder."""
-        return self.optimizer_settings.build(self.lifter.encoder)
+    @property
+    def stage(self) -> Stage:
+        """The stage of the last update."""
+        return self.plan.at(max(0, self.step - 1))
+
+    @property
+    def losses(self) -> WeightedSum:
+        """The losses of the last update."""
+        return self.stage.losses
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """The student's."""
+        return [self.optimizer_settings.build(self.lifter)]
 
     def on_fit_start(self) -> None:
-        """The teacher follows the student to its device."""
+        """The teacher and the losses follow the student to its device."""
         self.sampler.to(self.device)
+        for stage in self.plan.stages:
+            stage.losses.to(self.device)
         self.stopwatch.device = self.device
 
     def on_train_start(self) -> None:
         """The clock starts when everything is built."""
         self.stopwatch.reset()
 
-    def training_step(self, batch: Any, batch_idx: int) -> Float[Tensor, ""]:
+    def training_step(self, batch: Any, batch_idx: int) -> None:
         """The people of this step's numbers: lift their pictures, compare planes and views."""
+        stage = self.plan.at(self.step)
+        for people, synchronised in self.people():
+            with synchronised:
+                prediction = self.lift(people.image)
+                views = stage.views(self.step) if stage.losses.needs_views else ()
+                loss, parts = self.compare(prediction, self.looks(prediction, people, views), people, stage.losses)
+                self.manual_backward(loss / self.accumulate)
+            self.log_losses(loss, parts, len(people))
+        self.update(self.lightning_optimizers()[0])
+
+    def people(self) -> Iterator[tuple[DistillationBatch, AbstractContextManager[None]]]:
+        """The people of this process in this step, part by part, each with the context of its backward pass."""
         numbers = batch_numbers(self.step, batch_size=self.batch_size, rank=self.global_rank, world_size=self.trainer.world_size)
-        with self.stopwatch.part("teacher"):
-            people = self.sampler(numbers)
-        prediction = self.lift(people.image)
-        loss, parts = self.compare(prediction, people, with_reference=self.step % self.reference_every == 0)
-        self.log("train/loss", loss, batch_size=len(people))
-        self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=len(people))
-        return loss
+        if len(numbers) % self.accumulate:
+            raise ValueError(f"{len(numbers)} people of a process cannot be lifted in {self.accumulate} equal parts: change accumulate")
+        size = len(numbers) // self.accumulate
+        for start in range(0, len(numbers), size):
+            with self.stopwatch.part("teacher"):
+                people = self.sampler(numbers[start : start + size])
+            yield people, self.synchronised(is_last=start + size == len(numbers))
+
+    def synchronised(self, *, is_last: bool) -> AbstractContextManager[None]:
+        """A context for the backward pass of one part of a step: several processes add up their gradients with the last part's."""
+        strategy = self.trainer.strategy
+        if is_last or not isinstance(strategy, ParallelStrategy):
+            return nullcontext()
+        return strategy.block_backward_sync()
 
     def lift(self, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
         """The student's planes, in single precision whatever the encoder computed in."""
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.in_bfloat16):
-            triplane = self.lifter.lift(image)
-        return Triplane(triplane.planes.float(), triplane.axes, triplane.box_size)
+        return self.execution.lift(self.lifter, image)
 
-    def compare(
-        self, prediction: Triplane, people: DistillationBatch, *, with_reference: bool
-    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """The loss, and its unweighted parts (those of the novel view) by name."""
-        parts = self.losses.planes(prediction, people.triplane)
-        if not self.losses.needs_views:
-            return self.losses.total(parts), parts
-        parts |= self.losses.view(self.look(prediction, people, "novel"), people.novel.rendering)
-        loss = self.losses.total(parts)
-        if with_reference:
-            loss = loss + self.losses.total(self.losses.view(self.look(prediction, people, "reference"), people.reference.rendering))
-        return loss, parts
+    def looks(self, prediction: Triplane, people: DistillationBatch, views: tuple[str, ...]) -> dict[str, Rendering]:
+        """What the student's planes look like through the cameras of some views."""
+        return {view: self.look(prediction, people, view) for view in views}
 
     def look(self, triplane: Triplane, people: DistillationBatch, view: str, sampler: PeopleSource | None = None) -> Rendering:
         """What planes look like through the cameras of a view, with the ray jitter that the teacher's picture had.
@@ -119,12 +157,42 @@ class Distillation(LightningModule):
         renderer = sampler.rendering[view].apply(self.lifter.renderer)
         return renderer(triplane, getattr(people, view).camera, None, sampler.jitter(people.samples, view, renderer))
 
-    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        """One update, at the rates of this step; then it counts as done."""
-        self.optimizer_settings.set_rates(optimizer, self.step)
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+    def compare(
+        self, prediction: Triplane, seen: Mapping[str, Rendering], people: DistillationBatch, losses: WeightedSum
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The loss, and its unweighted parts by name: those of planes as they are called, those of views as `name/view`."""
+        parts = losses.planes(prediction, people.triplane)
+        loss = losses.total(parts) if parts else prediction.planes.new_zeros(())
+        for view, rendering in seen.items():
+            of_view = losses.view(rendering, getattr(people, view).rendering)
+            loss = loss + losses.total(of_view) if of_view else loss
+            parts |= {f"{name}/{view}": value for name, value in of_view.items()}
+        return loss, parts
+
+    def log_losses(self, loss: Float[Tensor, ""], parts: Mapping[str, Float[Tensor, ""]], people: int) -> None:
+        """Under `train/`."""
+        self.log("train/loss", loss.detach(), batch_size=people)
+        self.log_values({f"train/{name}": value for name, value in parts.items()})
+
+    def log_values(self, values: Mapping[str, Tensor | float]) -> None:
+        """Logs values with the latest of those that don't come up in every step, which the log would miss."""
+        self._logged |= {name: value.detach() if isinstance(value, Tensor) else value for name, value in values.items()}
+        self.log_dict(self._logged, batch_size=self.batch_size)
+
+    def update(self, optimizer: LightningOptimizer) -> None:
+        """One update of the student at the rates of this step, from the gradients that are there; then the step counts as done."""
+        norm = torch.nn.utils.clip_grad_norm_(self.lifter.parameters(), self.gradient_clip)
+        self.log_values({"train/gradient_norm": norm})
+        self.optimizer_settings.set_rates(optimizer.optimizer, self.step)
+        optimizer.step()
+        optimizer.zero_grad()
         self.step += 1
         self.lifter.step = self.step
+
+    def lightning_optimizers(self) -> list[LightningOptimizer]:
+        """As `configure_optimizers` lists them."""
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]  # type: ignore[list-item]
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Logs how fast it went."""
@@ -142,11 +210,11 @@ class Distillation(LightningModule):
         return self.step * self.batch_size
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Our own counters, and whose people they count."""
+        """Our own counters, the place in the plan, and whose people they count."""
         passport = self.lifter.passport.to_json()
-        checkpoint[STATE_KEY] = {"step": self.step, "samples_seen": self.samples_seen, "passport": passport}
+        checkpoint[STATE_KEY] = {"step": self.step, "samples_seen": self.samples_seen, "stage": self.stage.name, "passport": passport}
 
-    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on with the next sample number, if the teacher is still the same."""
         passport = Passport.from_dict(json.loads(checkpoint[STATE_KEY]["passport"]))
         passport.require_same(self.lifter.passport, mine="the run to be continued", others="the configuration")

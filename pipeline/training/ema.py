@@ -1,4 +1,4 @@
-"""The average of the weights over the last steps: smoother than the last ones, and what is shipped."""
+"""The average of a student's weights over the last steps: smoother than the last ones, and what is shipped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,14 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from .distillation import Distillation
+
 
 class ExponentialAverage(Callback):
-    """Keeps an exponential moving average of a module's trainable parameters.
+    """Keeps an exponential moving average of what is trained of a lifter: the encoder, and in adversarial stages its renderer.
 
-    At the beginning, where an average over many steps would hold mostly the start, it follows faster.
+    At the beginning, where an average over many steps would hold mostly the start, it follows faster. A part that begins to
+    learn later joins with the weights that it has then.
 
     Args:
         half_life: in steps: what is older than this has half of the weight; 0 switches the average off.
@@ -41,7 +44,7 @@ class ExponentialAverage(Callback):
             torch._foreach_lerp_(list(self._average.values()), parameters, 1 - decay)
 
     @contextmanager
-    def applied(self, module: nn.Module) -> Iterator[None]:
+    def applied(self, module: LightningModule) -> Iterator[None]:
         """Inside, the module has the averaged weights; afterwards its own, bit for bit."""
         parameters = dict(_trainable(module))
         own = {name: parameter.data for name, parameter in parameters.items()}
@@ -62,5 +65,6 @@ class ExponentialAverage(Callback):
         self._average, self._steps = dict(state_dict["average"]), state_dict["steps"]
 
 
-def _trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    return ((name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad)
+def _trainable(module: LightningModule) -> Iterator[tuple[str, nn.Parameter]]:
+    assert isinstance(module, Distillation)
+    return ((name, parameter) for name, parameter in module.lifter.named_parameters() if parameter.requires_grad)

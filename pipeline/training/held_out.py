@@ -30,6 +30,9 @@ KEEP_BYTES = 256 * 1024**2
 class HeldOutScores(Callback):
     """Scores the (averaged) student on the same held-out people every so many steps and at the end; keeps the best.
 
+    Each stage of the plan has losses of its own, so its students are compared with each other only. Against an adversary the
+    latest one is kept: the score doesn't see what the adversary improves.
+
     Logged are `validation/loss` (the training loss with both views), `validation/psnr_reference`, `validation/psnr_novel`
     (dB) and `validation/depth` (mean absolute error, world units, novel view).
 
@@ -52,6 +55,7 @@ class HeldOutScores(Callback):
         self.best = math.inf
         self.last = math.inf
         self._scored_step = -1
+        self._scored_stage = ""
         self._kept: dict[int, DistillationBatch] = {}
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -68,11 +72,12 @@ class HeldOutScores(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far, and the last."""
-        return {"best": self.best, "last": self.last, "scored_step": self._scored_step}
+        return {"best": self.best, "last": self.last, "scored_step": self._scored_step, "scored_stage": self._scored_stage}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave."""
-        self.best, self.last, self._scored_step = state_dict["best"], state_dict["last"], state_dict["scored_step"]
+        self.best, self.last = state_dict["best"], state_dict["last"]
+        self._scored_step, self._scored_stage = state_dict["scored_step"], state_dict["scored_stage"]
 
     def _score(self, trainer: Trainer, module: Distillation) -> None:
         if not self.samples:
@@ -81,7 +86,8 @@ class HeldOutScores(Callback):
         with averaged(trainer, module):
             scores = self._scores(trainer, module)
             self.last, self._scored_step = scores["validation/loss"], module.step
-            if self.last < self.best:
+            is_first_of_stage, self._scored_stage = self._scored_stage != module.stage.name, module.stage.name
+            if self.last < self.best or is_first_of_stage or not module.keeps_best:
                 self.best = self.last
                 if trainer.is_global_zero:
                     module.lifter.save(self.student_path)

@@ -6,7 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.lifter import Lifter
 from students.attention import SegformerBlock
+
+FUSED_DEVICES = ("cuda", "cpu", "xpu")
+"""Where torch has a fused Adam."""
 
 
 class StudentOptimizer:
@@ -15,10 +19,12 @@ class StudentOptimizer:
     Args:
         learning_rate: of everything but the transformers; 1e-4 in LP3D.
         transformer_learning_rate: of the transformer blocks; 5e-5 in LP3D.
+        renderer_learning_rate: of decoder and super-resolution, in stages that train them (LP3D names no rate of their own).
         betas: of Adam (not stated by LP3D).
         warmup_steps: the rates rise linearly over these steps.
         total_steps: the rates fall on a half cosine until here; None: they stay.
         final_factor: what they fall to, as a share.
+        fused: one kernel for the whole update, where the device has it; the same but for rounding.
     """
 
     def __init__(
@@ -26,26 +32,36 @@ class StudentOptimizer:
         *,
         learning_rate: float | int = 1e-4,
         transformer_learning_rate: float | int = 5e-5,
+        renderer_learning_rate: float | int = 1e-4,
         betas: tuple[float, float] | list[float] = (0.9, 0.999),
         warmup_steps: int = 0,
         total_steps: int | None = None,
         final_factor: float | int = 0.0,
+        fused: bool = False,
     ) -> None:
-        self.rates = {"transformers": transformer_learning_rate, "others": learning_rate}
+        self.rates = {"transformers": transformer_learning_rate, "others": learning_rate, "renderer": renderer_learning_rate}
         self.betas = (betas[0], betas[1])
         self.warmup_steps, self.total_steps, self.final_factor = warmup_steps, total_steps, final_factor
+        self.fused = fused
 
-    def build(self, encoder: nn.Module) -> torch.optim.Adam:
-        """Adam over the encoder's trainable parameters, in two named groups."""
-        transformers = {
-            id(parameter) for module in encoder.modules() if isinstance(module, SegformerBlock) for parameter in module.parameters()
+    def build(self, lifter: Lifter) -> torch.optim.Adam:
+        """Adam over a lifter, in three named groups.
+
+        The renderer's group is there in every stage, so that the optimiser's state has one form: while the renderer is frozen,
+        it has no gradients and Adam passes it over.
+        """
+        blocks = [module for module in lifter.encoder.modules() if isinstance(module, SegformerBlock)]
+        transformers = {id(parameter) for block in blocks for parameter in block.parameters()}
+        encoder = list(lifter.encoder.parameters())
+        members: dict[str, list[nn.Parameter]] = {
+            "transformers": [parameter for parameter in encoder if id(parameter) in transformers],
+            "others": [parameter for parameter in encoder if id(parameter) not in transformers],
+            "renderer": list(lifter.renderer.parameters()),
         }
-        trainable = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
         groups: list[dict[str, Any]] = [
-            {"name": "transformers", "params": [p for p in trainable if id(p) in transformers], "lr": self.rates["transformers"]},
-            {"name": "others", "params": [p for p in trainable if id(p) not in transformers], "lr": self.rates["others"]},
+            {"name": name, "params": parameters, "lr": self.rates[name]} for name, parameters in members.items() if parameters
         ]
-        return torch.optim.Adam([group for group in groups if group["params"]], betas=self.betas)
+        return torch.optim.Adam(groups, betas=self.betas, fused=True if self.fused and encoder[0].device.type in FUSED_DEVICES else None)
 
     def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Gives every group its rate for the update after `step` others."""

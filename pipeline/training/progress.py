@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -48,6 +49,33 @@ class Stopwatch:
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+class Deadline:
+    """When a process has to stop, whatever it has got done by then.
+
+    Args:
+        max_time: "DD:HH:MM:SS" from now on; None: never.
+    """
+
+    def __init__(self, max_time: str | None) -> None:
+        self._end: float | None = None
+        if max_time is not None:
+            try:
+                days, hours, minutes, seconds = (int(part) for part in max_time.split(":"))
+            except ValueError as error:
+                raise ValueError(f"max_time is {max_time!r}: give days, hours, minutes and seconds as DD:HH:MM:SS") from error
+            self._end = time.monotonic() + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+
+    @property
+    def left(self) -> timedelta | None:
+        """Until then, at least 0; None without an end."""
+        return None if self._end is None else timedelta(seconds=max(0.0, self._end - time.monotonic()))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has passed."""
+        return self.left == timedelta(0)
 
 
 class ProgressBar(Callback):

@@ -97,9 +97,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
 def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
     """The training state in a whole checkpoint folder."""
-    record = json.loads((folder / "state.json").read_text())
-    if record.get("format") != STATE_FORMAT:
-        raise ValueError(f"{folder} has training state format {record.get('format')!r}, this trilift reads {STATE_FORMAT}")
+    record = _read_record(folder)
     device = str(map_location) if isinstance(map_location, str | torch.device) else "cpu"
     loaded: dict[str, Tensor] = {}
 
@@ -115,6 +113,24 @@ def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
         return decode(record["state"], tensor)
     except (KeyError, SafetensorError) as error:
         raise ValueError(f"{folder} is damaged: {error}") from error
+
+
+def read_entry(path: Path, key: str) -> Any:
+    """One entry of the newest whole training state at `path`, one without tensors; None where the state hasn't any."""
+    folder = find_checkpoint(path)
+    entries = {} if folder is None else dict(_read_record(folder)["state"]["$dict"])
+    return decode(entries[key], _no_tensor) if key in entries else None
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    if record.get("format") != STATE_FORMAT:
+        raise ValueError(f"{folder} has training state format {record.get('format')!r}, this trilift reads {STATE_FORMAT}")
+    return record
+
+
+def _no_tensor(name: str) -> Tensor:
+    raise ValueError(f"the entry holds the tensor {name}: read the whole state")
 
 
 def find_checkpoint(path: Path) -> Path | None:

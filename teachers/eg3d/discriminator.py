@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from teachers.passport import Passport
+from teachers.rendering.rendering import Rendering
 from teachers.stylegan.discriminator import Discriminator
 
 
@@ -26,4 +28,41 @@ def discriminator_input(
     return torch.cat(parts, 1)
 
 
-__all__ = ["Discriminator", "discriminator_input"]
+class RenderingInput:
+    """What the discriminator of a teacher is shown of renderings, the teacher's or a student's: always the same of both.
+
+    Args:
+        passport: of the teacher: with a super-resolution the discriminator reads the raw image, too, with a matte the opacity.
+        discriminator: as it came with the teacher.
+
+    Raises:
+        ValueError: the discriminator reads other channels.
+    """
+
+    def __init__(self, passport: Passport, discriminator: Discriminator) -> None:
+        self.has_raw = passport.super_resolution != "none"
+        self.has_matte = passport.background == "matte"
+        self.side = int(discriminator.arguments["resolution"])
+        channels = 3 + 3 * self.has_raw + self.has_matte
+        if channels != discriminator.arguments["image_channels"]:
+            raise ValueError(
+                f"the discriminator reads {discriminator.arguments['image_channels']} channels, pictures of the teacher "
+                f"{passport.name!r} have {channels} (super_resolution={passport.super_resolution!r}, background={passport.background!r}): "
+                "they don't belong together"
+            )
+
+    def __call__(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
+        """Differentiable; views that were rendered smaller than the discriminator's pictures are enlarged."""
+        return discriminator_input(
+            self._enlarged(rendering.image),
+            rendering.image_raw if self.has_raw else None,
+            self._enlarged(rendering.opacity) if self.has_matte else None,
+        )
+
+    def _enlarged(self, picture: Tensor) -> Tensor:
+        if picture.shape[-1] == self.side:
+            return picture
+        return F.interpolate(picture, size=(self.side, self.side), mode="bilinear", align_corners=False)
+
+
+__all__ = ["Discriminator", "RenderingInput", "discriminator_input"]

@@ -131,6 +131,32 @@ def load_eg3d(folder: Path) -> EG3DTeacher:
     return EG3DTeacher(generator, passport)
 
 
+def load_discriminator(folder: Path) -> Discriminator:
+    """Reads the discriminator of a teacher folder, as it was when the teacher's training ended: trainable.
+
+    Raises:
+        FileNotFoundError: the folder has none.
+        ValueError: a file is damaged, or the weights don't fit its discriminator.json.
+    """
+    path, description = folder / "discriminator.safetensors", folder / "discriminator.json"
+    missing = [file.name for file in (path, description) if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"the teacher in {folder} has no discriminator ({' and '.join(missing)} missing), and an adversarial stage starts from it: "
+            "convert a snapshot that has one, or write the teacher anew with `trilift pretrain`"
+        )
+    try:
+        discriminator = Discriminator(**json.loads(description.read_text()))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise ValueError(f"{description} does not describe a discriminator of this version of trilift: {error}") from error
+    state = _read_weights(path)
+    problems = _misfits(discriminator.state_dict(), state)
+    if problems:
+        raise ValueError(f"{path} does not fit its discriminator.json: {problems}")
+    discriminator.load_state_dict(state)
+    return discriminator
+
+
 def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator | None = None, extra: dict[str, str] | None = None) -> None:
     """Writes a teacher folder as a whole: to a temporary name, then renamed into the place of what was there.
 
@@ -138,7 +164,7 @@ def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator |
 
     Args:
         folder: its final name.
-        discriminator: what a student's adversarial stage starts from.
+        discriminator: what a student's adversarial stage starts from; written with what it was constructed with.
         extra: further text files by name (`card.md`, `scores.json`).
     """
     _finish_interrupted_save(folder)
@@ -150,6 +176,7 @@ def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator |
     save_file({name: value.contiguous() for name, value in teacher.generator.state_dict().items()}, writing / "generator.safetensors")
     if discriminator is not None:
         save_file({name: value.contiguous() for name, value in discriminator.state_dict().items()}, writing / "discriminator.safetensors")
+        (writing / "discriminator.json").write_text(json.dumps(discriminator.arguments, indent=2))
     for name, text in (extra or {}).items():
         (writing / name).write_text(text)
     if folder.exists():

@@ -101,7 +101,7 @@ def _generator(config: EG3DConfiguration, state: dict[str, np.ndarray]) -> Gener
 def _discriminator(snapshot: Snapshot) -> tuple[Discriminator | None, dict[str, Any], list[str]]:
     state = snapshot.discriminator_state
     if state is None:
-        return None, {}, ["the snapshot has no discriminator: a student's adversarial stage will start from a fresh one"]
+        return None, {}, ["the snapshot has no discriminator: a student of this teacher can't be trained with an adversary"]
     try:
         arguments = _discriminator_arguments(state, snapshot.discriminator_init_kwargs)
         with torch.device("meta"):

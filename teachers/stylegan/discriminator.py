@@ -1,6 +1,7 @@
 """StyleGAN2's residual discriminator, with the camera label by projection (EG3D sec. 3.5)."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -107,6 +108,9 @@ class Discriminator(nn.Module):
         standardizes_label: an option beyond EG3D: labels are brought to zero mean and unit deviation of the data's
             (`fit_labels`). Raw ones hardly differ from pose to pose, and a short training doesn't learn to tell them apart.
         mapping_rate: factor on the effective learning rate of the label's mapping network.
+
+    Attributes:
+        arguments: what it was constructed with: with these and the weights it can be built again.
     """
 
     label_mean: Tensor
@@ -127,6 +131,18 @@ class Discriminator(nn.Module):
         mapping_rate: float = 0.01,
     ) -> None:
         super().__init__()
+        self.arguments: dict[str, Any] = {
+            "resolution": resolution,
+            "image_channels": image_channels,
+            "label_dim": label_dim,
+            "channel_base": channel_base,
+            "channel_max": channel_max,
+            "num_mapping_layers": num_mapping_layers,
+            "conv_clamp": conv_clamp,
+            "group": group,
+            "standardizes_label": standardizes_label,
+            "mapping_rate": mapping_rate,
+        }
         self.standardizes_label = standardizes_label
         if standardizes_label:
             self.register_buffer("label_mean", torch.zeros(label_dim))
@@ -156,16 +172,20 @@ class Discriminator(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "batch 1"]:
         """One logit per picture; `dtype` is that of the convolutions."""
-        x = image.to(dtype).contiguous(memory_format=torch.channels_last)
-        for r in self.resolutions:
-            x = getattr(self, f"b{r}")(x)
-        x = self.b4(x)
+        x = self.b4(self.activations(image, dtype)[-1])
         if not self.label_dim:
             return x
         if self.standardizes_label and label is not None:
             label = (label - self.label_mean) / self.label_scale
         embedding = self.mapping(None, label)
         return (x * embedding).sum(1, keepdim=True) / math.sqrt(embedding.shape[1])
+
+    def activations(self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32) -> list[Tensor]:
+        """What every residual block answers, from fine to coarse. The label plays no part before the last projection."""
+        activations = [image.to(dtype).contiguous(memory_format=torch.channels_last)]
+        for r in self.resolutions:
+            activations.append(getattr(self, f"b{r}")(activations[-1]))
+        return activations[1:]
 
     def fit_labels(self, labels: Float[Tensor, "picture label_dim"]) -> None:
         """Takes mean and deviation of the training labels over; numbers that hardly vary stay near zero."""

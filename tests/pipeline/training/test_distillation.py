@@ -23,6 +23,7 @@ from pipeline.training.distillation import Distillation
 from pipeline.training.ema import ExponentialAverage
 from pipeline.training.held_out import FIRST_HELD_OUT, HeldOutScores
 from pipeline.training.optimizer import StudentOptimizer
+from pipeline.training.plan import Stage, TrainingPlan
 from pipeline.training.previews import Previews
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.state_keeper import StateKeeper
@@ -68,6 +69,10 @@ def sampler_of(teacher) -> TeacherSampler:
     return TeacherSampler(teacher=teacher, cameras=CameraPair(reference=prior(40.0), novel=prior(30.0)), latents=LatentPrior(), seed=0)
 
 
+def plan_of(losses: dict, reference_every: int = 10) -> TrainingPlan:
+    return TrainingPlan([Stage("reconstruction", 0, None, reference_every, WeightedSum(losses))])
+
+
 def module_of(teacher=None, batch_size: int = 2, **changes) -> Distillation:
     teacher = teacher or toy()
     torch.manual_seed(0)
@@ -77,9 +82,10 @@ def module_of(teacher=None, batch_size: int = 2, **changes) -> Distillation:
         **{
             "lifter": lifter,
             "sampler": sampler_of(teacher),
-            "losses": WeightedSum({"triplane": TriplaneLoss(), "image": ImageLoss(), "depth": DepthLoss()}),
+            "plan": plan_of({"triplane": TriplaneLoss(), "image": ImageLoss(), "depth": DepthLoss()}),
             "optimizer": StudentOptimizer(learning_rate=2e-3, transformer_learning_rate=1e-3),
             "batch_size": batch_size,
+            "gradient_clip": 1.0,
             **changes,
         }
     )
@@ -88,7 +94,7 @@ def module_of(teacher=None, batch_size: int = 2, **changes) -> Distillation:
 def fit(module: Distillation, *callbacks: Callback, max_steps: int = 3, state: Path | None = None) -> Trainer:
     trainer = Trainer(
         accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
-        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False, gradient_clip_val=1.0,
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)
     return trainer
@@ -167,11 +173,16 @@ def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):
     assert first["validation/loss"] == pytest.approx(second["validation/loss"], rel=1e-2)  # depth is a ratio of sums
 
 
+def compare(module: Distillation, prediction, people, views=("novel", "reference")):
+    return module.compare(prediction, module.looks(prediction, people, views), people, module.losses)[0]
+
+
 def test_the_reference_view_counts_every_k_th_step_only():
-    module = module_of()
+    module = module_of(plan=plan_of({"triplane": TriplaneLoss(), "image": ImageLoss()}, reference_every=3))
+    assert [len(module.plan.stages[0].views(step)) for step in range(7)] == [2, 1, 1, 2, 1, 1, 2]
     people = module.sampler([0, 1])
     prediction = module.lift(people.image)
-    without, with_reference = (module.compare(prediction, people, with_reference=flag)[0].item() for flag in (False, True))
+    without, with_reference = (compare(module, prediction, people, views).item() for views in (("novel",), ("novel", "reference")))
     reference = module.losses.view(module.look(prediction, people, "reference"), people.reference.rendering)
     assert with_reference - without == pytest.approx(module.losses.total(reference).item(), rel=1e-4)
 
@@ -179,17 +190,16 @@ def test_the_reference_view_counts_every_k_th_step_only():
 def test_the_teachers_own_planes_have_no_loss(teacher):
     module = module_of(teacher)
     people = module.sampler([3, 4])
-    loss, _ = module.compare(people.triplane, people, with_reference=True)
-    assert loss.item() < 1e-5
+    assert compare(module, people.triplane, people).item() < 1e-5
 
 
 def test_two_ranks_together_have_the_gradient_of_one():
     gradients = []
     for shares in ([[0, 1, 2, 3]], [[0, 2], [1, 3]]):
-        module = module_of(losses=WeightedSum({"triplane": TriplaneLoss(), "image": ImageLoss()}))
+        module = module_of(plan=plan_of({"triplane": TriplaneLoss(), "image": ImageLoss()}))
         for numbers in shares:
             people = module.sampler(numbers)
-            (module.compare(module.lift(people.image), people, with_reference=True)[0] / len(shares)).backward()
+            (compare(module, module.lift(people.image), people) / len(shares)).backward()
         gradients.append(torch.cat([p.grad.flatten() for p in module.lifter.encoder.parameters()]))
     assert torch.allclose(*gradients, atol=1e-5 * gradients[0].abs().max().item())
 
@@ -219,7 +229,8 @@ def test_a_signal_saves_the_step_and_stops_and_the_run_continues_to_the_same_wei
     straight = module_of(teacher)
     fit(straight, ExponentialAverage(), max_steps=5)
     stopped = module_of(teacher)
-    fit(stopped, SignalAfter(1, number), ExponentialAverage(), StateKeeper(tmp_path / "last", every_steps=100), max_steps=5)
+    with pytest.raises(SystemExit):
+        fit(stopped, SignalAfter(1, number), ExponentialAverage(), StateKeeper(tmp_path / "last", every_steps=100), max_steps=5)
     assert stopped.step == 2
     assert "StateKeeper" not in str([signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)])
     continued, watch = module_of(teacher), Watch()
@@ -265,7 +276,7 @@ def test_previews_show_the_same_people_before_and_after(tmp_path):
 
 def test_learning_rates_are_those_of_the_paper_and_follow_the_step():
     module = module_of(optimizer=StudentOptimizer(warmup_steps=10, total_steps=100, final_factor=0.1))
-    optimizer = module.configure_optimizers()
+    [optimizer] = module.configure_optimizers()
     groups = {group["name"]: group for group in optimizer.param_groups}
     assert (groups["others"]["lr"], groups["transformers"]["lr"]) == (1e-4, 5e-5)
     blocks = [m for m in module.lifter.encoder.modules() if type(m).__name__ == "SegformerBlock"]

@@ -86,7 +86,7 @@ def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
     critic = discriminator()
     save_eg3d(tmp_path / "teacher", teacher, critic, {"card.md": "Who made me."})
     assert sorted(path.name for path in (tmp_path / "teacher").iterdir()) == [
-        "card.md", "config.json", "discriminator.safetensors", "generator.safetensors", "passport.json",
+        "card.md", "config.json", "discriminator.json", "discriminator.safetensors", "generator.safetensors", "passport.json",
     ]  # fmt: skip
     again = load_teacher(tmp_path / "teacher")
     assert (again.passport, again.configuration) == (teacher.passport, teacher.configuration)

@@ -1,0 +1,80 @@
+"""One command goes through all the stages of a plan, and can be stopped and continued in any of them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.build import compose
+from pipeline.distill import distill
+from pipeline.lifter import Lifter
+from pipeline.training.resume import SafetensorsCheckpointIO
+from pipeline.training.run_folder import RunFolder
+from teachers.eg3d.discriminator import Discriminator
+from teachers.eg3d.teacher import load_eg3d, save_eg3d
+from teachers.eg3d.untrained import untrained_teacher
+
+TINY_TEACHER = {
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64, "channel_max": 8, "render_resolution": 16,
+    "image_resolution": 16, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4, "importance_samples": 4,
+    "background": "matte",
+}  # fmt: skip
+SMALL = [
+    "teacher=folder",
+    *(f"student.{key}" for key in (
+        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1", "canonical_widths=[8]", "detail_widths=[8,8]",
+        "detail_strides=[1,2]", "fusion_widths=[8]", "fusion_dim=16", "head_widths=[8]",
+    )),
+    "batch_size=2",
+    "calibration_samples=2",
+    "callbacks.validation.every_steps=100",
+    "callbacks.validation.samples=1",
+    "callbacks.preview.people=0",
+    "plan=two_stage",
+    "plan.stages.reconstruction.steps=2",
+    "plan.stages.reconstruction.reference_every=2",
+    "plan.adversary.r1_every=2",
+]  # fmt: skip
+
+
+@pytest.fixture
+def teacher_folder(tmp_path) -> Path:
+    torch.manual_seed(0)
+    critic = Discriminator(resolution=16, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=1)
+    save_eg3d(tmp_path / "teacher", untrained_teacher(TINY_TEACHER), critic)
+    return tmp_path / "teacher"
+
+
+def run(folder: Path, teacher: Path, max_steps: int, *overrides: str) -> dict:
+    config = compose("distill", *SMALL, f"teacher.path={teacher}", f"paths.run={folder}", f"trainer.max_steps={max_steps}", *overrides)
+    distill(config, RunFolder(folder))
+    return SafetensorsCheckpointIO().load_checkpoint(folder / "checkpoints" / "last")
+
+
+def flat(value, path="") -> dict:
+    """Every leaf of a nested state by its path."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else None
+    if items is None:
+        return {path: value}
+    return {key: leaf for name, item in items for key, leaf in flat(item, f"{path}/{name}").items()}
+
+
+def require_equal(first: dict, second: dict) -> None:
+    for part in ("distillation", "state_dict", "optimizer_states", "callbacks"):
+        one, other = flat(first[part]), flat(second[part])
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            same = torch.equal(value, other[name]) if isinstance(value, torch.Tensor) else value == other[name]
+            assert same or "StateKeeper" in name, f"{part}{name}"
+
+
+def test_stopped_before_at_and_after_the_boundary_a_run_ends_with_the_same_state_bit_for_bit(tmp_path, teacher_folder):
+    undisturbed = run(tmp_path / "a", teacher_folder, 5)
+    for stop in (1, 2, 4):
+        assert run(tmp_path / "b", teacher_folder, stop)["distillation"]["step"] == stop
+    require_equal(undisturbed, run(tmp_path / "b", teacher_folder, 5))
+    assert undisturbed["distillation"]["stage"] == "adversarial"
+    assert len(undisturbed["optimizer_states"]) == 2
+    before, after = load_eg3d(teacher_folder), Lifter.load(tmp_path / "a" / "student.safetensors")
+    assert after.step == 5
+    assert not torch.equal(before.renderer.decoder.state_dict()["fc0.weight"], after.renderer.decoder.state_dict()["fc0.weight"])
