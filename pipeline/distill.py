@@ -85,7 +85,7 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
         if state is None:
             prepare(config, module)
         scores = HeldOutScores(
-            sampler=sampler.for_scores(config.validation_seed),
+            sampler=sampler.for_scores(config.validation_seed, cameras=instantiate(config.validation_cameras)),
             student_path=run.path / "student.safetensors",
             **to_plain(config.callbacks.validation),
         )

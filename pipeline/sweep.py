@@ -160,8 +160,8 @@ class Sweep:
         context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks(self.master))
         task = functools.partial(_run, {cell.name: cell for cell in cells})
         launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=self.master)
-        place = setting("hydra.sweep.dir", self.folder)
-        launcher.launch([[*cell.overrides, place, setting("hydra.sweep.subdir", cell.name)] for cell in cells], initial_job_idx=0)
+        common = [setting("hydra.sweep.dir", self.folder), setting("++hydra.job.env_set.WANDB_RUN_GROUP", self.folder.name)]
+        launcher.launch([[*cell.overrides, *common, setting("hydra.sweep.subdir", cell.name)] for cell in cells], initial_job_idx=0)
 
 
 def _run(cells: Mapping[str, Cell], config: DictConfig) -> str:

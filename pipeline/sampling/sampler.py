@@ -124,9 +124,15 @@ class TeacherSampler:
         other.identities = self.identities and self.identities.fresh()
         return other
 
-    def for_scores(self, seed: int) -> "TeacherSampler":
-        """The same laws with other chances, every view drawn as the teacher draws, nobody twice; the teacher is shared."""
+    def for_scores(self, seed: int, *, cameras: CameraPair | None = None) -> "TeacherSampler":
+        """The same laws with other chances, every view drawn as the teacher draws, nobody twice; the teacher is shared.
+
+        Args:
+            seed: of these chances.
+            cameras: where runs are to be compared whose own cameras differ.
+        """
         other = self.with_seed(seed)
+        other.cameras = cameras or self.cameras
         other.identities = None
         other.rendering = {name: ViewRendering() for name in VIEWS}
         return other
