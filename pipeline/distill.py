@@ -7,6 +7,7 @@ sheets of pictures are in `previews`, numbers in `metrics`.
 
 import logging
 import os
+import sys
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.lifter import Lifter, Recipe
 from pipeline.people import build_sampler, build_source
+from pipeline.pictures import write_png
 from pipeline.sampling.source import PeopleSource
 from pipeline.training.adversarial_distillation import AdversarialDistillation
 from pipeline.training.adversary import Adversary, AdversarySettings
@@ -34,6 +36,7 @@ from pipeline.training.plan import StageSettings, TrainingPlan, used_losses
 from pipeline.training.previews import Previews
 from pipeline.training.processes import is_first_process
 from pipeline.training.progress import Deadline, ProgressBar
+from pipeline.training.replay import describe, replay, replay_sheet
 from pipeline.training.requeue import Attempt, cluster_plugins
 from pipeline.training.resume import SafetensorsCheckpointIO, read_entry
 from pipeline.training.run_folder import RunFolder
@@ -46,16 +49,19 @@ log = logging.getLogger(__name__)
 
 FREE_KEYS = (
     *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "max_steps", "max_time", "log_every")),
-    *("logger", "paths", "stop", "teacher.path", "imagenet", "start_from", "callbacks.preview", "callbacks.state"),
+    *("logger", "paths", "stop", "replay", "replay_student", "teacher.path", "imagenet", "start_from"),
+    *("callbacks.preview", "callbacks.guard", "callbacks.state"),
 )
 """What may change without making it another run. (A schedule that ends with `trainer.max_steps` is tied to it all the same.)"""
 
 
 @verb("distill")
 def main(config: DictConfig) -> float:
-    """Trains until `trainer.max_steps`; returns the validation loss."""
+    """Trains until `trainer.max_steps` and returns the validation loss; or shows a sample again and returns its loss."""
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
+    if config.replay is not None:
+        return show_again(run, int(config.replay), config.replay_student)
     with run if is_first_process() else nullcontext():
         if is_first_process():
             run.record(to_plain(config), free=FREE_KEYS)
@@ -78,6 +84,7 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
     run_end = plan.end(config.trainer.max_steps)
     source = build_source(to_plain(config), sampler, people=max(0, run_end) * config.batch_size)
     deadline = Deadline(config.trainer.max_time)
+    guard = NonFiniteGuard(run.path / "nonfinite.jsonl", **to_plain(config.callbacks.guard))
     while True:
         state = run.checkpoint_to_resume()
         step = 0 if state is None else int(read_entry(state, STATE_KEY)["step"])
@@ -90,7 +97,7 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
             **to_plain(config.callbacks.validation),
         )
         end = plan.phase_end(step, config.trainer.max_steps)
-        callbacks = build_callbacks(config, run, scores, attempt)
+        callbacks = build_callbacks(config, run, scores, guard, attempt)
         trainer = build_trainer(config, run, callbacks, max_steps=end, max_time=deadline.left, strategy=module.ddp_strategy)
         try:
             trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
@@ -99,9 +106,40 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
         if attempt.signals.heard or deadline.is_over or module.step != end or end == run_end:
             break
         log.info("step %d: stage %s is over, %s begins", module.step, module.stage.name, plan.at(module.step).name)
+    guard.require_finite()
     if trainer.is_global_zero:
         log.info("step %d: validation loss %.4f, best %.4f: %s", module.step, scores.last, scores.best, scores.student_path)
     return scores.last
+
+
+def show_again(run: RunFolder, number: int, which: str) -> float:
+    """A sample as the run draws it and as its "last" or "best" student answers: a sheet below `replay`, losses printed.
+
+    The configuration is the run's own; the run may be going on meanwhile.
+    """
+    config = OmegaConf.create(run.recorded())
+    teacher: Teacher = instantiate(config.teacher)
+    plan = build_plan(config)
+    step, weights = student_weights(run, which)
+    adversary = build_adversary(config, teacher.passport) if any(name.startswith("adversary.") for name in weights) else None
+    module = build_module(config, plan, build_lifter(config, teacher), build_sampler(config, teacher), adversary)
+    module.load_state_dict(weights, strict=which == "last")
+    again = replay(module, number, step=number // config.batch_size)
+    path = run.path / "replay" / f"sample-{number}-{which}-{step:07d}.png"
+    write_png(path, replay_sheet(again, module.lifter.passport))
+    sys.stdout.write(f"sample {number} before the {which} student, of step {step}\n{describe(again)}\n{path}\n")
+    return again.losses["loss"]
+
+
+def student_weights(run: RunFolder, which: str) -> tuple[int, dict[str, torch.Tensor]]:
+    """Step and weights of a run's "last" student (and its adversary), as it is trained, or of its "best", an average."""
+    if which == "best":
+        lifter = Lifter.load(run.path / "student.safetensors")
+        return lifter.step, {f"lifter.{name}": value for name, value in lifter.state_dict().items()}
+    if which != "last":
+        raise ValueError(f"replay_student is {which!r}: use last or best")
+    state = SafetensorsCheckpointIO().load_checkpoint(run.last_checkpoint)
+    return int(state[STATE_KEY]["step"]), dict(state["state_dict"])
 
 
 def build_plan(config: DictConfig) -> TrainingPlan:
@@ -116,8 +154,8 @@ def build_adversary(config: DictConfig, passport: Passport) -> Adversary:
     folder = OmegaConf.select(config, "teacher.path")
     if folder is None:
         raise ValueError(
-            f"the plan has an adversarial stage, which starts from the teacher's discriminator, and the teacher {passport.name!r} comes from "
-            "no folder that could have one: use teacher=folder teacher.path=DIR, or plan=one_stage"
+            f"the plan has an adversarial stage, which starts from the teacher's discriminator, and the teacher {passport.name!r} comes "
+            "from no folder that could have one: use teacher=folder teacher.path=DIR, or plan=one_stage"
         )
     if config.plan.adversary is None:
         raise ValueError("the plan has an adversarial stage but no plan.adversary: copy it from conf/plan/two_stage.yaml")
@@ -159,7 +197,14 @@ def build_lifter(config: DictConfig, teacher: Teacher) -> Lifter:
 
 
 def prepare(config: DictConfig, module: Distillation) -> None:
-    """What a new run starts from, and a continued one has in its weights: ImageNet features, the planes' statistics."""
+    """What a new run starts from, and a continued one has in its weights.
+
+    That is another student, or ImageNet's features and the statistics of the teacher's planes.
+    """
+    if config.start_from is not None:
+        fresh = module.lifter.start_from(Path(config.start_from), other_teacher=config.start_from_other_teacher)
+        log.info("starting from %s%s", config.start_from, f"; fresh are {', '.join(fresh)}" if fresh else "")
+        return
     encoder: Any = module.lifter.encoder
     if config.imagenet is not None:
         encoder.load_imagenet(Path(config.imagenet))
@@ -167,11 +212,11 @@ def prepare(config: DictConfig, module: Distillation) -> None:
         calibrate(encoder, module.sampler, samples=config.calibration_samples)
 
 
-def build_callbacks(config: DictConfig, run: RunFolder, scores: HeldOutScores, attempt: Attempt) -> list[Callback]:
+def build_callbacks(config: DictConfig, run: RunFolder, scores: HeldOutScores, guard: NonFiniteGuard, attempt: Attempt) -> list[Callback]:
     """In the order in which they act on a step: guard, average, score, show, report, and save what they have done."""
     callbacks = config.callbacks
     return [
-        NonFiniteGuard(run.path / "left_out.jsonl", **to_plain(callbacks.guard)),
+        guard,
         *([ExponentialAverage(**to_plain(callbacks.average))] if callbacks.average.half_life else []),
         scores,
         Previews(sampler=scores.sampler, folder=run.path / "previews", **to_plain(callbacks.preview)),
