@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.build import instantiate
 from pipeline.data.full_shards import FullShards
 from pipeline.data.latent_shards import LatentShards
+from pipeline.sampling.identities import Identities
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.source import PeopleSource
 from pipeline.sampling.view_rendering import ViewRendering
@@ -26,6 +27,8 @@ def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> TeacherSampler
         background=sampler["background"],
         reference_rendering=ViewRendering(**sampler["reference_rendering"]),
         novel_rendering=ViewRendering(**sampler["novel_rendering"]),
+        filter=instantiate(sampler["filter"]) if sampler["filter"] else None,
+        identities=Identities(count=sampler["identities"], **sampler["identity_cache"]) if sampler["identities"] else None,
     )
 
 
