@@ -232,7 +232,7 @@ def test_a_signal_saves_the_step_and_stops_and_the_run_continues_to_the_same_wei
     with pytest.raises(SystemExit):
         fit(stopped, SignalAfter(1, number), ExponentialAverage(), StateKeeper(tmp_path / "last", every_steps=100), max_steps=5)
     assert stopped.step == 2
-    assert "StateKeeper" not in str([signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)])
+    assert "StopSignals" not in str([signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)])
     continued, watch = module_of(teacher), Watch()
     fit(continued, watch, ExponentialAverage(), max_steps=5, state=tmp_path / "last")
     assert watch.samples == [4, 5, 6, 7, 8, 9]

@@ -43,16 +43,16 @@ def kill_at_random(run, settings: list[str], chance: random.Random) -> int:
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_random_kills_in_a_row_leave_no_trace_in_the_weights(new_run, kills):
     settings = [
-        f"trainer.max_steps={8 * kills}",
+        f"trainer.max_steps={7 * kills}",
         "callbacks.validation.samples=2",
         "callbacks.validation.every_steps=7",
         "callbacks.average.half_life=5",
     ]
-    undisturbed = new_run("undisturbed").finish(*settings)
+    undisturbed = new_run("undisturbed").finish(*settings, "callbacks.state.every_steps=1000")
     victim, chance = new_run("victim"), random.Random(kills)
     ends = [kill_at_random(victim, settings, chance) for _ in range(kills)]
     assert ends == [-signal.SIGKILL] * kills
-    assert 0 < victim.step < 8 * kills
+    assert 0 < victim.step < 7 * kills
     victim.finish(*settings)
     assert victim.status["status"] == "finished"
     assert_same(undisturbed.state, victim.state)
