@@ -25,7 +25,7 @@ from pipeline.people import build_sampler, build_source
 from pipeline.pictures import write_png
 from pipeline.sampling.source import PeopleSource
 from pipeline.training.adversarial_distillation import AdversarialDistillation
-from pipeline.training.adversary import Adversary, AdversarySettings
+from pipeline.training.adversary import Adversary
 from pipeline.training.calibration import calibrate
 from pipeline.training.distillation import STATE_KEY, Distillation
 from pipeline.training.ema import ExponentialAverage
@@ -99,6 +99,8 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
         end = plan.phase_end(step, config.trainer.max_steps)
         callbacks = build_callbacks(config, run, scores, guard, attempt)
         trainer = build_trainer(config, run, callbacks, max_steps=end, max_time=deadline.left, strategy=module.ddp_strategy)
+        if adversary is not None:
+            adversary.require_groups(config.batch_size // trainer.world_size // config.trainer.accumulate)
         try:
             trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
         finally:
@@ -159,8 +161,7 @@ def build_adversary(config: DictConfig, passport: Passport) -> Adversary:
         )
     if config.plan.adversary is None:
         raise ValueError("the plan has an adversarial stage but no plan.adversary: copy it from conf/plan/two_stage.yaml")
-    settings = AdversarySettings(**to_plain(config.plan.adversary))
-    return Adversary(discriminator=load_discriminator(folder), passport=passport, settings=settings)
+    return Adversary(discriminator=load_discriminator(folder), passport=passport, settings=instantiate(config.plan.adversary))
 
 
 def build_module(config: DictConfig, plan: TrainingPlan, lifter: Lifter, source: PeopleSource, adversary: Adversary | None) -> Distillation:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -111,6 +112,37 @@ class Lifter(nn.Module):
     def render(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None = None) -> Rendering:
         """One picture per row of triplane and camera; without jitter the same one every time."""
         return self.renderer(triplane, camera, None, jitter)
+
+    def start_from(self, path: Path, *, other_teacher: bool = False) -> list[str]:
+        """Takes over the weights of a student that has been trained before.
+
+        Args:
+            path: its file.
+            other_teacher: it may be another teacher's (LP3D's cats start from its faces): then the encoder alone is taken over, and
+                of it what has the same name and shape; the renderer stays that of the teacher here.
+
+        Returns:
+            the names of the encoder's weights that stay fresh.
+
+        Raises:
+            ValueError: it is another teacher's, or of another architecture, and that wasn't asked for; or nothing of it fits.
+        """
+        other = Lifter.load(path)
+        if not other_teacher:
+            self.passport.require_same(other.passport, mine="the configuration", others=str(path))
+        source = other.encoder.state_dict() if other_teacher else other.state_dict()
+        target = self.encoder.state_dict() if other_teacher else self.state_dict()
+        fitting = {name: value for name, value in source.items() if name in target and value.shape == target[name].shape}
+        fresh = sorted(set(target) - set(fitting))
+        if not fitting or (fresh and not other_teacher):
+            raise ValueError(
+                f"{len(fresh)} of {len(target)} weights of this student are not in {path} or of another shape there ({', '.join(fresh[:3])}): "
+                "it is a student of another architecture, take the same student="
+            )
+        with torch.no_grad():
+            for name, value in fitting.items():
+                target[name].copy_(value)
+        return fresh
 
     def save(self, path: Path) -> None:
         """Writes one .safetensors file; whoever reads it sees the old one or the whole new one."""

@@ -99,7 +99,7 @@ class TrainingPlan:
         stages: the first begins with step 0, each other one where the one before ends; the last may be without end.
 
     Raises:
-        ValueError: a gap, or a stage without adversary after one with it.
+        ValueError: a gap, a stage without adversary after one with it, or a loss that would need an adversary in one without.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -109,6 +109,12 @@ class TrainingPlan:
         kinds = [stage.adversarial is not None for stage in stages]
         if kinds != sorted(kinds):
             raise ValueError("after a stage with an adversary only such stages may follow: the student's renderer has changed by then")
+        for stage in stages:
+            if stage.adversarial is None and stage.losses.needs_discriminator:
+                raise ValueError(
+                    f"stage {stage.name!r} of the plan has a loss that looks through the discriminator, and no adversary: give that loss "
+                    f"the weight 0 in plan.stages.{stage.name}.weights"
+                )
         self.stages = tuple(stages)
 
     @classmethod

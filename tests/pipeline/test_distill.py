@@ -125,25 +125,27 @@ def test_the_students_planes_are_those_of_its_teacher():
 
 def test_the_published_runs_have_the_published_sizes():
     config = to_plain(compose("distill", "experiment=lp3d_ffhq", "teacher.path=x"))
-    assert (config["batch_size"], config["reference_every"], config["student"]["image_size"], config["trainer"]["max_steps"]) == (
-        32,
-        10,
-        512,
-        30_000,
-    )
+    assert (config["batch_size"], config["student"]["image_size"], config["trainer"]["max_steps"]) == (32, 512, 250_000)
     assert (config["optimizer"]["learning_rate"], config["optimizer"]["transformer_learning_rate"]) == (1e-4, 5e-5)
-    assert set(config["loss"]) == {"triplane", "image", "feature", "depth"}
-    cats = to_plain(compose("distill", "experiment=lp3d_afhq", "teacher.path=x"))
+    cats = to_plain(compose("distill", "experiment=lp3d_afhq", "teacher.path=x", "start_from=y"))
     assert cats["cameras"]["reference"]["roll_deg"]["deviation"] == 6.0
-    other = {"cameras": 0, "validation_cameras": 0, "name": 0, "paths": 0}
-    assert {**cats, **other} == {**config, **other}
+    assert (cats["start_from_other_teacher"], cats["trainer"]["max_steps"] * 2 * cats["batch_size"]) == (True, 5_000_000)
+    for plain, identity in ((config, 1.0), (cats, 0.0)):
+        first, second, third = plain["plan"]["stages"].values()
+        assert [stage["steps"] for stage in (first, second, third)] == [30_000, 7_500, None]
+        assert [stage["reference_every"] for stage in (first, second, third)] == [10, 2, 1]
+        assert (first["adversarial"], second["adversarial"]) == (None, {"reference": 0.1, "novel": 0.025})
+        assert third["adversarial"] == second["adversarial"] and third["weights"] == second["weights"]
+        assert {second["weights"][name] for name in ("image", "perceptual")} == {1.0}
+        assert [second["weights"][name] for name in ("triplane", "feature", "identity")] == [0.01, 0.0, identity]
 
 
 @pytest.mark.slow
 def test_the_published_run_makes_a_step_of_a_reduced_batch_with_random_weights(tmp_path):
     reduced = ["trainer=cpu", "trainer.max_steps=1", "batch_size=1", "callbacks.average.half_life=0"]
+    no_files = ["plan=one_stage", "loss=[triplane,image,feature]"]
     nothing_shown = ["callbacks.validation.samples=0", "callbacks.preview.people=0"]
-    config = compose("distill", "experiment=lp3d_ffhq", "teacher=untrained", *reduced, *nothing_shown, f"paths.run={tmp_path}")
+    config = compose("distill", "experiment=lp3d_ffhq", "teacher=untrained", *no_files, *reduced, *nothing_shown, f"paths.run={tmp_path}")
     distill(config, RunFolder(tmp_path))
     state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "checkpoints" / "last")
     assert state["distillation"]["step"] == 1
