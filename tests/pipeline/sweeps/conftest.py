@@ -10,6 +10,9 @@ import pytest
 
 STUB = Path(__file__).parent / "stub_verb.py"
 
+PATIENCE = 1000
+"""Seconds; pytest's own limit comes first."""
+
 SITE = f"""
 import sys
 import pipeline.verb_process
@@ -42,7 +45,7 @@ class SweepProcess:
 
     def run(self, *settings: str, status: int = 0) -> str:
         process = self.start(*settings)
-        output, _ = process.communicate(timeout=280)
+        output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == status, output
         return output
 
@@ -59,7 +62,7 @@ def sweep_process(tmp_path, repository) -> Iterator[SweepProcess]:
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool]], None]:
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.02)

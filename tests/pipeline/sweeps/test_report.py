@@ -56,7 +56,7 @@ def test_the_tables_say_the_numbers_what_failed_and_what_is_left(outcome):
 
 
 def point(title: str, quality: float, lift_ms: float, parameters: float) -> Point:
-    return Point(title, quality, None, lift_ms, parameters)
+    return Point(title, float(quality), None, float(lift_ms), float(parameters))
 
 
 def test_the_front_is_what_nothing_beats_in_all_of_quality_time_and_size():
