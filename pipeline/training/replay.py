@@ -58,7 +58,7 @@ def replay(module: Distillation, number: int, *, step: int, views: tuple[str, ..
         # Not backward(), for which DDP would wait for the other processes.
         gradients = torch.autograd.grad(loss, [p for p in module.lifter.parameters() if p.requires_grad], allow_unused=True)
     norm = torch.nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
-    losses = {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
+    losses = {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
     return Replay(people, seen, losses, float(norm))
 
 

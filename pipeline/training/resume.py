@@ -62,16 +62,27 @@ class SafetensorsCheckpointIO(CheckpointIO):
         _swap(writing, target)
 
     def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Reads the newest whole checkpoint at `path` (on the CPU unless `map_location` is a device).
+        """Reads the newest whole checkpoint at `path` (on the CPU unless `map_location` is a device), also while a run replaces it.
 
         Raises:
             FileNotFoundError: nothing whole is there.
             ValueError: the folder is not of this format.
         """
-        folder = find_checkpoint(Path(path))
-        if folder is None:
-            raise FileNotFoundError(f"no whole training state at {path}: expected a folder with state.json and every part that it names")
-        return read_state(folder, map_location)
+        while True:
+            folder = find_checkpoint(Path(path)) or find_checkpoint(Path(path))  # once more, if the first look fell between two renames
+            if folder is None:
+                raise FileNotFoundError(
+                    f"no whole training state at {path}: expected a folder with state.json and every part that it names"
+                )
+            before = _identity(folder)
+            try:
+                state = read_state(folder, map_location)
+            except (OSError, ValueError):
+                if before is not None and _identity(folder) == before:
+                    raise
+            else:
+                if _identity(folder) == before:
+                    return state
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Removes the folder and what an interrupted save may have left beside it."""
@@ -139,6 +150,15 @@ def find_checkpoint(path: Path) -> Path | None:
         if _is_whole(folder):
             return folder
     return None
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Changes when the folder is replaced by another."""
+    try:
+        found = (folder / "state.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _is_whole(folder: Path) -> bool:

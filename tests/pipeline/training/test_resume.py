@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
 
-def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(tmp_path):
+def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint_and_can_be_read_before(tmp_path):
     script = (
         "import sys, torch; from pipeline.training.resume import SafetensorsCheckpointIO\n"
         "io, step = SafetensorsCheckpointIO(part_bytes=20_000), 0\n"
@@ -146,7 +146,10 @@ def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(tmp_path):
         deadline = time.monotonic() + 60
         while find_checkpoint(tmp_path / "last") is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.2)
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:  # whoever reads meanwhile gets one state, not half of two
+            state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
+            assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
         process.kill()
         process.wait()
         state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
