@@ -51,6 +51,7 @@ FREE_KEYS = (
     *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "max_steps", "max_time", "log_every")),
     *("logger", "paths", "stop", "replay", "replay_student", "teacher.path", "imagenet", "start_from"),
     *("callbacks.preview", "callbacks.guard", "callbacks.state"),
+    *(f"loss.{name}.weights_folder" for name in ("perceptual", "dists", "identity")),
 )
 """What may change without making it another run. (A schedule that ends with `trainer.max_steps` is tied to it all the same.)"""
 

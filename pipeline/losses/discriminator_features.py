@@ -1,0 +1,63 @@
+"""Feature matching: pictures as the discriminator sees them (Wang et al. 2018, eq. 4). Perceptual, without outside weights."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from teachers.rendering.rendering import Rendering
+from teachers.stylegan.discriminator import Discriminator
+
+from .kinds import ViewLoss
+
+
+class DiscriminatorFeatureLoss(ViewLoss):
+    """Mean absolute difference of the activations behind each block of the discriminator, averaged over the blocks.
+
+    The discriminator is that of the adversarial training at the time of the step, and learns nothing from this loss. It sees
+    what it always sees: with dual discrimination both pictures. Its activations don't depend on the camera, which only the
+    last projection knows.
+
+    Args:
+        weight: its factor in the sum.
+        blocks: how many blocks count, from the finest; null: all.
+    """
+
+    def __init__(self, *, weight: float | int = 1.0, blocks: int | None = None) -> None:
+        super().__init__(weight=weight)
+        if blocks is not None and blocks < 1:
+            raise ValueError(f"blocks is {blocks}: expected 1 or more, or null for all")
+        self.blocks = blocks
+        self._attached: tuple[_Activations, Callable[[Rendering], Tensor]] | None = None  # a tuple: no submodule, not saved
+
+    def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
+        """See `UsesDiscriminator`."""
+        self._attached = (_Activations(discriminator), show)
+
+    def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
+        """In units of the activations.
+
+        Raises:
+            ValueError: no discriminator has been attached.
+        """
+        if self._attached is None:
+            raise ValueError("the loss discriminator_features has no discriminator to look through: only an adversarial stage has one")
+        activations, show = self._attached
+        constants = {name: value.detach() for name, value in activations.named_parameters()}
+        with torch.no_grad():
+            expected = activations(show(target))
+        seen = functional_call(activations, constants, (show(prediction),))
+        return torch.stack([(a - b).abs().mean() for a, b in zip(seen, expected, strict=True)][: self.blocks]).mean()
+
+
+class _Activations(nn.Module):
+    """A discriminator of which the activations are what it answers."""
+
+    def __init__(self, discriminator: Discriminator) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def forward(self, shown: Tensor) -> list[Tensor]:
+        return self.discriminator.activations(shown)

@@ -1,0 +1,147 @@
+"""LPIPS: distances between the activations of an ImageNet classifier, weighted by human judgement (Zhang et al. 2018, eq. 1)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .frozen import Frozen
+from .kinds import PictureLoss
+from .trunks import Trunk, alexnet, torchvision_file, vgg16
+from .weight_files import WeightFile, read_weights, require_weights
+
+
+def shipped_with_torchmetrics(name: str) -> Path:
+    """Where torchmetrics, which trilift depends on, has a file of its `functional/image` folder."""
+    spec = find_spec("torchmetrics")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "functional" / "image" / name
+
+
+@dataclass(frozen=True)
+class Published:
+    """A trunk that LPIPS was fitted to: its layers, torchvision's file, and the fitted weights (version 0.1)."""
+
+    build: Callable[[], Trunk]
+    trunk_file: str
+    heads: WeightFile
+
+
+NETWORKS = {
+    "vgg16": Published(
+        vgg16,
+        "vgg16-397923af.pth",
+        WeightFile(
+            "lpips_vgg.pth",
+            "LPIPS's linear weights for VGG16, version 0.1",
+            "https://github.com/richzhang/PerceptualSimilarity (lpips/weights/v0.1/vgg.pth)",
+            "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+            (shipped_with_torchmetrics("lpips_models/vgg.pth"),),
+        ),
+    ),
+    "alexnet": Published(
+        alexnet,
+        "alexnet-owt-7be5be79.pth",
+        WeightFile(
+            "lpips_alex.pth",
+            "LPIPS's linear weights for AlexNet, version 0.1",
+            "https://github.com/richzhang/PerceptualSimilarity (lpips/weights/v0.1/alex.pth)",
+            "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+            (shipped_with_torchmetrics("lpips_models/alex.pth"),),
+        ),
+    ),
+}
+
+
+class LPIPS(nn.Module):
+    """The distance itself.
+
+    Args:
+        trunk: whose activations are compared.
+        heads: non-negative weights of the channels of each activation.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, trunk: Trunk, heads: Sequence[Float[Tensor, " _"]]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.heads = nn.ParameterList(heads)
+        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None])
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
+
+    def forward(
+        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, " batch"]:
+        """Of pictures in [-1, 1], one number a pair; the target gets no gradient."""
+        with torch.no_grad():
+            expected = self._directions(target)
+        seen = self._directions(prediction)
+        distances = [
+            torch.einsum("bchw, c -> bhw", (one - other).square(), head).mean((1, 2))
+            for one, other, head in zip(seen, expected, self.heads, strict=True)
+        ]
+        return torch.stack(distances).sum(0)
+
+    def _directions(self, image: Tensor) -> list[Tensor]:
+        """The activations at each position as unit vectors."""
+        activations = self.trunk((image - self.shift) / self.scale)
+        return [x * (x.square().sum(1, keepdim=True) + 1e-8).rsqrt() for x in activations]
+
+
+class PerceptualLoss(PictureLoss):
+    """LPIPS of the final pictures plus that of the raw ones (LP3D eq. 5, supp. A2: both pairs, weight 1).
+
+    Args:
+        weight: its factor in the sum.
+        raw_weight: factor of the raw pictures within it.
+        network: vgg16 or alexnet; LP3D doesn't say which.
+        weights_folder: where the weights of the network lie, as torchvision has them (.pth or .safetensors). Those of the
+            linear heads come with torchmetrics, unless `lpips_vgg.pth` or `lpips_alex.pth` lies there.
+        file: another name than torchvision's.
+        sha256: hash of that file, or its beginning.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: the network isn't known, or a file is not what it should be.
+    """
+
+    def __init__(
+        self,
+        *,
+        weights_folder: Path | str,
+        weight: float | int = 1.0,
+        raw_weight: float | int = 1.0,
+        network: str = "vgg16",
+        file: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        super().__init__(weight=weight, raw_weight=raw_weight)
+        if network not in NETWORKS:
+            raise ValueError(f"LPIPS was not fitted to {network!r}: expected {' or '.join(NETWORKS)}")
+        published = NETWORKS[network]
+        trunk_file = torchvision_file(file or published.trunk_file, network, sha256)
+        trunk_path, heads_path = require_weights([trunk_file, published.heads], Path(weights_folder))
+        trunk = published.build().load(trunk_path, trunk_file.contents)
+        self.network = Frozen(LPIPS(trunk, _heads(heads_path, trunk.channels)))
+
+    def compare(
+        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, ""]:
+        """Mean over the batch; 0 for equal pictures, about 0.1 for good copies, 0.7 for unrelated pictures."""
+        distances: Tensor = self.network(prediction, target)
+        return distances.mean()
+
+
+def _heads(path: Path, channels: Sequence[int]) -> list[Tensor]:
+    """The weights that the lpips package calls linN.model.1.weight."""
+    published = read_weights(path)
+    names = [f"lin{number}.model.1.weight" for number in range(len(channels))]
+    if any(name not in published or published[name].numel() != size for name, size in zip(names, channels, strict=True)):
+        raise ValueError(f"{path} has not the linear weights of this network: expected {', '.join(names)} of {tuple(channels)} channels")
+    return [published[name].flatten() for name in names]

@@ -1,0 +1,93 @@
+"""The convolutions of ImageNet classifiers, numbered as torchvision's: what LPIPS and DISTS look through."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .weight_files import WeightFile, read_weights
+
+
+class Trunk(nn.Module):
+    """A chain of layers of which some activations are looked at.
+
+    Args:
+        layers: in torchvision's order, so that its `features.N.weight` fit.
+        taps: the numbers of the layers whose output counts: the last ReLU of each stage.
+        channels: of the activations there.
+        smallest: side of the smallest picture that reaches the last tap.
+    """
+
+    def __init__(self, layers: list[nn.Module], *, taps: tuple[int, ...], channels: tuple[int, ...], smallest: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*layers)
+        self.taps, self.channels, self.smallest = taps, channels, smallest
+
+    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
+        """The activations at the taps, of a picture that is normalised as the network was trained.
+
+        Raises:
+            ValueError: the picture is too small to have any.
+        """
+        if min(image.shape[-2:]) < self.smallest:
+            raise ValueError(f"a picture of {tuple(image.shape[-2:])} pixels is too small for this network, which needs {self.smallest}²")
+        activations = []
+        for number, layer in enumerate(self.features):
+            image = layer(image)
+            if number in self.taps:
+                activations.append(image)
+        return activations
+
+    def load(self, path: Path, contents: str) -> "Trunk":
+        """Takes the weights of a torchvision state dict; layers behind the last tap and the classifier aren't needed.
+
+        Raises:
+            ValueError: the file is not the network that `contents` says.
+        """
+        published, own = read_weights(path), self.state_dict()
+        wrong = [name for name, value in own.items() if name not in published or published[name].shape != value.shape]
+        if wrong:
+            raise ValueError(f"{path} is not {contents}: {', '.join(wrong[:4])} is missing or of another shape")
+        self.load_state_dict({name: published[name] for name in own})
+        return self
+
+
+def max_pool(channels: int) -> nn.Module:
+    """VGG's own pooling."""
+    return nn.MaxPool2d(2, 2)
+
+
+def vgg16(pool: Callable[[int], nn.Module] = max_pool) -> Trunk:
+    """VGG16 (Simonyan and Zisserman 2015, configuration D) up to relu5_3; the weights are not set.
+
+    Args:
+        pool: makes what stands between two stages, from the number of channels.
+    """
+    layers: list[nn.Module] = []
+    taps, before = [], 3
+    for stage, (channels, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
+        if stage:
+            layers.append(pool(before))
+        for _ in range(depth):
+            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU(inplace=True)]
+            before = channels
+        taps.append(len(layers) - 1)
+    return Trunk(layers, taps=tuple(taps), channels=(64, 128, 256, 512, 512), smallest=16)
+
+
+def alexnet() -> Trunk:
+    """AlexNet (Krizhevsky 2014, "one weird trick") up to the last ReLU; the weights are not set."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
+    layers += [nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
+    for before, after in ((192, 384), (384, 256), (256, 256)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
+    return Trunk(layers, taps=(1, 4, 7, 9, 11), channels=(64, 192, 384, 256, 256), smallest=31)
+
+
+def torchvision_file(name: str, network: str, sha256: str | None = None) -> WeightFile:
+    """A trunk's weights: torchvision's file in the weights folder or among torchvision's own downloads, or one of another name."""
+    source = f"https://download.pytorch.org/models/{name}"
+    downloads = Path(torch.hub.get_dir()) / "checkpoints"
+    return WeightFile(name, f"torchvision's {network} for ImageNet", source, sha256, (downloads / name,))

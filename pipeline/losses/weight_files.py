@@ -1,0 +1,111 @@
+"""Weights of published networks: local files that a user fetches once. Nothing is downloaded here."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
+"""torch.hub's convention, as in vgg16-397923af.pth: the file's SHA-256 begins so."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file of weights.
+
+    Attributes:
+        name: of the file in the weights folder (or an absolute path).
+        contents: what it holds, for people.
+        source: where it can be had, and under which terms.
+        sha256: its hash or how that begins; without one, the digits in a name like vgg16-397923af.pth count.
+        elsewhere: other places where the same file may lie, in order: a download folder, an installed package.
+    """
+
+    name: str
+    contents: str
+    source: str
+    sha256: str | None = None
+    elsewhere: tuple[Path, ...] = ()
+
+    @property
+    def expected_sha256(self) -> str:
+        """How the hash has to begin; empty where nothing is known."""
+        if self.sha256 is not None:
+            return self.sha256.lower()
+        found = HASH_IN_NAME.search(self.name)
+        return found[1] if found else ""
+
+    def find(self, folder: Path) -> Path | None:
+        """The file, in the weights folder or elsewhere."""
+        return next((path for path in (folder / self.name, *self.elsewhere) if path.is_file()), None)
+
+
+def require_weights(files: Sequence[WeightFile], folder: Path) -> list[Path]:
+    """The paths of files that a run can't do without, their hashes checked (and logged where none is known).
+
+    Raises:
+        FileNotFoundError: some are missing: names, hashes, where they go and where they come from, in one message.
+        ValueError: a file is another one than expected.
+    """
+    paths = [file.find(folder) for file in files]
+    missing = [file for file, path in zip(files, paths, strict=True) if path is None]
+    if missing:
+        lines = "\n".join(f"  {file.name}: {file.contents}, {_hash_text(file)}\n    from {file.source}" for file in missing)
+        raise FileNotFoundError(
+            f"weights are missing in {folder.absolute()}:\n{lines}\n"
+            "Put them there, or give another folder with `paths.weights=DIR` (or in the variable TRILIFT_WEIGHTS)."
+        )
+    found = [path for path in paths if path is not None]
+    for file, path in zip(files, found, strict=True):
+        _require_hash(file, path)
+    return found
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of one that torch.save has written, by name; nothing in it is executed.
+
+    Raises:
+        ValueError: it is damaged, holds other objects, or isn't a dictionary of tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each reader has its own exceptions for a broken file
+        raise ValueError(f"{path} can't be read as network weights: {error}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} holds {_describe(state)}, expected a state dict (names and tensors)")
+    return {str(name): value.detach() for name, value in state.items()}
+
+
+def _require_hash(file: WeightFile, path: Path) -> None:
+    with path.open("rb") as opened:
+        actual = hashlib.file_digest(opened, "sha256").hexdigest()
+    if not actual.startswith(file.expected_sha256):
+        raise ValueError(
+            f"{path} is not {file.contents}: its sha256 is {actual}, expected {_hash_text(file)}; it may be cut short: fetch it "
+            f"again from {file.source}. (A file of your own needs a name without a hash, or its own `sha256=`.)"
+        )
+    if not file.expected_sha256:
+        log.info("%s: %s, sha256 %s (not checked: give it as `sha256` to have it enforced)", path, file.contents, actual)
+
+
+def _hash_text(file: WeightFile) -> str:
+    expected = file.expected_sha256
+    if not expected:
+        return "sha256 not known here"
+    return f"sha256 {expected}" if len(expected) == 64 else f"sha256 {expected}…"
+
+
+def _describe(state: object) -> str:
+    if not isinstance(state, dict):
+        return f"a {type(state).__name__}"
+    return "a dictionary with " + ", ".join(sorted({type(value).__name__ for value in state.values()}))
