@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,13 @@ class Run:
     def wait(self, process: int) -> int:
         """The exit status of a process; negative: the signal that killed it."""
         return self._ask({"wait": process})
+
+    def reach(self, step: int) -> None:
+        """Waits until a step has been saved."""
+        deadline = time.monotonic() + 200
+        while self.step < step and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert self.step >= step, self.log
 
     def finish(self, *settings: str, **environment: str) -> "Run":
         """Runs to the end, which has to be a good one."""

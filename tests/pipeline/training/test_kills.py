@@ -31,10 +31,8 @@ def assert_same(first: dict, second: dict) -> None:
 def kill_at_random(run, settings: list[str], chance: random.Random) -> int:
     """Starts the run and kills it after a few steps, or before the first, in the middle of whatever it does; returns how it ended."""
     before, process = run.step, run.start(*settings)
-    if wanted := chance.choice((0, 1, 1, 2)):
-        deadline = time.monotonic() + 120
-        while run.step < before + wanted and time.monotonic() < deadline:
-            time.sleep(0.002)
+    if steps := chance.choice((0, 1, 1, 2)):
+        run.reach(before + steps)
     time.sleep(chance.uniform(0.0, 0.15))
     os.kill(process, signal.SIGKILL)
     return run.wait(process)
@@ -65,8 +63,7 @@ def test_random_kills_in_a_row_leave_no_trace_in_the_weights(new_run, kills):
 def test_a_signal_saves_the_step_and_asks_for_another_attempt(new_run, number, status):
     run = new_run("run")
     process = run.start("trainer.max_steps=1000", "callbacks.state.every_steps=4")
-    while run.step < 4:
-        time.sleep(0.005)
+    run.reach(4)
     os.kill(process, number)
     assert run.wait(process) == status
     assert run.status["status"] == "unfinished"
@@ -80,8 +77,7 @@ def test_a_signal_saves_the_step_and_asks_for_another_attempt(new_run, number, s
 def test_the_exit_status_is_a_setting(new_run):
     run = new_run("run")
     process = run.start("trainer.max_steps=1000", "stop.exit_code=99")
-    while run.step < 1:
-        time.sleep(0.005)
+    run.reach(1)
     os.kill(process, signal.SIGTERM)
     assert run.wait(process) == 99
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -87,8 +86,7 @@ def test_a_signal_to_one_process_stops_both_in_order(new_run, free_port):
     first, second = (
         run.start("trainer.devices=2", "trainer.max_steps=10000", **shared, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(2)
     )
-    while run.step < 2:
-        time.sleep(0.01)
+    run.reach(2)
     os.kill(second, signal.SIGTERM)
     assert [run.wait(first), run.wait(second)] == [75, 0], run.log
     assert run.status["status"] == "unfinished"
