@@ -101,7 +101,8 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
         callbacks = build_callbacks(config, run, scores, guard, attempt)
         trainer = build_trainer(config, run, callbacks, max_steps=end, max_time=deadline.left, strategy=module.ddp_strategy)
         if adversary is not None:
-            adversary.require_groups(config.batch_size // trainer.world_size // config.trainer.accumulate)
+            people_at_once = config.batch_size // trainer.world_size // config.trainer.accumulate
+            adversary.require_groups(people_at_once, processes=trainer.world_size)
         try:
             trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
         finally:

@@ -46,12 +46,6 @@ class AdversarialDistillation(Distillation):
         """The student's, then the discriminator's."""
         return [*super().configure_optimizers(), self.adversary.settings.optimizer(self.adversary.discriminator)]
 
-    def on_fit_start(self) -> None:
-        """The discriminator has to get whole statistics groups."""
-        super().on_fit_start()
-        world_size = self.trainer.world_size
-        self.adversary.require_groups(self.batch_size // world_size // self.accumulate, processes=world_size)
-
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """The student's update, part by part; then the discriminator's, on the pictures that came up."""
         stage = self.plan.at(self.step)
