@@ -109,3 +109,37 @@ def test_other_files_are_told_apart(tmp_path):
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "weights.safetensors")
     with pytest.raises(ValueError, match="doesn't say of what"):
         Lifter.load(tmp_path / "weights.safetensors")
+
+
+def test_a_student_starts_from_another_of_the_same_teacher_whole(tmp_path):
+    trained = small_lifter()
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.5)
+    trained.save(tmp_path / "trained.safetensors")
+    fresh = small_lifter()
+    assert fresh.start_from(tmp_path / "trained.safetensors") == []
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in fresh.state_dict().items())
+
+
+def test_a_student_of_another_teacher_lends_what_fits_of_its_encoder_and_only_if_asked(tmp_path):
+    trained = small_lifter()
+    trained.save(tmp_path / "trained.safetensors")
+    recipe = Recipe("students.two_stage.TwoStageEncoder", {**SMALL, "head_widths": [12]})
+    torch.manual_seed(1)
+    other = Lifter.from_teacher(encoder=TwoStageEncoder(**recipe.arguments), encoder_recipe=recipe, teacher=ToyTeacher(density=30.0))
+    with pytest.raises(ValueError, match="do not belong together"):
+        other.start_from(tmp_path / "trained.safetensors")
+    fresh = other.start_from(tmp_path / "trained.safetensors", other_teacher=True)
+    before = trained.encoder.state_dict()
+    assert fresh and all("plane_head" in name for name in fresh)
+    assert all(torch.equal(value, before[name]) for name, value in other.encoder.state_dict().items() if name not in fresh)
+    assert other.passport.options["density"] == 30.0
+
+
+def test_a_student_of_another_architecture_is_no_start(tmp_path):
+    small_lifter().save(tmp_path / "trained.safetensors")
+    recipe = Recipe("students.two_stage.TwoStageEncoder", {**SMALL, "dim": 32})
+    other = Lifter.from_teacher(encoder=TwoStageEncoder(**recipe.arguments), encoder_recipe=recipe, teacher=ToyTeacher())
+    with pytest.raises(ValueError, match="another architecture"):
+        other.start_from(tmp_path / "trained.safetensors")
