@@ -136,8 +136,8 @@ class Lifter(nn.Module):
         fresh = sorted(set(target) - set(fitting))
         if not fitting or (fresh and not other_teacher):
             raise ValueError(
-                f"{len(fresh)} of {len(target)} weights of this student are not in {path} or of another shape there ({', '.join(fresh[:3])}): "
-                "it is a student of another architecture, take the same student="
+                f"{len(fresh)} of {len(target)} weights of this student ({', '.join(fresh[:3])}) are not in {path}, or of another shape: "
+                "that is a student of another architecture, take the same student="
             )
         with torch.no_grad():
             for name, value in fitting.items():
