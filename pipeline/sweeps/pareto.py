@@ -16,6 +16,9 @@ OVERSAMPLING = 2
 LARGEST_RADIUS, SMALLEST_RADIUS = 22.0, 5.0
 FRONT, BEATEN, INK, GRID = "#1f6f8b", "#b8b8b8", "#222222", "#e6e6e6"
 
+Place = tuple[float | int, float | int]
+"""x, y in pixels."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -116,10 +119,10 @@ class _Canvas:
         low, high = self.y_range
         return self.height - BOTTOM - (value - low) / (high - low) * (self.height - BOTTOM - TOP)
 
-    def _line(self, places: Sequence[tuple[float, float]], colour: str, width: int) -> None:
+    def _line(self, places: Sequence[Place], colour: str, width: int) -> None:
         self.draw.line([(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in places], fill=colour, width=width * OVERSAMPLING)
 
-    def _text(self, place: tuple[float, float], text: str, anchor: str, colour: str = INK) -> None:
+    def _text(self, place: Place, text: str, anchor: str, colour: str = INK) -> None:
         font = ImageFont.load_default(12 * OVERSAMPLING)
         self.draw.text((place[0] * OVERSAMPLING, place[1] * OVERSAMPLING), text, fill=colour, font=font, anchor=anchor)
 
