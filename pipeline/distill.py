@@ -121,12 +121,13 @@ def show_again(run: RunFolder, number: int, which: str) -> float:
 
     The configuration is the run's own; the run may be going on meanwhile.
     """
-    config = OmegaConf.create(run.recorded())
+    recorded = run.recorded()
+    config = OmegaConf.create(recorded)
     teacher: Teacher = instantiate(config.teacher)
     plan = build_plan(config)
     step, weights = student_weights(run, which)
     adversary = build_adversary(config, teacher.passport) if any(name.startswith("adversary.") for name in weights) else None
-    module = build_module(config, plan, build_lifter(config, teacher), build_sampler(config, teacher), adversary)
+    module = build_module(config, plan, build_lifter(config, teacher), build_sampler(recorded, teacher), adversary)
     module.load_state_dict(weights, strict=which == "last")
     again = replay(module, number, step=number // config.batch_size)
     path = run.path / "replay" / f"sample-{number}-{which}-{step:07d}.png"

@@ -22,6 +22,7 @@ STATE_FORMAT = 1
 PART_BYTES = 15_000_000
 """Payload of one part: with its header a part stays below 16 MB, so that it passes where big files don't."""
 
+_LOOKS = 20  # a look that falls between two renames of a run that is saving finds nothing
 _NAME_LENGTH = 120
 _HEADER_BYTES = 512  # more than one tensor's entry costs in a safetensors header, its name being cut (and perhaps escaped)
 
@@ -69,7 +70,8 @@ class SafetensorsCheckpointIO(CheckpointIO):
             ValueError: the folder is not of this format.
         """
         while True:
-            folder = find_checkpoint(Path(path)) or find_checkpoint(Path(path))  # once more, if the first look fell between two renames
+            looks = (find_checkpoint(Path(path)) for _ in range(_LOOKS))
+            folder = next((found for found in looks if found is not None), None)
             if folder is None:
                 raise FileNotFoundError(
                     f"no whole training state at {path}: expected a folder with state.json and every part that it names"
