@@ -80,7 +80,7 @@ def run(config: DictConfig, environment: dict[str, str], output: str) -> int:
 
 def main() -> None:
     torch.set_num_threads(1)
-    logging.basicConfig(level=logging.INFO)
+    logging.basicConfig(level=logging.INFO, force=True)
     for line in sys.stdin:
         command = json.loads(line)
         if "wait" in command:
