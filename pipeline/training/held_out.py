@@ -54,30 +54,22 @@ class HeldOutScores(Callback):
         self.batch_size = batch_size
         self.best = math.inf
         self.last = math.inf
-        self._scored_step = -1
         self._scored_stage = ""
         self._kept: dict[int, DistillationBatch] = {}
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Scores when it is time."""
+        """Scores when it is time, and after the last step: before that step is saved, so that no kill comes in between."""
         assert isinstance(module, Distillation)
-        if module.step % self.every_steps == 0:
-            self._score(trainer, module)
-
-    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Scores the last step of a finished run, unless that has been done."""
-        assert isinstance(module, Distillation)
-        if module.step not in (self._scored_step, 0) and module.step >= trainer.max_steps > 0:
+        if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
             self._score(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far, and the last."""
-        return {"best": self.best, "last": self.last, "scored_step": self._scored_step, "scored_stage": self._scored_stage}
+        return {"best": self.best, "last": self.last, "scored_stage": self._scored_stage}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave."""
-        self.best, self.last = state_dict["best"], state_dict["last"]
-        self._scored_step, self._scored_stage = state_dict["scored_step"], state_dict["scored_stage"]
+        self.best, self.last, self._scored_stage = state_dict["best"], state_dict["last"], state_dict["scored_stage"]
 
     def _score(self, trainer: Trainer, module: Distillation) -> None:
         if not self.samples:
@@ -85,7 +77,7 @@ class HeldOutScores(Callback):
         self.sampler.to(module.device)
         with averaged(trainer, module):
             scores = self._scores(trainer, module)
-            self.last, self._scored_step = scores["validation/loss"], module.step
+            self.last = scores["validation/loss"]
             is_first_of_stage, self._scored_stage = self._scored_stage != module.stage.name, module.stage.name
             if self.last < self.best or is_first_of_stage or not module.keeps_best:
                 self.best = self.last
