@@ -31,6 +31,7 @@ from pipeline.training.distillation import STATE_KEY, Distillation
 from pipeline.training.ema import ExponentialAverage
 from pipeline.training.execution import Execution
 from pipeline.training.guards import NonFiniteGuard
+from pipeline.training.filter_report import FilterReport
 from pipeline.training.held_out import HeldOutScores
 from pipeline.training.plan import StageSettings, TrainingPlan, used_losses
 from pipeline.training.previews import Previews
@@ -98,7 +99,8 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
             **to_plain(config.callbacks.validation),
         )
         end = plan.phase_end(step, config.trainer.max_steps)
-        callbacks = build_callbacks(config, run, scores, guard, attempt)
+        reports = [] if sampler.filter is None else [FilterReport(sampler.filter, every_steps=config.trainer.log_every)]
+        callbacks = [*reports, *build_callbacks(config, run, scores, guard, attempt)]
         trainer = build_trainer(config, run, callbacks, max_steps=end, max_time=deadline.left, strategy=module.ddp_strategy)
         if adversary is not None:
             people_at_once = config.batch_size // trainer.world_size // config.trainer.accumulate
