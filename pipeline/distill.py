@@ -30,8 +30,8 @@ from pipeline.training.calibration import calibrate
 from pipeline.training.distillation import STATE_KEY, Distillation
 from pipeline.training.ema import ExponentialAverage
 from pipeline.training.execution import Execution
-from pipeline.training.guards import NonFiniteGuard
 from pipeline.training.filter_report import FilterReport
+from pipeline.training.guards import NonFiniteGuard
 from pipeline.training.held_out import HeldOutScores
 from pipeline.training.plan import StageSettings, TrainingPlan, used_losses
 from pipeline.training.previews import Previews
