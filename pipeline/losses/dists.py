@@ -9,9 +9,8 @@ from torch.nn import functional as F
 
 from .frozen import Frozen
 from .kinds import PictureLoss
-from .perceptual import NETWORKS, shipped_with_torchmetrics
-from .trunks import Trunk, torchvision_file, vgg16
-from .weight_files import WeightFile, read_weights, require_weights
+from .trunks import VGG16_FILE, Trunk, torchvision_file, vgg16
+from .weight_files import WeightFile, read_weights, require_weights, shipped_with_torchmetrics
 
 STABILIZER = 1e-6
 """c₁ and c₂ of the paper."""
@@ -113,7 +112,7 @@ class DISTSLoss(PictureLoss):
         sha256: str | None = None,
     ) -> None:
         super().__init__(weight=weight, raw_weight=raw_weight)
-        trunk_file = torchvision_file(file or NETWORKS["vgg16"].trunk_file, "vgg16", sha256)
+        trunk_file = torchvision_file(VGG16_FILE, "vgg16", file=file, sha256=sha256)
         trunk_path, fitted_path = require_weights([trunk_file, FITTED], Path(weights_folder))
         trunk = vgg16(pool=L2Pool).load(trunk_path, trunk_file.contents)
         self.network = Frozen(DISTS(trunk, *_fitted(fitted_path, 3 + sum(trunk.channels))))

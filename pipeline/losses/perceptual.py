@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -11,15 +10,8 @@ from torch import Tensor, nn
 
 from .frozen import Frozen
 from .kinds import PictureLoss
-from .trunks import Trunk, alexnet, torchvision_file, vgg16
-from .weight_files import WeightFile, read_weights, require_weights
-
-
-def shipped_with_torchmetrics(name: str) -> Path:
-    """Where torchmetrics, which trilift depends on, has a file of its `functional/image` folder."""
-    spec = find_spec("torchmetrics")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "functional" / "image" / name
+from .trunks import ALEXNET_FILE, VGG16_FILE, Trunk, alexnet, torchvision_file, vgg16
+from .weight_files import WeightFile, read_weights, require_weights, shipped_with_torchmetrics
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Published:
 NETWORKS = {
     "vgg16": Published(
         vgg16,
-        "vgg16-397923af.pth",
+        VGG16_FILE,
         WeightFile(
             "lpips_vgg.pth",
             "LPIPS's linear weights for VGG16, version 0.1",
@@ -45,7 +37,7 @@ NETWORKS = {
     ),
     "alexnet": Published(
         alexnet,
-        "alexnet-owt-7be5be79.pth",
+        ALEXNET_FILE,
         WeightFile(
             "lpips_alex.pth",
             "LPIPS's linear weights for AlexNet, version 0.1",
@@ -125,7 +117,7 @@ class PerceptualLoss(PictureLoss):
         if network not in NETWORKS:
             raise ValueError(f"LPIPS was not fitted to {network!r}: expected {' or '.join(NETWORKS)}")
         published = NETWORKS[network]
-        trunk_file = torchvision_file(file or published.trunk_file, network, sha256)
+        trunk_file = torchvision_file(published.trunk_file, network, file=file, sha256=sha256)
         trunk_path, heads_path = require_weights([trunk_file, published.heads], Path(weights_folder))
         trunk = published.build().load(trunk_path, trunk_file.contents)
         self.network = Frozen(LPIPS(trunk, _heads(heads_path, trunk.channels)))

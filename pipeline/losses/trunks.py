@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from .weight_files import WeightFile, read_weights
 
+VGG16_FILE, ALEXNET_FILE = "vgg16-397923af.pth", "alexnet-owt-7be5be79.pth"
+"""torchvision's names, which say how the hashes begin."""
+
 
 class Trunk(nn.Module):
     """A chain of layers of which some activations are looked at.
@@ -86,8 +89,9 @@ def alexnet() -> Trunk:
     return Trunk(layers, taps=(1, 4, 7, 9, 11), channels=(64, 192, 384, 256, 256), smallest=31)
 
 
-def torchvision_file(name: str, network: str, sha256: str | None = None) -> WeightFile:
-    """A trunk's weights: torchvision's file in the weights folder or among torchvision's own downloads, or one of another name."""
-    source = f"https://download.pytorch.org/models/{name}"
+def torchvision_file(published: str, network: str, *, file: str | None, sha256: str | None) -> WeightFile:
+    """A trunk's weights: torchvision's file, or the user's `file`, in the weights folder or among torchvision's downloads."""
+    name = file or published
     downloads = Path(torch.hub.get_dir()) / "checkpoints"
+    source = f"https://download.pytorch.org/models/{published}"
     return WeightFile(name, f"torchvision's {network} for ImageNet", source, sha256, (downloads / name,))

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import safetensors.torch
@@ -86,13 +87,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {str(name): value.detach() for name, value in state.items()}
 
 
+def shipped_with_torchmetrics(name: str) -> Path:
+    """Where torchmetrics, which trilift depends on, has a file of its `functional/image` folder."""
+    spec = find_spec("torchmetrics")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "functional" / "image" / name
+
+
 def _require_hash(file: WeightFile, path: Path) -> None:
     with path.open("rb") as opened:
         actual = hashlib.file_digest(opened, "sha256").hexdigest()
     if not actual.startswith(file.expected_sha256):
         raise ValueError(
-            f"{path} is not {file.contents}: its sha256 is {actual}, expected {_hash_text(file)}; it may be cut short: fetch it "
-            f"again from {file.source}. (A file of your own needs a name without a hash, or its own `sha256=`.)"
+            f"{path} is not {file.contents}: its sha256 is {actual}, expected {_hash_text(file)}; fetch it again "
+            f"from {file.source}, or name another file with its own hash in the loss's `file` and `sha256`"
         )
     if not file.expected_sha256:
         log.info("%s: %s, sha256 %s (not checked: give it as `sha256` to have it enforced)", path, file.contents, actual)
