@@ -79,7 +79,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
             before = _identity(folder)
             try:
                 state = read_state(folder, map_location)
-            except (OSError, ValueError):
+            except (OSError, RuntimeError, ValueError):
                 if before is not None and _identity(folder) == before:
                     raise
             else:
