@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from uuid import uuid4
 
 
@@ -83,7 +84,7 @@ class Claims:
 
     def _is_dead(self, path: Path) -> bool:
         holder, me = _read(path), _myself()
-        if holder.get("machine") == me["machine"] and _started(int(holder["process"])) != holder.get("started"):
+        if holder.get("machine") == me["machine"] and _started(int(holder.get("process") or 0)) != holder.get("started"):
             return True
         try:
             with tempfile.TemporaryFile(dir=self.folder) as clock:  # the file system's time, which all workers share
@@ -97,14 +98,14 @@ def _generations(folder: Path, name: str) -> list[int]:
         return sorted(int(entry.name.rpartition(".")[2]) for entry in entries if entry.name.rpartition(".")[0] == name)
 
 
-def _read(path: Path) -> dict[str, str | int | None]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError):
         return {}
 
 
-def _myself() -> dict[str, str | int | None]:
+def _myself() -> dict[str, Any]:
     """This process so that no other, ever, is mistaken for it: process numbers are used again, and each container has its own."""
     return {"machine": _machine(), "process": os.getpid(), "started": _started(os.getpid())}
 

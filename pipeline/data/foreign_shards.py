@@ -101,8 +101,8 @@ class ForeignShards:
         epoch = 0
         while True:
             found = 0
-            for fields in self._shuffled(epoch):
-                record = self._record(fields)
+            for sample in self._shuffled(epoch):
+                record = self._record(sample)
                 if record is not None:
                     found += 1
                     yield record
@@ -112,7 +112,7 @@ class ForeignShards:
                 )
             epoch += 1
 
-    def _shuffled(self, epoch: int) -> Iterator[Fields]:
+    def _shuffled(self, epoch: int) -> Iterator[dict[str, Any]]:
         shards = wds.SimpleShardList(self.urls)
         stages = [
             wds.detshuffle(bufsize=max(1, len(shards)), initial=max(1, len(shards)), seed=self.seed, epoch=epoch - 1),
@@ -121,10 +121,12 @@ class ForeignShards:
         ]
         return iter(wds.DataPipeline(shards, *stages))
 
-    def _record(self, fields: Fields) -> Record | None:
-        where = f"{fields.get('__key__')} of {fields.get('__url__')}"
+    def _record(self, sample: dict[str, Any]) -> Record | None:
+        """A sample of webdataset as a person; None: left out."""
+        where = f"{sample.get('__key__')} of {sample.get('__url__')}"
+        fields: Fields = {name: value for name, value in sample.items() if name[0] != "_"}
         try:
-            record = Record({name: value for name, value in fields.items() if name[0] != "_"}, where, required=REQUIRED, is_foreign=True)
+            record = Record(fields, where, required=REQUIRED, is_foreign=True)
             for wanted in (("planes.npy", "z.npy"), *((f"{view}.image.png", f"{view}.image.npy") for view in ("reference", "novel"))):
                 if not any(record.has(name) for name in wanted):
                     raise MissingField(f"{where} has neither {' nor '.join(wanted)}; it has {', '.join(sorted(fields))}")

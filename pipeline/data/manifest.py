@@ -33,7 +33,7 @@ Kind = Literal["latent", "full"]
 LOOKS = ("sampler.reference_rendering", "sampler.novel_rendering", "sampler.background")
 """Settings that latent shards leave open: their people are rendered when they are read."""
 
-MEMORY = ("sampler.reference_rendering.max_points", "sampler.novel_rendering.max_points", "sampler.identities.memory_gb")
+MEMORY = ("sampler.reference_rendering.max_points", "sampler.novel_rendering.max_points", "sampler.identity_cache.memory_gb")
 """Settings that change no picture."""
 
 
