@@ -1,4 +1,4 @@
-"""Train a teacher: an EG3D generator from single pictures with camera labels, or from the puppet world.
+"""Train a teacher: an EG3D generator from single pictures with camera labels, or from the puppet world; or tune a converted one.
 
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the people are rendered on the first run. Run the
 same command again to continue; SIGTERM or Ctrl-C saves first, and exit status 75 asks a scheduler for another attempt;
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 from torch.utils.data import DataLoader
 
 from pipeline.build import instantiate, to_plain, verb
@@ -27,6 +27,8 @@ from pipeline.training.state_keeper import StateKeeper
 from pipeline.training.teacher_card import score_at_full_size, write_card
 from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
 from pipeline.training.teacher_progress import Pace, SliceTimer, StopWhenSeen, TeacherProgress
+from pipeline.training.teacher_tuning import TuningRecord, has_no_latent, keep_as_it_is, settings_of_checkpoint
+from teachers.checkpoint import teacher_folder
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.teacher import load_eg3d, start_from
@@ -54,6 +56,13 @@ def main(config: DictConfig) -> None:
     """Trains until `schedule.total_images` or `trainer.minutes`, whichever comes first."""
     torch.set_num_threads(config.trainer.threads)
     run = RunFolder(Path(config.paths.run))
+    is_tuned = "of_checkpoint" in config.teacher
+    if is_tuned and has_no_latent(config.start_from):
+        if is_first_process():
+            keep_as_it_is(config.start_from, run.path / "teacher")
+        return
+    if is_tuned:
+        config = with_checkpoint(config)
     with run if is_first_process() else nullcontext():
         if is_first_process():
             run.record(to_plain(config), free=FREE_KEYS)
@@ -61,17 +70,28 @@ def main(config: DictConfig) -> None:
             write_teacher_card(config, run.path / "teacher", load_photographs(config))
             return
         with Attempt(run, **to_plain(config.stop)) as attempt:
-            train(config, run, attempt)
+            train(config, run, attempt, TuningRecord(run.path, config.start_from) if is_tuned else None)
 
 
-def train(config: DictConfig, run: RunFolder, attempt: Attempt) -> None:
-    """Builds everything, and starts or continues the run."""
+def with_checkpoint(config: DictConfig) -> DictConfig:
+    """The configuration with networks, discriminator and licence of the teacher folder that it names (`teacher.of_checkpoint`)."""
+    given = to_plain(config.teacher)
+    settings = settings_of_checkpoint(given.pop("of_checkpoint"), given)
+    filled = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    with open_dict(filled):
+        filled.update(settings)
+    assert isinstance(filled, DictConfig)
+    return filled
+
+
+def train(config: DictConfig, run: RunFolder, attempt: Attempt, record: TuningRecord | None = None) -> None:
+    """Builds everything, and starts or continues the run; `record` is told what a tuning does to a checkpoint."""
     photographs = load_photographs(config)
     module = build_module(config, photographs)
-    trainer = build_trainer(config, run, build_callbacks(config, run, photographs, attempt))
+    trainer = build_trainer(config, run, build_callbacks(config, run, photographs, attempt, record))
     state = run.checkpoint_to_resume()
     if state is None and config.start_from is not None:
-        start_from(module.generator, module.discriminator, Path(config.start_from))
+        start_from(module.generator, module.discriminator, teacher_folder(config.start_from))
         module.average.load_state_dict(module.generator.state_dict())
     try:
         trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
@@ -111,7 +131,9 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
     return TeacherGAN(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)
 
 
-def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPictures, attempt: Attempt) -> list[Callback]:
+def build_callbacks(
+    config: DictConfig, run: RunFolder, photographs: TrainingPictures, attempt: Attempt, record: TuningRecord | None = None
+) -> list[Callback]:
     """In the order in which they act on a step: score and show, report, stop, and save what they have done."""
     progress = config.progress
     behind = 0.0 if config.teacher.get("background", "black") == "black" else 1.0
@@ -128,6 +150,7 @@ def build_callbacks(config: DictConfig, run: RunFolder, photographs: TrainingPic
             scored=progress.scored,
             name=config.name,
             licence=config.licence,
+            record=record,
         ),
         Pace(),
         StopWhenSeen(),

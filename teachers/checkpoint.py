@@ -25,7 +25,7 @@ def load_teacher(path: Path | str) -> Teacher:
         FileNotFoundError: there is no such folder, or a file is missing in it.
         ValueError: it isn't a teacher folder, or of an unknown kind.
     """
-    path = _folder(path)
+    path = teacher_folder(path)
     if path.is_file():
         hint = f": convert it first, with `trilift convert checkpoint={path} output=DIR`" if path.suffix == ".pkl" else ""
         raise ValueError(f"{path} is a file, a teacher is a folder with a passport.json{hint}")
@@ -44,10 +44,11 @@ def load_discriminator(path: Path | str) -> Discriminator:
         FileNotFoundError: the folder has none.
         ValueError: a file is damaged.
     """
-    return load_eg3d_discriminator(_folder(path))
+    return load_eg3d_discriminator(teacher_folder(path))
 
 
-def _folder(path: Path | str) -> Path:
+def teacher_folder(path: Path | str) -> Path:
+    """Where a teacher lies: "bundled/NAME" is one that travels with trilift, unless there is a folder of that name here."""
     path = Path(path)
     if path.parts[:1] == ("bundled",) and not path.exists():
         return BUNDLED.joinpath(*path.parts[1:])

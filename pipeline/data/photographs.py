@@ -88,6 +88,11 @@ class Photographs(Dataset[Photograph]):
         if self._pixels is None:
             logger.info("%s needs %.1f GB decoded: pictures are decoded on access.", path, size / 1e9)
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the pictures are held decoded."""
+        return self._pixels is not None
+
     def __len__(self) -> int:
         return len(self._names) * (2 if self.mirror else 1)
 

@@ -1,11 +1,11 @@
-"""All training pictures of a teacher in memory as bytes, drawn at random, half of them mirrored."""
+"""The training pictures of a teacher, drawn at random, half of them mirrored: in memory as bytes, or decoded when they come up."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from pipeline.data.photographs import Photographs
@@ -36,37 +36,58 @@ class PictureBatch:
 
 
 class TrainingPictures:
-    """Pictures with cameras, in memory.
+    """Pictures with cameras.
 
     Args:
-        images: bytes with three channels (RGB) or four (premultiplied RGB and opacity).
+        images: bytes with three channels (RGB) or four (premultiplied RGB and opacity), or a collection too large for that.
         cameras: one per image.
         mirrored: also draw mirror images, with the mirrored camera.
     """
 
-    def __init__(self, images: UInt8[Tensor, "picture channel height width"], cameras: Camera, *, mirrored: bool = True) -> None:
+    def __init__(
+        self, images: UInt8[Tensor, "picture channel height width"] | Photographs, cameras: Camera, *, mirrored: bool = True
+    ) -> None:
         self.images, self.cameras, self.mirrored = images, cameras, mirrored
 
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether pictures are held decoded."""
+        return isinstance(self.images, Tensor)
+
     def draw(self, count: int, random: torch.Generator) -> PictureBatch:
         """Pictures drawn with replacement, on the device of `random`."""
-        rows = torch.randint(len(self), (count,), generator=random, device=random.device)
-        is_mirrored = torch.rand(count, generator=random, device=random.device) < (0.5 if self.mirrored else 0.0)
-        self.images = self.images.to(random.device)
-        pixels, camera = self.images[rows].float() / 255, self.cameras.to(random.device)[rows]
-        pixels = torch.where(is_mirrored[:, None, None, None], pixels.flip(-1), pixels)
-        mirror = camera.mirrored()
-        choose = is_mirrored[:, None, None]
-        camera = Camera(
-            torch.where(choose, mirror.cam_to_world, camera.cam_to_world), torch.where(choose, mirror.intrinsics, camera.intrinsics)
-        )
-        return _batch(pixels, camera)
+        rows, is_mirrored = self._draw_rows(count, random)
+        pixels = self._pixels(rows).float() / 255
+        return _batch(torch.where(is_mirrored[:, None, None, None], pixels.flip(-1), pixels), self._cameras_of(rows, is_mirrored))
+
+    def draw_cameras(self, count: int, random: torch.Generator) -> Camera:
+        """The cameras that `draw` would give, without their pictures."""
+        return self._cameras_of(*self._draw_rows(count, random))
 
     def pictures(self, count: int, background: float = 1.0) -> Float[Tensor, "picture 3 height width"]:
         """The first `count` pictures in [-1, 1], in front of a grey in [0, 1]."""
-        return _batch(self.images[:count].float() / 255, self.cameras[:count]).over(background)
+        count = min(count, len(self))
+        return _batch(self._pixels(torch.arange(count)).float() / 255, self.cameras[:count]).over(background)
+
+    def _draw_rows(self, count: int, random: torch.Generator) -> tuple[Int64[Tensor, " batch"], Bool[Tensor, " batch"]]:
+        rows = torch.randint(len(self), (count,), generator=random, device=random.device)
+        return rows, torch.rand(count, generator=random, device=random.device) < (0.5 if self.mirrored else 0.0)
+
+    def _cameras_of(self, rows: Tensor, is_mirrored: Tensor) -> Camera:
+        camera = self.cameras.to(rows.device)[rows]
+        mirror, choose = camera.mirrored(), is_mirrored[:, None, None]
+        return Camera(
+            torch.where(choose, mirror.cam_to_world, camera.cam_to_world), torch.where(choose, mirror.intrinsics, camera.intrinsics)
+        )
+
+    def _pixels(self, rows: Tensor) -> UInt8[Tensor, "batch channel height width"]:
+        if isinstance(self.images, Tensor):
+            self.images = self.images.to(rows.device)
+            return self.images[rows]
+        return self.images.batch(rows.cpu())[0].to(rows.device)
 
 
 def _batch(pixels: Tensor, camera: Camera) -> PictureBatch:
@@ -113,5 +134,7 @@ def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> T
             f"{path} holds pictures of {photographs.resolution}², but the teacher is to draw {resolution}²: "
             "resize them, or change the teacher"
         )
-    images, cameras = photographs.batch(torch.arange(len(photographs)))
-    return TrainingPictures(images, cameras, mirrored=mirrored)
+    cameras = Camera.from_label(photographs.labels)
+    if not photographs.is_in_memory:
+        return TrainingPictures(photographs, cameras, mirrored=mirrored)
+    return TrainingPictures(photographs.batch(torch.arange(len(photographs)))[0], cameras, mirrored=mirrored)

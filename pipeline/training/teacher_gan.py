@@ -84,6 +84,7 @@ class TeacherGAN(LightningModule):
         self.discriminator: Discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.photographs = photographs
+        self.has_superresolution = config.super_resolution != "none"
         self.convolution_dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
         self.generator.convolution_dtype = self.convolution_dtype
         self.seen = 0
@@ -102,18 +103,19 @@ class TeacherGAN(LightningModule):
         random = self._random()
         generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[attr-defined]
         self._set_rates(generator_optimizer, discriminator_optimizer)
-        real, other = (self.photographs.draw(self.settings.batch_size, random) for _ in range(2))
-        triplane, rendering = self._imagine(other.camera, random)
+        real = self.photographs.draw(self.settings.batch_size, random)
+        camera = self.photographs.draw_cameras(self.settings.batch_size, random)
+        triplane, rendering = self._imagine(camera, random)
         shown = self._show(rendering)
 
         self.discriminator.requires_grad_(True)
         discriminator_optimizer.zero_grad()
-        self._discriminate(real, other.camera, shown.detach())
+        self._discriminate(real, camera, shown.detach())
         discriminator_optimizer.step()
 
         self.discriminator.requires_grad_(False)
         generator_optimizer.zero_grad()
-        self._generate(triplane, other.camera, shown, random)
+        self._generate(triplane, camera, shown, random)
         generator_optimizer.step()
 
         self.steps += 1
@@ -126,12 +128,23 @@ class TeacherGAN(LightningModule):
         fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
         loss = discriminator_loss(real_logits, fake_logits)
         if self.steps % self.settings.r1_every == 0:
-            shown = shown.requires_grad_()
-            penalty = r1_penalty(self.discriminator(shown, real.camera.label()), shown)
+            penalty = self._penalty(real, shown)
             loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
             self.log("r1", penalty)
         self.manual_backward(loss)
         self.log_dict({"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True)
+
+    def _penalty(self, real: PictureBatch, shown: Tensor) -> Float[Tensor, ""]:
+        """R1 at real pictures; with dual discrimination at both, each at its own size (the raw one before it is enlarged)."""
+        label = real.camera.label()
+        if not self.has_superresolution:
+            shown = shown.requires_grad_()
+            return r1_penalty(self.discriminator(shown, label), shown)
+        image, raw, matte = self._real_parts(real)
+        assert raw is not None
+        image, raw = image.requires_grad_(), raw.detach().requires_grad_()
+        logits = self.discriminator(self._stack(image, raw, matte), label)
+        return r1_penalty(logits, image) + r1_penalty(logits, raw)
 
     def _generate(self, triplane: Triplane, camera: Camera, shown: Tensor, random: torch.Generator) -> None:
         loss = generator_loss(self.discriminator(shown, camera.label(), self.convolution_dtype))
@@ -167,19 +180,28 @@ class TeacherGAN(LightningModule):
 
     def _show(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
         """What the discriminator sees of renderings."""
-        opacity = rendering.opacity if self.config.background == "matte" else None
-        raw = rendering.image_raw if self.config.super_resolution != "none" else None
-        return self._blur(discriminator_input(self._enlarge(rendering.image), raw, None if opacity is None else self._enlarge(opacity)))
+        matte = self._enlarge(rendering.opacity) if self.config.background == "matte" else None
+        raw = rendering.image_raw if self.has_superresolution else None
+        return self._stack(self._enlarge(rendering.image), raw, matte)
 
     def _show_real(self, real: PictureBatch) -> Float[Tensor, "batch channel height width"]:
-        """The same of real pictures: composited like the renderings, reduced to their resolution."""
-        image, matte = real.over(0.0 if self.config.background == "black" else 1.0), real.opacity
+        """The same of real pictures."""
+        return self._stack(*self._real_parts(real))
+
+    def _real_parts(self, real: PictureBatch) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Image, raw image and matte of real pictures: composited like the renderings, as coarse as they are."""
+        image = real.over(0.0 if self.config.background == "black" else 1.0)
         side = self.schedule.render_resolution(self.seen)
-        has_superresolution = self.config.super_resolution != "none"
-        raw = _reduce(image, side) if has_superresolution else None
-        if not has_superresolution:
-            image, matte = self._enlarge(_reduce(image, side)), self._enlarge(_reduce(matte, side))
-        return self._blur(discriminator_input(image, raw, matte if self.config.background == "matte" else None))
+        matte = self._enlarge(_reduce(real.opacity, side)) if self.config.background == "matte" else None
+        if self.has_superresolution:
+            return image, _reduce(image, side), matte
+        return self._enlarge(_reduce(image, side)), None, matte
+
+    def _stack(self, image: Tensor, raw: Tensor | None, matte: Tensor | None) -> Float[Tensor, "batch channel height width"]:
+        """The discriminator's input, blurred as the schedule says; of two pictures only the final one, as in EG3D."""
+        if raw is None:
+            return self._blur(discriminator_input(image, None, matte))
+        return discriminator_input(self._blur(image), raw, matte)
 
     def _enlarge(self, x: Tensor) -> Tensor:
         side = self.config.image_resolution

@@ -25,6 +25,7 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 
 from .teacher_gan import TeacherGAN
+from .teacher_tuning import TuningRecord
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class TeacherProgress(Callback):
         frechet: made on first use, from the training pictures.
         scored: generated pictures per score.
         name, licence: for the passport.
+        record: of a tuning: scored before the first step, too, and told in the teacher's folder; None for a teacher from scratch.
     """
 
     def __init__(
@@ -108,9 +110,10 @@ class TeacherProgress(Callback):
         scored: int,
         name: str,
         licence: str,
+        record: TuningRecord | None = None,
     ) -> None:
         self.folder, self.every_images, self.drawing, self.scored = folder, every_images, drawing, scored
-        self.name, self.licence = name, licence
+        self.name, self.licence, self.record = name, licence, record
         self._make_frechet = frechet
         self._frechet: FrechetScores | None = None
         self._scored_at = -1
@@ -120,6 +123,8 @@ class TeacherProgress(Callback):
         assert isinstance(module, TeacherGAN)
         if module.seen and (self.folder / "teacher").exists():
             self._scored_at = module.seen
+        if self.record is not None and not module.seen:
+            self._report(trainer, module)
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Scores when a multiple of `every_images` has been passed."""
@@ -145,18 +150,26 @@ class TeacherProgress(Callback):
         self._scored_at = module.seen
         if not trainer.is_global_zero:
             return
-        if self._frechet is None:
-            self._frechet = self._make_frechet()
-        teacher, as_trained = self.teacher(module, self.drawing), self.teacher(module, {})
-        pictures = draw_pictures(as_trained, module.photographs.cameras, self.scored)
-        scores = {"images": float(module.seen), **self._frechet(pictures), **view_scores(teacher)}
-        scores |= {f"{name}_floor": value for name, value in self._frechet.floor.items()}
+        if self.record is not None and self.record.is_unscored:
+            checkpoint = self.record.checkpoint().to(module.device)
+            self.record.score_checkpoint(self._scores(module, checkpoint, checkpoint))
+        teacher = self.teacher(module, self.drawing)
+        scores = {"images": float(module.seen), **self._scores(module, teacher, self.teacher(module, {}))}
         _append(self.folder / "scores.csv", scores)
         log.info("%d images: %s", module.seen, ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "images"))
         for logger in trainer.loggers:
             logger.log_metrics(scores, step=module.steps)
         write_png(self.folder / "sheets" / f"{module.seen // 1000:05d}k.png", teacher_sheet(teacher))
-        save_eg3d(self.folder / "teacher", teacher, module.discriminator, {"scores.json": json.dumps(scores, indent=2)})
+        texts = {"scores.json": json.dumps(scores, indent=2)}
+        texts |= {} if self.record is None else self.record.texts(teacher.passport, scores)
+        save_eg3d(self.folder / "teacher", teacher, module.discriminator, texts)
+
+    def _scores(self, module: TeacherGAN, teacher: EG3DTeacher, as_trained: EG3DTeacher) -> dict[str, float]:
+        """Fréchet distances of pictures drawn as in training, and what views of a person agree on."""
+        if self._frechet is None:
+            self._frechet = self._make_frechet()
+        distances = self._frechet(draw_pictures(as_trained, module.photographs.cameras, self.scored))
+        return {**distances, **view_scores(teacher), **{f"{name}_floor": value for name, value in self._frechet.floor.items()}}
 
 
 @torch.no_grad()

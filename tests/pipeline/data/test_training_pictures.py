@@ -1,9 +1,12 @@
 """Pictures for a teacher: drawn, mirrored with their cameras, composited."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 
+from pipeline.data.photographs import Photographs
 from pipeline.data.training_pictures import PictureBatch, TrainingPictures, labelled_pictures
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.rendering.camera import Camera
@@ -65,3 +68,22 @@ def test_a_zip_is_read_and_a_wrong_size_is_refused(tmp_path):
     assert (len(found), found.images.shape, found.mirrored) == (1, (1, 4, 8, 8), True)
     with pytest.raises(ValueError, match=r"8², but the teacher is to draw 16²"):
         labelled_pictures(path=str(path), resolution=16)
+
+
+def test_cameras_alone_are_those_that_come_with_the_pictures():
+    drawn, alone = (getattr(numbered(), draw)(20, torch.Generator().manual_seed(1)) for draw in ("draw", "draw_cameras"))
+    assert torch.equal(drawn.camera.label(), alone.label())
+
+
+def test_a_collection_too_large_for_memory_is_decoded_as_it_is_drawn(tmp_path, monkeypatch):
+    labels = cameras(5).label().tolist()
+    records = ((png_bytes(np.full((8, 8, 3), 40 * k, np.uint8)), labels[k]) for k in range(5))
+    path = str(write_dataset(tmp_path / "some.zip", records, {}))
+    held = labelled_pictures(path=path, resolution=8)
+    monkeypatch.setattr("pipeline.data.training_pictures.Photographs", functools.partial(Photographs, memory_limit=0))
+    lazy = labelled_pictures(path=path, resolution=8)
+    assert (held.is_in_memory, lazy.is_in_memory) == (True, False)
+    first, second = (pictures.draw(12, torch.Generator().manual_seed(1)) for pictures in (held, lazy))
+    assert torch.equal(first.color, second.color)
+    assert torch.equal(first.camera.label(), second.camera.label())
+    assert torch.equal(held.pictures(3), lazy.pictures(3))

@@ -15,7 +15,7 @@ from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.state_keeper import StateKeeper
 from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
 from teachers.eg3d.configuration import EG3DConfiguration
-from teachers.eg3d.discriminator import Discriminator
+from teachers.eg3d.discriminator import Discriminator, discriminator_input
 from teachers.rendering.camera import Camera
 
 TINY = EG3DConfiguration(
@@ -176,3 +176,60 @@ def test_learning_rates_decay_and_the_discriminators_is_corrected_for_lazy_penal
     assert generator["lr"] == pytest.approx(2.5e-3 * 0.75)
     assert discriminator["lr"] == pytest.approx(2e-3 * 2 / 3 * 0.75)
     assert discriminator["betas"] == pytest.approx((0.0, 0.99 ** (2 / 3)))
+
+
+DUAL = dataclasses.replace(
+    TINY, super_resolution="2X", sr_latent="constant_one", image_resolution=128, background="black", feature_channels=4
+)
+
+
+def dual_module(**schedule: Any) -> TeacherGAN:
+    """With super-resolution; the photographs are 128² squares."""
+    torch.manual_seed(0)
+    discriminator = Discriminator(resolution=128, image_channels=6, channel_base=128, channel_max=8, num_mapping_layers=1)
+    pictures = (torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
+    photographs = TrainingPictures(pictures.repeat_interleave(16, 2).repeat_interleave(16, 3), Camera.orbit(torch.zeros(4), torch.zeros(4)))
+    schedule = GANSchedule(total_images=10, growth=((0, 16),), **schedule)
+    return TeacherGAN(config=DUAL, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=SETTINGS)
+
+
+def test_with_super_resolution_the_discriminator_sees_the_picture_beside_what_the_rays_could_show_of_it():
+    module = dual_module()
+    real = module.photographs.draw(2, torch.Generator().manual_seed(0))
+    shown = module._show_real(real)
+    assert shown.shape == (2, 6, 128, 128)
+    assert torch.equal(shown[:, :3], real.over(0.0))
+    coarse = torch.nn.functional.interpolate(real.over(0.0), size=(16, 16), mode="bilinear", align_corners=False, antialias=True)
+    again = torch.nn.functional.interpolate(shown[:, 3:], size=(16, 16), mode="bilinear", align_corners=False, antialias=True)
+    assert (again - coarse).abs().mean() < 0.1 < (shown[:, 3:] - shown[:, :3]).abs().mean()
+
+
+def test_of_two_pictures_only_the_final_one_is_blurred():
+    sharp, soft = dual_module(), dual_module(blur_sigma=4.0, blur_images=100)
+    real = sharp.photographs.draw(2, torch.Generator().manual_seed(0))
+    first, second = sharp._show_real(real), soft._show_real(real)
+    assert torch.equal(first[:, 3:], second[:, 3:])
+    assert second[:, :3].std() < first[:, :3].std() - 0.01
+
+
+def test_real_mattes_are_as_coarse_as_rendered_ones():
+    """Else the discriminator would tell them apart by their edges alone."""
+    module = module_of(
+        dataclasses.replace(TINY, super_resolution="2X", sr_latent="constant_one"), GANSchedule(total_images=10, growth=((0, 4),))
+    )
+    real = module.photographs.draw(4, torch.Generator().manual_seed(0))
+    matte = module._real_parts(real)[2]
+    assert matte.shape == real.opacity.shape
+    assert real.opacity.unique().numel() == 2 < matte.unique().numel()
+
+
+def test_with_two_pictures_the_penalty_is_on_both_each_at_its_own_size():
+    module = dual_module()
+    real = module.photographs.draw(2, torch.Generator().manual_seed(0))
+    image, raw, _ = (None if part is None else part.clone().requires_grad_() for part in module._real_parts(real))
+    logits = module.discriminator(discriminator_input(image, raw), real.camera.label())
+    gradients = torch.autograd.grad(logits.sum(), (image, raw))
+    assert [gradient.shape[-1] for gradient in gradients] == [128, 16]
+    expected = sum(gradient.square().sum((1, 2, 3)).mean() for gradient in gradients)
+    assert module._penalty(real, module._show_real(real)).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert all((gradient != 0).any() for gradient in gradients)
