@@ -42,7 +42,8 @@ class Draws:
         return len(self.samples)
 
     def __getitem__(self, rows: slice) -> "Draws":
-        return Draws(*(None if value is None else value[rows] for value in _values(self)))
+        columns: list[Any] = [None if value is None else value[rows] for value in _values(self)]
+        return Draws(*columns)
 
     @staticmethod
     def cat(draws: Sequence["Draws"]) -> "Draws":
@@ -78,7 +79,8 @@ def with_rows(old: Rows, rows: Sequence[int], new: Rows) -> Rows:
     if isinstance(old, dict):
         return {name: with_rows(kept, rows, value[name]) for name, kept in old.items()}  # type: ignore[return-value]
     if dataclasses.is_dataclass(old):
-        return type(old)(**{f.name: with_rows(getattr(old, f.name), rows, getattr(value, f.name)) for f in dataclasses.fields(old)})  # type: ignore[return-value]
+        build: Any = type(old)
+        return build(**{f.name: with_rows(getattr(old, f.name), rows, getattr(value, f.name)) for f in dataclasses.fields(old)})
     return old
 
 
