@@ -72,15 +72,15 @@ class Sweep:
         self.folder = Path(self.master.hydra.sweep.dir).absolute()
         told = {override.get_key_element(): override for override in self._told()}
         self.varied = {key: override for key, override in told.items() if override.is_sweep_override()}
-        self.fixed = [override.input_line for key, override in told.items() if key not in self.varied]
+        self.fixed = [str(override.input_line) for key, override in told.items() if key not in self.varied]
 
     def _told(self) -> list[Override]:
         """What the sweep's file varies, then what the command line does: the later of two counts."""
         params = OmegaConf.to_container(self.master.hydra.sweeper.get("params") or OmegaConf.create({}))
         assert isinstance(params, dict)
-        lines = [f"{key}={value}" for key, value in params.items()]
+        lines = [f"{key!s}={value!s}" for key, value in params.items()]
         task = list(self.master.hydra.overrides.task)
-        return OverridesParser.create().parse_overrides([*(str(line) for line in lines), *task])
+        return OverridesParser.create().parse_overrides([*lines, *task])
 
     def run(self, *, only_table: bool = False) -> int:
         """Runs what is left to run; the exit status: 0 if every cell is finished, 75 if some can be continued, 1 if some failed."""

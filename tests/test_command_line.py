@@ -148,7 +148,10 @@ def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet,
     ],
 )
 def test_only_trainings_are_swept_by_cells_that_continue(arguments, module, monkeypatch):
-    started = []
-    monkeypatch.setattr(os, "execve", lambda program, command, environment: started.append(command[2:]))
-    command_line.run(arguments)
-    assert started == [[f"pipeline.{module}", *arguments] if module == "sweep" else [f"pipeline.{module}", *arguments[1:]]]
+    def replace_process(program, command, environment):
+        raise SystemExit(" ".join(command[2:]))
+
+    monkeypatch.setattr(os, "execve", replace_process)
+    with pytest.raises(SystemExit) as replaced:
+        command_line.run(arguments)
+    assert replaced.value.code == " ".join([f"pipeline.{module}", *(arguments if module == "sweep" else arguments[1:])])
