@@ -1,6 +1,7 @@
 """Adversarial training of an EG3D teacher from single pictures with camera labels (EG3D sec. 3.4-3.5 and supp.)."""
 
 import copy
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from teachers.rendering.triplane import Triplane
 
 from .gan_schedule import GANSchedule
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class GANSettings:
@@ -36,7 +39,7 @@ class GANSettings:
         density_weight, density_every, density_points, density_sd: density regularisation; the offset is a share of the box.
         ema_images: half-life of the averaged generator in pictures,
         ema_rampup: but at most this share of the pictures seen.
-        bfloat16: convolutions in bfloat16.
+        bfloat16: convolutions in bfloat16, on devices that have its instructions.
         seed: of everything drawn.
     """
 
@@ -85,8 +88,7 @@ class TeacherGAN(LightningModule):
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.photographs = photographs
         self.has_superresolution = config.super_resolution != "none"
-        self.convolution_dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
-        self.generator.convolution_dtype = self.convolution_dtype
+        self.convolution_dtype = torch.float32
         self.seen = 0
         self.steps = 0
 
@@ -97,6 +99,14 @@ class TeacherGAN(LightningModule):
             torch.optim.Adam(self.generator.parameters(), self.settings.generator_rate, (0.0, 0.99), eps=1e-8),
             torch.optim.Adam(self.discriminator.parameters(), self.settings.discriminator_rate * lazy, (0.0, 0.99**lazy), eps=1e-8),
         ]
+
+    def on_fit_start(self) -> None:
+        """Half precision where it is asked for and the device has it: a processor that only emulates it takes eight times as long."""
+        has_bfloat16 = self.device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        if self.settings.bfloat16 and not has_bfloat16:
+            log.warning("this processor has no bfloat16 instructions: convolutions are computed in float32")
+        self.convolution_dtype = torch.bfloat16 if self.settings.bfloat16 and has_bfloat16 else torch.float32
+        self.generator.convolution_dtype = self.convolution_dtype
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Discriminator, then generator, then the running average."""
