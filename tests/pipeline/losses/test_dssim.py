@@ -50,13 +50,13 @@ def test_its_gradient_leads_to_the_target():
     torch.manual_seed(0)
     target = torch.rand(1, 3, 16, 16) * 2 - 1
     picture = torch.zeros(1, 3, 16, 16, requires_grad=True)
-    optimizer = torch.optim.Adam([picture], 0.05)
-    for _ in range(100):
+    optimizer = torch.optim.Adam([picture], 0.1)
+    for _ in range(40):
         optimizer.zero_grad()
         loss = DSSIMLoss()(rendering(picture, picture), rendering(target, target))
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.02 and (picture - target).abs().mean() < 0.15
+    assert loss.item() < 0.05 and (picture - target).abs().mean() < 0.15
 
 
 @pytest.mark.parametrize("window", [1, 10])
