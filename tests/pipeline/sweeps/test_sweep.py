@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.sweeps.cell import Cell
+
 
 def record(cell: Path) -> dict:
     return json.loads((cell / "cell.json").read_text())
@@ -58,15 +60,25 @@ def test_submitit_runs_cells_as_jobs(sweep_process):
     assert all(record(sweep_process.sweep / f"seed-{seed}")["state"] == "finished" for seed in (1, 2))
 
 
-def test_cells_whose_process_outlives_the_sweep_are_waited_for_and_what_does_not_compose_is_listed(sweep_process, wait_until):
-    ours = sweep_process.sweep / "student-tiny"
-    holder = sweep_process.start("student=tiny", "batch_size=12", step_seconds=0.5)
-    wait_until(lambda: (sweep_process.sweep / "only" / "steps").exists())
-    said = sweep_process.run("student=tiny", "batch_size=12")
-    assert "waiting for another process that runs only" in said and record(sweep_process.sweep / "only")["attempts"] == 1
-    assert holder.wait(timeout=60) == 0
-    said = sweep_process.run("student=tiny,huge", status=1)
-    assert record(ours)["state"] == "finished" and "student-huge" in said and "Could not find 'student/huge'" in said
+def test_a_cell_that_another_process_is_at_is_waited_for(sweep_process):
+    cell = Cell("distill", (), (), sweep_process.sweep / "seed-1")
+    with cell.held():
+        process = sweep_process.start("seed=1,2")
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "waiting for another process that runs seed-1" in line:
+                break
+        assert record(sweep_process.sweep / "seed-2")["state"] == "finished" and cell.record() is None, "".join(said)
+    output, _ = process.communicate()
+    assert process.returncode == 0 and "| all | 2/2 |" in output
+    assert record(sweep_process.sweep / "seed-1")["attempts"] == 1
+
+
+def test_a_cell_that_does_not_compose_stops_nobody_and_is_listed(sweep_process):
+    said = sweep_process.run("student=huge,tiny", status=1)
+    assert record(sweep_process.sweep / "student-tiny")["state"] == "finished"
+    assert "- `student-huge`: " in said and "Could not find 'student/huge'" in said
 
 
 def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process, wait_until):
@@ -79,7 +91,9 @@ def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process
     trials = [record(sweep_process.sweep / f"trial-{number:04d}") for number in range(4)]
     assert [trial["state"] for trial in trials] == ["finished"] * 4 and trials[0]["attempts"] == 1
     assert not (sweep_process.sweep / "trial-0004").exists() and "best of 4: psnr_novel" in said
-    assert "4 cells" not in sweep_process.run(*settings, "--table") and len(said.split("| validation_seed=")) == 5
+    with (sweep_process.sweep / "cells.csv").open() as file:
+        assert [row["cell"] for row in csv.DictReader(file)] == [f"trial-{number:04d}" for number in range(4)]
+    assert "Launching" not in sweep_process.run(*settings, "--table")
 
 
 @pytest.mark.slow
