@@ -132,15 +132,14 @@ class ForeignShards:
                     raise MissingField(f"{where} has neither {' nor '.join(wanted)}; it has {', '.join(sorted(fields))}")
             return record
         except ShardError as error:
-            if not self._unreadable(error):
-                raise
+            self._unreadable(error)
             return None
 
     def _unreadable(self, error: Exception) -> bool:
-        """Whether to go on."""
+        """Counts it and goes on, or raises it as what it is; webdataset, too, asks this of its own errors."""
         if self.on_error == "raise":
             if isinstance(error, ShardError):
-                return False
+                raise error
             raise CorruptShard(f"a foreign shard can't be read ({error}): fetch it again, or data.on_error=skip") from error
         self.skipped[type(error).__name__] += 1
         log.warning("%s\nleft out; so far: %s", error, dict(self.skipped))

@@ -15,7 +15,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,9 +50,9 @@ class Storage:
         planes: "none" has the teacher make them again from z; "float16" is off by one part in 2048.
     """
 
-    pictures: Literal["uint8", "float16", "float32"] = "uint8"
-    features: Literal["float16", "float32"] = "float16"
-    planes: Literal["none", "float16", "float32"] = "none"
+    pictures: str = "uint8"
+    features: str = "float16"
+    planes: str = "none"
 
     def __post_init__(self) -> None:
         known = {"pictures": ("uint8", "float16", "float32"), "features": ("float16", "float32"), "planes": ("none", "float16", "float32")}

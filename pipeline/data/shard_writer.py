@@ -103,7 +103,7 @@ def records_of(sampler: TeacherSampler, numbers: Sequence[int], description: Des
     draws = sampler.draw(numbers)
     found = [latent_fields(draws, row) for row in range(len(numbers))]
     if description.kind == "full":
-        people, storage = sampler.show(draws), Storage(**description.storage)  # type: ignore[arg-type]
+        people, storage = sampler.show(draws), Storage(**description.storage)
         found = [{**fields, **picture_fields(people, row, storage)} for row, fields in enumerate(found)]
     return [
         sealed(fields, number=number, seed=description.seed, teacher=description.weights, truncation=float(draws.truncation[row]))

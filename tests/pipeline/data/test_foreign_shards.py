@@ -66,7 +66,8 @@ def test_a_missing_field_is_named_or_left_out_and_counted(foreign, sampler):
 def test_a_shard_that_breaks_off_is_named_or_left_out(foreign, sampler):
     urls = foreign()
     broken = Path(urls.replace("{0..1}", "1"))
-    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    content = broken.read_bytes()
+    broken.write_bytes(content[: content.index(b"000000000002.reference.features.npy") + 700])
     with pytest.raises(CorruptShard, match="a foreign shard can't be read"):
         ForeignShards(urls=urls, sampler=sampler, laws={}, buffer=8)(range(8))
     skipping = ForeignShards(urls=urls, sampler=sampler, laws={}, buffer=8, on_error="skip")
