@@ -58,8 +58,8 @@ FREE_KEYS = (
 
 
 @verb("distill")
-def main(config: DictConfig) -> float:
-    """Trains until `trainer.max_steps` and returns the validation loss; or shows a sample again and returns its loss."""
+def main(config: DictConfig) -> float | None:
+    """Trains to the end of the plan and returns the validation loss, None if it was asked to stop; or shows a sample again (its loss)."""
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
     if config.replay is not None:
@@ -69,6 +69,7 @@ def main(config: DictConfig) -> float:
             run.record(to_plain(config), free=FREE_KEYS)
         with Attempt(run, **to_plain(config.stop)) as attempt:
             return distill(config, run, attempt)
+    return None
 
 
 def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) -> float:

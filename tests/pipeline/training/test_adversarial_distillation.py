@@ -2,6 +2,9 @@
 
 import copy
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -205,6 +208,31 @@ def test_a_gradient_is_cut_to_the_norm_that_is_allowed(teacher):
         norms.append(hook["norm"])
     assert norms[0] > 1e-2
     assert norms[1] == pytest.approx(1e-3, rel=1e-3)
+
+
+COMPILED = """
+import torch
+from pipeline.training.execution import Execution
+from students.two_stage import TwoStageEncoder
+
+torch.manual_seed(0)
+encoder, image = TwoStageEncoder(**{student}), torch.rand(2, 3, 32, 32)
+gradients = []
+for compile in (False, True):
+    Execution(compile=compile).prepare(encoder)
+    names = list(encoder.state_dict())
+    gradients.append(torch.autograd.grad(encoder(image).abs().mean(), list(encoder.parameters())))
+plain, compiled = (torch.cat([g.flatten() for g in of]) for of in gradients)
+assert (plain - compiled).norm() < 1e-3 * plain.norm()
+assert names == list(TwoStageEncoder(**{student}).state_dict())
+"""
+
+
+@pytest.mark.slow
+def test_a_compiled_encoder_has_the_same_gradient_and_names_but_for_rounding(repository):
+    """In a process of its own: hooked functions cannot be compiled."""
+    environment = {**os.environ, "JAXTYPING_DISABLE": "1", "PYTHONPATH": str(repository)}
+    subprocess.run([sys.executable, "-c", COMPILED.format(student=STUDENT)], env=environment, check=True, timeout=280)
 
 
 def test_the_encoder_in_bfloat16_answers_in_single_precision_nearly_the_same(teacher):
