@@ -49,7 +49,7 @@ from teachers.teacher import Teacher
 log = logging.getLogger(__name__)
 
 FREE_KEYS = (
-    *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "max_steps", "max_time", "log_every")),
+    *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "max_steps", "max_time", "log_every")),
     *("logger", "paths", "stop", "replay", "replay_student", "teacher.path", "imagenet", "start_from"),
     *("callbacks.preview", "callbacks.guard", "callbacks.state"),
     *(f"loss.{name}.weights_folder" for name in ("perceptual", "dists", "identity")),
@@ -109,6 +109,7 @@ def distill(config: DictConfig, run: RunFolder, attempt: Attempt | None = None) 
         try:
             trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
         finally:
+            module.prefetcher.close()
             attempt.reached(module.step, run_end)
         if attempt.signals.heard or deadline.is_over or module.step != end or end == run_end:
             break
@@ -187,6 +188,7 @@ def build_module(config: DictConfig, plan: TrainingPlan, lifter: Lifter, source:
             compile=settings.compile,
             checkpoints_activations=settings.checkpoints_activations,
         ),
+        "overlap": settings.overlap,
         "log_every": settings.log_every,
     }
     return Distillation(**arguments) if adversary is None else AdversarialDistillation(adversary=adversary, **arguments)

@@ -19,7 +19,7 @@ NAME_LENGTH = 120
 
 IRRELEVANT = (
     *("name", "paths", "logger", "stop", "callbacks.preview", "callbacks.state"),
-    *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "log_every")),
+    *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "log_every")),
 )
 """Settings, with all below them, that don't change what a finished cell has come to."""
 

@@ -66,6 +66,7 @@ class AdversarialDistillation(Distillation):
         discriminator.optimizer.zero_grad()
         self.judge(parts_shown, penalise=penalise)
         discriminator.optimizer.step()  # not through Lightning's wrapper, which would count this update as a step
+        self.settle()
 
     def persuade(
         self, seen: Mapping[str, Rendering], people: DistillationBatch, weights: Mapping[str, float]

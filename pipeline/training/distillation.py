@@ -27,6 +27,7 @@ from teachers.rendering.triplane import Triplane
 from .execution import Execution
 from .optimizer import StudentOptimizer
 from .plan import Stage, TrainingPlan
+from .prefetch import Overlap, Prefetcher
 from .progress import Stopwatch
 
 STATE_KEY = "distillation"
@@ -46,6 +47,7 @@ class Distillation(LightningModule):
         accumulate: a step's people are lifted in so many parts, one after the other: less memory, the same gradient.
         gradient_clip: largest norm of the student's gradient; None: it isn't limited.
         execution: how the encoder is computed.
+        overlap: whether the next people are made meanwhile (see `Prefetcher`).
         log_every: how often the speed is measured and logged.
     """
 
@@ -66,12 +68,14 @@ class Distillation(LightningModule):
         accumulate: int = 1,
         gradient_clip: float | int | None = None,
         execution: Execution | None = None,
+        overlap: Overlap = "auto",
         log_every: int = 10,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.lifter = lifter
         self.sampler = sampler
+        self.prefetcher = Prefetcher(sampler, overlap)
         self.plan = plan
         self.optimizer_settings = optimizer
         self.batch_size = batch_size
@@ -101,6 +105,7 @@ class Distillation(LightningModule):
     def on_fit_start(self) -> None:
         """The teacher and the losses follow the student to its device."""
         self.sampler.to(self.device)
+        self.prefetcher.start(self.device)
         for stage in self.plan.stages:
             stage.losses.to(self.device)
         self.stopwatch.device = self.device
@@ -120,17 +125,30 @@ class Distillation(LightningModule):
                 self.manual_backward(loss / self.accumulate)
             self.log_losses(loss, parts, len(people))
         self.update(self.lightning_optimizers()[0])
+        self.settle()
 
     def people(self) -> Iterator[tuple[DistillationBatch, AbstractContextManager[None]]]:
         """The people of this process in this step, part by part, each with the context of its backward pass."""
-        numbers = batch_numbers(self.step, batch_size=self.batch_size, rank=self.global_rank, world_size=self.trainer.world_size)
+        parts = self.numbers(self.step)
+        is_last_step = self.step + 1 >= self.trainer.max_steps > 0
+        following = [*parts[1:], None if is_last_step else self.numbers(self.step + 1)[0]]
+        for numbers, then in zip(parts, following, strict=True):
+            with self.stopwatch.part("teacher"):
+                people = self.prefetcher.take(numbers, then=then)
+            yield people, self.synchronised(is_last=numbers is parts[-1])
+
+    def numbers(self, step: int) -> list[list[int]]:
+        """The sample numbers of this process in a step, part by part."""
+        numbers = batch_numbers(step, batch_size=self.batch_size, rank=self.global_rank, world_size=self.trainer.world_size)
         if len(numbers) % self.accumulate:
             raise ValueError(f"{len(numbers)} people of a process cannot be lifted in {self.accumulate} equal parts: change accumulate")
         size = len(numbers) // self.accumulate
-        for start in range(0, len(numbers), size):
-            with self.stopwatch.part("teacher"):
-                people = self.sampler(numbers[start : start + size])
-            yield people, self.synchronised(is_last=start + size == len(numbers))
+        return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
+    def settle(self) -> None:
+        """The end of a step: nothing is being made ahead any more, so that callbacks may use the teacher and save."""
+        with self.stopwatch.part("teacher"):
+            self.prefetcher.settle()
 
     def synchronised(self, *, is_last: bool) -> AbstractContextManager[None]:
         """A context for the backward pass of one part of a step: several processes add up their gradients with the last part's."""

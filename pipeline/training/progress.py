@@ -29,7 +29,7 @@ class Stopwatch:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Counts what happens inside to a part; on a GPU both ends wait for it."""
+        """Counts what happens inside to a part; on a GPU both ends wait for the stream of whoever asks, for no other."""
         self._wait()
         start = time.perf_counter()
         try:
@@ -48,7 +48,7 @@ class Stopwatch:
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            torch.cuda.current_stream(self.device).synchronize()
 
 
 class Deadline:
