@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 FREE_KEYS = (
     *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "max_steps", "max_time", "log_every")),
-    *("logger", "paths", "stop", "replay", "replay_student", "teacher.path", "imagenet", "start_from"),
+    *("data", "logger", "paths", "stop", "replay", "replay_student", "teacher.path", "imagenet", "start_from"),
     *("callbacks.preview", "callbacks.guard", "callbacks.state"),
     *(f"loss.{name}.weights_folder" for name in ("perceptual", "dists", "identity")),
 )
