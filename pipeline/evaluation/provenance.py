@@ -7,7 +7,7 @@ import resource
 import shlex
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,17 @@ def hardware() -> dict[str, Any]:
 def versions() -> dict[str, str | None]:
     """Python, the packages that matter, and the revision of the clone, if it is one."""
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}, "revision": _revision()}
+
+
+def packages() -> dict[str, str]:
+    """Everything that is installed, by name."""
+    return dict(sorted((found.metadata["Name"], found.version) for found in distributions() if found.metadata["Name"]))
+
+
+def commit() -> dict[str, Any]:
+    """The commit of the clone that this code lies in, None outside of one; whether files differ from it."""
+    revision = _revision()
+    return {"commit": None if revision is None else revision.removesuffix("+"), "dirty": revision is not None and revision.endswith("+")}
 
 
 def command(verb: str) -> str:

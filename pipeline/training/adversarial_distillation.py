@@ -59,6 +59,7 @@ class AdversarialDistillation(Distillation):
                 loss, parts = self.compare(prediction, seen, people, stage.losses)
                 persuasion, more = self.persuade(seen, people, stage.adversarial)
                 self.manual_backward((loss + persuasion) / self.accumulate)
+            self.worst.follow(people, prediction, seen)
             self.log_losses(loss + persuasion, {**parts, **more}, len(people))
             parts_shown.append([self._exhibit(people, view, rendering) for view, rendering in seen.items()])
         penalise = self.step % self.adversary.settings.r1_every == 0

@@ -29,6 +29,7 @@ from .optimizer import StudentOptimizer
 from .plan import Stage, TrainingPlan
 from .prefetch import Overlap, Prefetcher
 from .progress import Stopwatch
+from .worst_sample import WorstSample
 
 STATE_KEY = "distillation"
 
@@ -86,6 +87,7 @@ class Distillation(LightningModule):
         self.log_every = log_every
         self.step = 0
         self.stopwatch = Stopwatch()
+        self.worst = WorstSample()
         self._logged: dict[str, Tensor | float] = {}
 
     @property
@@ -120,9 +122,10 @@ class Distillation(LightningModule):
         for people, synchronised in self.people():
             with synchronised:
                 prediction = self.lift(people.image)
-                views = stage.views(self.step) if stage.losses.needs_views else ()
-                loss, parts = self.compare(prediction, self.looks(prediction, people, views), people, stage.losses)
+                seen = self.looks(prediction, people, stage.views(self.step) if stage.losses.needs_views else ())
+                loss, parts = self.compare(prediction, seen, people, stage.losses)
                 self.manual_backward(loss / self.accumulate)
+            self.worst.follow(people, prediction, seen)
             self.log_losses(loss, parts, len(people))
         self.update(self.lightning_optimizers()[0])
         self.settle()
@@ -206,6 +209,8 @@ class Distillation(LightningModule):
         optimizer.zero_grad()
         self.step += 1
         self.lifter.step = self.step
+        if self.plan.at(self.step) is not self.stage:
+            self._logged.clear()
 
     def lightning_optimizers(self) -> list[LightningOptimizer]:
         """As `configure_optimizers` lists them."""

@@ -54,6 +54,7 @@ class HeldOutScores(Callback):
         self.batch_size = batch_size
         self.best = math.inf
         self.last = math.inf
+        self.all: dict[str, float] = {}
         self._scored_stage = ""
         self._kept: dict[int, DistillationBatch] = {}
 
@@ -61,7 +62,8 @@ class HeldOutScores(Callback):
         """Scores when it is time, and after the last step: before that step is saved, so that no kill comes in between."""
         assert isinstance(module, Distillation)
         if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
-            self._score(trainer, module)
+            with module.stopwatch.paused():
+                self.score(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far, and the last."""
@@ -71,7 +73,8 @@ class HeldOutScores(Callback):
         """Takes over what `state_dict` gave."""
         self.best, self.last, self._scored_stage = state_dict["best"], state_dict["last"], state_dict["scored_stage"]
 
-    def _score(self, trainer: Trainer, module: Distillation) -> None:
+    def score(self, trainer: Trainer, module: Distillation) -> None:
+        """Scores the student as it is, logs that, and keeps the student if it is the best."""
         if not self.samples:
             return
         self.sampler.to(module.device)
@@ -83,6 +86,7 @@ class HeldOutScores(Callback):
                 self.best = self.last
                 if trainer.is_global_zero:
                     module.lifter.save(self.student_path)
+        self.all = {**scores, "validation/best": self.best}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in scores.items()})
         for logger in trainer.loggers:
             logger.log_metrics(scores, step=module.step)

@@ -1,5 +1,6 @@
-"""Sheets that show a student in training: the same people every time."""
+"""Sheets that show a student in training: the same people every time, and whom it answered worst since the last sheet."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.pictures import depth_picture, tile, write_png
 from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import PeopleSource
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
 from .distillation import Distillation
 from .held_out import FIRST_HELD_OUT, averaged
+from .loggers import log_picture
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("input", "teacher", "student", "error", "depth", "its depth")
 SMALLEST_CELL = 96
@@ -23,6 +28,9 @@ SMALLEST_CELL = 96
 
 class Previews(Callback):
     """Writes `step-<n>.png`, one row a held-out person: input · teacher · student · error · depths · the student's other views.
+
+    The last row is the training's worst sample since the last sheet (see `WorstSample`), with its number: `replay=<number>`
+    shows it again.
 
     Args:
         sampler: draws the people.
@@ -55,39 +63,51 @@ class Previews(Callback):
         """What the untrained student answers."""
         assert isinstance(module, Distillation)
         if module.step == 0:
-            self._show(trainer, module)
+            with module.stopwatch.paused():
+                self.show(trainer, module)
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """A sheet when it is time, and after the last step."""
         assert isinstance(module, Distillation)
         if module.step % self.every_steps == 0 or module.step == trainer.max_steps:
-            self._show(trainer, module)
+            with module.stopwatch.paused():
+                self.show(trainer, module)
 
-    def _show(self, trainer: Trainer, module: Distillation) -> None:
-        if not trainer.is_global_zero or not self.people:
+    def show(self, trainer: Trainer, module: Distillation) -> None:
+        """Writes the sheet of this step; the first process does."""
+        if not self.people:
+            return
+        worst = module.worst.of_all(trainer, module.device)
+        module.worst.forget()
+        if not trainer.is_global_zero:
             return
         if self._drawn is None:
             self._drawn = self.sampler.to(module.device)(range(FIRST_HELD_OUT, FIRST_HELD_OUT + self.people))
+        labels = [f"held out {row}" for row in range(self.people)]
         with averaged(trainer, module), torch.no_grad():
-            sheet = self._sheet(module, self._drawn)
+            rows = self._rows(module, self._drawn, self.sampler)
+            if worst is not None:
+                person, difference = worst
+                rows += self._rows(module, person, module.sampler)
+                labels.append(f"worst: {int(person.samples[0])}\n{difference:.3f}")
+                log.info("step %d: the worst sample since the last sheet is %d (%.3f)", module.step, int(person.samples[0]), difference)
+        sheet = tile(rows, row_labels=labels, column_labels=[*COLUMNS, *(f"{yaw:+.0f}°" for yaw in self.views_deg)])
         path = self.folder / f"step-{module.step:07d}.png"
         write_png(path, sheet)
         for logger in trainer.loggers:
-            if hasattr(logger, "log_image"):
-                logger.log_image("preview", [str(path)], step=module.step)
+            log_picture(logger, "preview", path, step=module.step)
         module.stopwatch.reset()
 
-    def _sheet(self, module: Distillation, people: DistillationBatch) -> Tensor:
+    def _rows(self, module: Distillation, people: DistillationBatch, sampler: PeopleSource) -> list[list[Tensor]]:
         planes = module.lift(people.image)
-        student, teacher = module.look(planes, people, "novel", self.sampler), people.novel.rendering
+        student, teacher = module.look(planes, people, "novel", sampler), people.novel.rendering
         error = (student.image - teacher.image).abs() * self.error_gain - 1
         near, far = depth_range(module.lifter.passport)
         depths = [depth_picture(rendering.depth, near, far) for rendering in (teacher, student)]
         cameras = [preview_camera(module.lifter.passport, yaw).to(people.image) for yaw in self.views_deg]
         views = [module.lifter.render(planes, camera.expand(len(people))).image for camera in cameras]
         columns = [people.image, teacher.image, student.image, error.clamp(-1, 1), *depths, *views]
-        labels = [*COLUMNS, *(f"{yaw:+.0f}°" for yaw in self.views_deg)]
-        return tile([[enlarged(column[row]) for column in columns] for row in range(len(people))], column_labels=labels)
+        return [[enlarged(column[row]) for column in columns] for row in range(len(people))]
 
 
 def enlarged(picture: Tensor) -> Tensor:

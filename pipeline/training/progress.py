@@ -38,6 +38,15 @@ class Stopwatch:
             self._wait()
             self._parts[name] = self._parts.get(name, 0.0) + time.perf_counter() - start
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Counts nothing of what happens inside."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._start += time.perf_counter() - start
+
     def elapsed(self) -> float:
         """Seconds since the last reset."""
         return time.perf_counter() - self._start

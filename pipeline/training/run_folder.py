@@ -53,7 +53,7 @@ class RunFolder:
     def mark(self, status: str, **facts: Any) -> None:
         """Writes to `status.json` how the run stands: running, unfinished, finished or failed, and anything else about it."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        _write_json(
+        write_json(
             self.path / "status.json", {"status": status, **facts, "time": now, "process": os.getpid(), "host": socket.gethostname()}
         )
 
@@ -120,7 +120,7 @@ class RunFolder:
         continued = self.config_path.exists()
         if continued:
             self._require_same(self.recorded(), configuration, tuple(free))
-        _write_json(self.config_path, configuration)
+        write_json(self.config_path, configuration)
         return continued
 
     def recorded(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class RunFolder:
             )
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
     """Whoever reads sees the old file or the whole new one."""
     temporary = path.with_name(f"{path.name}~writing")
     temporary.write_text(json.dumps(content, indent=2))
