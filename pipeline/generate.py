@@ -48,7 +48,7 @@ def main(config: DictConfig) -> int:
     writer = ShardWriter(
         folder=folder, description=description, sampler=sampler, batch_size=config.batch_size, stale_seconds=60 * config.stale_minutes
     )
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         return write(writer, asked_for(config), worker=config.worker)
 
 
@@ -135,7 +135,7 @@ def verify(folder: ShardFolder, description: Description, sampler: TeacherSample
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """SIGTERM ends the process as Ctrl-C does: claims are given back, half a shard is removed."""
 
     def leave(number: int, frame: Any) -> None:

@@ -1,6 +1,7 @@
 """The verb: what it writes, says and refuses; fleets of workers; and that training doesn't care where people come from."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ from omegaconf import OmegaConf
 from pipeline.build import compose, instantiate, to_plain
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import NumberOutsideRange
-from pipeline.distill import distill
-from pipeline.generate import asked_for, main
+from pipeline.data.shard_writer import ShardWriter
+from pipeline.distill import FREE_KEYS, distill
+from pipeline.generate import asked_for, describe, ended_by_sigterm, main
 from pipeline.people import build_sampler, build_source
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.training.resume import SafetensorsCheckpointIO
@@ -81,6 +83,18 @@ def test_verifying_says_what_is_broken_and_repairing_writes_it_again(generate, c
     assert shards(folder) == whole
 
 
+def test_sigterm_gives_the_claim_back_and_leaves_no_half_shard(tmp_path):
+    config = compose("generate", *SMALL)
+    teacher = instantiate(config.teacher)
+    description, sampler = describe(to_plain(config), teacher), build_sampler(to_plain(config), teacher)
+    writer = ShardWriter(folder=ShardFolder(tmp_path), description=description, sampler=sampler, batch_size=1)
+    with pytest.raises(SystemExit) as left, ended_by_sigterm():
+        writer.write(0, lambda count: os.kill(os.getpid(), signal.SIGTERM))
+    assert left.value.code == 143 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "description.json"]
+    assert writer.write(0)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -118,7 +132,9 @@ def test_a_training_that_needs_more_people_than_are_stored_is_refused_at_the_sta
 def weights_after(folder: Path, *overrides: str) -> dict[str, torch.Tensor]:
     """What three steps of a distillation make of the student."""
     config = compose("distill", "teacher=untrained_tiny", *SMALL_STUDENT, *overrides, f"paths.run={folder}")
-    distill(config, RunFolder(folder))
+    with RunFolder(folder) as run:
+        run.record(to_plain(config), free=FREE_KEYS)
+        distill(config, run)
     return SafetensorsCheckpointIO().load_checkpoint(folder / "checkpoints" / "last")["state_dict"]
 
 
@@ -128,7 +144,10 @@ def test_training_from_latent_shards_gives_the_weights_of_training_live_and_from
     live = weights_after(tmp_path / "a")
     stored = weights_after(tmp_path / "b", "data=latent_shards", f"data.path={latent}")
     exact = weights_after(tmp_path / "c", "data=full_shards", f"data.path={full}")
-    assert live.keys() == stored.keys() == exact.keys()
+    weights_after(tmp_path / "d", "trainer.max_steps=2")
+    changed = weights_after(tmp_path / "d", "data=latent_shards", f"data.path={latent}")  # goes on with the same people
+    assert live.keys() == stored.keys() == exact.keys() == changed.keys()
+    assert all(torch.equal(value, changed[name]) for name, value in live.items())
     assert all(torch.equal(value, stored[name]) for name, value in live.items())
     assert all(torch.allclose(value, exact[name], atol=1e-4, rtol=1e-3) for name, value in live.items())
 
