@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.sampling.source import PeopleSource
 
-Overlap = bool | Literal["auto"]
+Overlap = bool | str
+"""true, false, or "auto"."""
 
 
 def overlaps(setting: Overlap, device: torch.device) -> bool:
@@ -60,7 +61,7 @@ class CPULane:
 
 
 class CUDALane:
-    """On a GPU: a stream beside the student's. Either waits for the other's events only, and the host for neither.
+    """On a GPU: a stream beside the student's. Either waits for the other's events, and the host for neither.
 
     Args:
         device: of both.
@@ -70,18 +71,18 @@ class CUDALane:
         self.device = device
         self.stream = torch.cuda.Stream(device)
 
-    def fork(self) -> torch.cuda.Event:
+    def fork(self) -> Any:
         """After all that the student's stream has been given so far."""
         return torch.cuda.current_stream(self.device).record_event()
 
-    def make(self, make: Callable[[], DistillationBatch], fork: torch.cuda.Event) -> tuple[DistillationBatch, torch.cuda.Event]:
+    def make(self, make: Callable[[], DistillationBatch], fork: Any) -> tuple[DistillationBatch, Any]:
         """The batch, in memory of the teacher's stream."""
         with torch.cuda.device(self.device), torch.cuda.stream(self.stream):
             self.stream.wait_event(fork)
             people = make()
             return people, self.stream.record_event()
 
-    def join(self, people: DistillationBatch, made: torch.cuda.Event) -> None:
+    def join(self, people: DistillationBatch, made: Any) -> None:
         """The student's stream waits; no memory of the batch is given out again before that stream, too, is done with it."""
         student = torch.cuda.current_stream(self.device)
         student.wait_event(made)
@@ -105,7 +106,7 @@ class Prefetcher:
 
     Args:
         source: whose people they are.
-        overlap: true, false, or "auto" (see `overlaps`).
+        overlap: see `overlaps`.
     """
 
     def __init__(self, source: PeopleSource, overlap: Overlap = "auto") -> None:
