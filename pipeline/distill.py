@@ -26,7 +26,7 @@ from pipeline.lifter import Lifter
 from pipeline.people import build_sampler
 from pipeline.pictures import write_png
 from pipeline.training.distillation import STATE_KEY
-from pipeline.training.dry_run import StageTimer, StateSize, cost_table
+from pipeline.training.dry_run import StageCost, StageTimer, StateSize, cost_table
 from pipeline.training.ema import ExponentialAverage
 from pipeline.training.filter_report import FilterReport
 from pipeline.training.guards import NonFiniteGuard
@@ -117,7 +117,7 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
     if (run.path / "cell.json").exists():
         raise ValueError("a cell of a sweep can't be a dry run, after which it would count as finished: try one of the settings without -m")
     parts = Parts.build(config)
-    costs = []
+    costs: list[StageCost] = []
     for stage in parts.plan.stages:
         if 0 <= parts.end <= stage.start:
             break

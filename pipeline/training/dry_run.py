@@ -279,7 +279,8 @@ def duration(seconds: float) -> str:
     if math.isinf(seconds):
         return "∞"
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    left, parts = round(seconds), []
+    left = round(seconds)
+    parts: list[str] = []
     for name, length in units:
         if left >= length or (name == "s" and not parts):
             parts.append(f"{left // length} {name}")
