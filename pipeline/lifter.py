@@ -1,6 +1,7 @@
 """The lifter: an encoder and the renderer that it draws with. It is what is trained, saved and shipped."""
 
 import copy
+import dataclasses
 import importlib
 import json
 import os
@@ -119,7 +120,7 @@ class Lifter(nn.Module):
         Args:
             path: its file.
             other_teacher: it may be another teacher's (LP3D's cats start from its faces): then the encoder alone is taken over, and
-                of it what has the same name and shape; the renderer stays that of the teacher here.
+                of it what has the same name and shape; the renderer stays that of the teacher here, and both licences hold.
 
         Returns:
             the names of the encoder's weights that stay fresh.
@@ -142,6 +143,9 @@ class Lifter(nn.Module):
         with torch.no_grad():
             for name, value in fitting.items():
                 target[name].copy_(value)
+        if other.passport.licence != self.passport.licence:
+            licence = f"{self.passport.licence} Started from a student of {other.passport.name!r}: {other.passport.licence}"
+            self.passport = dataclasses.replace(self.passport, licence=licence)
         return fresh
 
     def save(self, path: Path) -> None:

@@ -241,6 +241,7 @@ class Distillation(LightningModule):
         """Goes on with the next sample number, if the teacher is still the same."""
         passport = Passport.from_dict(json.loads(checkpoint[STATE_KEY]["passport"]))
         passport.require_same(self.lifter.passport, mine="the run to be continued", others="the configuration")
+        self.lifter.passport = passport  # its licence may tell of another student that the run started from
         self.step = self.lifter.step = int(checkpoint[STATE_KEY]["step"])
         if checkpoint[STATE_KEY]["samples_seen"] != self.samples_seen:
             raise ValueError(

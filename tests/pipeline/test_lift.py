@@ -1,5 +1,6 @@
 """`trilift lift`: good photographs become folders, bad ones a line each, and the exit status tells."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.inference.device import device_named
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter, Recipe
 from students.two_stage import TwoStageEncoder
+from teachers.eg3d.weights import LICENCE
 from teachers.toy import ToyTeacher
 
 SMALL = {
@@ -73,6 +75,15 @@ def test_a_photograph_becomes_a_folder(checkpoint, tmp_path, capsys):
     assert triplane.planes.shape == (1, 3, 16, 32, 32) and passport.name == "spheres"
     depth = load_file(output / "anna" / "depth.safetensors")
     assert depth["depth"].shape == depth["opacity"].shape == (8, 8) and depth["camera"].shape == (25,)
+
+
+def test_the_licence_of_the_teachers_weights_is_said_and_goes_with_the_planes(checkpoint, tmp_path, capsys):
+    student = Lifter.load(checkpoint)
+    student.passport = dataclasses.replace(student.passport, licence=LICENCE)
+    student.save(tmp_path / "student.safetensors")
+    assert run(tmp_path / "student.safetensors", photograph(tmp_path / "anna.png"), tmp_path / "out") == 0
+    assert "non-commercial" in LICENCE and LICENCE in capsys.readouterr().out
+    assert read_triplane(tmp_path / "out" / "anna" / "triplane.safetensors")[1].licence == LICENCE
 
 
 def test_the_crop_that_was_asked_for_is_what_the_student_sees(checkpoint, tmp_path):

@@ -1,5 +1,6 @@
 """A lifter file is everything that is needed to lift, and nothing that could run."""
 
+import dataclasses
 import json
 
 import pytest
@@ -135,6 +136,15 @@ def test_a_student_of_another_teacher_lends_what_fits_of_its_encoder_and_only_if
     assert fresh and all("plane_head" in name for name in fresh)
     assert all(torch.equal(value, before[name]) for name, value in other.encoder.state_dict().items() if name not in fresh)
     assert other.passport.options["density"] == 30.0
+
+
+def test_a_student_that_starts_from_another_teachers_is_under_both_licences(tmp_path):
+    lender, borrower = small_lifter(), small_lifter()
+    lender.passport = dataclasses.replace(lender.passport, name="borrowed", licence="For research only.")
+    lender.save(tmp_path / "lender.safetensors")
+    own = borrower.passport.licence
+    borrower.start_from(tmp_path / "lender.safetensors", other_teacher=True)
+    assert borrower.passport.licence == f"{own} Started from a student of 'borrowed': For research only."
 
 
 def test_a_student_of_another_architecture_is_no_start(tmp_path):

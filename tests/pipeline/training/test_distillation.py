@@ -1,5 +1,6 @@
 """Stage 1 trains the encoder and nothing else, on the right people, and can be stopped and continued."""
 
+import dataclasses
 import os
 import signal
 from pathlib import Path
@@ -244,6 +245,14 @@ def test_another_teacher_cannot_continue_a_run(tmp_path, teacher):
     fit(module_of(teacher), StateKeeper(tmp_path / "last"), max_steps=1)
     with pytest.raises(ValueError, match="do not belong together"):
         fit(module_of(untrained_teacher(TINY_EG3D, seed=1)), state=tmp_path / "last", max_steps=2)
+
+
+def test_a_continued_run_is_still_under_the_licence_of_the_student_that_it_started_from(tmp_path):
+    first, continued = module_of(), module_of()
+    first.lifter.passport = dataclasses.replace(first.lifter.passport, licence="two licences")
+    fit(first, StateKeeper(tmp_path / "last"), max_steps=1)
+    fit(continued, state=tmp_path / "last", max_steps=2)
+    assert continued.lifter.passport.licence == "two licences"
 
 
 def test_another_batch_size_cannot_continue_a_run(tmp_path):
