@@ -208,7 +208,7 @@ class StageTimer(Callback):
         )
 
     def _times(self, every: int) -> float:
-        return 1 / every if self.end < 0 else self.end // every - self.stage.start // every
+        return 1 / every if self.end < 0 else float(self.end // every - self.stage.start // every)
 
 
 def _timed(module: Distillation, work: Callable[[], object]) -> float:

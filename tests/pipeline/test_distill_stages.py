@@ -7,7 +7,7 @@ import torch
 from omegaconf import DictConfig
 
 from pipeline.build import compose
-from pipeline.distill import distill
+from pipeline.distill import distill, main
 from pipeline.lifter import Lifter
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
@@ -96,3 +96,23 @@ def test_a_teacher_without_a_discriminator_is_refused_at_the_start(tmp_path, con
 def test_a_teacher_without_a_folder_is_refused_at_the_start(tmp_path):
     with pytest.raises(ValueError, match="comes from no folder"):
         run(compose("distill", "teacher=toy", "plan=two_stage"), tmp_path / "a", 1)
+
+
+def test_a_dry_run_costs_every_stage_and_leaves_nothing_behind(tmp_path, configuration, capsys, teacher_folder):
+    config = configuration.copy()
+    config.paths.run, config.trainer.max_steps, config.dry_run = str(tmp_path / "run"), 1000, True
+    before = {path: path.read_bytes() for path in teacher_folder.iterdir()}
+    main(config)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == ["stage", "reconstruction", "adversarial", "the", "disk:"]
+    assert "0 … 2 " in lines[1] and "2 … 1000 " in lines[2] and "the run: 1000 steps in " in lines[3]
+    assert not (tmp_path / "run").exists()
+    assert {path: path.read_bytes() for path in teacher_folder.iterdir()} == before
+
+
+def test_a_cell_of_a_sweep_is_no_dry_run(tmp_path, configuration):
+    config = configuration.copy()
+    config.paths.run, config.dry_run = str(tmp_path), True
+    (tmp_path / "cell.json").write_text("{}")
+    with pytest.raises(ValueError, match="can't be a dry run"):
+        main(config)
