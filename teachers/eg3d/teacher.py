@@ -1,6 +1,5 @@
 """EG3D as a frozen teacher, and the folder that it is kept in."""
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -102,16 +101,6 @@ class EG3DTeacher(nn.Module):
     def train(self, mode: bool = True) -> "EG3DTeacher":
         """Stays in evaluation mode whatever its owner does."""
         return super().train(False)
-
-    def with_rendering(self, *, depth_samples: int | None = None, importance_samples: int | None = None) -> "EG3DTeacher":
-        """The same networks with other numbers of ray samples, and a passport that says so."""
-        samples = {"depth_samples": depth_samples, "importance_samples": importance_samples}
-        changes: dict[str, Any] = {key: value for key, value in samples.items() if value is not None}
-        generator = Generator(dataclasses.replace(self.configuration, **changes))
-        generator.load_state_dict(self.generator.state_dict())
-        generator.convolution_dtype = self.generator.convolution_dtype
-        generator.to(self.generator.backbone.mapping.w_avg.device)
-        return EG3DTeacher(generator, dataclasses.replace(self.passport, **changes))
 
 
 def load_eg3d(folder: Path) -> EG3DTeacher:

@@ -13,37 +13,8 @@ from pipeline import lift
 from pipeline.build import compose
 from pipeline.inference.device import device_named
 from pipeline.inference.triplane_file import read_triplane
-from pipeline.lifter import Lifter, Recipe
-from students.two_stage import TwoStageEncoder
+from pipeline.lifter import Lifter
 from teachers.eg3d.weights import LICENCE
-from teachers.toy import ToyTeacher
-
-SMALL = {
-    "plane_channels": 16,
-    "plane_resolution": 32,
-    "image_size": 32,
-    "backbone": "compact",
-    "backbone_widths": [8, 8, 8],
-    "dim": 16,
-    "canonical_blocks": 1,
-    "canonical_patch_stride": 1,
-    "canonical_widths": [8],
-    "canonical_upsamplings": 0,
-    "detail_widths": [8],
-    "detail_strides": [2],
-    "fusion_widths": [8],
-    "fusion_dim": 16,
-    "head_widths": [8],
-}
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
-    path = tmp_path_factory.mktemp("student") / "student.safetensors"
-    Lifter.from_teacher(encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher(resolution=8)).save(path)
-    return path
 
 
 def photograph(path: Path, size: tuple[int, int] = (60, 40)) -> Path:
@@ -63,9 +34,9 @@ def run(checkpoint: Path | None, source: Path, output: Path, *overrides: str) ->
     return 0
 
 
-def test_a_photograph_becomes_a_folder(checkpoint, tmp_path, capsys):
+def test_a_photograph_becomes_a_folder(untrained_student, tmp_path, capsys):
     output = tmp_path / "out"
-    assert run(checkpoint, photograph(tmp_path / "anna.png"), output) == 0
+    assert run(untrained_student, photograph(tmp_path / "anna.png"), output) == 0
     film = "turntable.mp4" if (output / "anna" / "turntable.mp4").exists() else "turntable.gif"
     expected = {"crop.png", "sheet.png", "depth.png", "depth.safetensors", "triplane.safetensors", film}
     assert {path.name for path in (output / "anna").iterdir()} == expected
@@ -77,8 +48,8 @@ def test_a_photograph_becomes_a_folder(checkpoint, tmp_path, capsys):
     assert depth["depth"].shape == depth["opacity"].shape == (8, 8) and depth["camera"].shape == (25,)
 
 
-def test_the_licence_of_the_teachers_weights_is_said_and_goes_with_the_planes(checkpoint, tmp_path, capsys):
-    student = Lifter.load(checkpoint)
+def test_the_licence_of_the_teachers_weights_is_said_and_goes_with_the_planes(untrained_student, tmp_path, capsys):
+    student = Lifter.load(untrained_student)
     student.passport = dataclasses.replace(student.passport, licence=LICENCE)
     student.save(tmp_path / "student.safetensors")
     assert run(tmp_path / "student.safetensors", photograph(tmp_path / "anna.png"), tmp_path / "out") == 0
@@ -86,15 +57,15 @@ def test_the_licence_of_the_teachers_weights_is_said_and_goes_with_the_planes(ch
     assert read_triplane(tmp_path / "out" / "anna" / "triplane.safetensors")[1].licence == LICENCE
 
 
-def test_the_crop_that_was_asked_for_is_what_the_student_sees(checkpoint, tmp_path):
+def test_the_crop_that_was_asked_for_is_what_the_student_sees(untrained_student, tmp_path):
     source = photograph(tmp_path / "wide.png", (80, 40))
     for crop, left, right in (("[0,0,40]", 255, 255), ("[40,0,40]", 0, 0), ("null", 255, 0)):
-        assert run(checkpoint, source, tmp_path / "out", f"crop={crop}") == 0
+        assert run(untrained_student, source, tmp_path / "out", f"crop={crop}") == 0
         seen = np.asarray(Image.open(tmp_path / "out" / "wide" / "crop.png"))
         assert (seen[16, 2, 0], seen[16, 29, 0]) == (left, right)
 
 
-def test_bad_files_get_a_line_each_and_stop_no_other(checkpoint, tmp_path, capsys):
+def test_bad_files_get_a_line_each_and_stop_no_other(untrained_student, tmp_path, capsys):
     source = tmp_path / "in"
     source.mkdir()
     photograph(source / "good.png")
@@ -104,20 +75,20 @@ def test_bad_files_get_a_line_each_and_stop_no_other(checkpoint, tmp_path, capsy
     frames[0].save(source / "moving.gif", save_all=True, append_images=frames[1:])
     (source / "empty.webp").touch()
     (source / "notes.txt").write_text("not a photograph\nat all")
-    assert run(checkpoint, source, tmp_path / "out") == 1
+    assert run(untrained_student, source, tmp_path / "out") == 1
     complaints = capsys.readouterr().err.splitlines()
     assert [Path(line.split(": ")[0]).name for line in complaints] == ["dot.png", "empty.webp", "moving.gif", "notes.txt"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"good_png", "good_jpg"}
 
 
-def test_none_lifted_is_status_2(checkpoint, tmp_path):
+def test_none_lifted_is_status_2(untrained_student, tmp_path):
     (tmp_path / "notes.txt").write_text("no photograph")
-    assert run(checkpoint, tmp_path / "notes.txt", tmp_path / "out") == 2
+    assert run(untrained_student, tmp_path / "notes.txt", tmp_path / "out") == 2
 
 
-def test_transparent_pixels_take_the_background_of_the_teacher(checkpoint, tmp_path):
+def test_transparent_pixels_take_the_background_of_the_teacher(untrained_student, tmp_path):
     Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "cut.png")
-    run(checkpoint, tmp_path / "cut.png", tmp_path / "out")
+    run(untrained_student, tmp_path / "cut.png", tmp_path / "out")
     assert np.asarray(Image.open(tmp_path / "out" / "cut" / "crop.png")).min() == 255  # the toy teacher's is white
 
 
@@ -129,8 +100,8 @@ def test_without_a_student_it_says_how_to_get_one(tmp_path, monkeypatch):
         run(tmp_path / "gone.safetensors", tmp_path / "anna.png", tmp_path / "out")
 
 
-def test_the_bundled_student_is_the_default(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(lift, "BUNDLED", checkpoint)
+def test_the_bundled_student_is_the_default(untrained_student, tmp_path, monkeypatch):
+    monkeypatch.setattr(lift, "BUNDLED", untrained_student)
     assert run(None, photograph(tmp_path / "anna.png"), tmp_path / "out") == 0
 
 

@@ -75,13 +75,6 @@ def test_the_mean_latent_is_truncation_zero(teacher):
     assert torch.allclose(teacher.map_latents(z(), truncation=0.0), teacher.mean_latent().expand(2, -1, -1))
 
 
-def test_other_ray_samples_leave_the_weights_and_show_in_the_passport(teacher):
-    finer = teacher.with_rendering(depth_samples=9)
-    assert (finer.passport.depth_samples, finer.passport.importance_samples) == (9, 6)
-    assert finer.renderer.sampling.depth_samples == finer.configuration.depth_samples == 9
-    assert weights_sha256(finer.generator) == weights_sha256(teacher.generator)
-
-
 def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
     critic = discriminator()
     save_eg3d(tmp_path / "teacher", teacher, critic, {"card.md": "Who made me."})
