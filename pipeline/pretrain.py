@@ -24,6 +24,7 @@ from pipeline.training.requeue import Attempt, cluster_plugins
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
 from pipeline.training.state_keeper import StateKeeper
+from pipeline.training.summary import Summary
 from pipeline.training.teacher_card import score_at_full_size, write_card
 from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
 from pipeline.training.teacher_progress import Pace, SliceTimer, StopWhenSeen, TeacherProgress
@@ -69,8 +70,11 @@ def main(config: DictConfig) -> None:
         if config.card.write:
             write_teacher_card(config, run.path / "teacher", load_photographs(config))
             return
-        with Attempt(run, **to_plain(config.stop)) as attempt:
+        with Summary(run, verb="pretrain", configuration=to_plain(config)) as summary, Attempt(run, **to_plain(config.stop)) as attempt:
             train(config, run, attempt, TuningRecord(run.path, config.start_from) if is_tuned else None)
+            if is_first_process() and (run.path / "teacher").is_dir():
+                passport, scores = (json.loads((run.path / "teacher" / f"{name}.json").read_text()) for name in ("passport", "scores"))
+                summary.tell(passport=passport, scores=scores)
 
 
 def with_checkpoint(config: DictConfig) -> DictConfig:

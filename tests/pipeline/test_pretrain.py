@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,9 @@ def test_a_run_leaves_scores_sheets_and_a_teacher_that_draws(finished):
     image = teacher.render(triplane, Camera.orbit(torch.zeros(1), torch.zeros(1))).image
     assert image.shape == (1, 3, 16, 16)
     assert image.isfinite().all()
+    summary = json.loads((finished / "summary.json").read_text())
+    assert (summary["verb"], summary["status"], summary["scores"]["images"]) == ("pretrain", "finished", scored(finished)[-1])
+    assert summary["passport"]["kind"] == "eg3d"
 
 
 def test_it_stops_at_its_pictures_and_a_finished_run_makes_no_further_step(finished, pictures):
