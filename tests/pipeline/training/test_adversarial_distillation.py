@@ -280,12 +280,12 @@ def test_pictures_that_do_not_fill_the_statistics_groups_are_refused_beforehand(
 
 @pytest.mark.parametrize(("right", "said"), [(True, "wins outright"), (False, "loses outright")])
 def test_a_discriminator_without_an_argument_is_reported_once(caplog, right, said):
-    balance = Balance(half_life=3)
+    balance = Balance(half_life=3.0)
     logits = torch.full((4, 1), 1.0 if right else -1.0)
     with caplog.at_level(logging.WARNING):
         for step in range(60):
             balance.follow(logits, -logits, step)
     assert [said in record.message for record in caplog.records] == [True]
-    again = Balance(half_life=3)
+    again = Balance(half_life=3.0)
     again.load_state_dict(balance.state_dict())
     assert again.state_dict() == balance.state_dict()

@@ -69,7 +69,7 @@ def test_losses_that_no_stage_uses_need_not_be_built():
         ({"a": {}, "b": {}}, "'a' of the plan has no `steps`"),
         ({"a": {"adversarial": ADVERSARY, "steps": 3}, "b": {}}, "only such stages may follow"),
         ({"a": {"weights": {"identity": 1.0}}}, "the plan weighs identity"),
-        ({"a": {"weights": {"triplane": 0, "image": 0, "feature": 0}}}, "nothing to learn from"),
+        ({"a": {"weights": {"triplane": 0.0, "image": 0.0, "feature": 0.0}}}, "nothing to learn from"),
         ({"a": {"length": 3}}, r"unknown keys \['length'\]"),
         ({"a": {"reference_every": 0}}, "count from 1"),
         ({"a": {"adversarial": {"novel": 1.0}}}, "give reference and novel"),
