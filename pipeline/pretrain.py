@@ -19,12 +19,14 @@ from torch.utils.data import DataLoader
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.data.training_pictures import TrainingPictures
 from pipeline.evaluation.frechet import FEWEST_REAL, FrechetScores
+from pipeline.training.freed_memory import keep_freed_memory
 from pipeline.training.processes import is_first_process
 from pipeline.training.requeue import Attempt, cluster_plugins
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
 from pipeline.training.state_keeper import StateKeeper
 from pipeline.training.summary import Summary
+from pipeline.training.teacher_autoencoder import TeacherAutoencoder
 from pipeline.training.teacher_card import score_at_full_size, write_card
 from pipeline.training.teacher_gan import GANSettings, TeacherGAN, discriminator_channels
 from pipeline.training.teacher_progress import Pace, SliceTimer, StopWhenSeen, TeacherProgress
@@ -56,6 +58,7 @@ NEVER = 1 << 62
 def main(config: DictConfig) -> None:
     """Trains until `schedule.total_images` or `trainer.minutes`, whichever comes first."""
     torch.set_num_threads(config.trainer.threads)
+    keep_freed_memory()
     run = RunFolder(Path(config.paths.run))
     is_tuned = "of_checkpoint" in config.teacher
     if is_tuned and has_no_latent(config.start_from):
@@ -132,7 +135,11 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
         discriminator.fit_labels(photographs.cameras.label())
     schedule = instantiate(config.schedule)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
-    return TeacherGAN(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)
+    networks = {"config": generator, "discriminator": discriminator}
+    shared = {"photographs": photographs, "schedule": schedule, "settings": settings}
+    if config.autoencoder is not None:
+        return TeacherAutoencoder(**to_plain(config.autoencoder), **networks, **shared)
+    return TeacherGAN(**networks, **shared)
 
 
 def build_callbacks(

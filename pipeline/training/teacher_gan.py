@@ -128,8 +128,6 @@ class TeacherGAN(LightningModule):
         self._generate(triplane, camera, shown, random)
         generator_optimizer.step()
 
-        self.steps += 1
-        self.seen += self.settings.batch_size * self.trainer.world_size
         self._follow()
 
     def _discriminate(self, real: PictureBatch, fake_camera: Camera, fake: Tensor) -> None:
@@ -169,9 +167,12 @@ class TeacherGAN(LightningModule):
 
     def _imagine(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
         """New people, seen by the given cameras."""
+        return self._draw(torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device), camera, random)
+
+    def _draw(self, z: Float[Tensor, "batch z_dim"], camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
+        """The people of given latents at given cameras, with drawn ray samples."""
         generator = self.generator
         generator.renderer.resolution = resolution = self.schedule.render_resolution(self.seen)
-        z = torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device)
         ws = generator.map_latents(z, self._conditions(camera, random))
         generator.backbone.mapping.track(ws[:, 0])
         triplane = generator.synthesize(ws)
@@ -225,6 +226,9 @@ class TeacherGAN(LightningModule):
         return kornia.filters.gaussian_blur2d(x, (kernel, kernel), (sigma, sigma), border_type="replicate")
 
     def _follow(self) -> None:
+        """Counts the step; the running average follows."""
+        self.steps += 1
+        self.seen += self.settings.batch_size * self.trainer.world_size
         half_life = min(self.settings.ema_images, self.seen * self.settings.ema_rampup)
         decay = 0.5 ** (self.settings.batch_size * self.trainer.world_size / max(half_life, 1e-8))
         with torch.no_grad():
