@@ -108,6 +108,8 @@ class Discriminator(nn.Module):
         standardizes_label: an option beyond EG3D: labels are brought to zero mean and unit deviation of the data's
             (`fit_labels`). Raw ones hardly differ from pose to pose, and a short training doesn't learn to tell them apart.
         mapping_rate: factor on the effective learning rate of the label's mapping network.
+        patch: an option beyond EG3D: the first block reads patch × patch pixels as channels of one, at that fraction of the
+            resolution; 2 saves a third of the work.
 
     Attributes:
         arguments: what it was constructed with: with these and the weights it can be built again.
@@ -129,6 +131,7 @@ class Discriminator(nn.Module):
         group: int = 4,
         standardizes_label: bool = False,
         mapping_rate: float = 0.01,
+        patch: int = 1,
     ) -> None:
         super().__init__()
         self.arguments: dict[str, Any] = {
@@ -142,15 +145,19 @@ class Discriminator(nn.Module):
             "group": group,
             "standardizes_label": standardizes_label,
             "mapping_rate": mapping_rate,
+            "patch": patch,
         }
+        self.patch = patch
         self.standardizes_label = standardizes_label
         if standardizes_label:
             self.register_buffer("label_mean", torch.zeros(label_dim))
             self.register_buffer("label_scale", torch.ones(label_dim))
-        self.resolutions = [1 << power for power in range(resolution.bit_length() - 1, 2, -1)]
+        finest = resolution // patch
+        self.resolutions = [1 << power for power in range(finest.bit_length() - 1, 2, -1)]
         channels = {r: min(channel_base // r, channel_max) for r in [*self.resolutions, 4]}
         for r in self.resolutions:
-            block = DiscriminatorBlock(image_channels if r == resolution else 0, channels[r], channels[r // 2], conv_clamp=conv_clamp)
+            new = image_channels * patch**2 if r == finest else 0
+            block = DiscriminatorBlock(new, channels[r], channels[r // 2], conv_clamp=conv_clamp)
             setattr(self, f"b{r}", block)
         self.label_dim = label_dim
         out_channels = channels[4] if label_dim else 1
@@ -182,7 +189,7 @@ class Discriminator(nn.Module):
 
     def activations(self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32) -> list[Tensor]:
         """What every residual block answers, from fine to coarse. The label plays no part before the last projection."""
-        activations = [image.to(dtype).contiguous(memory_format=torch.channels_last)]
+        activations = [F.pixel_unshuffle(image, self.patch).to(dtype).contiguous(memory_format=torch.channels_last)]
         for r in self.resolutions:
             activations.append(getattr(self, f"b{r}")(activations[-1]))
         return activations[1:]

@@ -100,6 +100,15 @@ def test_a_discriminator_gives_one_logit_per_picture_that_depends_on_its_label()
     assert torch.allclose(network(pictures, labels, torch.bfloat16), logits, atol=0.1)
 
 
+def test_a_discriminator_of_patches_sees_every_pixel_at_half_the_resolution():
+    patches = Discriminator(resolution=16, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1, patch=2)
+    assert patches.resolutions == [8]
+    image = torch.randn(4, 3, 16, 16, requires_grad=True)
+    logits = patches(image, torch.randn(4, 25))
+    logits.sum().backward()
+    assert (image.grad != 0).float().mean() > 0.9
+
+
 def test_an_unconditional_discriminator_needs_no_label():
     network = Discriminator(resolution=8, image_channels=3, label_dim=0, channel_base=64, channel_max=8)
     assert network(torch.randn(4, 3, 8, 8)).shape == (4, 1)
