@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
 from pipeline.lifter import Lifter
+from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 
 
@@ -20,11 +21,19 @@ class Answer:
         name: in reports.
         title: in a few words.
         lift: one square picture in [-1, 1] at the student's size → the person in it.
+        takes_camera: `lift` wants the camera that took the picture as a second argument, None where nobody knows it.
+        kind: student, trivial, inversion or ceiling.
     """
 
     name: str
     title: str
-    lift: Callable[[Float[Tensor, "1 3 height width"]], LiftedPortrait]
+    lift: Callable[..., LiftedPortrait]
+    takes_camera: bool = False
+    kind: str = "student"
+
+    def answer(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> LiftedPortrait:
+        """The person in the picture, whether or not this way of answering wants the camera."""
+        return self.lift(image, camera) if self.takes_camera else self.lift(image)
 
 
 def student_answer(lifter: Lifter, name: str = "student", title: str = "the student") -> Answer:
@@ -35,7 +44,7 @@ def student_answer(lifter: Lifter, name: str = "student", title: str = "the stud
 def constant_answer(lifter: Lifter, triplane: Triplane, name: str, title: str) -> Answer:
     """The same planes whoever is asked about, drawn with the lifter's renderer."""
     portrait = LiftedPortrait(lifter, triplane)
-    return Answer(name, title, lambda image: portrait)
+    return Answer(name, title, lambda image: portrait, kind="trivial")
 
 
 def fresh_student(lifter: Lifter, *, seed: int) -> Lifter:
