@@ -17,12 +17,13 @@ import students
 from pipeline.build import to_plain, verb
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
-from pipeline.inference.crop import Crop
 from pipeline.inference.device import device_named
-from pipeline.inference.photograph import read_photograph
-from pipeline.inference.portrait_folder import Film, find_photographs, folder_names, write_portrait
+from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inference.reconstructor import Reconstructor
 from pipeline.lifter import Lifter
+from pipeline.portraits.crop import Crop
+from pipeline.portraits.files import find_photographs, folder_names
+from pipeline.portraits.photograph import read_photograph
 
 BUNDLED = Path(students.__file__).parent / "pretrained" / "puppets_tiny.safetensors"
 

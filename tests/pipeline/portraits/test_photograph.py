@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.inference.photograph import read_photograph
+from pipeline.portraits.photograph import read_photograph
 
 QUADRANTS = np.zeros((24, 32, 3), np.uint8)
 QUADRANTS[:12, :16] = (250, 10, 10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.inference.portrait_folder import find_photographs, folder_names
+from pipeline.portraits.files import find_photographs, folder_names
 
 
 def names(*files: str) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.inference.crop import Crop
+from pipeline.portraits.crop import Crop
 
 
 def test_the_centre_is_the_largest_square_in_the_middle():
