@@ -1,9 +1,11 @@
 """Test puppets seen from a fixed set of cameras, with exact pictures, depth and silhouettes."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,37 +15,46 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor
-from tqdm import tqdm
 
 import pipeline.worlds.puppets.world as world_module
 from pipeline.inference.background import background_of
 from pipeline.inference.tensor_file import write_tensors
 from pipeline.sampling.random_streams import stream
+from pipeline.worlds.puppets.body import Part
+from pipeline.worlds.puppets.distributions import draw_identity, luminance
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
-from .metrics import Observation
-from .seen_people import SeenPeople
+from .lazy_items import LazyItems
+from .suite import Item, Suite, SuiteContext, Truth
 
 log = logging.getLogger(__name__)
-
-CHUNK = 8
-"""Pictures rendered together."""
 
 SPLIT = Split.TEST
 """Whom the suite shows. Neither a teacher nor a student has ever been trained or chosen on them."""
 
+PARTS = {
+    "face": (Part.SKIN, Part.EYE, Part.MOUTH),
+    "hair": (Part.HAIR,),
+    "accessories": (Part.HAT, Part.GLASSES, Part.LENS, Part.JEWEL),
+    "clothes": (Part.CLOTHES,),
+}
+
+SKIN_TONES = ((0.45, "dark"), (0.66, "medium"), (1.0, "light"))
+"""Upper ends of the luminance of the skin's albedo, which the world draws evenly."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class PuppetSuite:
+class PuppetSuite(Suite):
     """The first people of the test split, before the teacher's background, each from one camera that is given and others.
 
     The given camera stands within ± `input_yaw_deg`; the others at yaw gaps that go through the bins between `gaps_deg` one
     after another, on the side where they stay within ± `limit_deg`. Nothing but the seed decides.
 
     Args:
+        context: of whose teacher's cameras and background the pictures are.
         people: how many.
         views: pictures of each, the given one counted.
         supersampling: each pixel is the mean of this many squared samples.
@@ -55,6 +66,9 @@ class PuppetSuite:
         cache: folder in which renderings are kept; None keeps none.
     """
 
+    name = "puppets"
+
+    context: SuiteContext
     people: int = 24
     views: int = 5
     supersampling: int = 2
@@ -71,22 +85,61 @@ class PuppetSuite:
         if list(self.gaps_deg) != sorted(set(self.gaps_deg)) or len(self.gaps_deg) < 2 or self.gaps_deg[0] < 0:
             raise ValueError(f"gaps_deg is {list(self.gaps_deg)}: give at least two rising edges from 0 on, in degrees")
 
-    def photograph(self, passport: Passport) -> SeenPeople:
-        """Renders the people as the teacher's own camera would see them, or reads them from the cache."""
-        camera = self.cameras(passport)
-        path = None if self.cache is None else Path(self.cache) / f"puppets-{self._key(passport)[:16]}.safetensors"
-        truth = None if path is None else _read(path)
-        if truth is None:
-            truth = self._render(camera, passport)
-            if path is not None:
-                write_tensors(path, {"image": truth.image, "depth": truth.depth, "opacity": truth.opacity})
-        return SeenPeople("puppets", tuple(range(self.people)), self.views, truth, camera)
+    def manifest(self) -> dict[str, Any]:
+        """Who they are; their pictures follow from the numbers, the settings and the hash of the world's code."""
+        people = [
+            {"name": _name(person), "person": person, "views": self.views, "group": group} for person, group in enumerate(self._tones)
+        ]
+        return {
+            "licence": "Apache-2.0 (drawn by trilift)",
+            "split": SPLIT.name.lower(),
+            "world_sha256": hashlib.sha256(_source_of_the_world()).hexdigest(),
+            "cameras": "given: the teacher's own distance, look-at point and focal length",
+            "items": people,
+        }
 
-    def cameras(self, passport: Passport) -> Camera:
-        """`people · views` cameras at the teacher's distance, pivot and focal length."""
-        angles = torch.tensor([angle for person in range(self.people) for angle in self._angles(person)]).deg2rad()
+    def items(self) -> Sequence[Item]:
+        """A person each, drawn (or read from the cache) when asked for."""
+        return LazyItems(self.people, self._item)
+
+    @property
+    def parts(self) -> Mapping[str, Sequence[int]]:
+        """Face, hair, accessories, clothes."""
+        return {name: tuple(int(part) for part in parts) for name, parts in PARTS.items()}
+
+    def cameras(self, person: int) -> Camera:
+        """The `views` cameras of a person, at the teacher's distance, pivot and focal length."""
+        passport = self.context.passport
+        angles = torch.tensor(self._angles(person)).deg2rad()
         pivot, focal = passport.camera_pivot, passport.focal
         return Camera.orbit(angles[:, 0], angles[:, 1], radius=passport.camera_radius, pivot=pivot, focal=focal)
+
+    def truth(self, person: int) -> Truth:
+        """What the cameras of a person see: rendered, or read from the cache."""
+        path = None if self.cache is None else Path(self.cache) / f"puppets-{self._key()[:16]}" / f"{person}.safetensors"
+        truth = None if path is None else _read(path)
+        if truth is None:
+            truth = self._render(person)
+            if path is not None:
+                write_tensors(path, dict(vars(truth)))
+        return truth
+
+    def _item(self, person: int) -> Item:
+        camera, truth = self.cameras(person), self.truth(person)
+        return Item(
+            name=_name(person),
+            image=truth.image[0],
+            targets=camera,
+            person=_name(person),
+            group=self._tones[person],
+            camera=camera[:1],
+            truth=truth,
+        )
+
+    @functools.cached_property
+    def _tones(self) -> list[str]:
+        tones = luminance(draw_identity(PuppetSeeds.of(SPLIT, range(self.people)).identity).skin.tone).flatten()
+        return [next(name for limit, name in SKIN_TONES if value <= limit) for value in tones.clamp(max=1.0).tolist()]
 
     def _angles(self, person: int) -> list[tuple[float, float]]:
         """Yaw and pitch in degrees of each view."""
@@ -105,31 +158,28 @@ class PuppetSuite:
             side = -1.0 if given > 0 else 1.0
         return float(max(-self.limit_deg, min(self.limit_deg, given + side * gap)))
 
-    def _render(self, camera: Camera, passport: Passport) -> Observation:
-        world = PuppetWorld(supersampling=self.supersampling)
-        seeds = PuppetSeeds.of(SPLIT, [person for person in range(self.people) for _ in range(self.views)])
-        pieces = []
-        with tqdm(total=len(seeds), desc="puppets", unit="img", mininterval=1) as bar:
-            for start in range(0, len(seeds), CHUNK):
-                rows = slice(start, start + CHUNK)
-                views = world.render(seeds[rows], camera[rows], passport.image_resolution)
-                pieces.append((views.image(background_of(passport)), views.depth, views.opacity))
-                bar.update(len(views.depth))
-        return Observation(*(torch.cat(parts) for parts in zip(*pieces, strict=True)))
+    def _render(self, person: int) -> Truth:
+        passport = self.context.passport
+        seeds = PuppetSeeds.of(SPLIT, [person] * self.views)
+        views = PuppetWorld(supersampling=self.supersampling).render(seeds, self.cameras(person), passport.image_resolution)
+        image = views.image(background_of(passport)).clamp(-1, 1)
+        return Truth(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
 
-    def _key(self, passport: Passport) -> str:
-        """Hash of everything that decides the pictures, the world's own code included."""
+    def _key(self) -> str:
+        """Hash of everything that decides a person's pictures, the world's own code included."""
+        passport = self.context.passport
         digest = hashlib.sha256(_source_of_the_world())
         seen = {"resolution": passport.image_resolution, "background": background_of(passport), "split": SPLIT.name}
-        digest.update(json.dumps({**self.settings(), **seen}, sort_keys=True).encode())
-        digest.update(self.cameras(passport).label().numpy().tobytes())
+        chosen = {name: value for name, value in self.settings().items() if name != "people"}
+        digest.update(json.dumps({**chosen, **seen}, sort_keys=True).encode())
+        digest.update(self.cameras(0).label().numpy().tobytes())
         return digest.hexdigest()
 
     def settings(self) -> dict[str, Any]:
         """What was chosen, but for where it is cached."""
-        settings = dataclasses.asdict(self) | {"gaps_deg": [float(edge) for edge in self.gaps_deg]}
-        del settings["cache"]
-        return settings
+        left_out = ("context", "cache")
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in left_out}
+        return settings | {"gaps_deg": [float(edge) for edge in self.gaps_deg]}
 
 
 def photograph_of(person: int, passport: Passport, *, yaw_deg: float, resolution: int) -> Float[Tensor, "3 resolution resolution"]:
@@ -141,17 +191,21 @@ def photograph_of(person: int, passport: Passport, *, yaw_deg: float, resolution
     return views.image(background_of(passport))[0]
 
 
+def _name(person: int) -> str:
+    return f"puppet{person:05d}"
+
+
 def _source_of_the_world() -> bytes:
     folder = Path(str(world_module.__file__)).parent
     return b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
 
 
-def _read(path: Path) -> Observation | None:
+def _read(path: Path) -> Truth | None:
     """A cached rendering; None if there is none, or it is damaged."""
     if not path.exists():
         return None
     try:
-        return Observation(**safetensors.torch.load_file(path))
+        return Truth(**safetensors.torch.load_file(path))
     except (SafetensorError, TypeError) as error:
         log.warning("%s can't be used (%s): rendering again", path, error)
         return None

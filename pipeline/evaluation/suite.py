@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from pipeline.inference.reconstructor import LiftedPortrait
@@ -40,7 +40,7 @@ class Truth:
     depth: Float[Tensor, "view 1 height width"] | None = None
     opacity: Float[Tensor, "view 1 height width"] | None = None
     normal: Float[Tensor, "view 3 height width"] | None = None
-    part: Int[Tensor, "view 1 height width"] | None = None
+    part: Integer[Tensor, "view 1 height width"] | None = None
 
     def __len__(self) -> int:
         return len(self.image)

@@ -1,0 +1,29 @@
+"""A sequence whose elements are made when they are asked for, and not kept."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .suite import Item
+
+
+class LazyItems(Sequence[Item]):
+    """Items by their index.
+
+    Args:
+        count: how many there are.
+        make: gives one of them.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Item]) -> None:
+        self._count = count
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._make(number) for number in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(f"item {index} of {self._count}")
+        return self._make(index % self._count)
