@@ -1,0 +1,143 @@
+"""The hybrid: the student's answer as a start, then a few seconds of refinement at the input view.
+
+The student knows in a moment what an optimisation looks for in minutes: whose planes these are, in the canonical frame. What it
+misses is detail of this one photograph, and that a short descent adds. No latent is needed for it, so what the student answers needn't
+first be forced back into the teacher's W.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from teachers.rendering.camera import Camera
+from teachers.rendering.triplane import Triplane
+
+from .descent import Moved, Schedule, descend
+from .input_loss import InputLoss, LossWeights, at_side
+from .method import MethodKind
+from .models import Models
+from .moving_camera import CameraSearch
+from .portrait import InvertedPortrait, lifter_of_one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refinement:
+    """What moves, how far and how fast.
+
+    Attributes:
+        steps: updates; 0 leaves the student's answer as it is.
+        planes_rate: learning rate of the planes themselves, in deviations of the student's planes, channel by channel; 0: they follow
+            the encoder.
+        encoder_rate: learning rate of a copy of the student's encoder, which then answers this photograph anew; 0: it stays.
+        anchor: weight of the mean squared distance to the student's planes, in deviations.
+        warm_up, cool_down: see `Schedule`.
+    """
+
+    steps: int = 50
+    planes_rate: float | int = 0.02
+    encoder_rate: float | int = 1e-4
+    anchor: float | int = 0.01
+    warm_up: float | int = 0.05
+    cool_down: float | int = 0.25
+
+    def __post_init__(self) -> None:
+        if min(self.planes_rate, self.encoder_rate, self.anchor) < 0 or self.planes_rate + self.encoder_rate <= 0:
+            raise ValueError(
+                f"planes_rate={self.planes_rate}, encoder_rate={self.encoder_rate}, anchor={self.anchor}: none may be below 0, and one "
+                "rate must be above"
+            )
+
+    @property
+    def schedule(self) -> Schedule:
+        """Of the learning rates."""
+        return Schedule(steps=self.steps, warm_up=self.warm_up, cool_down=self.cool_down)
+
+
+class Hybrid:
+    """The student's lift, refined (see `Method`). Takes no teacher; without a given camera, the student's answer tells it.
+
+    Args:
+        models: with the student.
+        refinement: what moves.
+        camera: whether the camera is optimised, too.
+        weights: of pixels and perceptual term.
+        progress: whether a bar shows the loss.
+    """
+
+    name, title, takes_camera = "hybrid", "student, refined", True
+    kind: MethodKind = "inversion"
+
+    def __init__(
+        self,
+        *,
+        models: Models,
+        refinement: Refinement | None = None,
+        camera: CameraSearch | None = None,
+        weights: LossWeights | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.student, self.passport = models.student, models.student.passport
+        self.image_size = int(getattr(self.student.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+        self.refinement, self.camera, self.weights = refinement or Refinement(), camera or CameraSearch(), weights or LossWeights()
+        self.progress = progress
+        self.term = models.perceptual(self.passport)
+        self.notes: tuple[str, ...] = (f"perceptual term: {self.term.name}",) if self.weights.perceptual else ()
+
+    def lift(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> InvertedPortrait:
+        """See `Method.lift`."""
+        image = image.to(next(self.student.parameters()))
+        shown, target = (at_side(image, side) for side in (self.image_size, self.passport.image_resolution))
+        loss = InputLoss(target, self.term, self.weights)
+        with torch.no_grad():
+            first = self.student.lift(shown)
+        moving, courses = self.camera.begin(
+            camera,
+            self.passport,
+            lambda seen_from: loss(self.student.render(first, seen_from)),
+            like=first.planes,
+            title=self.title,
+            progress=self.progress,
+        )
+        refined = _Refined(self.student.encoder, shown, first, self.refinement)
+
+        def losses(step: int) -> tuple[Tensor, Tensor]:
+            triplane = refined()
+            distance = loss(self.student.render(triplane, moving()))
+            return distance + self.refinement.anchor * refined.distance(triplane), distance
+
+        course = descend([*refined.moved(), *moving.moved()], losses, self.refinement.schedule, title=self.title, progress=self.progress)
+        renderer = copy.deepcopy(self.student.renderer).requires_grad_(False)
+        triplane = first if not self.refinement.steps else refined.now()
+        lifter = lifter_of_one(triplane, renderer, self.passport, self.student.recipes["renderer"])
+        courses = (*courses, course)
+        notes = [note for one in courses for note in one.note(self.title)]
+        return InvertedPortrait(lifter, triplane, camera=moving.now(), courses=courses, notes=notes)
+
+
+class _Refined:
+    """Planes on their way from a student's answer: what an encoder answers, plus an offset."""
+
+    def __init__(self, encoder: torch.nn.Module, image: Tensor, first: Triplane, refinement: Refinement) -> None:
+        self.image, self.first, self.refinement = image, first, refinement
+        self.unit = first.planes.std((-2, -1), keepdim=True).clamp(min=1e-6)
+        self.offset = torch.zeros_like(first.planes).requires_grad_(refinement.planes_rate > 0)
+        self.encoder = copy.deepcopy(encoder).requires_grad_(True) if refinement.encoder_rate else None
+
+    def __call__(self) -> Triplane:
+        planes = self.first.planes if self.encoder is None else self.encoder(self.image)
+        return Triplane(planes + self.unit * self.offset, self.first.axes, self.first.box_size)
+
+    @torch.no_grad()
+    def now(self) -> Triplane:
+        return self()
+
+    def distance(self, triplane: Triplane) -> Tensor:
+        return ((triplane.planes - self.first.planes) / self.unit).square().mean()
+
+    def moved(self) -> list[Moved]:
+        planes = [Moved([self.offset], self.refinement.planes_rate)] if self.refinement.planes_rate else []
+        encoder = [] if self.encoder is None else [Moved(list(self.encoder.parameters()), self.refinement.encoder_rate)]
+        return [*planes, *encoder]

@@ -1,0 +1,85 @@
+"""The networks that a method may use, each loaded when it is first asked for and then shared by all methods."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.lifter import Lifter
+from teachers.passport import Passport
+from teachers.stylegan.discriminator import Discriminator
+from teachers.teacher import Teacher
+
+from .perceptual import DiscriminatorTerm, NoTerm, PerceptualTerm, lpips_term
+
+
+class Models:
+    """What is at hand: so that the student needs no teacher, and W no student.
+
+    Args:
+        teacher: loads the teacher.
+        student: loads the student.
+        discriminator: loads the teacher's discriminator; None, or a FileNotFoundError of it: there is none.
+        weights_folder: where files of LPIPS may lie.
+        device: where everything goes.
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher: Callable[[], Teacher] | None = None,
+        student: Callable[[], Lifter] | None = None,
+        discriminator: Callable[[], Discriminator] | None = None,
+        weights_folder: Path | str = "weights",
+        device: torch.device | None = None,
+    ) -> None:
+        self._load_teacher, self._load_student, self._load_discriminator = teacher, student, discriminator
+        self._weights_folder = Path(weights_folder)
+        self._device = device or torch.device("cpu")
+        self._terms: dict[str, PerceptualTerm] = {}
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The teacher; ValueError where none was named."""
+        if self._load_teacher is None:
+            raise ValueError("this method optimises in the latent space of a teacher, and none was named: give teacher=…")
+        teacher: Teacher = self._placed(self._load_teacher())
+        return teacher
+
+    @cached_property
+    def student(self) -> Lifter:
+        """The student, in evaluation mode; ValueError where none was named."""
+        if self._load_student is None:
+            raise ValueError("this method starts from a student's answer, and none was named: give checkpoint=FILE.safetensors")
+        student: Lifter = self._placed(self._load_student()).eval()
+        return student
+
+    def perceptual(self, passport: Passport) -> PerceptualTerm:
+        """LPIPS where its files lie in the weights folder, otherwise the teacher's discriminator, otherwise nothing; `name` says which.
+
+        Args:
+            passport: of the teacher whose pictures will be compared.
+
+        Raises:
+            ValueError: a file of LPIPS is not the published one, or the discriminator is another teacher's.
+        """
+        if passport.source_hash not in self._terms:
+            self._terms[passport.source_hash] = self._placed(self._choose_term(passport))
+        return self._terms[passport.source_hash]
+
+    def _choose_term(self, passport: Passport) -> PerceptualTerm:
+        found = lpips_term(self._weights_folder)
+        if found is not None:
+            return found
+        if self._load_discriminator is not None:
+            try:
+                return DiscriminatorTerm(self._load_discriminator(), passport)
+            except FileNotFoundError:
+                pass
+        return NoTerm()
+
+    def _placed(self, network: Any) -> Any:
+        return network.to(self._device) if isinstance(network, nn.Module) else network

@@ -1,0 +1,75 @@
+"""The noise images of a StyleGAN as something to optimise, kept from becoming a second picture (StyleGAN2 app. D)."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from teachers.teacher import Teacher
+
+SMALLEST = 8
+"""The side at which the pyramid of a map ends."""
+
+
+class NoiseMaps:
+    """Noise images of a generator that may be changed; the planes depend on them.
+
+    Args:
+        maps: leaves that require gradients.
+    """
+
+    def __init__(self, maps: Sequence[Float[Tensor, "side side"]]) -> None:
+        self.maps = maps
+
+    @classmethod
+    def of(cls, teacher: Teacher) -> "NoiseMaps":
+        """Those of a copy of a teacher, from now on leaves; none where its planes don't depend on noise."""
+        modules = _noisy(teacher)
+        for module in modules:
+            module.noise_const = module.noise_const.detach().clone().requires_grad_()  # type: ignore[operator, union-attr]
+        maps = [module.noise_const for module in modules]
+        planes = teacher.synthesize(teacher.mean_latent()).planes
+        if not planes.requires_grad:
+            return cls([])
+        reached = torch.autograd.grad(planes.sum(), maps, allow_unused=True)
+        return cls([one for one, gradient in zip(maps, reached, strict=True) if isinstance(one, Tensor) and gradient is not None])
+
+    def regularizer(self) -> Float[Tensor, ""]:
+        """How much neighbouring pixels agree, at each size of each map: 0 for white noise."""
+        terms = [_agreement(one) for map_ in self.maps for one in _pyramid(map_)]
+        return torch.stack(terms).sum()
+
+    @torch.no_grad()
+    def normalize(self) -> None:
+        """Back to zero mean and unit deviation, in place."""
+        for one in self.maps:
+            one.sub_(one.mean()).mul_(one.square().mean().clamp(min=1e-12).rsqrt())
+
+    def freeze(self) -> None:
+        """No more gradients."""
+        for one in self.maps:
+            one.requires_grad_(False)
+
+
+def has_noise_maps(teacher: Teacher) -> bool:
+    """Whether its networks carry noise images at all, used or not."""
+    return bool(_noisy(teacher))
+
+
+def _noisy(teacher: Teacher) -> list[nn.Module]:
+    if not isinstance(teacher, nn.Module):
+        return []
+    return [module for module in teacher.modules() if "noise_const" in dict(module.named_buffers(recurse=False))]
+
+
+def _pyramid(one: Tensor) -> list[Tensor]:
+    levels = [one]
+    while levels[-1].shape[-1] > SMALLEST:
+        levels.append(F.avg_pool2d(levels[-1][None, None], 2)[0, 0] * 2)  # times 2: white noise keeps its deviation
+    return levels
+
+
+def _agreement(one: Tensor) -> Tensor:
+    return (one * one.roll(1, 0)).mean().square() + (one * one.roll(1, 1)).mean().square()

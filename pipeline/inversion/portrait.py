@@ -1,0 +1,101 @@
+"""What an optimisation found, as the same object that a student's lift gives."""
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.lifter import Lifter, Recipe
+from students.stored_planes import StoredPlanes
+from teachers.eg3d.superresolution import SuperResolution
+from teachers.passport import Passport
+from teachers.rendering.camera import Camera
+from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.triplane import Triplane
+from teachers.teacher import Teacher
+
+from .descent import Course
+
+
+class InvertedPortrait(LiftedPortrait):
+    """A person who was found by optimisation; its lifter answers every picture with this person and can be saved.
+
+    Args:
+        lifter: whose renderer draws.
+        triplane: of the person.
+        camera: where the person was compared with the photograph: as given, or as found.
+        courses: what the descents went through, in order.
+        notes: what went wrong, a sentence each.
+    """
+
+    def __init__(self, lifter: Lifter, triplane: Triplane, *, camera: Camera, courses: Sequence[Course], notes: Sequence[str] = ()) -> None:
+        super().__init__(lifter, triplane)
+        self.camera = camera
+        self.courses = tuple(courses)
+        self.notes = tuple(notes)
+
+    @property
+    def losses(self) -> list[float]:
+        """The distance at the input view before each update of every descent."""
+        return [loss for course in self.courses for loss in course.losses]
+
+
+@torch.no_grad()
+def person_of(
+    teacher: Teacher,
+    ws: Float[Tensor, "1 layer w_dim"],
+    *,
+    name: str,
+    camera: Camera,
+    courses: Sequence[Course],
+    notes: Sequence[str] = (),
+) -> InvertedPortrait:
+    """The person of a latent, drawn by a copy of the teacher's renderer.
+
+    Where the super-resolution takes each person's own w, the copy keeps this one's, in the place of the mean.
+
+    Args:
+        teacher: the one that was searched, or one that was tuned.
+        ws: the latent.
+        name: what the passport says after the teacher's name.
+        camera, courses, notes: see `InvertedPortrait`.
+    """
+    passport, renderer = teacher.passport, copy.deepcopy(teacher.renderer).requires_grad_(False)
+    target, arguments = teacher.renderer_recipe()
+    sr = renderer.super_resolution
+    if passport.sr_latent == "teacher_w" and isinstance(sr, SuperResolution):
+        sr.latent = "w_mean"
+        sr.w_mean.copy_(ws[0, -1])
+        passport = dataclasses.replace(passport, sr_latent="w_mean")
+        arguments = {**arguments, "configuration": {**arguments["configuration"], "sr_latent": "w_mean"}}
+    passport = dataclasses.replace(passport, name=f"{passport.name}, {name}")
+    triplane = teacher.synthesize(ws)
+    lifter = lifter_of_one(triplane, renderer, passport, Recipe(target, arguments))
+    return InvertedPortrait(lifter, triplane, camera=camera, courses=courses, notes=notes)
+
+
+@torch.no_grad()
+def lifter_of_one(triplane: Triplane, renderer: TriplaneRenderer, passport: Passport, renderer_recipe: Recipe) -> Lifter:
+    """A lifter that answers every picture with one person.
+
+    Args:
+        triplane: of the person; is copied.
+        renderer: what draws it; is kept.
+        passport: of the teacher whose planes these are.
+        renderer_recipe: how the renderer is built.
+    """
+    size = {"plane_channels": passport.plane_channels, "plane_resolution": passport.plane_resolution}
+    arguments = {**size, "image_size": passport.image_resolution}
+    encoder = StoredPlanes(**arguments).to(triplane.planes)
+    encoder.planes.copy_(triplane.planes)
+    return Lifter(
+        encoder=encoder,
+        renderer=renderer,
+        passport=passport,
+        encoder_recipe=Recipe("students.stored_planes.StoredPlanes", arguments),
+        renderer_recipe=renderer_recipe,
+    ).eval()
