@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure, structural_similarity_index_measure
+
+MS_SSIM_SIDE = 161
+"""The smallest side of a picture whose fifth scale still holds the window of 11 pixels."""
 
 SOLID = 0.5
 """From this opacity on a pixel shows the person."""
@@ -83,6 +86,15 @@ def ssim(image: Float[Tensor, "picture 3 height width"], truth: Float[Tensor, "p
     return values.reshape(len(image))
 
 
+def ms_ssim(image: Float[Tensor, "picture 3 height width"], truth: Float[Tensor, "picture 3 height width"]) -> Numbers | None:
+    """Structural similarity over five scales (Wang et al. 2003) of pictures in [-1, 1]; None for pictures below 161 pixels."""
+    if min(image.shape[-2:]) < MS_SSIM_SIDE:
+        return None
+    values = multiscale_structural_similarity_index_measure(image, truth, data_range=2.0, reduction="none", normalize="relu")
+    assert isinstance(values, Tensor)
+    return values.reshape(len(image))
+
+
 def mask_iou(one: Bool[Tensor, "picture 1 height width"], other: Bool[Tensor, "picture 1 height width"]) -> Numbers:
     """Intersection over union; 1 where both are empty."""
     union = (one | other).sum((1, 2, 3))
@@ -96,6 +108,15 @@ def depth_error(
 ) -> Numbers:
     """Mean absolute difference inside `where`; NaN where that is empty."""
     return _mean_inside((depth - truth).abs(), where)
+
+
+def depth_rmse(
+    depth: Float[Tensor, "picture 1 height width"],
+    truth: Float[Tensor, "picture 1 height width"],
+    where: Bool[Tensor, "picture 1 height width"],
+) -> Numbers:
+    """Root of the mean squared difference inside `where`; NaN where that is empty."""
+    return _mean_inside((depth - truth).square(), where).sqrt()
 
 
 def aligned(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from pipeline.inference.reconstructor import LiftedPortrait
@@ -18,7 +18,7 @@ from teachers.rendering.camera import Camera
 
 from .answers import Answer
 from .metric import Metric
-from .metrics import Observation
+from .metrics import SOLID, Observation
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 """Of items and groups: they become names of files, in which `_` separates an item from its view."""
@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 @dataclass(frozen=True)
 class Truth:
-    """What the target cameras truly see, as far as it is known; views lie one after another.
+    """What cameras see, as far as it is known: the truth, or a prediction that was read back. Views lie one after another.
 
     Attributes:
         image: pictures in [-1, 1].
@@ -44,6 +44,11 @@ class Truth:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    @property
+    def solid(self) -> Bool[Tensor, "view 1 height width"] | None:
+        """Where the person is."""
+        return None if self.opacity is None else self.opacity > SOLID
 
 
 @dataclass(frozen=True, kw_only=True)

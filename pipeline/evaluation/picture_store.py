@@ -1,0 +1,127 @@
+"""The pictures of an evaluation on disk: what is stored is what is scored."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from jaxtyping import Float
+from PIL import Image, UnidentifiedImageError
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.inference.tensor_file import write_tensors
+from pipeline.pictures import from_uint8, write_png
+
+from .suite import Truth
+
+ERROR_GAIN = 2.0
+"""An error picture is black without an error and white from half of the scale on."""
+
+
+@dataclass(frozen=True)
+class PictureStore:
+    """Paths below a folder: 8-bit PNG pictures, and safetensors files with depth and opacity (of the truth also normals and parts).
+
+    Attributes:
+        folder: the output of an evaluation.
+    """
+
+    folder: Path
+
+    @staticmethod
+    def picture(owner: str, item: str, view: int | str) -> str:
+        """Where the picture of a view lies, relative to the folder; the owner is a method or `truth`."""
+        return f"pictures/{owner}/{item}_{view}.png"
+
+    @staticmethod
+    def depth(owner: str, item: str, view: int | str) -> str:
+        """Where its depth lies."""
+        return f"depth/{owner}/{item}_{view}.safetensors"
+
+    def put_picture(self, path: str, image: Float[Tensor, "channel height width"]) -> None:
+        """A picture in [-1, 1], rounded to 8 bits."""
+        write_png(self.folder / path, image)
+
+    def put_views(self, owner: str, item: str, views: Truth) -> None:
+        """Every view: its picture, and what is known of its depth."""
+        for view in range(len(views)):
+            self.put_picture(self.picture(owner, item, view), views.image[view])
+            self.put_depth(self.depth(owner, item, view), views, view)
+
+    def put_depth(self, path: str, views: Truth, view: int) -> None:
+        """Depth, opacity and what else is known of a view; no file where nothing is."""
+        known = {name: getattr(views, name) for name in ("depth", "opacity", "normal", "part")}
+        tensors = {name: _small(name, values[view]) for name, values in known.items() if values is not None}
+        if tensors:
+            write_tensors(self.folder / path, tensors)
+
+    def put_error(self, path: str, prediction: Float[Tensor, "3 height width"], truth: Float[Tensor, "3 height width"]) -> None:
+        """The mean absolute difference of the colours, brightened."""
+        self.put_picture(path, ((prediction - truth).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1))
+
+    def get_picture(self, path: str) -> Float[Tensor, "3 height width"]:
+        """A stored picture in [-1, 1].
+
+        Raises:
+            ValueError: it is missing or damaged.
+        """
+        return read_png(self.folder / path)
+
+    def get_views(self, owner: str, item: str, count: int) -> Truth:
+        """What `put_views` stored; depth and opacity are enlarged to the pictures where they are smaller."""
+        return read_views(
+            [self.folder / self.picture(owner, item, view) for view in range(count)],
+            [self.folder / self.depth(owner, item, view) for view in range(count)],
+        )
+
+
+def read_png(path: Path) -> Float[Tensor, "3 height width"]:
+    """A picture file in [-1, 1]; ValueError when it is missing or damaged."""
+    try:
+        with Image.open(path) as opened:
+            return from_uint8(np.array(opened.convert("RGB")))
+    except FileNotFoundError:
+        raise ValueError(f"the picture {path} is missing") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ValueError(f"the picture {path} is damaged: {error}") from error
+
+
+def read_views(pictures: list[Path], depths: list[Path]) -> Truth:
+    """The views of one item from files; what not every view has is unknown of all.
+
+    Raises:
+        ValueError: a file is damaged, or the pictures have several sizes.
+    """
+    images = [read_png(path) for path in pictures]
+    if len({image.shape for image in images}) > 1:
+        raise ValueError(f"{pictures[0]} and the other views of it have several sizes: give pictures of one size")
+    image = torch.stack(images)
+    tensors = [_tensors(path) for path in depths]
+    shared = [name for name in ("depth", "opacity", "normal", "part") if all(name in found for found in tensors)]
+    return Truth(image, **{name: _at_size(name, torch.stack([found[name] for found in tensors]), image.shape[-2:]) for name in shared})
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        return {}
+    try:
+        return safetensors.torch.load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _small(name: str, values: Tensor) -> Tensor:
+    """Depth as it is, the rest in fewer bits."""
+    if name == "part":
+        return values.to(torch.uint8)
+    return values.float() if name == "depth" else values.half()
+
+
+def _at_size(name: str, values: Tensor, size: torch.Size) -> Tensor:
+    if name == "part":
+        return values
+    values = values.float()
+    return values if values.shape[-2:] == size else F.interpolate(values, size=size, mode="bilinear", align_corners=False)
