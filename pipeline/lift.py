@@ -4,62 +4,88 @@ Writes for each photograph a folder OUTPUT/NAME with sheet.png (new views), dept
 (.gif without the video extra), triplane.safetensors and crop.png (what the student saw). A file that is no good gets one
 line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
 
+method=w, w_plus, pti or hybrid answers by optimisation instead (docs/inversion.md); the folder then also holds
+inversion.json (losses, camera) and person.safetensors, a checkpoint that draws this person as it was tuned.
+
 Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
 """
 
+import json
 import sys
 import time
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig
 
 import students
-from pipeline.build import to_plain, verb
+from pipeline.build import instantiate, to_plain, verb
+from pipeline.evaluation.text_file import write_text
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
 from pipeline.inference.portrait_folder import Film, write_portrait
-from pipeline.inference.reconstructor import Reconstructor
+from pipeline.inversion.method import Method
+from pipeline.inversion.models import Models
+from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.lifter import Lifter
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs, folder_names
 from pipeline.portraits.photograph import read_photograph
+from teachers.checkpoint import load_discriminator
 
 BUNDLED = Path(students.__file__).parent / "pretrained" / "puppets_tiny.safetensors"
 
 
 @verb("lift")
 def main(config: DictConfig) -> None:
-    """Loads the student once, lifts file after file."""
+    """Loads what the method needs once, lifts file after file."""
     settings = to_plain(config)
     files = find_photographs(Path(str(settings["input"])))
     crop = None if settings["crop"] is None else Crop.of(settings["crop"])
-    lifter = Lifter.load(checkpoint_path(settings["checkpoint"])).to(device_named(settings["device"]))
-    film = Film(cameras=turntable(lifter.passport, **settings["turntable"]), frames_per_second=settings["frames_per_second"])
+    method: Method = instantiate(config.method, models=models_of(config))
+    film = Film(cameras=turntable(method.passport, **settings["turntable"]), frames_per_second=settings["frames_per_second"])
     output = Path(str(settings["output"]))
     output.mkdir(parents=True, exist_ok=True)
-    _say(f"student of teacher {lifter.passport.name!r}; licence: {lifter.passport.licence}")
-    reconstructor = Reconstructor(lifter)
-    lifted = [
-        lift_file(reconstructor, file, output / name, crop=crop, film=film) for file, name in zip(files, folder_names(files), strict=True)
-    ]
+    for line in (f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}", *method.notes):
+        _say(line)
+    lifted = [lift_file(method, file, output / name, crop=crop, film=film) for file, name in zip(files, folder_names(files), strict=True)]
     if not all(lifted):
         raise SystemExit(1 if any(lifted) else 2)
 
 
-def lift_file(reconstructor: Reconstructor, file: Path, folder: Path, *, crop: Crop | None, film: Film) -> bool:
+def models_of(config: DictConfig) -> Models:
+    """What a method may use: each loaded when a method asks for it."""
+    path = config.teacher.get("path")
+    return Models(
+        teacher=lambda: instantiate(config.teacher),
+        student=lambda: Lifter.load(checkpoint_path(config.checkpoint)),
+        discriminator=None if path is None else lambda: load_discriminator(path),
+        weights_folder=config.paths.weights,
+        device=device_named(config.device),
+    )
+
+
+def lift_file(method: Method, file: Path, folder: Path, *, crop: Crop | None, film: Film) -> bool:
     """Lifts one photograph into its folder; a bad one gets a line on stderr. Returns whether it was lifted."""
     try:
-        photograph = read_photograph(file, background=background_of(reconstructor.lifter.passport))
-        image = (crop or Crop.centre(*photograph.size)).cut(photograph, reconstructor.image_size)
+        photograph = read_photograph(file, background=background_of(method.passport))
+        image = (crop or Crop.centre(*photograph.size)).cut(photograph, method.image_size)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"{file}: {' '.join(str(error).split())}\n")
         return False
     started = time.perf_counter()
-    portrait = reconstructor.lift(image[None])
-    latency_ms = 1000 * (time.perf_counter() - started)
+    portrait = method.lift(image[None])
+    if portrait.triplane.planes.is_cuda:
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - started
     write_portrait(folder, portrait, image, film)
-    _say(f"{file}: lifted in {latency_ms:.0f} ms, see {folder}")
+    if isinstance(portrait, InvertedPortrait):
+        portrait.lifter.save(folder / "person.safetensors")
+        report = {"method": method.name, "seconds": round(seconds, 3), **portrait.report(), "about": list(method.notes)}
+        write_text(folder / "inversion.json", json.dumps(report))
+    took = f"lifted in {1000 * seconds:.0f} ms" if method.kind == "student" else f"found by optimisation in {seconds:.1f} s"
+    _say(f"{file}: {took}, see {folder}")
     return True
 
 

@@ -77,6 +77,7 @@ class Course:
         return (f"{what} met numbers that aren't finite, took {self.taken_back} updates back{end}",)
 
 
+@torch.enable_grad()
 def descend(
     moved: Sequence[Moved],
     losses: Callable[[int], tuple[Tensor, Tensor]],
@@ -89,7 +90,8 @@ def descend(
 ) -> Course:
     """Moves tensors downhill, in place.
 
-    An update after which loss or gradient isn't finite is taken back and tried again half as wide.
+    Gradients are on within it, also where the caller has turned them off. An update after which loss or gradient isn't finite is taken
+    back and tried again half as wide.
 
     Args:
         moved: what is moved.

@@ -24,6 +24,7 @@ class NoiseMaps:
         self.maps = maps
 
     @classmethod
+    @torch.enable_grad()
     def of(cls, teacher: Teacher) -> "NoiseMaps":
         """Those of a copy of a teacher, from now on leaves; none where its planes don't depend on noise."""
         modules = _noisy(teacher)

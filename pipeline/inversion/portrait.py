@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -42,6 +43,10 @@ class InvertedPortrait(LiftedPortrait):
     def losses(self) -> list[float]:
         """The distance at the input view before each update of every descent."""
         return [loss for course in self.courses for loss in course.losses]
+
+    def report(self) -> dict[str, Any]:
+        """For JSON: the losses, the camera as EG3D's label, what went wrong."""
+        return {"losses": [round(loss, 6) for loss in self.losses], "camera": self.camera.label()[0].tolist(), "notes": list(self.notes)}
 
 
 @torch.no_grad()
