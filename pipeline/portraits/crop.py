@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -11,20 +11,34 @@ from torch import Tensor
 
 from pipeline.pictures import from_uint8
 
+MOST_SUPERSAMPLING = 8
+"""A turned square that is reduced further than this is reduced beforehand."""
+
 
 @dataclass(frozen=True)
 class Crop:
-    """A square in pixels of the upright photograph; fractions are allowed."""
+    """A square in pixels of the upright photograph; fractions are allowed.
+
+    Attributes:
+        left, top, size: before it is turned.
+        roll_deg: by which the square is turned about its middle, clockwise as one looks at the photograph.
+    """
 
     left: int | float
     top: int | float
     size: int | float
+    roll_deg: int | float = 0.0
 
     @classmethod
     def centre(cls, width: int, height: int) -> "Crop":
         """The largest square in the middle."""
         size = min(width, height)
         return cls((width - size) / 2, (height - size) / 2, size)
+
+    @classmethod
+    def about(cls, middle: tuple[float, float], size: float, roll_deg: float = 0.0) -> "Crop":
+        """The square of a size about a point."""
+        return cls(middle[0] - size / 2, middle[1] - size / 2, size, roll_deg)
 
     @classmethod
     def of(cls, numbers: Any) -> "Crop":
@@ -36,19 +50,84 @@ class Crop:
             raise ValueError(f"a crop of size {size} holds no picture: give a positive number of pixels")
         return cls(left, top, size)
 
-    def cut(self, photograph: Image.Image, resolution: int) -> Float[Tensor, "3 resolution resolution"]:
+    def corners(self) -> Float[np.ndarray, "4 2"]:
+        """In the photograph, pixels: top left, top right, bottom right, bottom left."""
+        return self.from_square(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+
+    def from_square(self, positions: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
+        """Positions in the square ([0, 1], u right, v down) → pixels of the photograph."""
+        return (positions - 0.5) * self.size @ self._turn().T + self._middle()
+
+    def to_square(self, pixels: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
+        """Pixels of the photograph → positions in the square."""
+        return (pixels - self._middle()) @ self._turn() / self.size + 0.5
+
+    def outside(self, width: int, height: int) -> float:
+        """Which part of the square lies outside a photograph of that size, 0 to 1 (counted on a grid of 64²)."""
+        steps = (np.arange(64) + 0.5) / 64
+        x, y = self.from_square(np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)).T
+        return float(((x < 0) | (y < 0) | (x > width) | (y > height)).mean())
+
+    def cut(
+        self, photograph: Image.Image, resolution: int, *, outside: Literal["refuse", "mirror"] = "refuse"
+    ) -> Float[Tensor, "3 resolution resolution"]:
         """The square at the given resolution, in [-1, 1], antialiased.
 
+        Args:
+            photograph: 8-bit RGB.
+            resolution: side of the result.
+            outside: what lies beyond the edges: an error, or the photograph mirrored there.
+
         Raises:
-            ValueError: it reaches outside the photograph.
+            ValueError: it reaches outside the photograph, and that is refused.
         """
         width, height = photograph.size
         box = (self.left, self.top, self.left + self.size, self.top + self.size)
-        if min(self.left, self.top) < 0 or box[2] > width or box[3] > height:
+        is_inside = min(self.left, self.top) >= 0 and box[2] <= width and box[3] <= height
+        if self.roll_deg == 0 and is_inside:
+            resized = photograph.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
+            return from_uint8(np.array(resized))
+        if outside == "refuse":
             described = f"{self.left:g},{self.top:g} to {box[2]:g},{box[3]:g}"
             raise ValueError(f"the crop {described} reaches outside the {width}x{height} picture: move or shrink it")
-        resized = photograph.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
-        return from_uint8(np.array(resized))
+        return from_uint8(np.array(self._turned(photograph, resolution)))
+
+    def _turned(self, photograph: Image.Image, resolution: int) -> Image.Image:
+        """Drawn larger by a whole factor with bicubic interpolation, then reduced with Lanczos' filter."""
+        if self.size > MOST_SUPERSAMPLING * resolution:
+            factor = math.floor(self.size / (MOST_SUPERSAMPLING * resolution / 2))
+            smaller = photograph.reduce(factor)
+            scale = smaller.width / photograph.width, smaller.height / photograph.height
+            middle = self._middle() * scale
+            return Crop.about((float(middle[0]), float(middle[1])), self.size * scale[0], self.roll_deg)._turned(smaller, resolution)
+        patch, offset = _mirrored_patch(photograph, self.corners())
+        side = resolution * max(1, math.ceil(self.size / resolution))
+        columns = self._turn() * (self.size / side)
+        start = self.corners()[0] - offset
+        affine = (columns[0, 0], columns[0, 1], start[0], columns[1, 0], columns[1, 1], start[1])
+        drawn = patch.transform((side, side), Image.Transform.AFFINE, tuple(map(float, affine)), Image.Resampling.BICUBIC)
+        return drawn.resize((resolution, resolution), Image.Resampling.LANCZOS)
+
+    def _middle(self) -> Float[np.ndarray, "2"]:
+        return np.array([self.left + self.size / 2, self.top + self.size / 2], dtype=np.float64)
+
+    def _turn(self) -> Float[np.ndarray, "2 2"]:
+        angle = math.radians(self.roll_deg)
+        return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+
+
+def _mirrored_patch(photograph: Image.Image, corners: Float[np.ndarray, "4 2"]) -> tuple[Image.Image, Float[np.ndarray, "2"]]:
+    """The part of the photograph about the corners with a margin, mirrored at the edges as often as it takes, and where it starts."""
+    first = np.floor(corners.min(0)).astype(int) - 3
+    last = np.ceil(corners.max(0)).astype(int) + 3
+    columns = _reflected(np.arange(first[0], last[0]), photograph.width)
+    rows = _reflected(np.arange(first[1], last[1]), photograph.height)
+    return Image.fromarray(np.asarray(photograph)[rows[:, None], columns[None]]), first.astype(np.float64)
+
+
+def _reflected(indices: np.ndarray, size: int) -> np.ndarray:
+    phase = indices % (2 * size)
+    return np.minimum(phase, 2 * size - 1 - phase)
 
 
 def _is_number(value: Any) -> bool:

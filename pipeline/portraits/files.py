@@ -5,9 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+SIDECARS = (".json", ".npz")
+"""Files beside a picture that say where the face is."""
+
 
 def find_photographs(path: Path) -> list[Path]:
     """The file itself, or every file of a folder in the order of names; hidden ones and subfolders are left out.
+
+    So are landmarks: a .json or .npz with the stem of a picture, or with its whole name before the suffix.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -18,6 +23,8 @@ def find_photographs(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    stems = {part for file in files if file.suffix not in SIDECARS for part in (file.stem, file.name)}
+    files = [file for file in files if file.suffix not in SIDECARS or file.stem not in stems]
     if not files:
         raise ValueError(f"input {path} holds no files: give a picture or a folder of pictures")
     return files

@@ -1,6 +1,8 @@
 """One photograph file → an upright RGB picture, or one sentence that says why not."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +28,51 @@ def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
         ValueError: no such file, empty, no picture, damaged, animated, smaller than 16 pixels or larger than 64
             megapixels; the message is one line and doesn't repeat the path.
     """
+    with _opened(path) as image:
+        _require_still(image)
+        return _decoded(image, background)
+
+
+def read_animation(path: Path, *, background: float = 1.0) -> Iterator[Image.Image]:
+    """The frames of an animated PNG, WebP or GIF, one by one; a still picture is its only frame.
+
+    Raises:
+        ValueError: as `read_photograph`, but animations are welcome.
+    """
+    with _opened(path) as image:
+        for frame in range(num_frames(image)):
+            image.seek(frame)
+            yield _decoded(image.copy() if frame else image, background)
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a picture file holds several frames; ValueError as `read_photograph` if it is none."""
+    with _opened(path) as image:
+        return num_frames(image) > 1
+
+
+def num_frames(image: Image.Image) -> int:
+    """Frames of an opened picture; the further pictures that some phones put behind a JPEG don't count."""
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The picture, of a size that may be decoded."""
     _require_content(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large and of odd files; both are judged here
         with _open(path) as image:
-            _require_still(image)
             _require_size(*image.size)
-            try:
-                image.load()
-            except Exception as error:  # each decoder has exceptions of its own for damaged data
-                raise ValueError(f"damaged {image.format} file ({error}): export the picture again") from error
-            return _to_rgb(_upright(image), background)
+            yield image
+
+
+def _decoded(image: Image.Image, background: float) -> Image.Image:
+    try:
+        image.load()
+    except Exception as error:  # each decoder has exceptions of its own for damaged data
+        raise ValueError(f"damaged {image.format} file ({error}): export the picture again") from error
+    return _to_rgb(_upright(image), background)
 
 
 def _require_content(path: Path) -> None:
@@ -61,11 +97,8 @@ def _open(path: Path) -> Image.Image:
 
 
 def _require_still(image: Image.Image) -> None:
-    if image.format == "MPO":  # how some phones write a JPEG: several pictures in a file, of which the first is meant
-        return
-    if getattr(image, "is_animated", False):
-        frames = getattr(image, "n_frames", "several")
-        raise ValueError(f"animated ({frames} frames): save one of them as a picture")
+    if num_frames(image) > 1:
+        raise ValueError(f"animated ({num_frames(image)} frames): save one of them as a picture")
 
 
 def _require_size(width: int, height: int) -> None:

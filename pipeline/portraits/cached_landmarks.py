@@ -1,0 +1,99 @@
+"""Landmarks that somebody found before: a .json or .npz beside the picture."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .face import EYES_NOSE_MOUTH, Face, Landmarks, Picture
+from .files import SIDECARS
+
+
+class CachedLandmarks:
+    """Reads `anna.json` or `anna.npz` (or `anna.jpg.json`, `anna.jpg.npz`) beside `anna.jpg`.
+
+    The key `landmarks` holds one face `[point 2]` or several `[face point 2]`, 5, 68 or 478 points each, pixels of the upright
+    picture; further columns (depth) are ignored. `size`, [width, height], says for which size they hold, if not for the picture's own.
+    For a film, `frames` holds one face a frame, `[frame point 2]`; null or NaN where there is none.
+
+    Args:
+        folder: where they lie; None: beside the pictures.
+    """
+
+    name = "landmarks"
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = None if folder is None else Path(folder)
+
+    def detect(self, picture: Picture) -> list[Face]:
+        """The faces that the file names.
+
+        Raises:
+            ValueError: no file, or one that isn't understood.
+        """
+        path = self._path(picture.source)
+        content = _read(path)
+        faces = _faces(path, content, picture.frame)
+        scale = _scale(path, content, picture)
+        return [Face.around(landmarks * scale) for landmarks in faces if np.isfinite(landmarks).all()]
+
+    def _path(self, source: Path) -> Path:
+        folder = self.folder or source.parent
+        candidates = [folder / f"{stem}{suffix}" for stem in (source.name, source.stem) for suffix in SIDECARS]
+        for path in candidates:
+            if path.is_file() and path != source:
+                return path
+        raise ValueError(f"no landmarks: neither {candidates[2].name} nor {candidates[3].name} is in {folder}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.suffix == ".json":
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise TypeError(f"a {type(content).__name__}")
+            return content
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} isn't understood ({error}): expected landmarks, and perhaps size or frames") from error
+
+
+def _faces(path: Path, content: dict[str, Any], frame: int | None) -> list[Landmarks]:
+    key = "landmarks" if frame is None else "frames"
+    if key not in content:
+        raise ValueError(f"{path.name} has no {key}: " + ("a picture needs them" if frame is None else "a film needs one face a frame"))
+    if frame is not None:
+        if frame >= len(content[key]):
+            raise ValueError(f"{path.name} has {len(content[key])} frames, but the film goes on")
+        found = content[key][frame]
+        return [] if found is None else [_points(path, found)]
+    if len(content[key]) == 0:
+        return []
+    array = _numbers(path, content[key])
+    return [_points(path, face) for face in (array if array.ndim == 3 else [array])]
+
+
+def _points(path: Path, numbers: Any) -> Landmarks:
+    array = _numbers(path, numbers)
+    if array.ndim != 2 or array.shape[1] < 2 or len(array) not in EYES_NOSE_MOUTH:
+        raise ValueError(f"{path.name} has landmarks of shape {list(array.shape)}: expected 5, 68 or 478 points with x and y")
+    return array[:, :2]
+
+
+def _numbers(path: Path, numbers: Any) -> np.ndarray:
+    try:
+        return np.asarray(numbers, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the landmarks of {path.name} are no table of numbers ({error})") from error
+
+
+def _scale(path: Path, content: dict[str, Any], picture: Picture) -> np.ndarray:
+    if content.get("size") is None:
+        return np.ones(2)
+    size = _numbers(path, content["size"]).reshape(-1)
+    if len(size) != 2 or not (size > 0).all():
+        raise ValueError(f"the size in {path.name} is {size.tolist()}: expected [width, height] of the picture that was measured")
+    return np.array(picture.image.size) / size

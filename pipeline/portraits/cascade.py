@@ -1,0 +1,83 @@
+"""Boxes of faces without any weights: scikit-image's cascade, whose frontal-face file comes in its wheel."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from .face import Face, Picture
+
+LONGEST_SIDE = 640
+"""Larger pictures are searched reduced to this."""
+
+LEAST_SHARE = 0.08
+"""Of the shorter side: smaller boxes are mostly no faces."""
+
+LEAST_SIDE = 24
+"""The cascade's own window."""
+
+
+class CascadeDetector:
+    """Frontal faces by local binary patterns (Viola and Jones 2001; scikit-image's `feature.Cascade`): a box, no landmarks.
+
+    Since half of its finds are none, a face counts only if it is found in the mirror image, too; the box is the mean of both.
+
+    Args:
+        scale_factor: from one searched size to the next.
+        least_overlap: intersection over union from which on two boxes are the same face.
+    """
+
+    name = "cascade"
+
+    def __init__(self, scale_factor: float = 1.1, least_overlap: float = 0.3) -> None:
+        self.scale_factor = scale_factor
+        self.least_overlap = least_overlap
+
+    def detect(self, picture: Picture) -> list[Face]:
+        """Boxes in pixels of the whole picture."""
+        small = picture.image.convert("RGB")
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        if min(small.size) < LEAST_SIDE:
+            return []
+        boxes = self._boxes(small)
+        mirrored = [Face(small.width - box.left - box.width, box.top, box.width, box.height) for box in self._boxes(ImageOps.mirror(small))]
+        agreed = [_mean(box, other) for box in boxes for other in mirrored if overlap(box, other) > self.least_overlap]
+        distinct: list[Face] = []
+        for face in agreed:
+            if all(overlap(face, other) <= self.least_overlap for other in distinct):
+                distinct.append(face)
+        scale = picture.image.width / small.width
+        return [Face(face.left * scale, face.top * scale, face.width * scale, face.height * scale) for face in distinct]
+
+    def _boxes(self, image: Image.Image) -> list[Face]:
+        least = max(LEAST_SIDE, round(LEAST_SHARE * min(image.size)))
+        found: list[dict[str, Any]] = _cascade().detect_multi_scale(
+            img=np.asarray(image),
+            scale_factor=self.scale_factor,
+            step_ratio=1,
+            min_size=(least, least),
+            max_size=(min(image.size), min(image.size)),
+            intersection_score_threshold=self.least_overlap,
+        )
+        return [Face(float(box["c"]), float(box["r"]), float(box["width"]), float(box["height"])) for box in found]
+
+
+def overlap(one: Face, other: Face) -> float:
+    """Intersection over union of two boxes."""
+    across = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
+    down = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
+    shared = max(0.0, across) * max(0.0, down)
+    return shared / (one.width * one.height + other.width * other.height - shared)
+
+
+def _mean(one: Face, other: Face) -> Face:
+    pairs = ((one.left, other.left), (one.top, other.top), (one.width, other.width), (one.height, other.height))
+    return Face(*(sum(pair) / 2 for pair in pairs))
+
+
+def _cascade() -> Any:
+    try:
+        from skimage import data, feature
+    except ImportError as error:
+        raise ValueError("the cascade needs scikit-image: pip install 'trilift[faces]'") from error
+    return feature.Cascade(data.lbp_frontal_face_cascade_filename())

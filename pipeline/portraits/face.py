@@ -1,0 +1,92 @@
+"""What a detector finds in a picture: faces with a box and, if it can, landmarks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+Landmarks = Float[np.ndarray, "point 2"]
+"""Pixels of the upright picture, x right, y down, the centre of the first pixel at (0.5, 0.5)."""
+
+FivePoints = Float[np.ndarray, "5 2"]
+"""Both eyes, the tip of the nose, both corners of the mouth; of a pair, the one that is left in the picture of a face seen from
+the front comes first.
+"""
+
+EYES_NOSE_MOUTH = {
+    5: ((0,), (1,), (2,), (3,), (4,)),
+    68: (tuple(range(36, 42)), tuple(range(42, 48)), (30,), (48,), (54,)),  # the order of iBUG's 300-W
+    468: ((33, 133), (362, 263), (1,), (61,), (291,)),  # MediaPipe's face mesh: an eye is the middle of its corners
+    478: ((33, 133), (362, 263), (1,), (61,), (291,)),  # the same with the irises
+}
+"""Number of landmarks → those whose means are the five points."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright picture and where it comes from.
+
+    Attributes:
+        image: 8-bit RGB.
+        source: the file; its landmarks may lie beside it.
+        frame: number in a film, from 0; None for a photograph.
+    """
+
+    image: Image.Image
+    source: Path
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face.
+
+    Attributes:
+        left, top, width, height: box in pixels.
+        landmarks: 5, 68, 468 or 478 of them, or None from a detector that finds only boxes.
+    """
+
+    left: int | float
+    top: int | float
+    width: int | float
+    height: int | float
+    landmarks: Landmarks | None = None
+
+    @classmethod
+    def around(cls, landmarks: Landmarks) -> "Face":
+        """The face with these landmarks."""
+        (left, top), (right, bottom) = landmarks.min(0).tolist(), landmarks.max(0).tolist()
+        return cls(left, top, right - left, bottom - top, landmarks)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Of the box."""
+        return self.left + self.width / 2, self.top + self.height / 2
+
+    def five_points(self) -> FivePoints:
+        """Eyes, nose, mouth out of the landmarks.
+
+        Raises:
+            ValueError: no landmarks, or a number of them whose order isn't known.
+        """
+        count = 0 if self.landmarks is None else len(self.landmarks)
+        if self.landmarks is None or count not in EYES_NOSE_MOUTH:
+            raise ValueError(f"{count} landmarks came, expected 5 (eyes, nose, mouth corners), 68 (iBUG) or 478 (MediaPipe)")
+        return np.stack([self.landmarks[list(rows)].mean(0) for rows in EYES_NOSE_MOUTH[count]]).astype(np.float64)
+
+
+class LandmarkDetector(Protocol):
+    """Finds the faces of a picture."""
+
+    name: str
+
+    def detect(self, picture: Picture) -> list[Face]:
+        """Every face; an empty list where there is none.
+
+        Raises:
+            ValueError: what it needs (weights, a package, a readable file of landmarks) is missing.
+        """
+        ...

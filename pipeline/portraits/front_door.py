@@ -1,0 +1,150 @@
+"""The one way in for photographs and films: from a file or a folder to squares that a model can be given."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from teachers.rendering.camera import Camera
+
+from .crop import Crop
+from .face import Landmarks, Picture
+from .files import find_photographs, folder_names
+from .film import read_pictures
+from .framing import Framed, Framing
+
+OVERVIEW_SIDE = 384
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortraitSettings:
+    """How pictures are read and framed.
+
+    Attributes:
+        framing: which squares of a picture are taken.
+        every: of a film or an animation, each so many-th frame.
+        most: of these, at most so many; None: all.
+    """
+
+    framing: Framing
+    every: int = 1
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or (self.most is not None and self.most < 1):
+            raise ValueError(f"every {self.every}, most {self.most} leave no frames of a film: give at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portrait:
+    """One square of one picture, or the sentence that says why a file gave none.
+
+    Attributes:
+        name: unique in what was read; can be a folder's or a file's.
+        source: the file.
+        source_sha256: of its content; None if it can't be read at all.
+        frame: number in a film, from 0; None for a photograph.
+        image: in [-1, 1]; None if the file is no good, `note` says why then.
+        crop: where the square is in the upright picture.
+        camera: that which took it, in EG3D's world (a batch of one); None if unknown.
+        face_found: false if a face was looked for and none was there; true where none had to be found.
+        note: what a reader should know, or "".
+        landmarks: of the face, pixels of the upright picture; None if there are none.
+        overview: the picture, made small, with the square drawn in it.
+    """
+
+    name: str
+    source: Path
+    source_sha256: str | None
+    frame: int | None = None
+    image: Float[Tensor, "3 resolution resolution"] | None = None
+    crop: Crop | None = None
+    camera: Camera | None = None
+    face_found: bool = False
+    note: str = ""
+    landmarks: Landmarks | None = None
+    overview: UInt8[np.ndarray, "height width 3"] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the pixels, for JSON."""
+        crop = self.crop
+        return {
+            "name": self.name,
+            "source": self.source.name,
+            "source_sha256": self.source_sha256,
+            "frame": self.frame,
+            "crop": None if crop is None else {"left": crop.left, "top": crop.top, "size": crop.size, "roll_deg": crop.roll_deg},
+            "camera": None if self.camera is None else self.camera.label()[0].tolist(),
+            "face_found": self.face_found,
+            "note": self.note,
+            "landmarks": None if self.landmarks is None else np.round(self.landmarks, 2).tolist(),
+        }
+
+
+def read_portraits(path: Path, settings: PortraitSettings, *, resolution: int, background: float = 1.0) -> Iterator[Portrait]:
+    """Reads a picture, a film, or everything in a folder, one after another.
+
+    A file that is no good, and a picture without a face, give a portrait, too: nothing is dropped.
+
+    Args:
+        path: file or folder.
+        settings: `conf/portraits/*.yaml`.
+        resolution: side of the squares.
+        background: grey level in [0, 1] behind transparent pixels.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: a folder without files.
+    """
+    files = find_photographs(Path(path))
+    for file, name in zip(files, folder_names(files), strict=True):
+        yield from portraits_of(file, name, settings, resolution=resolution, background=background)
+
+
+def portraits_of(file: Path, name: str, settings: PortraitSettings, *, resolution: int, background: float = 1.0) -> Iterator[Portrait]:
+    """The portraits of one file: `name`, or `name+frame00012` for a frame; a second face of a picture adds `+face2`."""
+    digest = None
+    try:
+        if file.is_file():
+            with file.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+        for number, image in read_pictures(file, background=background, every=settings.every, most=settings.most):
+            picture = Picture(image, file, number)
+            of_frame = name if number is None else f"{name}+frame{number:05d}"
+            for face, framed in enumerate(settings.framing.frame(picture), 1):
+                yield _portrait(picture, framed, of_frame if face == 1 else f"{of_frame}+face{face}", digest, resolution)
+    except (ValueError, OSError) as error:
+        yield Portrait(name=name, source=file, source_sha256=digest, note=" ".join(str(error).split()))
+
+
+def _portrait(picture: Picture, framed: Framed, name: str, digest: str | None, resolution: int) -> Portrait:
+    return Portrait(
+        name=name,
+        source=picture.source,
+        source_sha256=digest,
+        frame=picture.frame,
+        image=framed.crop.cut(picture.image, resolution, outside="mirror" if framed.may_reach_outside else "refuse"),
+        crop=framed.crop,
+        camera=framed.camera,
+        face_found=framed.face_found,
+        note=framed.note,
+        landmarks=framed.landmarks,
+        overview=_overview(picture.image, framed.crop),
+    )
+
+
+def _overview(image: Image.Image, crop: Crop) -> UInt8[np.ndarray, "height width 3"]:
+    small = image.copy()
+    small.thumbnail((OVERVIEW_SIDE, OVERVIEW_SIDE))
+    scale = np.array([small.width / image.width, small.height / image.height])
+    outline = [tuple(corner) for corner in (crop.corners() * scale).tolist()]
+    draw = ImageDraw.Draw(small)
+    draw.line([*outline, outline[0]], fill="black", width=4)
+    draw.line([*outline, outline[0]], fill="yellow", width=2)
+    return np.array(small)
