@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -78,6 +78,7 @@ class Face:
         return np.stack([self.landmarks[list(rows)].mean(0) for rows in EYES_NOSE_MOUTH[count]]).astype(np.float64)
 
 
+@runtime_checkable
 class LandmarkDetector(Protocol):
     """Finds the faces of a picture."""
 

@@ -1,7 +1,7 @@
 """Which squares of a picture are given to a model: the whole of it, the middle, a given square, or each face that a detector finds."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from teachers.rendering.camera import Camera
 
@@ -35,6 +35,7 @@ class Framed:
     may_reach_outside: bool = False
 
 
+@runtime_checkable
 class Framing(Protocol):
     """Finds the squares."""
 

@@ -1,6 +1,7 @@
 """`trilift lift`: good photographs become folders, bad ones a line each, and the exit status tells."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_a_photograph_becomes_a_folder(untrained_student, tmp_path, capsys):
     output = tmp_path / "out"
     assert run(untrained_student, photograph(tmp_path / "anna.png"), output) == 0
     film = "turntable.mp4" if (output / "anna" / "turntable.mp4").exists() else "turntable.gif"
-    expected = {"crop.png", "sheet.png", "depth.png", "depth.safetensors", "triplane.safetensors", film}
+    expected = {"crop.png", "sheet.png", "depth.png", "depth.safetensors", "triplane.safetensors", film, "crop.json", "photograph.png"}
     assert {path.name for path in (output / "anna").iterdir()} == expected
     said = capsys.readouterr().out
     assert "Apache-2.0" in said and " ms" in said
@@ -65,6 +66,18 @@ def test_the_crop_that_was_asked_for_is_what_the_student_sees(untrained_student,
         assert (seen[16, 2, 0], seen[16, 29, 0]) == (left, right)
 
 
+def test_the_face_is_found_by_landmarks_beside_the_picture_and_the_output_says_where_it_was(untrained_student, tmp_path):
+    source = photograph(tmp_path / "anna.png", (200, 200))
+    five = [[80, 70], [120, 70], [100, 95], [84, 114], [116, 114]]
+    (tmp_path / "anna.json").write_text(json.dumps({"landmarks": five}))
+    assert run(untrained_student, source, tmp_path / "out", "portraits=landmarks") == 0
+    record = json.loads((tmp_path / "out" / "anna" / "crop.json").read_text())
+    assert record["face_found"] and len(record["camera"]) == 25 and record["landmarks"] == five
+    assert record["crop"]["left"] + record["crop"]["size"] / 2 == pytest.approx(100, abs=0.01)
+    overview = np.asarray(Image.open(tmp_path / "out" / "anna" / "photograph.png"))
+    assert overview.shape == (200, 200, 3) and (overview == (255, 255, 0)).all(-1).any()
+
+
 def test_bad_files_get_a_line_each_and_stop_no_other(untrained_student, tmp_path, capsys):
     source = tmp_path / "in"
     source.mkdir()
@@ -77,8 +90,9 @@ def test_bad_files_get_a_line_each_and_stop_no_other(untrained_student, tmp_path
     (source / "notes.txt").write_text("not a photograph\nat all")
     assert run(untrained_student, source, tmp_path / "out") == 1
     complaints = capsys.readouterr().err.splitlines()
-    assert [Path(line.split(": ")[0]).name for line in complaints] == ["dot.png", "empty.webp", "moving.gif", "notes.txt"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good_png", "good_jpg"}
+    assert [Path(line.split(": ")[0]).name for line in complaints] == ["dot.png", "empty.webp", "notes.txt"]
+    frames = {"moving+frame00000", "moving+frame00001"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good_png", "good_jpg", *frames}
 
 
 def test_none_lifted_is_status_2(untrained_student, tmp_path):
