@@ -18,7 +18,7 @@ from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.triplane import Triplane
 
 from .answers import Answer
-from .sizing import to_side
+from .resizing import resized
 from .table import table
 
 Picture = Float[Tensor, "3 height width"]
@@ -165,7 +165,7 @@ def _between_people(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:
 
 
 def _lift(answer: Answer, picture: Picture) -> LiftedPortrait:
-    return answer.answer(to_side(picture[None], answer.image_size))
+    return answer.answer(resized(picture[None], answer.image_size or picture.shape[-1]))
 
 
 def _front(portrait: LiftedPortrait) -> Tensor:

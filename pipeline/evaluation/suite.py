@@ -67,6 +67,8 @@ class Item:
         face_found: whether a detector saw a face (true where nothing had to be detected).
         note: anything that a reader of the scores should know.
         sequence: of which film it is a frame, in the order of items; for jitter.
+        first_is_given: the first target took the given picture, though nobody knows where that is in the teacher's world: yaw gaps
+            are counted from it.
     """
 
     name: str
@@ -79,6 +81,12 @@ class Item:
     face_found: bool = True
     note: str = ""
     sequence: str | None = None
+    first_is_given: bool = False
+
+    @property
+    def gap_from(self) -> Camera | None:
+        """From where yaw gaps are counted, in the frame of the targets; None if nobody knows."""
+        return self.targets[:1] if self.camera is None and self.first_is_given else self.camera
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
