@@ -11,11 +11,12 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
 
 @dataclass(frozen=True)
 class Line:
-    """A named curve; `style` is a class of the style sheet (c0 … c5)."""
+    """A named curve; `style` is a class of the style sheet (c0 … c5); `intervals`, if any, are the low and high of each point."""
 
     title: str
     points: Sequence[tuple[float, float]]
     style: str
+    intervals: Sequence[tuple[float, float]] = ()
 
 
 def line_chart(lines: Sequence[Line], *, x_label: str, y_label: str, x_ticks: Sequence[tuple[float, str]] | None = None) -> str:
@@ -30,7 +31,8 @@ def line_chart(lines: Sequence[Line], *, x_label: str, y_label: str, x_ticks: Se
     if not drawn:
         return ""
     xs, ys = ([point[axis] for line in drawn for point in line.points] for axis in (0, 1))
-    x_range, y_range = _padded(min(xs), max(xs), 0.0), _padded(min(ys), max(ys), 0.06)
+    ys += [end for line in drawn for interval in line.intervals for end in interval]
+    x_range, y_range = padded(min(xs), max(xs), 0.0), padded(min(ys), max(ys), 0.06)
     parts = [_y_axis(y_range), _x_axis(x_range, x_ticks)]
     parts += [_curve(line, x_range, y_range) for line in drawn]
     parts.append(f'<text class="axis" x="{(WIDTH + LEFT) / 2:.0f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_label)}</text>')
@@ -44,7 +46,9 @@ def _curve(line: Line, x_range: tuple[float, float], y_range: tuple[float, float
     places = [(_x(x, x_range), _y(y, y_range)) for x, y in line.points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places) if len(places) <= 12 else ""
-    return f'<g class="{line.style}"><title>{escape(line.title)}</title><polyline points="{path}"/>{dots}</g>'
+    ends = [(_y(low, y_range), _y(high, y_range)) for low, high in line.intervals]
+    bars = "".join(f'<path class="bar" d="M{x:.1f} {low:.1f}V{high:.1f}"/>' for (x, _), (low, high) in zip(places, ends, strict=False))
+    return f'<g class="{line.style}"><title>{escape(line.title)}</title>{bars}<polyline points="{path}"/>{dots}</g>'
 
 
 def _y_axis(y_range: tuple[float, float]) -> str:
@@ -72,7 +76,8 @@ def round_numbers(low: float, high: float) -> list[float]:
     return [round(step * number, 10) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _padded(low: float, high: float, share: float) -> tuple[float, float]:
+def padded(low: float, high: float, share: float) -> tuple[float, float]:
+    """Limits of an axis: a share of the range beyond both ends; a range where there is none."""
     spread = (high - low) or max(abs(high), 1.0) * 0.1
     return low - share * spread, low + spread + share * spread
 

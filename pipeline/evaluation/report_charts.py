@@ -1,0 +1,61 @@
+"""The charts of an evaluation's page: every metric against the yaw gap, quality against seconds."""
+
+from typing import Any
+
+from .chart import Line, line_chart
+from .report_numbers import label
+from .results_folder import Results, gap_titles, mean_of
+from .scatter import Point, speed_chart
+
+COLOURS = 9
+DODGE = 0.05
+"""Intervals of different methods stand beside each other, in widths of a yaw gap."""
+
+
+def styles(results: Results) -> dict[str, str]:
+    """A colour for each method; those that aren't competitors are drawn fainter."""
+    faint = {"trivial": " faint", "ceiling": " faint"}
+    ordered = sorted(results.methods, key=lambda name: name != results.main_method)
+    return {name: f"c{place % COLOURS}{faint.get(results.methods[name].get('kind') or '', '')}" for place, name in enumerate(ordered)}
+
+
+def gap_charts(results: Results) -> list[str]:
+    """One chart a metric, the headline's first; none where there is only one yaw gap."""
+    titles = gap_titles(results.told["scores"].values())
+    if len(titles) < 2:
+        return []
+    order = sorted(results.metrics, key=lambda name: name != results.headline)
+    ticks = [(float(place), "same" if title == "same view" else title.rstrip("°")) for place, title in enumerate(titles)]
+    charts = []
+    for metric in order:
+        lines = [line for place, name in enumerate(results.methods) if (line := _line(results, name, metric, titles, place)).points]
+        charts.append(line_chart(lines, x_label="yaw gap, degrees", y_label=label(results.metrics[metric]), x_ticks=ticks))
+    return [chart for chart in charts if chart]
+
+
+def _line(results: Results, name: str, metric: str, titles: list[str], place: int) -> Line:
+    parts = {part["title"]: part for part in (results.told["scores"].get(name) or {}).get("by_yaw_gap") or []}
+    means = {titles.index(title): mean for title, part in parts.items() if (mean := mean_of(part, metric)) is not None}
+    shift = DODGE * (place - (len(results.methods) - 1) / 2)
+    shown = sorted(means.items())
+    return Line(
+        results.methods[name]["title"],
+        [(where + shift, mean["mean"]) for where, mean in shown],
+        styles(results)[name],
+        [_ends(mean) for _, mean in shown],
+    )
+
+
+def quality_over_seconds(results: Results, metric: str) -> str:
+    """Where each method that takes time stands; empty where nobody's time is known."""
+    points = []
+    for name, method in results.methods.items():
+        mean = mean_of((results.told["scores"].get(name) or {}).get("all"), metric)
+        if mean is not None and method.get("seconds"):
+            points.append(Point(method["title"], float(method["seconds"]), float(mean["mean"]), styles(results)[name], _ends(mean)))
+    return speed_chart(points, y_label=label(results.metrics[metric]))
+
+
+def _ends(mean: dict[str, Any]) -> tuple[float, float]:
+    low, high = mean.get("low"), mean.get("high")
+    return (float(mean["mean"] if low is None else low), float(mean["mean"] if high is None else high))

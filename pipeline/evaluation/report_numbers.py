@@ -1,0 +1,65 @@
+"""Numbers as a reader wants them: the digits that they deserve, a real minus, milliseconds or minutes."""
+
+import math
+from typing import Any
+
+NOTHING = "–"
+
+
+def number(value: float | int | None, digits: int, *, signed: bool = False) -> str:
+    """A number with so many digits after the point."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", "−")
+
+
+def digits_of(metric: dict[str, Any]) -> int:
+    """How many digits a metric deserves."""
+    digits = metric.get("digits")
+    return 3 if digits is None else int(digits)
+
+
+def interval(entry: dict[str, Any] | None, digits: int, *, signed: bool = False) -> str:
+    """The 95 % interval of a mean; empty where there is none."""
+    if entry is None or entry.get("low") is None or entry.get("high") is None:
+        return ""
+    return f"{number(entry['low'], digits, signed=signed)} … {number(entry['high'], digits, signed=signed)}"
+
+
+def duration(seconds: float | int | None) -> str:
+    """Seconds in the unit that suits them."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.9995:
+        return f"{1000 * seconds:.{0 if seconds >= 0.00995 else 1}f} ms"
+    if seconds < 89.5:
+        return f"{seconds:.{0 if seconds >= 9.95 else 1}f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def times(factor: float) -> str:
+    """A factor: 2.4×, 1,300×."""
+    return f"{factor:.1f}×" if factor < 9.95 else f"{float(f'{factor:.3g}'):,.0f}×"
+
+
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """1 picture, 2 pictures."""
+    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
+
+
+def cell_text(value: Any) -> str:
+    """Anything that a table of results may hold."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "−")
+    return str(value)
+
+
+def label(metric: dict[str, Any], *, with_unit: bool = True) -> str:
+    """A metric's title, which way is up, and its unit."""
+    unit = f" ({metric['unit']})" if with_unit and metric.get("unit") else ""
+    return f"{metric['title']} {'↑' if metric['more_is_better'] else '↓'}{unit}"

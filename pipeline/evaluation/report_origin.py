@@ -1,0 +1,94 @@
+"""Where an evaluation's numbers come from: the exact command, what was evaluated, machine, versions, hashes."""
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from .report_numbers import counted, duration, number
+from .results_folder import Results
+
+
+def origin(results: Results) -> str:
+    """The last section of the page."""
+    command = results.told["run"].get("command") or ""
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{_value(text)}</dd>" for name, text in origin_facts(results))
+    return (
+        f"<h2>How this was made</h2><pre>{escape(command)}</pre><dl>{items}</dl><h3>What the scores are</h3><dl>{_meanings(results)}</dl>"
+    )
+
+
+def origin_facts(results: Results) -> list[tuple[str, str]]:
+    """What stands beside the command: title, text; texts that begin with sha256 are hashes."""
+    run: Mapping[str, Any] = results.told["run"]
+    checkpoint: Mapping[str, Any] = results.told.get("checkpoint") or {}
+    facts = [
+        ("Suite", results.told["suite"]),
+        ("Settings", json.dumps(results.told.get("settings") or {}, ensure_ascii=False)[1:-1].replace('"', "")),
+        ("Manifest", _hash(results.told.get("manifest_sha256"))),
+        ("Checkpoint", _checkpoint(checkpoint)),
+        ("", _hash(checkpoint.get("sha256"))),
+        ("Teacher", str(checkpoint.get("teacher") or "")),
+        ("", _hash(checkpoint.get("teacher_hash"))),
+        *(
+            (f"Weights: {metric['title']}", f"{metric['weights']['file']}, sha256 {metric['weights']['sha256']}")
+            for metric in _weighty(results)
+        ),
+        ("Machine", machine(run.get("hardware"))),
+        ("Versions", ", ".join(f"{name} {value}" for name, value in (run.get("versions") or {}).items() if value)),
+        ("Took", _took(run)),
+        ("When", str(run.get("date") or "")),
+        ("Speed", _speed(results)),
+    ]
+    return [(title, text) for title, text in facts if text]
+
+
+def machine(hardware: Mapping[str, Any] | str | None) -> str:
+    """The machine in a line."""
+    if not hardware or isinstance(hardware, str):
+        return hardware or ""
+    memory = f", {hardware['memory_gib']:.0f} GiB" if hardware.get("memory_gib") else ""
+    cores, threads = (counted(hardware.get(what) or 0, what[:-1]) for what in ("cores", "threads"))
+    return f"{hardware.get('processor')}, {cores}, {threads}{memory}, {hardware.get('gpu') or 'no GPU'}"
+
+
+def _checkpoint(checkpoint: Mapping[str, Any]) -> str:
+    if not checkpoint:
+        return ""
+    told = [str(checkpoint.get("path") or "")]
+    if checkpoint.get("step") is not None:
+        told.append(f"step {checkpoint['step']:,}")
+    if checkpoint.get("encoder_parameters"):
+        told.append(f"{checkpoint['encoder_parameters']:,} parameters")
+    return ", ".join(text for text in told if text)
+
+
+def _speed(results: Results) -> str:
+    told = []
+    for method in results.methods.values():
+        if method.get("seconds") is not None:
+            view = f", a view {duration(method['render_seconds'])}" if method.get("render_seconds") is not None else ""
+            memory = f", {number(method['peak_memory_mib'], 0)} MiB" if method.get("peak_memory_mib") is not None else ""
+            told.append(f"{method['title']}: a lift {duration(method['seconds'])}{view}{memory}")
+    return "; ".join(told)
+
+
+def _took(run: Mapping[str, Any]) -> str:
+    memory = f", {run['peak_memory_gib']:.1f} GiB at most" if run.get("peak_memory_gib") is not None else ""
+    return f"{duration(run.get('seconds'))}{memory}"
+
+
+def _weighty(results: Results) -> list[dict[str, Any]]:
+    return [metric for metric in results.metrics.values() if metric.get("weights")]
+
+
+def _hash(value: Any) -> str:
+    return f"sha256 {value}" if value else ""
+
+
+def _value(text: str) -> str:
+    return f'<span class="hash">{escape(text)}</span>' if text.startswith("sha256 ") else escape(text)
+
+
+def _meanings(results: Results) -> str:
+    return "".join(f"<dt>{escape(metric['title'])}</dt><dd>{escape(metric.get('is') or '')}</dd>" for metric in results.metrics.values())
