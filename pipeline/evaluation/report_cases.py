@@ -24,6 +24,7 @@ def case_data(results: Results, *, budget: int = BUDGET) -> tuple[str, str]:
     data = {
         "main": results.main_method,
         "headline": results.headline,
+        "against": results.told.get("against"),
         "methods": [{"name": name, "title": method["title"]} for name, method in results.methods.items()],
         "metrics": [_metric(name, metric) for name, metric in results.metrics.items()],
         "cases": [_numbered(case, numbers) for case in cases],

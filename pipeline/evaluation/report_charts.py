@@ -5,7 +5,7 @@ from typing import Any
 from .chart import Line, line_chart
 from .report_numbers import label
 from .results_folder import Results, gap_titles, mean_of
-from .scatter import Point, speed_chart
+from .scatter import Point, pair_chart, speed_chart
 
 COLOURS = 9
 DODGE = 0.05
@@ -54,6 +54,24 @@ def quality_over_seconds(results: Results, metric: str) -> str:
         if mean is not None and method.get("seconds"):
             points.append(Point(method["title"], float(method["seconds"]), float(mean["mean"]), styles(results)[name], _ends(mean)))
     return speed_chart(points, y_label=label(results.metrics[metric]))
+
+
+def pair_charts(results: Results) -> list[str]:
+    """One score over the other, picture by picture, for the pairs of methods that a comparison names."""
+    charts = []
+    for first, second in results.told.get("pairs") or []:
+        if results.headline is not None:
+            title_of = {name: results.methods[name]["title"] for name in (first, second)}
+            points = _pairs(results, first, second, results.headline)
+            unit = label(results.metrics[results.headline])
+            charts.append(pair_chart(points, x_label=f"{unit}: {title_of[second]}", y_label=f"{unit}: {title_of[first]}"))
+    return [chart for chart in charts if chart]
+
+
+def _pairs(results: Results, first: str, second: str, metric: str) -> list[Point]:
+    mine, other = ({(row["item"], row["view"]): row.get(metric) for row in results.rows_of(name)} for name in (first, second))
+    keys = [key for key in mine if mine[key] is not None and other.get(key) is not None]
+    return [Point(f"{key[0]}, view {key[1]}", float(other[key]), float(mine[key]), "c0") for key in keys]
 
 
 def _ends(mean: dict[str, Any]) -> tuple[float, float]:

@@ -6,8 +6,10 @@ from .report_maps import error_scale
 from .results_folder import Results
 
 NO_SCRIPT = "<noscript><p>The pictures below need JavaScript; nothing is loaded from elsewhere.</p></noscript>"
-DEPTH = "depth: red is near, blue is far"
-SCALE = f'<span class="scale">error: none <i style="background:{error_scale()}"></i> a quarter of the full range or more</span>'
+SCALE = (
+    f'<p class="scale"><span>error: none</span><i style="background:{error_scale()}"></i>'
+    "<span>a quarter of the full range or more</span><span>depth: red near, blue far</span></p>"
+)
 
 
 def look(results: Results) -> str:
@@ -41,7 +43,8 @@ def gallery(results: Results, missing: str) -> str:
     tick = '<label class="tick"><input type="checkbox" id="missed">only without a face found</label>' if has_missed else ""
     shown = "Pictures are packed to fit into the page; what was scored are the files in the folder pictures."
     return (
-        f'<h2>Best and worst</h2><div class="controls">{method}<label>by<select id="metric"></select></label></div>'
+        f'<h2>Best and worst</h2><div class="controls">{method}<label>by<select id="metric"></select></label>'
+        '<label>compared with<select id="against"></select></label></div>'
         '<h3>Best</h3><div class="cases" id="best"></div><h3>Worst</h3><div class="cases" id="worst"></div>'
         f'<h2>Every picture</h2><p class="note">{escape(f"{shown} {missing}".strip())} Choose a row to look at it above.</p>'
         f'<div class="controls">{method}{tick}</div><div class="wide"><table id="pictures-table"></table></div>'

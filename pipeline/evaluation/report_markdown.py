@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .report_numbers import NOTHING, cell_text, counted, digits_of, duration, interval, label, number
-from .report_origin import origin_facts
+from .report_origin import origin_facts, origins
 from .report_tables import speed_ups
 from .results_folder import Results, gap_titles, mean_of
 
@@ -99,9 +99,11 @@ def _not_computed(results: Results) -> str:
 
 
 def _origin(results: Results) -> str:
-    command = results.told["run"].get("command") or ""
-    facts = "\n".join(f"- {f'{title}: ' if title else ''}{text}" for title, text in origin_facts(results))
-    return f"## How this was made\n\n```\n{command}\n```\n\n{facts}"
+    parts = ["## How this was made"]
+    for name, told in origins(results):
+        facts = "\n".join(f"- {f'{title}: ' if title else ''}{text}" for title, text in origin_facts(told))
+        parts += [f"### {name}" if name else "", f"```\n{told['run'].get('command') or ''}\n```", facts]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _mean(mean: dict[str, Any] | None, digits: int) -> str:

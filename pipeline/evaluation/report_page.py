@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .report_cases import case_data
-from .report_charts import gap_charts, quality_over_seconds
+from .report_charts import gap_charts, pair_charts, quality_over_seconds
 from .report_csv import means_csv, scores_csv
 from .report_frame import framed
 from .report_gallery import gallery, look
@@ -77,7 +77,8 @@ def _head(results: Results) -> str:
     lead = f"{counted(items, 'item')}, {counted(pictures, 'picture')} scored for each method: {asked}."
     facts = [*_main_facts(results), (f"{found:,} of {items:,}", "faces found; the others count as well")]
     cells = "".join(f'<div class="fact"><b>{escape(value)}</b><span>{escape(text)}</span></div>' for value, text in facts)
-    return f'<h1>{escape(title_of(results))}</h1><p class="lead">{escape(lead)}</p><div class="facts">{cells}</div>'
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in results.told.get("notes") or [])
+    return f'<h1>{escape(title_of(results))}</h1><p class="lead">{escape(lead)}</p><div class="facts">{cells}</div>{notes}'
 
 
 def _main_facts(results: Results) -> list[tuple[str, str]]:
@@ -145,7 +146,9 @@ def _comparisons(results: Results) -> str:
     more = comparison_table(results, others)
     table += f"<details><summary>By the other metrics</summary>{more}</details>" if more else ""
     text = "Differences of the same pictures, with 95 % intervals over people; coloured where the interval leaves no doubt about the sign."
-    return f"<h2>Paired comparisons</h2><p class=note>{text}</p>{table}"
+    charts = pair_charts(results)
+    folded = f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+    return f"<h2>Paired comparisons</h2><p class=note>{text}</p>{table}{folded}"
 
 
 def _slices(results: Results) -> str:

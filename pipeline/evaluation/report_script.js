@@ -5,7 +5,7 @@ const find = (selector) => document.querySelector(selector);
 const PAGE = 20;
 const EXTREMES = 6;
 // What is shown, and what is asked of the tables.
-const state = { method: data.main, metric: data.headline, place: 0, left: "truth", right: data.main, rows: PAGE, sort: null, falling: true, missed: false };
+const state = { method: data.main, metric: data.headline, place: 0, left: "truth", right: data.main, against: data.against, rows: PAGE, sort: null, falling: true, missed: false };
 const titles = Object.fromEntries(data.methods.map((method) => [method.name, method.title]));
 
 function element(tag, attributes = {}, ...children) {
@@ -131,14 +131,16 @@ function choices(select, layers, chosen) {
 
 function availableColumns() {
   const answers = data.methods.map((method) => method.name);
-  const columns = [["input"], ["truth", "depth:truth"], ...answers.map((name) => [name, `error:${name}`, `depth:${name}`])];
-  return columns.map((layers) => layers.filter((layer) => data.cases.some((other) => has(other, layer)))).filter((layers) => layers.length);
+  const columns = [["input"], ["truth", "error:truth", "depth:truth"], ...answers.map((name) => [name, `error:${name}`, `depth:${name}`])];
+  const anywhere = (layer) => data.cases.some((entry) => has(entry, layer));
+  const rows = [0, 1, 2].filter((row) => columns.some((column) => column[row] && anywhere(column[row])));
+  return columns.filter((column) => anywhere(column[0])).map((column) => rows.map((row) => (column[row] && anywhere(column[row]) ? column[row] : null)));
 }
 
 function drawCase() {
   const entry = data.cases[state.place];
   const columns = availableColumns();
-  const layers = columns.flat();
+  const layers = columns.flat().filter((layer) => layer);
   for (const side of ["left", "right"]) {
     if (!layers.includes(state[side])) state[side] = layers.find((layer) => layer !== state[side === "left" ? "right" : "left"]) ?? layers[0];
     choices(find(`#${side}`), layers, state[side]);
@@ -159,7 +161,7 @@ function drawCase() {
 }
 
 function stripColumn(entry, column) {
-  return element("div", {}, element("span", {}, layerTitle(column[0])), ...column.map((layer) => stripItem(entry, layer)));
+  return element("div", {}, element("span", {}, layerTitle(column[0])), ...column.map((layer) => (layer ? stripItem(entry, layer) : element("i", { class: "thumb empty" }))));
 }
 
 function stripItem(entry, layer) {
@@ -193,11 +195,19 @@ function open(entry, scroll = true) {
 // Best and worst: new views, where there are any
 const HAS_NEW_VIEWS = data.cases.some((entry) => entry.gap_deg);
 
+// What the cases are ranked by: a score, or how far it is from that of another method on the same picture.
+function merit(entry) {
+  const own = score(entry, state.method, state.metric);
+  if (!state.against || state.against === state.method) return own;
+  const other = score(entry, state.against, state.metric);
+  return own === null || other === null ? null : own - other;
+}
+
 function drawExtremes() {
   const metric = data.metrics[metricPlace(state.metric)];
   if (!metric) return;
-  const known = data.cases.filter((entry) => score(entry, state.method, state.metric) !== null && !(HAS_NEW_VIEWS && entry.gap_deg === 0));
-  known.sort((one, other) => score(one, state.method, state.metric) - score(other, state.method, state.metric));
+  const known = data.cases.filter((entry) => merit(entry) !== null && !(HAS_NEW_VIEWS && entry.gap_deg === 0));
+  known.sort((one, other) => merit(one) - merit(other));
   if (metric.more_is_better) known.reverse();
   const count = Math.min(EXTREMES, Math.floor(known.length / 2) || known.length);
   find("#best").replaceChildren(...known.slice(0, count).map((entry) => card(entry, metric)));
@@ -205,11 +215,18 @@ function drawExtremes() {
 }
 
 function card(entry, metric) {
-  const layers = ["input", "truth", state.method, `error:${state.method}`].filter((layer) => has(entry, layer));
+  const isPaired = state.against && state.against !== state.method;
+  const layers = ["input", "truth", state.method, isPaired ? state.against : `error:${state.method}`].filter((layer) => has(entry, layer));
   const pictures = layers.map((layer) => element("span", {}, thumbnail(entry, layer), element("small", {}, layer.startsWith("error:") ? "error" : layerTitle(layer))));
-  const value = `${number(score(entry, state.method, metric.name), metric.digits)} ${metric.unit}`.trim();
+  const value = `${isPaired && merit(entry) > 0 ? "+" : ""}${number(merit(entry), metric.digits)} ${metric.unit}`.trim();
   const text = element("span", { class: "told" }, element("b", {}, value), element("small", {}, nameOf(entry) + (entry.gap_deg ? `, gap ${degrees(entry.gap_deg)}` : "")));
-  return element("button", { type: "button", class: "case", onclick: () => { state.right = state.method; open(entry); } }, element("span", { class: "four" }, ...pictures), text);
+  return element("button", { type: "button", class: "case", onclick: () => lookAt(entry, isPaired) }, element("span", { class: "four" }, ...pictures), text);
+}
+
+function lookAt(entry, isPaired) {
+  state.right = state.method;
+  if (isPaired) state.left = state.against;
+  open(entry);
 }
 
 // Every picture
@@ -296,6 +313,9 @@ function start() {
   }
   find("#metric").replaceChildren(...data.metrics.map((metric) => element("option", { value: metric.name, selected: metric.name === state.metric }, metric.title)));
   find("#metric").addEventListener("change", (event) => { state.metric = event.target.value; drawExtremes(); });
+  const others = data.methods.map((method) => element("option", { value: method.name, selected: method.name === state.against }, method.title));
+  find("#against").replaceChildren(element("option", { value: "" }, "nobody"), ...others);
+  find("#against").addEventListener("change", (event) => { state.against = event.target.value; drawExtremes(); });
   for (const side of ["left", "right"]) find(`#${side}`).addEventListener("change", (event) => { state[side] = event.target.value; drawCase(); });
   find("#case").addEventListener("change", (event) => { state.place = Number(event.target.value); drawCase(); });
   find("#before").addEventListener("click", () => step(-1));
