@@ -19,9 +19,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline.build import to_plain, verb
+from pipeline.evaluation.demo_report import demo_report
+from pipeline.evaluation.demo_sheet import demo_sheet
 from pipeline.evaluation.learning_curve import read_curves
 from pipeline.evaluation.page import LiftedPhotograph, Story, demo_page
-from pipeline.evaluation.provenance import peak_memory_gib
+from pipeline.evaluation.provenance import peak_memory_gib, sha256_of
 from pipeline.evaluation.puppet_suite import photograph_of
 from pipeline.evaluation.text_file import write_text
 from pipeline.lifter import Lifter
@@ -33,6 +35,9 @@ log = logging.getLogger("trilift.demo")
 
 PUPPET_RESOLUTION = 128
 """Side of the puppets' photographs; the student sees them at its own size."""
+
+SHOWN = 4
+"""People on the sheet of the evaluation."""
 
 YAWS_DEG = (15.0, -20.0, 5.0)
 """From where the puppets are photographed, in turn."""
@@ -76,9 +81,11 @@ def main(config: DictConfig) -> None:
     if not student.exists():
         raise ValueError(f"the distillation has no student after {settings['minutes']:g} minutes: give it more, minutes=…, and start again")
     photographs = take_photographs(settings, folder / "photographs", Lifter.load(student).passport)
+    forget_other_students(folder / "evaluation", student)
     times += [(str(command), command.run()) for command in (evaluate, lift)]
+    write_png(folder / "evaluation" / "puppets.png", demo_sheet(folder / "evaluation", people=SHOWN))
     story = Story(
-        report=json.loads((folder / "evaluation" / "puppets.json").read_text(encoding="utf-8")),
+        report=demo_report(folder / "evaluation"),
         sheet=folder / "evaluation" / "puppets.png",
         curves=read_curves(folder / "student" / "metrics"),
         photographs=[LiftedPhotograph(title, note, folder / "lifted" / name, outside) for name, title, note, outside in photographs],
@@ -120,6 +127,16 @@ def take_photographs(settings: dict[str, Any], folder: Path, passport: Passport)
     note = "Eileen Collins, portrait by NASA, public domain." if known else f"{Path(str(source)).name}, given as photograph=."
     told.append(("real", "A real photograph", f"{note} Nothing like it was in the student's world: don't expect a likeness.", True))
     return told
+
+
+def forget_other_students(evaluation: Path, student: Path) -> None:
+    """Removes an evaluation of a student that has learned on since: it isn't continued."""
+    try:
+        known = json.loads((evaluation / "config.json").read_text())["checkpoint_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if known != sha256_of(student):
+        shutil.rmtree(evaluation)
 
 
 def planned_steps(run: Path) -> int | None:

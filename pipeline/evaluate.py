@@ -1,142 +1,170 @@
-"""Lifts people whose 3D is known from one picture and compares the other views with the truth.
+"""Lifts pictures with a student and with what it has to beat, looks at the people from other sides, compares with the truth.
 
-Asked are the student, an untrained one, and two answers that never look: the mean of the teacher's planes and its mean
-person. The ceiling is the student on held-out people of its own teacher. Writes OUTPUT/puppets.json (every picture's numbers)
-and OUTPUT/puppets.png, prints a table. suite=… says which people, people=… and views=… how many.
+OUTPUT gets results.json (means with intervals, comparisons), scores.jsonl (every picture), the pictures that were scored, and a
+report. suite=… says what is asked about, methods=[…] who is asked. The same command continues an evaluation that was killed;
+processes=N shares the work. docs/evaluation.md says what is measured and how.
+
+verify=FOLDER scores the stored pictures of an evaluation again; exit status 1 if anything differs. export=FOLDER writes a
+suite's pictures and cameras, predictions=FOLDER scores the pictures that another program made of them.
 """
 
+import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
-from pipeline.build import instantiate, to_plain, verb
-from pipeline.evaluation.answers import Answer, constant_answer, fresh_student, student_answer
-from pipeline.evaluation.protocol import Result, ask
-from pipeline.evaluation.provenance import command, hardware, peak_memory_gib, sha256_of, versions
-from pipeline.evaluation.puppet_suite import PuppetSuite
-from pipeline.evaluation.report import METRICS, REPORT_SCHEMA, summary, table, to_json
-from pipeline.evaluation.suite_sheet import suite_sheet
-from pipeline.evaluation.teacher_suite import mean_planes, teachers_people
+from pipeline.build import instantiate, verb
+from pipeline.evaluation.available import available_measures
+from pipeline.evaluation.console import table
+from pipeline.evaluation.foreign import export_suite
+from pipeline.evaluation.provenance import command, hardware, peak_memory_gib, versions
+from pipeline.evaluation.report_page import write_report
+from pipeline.evaluation.results import RESULTS_SCHEMA, in_order, summary
+from pipeline.evaluation.score_lines import Line, dumped
+from pipeline.evaluation.set_scores import with_set_scores
+from pipeline.evaluation.shard import Shard, shard_of_launcher
 from pipeline.evaluation.text_file import write_text
-from pipeline.inference.device import device_named
-from pipeline.lifter import Lifter
-from pipeline.pictures import write_png
-from pipeline.sampling.sampler import TeacherSampler
-from pipeline.training.calibration import calibrate
-from pipeline.training.held_out import FIRST_HELD_OUT
-from teachers.teacher import Teacher
+from pipeline.evaluation.verification import read_told, verify
+from pipeline.evaluation_parts import Evaluation
+from pipeline.evaluation_workers import device_of, do_share, lines_folder, other_processes, wait_for_others
+from pipeline.training.run_folder import RunFolder
 
-EXPLANATION = {
-    "psnr": "likeness of the whole picture, 10 log10(4 / mean squared error of RGB in [-1, 1])",
-    "psnr_person": "the same over the pixels that truly show the person",
-    "ssim": "structural similarity, Gaussian window of 11 pixels, σ 1.5",
-    "depth": "mean absolute depth error inside both silhouettes, world units (a head is about 0.4 high)",
-    "depth_aligned": "the same after the best scale and shift: shape without distance",
-    "mask_iou": "overlap of the silhouettes",
-}
+FREE = ("methods", "name", "output", "paths", "processes", "suite.cache", "verify", "export")
+"""Settings that may change from start to start: they decide who is asked and where things lie, not what is measured."""
 
 
 @verb("evaluate")
 def main(config: DictConfig) -> None:
-    """Photographs, asks, reports."""
+    """Asks, scores, puts together; or checks; or exports."""
+    if config.verify is not None:
+        check(config)
+        return
+    evaluation = Evaluation(config)
+    if config.export is not None:
+        count = export_suite(evaluation.suite, Path(config.export))
+        _say(f"{count} pictures and the cameras of what is wanted: {Path(config.export) / 'cameras.json'}")
+        return
+    shard = shard_of_launcher()
+    if shard.is_first:
+        with RunFolder(Path(config.output)) as folder:
+            folder.record(configuration(evaluation), free=FREE)
+            results = run(evaluation, Path(config.output), shard)
+        _say(f"{table(results)}\n")
+        _say(f"all numbers: {Path(config.output) / 'results.json'}; to look at: {Path(config.output) / 'index.html'}")
+    else:
+        share = Evaluation(config, device_of(shard.rank, config.device))
+        do_share(share, Path(config.output), lines_folder(Path(config.output), decisive(share)), shard)
+
+
+def run(evaluation: Evaluation, output: Path, shard: Shard) -> dict[str, Any]:
+    """Measures what is missing, and writes the results of all."""
     started = time.perf_counter()
-    settings, output, device = to_plain(config), Path(config.output), device_named(config.device)
-    lifter = Lifter.load(Path(config.checkpoint)).to(device)
-    sampler = build_sampler(config, lifter).to(device)
-    suite: PuppetSuite = instantiate(config.suite)
-    puppets = suite.photograph(lifter.passport)
-    image_size = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
-    results = ask(answers(lifter, sampler, settings), puppets, image_size=image_size, device=device, shown=config.shown)
-    held_out = range(FIRST_HELD_OUT, FIRST_HELD_OUT + config.ceiling_people)
-    student = student_answer(lifter, "ceiling", "student on its teacher's people")
-    people = teachers_people(sampler_of(sampler.teacher, config, config.ceiling_seed).to(device), held_out)
-    (ceiling,) = ask([student], people, image_size=image_size, device=device)
-    report = described(config, lifter, suite) | scored([*results, ceiling], suite)
-    report["run"] = this_run(results[0], time.perf_counter() - started)
-    if results[0].shown:
-        write_png(output / "puppets.png", suite_sheet(puppets, results))
-    write_text(output / "puppets.json", to_json(report))
-    _say(f"{table(report['scores'])}\n")
-    run = report["run"]
-    _say(f"one lift takes {run['lift_ms']:.0f} ms, one view {run['render_ms']:.0f} ms; {run['seconds']:.0f} s in all")
-    _say(f"pictures: {output / 'puppets.png'}; all numbers: {output / 'puppets.json'}")
+    folder = lines_folder(output, decisive(evaluation))
+    count = evaluation.config.processes if shard.count == 1 else 1
+    with other_processes(evaluation.settings, output, folder, count):
+        do_share(evaluation, output, folder, shard if shard.count > 1 else Shard(0, count))
+    asked = evaluation.asked()
+    lines = in_order(wait_for_others(evaluation, folder), asked)
+    results = described(evaluation) | with_set_scores(summary(lines, asked), lines, output, Path(evaluation.config.paths.weights))
+    results["extras"] = extras(evaluation, output)
+    results["run"] = this_run(time.perf_counter() - started, lines)
+    write_text(output / "scores.jsonl", "".join(f"{dumped(line)}\n" for line in lines))
+    write_text(output / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_report(output)
+    return results
 
 
-def build_sampler(config: DictConfig, lifter: Lifter) -> TeacherSampler:
-    """The student's own teacher and how it is drawn from.
+def check(config: DictConfig) -> None:
+    """Scores stored predictions again.
 
     Raises:
-        ValueError: the teacher isn't the student's.
+        SystemExit: something differs; each file is named on stderr.
     """
-    teacher: Teacher = instantiate(config.teacher)
-    lifter.passport.require_same(teacher.passport, mine=f"the student {config.checkpoint}", others="the teacher")
-    return sampler_of(teacher, config, config.seed)
+    output = Path(config.verify)
+    chosen = read_told(output)["measures"]
+    estimator = None if chosen["pose_estimator"] is None else instantiate(chosen["pose_estimator"])
+    differences, count = verify(output, available_measures(Path(config.paths.weights), chosen["settings"], estimator))
+    for difference in differences:
+        sys.stderr.write(f"{difference}\n")
+    if differences:
+        sys.stderr.write(f"trilift evaluate: {len(differences)} differences in {output}\n")
+        raise SystemExit(1)
+    _say(f"{output}: {count} pictures scored again, nothing differs")
 
 
-def sampler_of(teacher: Teacher, config: DictConfig, seed: int) -> TeacherSampler:
-    """Draws people as a distillation does."""
-    return TeacherSampler(teacher=teacher, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=seed)
+def configuration(evaluation: Evaluation) -> dict[str, Any]:
+    """What an evaluation was started with; one that is continued must have the same."""
+    hashes = {task.suite.name: task.manifest_sha256 for task in evaluation.tasks}
+    kinds = {"checkpoint_sha256": evaluation.checkpoint_sha256, "manifests_sha256": hashes, "device_kind": evaluation.device.type}
+    return {**evaluation.settings, **kinds, "predictions_sha256": [method.sha256() for method in evaluation.foreign]}
 
 
-def answers(lifter: Lifter, sampler: TeacherSampler, settings: dict[str, Any]) -> list[Answer]:
-    """The student first, then what it has to beat."""
-    untrained = fresh_student(lifter, seed=settings["seed"])
-    if settings["calibration_samples"]:
-        calibrate(untrained.encoder, sampler, samples=settings["calibration_samples"])  # type: ignore[arg-type]
-    with torch.no_grad():
-        mean_person = sampler.teacher.synthesize(sampler.teacher.mean_latent())
-    return [
-        student_answer(lifter),
-        student_answer(untrained, "untrained", "untrained"),
-        constant_answer(lifter, mean_planes(sampler, settings["mean_of"]), "mean_planes", "mean planes"),
-        constant_answer(lifter, mean_person, "mean_latent", "mean person"),
-    ]
+def decisive(evaluation: Evaluation) -> dict[str, Any]:
+    """The configuration without what may change."""
+    kept = json.loads(json.dumps(configuration(evaluation)))
+    for key in FREE:
+        *path, last = key.split(".")
+        node = kept
+        for name in path:
+            node = node.get(name) or {}
+        node.pop(last, None)
+    return dict(kept)
 
 
-def described(config: DictConfig, lifter: Lifter, suite: PuppetSuite) -> dict[str, Any]:
+def described(evaluation: Evaluation) -> dict[str, Any]:
     """What was evaluated."""
-    path = Path(config.checkpoint)
+    suite, task = evaluation.suite, evaluation.tasks[0]
+    chosen = ("seed", "ceiling_people", "ceiling_seed", "mean_of", "calibration_samples")
     return {
-        "schema": REPORT_SCHEMA,
-        "suite": "puppets",
-        "settings": suite.settings()
-        | {"split": "test", **{key: config[key] for key in ("ceiling_people", "ceiling_seed", "mean_of", "calibration_samples")}},
-        "checkpoint": {
-            "path": str(path),
-            "sha256": sha256_of(path),
-            "step": lifter.step,
-            "encoder_parameters": sum(parameter.numel() for parameter in lifter.encoder.parameters()),
-            "image_resolution": lifter.passport.image_resolution,
-            "teacher": lifter.passport.name,
-            "teacher_hash": lifter.passport.source_hash,
-        },
-        "metrics": {
-            metric: {"unit": METRICS[metric][1], "more_is_better": METRICS[metric][2], "is": EXPLANATION[metric]} for metric in METRICS
-        },
+        "schema": RESULTS_SCHEMA,
+        "suite": suite.name,
+        "settings": suite.settings() | {key: evaluation.config[key] for key in chosen},
+        "manifest_sha256": task.manifest_sha256,
+        "checkpoint": None if evaluation.config.checkpoint is None else _student(evaluation),
+        "gaps_deg": [float(edge) for edge in suite.gaps_deg],
+        "parts": {name: list(numbers) for name, numbers in suite.parts.items()},
+        "measures": {"settings": evaluation.settings["metrics"], "pose_estimator": evaluation.settings["pose_estimator"]},
     }
 
 
-def scored(results: list[Result], suite: PuppetSuite) -> dict[str, Any]:
-    """Means with 95 % intervals, and every picture."""
-    return {
-        "scores": {result.answer.name: {"title": result.answer.title, **summary(result.rows, suite.gaps_deg)} for result in results},
-        "rows": [row.as_dict() for result in results for row in result.rows],
-    }
+def extras(evaluation: Evaluation, output: Path) -> dict[str, Any]:
+    """The suite's own tables, made once for the methods that are asked."""
+    path, methods = output / "extras.json", evaluation.settings["methods"]
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if known.get("methods") != methods:
+        known = {"methods": methods, "extras": evaluation.suite.extras(evaluation.tasks[0].answers)}
+        write_text(path, json.dumps(known, ensure_ascii=False, allow_nan=False))
+    tables: dict[str, Any] = known["extras"]
+    return tables
 
 
-def this_run(student: Result, seconds: float) -> dict[str, Any]:
+def this_run(seconds: float, lines: list[Line]) -> dict[str, Any]:
     """What would differ another time."""
+    highest = max((line["peak_memory_mib"] or 0.0 for line in lines), default=0.0) / 1024
     return {
         "command": command("evaluate"),
         "seconds": round(seconds, 1),
-        **{name: round(value, 2) for name, value in student.speed().items()},
-        "peak_memory_gib": peak_memory_gib(),
+        "peak_memory_gib": max(peak_memory_gib(), round(highest, 2)),
         "hardware": hardware(),
         "versions": versions(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _student(evaluation: Evaluation) -> dict[str, Any]:
+    lifter = evaluation.lifter
+    return {
+        "path": str(evaluation.config.checkpoint),
+        "sha256": evaluation.checkpoint_sha256,
+        "step": lifter.step,
+        "encoder_parameters": sum(parameter.numel() for parameter in lifter.encoder.parameters()),
+        "image_resolution": lifter.passport.image_resolution,
+        "teacher": lifter.passport.name,
+        "teacher_hash": lifter.passport.source_hash,
     }
 
 

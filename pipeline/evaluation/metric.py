@@ -1,6 +1,6 @@
 """What a metric is called, and how its numbers are to be read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -23,6 +23,10 @@ class Metric:
     meaning: str
     digits: int = 3
     weights: dict[str, str] | None = None
+
+    def with_weights(self, file: dict[str, str]) -> "Metric":
+        """The same, looked at through the network of a file."""
+        return replace(self, weights=file)
 
     def as_dict(self) -> dict[str, Any]:
         """For `metrics` of results.json."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .chart import Line, line_chart
+from .demo_report import METRICS, shown
 from .learning_curve import Curve, smoothed
 from .page_text import CAVEATS, MEANINGS, OUTSIDE, introduction, verdict
-from .report import METRICS, shown
 
 MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".mp4": "video/mp4"}
 

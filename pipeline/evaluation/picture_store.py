@@ -17,8 +17,20 @@ from pipeline.pictures import from_uint8, write_png
 
 from .suite import Truth
 
+KEPT = ("depth", "opacity", "normal", "part")
+"""What a depth file may hold."""
+
 ERROR_GAIN = 2.0
 """An error picture is black without an error and white from half of the scale on."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The views of one item as a method shows them; depth and opacity may be smaller than the pictures: reading enlarges them."""
+
+    image: Float[Tensor, "view 3 height width"]
+    depth: Float[Tensor, "view 1 raw_height raw_width"] | None = None
+    opacity: Float[Tensor, "view 1 raw_height raw_width"] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,18 +57,14 @@ class PictureStore:
         """A picture in [-1, 1], rounded to 8 bits."""
         write_png(self.folder / path, image)
 
-    def put_views(self, owner: str, item: str, views: Truth) -> None:
-        """Every view: its picture, and what is known of its depth."""
-        for view in range(len(views)):
+    def put_views(self, owner: str, item: str, views: Truth | Prediction) -> None:
+        """Every view: its picture, and what is known of its depth; no depth file where nothing is."""
+        known = {name: getattr(views, name, None) for name in KEPT}
+        for view in range(len(views.image)):
             self.put_picture(self.picture(owner, item, view), views.image[view])
-            self.put_depth(self.depth(owner, item, view), views, view)
-
-    def put_depth(self, path: str, views: Truth, view: int) -> None:
-        """Depth, opacity and what else is known of a view; no file where nothing is."""
-        known = {name: getattr(views, name) for name in ("depth", "opacity", "normal", "part")}
-        tensors = {name: _small(name, values[view]) for name, values in known.items() if values is not None}
-        if tensors:
-            write_tensors(self.folder / path, tensors)
+            tensors = {name: _small(name, values[view]) for name, values in known.items() if values is not None}
+            if tensors:
+                write_tensors(self.folder / self.depth(owner, item, view), tensors)
 
     def put_error(self, path: str, prediction: Float[Tensor, "3 height width"], truth: Float[Tensor, "3 height width"]) -> None:
         """The mean absolute difference of the colours, brightened."""
@@ -100,7 +108,7 @@ def read_views(pictures: list[Path], depths: list[Path]) -> Truth:
         raise ValueError(f"{pictures[0]} and the other views of it have several sizes: give pictures of one size")
     image = torch.stack(images)
     tensors = [_tensors(path) for path in depths]
-    shared = [name for name in ("depth", "opacity", "normal", "part") if all(name in found for found in tensors)]
+    shared = [name for name in KEPT if all(name in found for found in tensors)]
     return Truth(image, **{name: _at_size(name, torch.stack([found[name] for found in tensors]), image.shape[-2:]) for name in shared})
 
 

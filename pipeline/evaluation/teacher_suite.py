@@ -1,6 +1,4 @@
-"""Held-out people of the teacher itself: the student on its own world, which is the most that lifting puppets can hope for."""
-
-from collections.abc import Sequence
+"""What suites take from a teacher: the mean of its people, and renderings as observations."""
 
 import torch
 from jaxtyping import Float
@@ -11,30 +9,8 @@ from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
 from .metrics import Observation
-from .seen_people import SeenPeople
 
 BATCH = 8
-
-
-@torch.no_grad()
-def teachers_people(sampler: TeacherSampler, numbers: Sequence[int]) -> SeenPeople:
-    """The people of some sample numbers from two cameras: that of the student's input, and the novel one.
-
-    Args:
-        sampler: draws them, with the cameras of a distillation.
-        numbers: sample numbers that no training draws.
-    """
-    pieces: list[Observation] = []
-    cameras = []
-    for start in range(0, len(numbers), BATCH):
-        batch = sampler(numbers[start : start + BATCH])
-        views = [batch.reference.rendering, batch.novel.rendering]
-        seen = [batch.reference.camera, batch.novel.camera]
-        labels = torch.stack([camera.label() for camera in seen], 1).flatten(0, 1)
-        cameras.append(type(seen[0]).from_label(labels))
-        pieces.append(_interleaved([observed(view) for view in views]))
-    truth = Observation(*(torch.cat([getattr(piece, name) for piece in pieces]) for name in ("image", "depth", "opacity")))
-    return SeenPeople("teacher", tuple(numbers), 2, truth, type(cameras[0]).cat(cameras))
 
 
 @torch.no_grad()
@@ -58,8 +34,3 @@ def observed(rendering: Rendering) -> Observation:
         for value in (rendering.depth, rendering.opacity)
     )
     return Observation(rendering.image, depth, opacity)
-
-
-def _interleaved(views: list[Observation]) -> Observation:
-    """Person after person instead of view after view."""
-    return Observation(*(torch.stack([getattr(view, name) for view in views], 1).flatten(0, 1) for name in ("image", "depth", "opacity")))

@@ -115,7 +115,7 @@ class DISTSLoss(PictureLoss):
         trunk_file = torchvision_file(VGG16_FILE, "vgg16", file=file, sha256=sha256)
         trunk_path, fitted_path = require_weights([trunk_file, FITTED], Path(weights_folder))
         trunk = vgg16(pool=L2Pool).load(trunk_path, trunk_file.contents)
-        self.network = Frozen(DISTS(trunk, *_fitted(fitted_path, 3 + sum(trunk.channels))))
+        self.network = Frozen(DISTS(trunk, *fitted_weights(fitted_path, 3 + sum(trunk.channels))))
 
     def compare(
         self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
@@ -125,7 +125,8 @@ class DISTSLoss(PictureLoss):
         return distances.mean()
 
 
-def _fitted(path: Path, channels: int) -> tuple[Tensor, Tensor]:
+def fitted_weights(path: Path, channels: int) -> tuple[Tensor, Tensor]:
+    """α and β, the picture's channels first; ValueError if the file holds something else."""
     published = read_weights(path)
     if any(name not in published or published[name].numel() != channels for name in ("alpha", "beta")):
         raise ValueError(f"{path} has not the weights of DISTS: expected alpha and beta of {channels} channels")

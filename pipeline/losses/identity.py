@@ -55,8 +55,7 @@ class IdentityLoss(ViewLoss):
             raise ValueError(f"face_box is {list(face_box)}: expected left < right and top < bottom between 0 and 1")
         self.face_box = face_box
         (path,) = require_weights([WeightFile(file, "an ArcFace network", SOURCE, sha256)], Path(weights_folder))
-        network: nn.Module = OnnxNetwork(path) if path.suffix == ".onnx" else IResNet.load(path)
-        self.network = Frozen(network)
+        self.network = Frozen(face_network(path))
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
         """In [0, 2]; 0 for the same face, about 1 for different people. The target gets no gradient."""
@@ -66,6 +65,11 @@ class IdentityLoss(ViewLoss):
         """Pictures in [-1, 1] → embeddings of their faces, of any length."""
         embeddings: Tensor = self.network(crop_face(image, self.face_box))
         return embeddings
+
+
+def face_network(path: Path) -> nn.Module:
+    """The network in a file: crops of 112² in [-1, 1] → embeddings; ValueError if it is none."""
+    return OnnxNetwork(path) if path.suffix == ".onnx" else IResNet.load(path)
 
 
 def crop_face(image: Float[Tensor, "batch 3 height width"], box: Sequence[float | int]) -> Float[Tensor, "batch 3 112 112"]:

@@ -120,7 +120,7 @@ class PerceptualLoss(PictureLoss):
         trunk_file = torchvision_file(published.trunk_file, network, file=file, sha256=sha256)
         trunk_path, heads_path = require_weights([trunk_file, published.heads], Path(weights_folder))
         trunk = published.build().load(trunk_path, trunk_file.contents)
-        self.network = Frozen(LPIPS(trunk, _heads(heads_path, trunk.channels)))
+        self.network = Frozen(LPIPS(trunk, head_weights(heads_path, trunk.channels)))
 
     def compare(
         self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
@@ -130,7 +130,7 @@ class PerceptualLoss(PictureLoss):
         return distances.mean()
 
 
-def _heads(path: Path, channels: Sequence[int]) -> list[Tensor]:
+def head_weights(path: Path, channels: Sequence[int]) -> list[Tensor]:
     """The weights that the lpips package calls linN.model.1.weight."""
     published = read_weights(path)
     names = [f"lin{number}.model.1.weight" for number in range(len(channels))]

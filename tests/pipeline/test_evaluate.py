@@ -1,75 +1,178 @@
+"""The verb: everybody is asked, killed and shared evaluations give the same numbers, an altered pixel is found."""
+
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from pipeline import evaluate
+from pipeline import evaluate, evaluation_parts
 from pipeline.build import compose, instantiate
-from pipeline.lifter import Lifter
+from pipeline.evaluation.provenance import sha256_of
+from pipeline.evaluation.score_lines import LineFile, read_lines
+from pipeline.evaluation.suite import SuiteContext
+from teachers.toy import ToyTeacher
 
-TOY = ["teacher=toy", "teacher.resolution=8", "teacher.sharpness=400.0", "people=2", "views=3", "suite.supersampling=1", "shown=1"]
-FEW = ["ceiling_people=2", "mean_of=3", "calibration_samples=2", "suite.cache=null", "device=cpu"]
-
-
-def run(student: Path, output: Path, *overrides: str) -> dict:
-    settings = [f"checkpoint={student}", f"output={output}", *TOY, *FEW]
-    evaluate.main(compose("evaluate", *settings, *overrides))
-    return json.loads((output / "puppets.json").read_text())
+TOY = ["teacher=toy", "teacher.resolution=8", "teacher.sharpness=400.0", "people=2", "views=3", "suite.supersampling=1", "device=cpu"]
+FEW = ["ceiling_people=2", "mean_of=3", "calibration_samples=2"]
+MEASURED_ANEW = ("seconds", "render_seconds", "peak_memory_mib")
 
 
 @pytest.fixture(scope="module")
-def report(untrained_student, tmp_path_factory):
+def settings(untrained_student, tmp_path_factory) -> list[str]:
+    """Of a small evaluation; the puppets are drawn once for all tests."""
+    return [f"checkpoint={untrained_student}", f"suite.cache={tmp_path_factory.mktemp('cache')}", *TOY, *FEW]
+
+
+def run(settings: list[str], output: Path, *overrides: str) -> dict:
+    evaluate.main(compose("evaluate", *settings, f"output={output}", *overrides))
+    return json.loads((output / "results.json").read_text())
+
+
+def lines(output: Path) -> list[dict]:
+    """Every line without what a clock or the memory said."""
+    return [{name: value for name, value in line.items() if name not in MEASURED_ANEW} for line in read_lines(output / "scores.jsonl")]
+
+
+def numbers(results: dict) -> dict:
+    """The results without what would differ another time."""
+    return {key: results[key] for key in ("scores", "comparisons", "metrics", "not_computed", "checkpoint", "manifest_sha256", "settings")}
+
+
+@pytest.fixture(scope="module")
+def first(settings, tmp_path_factory) -> tuple[dict, Path]:
     output = tmp_path_factory.mktemp("evaluation")
-    return run(untrained_student, output), output
+    return run(settings, output), output
 
 
-def test_all_answers_are_asked_about_every_view(report):
-    told, output = report
-    assert list(told["scores"]) == ["student", "untrained", "mean_planes", "mean_latent", "ceiling"]
-    assert {answer: sum(row["answer"] == answer for row in told["rows"]) for answer in told["scores"]} == {
-        "student": 6,
-        "untrained": 6,
-        "mean_planes": 6,
-        "mean_latent": 6,
-        "ceiling": 4,
-    }
-    assert {row["person"] for row in told["rows"] if row["world"] == "teacher"} == {1_000_000_000, 1_000_000_001}
-    assert {path.name for path in output.iterdir()} == {"puppets.json", "puppets.png"}
-    assert Image.open(output / "puppets.png").width > 900
+def test_all_answers_are_asked_about_every_view(first):
+    told, output = first
+    assert list(told["scores"]) == list(told["methods"]) == ["student", "untrained", "mean_planes", "mean_latent", "ceiling"]
+    counts = {method: sum(line["method"] == method for line in lines(output)) for method in told["methods"]}
+    assert counts == {"student": 6, "untrained": 6, "mean_planes": 6, "mean_latent": 6, "ceiling": 4}
+    assert {line["item"] for line in lines(output) if line["method"] == "ceiling"} == {"sample1000000000", "sample1000000001"}
+    assert told["scores"]["student"]["all"]["psnr"]["pictures"] == 4 and told["scores"]["student"]["by_group"]
+    assert (output / "index.html").exists()
 
 
-def test_the_report_says_what_was_evaluated_with_what(report, untrained_student):
-    told, _ = report
-    assert told["checkpoint"]["sha256"] == evaluate.sha256_of(untrained_student)
-    assert told["settings"]["split"] == "test" and told["settings"]["people"] == 2
-    assert told["run"]["command"].startswith("trilift evaluate") and told["run"]["lift_ms"] > 0 and told["run"]["seconds"] > 0
-    assert told["run"]["hardware"]["cores"] >= 1 and told["run"]["versions"]["torch"] == torch.__version__
+def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
+    told, output = first
+    assert told["checkpoint"]["sha256"] == sha256_of(untrained_student) == lines(output)[0]["checkpoint_sha256"]
+    assert told["settings"]["people"] == 2 and told["suite"] == "puppets"
+    assert told["run"]["command"].startswith("trilift evaluate") and told["run"]["versions"]["torch"] == torch.__version__
+    assert told["methods"]["student"]["seconds"] > 0 and told["methods"]["student"]["kind"] == "student"
+    why = {entry["metric"]: entry["why"] for entry in told["not_computed"]}
+    assert "alexnet-owt-7be5be79.pth" in why["lpips"] and "7be5be79" in why["lpips"] and "pose_estimator" in why["pose"]
+    assert "161 pixels" in why["ms_ssim"] and "inception" in why["fid"] and not set(why) & set(told["metrics"])
 
 
-def test_another_time_the_numbers_are_the_same(report, untrained_student, tmp_path):
-    told, _ = report
-    again = run(untrained_student, tmp_path)
-    assert {**told, "run": 0} == {**again, "run": 0}
+def test_killed_and_started_again_it_gives_the_same_numbers(first, settings, tmp_path):
+    told, output = first
+    half = tmp_path / "half"
+    shutil.copytree(output, half)
+    for name in ("results.json", "scores.jsonl", "index.html"):
+        (half / name).unlink()
+    (file,) = (half / "lines").glob("*/*.jsonl")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) * 3 // 5])
+    kept = len(read_lines(file))
+    again = run(settings, half)
+    assert 0 < kept < 28 and numbers(again) == numbers(told) and lines(half) == lines(output)
 
 
-def test_a_teacher_of_another_student_is_refused(untrained_student, tmp_path):
+def test_another_configuration_is_refused_with_the_difference(first, settings):
+    with pytest.raises(ValueError, match=r"mean_of: 3 → 4"):
+        run(settings, first[1], "mean_of=4")
+
+
+def test_a_method_may_join_later_and_the_others_are_not_asked_again(settings, tmp_path, monkeypatch):
+    alone = run(settings, tmp_path, "methods=[mean_latent]")
+    assert list(alone["methods"]) == ["mean_latent"]
+    asked = []
+    ask = evaluate_engine().ask
+    monkeypatch.setattr(evaluate_engine(), "ask", lambda answer, *rest, **more: asked.append(answer.name) or ask(answer, *rest, **more))
+    both = run(settings, tmp_path, "methods=[mean_latent,mean_planes]")
+    assert set(asked) == {"mean_planes"} and both["scores"]["mean_latent"] == alone["scores"]["mean_latent"]
+    assert {pair["second"] for pair in both["comparisons"]} == {"mean_planes"}
+
+
+def test_an_untouched_evaluation_is_verified_and_one_altered_pixel_is_found(first, tmp_path, capsys):
+    output = tmp_path / "altered"
+    shutil.copytree(first[1], output)
+    evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "28 pictures scored again, nothing differs" in capsys.readouterr().out
+    path = output / "pictures" / "mean_planes" / "puppet00001_2.png"
+    with Image.open(path) as opened:
+        picture = opened.copy()
+    red, green, blue = picture.getpixel((3, 3))
+    picture.putpixel((3, 3), ((red + 64) % 256, green, blue))
+    picture.save(path)
+    with pytest.raises(SystemExit) as leaving:
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    told = capsys.readouterr().err
+    assert leaving.value.code == 1 and "mean_planes/puppet00001_2.png: altered" in told and "psnr was" in told
+    assert "student/" not in told
+
+
+def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):
+    output = tmp_path / "embellished"
+    shutil.copytree(first[1], output)
+    changed = read_lines(output / "scores.jsonl")
+    changed[0]["psnr"] += 1.0
+    (output / "scores.jsonl").unlink()
+    with LineFile(output / "scores.jsonl") as file:
+        file.append(changed)
+    with pytest.raises(SystemExit):
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "psnr was" in capsys.readouterr().err
+
+
+def test_files_of_another_program_get_the_scores_of_what_made_them(first, settings, tmp_path):
+    told, output = first
+    evaluate.main(compose("evaluate", *settings, f"export={tmp_path}"))
+    wanted = json.loads((tmp_path / "cameras.json").read_text())
+    assert len(wanted["inputs"]) == 2 and len(wanted["labels"]) == 6 and len(wanted["labels"][0][1]) == 25
+    for file, _ in wanted["labels"]:
+        shutil.copy(output / "pictures" / "mean_latent" / file, tmp_path / file)
+        shutil.copy(output / "depth" / "mean_latent" / file.replace(".png", ".safetensors"), tmp_path)
+    (tmp_path / "puppet00001_2.safetensors").unlink()
+    alone = run(settings, tmp_path / "scored", f"predictions={tmp_path}", "methods=[]", "ceiling_people=0")
+    mine, theirs = alone["scores"]["method"]["all"], told["scores"]["mean_latent"]["all"]
+    assert mine["psnr"] == theirs["psnr"] and mine["ssim"] == theirs["ssim"] and mine["depth"]["people"] == 1
+    assert alone["methods"]["method"]["kind"] == "foreign" and alone["methods"]["method"]["seconds"] is None
+    wanted["labels"][4][1][3] += 0.1
+    (tmp_path / "cameras.json").write_text(json.dumps(wanted))
+    with pytest.raises(ValueError, match=r"puppet00001_1.png was rendered through another camera"):
+        run(settings, tmp_path / "moved", f"predictions={tmp_path}", "methods=[]", "ceiling_people=0")
+
+
+def test_a_teacher_of_another_student_is_refused(settings, tmp_path):
     with pytest.raises(ValueError, match=r"plane_resolution: the student .* has 32, the teacher has 16"):
-        run(untrained_student, tmp_path, "teacher.plane_resolution=16")
+        run(settings, tmp_path, "teacher.plane_resolution=16")
 
 
-def test_the_untrained_answer_is_the_same_network_with_other_weights(untrained_student):
-    student = Lifter.load(untrained_student)
-    before = torch.random.get_rng_state()
-    one, other, same = (evaluate.fresh_student(student, seed=seed) for seed in (1, 2, 1))
-    assert torch.equal(before, torch.random.get_rng_state())
-    image = torch.zeros(1, 3, 32, 32)
-    assert torch.equal(one.lift(image).planes, same.lift(image).planes)
-    assert not torch.equal(one.lift(image).planes, other.lift(image).planes)
-    assert one.renderer is student.renderer
+def test_an_unknown_method_is_refused(settings, tmp_path):
+    with pytest.raises(ValueError, match="no method 'w_minus'.*w_plus"):
+        run(settings, tmp_path, "methods=[w_minus]")
 
 
 def test_the_suite_of_the_configuration_is_the_test_split_at_full_quality():
-    suite = instantiate(compose("evaluate").suite)
+    suite = instantiate(compose("evaluate").suite, context=SuiteContext(ToyTeacher(resolution=8).passport))
     assert suite.people >= 24 and suite.supersampling == 2 and suite.views == 5
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_numbers_of_one(first, settings, tmp_path):
+    told, output = first
+    shared = run(settings, tmp_path, "processes=2")
+    assert len(list((tmp_path / "lines").glob("*/*.jsonl"))) == 2
+    assert numbers(shared) == numbers(told) and lines(tmp_path) == lines(output)
+
+
+def evaluate_engine():
+    from pipeline.evaluation import engine
+
+    assert evaluation_parts.Task is engine.Task
+    return engine

@@ -1,0 +1,52 @@
+"""Means over people with bootstrap intervals."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean over people of their mean pictures, with a 95 % interval over people."""
+
+    mean: float
+    low: float
+    high: float
+    people: int
+    pictures: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: rounded to what means something."""
+        return {name: value if isinstance(value, int) else round(value, 6) for name, value in asdict(self).items()}
+
+
+def mean_over_people(values: Iterable[tuple[str, float | None]]) -> Mean | None:
+    """The mean with the 2.5th and 97.5th percentile of resampled people; None without a number.
+
+    People are resampled, not pictures: the views of one person are not independent.
+
+    Args:
+        values: a person and a number for each picture; pictures without a number are left out.
+    """
+    people: dict[str, list[float]] = defaultdict(list)
+    for person, value in values:
+        if value is not None:
+            people[person].append(value)
+    if not people:
+        return None
+    means = np.array([np.mean(numbers) for numbers in people.values()])
+    low, high = interval(means)
+    return Mean(float(means.mean()), low, high, len(means), sum(map(len, people.values())))
+
+
+def interval(means: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of the means of resampled people; the same every time."""
+    means = np.asarray(means)
+    chosen = np.random.Generator(np.random.Philox(key=0)).integers(len(means), size=(RESAMPLES, len(means)))
+    low, high = np.percentile(means[chosen].mean(1), [2.5, 97.5])
+    return float(low), float(high)
