@@ -1,4 +1,4 @@
-"""Calibrated captures of people as a folder: pictures, cameras, and, where there are any, masks and depths (docs/evaluation.md)."""
+"""Calibrated captures of people as a folder: pictures, cameras, and, where there are any, masks and depths (docs/suites.md)."""
 
 import json
 from collections.abc import Sequence
@@ -127,7 +127,7 @@ def read_capture(folder: Path) -> Capture:
         head = None if told.get("head") is None else _similarity(told["head"])
         group, background = told.get("group"), told.get("background")
     except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
-        raise ValueError(f"{path} doesn't describe a capture: {error!r} (docs/evaluation.md says what it should hold)") from error
+        raise ValueError(f"{path} doesn't describe a capture: {error!r} (docs/suites.md says what it should hold)") from error
     if len(frames) < 2 or frames[0].image != told["given"]:
         raise ValueError(f"{path}: a capture needs the given picture and at least one other; `given` names one of the frames")
     missing = [name for frame in frames for name in (frame.image, frame.mask, frame.depth) if name and not (folder / name).is_file()]
