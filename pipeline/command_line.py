@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
-VERBS = ("convert", "check", "pretrain", "generate", "distill", "lift", "evaluate", "demo")
+VERBS = ("convert", "check", "prepare", "cameras", "pretrain", "generate", "distill", "lift", "evaluate", "demo")
 
 SWEPT = ("pretrain", "distill")
 """Verbs with runs that are continued: their sweeps are. With `-m` the others run as Hydra runs them."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .face import EYES_NOSE_MOUTH, Face, Landmarks, Picture
-from .files import SIDECARS
+from .files import sidecars_of
 
 
 class CachedLandmarks:
@@ -40,12 +40,10 @@ class CachedLandmarks:
         return [Face.around(landmarks * scale) for landmarks in faces if np.isfinite(landmarks).all()]
 
     def _path(self, source: Path) -> Path:
-        folder = self.folder or source.parent
-        candidates = [folder / f"{stem}{suffix}" for stem in (source.name, source.stem) for suffix in SIDECARS]
-        for path in candidates:
-            if path.is_file() and path != source:
-                return path
-        raise ValueError(f"no landmarks: neither {candidates[2].name} nor {candidates[3].name} is in {folder}")
+        found = sidecars_of(source, self.folder)
+        if not found:
+            raise ValueError(f"no landmarks: neither {source.stem}.json nor {source.stem}.npz is in {self.folder or source.parent}")
+        return found[0]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -30,6 +30,13 @@ def find_photographs(path: Path) -> list[Path]:
     return files
 
 
+def sidecars_of(picture: Path, folder: Path | None = None) -> list[Path]:
+    """The files with its landmarks that lie beside a picture, or in another folder; the first is the one that counts."""
+    beside = folder or picture.parent
+    candidates = [beside / f"{stem}{suffix}" for stem in (picture.name, picture.stem) for suffix in SIDECARS]
+    return [path for path in candidates if path.is_file() and path != picture]
+
+
 def folder_names(files: Sequence[Path]) -> list[str]:
     """A folder name for each file: its stem, or stem and suffix where stems collide; never the same twice.
 

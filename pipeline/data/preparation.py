@@ -1,0 +1,156 @@
+"""A folder of crops with cameras in the making: file by file, continued after an interruption, a collection when it is complete.
+
+What it holds:
+
+    prepare.json      the settings that it is made with
+    portraits.jsonl   a line a source file: its hash, and what became of it (crop, camera, note)
+    crops/            with a known camera: the pictures of dataset.json
+    unposed/          without
+    dataset.json      EG3D's labels; written last
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.pictures import write_png
+from pipeline.portraits.files import sidecars_of
+from pipeline.portraits.front_door import Portrait
+from pipeline.worlds.dataset_zip import INDEX
+
+from .labels import check_labels
+
+SETTINGS, RECORDS = "prepare.json", "portraits.jsonl"
+POSED, UNPOSED = "crops", "unposed"
+
+Record = dict[str, Any]
+
+
+class Preparation:
+    """The folder.
+
+    Args:
+        folder: is made, or continued if it was begun with the same settings.
+        settings: everything that decides what a crop looks like, plain JSON.
+        mirrored: store the mirror image of every crop with a camera, too.
+        overwrite: throw a preparation away that was begun before.
+
+    Raises:
+        ValueError: it was begun with other settings.
+        FileExistsError: the folder holds something else.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], *, mirrored: bool = False, overwrite: bool = False) -> None:
+        self.folder = folder
+        self.mirrored = mirrored
+        self.settings = {**settings, "mirrored": mirrored}
+        self._require_ours(overwrite)
+        (folder / INDEX).unlink(missing_ok=True)
+        _write(folder / SETTINGS, json.dumps(self.settings, indent=1))
+        self._done = {record["source"]: record for record in self._read()}
+        _write(folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in self._done.values()))
+
+    def done(self, source: Path) -> Record | None:
+        """What became of a file earlier; None if it is new or has changed, or its landmarks have, or it was no good."""
+        record = self._done.get(source.name)
+        if record is None or record["hash"] != content_hash(source):
+            return None
+        is_whole = all(entry["file"] and (self.folder / entry["file"]).is_file() for entry in record["portraits"])
+        return record if is_whole else None
+
+    def add(self, source: Path, portraits: Iterable[Portrait]) -> Record:
+        """Stores the crops of a file, then its line; what it gave before goes."""
+        self._forget(self._done.pop(source.name, None))
+        record = {"source": source.name, "hash": content_hash(source), "portraits": [self._store(portrait) for portrait in portraits]}
+        with (self.folder / RECORDS).open("a", encoding="utf-8") as records:
+            records.write(f"{json.dumps(record)}\n")
+        self._done[source.name] = record
+        return record
+
+    def finish(self, sources: Iterable[Path]) -> int:
+        """Writes `dataset.json` of the files in their order, if any crop has a camera, and checks it.
+
+        Returns:
+            How many labels it has.
+        """
+        records = [self._done.pop(source.name) for source in sources]
+        for gone in self._done.values():
+            self._forget(gone)
+        self._done = {record["source"]: record for record in records}
+        labels: list[tuple[str, list[float]]] = []
+        for entry in (entry for record in records for entry in record["portraits"]):
+            labels += [(entry["file"], entry["camera"])] if entry["camera"] else []
+            labels += [(entry["mirrored"]["file"], entry["mirrored"]["camera"])] if entry.get("mirrored") else []
+        _write(self.folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in records))
+        if labels:
+            _write(self.folder / INDEX, json.dumps({"labels": labels}))
+            check_labels([name for name, _ in labels], [label for _, label in labels])
+        return len(labels)
+
+    def _store(self, portrait: Portrait) -> Record:
+        record = {**portrait.record(), "file": None}
+        if portrait.image is None:
+            return record
+        record["file"] = f"{UNPOSED if portrait.camera is None else POSED}/{portrait.name}.png"
+        write_png(self.folder / record["file"], portrait.image)
+        if self.mirrored and portrait.camera is not None:
+            twin = f"{POSED}/{portrait.name}+mirrored.png"
+            write_png(self.folder / twin, portrait.image.flip(-1))
+            record["mirrored"] = {"file": twin, "camera": portrait.camera.mirrored().label()[0].tolist()}
+        return record
+
+    def _forget(self, record: Record | None) -> None:
+        for entry in record["portraits"] if record else []:
+            for file in (entry["file"], (entry.get("mirrored") or {}).get("file")):
+                if file:
+                    (self.folder / file).unlink(missing_ok=True)
+
+    def _read(self) -> list[Record]:
+        """The lines of an earlier run; one that breaks off, as the last may, counts as none."""
+        records = []
+        path = self.folder / RECORDS
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue
+        return records
+
+    def _require_ours(self, overwrite: bool) -> None:
+        path = self.folder / SETTINGS
+        if not path.is_file():
+            if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+                raise FileExistsError(f"{self.folder} exists and trilift prepare didn't make it: choose another output=")
+            return
+        if overwrite:
+            for name in (INDEX, RECORDS, SETTINGS):
+                (self.folder / name).unlink(missing_ok=True)
+            for name in (POSED, UNPOSED):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            return
+        before = json.loads(path.read_text(encoding="utf-8"))
+        different = [key for key in {**before, **self.settings} if before.get(key) != self.settings.get(key)]
+        if different:
+            raise ValueError(f"{self.folder} was begun with another {', '.join(different)}: choose another output=, or overwrite=true")
+
+
+def content_hash(source: Path) -> str:
+    """SHA-256 of a file and of the landmarks that lie beside it; "" if they can't be read."""
+    digest = hashlib.sha256()
+    try:
+        for path in (source, *sidecars_of(source)):
+            with path.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,125 @@
+"""Reading and writing camera files of any of the formats, and what a file seems to be."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .colmap import read_colmap, write_colmap
+from .convention import Convention, seeming_convention
+from .labels import CONVENTIONS, raw_labels, read_labels, write_labels
+from .table import OPENCV_TO_OPENGL, WORLDS, CameraTable
+from .transforms import read_transforms, write_transforms
+
+Format = Literal["eg3d", "opengl", "blender", "nerf", "colmap"]
+FORMATS: tuple[Format, ...] = ("eg3d", "opengl", "blender", "nerf", "colmap")
+
+
+def format_of(path: Path) -> Format:
+    """What a file says it is: by its keys, or a folder by the files in it; labels that don't say are EG3D's.
+
+    Raises:
+        ValueError: none of the formats.
+    """
+    if path.is_dir():
+        if (path / "images.txt").is_file():
+            return "colmap"
+        raise ValueError(f"{path} has no images.txt: give COLMAP's folder, a dataset.json or a transforms.json")
+    if path.name in ("images.txt", "cameras.txt"):
+        return "colmap"
+    content = _json(path)
+    if "frames" in content:
+        return "nerf"
+    if "labels" in content:
+        said = content.get("convention", "eg3d")
+        if said not in CONVENTIONS:
+            raise ValueError(f"{path.name} says its convention is {said!r}: known are {', '.join(CONVENTIONS)}")
+        return "opengl" if said == "opengl" else "blender" if said == "blender" else "eg3d"
+    raise ValueError(f"{path.name} has neither labels nor frames: it is no list of cameras")
+
+
+def read_cameras(path: Path, convention: Format | None = None, *, up: str | None = None) -> CameraTable:
+    """The cameras of a file, in this project's convention.
+
+    Args:
+        path: dataset.json, transforms.json, or COLMAP's folder.
+        convention: in which it is to be read; None: what it says it is.
+        up: the axis of its world that is up, y, z or -y; None: the one usual in the format.
+
+    Raises:
+        ValueError: it isn't understood.
+    """
+    convention = convention or format_of(path)
+    if convention not in FORMATS or (up is not None and up not in WORLDS):
+        raise ValueError(f"cannot read cameras as {convention}, {up} up: give one of {', '.join(FORMATS)}, and up=y, z or -y")
+    if convention == "colmap":
+        return read_colmap(path if path.is_dir() else path.parent, up)
+    if convention == "nerf":
+        return read_transforms(_json(path), up)
+    table = read_labels(_json(path), convention)
+    return table if up is None else table.in_world(CONVENTIONS[convention][0]).from_world(up)
+
+
+def write_cameras(path: Path, table: CameraTable, convention: Format, *, size: int | None = None) -> None:
+    """Writes a file, or COLMAP's folder, beside its place first, then moves it there.
+
+    Args:
+        path: the file or folder; missing folders are made.
+        table: the cameras.
+        convention: the format.
+        size: side of the pictures in pixels, for formats in pixels, if the table doesn't know.
+
+    Raises:
+        ValueError: the format can't hold these cameras.
+    """
+    if convention not in FORMATS:
+        raise ValueError(f"cannot write cameras as {convention}: give one of {', '.join(FORMATS)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if convention == "colmap":
+        write_colmap(path, table, size)
+        return
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        if convention == "nerf":
+            write_transforms(temporary, table, size)
+        else:
+            write_labels(temporary, table, convention)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def seeming(path: Path) -> tuple[Convention, Format | None, bool]:
+    """What the matrices of a file seem to be.
+
+    Returns:
+        The convention, the format under whose rules the file would be read right (None: under none), and whether its intrinsics seem
+        to be in pixels where they should be normalised.
+    """
+    said = format_of(path)
+    table = raw_labels(_json(path)) if said in CONVENTIONS else read_cameras(path, said)
+    matrices = table.cam_to_world
+    if said == "nerf":
+        matrices = table.in_world("z").cam_to_world @ OPENCV_TO_OPENGL
+    convention = seeming_convention(matrices)
+    is_pixels = bool(np.abs(table.intrinsics[:, :2]).max() > 40)
+    if convention.direction != "camera-to-world":
+        return convention, None, is_pixels
+    if said in ("nerf", "colmap"):
+        fits = convention.axes == ("OpenGL" if said == "nerf" else "OpenCV")
+        return convention, said if fits else None, is_pixels
+    fitting: Format = "eg3d" if convention.axes == "OpenCV" else "blender" if convention.up == "z" else "opengl"
+    return convention, fitting, is_pixels
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: give a file of cameras")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} isn't JSON ({error}): give dataset.json, transforms.json, or COLMAP's folder") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not an object with labels or frames")
+    return content

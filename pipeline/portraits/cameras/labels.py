@@ -1,0 +1,46 @@
+"""Lists of 25 numbers: EG3D's dataset.json, and the same numbers with OpenGL's axes, in our world or in Blender's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .table import OPENCV_TO_OPENGL, CameraTable, numbers
+
+CONVENTIONS = {"eg3d": ("y", np.eye(4)), "opengl": ("y", OPENCV_TO_OPENGL), "blender": ("z", OPENCV_TO_OPENGL)}
+"""Convention → which axis is up, and the camera's axes."""
+
+
+def read_labels(content: dict[str, Any], convention: str) -> CameraTable:
+    """The cameras of {"labels": [[name, [25 numbers]], …]}, turned into ours.
+
+    Raises:
+        ValueError: it isn't such a list.
+    """
+    raw = raw_labels(content)
+    up, axes = CONVENTIONS[convention]
+    return CameraTable(raw.names, raw.cam_to_world @ axes, raw.intrinsics).from_world(up)
+
+
+def raw_labels(content: dict[str, Any]) -> CameraTable:
+    """The numbers as they are, whatever they mean."""
+    entries = content.get("labels")
+    if not isinstance(entries, list) or not all(isinstance(entry, list | tuple) and len(entry) == 2 for entry in entries):
+        raise ValueError("its labels aren't a list of [file name, [25 numbers]]")
+    table = np.stack([numbers(label, (25,), f"the label of {name}") for name, label in entries]) if entries else np.zeros((0, 25))
+    return CameraTable([str(name) for name, _ in entries], table[:, :16].reshape(-1, 4, 4), table[:, 16:].reshape(-1, 3, 3))
+
+
+def labels_text(table: CameraTable, convention: str) -> str:
+    """The file."""
+    up, axes = CONVENTIONS[convention]
+    matrices = table.in_world(up).cam_to_world @ axes
+    rows = np.concatenate([matrices.reshape(-1, 16), table.intrinsics.reshape(-1, 9)], 1).tolist()
+    said = {} if convention == "eg3d" else {"convention": convention}
+    return json.dumps({**said, "labels": list(zip(table.names, rows, strict=True))})
+
+
+def write_labels(path: Path, table: CameraTable, convention: str) -> None:
+    """Writes the file."""
+    path.write_text(labels_text(table, convention), encoding="utf-8")

@@ -1,0 +1,75 @@
+"""NeRF's transforms.json: OpenGL's camera axes in Blender's world (z up), intrinsics in pixels or as a horizontal angle."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .table import OPENCV_TO_OPENGL, CameraTable, numbers
+
+DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+
+
+def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTable:
+    """The cameras of the frames, turned into ours.
+
+    Args:
+        content: of the file.
+        up: the axis of its world that is up; None: z.
+
+    Raises:
+        ValueError: something is missing, or a lens is distorted.
+    """
+    frames = content.get("frames")
+    if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
+        raise ValueError("its frames aren't a list of objects")
+    names = [str(frame.get("file_path", index)) for index, frame in enumerate(frames)]
+    matrices = [
+        numbers(frame.get("transform_matrix"), (4, 4), f"transform_matrix of {name}") for frame, name in zip(frames, names, strict=True)
+    ]
+    lenses = [_lens({**content, **frame}, name) for frame, name in zip(frames, names, strict=True)]
+    sizes = [size for _, size in lenses if size is not None]
+    table = CameraTable(
+        names,
+        np.stack(matrices) @ OPENCV_TO_OPENGL if matrices else np.zeros((0, 4, 4)),
+        np.stack([intrinsics for intrinsics, _ in lenses]) if lenses else np.zeros((0, 3, 3)),
+        np.array(sizes) if sizes and len(sizes) == len(lenses) else None,
+    )
+    return table.from_world(up or "z")
+
+
+def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int] | None]:
+    if any(values.get(key) for key in DISTORTION):
+        raise ValueError(f"{name} has a distorted lens: undistort the pictures first")
+    size = (int(values["w"]), int(values["h"])) if "w" in values and "h" in values else None
+    width, height = size or (1, 1)
+    if "fl_x" in values:
+        if size is None:
+            raise ValueError(f"{name} has a focal length in pixels, but no w and h")
+        focal = float(values["fl_x"]), float(values.get("fl_y", values["fl_x"]))
+    elif "camera_angle_x" in values:
+        across = 0.5 * width / math.tan(float(values["camera_angle_x"]) / 2)
+        down = 0.5 * height / math.tan(float(values["camera_angle_y"]) / 2) if "camera_angle_y" in values else across
+        focal = across, down
+    else:
+        raise ValueError(f"{name} has neither fl_x nor camera_angle_x")
+    centre = float(values.get("cx", width / 2)), float(values.get("cy", height / 2))
+    return np.array([[focal[0] / width, 0, centre[0] / width], [0, focal[1] / height, centre[1] / height], [0, 0, 1.0]]), size
+
+
+def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:
+    """Writes the file, each frame with its own lens.
+
+    Raises:
+        ValueError: a skew; the size of the pictures isn't known.
+    """
+    sizes = table.without_skew().sized(size)
+    matrices = table.in_world("z").cam_to_world @ OPENCV_TO_OPENGL
+    frames = []
+    for name, matrix, lens, (width, height) in zip(table.names, matrices.tolist(), table.intrinsics.tolist(), sizes.tolist(), strict=True):
+        pixels = {"w": width, "h": height, "fl_x": lens[0][0] * width, "fl_y": lens[1][1] * height}
+        pixels |= {"cx": lens[0][2] * width, "cy": lens[1][2] * height, "camera_angle_x": 2 * math.atan(0.5 / lens[0][0])}
+        frames.append({"file_path": name, "transform_matrix": matrix, **pixels})
+    path.write_text(json.dumps({"frames": frames}, indent=1), encoding="utf-8")
