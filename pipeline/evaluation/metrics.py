@@ -17,27 +17,6 @@ Numbers = Float[Tensor, " picture"]
 
 
 @dataclass(frozen=True)
-class PictureScores:
-    """Scores of some pictures, one each.
-
-    Attributes:
-        psnr: peak signal-to-noise ratio of the whole picture, dB; infinite where nothing differs.
-        psnr_person: the same over the pixels that truly show the person: a plain background is no merit there.
-        ssim: structural similarity (Wang et al. 2004: Gaussian window, σ 1.5), at most 1.
-        depth: mean absolute depth error where both are solid, world units; NaN where they don't meet.
-        depth_aligned: the same after the best scale and shift of the predicted depth: shape without distance.
-        mask_iou: intersection over union of the two silhouettes, in [0, 1].
-    """
-
-    psnr: Numbers
-    psnr_person: Numbers
-    ssim: Numbers
-    depth: Numbers
-    depth_aligned: Numbers
-    mask_iou: Numbers
-
-
-@dataclass(frozen=True)
 class Observation:
     """Pictures in [-1, 1] with the depth (world units) and opacity (in [0, 1]) of their pixels."""
 
@@ -52,20 +31,6 @@ class Observation:
 
     def __getitem__(self, rows: slice) -> "Observation":
         return Observation(self.image[rows], self.depth[rows], self.opacity[rows])
-
-
-def picture_scores(prediction: Observation, truth: Observation) -> PictureScores:
-    """All scores of predictions against the truth, row by row; both have the same size."""
-    image, true_image = prediction.image.clamp(-1, 1), truth.image.clamp(-1, 1)
-    both = prediction.solid & truth.solid
-    return PictureScores(
-        psnr=psnr(image, true_image),
-        psnr_person=psnr(image, true_image, truth.solid),
-        ssim=ssim(image, true_image),
-        depth=depth_error(prediction.depth, truth.depth, both),
-        depth_aligned=depth_error(aligned(prediction.depth, truth.depth, both), truth.depth, both),
-        mask_iou=mask_iou(prediction.solid, truth.solid),
-    )
 
 
 def psnr(

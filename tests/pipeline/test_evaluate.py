@@ -154,7 +154,7 @@ def test_a_teacher_of_another_student_is_refused(settings, tmp_path):
 
 
 def test_an_unknown_method_is_refused(settings, tmp_path):
-    with pytest.raises(ValueError, match="no method 'w_minus'.*w_plus"):
+    with pytest.raises(ValueError, match=r"no method 'w_minus'.*w_plus"):
         run(settings, tmp_path, "methods=[w_minus]")
 
 

@@ -1,0 +1,100 @@
+"""Lines survive a kill; processes share items; the pictures that are read are those that were stored."""
+
+import math
+
+import pytest
+import torch
+
+from pipeline.evaluation.peak_memory import PeakMemory
+from pipeline.evaluation.picture_store import PictureStore, Prediction
+from pipeline.evaluation.score_lines import LineFile, read_lines
+from pipeline.evaluation.shard import Shard, shard_of_launcher
+from pipeline.evaluation.suite import Item, Truth
+from teachers.rendering.camera import Camera
+
+
+def test_a_torn_last_line_is_forgotten_and_cut_off(tmp_path):
+    path = tmp_path / "deep" / "lines.jsonl"
+    with LineFile(path) as file:
+        file.append([{"item": "a", "psnr": math.nan}, {"item": "ü"}])
+    path.write_bytes(path.read_bytes() + b'{"item": "tor')
+    assert read_lines(path) == [{"item": "a", "psnr": None}, {"item": "ü"}]
+    with LineFile(path) as file:
+        file.append([{"item": "b"}])
+    assert [line["item"] for line in read_lines(path)] == ["a", "ü", "b"]
+    assert read_lines(tmp_path / "nothing.jsonl") == []
+
+
+def test_a_damaged_line_in_the_middle_is_no_torn_end(tmp_path):
+    (tmp_path / "lines.jsonl").write_text('{"a": 1}\n{"a": \n{"a": 3}\n')
+    with pytest.raises(ValueError, match=r"line 2 of .*lines.jsonl is damaged"):
+        read_lines(tmp_path / "lines.jsonl")
+
+
+def test_two_writers_of_one_file_are_refused(tmp_path):
+    with LineFile(tmp_path / "lines.jsonl"), pytest.raises(ValueError, match="another process"), LineFile(tmp_path / "lines.jsonl"):
+        pass
+
+
+def test_numbers_come_back_as_they_were(tmp_path):
+    values = torch.rand(100).tolist()
+    with LineFile(tmp_path / "lines.jsonl") as file:
+        file.append([{"value": value} for value in values])
+    assert [line["value"] for line in read_lines(tmp_path / "lines.jsonl")] == values
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_item_is_one_processes(count):
+    together = [index for rank in range(count) for index in Shard(rank, count).of(13)]
+    assert sorted(together) == list(range(13))
+
+
+def test_launchers_say_which_process_this_is():
+    assert shard_of_launcher({"RANK": "3", "WORLD_SIZE": "4", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}) == Shard(3, 4)
+    assert shard_of_launcher({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}) == Shard(1, 2)
+    assert shard_of_launcher({}) == Shard(0, 1)
+    with pytest.raises(ValueError, match="process 2 of 2"):
+        Shard(2, 2)
+
+
+def test_what_is_stored_is_the_nearest_of_256_levels_and_stays_that(tmp_path):
+    store = PictureStore(tmp_path)
+    image = torch.rand(2, 3, 16, 16) * 2 - 1
+    store.put_views("student", "a", Prediction(image, torch.rand(2, 1, 8, 8) + 2, torch.ones(2, 1, 8, 8)))
+    read = store.get_views("student", "a", 2)
+    assert (read.image - image).abs().max() <= 1 / 255 + 1e-6
+    assert read.depth is not None and read.depth.shape == (2, 1, 16, 16) and read.normal is None
+    bytes_before = (tmp_path / store.picture("student", "a", 1)).read_bytes()
+    store.put_views("student", "a", read)
+    assert (tmp_path / store.picture("student", "a", 1)).read_bytes() == bytes_before
+    assert torch.equal(store.get_views("student", "a", 2).image, read.image)
+
+
+def test_a_missing_or_broken_picture_is_named(tmp_path):
+    store = PictureStore(tmp_path)
+    with pytest.raises(ValueError, match=r"nothing.png is missing"):
+        store.get_picture("nothing.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ValueError, match=r"broken.png is damaged"):
+        store.get_picture("broken.png")
+
+
+def test_a_large_tensor_is_seen_in_the_peak():
+    before = PeakMemory(torch.device("cpu")).mib()
+    if before is None:
+        pytest.skip("this system doesn't tell the peak of a process")
+    watched = PeakMemory(torch.device("cpu"))
+    torch.ones(64, 2**18).sum()
+    peak = watched.mib()
+    assert peak is not None and peak > before + 48
+    after = PeakMemory(torch.device("cpu")).mib()
+    assert after is not None and after < peak - 32
+
+
+def test_an_item_that_can_not_name_files_is_refused():
+    camera = Camera.orbit(torch.zeros(1), torch.zeros(1))
+    for name in ("a/b", "", "a_0", ".hidden"):
+        with pytest.raises(ValueError, match="can't name files"):
+            Item(name=name, image=None, targets=camera)
+    with pytest.raises(ValueError, match="1 target cameras and 2 true pictures"):
+        Item(name="a", image=None, targets=camera, truth=Truth(torch.zeros(2, 3, 4, 4)))
