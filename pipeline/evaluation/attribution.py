@@ -53,6 +53,10 @@ class Attribution:
     methods: list[str] | tuple[str, ...] = ("student",)
     rounds: int = 6
 
+    def as_dict(self) -> dict[str, Any]:
+        """For settings."""
+        return {**vars(self), "methods": list(self.methods)}
+
 
 @torch.no_grad()
 def attribution_table(answers: Sequence[Answer], heads: Sequence[TrueHead], settings: Attribution) -> dict[str, Any]:

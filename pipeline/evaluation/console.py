@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from .table import text_of
+
 SHOWN = ("psnr", "psnr_person", "ssim", "lpips", "identity", "depth", "depth_aligned", "normal", "mask_iou", "fid")
 """Metrics that a terminal has room for."""
 
 
 def table(results: dict[str, Any]) -> str:
-    """A line a method with its means, a line for each metric that was not computed."""
+    """A line a method with its means, a line for each metric that was not computed, the suite's own tables."""
     metrics = {name: results["metrics"][name] for name in SHOWN if name in results["metrics"]}
     width = max(map(len, results["methods"]), default=6) + 2
     heads = [(about["title"], name) for name, about in metrics.items()]
@@ -18,7 +20,8 @@ def table(results: dict[str, Any]) -> str:
         seconds = "–" if about["seconds"] is None else f"{about['seconds']:.3g}"
         lines.append(f"{method:{width}}{cells}{seconds:>12}")
     absent = [entry["metric"] for entry in results["not_computed"]]
-    return "\n".join([*lines, *([f"not computed (results.json says why): {', '.join(absent)}"] if absent else [])])
+    lines += [f"not computed (results.json says why): {', '.join(absent)}"] if absent else []
+    return "\n".join([*lines, *(f"\n{text_of(extra)}" for extra in results.get("extras", {}).values())])
 
 
 def shown(mean: dict[str, Any] | None, digits: int) -> str:

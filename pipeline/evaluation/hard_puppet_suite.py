@@ -18,7 +18,10 @@ from pipeline.worlds.puppets.distributions import draw_background, draw_expressi
 from pipeline.worlds.puppets.factors import Light, Puppet
 from pipeline.worlds.puppets.splits import PuppetSeeds
 from pipeline.worlds.puppets.world import PuppetWorld
+from teachers.rendering.camera import Camera
 
+from .answers import Answer
+from .coverage import coverage_table
 from .degradations import Picture, blurred, noisy, occluded
 from .lazy_items import LazyItems
 from .puppet_suite import SPLIT, PuppetSuite
@@ -139,6 +142,13 @@ class HardPuppetSuite(Suite):
     def parts(self) -> Mapping[str, Sequence[int]]:
         """Those of the plain puppets."""
         return self._puppets("blur").parts
+
+    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Camera coverage."""
+        if self.context.sampler is None:
+            return {}
+        given = Camera.cat([self._puppets(split).cameras(person)[:1] for split, person in self._chosen])
+        return {"coverage": coverage_table(given, self.context.sampler.cameras.reference)}
 
     def spoilt(self, split: str, person: int, image: Picture) -> Picture:
         """The given picture as it is in a split."""

@@ -63,7 +63,7 @@ class TeacherSuite(Suite):
     def settings(self) -> dict[str, Any]:
         """What was chosen."""
         chosen = {name: getattr(self, name) for name in ("people", "views", "seed", "first")}
-        return {**chosen, "attribution": vars(self.attribution), "invariance": vars(self.invariance)}
+        return {**chosen, "attribution": self.attribution.as_dict(), "invariance": self.invariance.as_dict()}
 
     def manifest(self) -> dict[str, Any]:
         """The sample numbers; the people follow from them, the seed and the teacher's hash."""

@@ -60,6 +60,10 @@ class Invariance:
     shift: int | float = 0.05
     crop: int | float = 0.1
 
+    def as_dict(self) -> dict[str, Any]:
+        """For settings."""
+        return {**vars(self), "methods": list(self.methods)}
+
     def disturbances(self) -> list[Disturbance]:
         """All of them."""
         return [

@@ -28,17 +28,20 @@ from .metric import Metric
 from .metrics import Observation
 from .nearest import nearest_to_side
 from .resizing import resized
-from .similarity import Similarity
+from .similarity import Similarity, rotation_angle_deg
 from .suite import NAME, Item, Suite, SuiteContext, Truth
 from .suite_files import as_folder, read_manifest
 from .table import Cell, table
 
 log = logging.getLogger(__name__)
 
+SAYS = "the frame that the capture says (where it says none: a guess from its cameras)"
+
 OWN_METRICS = {
-    "frame_fit": Metric("frame fit", "", False, "RMS difference of small pictures: the given one and the lift at its estimated camera", 4),
-    "frame_turn": Metric("frame turn", "°", False, "angle between the estimated and the known direction of the given camera", 2),
-    "frame_scale": Metric("frame scale", "", False, "how far the estimated scale is from the known one: |log ratio|", 4),
+    "frame_fit": Metric("frame fit", "", False, "RMS difference of small pictures: the given one, and the lift at its estimated camera", 4),
+    "frame_turn": Metric("frame turn", "°", False, f"angle between the estimated frame and {SAYS}", 2),
+    "frame_scale": Metric("frame scale", "", False, f"|log| of the factor between the estimated units and those of {SAYS}", 4),
+    "frame_shift": Metric("frame shift", "units", False, f"distance between the origins of the estimated frame and of {SAYS}", 4),
 }
 
 
@@ -106,18 +109,17 @@ class MultiviewSuite(Suite):
         return Observation(prediction.image, prediction.depth / self._last["scale"], prediction.opacity)
 
     def own_metrics(self) -> Mapping[str, Metric]:
-        """How well the frame was found: against the known one where there is one."""
+        """How well the frame was found."""
         return OWN_METRICS
 
     def own_scores(self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation) -> Mapping[str, Sequence[float]]:
-        """Of the item as a whole: they stand at the given view."""
+        """Of the item as a whole: the same at every view."""
         motion, error = self._frame(item, portrait)
-        is_judged = item.camera is not None and self.frame != "known"
-        turn, scale = (motion.angle_deg, abs(math.log(motion.scale))) if is_judged else (math.nan, math.nan)
-        row: list[Cell] = [answer.name, item.name, motion.scale, motion.angle_deg, *motion.translation.tolist(), error, turn, scale]
-        self._rows[answer.name, item.name] = row
-        empty = [math.nan] * (len(item.targets) - 1)
-        return {"frame_fit": [error, *empty], "frame_turn": [turn, *empty], "frame_scale": [scale, *empty]}
+        found = {"frame_fit": error}
+        if self.frame != "known":
+            shift = motion.translation.norm().item()
+            found |= {"frame_turn": motion.angle_deg, "frame_scale": abs(math.log(motion.scale)), "frame_shift": shift}
+        return {name: [found.get(name, math.nan)] * len(item.targets) for name in OWN_METRICS}
 
     def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
         """Alignment, camera coverage and invariance."""
@@ -185,15 +187,20 @@ class MultiviewSuite(Suite):
         return frame_of_given(given, found, scale), fit.error
 
     def _alignment_table(self) -> dict[str, Any]:
-        columns = ["method", "item", "scale", "turn, °", "shift x", "shift y", "shift z", "fit, RMS", "turn off, °", "log scale off"]
+        """What is known of the captures' frames, whoever is asked."""
+        rows: list[list[Cell]] = []
+        for capture in self._captures:
+            guess = frame_of_cameras(capture.camera, self.context.passport)
+            off = (math.nan, math.nan) if capture.head is None else _distance(guess, capture.head)
+            has_depth = all(frame.depth for frame in capture.frames)
+            says = "no" if capture.head is None else "yes"
+            rows.append([_plain(capture.name), len(capture.frames), says, "depth" if has_depth else "axes", guess.scale, *off])
+        columns = ["item", "views", "says its frame", "scale from", "guess: planes' units a unit", "guess off, °", "guess off, |log scale|"]
         notes = [
-            "from the frame that a capture says to that of the planes; where it says none, from a guess: axes meet in the origin, the "
-            "given camera is in front at the teacher's distance",
-            "the last two columns are how far that is off, where the capture says its frame",
+            "the guess: optical axes meet in the origin, the given camera is in front at the teacher's distance",
+            f"suite.frame={self.frame}; frame_fit, frame_turn, frame_scale and frame_shift of each person and method are among the scores",
         ]
-        if len(self._rows) < len(self._captures):
-            notes.append("only what this process scored stands here; frame_fit, frame_turn and frame_scale are in the scores of all items")
-        return table(f"alignment of the cameras' frame ({self.frame})", columns, list(self._rows.values()), notes)
+        return table("frames of the captures", columns, rows, notes)
 
     @functools.cached_property
     def _folder(self) -> Path:
@@ -216,9 +223,10 @@ class MultiviewSuite(Suite):
         """The frame of the latest lift: three hooks ask for it, one after another."""
         return {}
 
-    @functools.cached_property
-    def _rows(self) -> dict[tuple[str, str], list[Cell]]:
-        return {}
+
+def _distance(one: Similarity, other: Similarity) -> tuple[float, float]:
+    """Angle in degrees and |log| of the factor between two frames."""
+    return rotation_angle_deg(one.rotation @ other.rotation.mT), abs(math.log(one.scale / other.scale))
 
 
 def on_background(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
+from .answers import Answer
+from .coverage import coverage_table
+from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
 from .suite import Item, Suite, SuiteContext, Truth
 
@@ -34,6 +37,9 @@ log = logging.getLogger(__name__)
 
 SPLIT = Split.TEST
 """Whom the suite shows. Neither a teacher nor a student has ever been trained or chosen on them."""
+
+OTHER_LIGHT = 500_000
+"""Numbers of lights are so far from those of the people whom they are put on."""
 
 PARTS = {
     "face": (Part.SKIN, Part.EYE, Part.MOUTH),
@@ -63,6 +69,7 @@ class PuppetSuite(Suite):
         limit_deg: largest yaw of any picture; the gap is shortened where both sides would exceed it.
         gaps_deg: edges of the yaw gaps.
         seed: of the cameras.
+        invariance: disturbances of the given pictures; other light, too, which this world can make.
         cache: folder in which renderings are kept; None keeps none.
     """
 
@@ -77,6 +84,7 @@ class PuppetSuite(Suite):
     limit_deg: int | float = 50.0
     gaps_deg: list[int | float] | tuple[int | float, ...] = (0.0, 15.0, 30.0, 45.0, 60.0)
     seed: int = 0
+    invariance: Invariance = field(default_factory=Invariance)
     cache: str | None = None
 
     def __post_init__(self) -> None:
@@ -106,6 +114,24 @@ class PuppetSuite(Suite):
     def parts(self) -> Mapping[str, Sequence[int]]:
         """Face, hair, accessories, clothes."""
         return {name: tuple(int(part) for part in parts) for name, parts in PARTS.items()}
+
+    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Camera coverage and invariance."""
+        found: dict[str, Any] = {}
+        if self.context.sampler is not None:
+            given = Camera.cat([self.cameras(person)[:1] for person in range(self.people)])
+            found["coverage"] = coverage_table(given, self.context.sampler.cameras.reference)
+        if self.invariance.items:
+            pictures = [self.truth(person).image[0] for person in range(min(self.people, self.invariance.items))]
+            found["invariance"] = invariance_table(answers, pictures, self.invariance, self.relit)
+        return found
+
+    def relit(self, person: int) -> Float[Tensor, "3 height width"]:
+        """The given picture of a person in somebody else's light."""
+        passport = self.context.passport
+        seeds = PuppetSeeds.of(SPLIT, [person]).with_light([person + OTHER_LIGHT])
+        views = PuppetWorld(supersampling=self.supersampling).render(seeds, self.cameras(person)[:1], passport.image_resolution)
+        return views.image(background_of(passport))[0].clamp(-1, 1)
 
     def cameras(self, person: int) -> Camera:
         """The `views` cameras of a person, at the teacher's distance, pivot and focal length."""
@@ -170,7 +196,7 @@ class PuppetSuite(Suite):
         passport = self.context.passport
         digest = hashlib.sha256(_source_of_the_world())
         seen = {"resolution": passport.image_resolution, "background": background_of(passport), "split": SPLIT.name}
-        chosen = {name: value for name, value in self.settings().items() if name != "people"}
+        chosen = {name: value for name, value in self.settings().items() if name not in ("people", "invariance")}
         digest.update(json.dumps({**chosen, **seen}, sort_keys=True).encode())
         digest.update(self.cameras(0).label().numpy().tobytes())
         return digest.hexdigest()
@@ -178,8 +204,8 @@ class PuppetSuite(Suite):
     def settings(self) -> dict[str, Any]:
         """What was chosen, but for where it is cached."""
         left_out = ("context", "cache")
-        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in left_out}
-        return settings | {"gaps_deg": [float(edge) for edge in self.gaps_deg]}
+        settings = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name not in left_out}
+        return settings | {"gaps_deg": [float(edge) for edge in self.gaps_deg], "invariance": self.invariance.as_dict()}
 
 
 def photograph_of(person: int, passport: Passport, *, yaw_deg: float, resolution: int) -> Float[Tensor, "3 resolution resolution"]:

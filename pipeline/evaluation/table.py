@@ -23,6 +23,23 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], no
     }
 
 
+def text_of(extra: dict[str, Any]) -> str:
+    """The table for a terminal: title, header, a line a row, notes."""
+    rows = [[str(cell) for cell in extra["table"]["columns"]], *([_shown(cell) for cell in row] for row in extra["table"]["rows"])]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(f"{cell:{'>' if number else '<'}{width}}" for number, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    return "\n".join([extra["title"], *(line.rstrip() for line in lines), *(f"· {note}" for note in extra["notes"])])
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return "–"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
 def _plain(cell: Cell) -> Cell:
     if not isinstance(cell, float):
         return cell

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pipeline.evaluation import puppet_suite
+from pipeline.evaluation.invariance import Invariance
 from pipeline.evaluation.puppet_suite import PuppetSuite, photograph_of
 from pipeline.evaluation.suite import Item, SuiteContext
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
@@ -100,3 +101,11 @@ def test_a_damaged_cache_is_rendered_again(seen, tmp_path):
 def test_nonsense_is_refused(wrong):
     with pytest.raises(ValueError, match=r"suite needs|rising edges"):
         suite(**wrong)
+
+
+def test_other_light_changes_colours_and_no_silhouette(seen):
+    relit, plain = suite().relit(0), seen[0].image
+    assert (relit - plain).abs().mean() > 0.01
+    outside = seen[0].truth.opacity[0].expand(3, -1, -1) == 0
+    assert torch.equal(relit[outside], plain[outside])
+    assert "invariance" not in suite(invariance=Invariance(items=0)).extras([])
