@@ -5,7 +5,8 @@ report. suite=… says what is asked about, methods=[…] who is asked. The same
 processes=N shares the work. docs/evaluation.md says what is measured and how.
 
 verify=FOLDER scores the stored pictures of an evaluation again; exit status 1 if anything differs. export=FOLDER writes a
-suite's pictures and cameras, predictions=FOLDER scores the pictures that another program made of them.
+suite's pictures and cameras, predictions=FOLDER scores the pictures that another program made of them. compare=[A,B] puts
+the outputs of several evaluations on one page in OUTPUT.
 """
 
 import json
@@ -19,10 +20,12 @@ from omegaconf import DictConfig
 
 from pipeline.build import instantiate, verb
 from pipeline.evaluation.available import available_measures
+from pipeline.evaluation.compare import write_comparison
 from pipeline.evaluation.console import table
 from pipeline.evaluation.foreign import export_suite
 from pipeline.evaluation.provenance import command, hardware, peak_memory_gib, versions
 from pipeline.evaluation.report_page import write_report
+from pipeline.evaluation.report_wandb import log_report
 from pipeline.evaluation.results import RESULTS_SCHEMA, in_order, summary
 from pipeline.evaluation.score_lines import Line, dumped
 from pipeline.evaluation.set_scores import with_set_scores
@@ -33,7 +36,7 @@ from pipeline.evaluation_parts import Evaluation
 from pipeline.evaluation_workers import device_of, do_share, lines_folder, other_processes, wait_for_others
 from pipeline.training.run_folder import RunFolder
 
-FREE = ("methods", "name", "output", "paths", "processes", "suite.cache", "verify", "export")
+FREE = ("methods", "name", "output", "paths", "processes", "suite.cache", "verify", "export", "compare", "wandb")
 """Settings that may change from start to start: they decide who is asked and where things lie, not what is measured."""
 
 
@@ -42,6 +45,9 @@ def main(config: DictConfig) -> None:
     """Asks, scores, puts together; or checks; or exports."""
     if config.verify is not None:
         check(config)
+        return
+    if config.compare is not None:
+        _say(f"{write_comparison([Path(folder) for folder in config.compare], Path(config.output))}")
         return
     evaluation = Evaluation(config)
     if config.export is not None:
@@ -75,6 +81,8 @@ def run(evaluation: Evaluation, output: Path, shard: Shard) -> dict[str, Any]:
     write_text(output / "scores.jsonl", "".join(f"{dumped(line)}\n" for line in lines))
     write_text(output / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     write_report(output)
+    if evaluation.config.wandb is not None:
+        log_to_wandb(evaluation.config, output)
     return results
 
 
@@ -153,6 +161,20 @@ def this_run(seconds: float, lines: list[Line]) -> dict[str, Any]:
         "versions": versions(),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def log_to_wandb(config: DictConfig, output: Path) -> None:
+    """The tables, the pictures and the page as a run of Weights & Biases.
+
+    Raises:
+        ValueError: it isn't installed.
+    """
+    try:
+        import wandb
+    except ModuleNotFoundError as error:
+        raise ValueError("wandb=… needs wandb: pip install 'trilift[wandb]'") from error
+    with wandb.init(project="trilift", job_type="evaluate", name=config.name, mode=config.wandb, dir=output) as run:
+        log_report(run, output)
 
 
 def _student(evaluation: Evaluation) -> dict[str, Any]:

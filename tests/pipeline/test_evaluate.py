@@ -10,6 +10,8 @@ from PIL import Image
 
 from pipeline import evaluate, evaluation_parts
 from pipeline.build import compose, instantiate
+from pipeline.evaluation.demo_report import METRICS, demo_report
+from pipeline.evaluation.demo_sheet import demo_sheet
 from pipeline.evaluation.provenance import sha256_of
 from pipeline.evaluation.score_lines import LineFile, read_lines
 from pipeline.evaluation.suite import SuiteContext
@@ -146,6 +148,13 @@ def test_files_of_another_program_get_the_scores_of_what_made_them(first, settin
     (tmp_path / "cameras.json").write_text(json.dumps(wanted))
     with pytest.raises(ValueError, match=r"puppet00001_1.png was rendered through another camera"):
         run(settings, tmp_path / "moved", f"predictions={tmp_path}", "methods=[]", "ceiling_people=0")
+
+
+def test_the_demo_reads_the_results(first):
+    told = demo_report(first[1])
+    assert set(told["scores"]["student"]["new_views"]) >= set(METRICS) and told["run"]["lift_ms"] > 0 < told["run"]["render_ms"]
+    assert told["scores"]["student"]["by_yaw_gap"][0]["title"] == "same view"
+    assert demo_sheet(first[1], people=2).shape[-1] > 900
 
 
 def test_a_teacher_of_another_student_is_refused(settings, tmp_path):
