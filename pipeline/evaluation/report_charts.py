@@ -7,7 +7,9 @@ from .report_numbers import label
 from .results_folder import Results, gap_titles, mean_of
 from .scatter import Point, pair_chart, speed_chart
 
-COLOURS = 9
+COLOURS = (0, 1, 4, 3, 5, 6, 7, 8, 2)
+"""Classes of the style sheet in the order in which methods get them; the grey one last."""
+
 DODGE = 0.05
 """Intervals of different methods stand beside each other, in widths of a yaw gap."""
 
@@ -16,7 +18,10 @@ def styles(results: Results) -> dict[str, str]:
     """A colour for each method; those that aren't competitors are drawn fainter."""
     faint = {"trivial": " faint", "ceiling": " faint"}
     ordered = sorted(results.methods, key=lambda name: name != results.main_method)
-    return {name: f"c{place % COLOURS}{faint.get(results.methods[name].get('kind') or '', '')}" for place, name in enumerate(ordered)}
+    return {
+        name: f"c{COLOURS[place % len(COLOURS)]}{faint.get(results.methods[name].get('kind') or '', '')}"
+        for place, name in enumerate(ordered)
+    }
 
 
 def gap_charts(results: Results) -> list[str]:
@@ -40,7 +45,7 @@ def _line(results: Results, name: str, metric: str, titles: list[str], place: in
     shown = sorted(means.items())
     return Line(
         results.methods[name]["title"],
-        [(where + shift, mean["mean"]) for where, mean in shown],
+        [(where + shift, float(mean["mean"])) for where, mean in shown],
         styles(results)[name],
         [_ends(mean) for _, mean in shown],
     )

@@ -18,7 +18,7 @@ from .report_tables import by_gap_table, comparison_table, extra_table, headline
 from .results_folder import Results, mean_of, read_results
 from .text_file import write_text
 
-FIRST_CHARTS = 4
+FIRST_CHARTS = 6
 """Metrics whose charts are open; the others' are folded."""
 
 
@@ -50,13 +50,15 @@ def write_pages(results: Results, output: Path, *, budget: int = BUDGET) -> Path
 def page(results: Results, *, budget: int = BUDGET) -> str:
     """The page; nothing in it points outside itself."""
     data, missing = case_data(results, budget=budget)
+    is_comparison = bool(results.told.get("pairs"))
     sections = [
         _head(results),
+        *([_comparisons(results)] if is_comparison else []),
         _headline(results),
         look(results),
         _gaps(results),
         _seconds(results),
-        _comparisons(results),
+        *([] if is_comparison else [_comparisons(results)]),
         _slices(results),
         _extras(results),
         gallery(results, missing),
@@ -81,7 +83,24 @@ def _head(results: Results) -> str:
     return f'<h1>{escape(title_of(results))}</h1><p class="lead">{escape(lead)}</p><div class="facts">{cells}</div>{notes}'
 
 
+def _difference_facts(results: Results) -> list[tuple[str, str]]:
+    """Of the pairs that a comparison is about, by the headline's metric."""
+    facts = []
+    for first, second in results.told.get("pairs") or []:
+        for entry in results.told.get("comparisons") or []:
+            if (entry["first"], entry["second"], entry["metric"]) == (first, second, results.headline):
+                told, digits = results.metrics[entry["metric"]], digits_of(results.metrics[entry["metric"]])
+                names = " − ".join(results.methods[name]["title"] for name in (first, second))
+                ends = f"95 % interval {interval(entry, digits, signed=True)}"
+                wins = f"better in {entry['wins']:,} of {entry['wins'] + entry['losses'] + entry['ties']:,} pictures"
+                value = f"{number(entry['difference'], digits, signed=True)} {told.get('unit') or ''}".strip()
+                facts.append((value, f"{told['title']}, {names}; {ends}; {wins}"))
+    return facts
+
+
 def _main_facts(results: Results) -> list[tuple[str, str]]:
+    if results.told.get("pairs"):
+        return _difference_facts(results)
     facts = []
     main, metric = results.main_method, results.headline
     method = results.methods[main]
@@ -116,7 +135,7 @@ def _found(results: Results) -> str:
     left = f"Only the {found:,} of {items:,} in which a face was found"
     if not any(entry.get("found") for entry in results.told["scores"].values()):
         return f'<p class="note">{left}: not scored apart.</p>'
-    return f"<h3>{left}</h3>{headline_table(results, 'found')}"
+    return f"<details><summary>{left}</summary>{headline_table(results, 'found')}</details>"
 
 
 def _gaps(results: Results) -> str:

@@ -12,7 +12,7 @@ Picture = Image.Image
 Source = Callable[[], Picture]
 """Loads a picture when it is its turn."""
 
-BUDGET = 9_000_000
+BUDGET = 6_000_000
 """Bytes of all pictures together; base64 makes a third more of them."""
 
 LEVELS = ((512, 100), (512, 90), (384, 85), (256, 85), (256, 75), (192, 75), (128, 75), (96, 70))
@@ -77,7 +77,7 @@ def encode(picture: Picture, side: int, quality: int) -> bytes:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     data = io.BytesIO()
     if features.check("webp"):
-        picture.save(data, format="WEBP", lossless=quality == 100, quality=quality if quality < 100 else 50, method=3)
+        picture.save(data, format="WEBP", lossless=quality == 100, quality=quality if quality < 100 else 30, method=1)
     elif quality == 100:
         picture.save(data, format="PNG", optimize=True)
     else:
