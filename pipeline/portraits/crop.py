@@ -36,7 +36,7 @@ class Crop:
         return cls((width - size) / 2, (height - size) / 2, size)
 
     @classmethod
-    def about(cls, middle: tuple[float, float], size: float, roll_deg: float = 0.0) -> "Crop":
+    def about(cls, middle: tuple[float, float], size: int | float, roll_deg: int | float = 0.0) -> "Crop":
         """The square of a size about a point."""
         return cls(middle[0] - size / 2, middle[1] - size / 2, size, roll_deg)
 

@@ -1,7 +1,7 @@
 """Which squares of a picture are given to a model: the whole of it, the middle, a given square, or each face that a detector finds."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from teachers.rendering.camera import Camera
 
@@ -84,7 +84,7 @@ class FaceCrops:
         faces: which of several: `largest`, `nearest_centre` or `all` (from left to right).
     """
 
-    def __init__(self, detector: LandmarkDetector, faces: Literal["largest", "nearest_centre", "all"] = "largest") -> None:
+    def __init__(self, detector: LandmarkDetector, faces: str = "largest") -> None:
         if faces not in ("largest", "nearest_centre", "all"):
             raise ValueError(f"faces is {faces!r}: give largest, nearest_centre or all")
         self.detector = detector

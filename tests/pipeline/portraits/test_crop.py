@@ -40,3 +40,35 @@ def test_a_crop_outside_the_picture_is_refused(numbers):
 def test_what_is_no_square_is_refused(numbers):
     with pytest.raises(ValueError, match="crop"):
         Crop.of(numbers)
+
+
+def ramp(width: int, height: int) -> Image.Image:
+    """Red grows to the right, green downwards."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return Image.fromarray(np.stack([x, y, 0 * x], -1).astype(np.uint8))
+
+
+@pytest.mark.parametrize("roll", [0.5, 30, -90, 180])
+@pytest.mark.parametrize("resolution", [16, 64, 200])
+def test_a_turned_square_shows_at_each_place_what_lies_there(roll, resolution):
+    crop = Crop(60, 70, 80, roll)
+    seen = ((crop.cut(ramp(200, 220), resolution, outside="mirror") + 1) * 127.5)[:2]
+    centres = (np.arange(resolution) + 0.5) / resolution
+    places = crop.from_square(np.stack(np.meshgrid(centres, centres), -1).reshape(-1, 2)) - 0.5
+    expected = torch.from_numpy(places.reshape(resolution, resolution, 2)).permute(2, 0, 1).float()
+    edge = max(2, resolution // 16)  # where the filter sees beyond the square
+    assert (seen - expected)[:, edge:-edge, edge:-edge].abs().max() < 1.5
+
+
+def test_a_turned_square_is_antialiased_even_if_it_is_reduced_much():
+    stripes = np.zeros((2000, 2000, 3), np.uint8)
+    stripes[:, ::2] = 255
+    seen = Crop(100, 100, 1800, 10).cut(Image.fromarray(stripes), 32, outside="mirror")
+    assert seen[:, 2:-2, 2:-2].abs().max() < 0.1
+
+
+def test_beyond_its_edges_a_photograph_is_mirrored():
+    seen = Crop(-40, 0, 80).cut(ramp(100, 80), 80, outside="mirror")
+    assert (seen[0, :, :39].flip(-1) - seen[0, :, 41:]).abs().max() < 0.03
+    assert Crop(-40, 0, 80).outside(100, 80) == 0.5 and Crop(0, 0, 80).outside(100, 80) == 0
+    assert Crop(-500, -900, 2000).cut(ramp(30, 20), 16, outside="mirror").isfinite().all()

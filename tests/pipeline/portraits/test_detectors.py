@@ -1,0 +1,144 @@
+"""Where faces come from: the cascade, files beside the pictures, MediaPipe (a stand-in for its package)."""
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pipeline.evaluation
+from pipeline.portraits.cached_landmarks import CachedLandmarks
+from pipeline.portraits.cascade import CascadeDetector
+from pipeline.portraits.face import EYES_NOSE_MOUTH, Face, LandmarkDetector, Picture
+from pipeline.portraits.mediapipe_tasks import MediaPipeDetector
+
+ASTRONAUT = Path(pipeline.evaluation.__file__).parent / "examples" / "astronaut.jpg"
+GREY = Image.new("RGB", (100, 80), "grey")
+FIVE = [[40, 30], [60, 30], [50, 42], [42, 52], [58, 52]]
+
+
+def test_the_cascade_finds_the_astronaut_s_face_and_none_in_a_plain_picture():
+    pytest.importorskip("skimage")
+    detector = CascadeDetector()
+    assert isinstance(detector, LandmarkDetector)
+    (face,) = detector.detect(Picture(Image.open(ASTRONAUT).convert("RGB"), ASTRONAUT))
+    eyes_and_mouth = [(102, 94), (147, 98), (124, 132)]
+    assert face.landmarks is None and 80 < face.width < 110
+    assert all(face.left < x < face.left + face.width and face.top < y < face.top + face.height for x, y in eyes_and_mouth)
+    assert detector.detect(Picture(GREY, ASTRONAUT)) == []
+    assert detector.detect(Picture(Image.new("RGB", (300, 20)), ASTRONAUT)) == []
+
+
+@pytest.mark.parametrize("name", ["anna.json", "anna.jpg.json", "anna.npz", "anna.jpg.npz"])
+def test_landmarks_beside_a_picture_are_found(tmp_path, name):
+    if name.endswith("json"):
+        (tmp_path / name).write_text(json.dumps({"landmarks": FIVE}))
+    else:
+        np.savez(tmp_path / name, landmarks=np.array(FIVE, np.float32))
+    (face,) = CachedLandmarks().detect(Picture(GREY, tmp_path / "anna.jpg"))
+    assert face.five_points().tolist() == FIVE and (face.left, face.top, face.width, face.height) == (40, 30, 20, 22)
+
+
+def test_landmarks_may_lie_elsewhere_be_of_another_size_and_of_several_faces(tmp_path):
+    (tmp_path / "b.json").write_text(json.dumps({"landmarks": [FIVE, (np.array(FIVE) + 20).tolist()], "size": [200, 160]}))
+    one, two = CachedLandmarks(str(tmp_path)).detect(Picture(GREY, Path("elsewhere/b.png")))
+    np.testing.assert_allclose(one.five_points(), np.array(FIVE) / 2)
+    np.testing.assert_allclose(two.five_points(), np.array(FIVE) / 2 + 10)
+
+
+def test_a_film_has_landmarks_for_each_frame_and_none_where_there_is_no_face(tmp_path):
+    (tmp_path / "clip.json").write_text(json.dumps({"frames": [FIVE, None]}))
+    detector = CachedLandmarks()
+    assert len(detector.detect(Picture(GREY, tmp_path / "clip.mp4", 0))) == 1
+    assert detector.detect(Picture(GREY, tmp_path / "clip.mp4", 1)) == []
+    with pytest.raises(ValueError, match="2 frames, but the film goes on"):
+        detector.detect(Picture(GREY, tmp_path / "clip.mp4", 2))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "isn't understood"),
+        ("[1]", "isn't understood"),
+        ("{}", "no landmarks"),
+        ('{"landmarks": [[1, 2]]}', "5, 68 or 478"),
+        ('{"landmarks": "x"}', "no table of numbers"),
+        ('{"landmarks": [[1,2],[1,2],[1,2],[1,2],[1,2]], "size": [0, 3]}', "size"),
+    ],
+)
+def test_a_file_of_landmarks_that_is_wrong_is_refused(tmp_path, content, sentence):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ValueError, match=sentence):
+        CachedLandmarks().detect(Picture(GREY, tmp_path / "a.png"))
+
+
+def test_missing_landmarks_are_an_error_but_an_empty_list_means_no_face(tmp_path):
+    with pytest.raises(ValueError, match=r"neither a.json nor a.npz"):
+        CachedLandmarks().detect(Picture(GREY, tmp_path / "a.png"))
+    (tmp_path / "a.json").write_text('{"landmarks": []}')
+    assert CachedLandmarks().detect(Picture(GREY, tmp_path / "a.png")) == []
+
+
+@pytest.mark.parametrize("count", EYES_NOSE_MOUTH)
+def test_the_five_points_are_taken_from_any_number_of_landmarks(count):
+    landmarks = np.zeros((count, 2))
+    for rows, point in zip(EYES_NOSE_MOUTH[count], FIVE, strict=True):
+        landmarks[list(rows)] = point
+    assert Face.around(landmarks).five_points().tolist() == FIVE
+
+
+def test_other_numbers_of_landmarks_are_refused():
+    with pytest.raises(ValueError, match="7 landmarks came"):
+        Face.around(np.ones((7, 2))).five_points()
+    with pytest.raises(ValueError, match="0 landmarks came"):
+        Face(0, 0, 1, 1).five_points()
+
+
+@pytest.fixture
+def mediapipe(monkeypatch):
+    """What MediaPipe's documentation says of its Tasks API, as far as it is used; no real model has been run here."""
+    package = types.ModuleType("mediapipe")
+    calls = []
+
+    class Landmarker:
+        @staticmethod
+        def create_from_options(options):
+            calls.append(options)
+            return Landmarker()
+
+        def detect(self, image):
+            assert image.data.dtype == np.uint8 and image.data.flags["C_CONTIGUOUS"] and image.image_format == "SRGB"
+            return types.SimpleNamespace(face_landmarks=[[types.SimpleNamespace(x=0.5, y=row / 478, z=0.0) for row in range(478)]])
+
+    def settings(**given):
+        return types.SimpleNamespace(**given)
+
+    package.Image = settings
+    package.ImageFormat = types.SimpleNamespace(SRGB="SRGB")
+    package.tasks = types.SimpleNamespace(
+        BaseOptions=settings, vision=types.SimpleNamespace(FaceLandmarker=Landmarker, FaceLandmarkerOptions=settings)
+    )
+    monkeypatch.setitem(sys.modules, "mediapipe", package)
+    return calls
+
+
+def test_mediapipe_s_positions_become_pixels_and_the_model_is_loaded_once(tmp_path, mediapipe):
+    (tmp_path / "face_landmarker.task").touch()
+    detector = MediaPipeDetector(str(tmp_path / "face_landmarker.task"))
+    for _ in range(2):
+        (face,) = detector.detect(Picture(GREY, tmp_path / "a.png"))
+    assert face.landmarks.shape == (478, 2) and face.landmarks[239].tolist() == [50, 40]
+    (options,) = mediapipe
+    assert options.base_options.model_asset_path.endswith("face_landmarker.task") and options.num_faces == 10
+
+
+def test_without_its_model_or_its_package_mediapipe_says_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"fetch face_landmarker\.task"):
+        MediaPipeDetector(str(tmp_path / "gone.task"))
+    (tmp_path / "a.task").touch()
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    with pytest.raises(ValueError, match=r"trilift\[faces\]"):
+        MediaPipeDetector(str(tmp_path / "a.task")).detect(Picture(GREY, tmp_path / "a.png"))
