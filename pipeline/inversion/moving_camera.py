@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -29,7 +28,7 @@ class CameraSearch:
         yaws_deg, pitches_deg: where a camera of which nothing is known is looked for first: every pair is tried once.
     """
 
-    mode: Literal["auto", "given", "optimised"] = "auto"
+    mode: str = "auto"
     rotation_rate: float | int = 7e-3
     translation_rate: float | int = 2e-4
     preheat: int = 50

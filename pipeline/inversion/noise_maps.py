@@ -17,10 +17,10 @@ class NoiseMaps:
     """Noise images of a generator that may be changed; the planes depend on them.
 
     Args:
-        maps: leaves that require gradients.
+        maps: square, of any sizes; leaves that require gradients.
     """
 
-    def __init__(self, maps: Sequence[Float[Tensor, "side side"]]) -> None:
+    def __init__(self, maps: Sequence[Tensor]) -> None:
         self.maps = maps
 
     @classmethod

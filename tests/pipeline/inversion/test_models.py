@@ -1,0 +1,69 @@
+"""What a method may use is loaded when it is asked for, and the perceptual term says what it is."""
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.inference.camera_paths import orbit_of
+from pipeline.inversion import models as models_module
+from pipeline.inversion.models import Models
+from pipeline.inversion.perceptual import DiscriminatorTerm, LPIPSTerm, lpips_term
+from pipeline.inversion.w import W
+from pipeline.losses.perceptual import PerceptualLoss
+from teachers.stylegan.discriminator import Discriminator
+
+
+def small_discriminator(channels: int = 3) -> Discriminator:
+    torch.manual_seed(0)
+    return Discriminator(resolution=16, image_channels=channels, label_dim=25, channel_base=64, channel_max=8, num_mapping_layers=1)
+
+
+class Published(PerceptualLoss):
+    """LPIPS without its weights."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
+
+def test_nothing_is_loaded_before_it_is_needed_and_then_once(toy):
+    calls = []
+    models = Models(teacher=lambda: calls.append(1) or toy)
+    assert calls == []
+    assert models.teacher is toy and models.teacher is toy and calls == [1]
+    with pytest.raises(ValueError, match="give checkpoint="):
+        _ = models.student
+    with pytest.raises(ValueError, match="give teacher="):
+        _ = Models().teacher
+
+
+def test_the_term_is_lpips_then_the_discriminator_then_nothing(toy, tmp_path, monkeypatch):
+    def missing():
+        raise FileNotFoundError("no discriminator")
+
+    assert lpips_term(tmp_path) is None
+    assert "none" in Models(weights_folder=tmp_path).perceptual(toy.passport).name
+    assert "none" in Models(weights_folder=tmp_path, discriminator=missing).perceptual(toy.passport).name
+    models = Models(weights_folder=tmp_path, discriminator=small_discriminator, teacher=lambda: toy)
+    assert "discriminator" in models.perceptual(toy.passport).name
+    assert "discriminator" in W(models=models).notes[0]
+    monkeypatch.setattr(models_module, "lpips_term", lambda folder: LPIPSTerm(Published(), "vgg16"))
+    term = Models(weights_folder=tmp_path, discriminator=small_discriminator).perceptual(toy.passport)
+    assert term.name == "LPIPS (vgg16)" and term.is_lpips
+
+
+def test_the_discriminator_sees_equal_pictures_as_equal_and_learns_nothing(toy):
+    term = DiscriminatorTerm(small_discriminator(), toy.passport)
+    camera = orbit_of(toy.passport, [0.0], [0.0])
+    latent = toy.mean_latent().clone().requires_grad_()
+    rendering = toy.render(toy.synthesize(latent), camera)
+    assert term(rendering, rendering.image.detach()) == 0
+    other = toy.render(toy.synthesize(toy.map_latents(torch.ones(1, toy.z_dim))), camera).image
+    distance = term(rendering, other)
+    distance.backward()
+    assert 0 < distance < 4 and latent.grad is not None and latent.grad.abs().sum() > 0
+    assert list(term.parameters()) == []  # frozen, and nobody's to train
+
+
+def test_a_discriminator_of_another_teacher_is_refused(toy):
+    with pytest.raises(ValueError, match="don't belong together"):
+        Models(discriminator=lambda: small_discriminator(7), weights_folder="nowhere").perceptual(toy.passport)
