@@ -42,6 +42,7 @@ FREE_KEYS = (
     "paths",
     "schedule.total_images",
     "schedule.decay_images",
+    "schedule.growth",
     "data.path",
     "data.workers",
     "start_from",
