@@ -1,7 +1,12 @@
 """The verb: everybody is asked, killed and shared evaluations give the same numbers, an altered pixel is found."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -178,6 +183,20 @@ def test_two_processes_give_the_numbers_of_one(first, settings, tmp_path):
     shared = run(settings, tmp_path, "processes=2")
     assert len(list((tmp_path / "lines").glob("*/*.jsonl"))) == 2
     assert numbers(shared) == numbers(told) and lines(tmp_path) == lines(output)
+
+
+@pytest.mark.slow
+def test_a_process_that_was_killed_goes_on(first, settings, tmp_path, repository):
+    told, output = first
+    command = [sys.executable, "-m", "pipeline.evaluate", *settings, f"output={tmp_path / 'killed'}"]
+    process = subprocess.Popen(command, cwd=repository, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        while process.poll() is None and not sum(len(read_lines(path)) for path in (tmp_path / "killed").glob("lines/*/*.jsonl")):
+            time.sleep(0.01)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL and not (tmp_path / "killed" / "results.json").exists()
+    assert numbers(run(settings, tmp_path / "killed")) == numbers(told) and lines(tmp_path / "killed") == lines(output)
 
 
 def evaluate_engine():

@@ -1,0 +1,35 @@
+"""A pose estimator made of a landmark detector: five points in a picture → the camera that sees the mean face so."""
+
+from pathlib import Path
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from pipeline.pictures import to_uint8
+from pipeline.portraits.face import LandmarkDetector, Picture
+from pipeline.portraits.pose import fit_pose
+from teachers.rendering.camera import Camera
+
+
+class LandmarkPose:
+    """Finds the camera of a crop (`pose_estimator` of `trilift evaluate`).
+
+    Args:
+        detector: finds faces with landmarks, such as `pipeline.portraits.mediapipe_tasks.MediaPipeDetector`.
+    """
+
+    def __init__(self, *, detector: LandmarkDetector) -> None:
+        self.detector = detector
+
+    def __call__(self, image: Float[Tensor, "3 side side"]) -> Camera | None:
+        """Of the largest face in a picture in [-1, 1]; None where there is none, or none that a camera could see so."""
+        pixels = Image.fromarray(to_uint8(image))
+        faces = [face for face in self.detector.detect(Picture(pixels, Path("prediction.png"))) if face.landmarks is not None]
+        if not faces:
+            return None
+        largest = max(faces, key=lambda face: face.width * face.height)
+        try:
+            return fit_pose(largest.five_points() / pixels.width).camera
+        except ValueError:
+            return None
