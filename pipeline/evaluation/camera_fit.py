@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
+from teachers.rendering.renderer import TriplaneRenderer
 
 from .least_squares import minimise
 
@@ -33,7 +34,7 @@ class CameraFit:
     """What was found.
 
     Attributes:
-        camera: one, in the frame of the planes.
+        camera: one, in the frame of the planes, on the CPU.
         error: root mean square difference of the small pictures, on the scale [-1, 1].
     """
 
@@ -55,14 +56,15 @@ def fit_camera(
     Args:
         portrait: who was lifted from the picture.
         image: the picture, in [-1, 1].
-        start: where to begin; None: from the best of some directions around the front.
+        start: where to begin; None: where the portrait itself says (an inversion's), or from the best of some directions around the front.
         intrinsics: of the picture's camera; None: those of the start, or the teacher's.
         rounds: of the search; each draws some fifteen pictures.
     """
-    wanted = _pyramid(image[None])
+    wanted, renderer = _pyramid(image[None]), _small(portrait.lifter.renderer)
 
     def difference(camera: Camera) -> Tensor:
-        return _pyramid(portrait.render(camera).image.clamp(-1, 1).to(image)) - wanted
+        seen = renderer(portrait.triplane, camera.to(portrait.triplane.planes)).image
+        return _pyramid(seen.float().clamp(-1, 1).to(image)) - wanted
 
     def search(start: Camera, step: float, rounds: int) -> Camera:
         moves = minimise(lambda moves: difference(moved(start, moves)), torch.zeros(6, dtype=torch.float64), step=step, rounds=rounds)
@@ -71,11 +73,12 @@ def fit_camera(
     def error(camera: Camera) -> float:
         return difference(camera).norm().item()
 
+    start = start or getattr(portrait, "camera", None)
     if start is None:
         seen = [_with(intrinsics, _orbit(portrait, yaw, pitch)) for yaw in YAWS_DEG for pitch in PITCHES_DEG]
         followed = [search(camera, COARSE, (rounds + 1) // 2) for camera in sorted(seen, key=error)[:STARTS]]
         start = min(followed, key=error)
-    camera = search(_with(intrinsics, start), FINE, rounds)
+    camera = search(_with(intrinsics, start.to(torch.device("cpu"))), FINE, rounds)
     return CameraFit(camera, error(camera))
 
 
@@ -91,6 +94,12 @@ def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
     cam_to_world[:, :3, 3] = position
     cam_to_world[:, :3] = turn @ cam_to_world[:, :3]
     return Camera(cam_to_world, camera.intrinsics)
+
+
+def _small(renderer: TriplaneRenderer) -> TriplaneRenderer:
+    """The same without super-resolution and with few rays: many pictures are drawn."""
+    side = min(renderer.resolution, 2 * SIDE)
+    return TriplaneRenderer(decoder=renderer.decoder, sampling=renderer.sampling, resolution=side, background=renderer.background)
 
 
 def _rotation(vector: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:

@@ -175,16 +175,15 @@ class MultiviewSuite(Suite):
         assert item.image is not None
         given = item.targets[:1]
         fit = fit_camera(portrait, item.image, intrinsics=given.intrinsics, rounds=self.rounds)
-        found = fit.camera.to(torch.device("cpu"))
         distance = (given.cam_to_world[0, :3, 3].double() - convergence(item.targets)).norm()
-        scale, truth = float(found.cam_to_world[0, :3, 3].norm() / distance), item.truth
+        scale, truth = float(fit.camera.cam_to_world[0, :3, 3].norm() / distance), item.truth
         if truth is not None and truth.depth is not None and truth.opacity is not None:
             rendering = portrait.render(fit.camera)
             depth, opacity = (
                 nearest_to_side(value.float().cpu(), truth.depth.shape[-1])[0] for value in (rendering.depth, rendering.opacity)
             )
             scale = scale_of_depths(depth, truth.depth[0], (opacity > 0.9) & (truth.opacity[0] > 0.9), fallback=scale)
-        return frame_of_given(given, found, scale), fit.error
+        return frame_of_given(given, fit.camera, scale), fit.error
 
     def _alignment_table(self) -> dict[str, Any]:
         """What is known of the captures' frames, whoever is asked."""

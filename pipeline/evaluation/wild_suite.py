@@ -124,7 +124,7 @@ class WildSuite(Suite):
             self._last.update(fit=math.nan, camera=item.targets)
         else:
             fit = fit_camera(portrait, item.image, rounds=self.rounds)
-            self._last.update(fit=fit.error, camera=fit.camera.to(torch.device("cpu")))
+            self._last.update(fit=fit.error, camera=fit.camera)
         camera: Camera = self._last["camera"]
         return camera
 

@@ -34,6 +34,14 @@ def test_a_camera_that_is_right_already_stays(portrait):
     assert torch.allclose(fit.camera.cam_to_world, true.cam_to_world, atol=1e-5) and fit.error == pytest.approx(0, abs=1e-6)
 
 
+def test_the_search_begins_where_an_inversion_says(portrait):
+    true = Camera.orbit(torch.tensor([-0.6]), torch.tensor([0.2]))
+    inverted = LiftedPortrait(portrait.lifter, portrait.triplane)
+    inverted.camera = true
+    fit = fit_camera(inverted, portrait.render(true).image[0], rounds=1)
+    assert torch.allclose(fit.camera.cam_to_world, true.cam_to_world, atol=1e-5)
+
+
 def test_moves_turn_about_the_origin():
     camera = Camera.orbit(torch.tensor([0.0]), torch.tensor([0.0]))
     turned = moved(camera, torch.tensor([0.0, 0.4, 0, 0, 0, 0], dtype=torch.float64))

@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 import torch
 
@@ -16,10 +18,14 @@ from teachers.toy import ToyTeacher
 TEACHER = ToyTeacher(resolution=16, depth_samples=8, importance_samples=0)
 
 
-def suite(**changes) -> TeacherSuite:
+@functools.cache
+def sampler() -> TeacherSampler:
     config = compose("evaluate")
-    sampler = TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
-    context = SuiteContext(passport=TEACHER.passport, sampler=sampler, image_size=16)
+    return TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
+
+
+def suite(**changes) -> TeacherSuite:
+    context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=16)
     few = {"attribution": Attribution(items=2, methods=["known"], rounds=0), "invariance": Invariance(items=0)}
     return TeacherSuite(**{"context": context, "people": 2, "views": 3, **few, **changes})
 

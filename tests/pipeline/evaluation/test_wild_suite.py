@@ -1,3 +1,4 @@
+import functools
 import json
 import math
 import zipfile
@@ -45,10 +46,14 @@ def folder(portrait, tmp_path_factory) -> Path:
     return folder
 
 
-def suite(path, **changes) -> WildSuite:
+@functools.cache
+def sampler() -> TeacherSampler:
     config = compose("evaluate")
-    sampler = TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
-    context = SuiteContext(passport=TEACHER.passport, sampler=sampler, image_size=32)
+    return TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
+
+
+def suite(path, **changes) -> WildSuite:
+    context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=32)
     door = PortraitSettings(framing=WholePicture())
     return WildSuite(**{"context": context, "path": str(path), "portraits": door, "invariance": Invariance(items=0), **changes})
 
