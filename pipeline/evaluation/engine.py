@@ -52,7 +52,7 @@ class Task:
     @property
     def methods(self) -> list[str]:
         """Their names, in order."""
-        return [method.name for method in (*self.answers, *self.foreign)]
+        return [*(answer.name for answer in self.answers), *(method.name for method in self.foreign)]
 
     @property
     def item_names(self) -> list[str]:

@@ -19,9 +19,6 @@ SOURCE = "https://github.com/mseitz/pytorch-fid/releases (fid_weights)"
 FEATURES = 2048
 SIDE = 299
 
-Layer = tuple[str, int, int, int | tuple[int, int], int]
-"""Name, channels in and out, kernel, stride."""
-
 
 class Unit(nn.Module):
     """Convolution without bias, batch normalisation, ReLU; keeps the size unless it strides or isn't padded."""
@@ -38,6 +35,10 @@ class Unit(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
+Chain = Sequence[Unit | tuple[Unit, Unit]]
+"""Units one after another; a pair of them forks."""
+
+
 class Block(nn.Module):
     """Branches side by side, their answers one after another.
 
@@ -48,7 +49,7 @@ class Block(nn.Module):
         pooled: channels of branch_pool.
     """
 
-    def __init__(self, before: int, branches: dict[str, Sequence[Unit | tuple[Unit, Unit]]], pool: str, pooled: int = 0) -> None:
+    def __init__(self, before: int, branches: dict[str, Chain], pool: str, pooled: int = 0) -> None:
         super().__init__()
         self.chains: list[list[tuple[str, ...]]] = []
         for name, units in branches.items():
@@ -106,8 +107,8 @@ def _d(before: int) -> Block:
 
 
 def _e(before: int, pool: str) -> Block:
-    three = [Unit(before, 384, 1), (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1)))]
-    double = [Unit(before, 448, 1), Unit(448, 384, 3), (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1)))]
+    three: Chain = [Unit(before, 384, 1), (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1)))]
+    double: Chain = [Unit(before, 448, 1), Unit(448, 384, 3), (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1)))]
     return Block(before, {"branch1x1": [Unit(before, 320, 1)], "branch3x3": three, "branch3x3dbl": double}, pool, 192)
 
 
