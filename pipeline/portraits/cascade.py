@@ -71,8 +71,8 @@ def overlap(one: Face, other: Face) -> float:
 
 
 def _mean(one: Face, other: Face) -> Face:
-    pairs = ((one.left, other.left), (one.top, other.top), (one.width, other.width), (one.height, other.height))
-    return Face(*(sum(pair) / 2 for pair in pairs))
+    left, top = (one.left + other.left) / 2, (one.top + other.top) / 2
+    return Face(left, top, (one.width + other.width) / 2, (one.height + other.height) / 2)
 
 
 def _cascade() -> Any:

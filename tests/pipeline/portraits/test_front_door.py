@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pipeline.evaluation
 from pipeline.portraits import mean_face
 from pipeline.portraits.cached_landmarks import CachedLandmarks
+from pipeline.portraits.cascade import CascadeDetector
 from pipeline.portraits.face import Face, Picture
 from pipeline.portraits.film import read_pictures
 from pipeline.portraits.framing import CentreSquare, FaceCrops, WholePicture
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
 
+ASTRONAUT = Path(pipeline.evaluation.__file__).parent / "examples" / "astronaut.jpg"
 FIVE = np.array([[40.0, 30], [60, 30], [50, 42], [42, 52], [58, 52]])
 
 
@@ -144,3 +147,16 @@ def test_the_mean_face_s_own_picture_is_framed_as_eg3d_would(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"landmarks": points.tolist()}))
     (portrait,) = read(tmp_path / "a.png", FaceCrops(CachedLandmarks()))
     assert (portrait.crop.left, portrait.crop.top, portrait.crop.size) == pytest.approx((0, 0, 700), abs=1e-6)
+
+
+def test_of_a_real_photograph_box_and_landmarks_give_nearly_the_same_crop_and_the_landmarks_a_frontal_camera():
+    pytest.importorskip("skimage")
+    (boxed,) = read(ASTRONAUT, FaceCrops(CascadeDetector()))
+    (marked,) = read(ASTRONAUT, FaceCrops(CachedLandmarks()))
+    assert boxed.camera is None and "pose unknown" in boxed.note and marked.note == ""
+    middles = [np.array([crop.left, crop.top]) + crop.size / 2 for crop in (boxed.crop, marked.crop)]
+    assert np.abs(middles[0] - middles[1]).max() < 0.05 * marked.crop.size
+    assert boxed.crop.size == pytest.approx(marked.crop.size, rel=0.12)
+    x, y, z = marked.camera.cam_to_world[0, :3, 3].tolist()
+    assert abs(np.degrees(np.arctan2(x, z))) < 10 and abs(np.degrees(np.arcsin(y / 2.7))) < 15
+    assert marked.crop.roll_deg == pytest.approx(2.5, abs=2.5)
