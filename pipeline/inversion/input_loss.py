@@ -47,6 +47,10 @@ class InputLoss:
         loss = self.weights.pixel * self.pixels(rendering)
         return loss + self.weights.perceptual * self.seen(rendering) if self.weights.perceptual else loss
 
+    def against(self, target: Float[Tensor, "1 3 side side"]) -> "InputLoss":
+        """The same measure, of another picture."""
+        return InputLoss(target, self.term, self.weights)
+
     def pixels(self, rendering: Rendering) -> Float[Tensor, ""]:
         """The mean squared difference alone."""
         return (rendering.image - self.target).square().mean()

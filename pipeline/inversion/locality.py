@@ -10,8 +10,7 @@ from pipeline.sampling.random_streams import normals
 from teachers.rendering.camera import Camera
 from teachers.teacher import Teacher
 
-from .input_loss import InputLoss, LossWeights
-from .perceptual import PerceptualTerm
+from .input_loss import InputLoss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +43,7 @@ class Locality:
         ws: Float[Tensor, "1 layer w_dim"],
         camera: Camera,
         *,
-        term: PerceptualTerm,
-        weights: LossWeights,
+        loss: InputLoss,
         seed: int,
         step: int,
     ) -> Float[Tensor, ""]:
@@ -55,7 +53,7 @@ class Locality:
             before, tuned: the teacher as it was, and as it is being tuned.
             ws: whose neighbour.
             camera: that of the photograph.
-            term, weights: see `InputLoss`.
+            loss: that of the photograph.
             seed, step: decide which neighbour.
         """
         with torch.no_grad():
@@ -65,4 +63,4 @@ class Locality:
             neighbour = ws + away * (self.radius / distance).clamp(max=1)
             expected = before.render(before.synthesize(neighbour), camera, ws=neighbour).image
         rendering = tuned.render(tuned.synthesize(neighbour), camera, ws=neighbour)
-        return self.weight * InputLoss(expected, term, weights)(rendering)
+        return self.weight * loss.against(expected)(rendering)

@@ -27,15 +27,15 @@ class NoiseMaps:
     @torch.enable_grad()
     def of(cls, teacher: Teacher) -> "NoiseMaps":
         """Those of a copy of a teacher, from now on leaves; none where its planes don't depend on noise."""
-        modules = _noisy(teacher)
-        for module in modules:
-            module.noise_const = module.noise_const.detach().clone().requires_grad_()  # type: ignore[operator, union-attr]
-        maps = [module.noise_const for module in modules]
+        maps = []
+        for module in _noisy(teacher):
+            maps.append(dict(module.named_buffers(recurse=False))["noise_const"].detach().clone().requires_grad_())
+            setattr(module, "noise_const", maps[-1])  # noqa: B010 (nn.Module's attributes have no types)
         planes = teacher.synthesize(teacher.mean_latent()).planes
         if not planes.requires_grad:
             return cls([])
         reached = torch.autograd.grad(planes.sum(), maps, allow_unused=True)
-        return cls([one for one, gradient in zip(maps, reached, strict=True) if isinstance(one, Tensor) and gradient is not None])
+        return cls([one for one, gradient in zip(maps, reached, strict=True) if gradient is not None])
 
     def regularizer(self) -> Float[Tensor, ""]:
         """How much neighbouring pixels agree, at each size of each map: 0 for white noise."""

@@ -97,8 +97,8 @@ class PTI(W):
                 seen = float(loss.seen(rendering).detach())
             if not self.locality.counts(step):
                 return distance, distance
-            drawn = {"term": self.term, "weights": self.weights, "seed": self.seed, "step": step}
-            return distance + self.locality(found.teacher, tuned, found.ws, found.camera.now(), **drawn), distance
+            near = self.locality(found.teacher, tuned, found.ws, found.camera.now(), loss=loss, seed=self.seed, step=step)
+            return distance + near, distance
 
         course = descend(
             [Moved(parameters, self.tuning.learning_rate), *found.camera.moved()],
