@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 from pipeline import prepare
-from pipeline.build import compose
+from pipeline.build import compose, instantiate
 from pipeline.data.photographs import Photographs, validate_photographs
 from pipeline.data.training_pictures import labelled_pictures
 from pipeline.portraits import front_door
+from pipeline.portraits.front_door import read_portraits
 
 FIVE = [[80, 70], [120, 70], [100, 95], [84, 114], [116, 114]]
 
@@ -129,3 +130,15 @@ def test_other_settings_and_other_folders_are_not_overwritten(folder, tmp_path):
 def test_a_pose_that_nobody_knows_isn_t_called_frontal(folder, tmp_path, capsys):
     assert run(folder / "anna.png", tmp_path / "out", "portraits=centre") == 1
     assert "pose unknown" in capsys.readouterr().err and not (tmp_path / "out" / "dataset.json").exists()
+
+
+def test_what_was_prepared_comes_in_again_with_its_cameras(folder, tmp_path):
+    run(folder, tmp_path / "out")
+    settings = instantiate(compose("lift", "portraits=prepared").portraits)
+    for part, is_known in (("crops", True), ("unposed", False)):
+        portraits = list(read_portraits(tmp_path / "out" / part, settings, resolution=32))
+        assert portraits and all((portrait.camera is not None) == is_known for portrait in portraits)
+    (anna, _) = read_portraits(tmp_path / "out" / "crops", settings, resolution=32)
+    torch.testing.assert_close(anna.camera.label()[0], torch.tensor(labels(tmp_path / "out")["crops/anna.png"]))
+    (tmp_path / "out" / "dataset.json").unlink()
+    assert all("no dataset.json" in portrait.note for portrait in read_portraits(tmp_path / "out" / "crops", settings, resolution=32))
