@@ -19,7 +19,7 @@ from teachers.rendering.triplane import Triplane
 
 from .answers import Answer
 from .resizing import resized
-from .table import table
+from .table import Cell, table
 
 Picture = Float[Tensor, "3 height width"]
 Relight = Callable[[int], Picture | None]
@@ -91,7 +91,7 @@ def invariance_table(
         pictures: square, of any size; they are disturbed before they are brought to a method's.
         relight: by the number of a picture the same person from the same camera in other light.
     """
-    rows = []
+    rows: list[list[Cell]] = []
     for answer in answers:
         if answer.name not in settings.methods:
             continue
