@@ -11,11 +11,14 @@ from .paired import comparisons
 from .report_page import write_pages
 from .report_pictures import BUDGET
 from .results import headline
-from .results_folder import Results, read_results
+from .results_folder import RESULTS, Results, read_results
 from .text_file import write_text
 
 NOT_COMPARED = ("trivial", "ceiling")
 """Kinds of methods that are left out, unless an evaluation has no others."""
+
+SETTINGS_OF_THOSE = ("ceiling_people", "ceiling_seed", "mean_of", "calibration_samples")
+"""Settings that decide nothing but what such methods answer."""
 
 
 def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUDGET) -> Path:
@@ -30,8 +33,10 @@ def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUD
         the page.
 
     Raises:
-        ValueError: fewer than two, or they weren't asked the same.
+        ValueError: fewer than two, they weren't asked the same, or an evaluation's report would be overwritten.
     """
+    if (output / RESULTS).exists():
+        raise ValueError(f"{output} holds an evaluation, whose report the comparison would replace: give another output=")
     merged = merge(folders, output)
     write_text(output / "comparison.json", json.dumps(merged.told, indent=1, ensure_ascii=False) + "\n")
     return write_pages(merged, output, budget=budget)
@@ -104,7 +109,7 @@ def require_same_question(parts: dict[str, Results]) -> None:
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     told = {key: (one.get(key), other.get(key)) for key in ("suite", "manifest_sha256")}
     mine, theirs = (part.get("settings") or {} for part in (one, other))
-    told |= {f"settings.{key}": (mine.get(key), theirs.get(key)) for key in {**mine, **theirs}}
+    told |= {f"settings.{key}": (mine.get(key), theirs.get(key)) for key in {**mine, **theirs} if key not in SETTINGS_OF_THOSE}
     return {key: pair for key, pair in told.items() if pair[0] != pair[1]}
 
 

@@ -26,7 +26,7 @@ def case_data(results: Results, *, budget: int = BUDGET) -> tuple[str, str]:
         "headline": results.headline,
         "against": results.told.get("against"),
         "methods": [{"name": name, "title": method["title"]} for name, method in results.methods.items()],
-        "metrics": [_metric(name, metric) for name, metric in results.metrics.items()],
+        "metrics": [_metric(name, results.metrics[name]) for name in _of_pictures(results)],
         "cases": [_numbered(case, numbers) for case in cases],
         "pictures": list(uris.values()),
     }
@@ -36,6 +36,7 @@ def case_data(results: Results, *, budget: int = BUDGET) -> tuple[str, str]:
 def _cases(results: Results) -> list[dict[str, Any]]:
     """One for each item and view, with what every method made of it."""
     cases: dict[tuple[str, int], dict[str, Any]] = {}
+    measured = _of_pictures(results)
     for row in results.rows:
         key = (row["item"], row["view"])
         if key not in cases:
@@ -47,10 +48,15 @@ def _cases(results: Results) -> list[dict[str, Any]]:
                 "true_depth": picture(row, "true_depth"),
                 "answers": {},
             }
-        scores = {metric: row.get(metric) for metric in results.metrics}
+        scores = {metric: row.get(metric) for metric in measured}
         files = {kind: picture(row, kind) for kind in ("prediction", "error", "depth")}
         cases[key]["answers"][row["method"]] = {"scores": scores, "seconds": row.get("seconds"), **files}
     return list(cases.values())
+
+
+def _of_pictures(results: Results) -> list[str]:
+    """Metrics of single pictures; others, such as FID, are of all together."""
+    return [name for name in results.metrics if any(row.get(name) is not None for row in results.rows)]
 
 
 def _by_importance(results: Results, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,9 @@ from .scatter import Point, pair_chart, speed_chart
 COLOURS = (0, 1, 4, 3, 5, 6, 7, 8, 2)
 """Classes of the style sheet in the order in which methods get them; the grey one last."""
 
+NOT_TIMED = ("trivial", "ceiling")
+"""Kinds of methods whose seconds say nothing."""
+
 DODGE = 0.05
 """Intervals of different methods stand beside each other, in widths of a yaw gap."""
 
@@ -52,13 +55,13 @@ def _line(results: Results, name: str, metric: str, titles: list[str], place: in
 
 
 def quality_over_seconds(results: Results, metric: str) -> str:
-    """Where each method that takes time stands; empty where nobody's time is known."""
+    """Where each method that takes time stands; empty where fewer than two do."""
     points = []
     for name, method in results.methods.items():
         mean = mean_of((results.told["scores"].get(name) or {}).get("all"), metric)
-        if mean is not None and method.get("seconds"):
+        if mean is not None and method.get("seconds") and method.get("kind") not in NOT_TIMED:
             points.append(Point(method["title"], float(method["seconds"]), float(mean["mean"]), styles(results)[name], _ends(mean)))
-    return speed_chart(points, y_label=label(results.metrics[metric]))
+    return speed_chart(points, y_label=label(results.metrics[metric])) if len(points) > 1 else ""
 
 
 def pair_charts(results: Results) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def means_csv(results: Results) -> str:
 
 def _flat(row: dict[str, Any], folder: Path) -> dict[str, Any]:
     files = {f"{kind}_file": _relative(path, folder) for kind, path in row["files"].items()}
-    return {name: value for name, value in row.items() if name != "files"} | files
+    parts = {f"{part}/{metric}": value for part, scores in (row.get("parts") or {}).items() for metric, value in scores.items()}
+    kept = {name: value for name, value in row.items() if name not in ("files", "parts")}
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in kept.items()} | parts | files
 
 
 def _relative(path: Path | None, folder: Path) -> str | None:

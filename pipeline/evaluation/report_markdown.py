@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .report_numbers import NOTHING, cell_text, counted, digits_of, duration, interval, label, number
+from .report_numbers import NOTHING, cell_text, counted, digits_of, duration, interval, label, metric_title, number
 from .report_origin import origin_facts, origins
 from .report_tables import speed_ups
-from .results_folder import Results, gap_titles, mean_of
+from .results_folder import Results, comparisons_of, gap_titles, mean_of
 
 
 def markdown(results: Results) -> str:
@@ -56,10 +56,13 @@ def _gaps(results: Results) -> str:
 
 
 def _comparisons(results: Results) -> str:
+    """Of the main method, or of the pairs that a comparison is about; the others are in results.json."""
+    about = {name for pair in results.told.get("pairs") or [[results.main_method]] for name in pair}
     rows = []
-    for entry in results.told.get("comparisons") or []:
-        metric = results.metrics.get(entry["metric"])
-        if metric is not None and entry.get("difference") is not None:
+    first, others = comparisons_of(results)
+    for entry in [*first, *others]:
+        metric = results.metrics[entry["metric"]]
+        if entry["first"] in about or entry["second"] in about:
             names = " − ".join(results.methods[entry[side]]["title"] for side in ("first", "second"))
             ends = interval(entry, digits_of(metric), signed=True)
             difference = f"{number(entry['difference'], digits_of(metric), signed=True)}{f' [{ends}]' if ends else ''}"
@@ -92,9 +95,7 @@ def _extras(results: Results) -> str:
 
 def _not_computed(results: Results) -> str:
     missing = results.told.get("not_computed") or []
-    lines = "\n".join(
-        f"- {(results.told['metrics'].get(entry['metric']) or {}).get('title') or entry['metric']}: {entry['why']}" for entry in missing
-    )
+    lines = "\n".join(f"- {metric_title(results.told, entry['metric'])}: {entry['why']}" for entry in missing)
     return f"## Not computed\n\n{lines or 'Nothing was left out.'}"
 
 

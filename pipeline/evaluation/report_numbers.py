@@ -1,16 +1,19 @@
 """Numbers as a reader wants them: the digits that they deserve, a real minus, milliseconds or minutes."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "–"
+ABBREVIATIONS = ("dists", "fid", "kid", "lpips", "psnr", "ssim")
 
 
 def number(value: float | int | None, digits: int, *, signed: bool = False) -> str:
     """A number with so many digits after the point."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    rounded = round(value, digits) + 0.0  # no negative zero
+    text = f"{rounded:+.{digits}f}" if signed and rounded else f"{rounded:.{digits}f}"
     return text.replace("-", "−")
 
 
@@ -18,6 +21,13 @@ def digits_of(metric: dict[str, Any]) -> int:
     """How many digits a metric deserves."""
     digits = metric.get("digits")
     return 3 if digits is None else int(digits)
+
+
+def metric_title(told: Mapping[str, Any], name: str) -> str:
+    """What a metric is called, also if it wasn't computed."""
+    known = (told["metrics"].get(name) or {}).get("title")
+    words = [word.upper() if word in ABBREVIATIONS else word for word in name.split("_")]
+    return known or ("MS-SSIM" if name == "ms_ssim" else " ".join(words))
 
 
 def interval(entry: dict[str, Any] | None, digits: int, *, signed: bool = False) -> str:
@@ -31,6 +41,8 @@ def duration(seconds: float | int | None) -> str:
     """Seconds in the unit that suits them."""
     if seconds is None:
         return NOTHING
+    if seconds < 0.00005:
+        return "< 0.1 ms"
     if seconds < 0.9995:
         return f"{1000 * seconds:.{0 if seconds >= 0.00995 else 1}f} ms"
     if seconds < 89.5:

@@ -11,11 +11,11 @@ from .report_csv import means_csv, scores_csv
 from .report_frame import framed
 from .report_gallery import gallery, look
 from .report_markdown import markdown
-from .report_numbers import counted, digits_of, duration, interval, number, times
+from .report_numbers import counted, digits_of, duration, interval, metric_title, number, times
 from .report_origin import origin
 from .report_pictures import BUDGET
 from .report_tables import by_gap_table, comparison_table, extra_table, headline_table, means_table, speed_ups
-from .results_folder import Results, mean_of, read_results
+from .results_folder import Results, comparisons_of, mean_of, read_results
 from .text_file import write_text
 
 FIRST_CHARTS = 6
@@ -77,9 +77,11 @@ def _head(results: Results) -> str:
     items, pictures, found = results.count()
     asked = ", ".join(method["title"] for method in results.methods.values())
     lead = f"{counted(items, 'item')}, {counted(pictures, 'picture')} scored for each method: {asked}."
-    facts = [*_main_facts(results), (f"{found:,} of {items:,}", "faces found; the others count as well")]
+    facts = _main_facts(results)
+    facts += [(f"{found:,} of {items:,}", "faces found; the others count as well")] if found < items else []
     cells = "".join(f'<div class="fact"><b>{escape(value)}</b><span>{escape(text)}</span></div>' for value, text in facts)
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in results.told.get("notes") or [])
+    said = [f"{method['title']}: {note}" for method in results.methods.values() for note in method.get("notes") or []]
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in [*(results.told.get("notes") or []), *said])
     return f'<h1>{escape(title_of(results))}</h1><p class="lead">{escape(lead)}</p><div class="facts">{cells}</div>{notes}'
 
 
@@ -158,12 +160,12 @@ def _seconds(results: Results) -> str:
 
 
 def _comparisons(results: Results) -> str:
-    others = [name for name in results.metrics if name != results.headline]
-    table = comparison_table(results, [results.headline or ""])
-    if not table:
+    first, others = comparisons_of(results)
+    if not first and not others:
         return ""
     more = comparison_table(results, others)
-    table += f"<details><summary>By the other metrics</summary>{more}</details>" if more else ""
+    table = comparison_table(results, first)
+    table += f"<details><summary>Other pairs and metrics</summary>{more}</details>" if more else ""
     text = "Differences of the same pictures, with 95 % intervals over people; coloured where the interval leaves no doubt about the sign."
     charts = pair_charts(results)
     folded = f'<div class="charts">{"".join(charts)}</div>' if charts else ""
@@ -191,9 +193,5 @@ def _not_computed(results: Results) -> str:
     missing = results.told.get("not_computed") or []
     if not missing:
         return "<h2>Not computed</h2><p>Nothing was left out.</p>"
-    titles = results.told["metrics"]
-    items = "".join(
-        f"<dt>{escape((titles.get(entry['metric']) or {}).get('title') or entry['metric'])}</dt><dd>{escape(entry['why'])}</dd>"
-        for entry in missing
-    )
+    items = "".join(f"<dt>{escape(metric_title(results.told, entry['metric']))}</dt><dd>{escape(entry['why'])}</dd>" for entry in missing)
     return f"<h2>Not computed</h2><dl>{items}</dl>"

@@ -129,17 +129,18 @@ function choices(select, layers, chosen) {
   select.replaceChildren(...layers.map((layer) => element("option", { value: layer, selected: layer === chosen }, layerTitle(layer))));
 }
 
-function availableColumns() {
+function availableColumns(entry) {
   const answers = data.methods.map((method) => method.name);
   const columns = [["input"], ["truth", "error:truth", "depth:truth"], ...answers.map((name) => [name, `error:${name}`, `depth:${name}`])];
-  const anywhere = (layer) => data.cases.some((entry) => has(entry, layer));
+  const anywhere = (layer) => data.cases.some((other) => has(other, layer));
   const rows = [0, 1, 2].filter((row) => columns.some((column) => column[row] && anywhere(column[row])));
-  return columns.filter((column) => anywhere(column[0])).map((column) => rows.map((row) => (column[row] && anywhere(column[row]) ? column[row] : null)));
+  const isAsked = (column) => column[0] === "input" || column[0] === "truth" || entry.answers[column[0]];
+  return columns.filter((column) => isAsked(column) && anywhere(column[0])).map((column) => rows.map((row) => (column[row] && anywhere(column[row]) ? column[row] : null)));
 }
 
 function drawCase() {
   const entry = data.cases[state.place];
-  const columns = availableColumns();
+  const columns = availableColumns(entry);
   const layers = columns.flat().filter((layer) => layer);
   for (const side of ["left", "right"]) {
     if (!layers.includes(state[side])) state[side] = layers.find((layer) => layer !== state[side === "left" ? "right" : "left"]) ?? layers[0];
@@ -169,6 +170,7 @@ function stripItem(entry, layer) {
     state.right = layer;
     drawCase();
   };
+  if (!has(entry, layer)) return element("i", { class: "thumb empty", title: `no picture: ${layerTitle(layer)}` });
   const told = { type: "button", title: layerTitle(layer), "aria-pressed": String(layer === state.right), onclick: pick };
   return element("button", told, thumbnail(entry, layer));
 }
@@ -325,7 +327,7 @@ function start() {
   const missed = find("#missed");
   if (missed) missed.addEventListener("change", () => { state.missed = missed.checked; drawTable(); });
   dragging(find("#stage"));
-  state.place = Math.max(0, data.cases.findIndex((entry) => entry.gap_deg));
+  state.place = Math.max(0, data.cases.findIndex((entry) => entry.gap_deg && entry.answers[state.method]));
   cut(50);
   drawCase();
   drawExtremes();

@@ -56,12 +56,10 @@ def by_gap_table(results: Results, metric: str) -> str:
     return html_table([label(results.metrics[metric]), *map(escape, titles)], rows)
 
 
-def comparison_table(results: Results, metrics: Sequence[str]) -> str:
-    """Paired differences on the same pictures by these metrics; empty where there are none."""
+def comparison_table(results: Results, entries: Sequence[dict[str, Any]]) -> str:
+    """Paired differences on the same pictures; empty where there are none."""
     rows = []
-    for entry in results.told.get("comparisons") or []:
-        if entry["metric"] not in metrics or entry.get("difference") is None:
-            continue
+    for entry in entries:
         metric = results.metrics[entry["metric"]]
         digits = digits_of(metric)
         rows.append(
@@ -105,7 +103,7 @@ def metric_heads(results: Results, metrics: Mapping[str, dict[str, Any]] | None 
     return [
         f'<th title="{escape(metric.get("is") or "")}">{escape(label(metric, with_unit=False))}<small>{escape(unit)}</small></th>'
         for metric in told.values()
-        for unit in [metric.get("unit") or ""]
+        for unit in [metric.get("unit") or "\u00a0"]
     ]
 
 
@@ -113,7 +111,7 @@ def mean_cell(mean: dict[str, Any] | None, digits: int, *, best: bool = False) -
     """A mean above its interval."""
     if mean is None:
         return f"<td>{NOTHING}</td>"
-    about = f"{counted(mean['people'], 'person', 'people')}, {counted(mean['pictures'], 'picture')}" if "people" in mean else ""
+    about = f"{counted(mean['people'], 'person', 'people')}, {counted(mean['pictures'], 'picture')}" if mean.get("people") else ""
     small = f"<small>{interval(mean, digits)}</small>" if interval(mean, digits) else ""
     style = " class=best" if best else ""
     return f'<td{style} data-value="{mean["mean"]}" title="{about}">{number(mean["mean"], digits)}{small}</td>'

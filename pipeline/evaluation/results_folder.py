@@ -52,10 +52,11 @@ class Results:
         return [row for row in self.rows if row["method"] == method]
 
     def count(self) -> tuple[int, int, int]:
-        """Items, pictures, and items in which a face was found."""
-        cases = {(row["item"], row["view"]) for row in self.rows}
+        """Items, pictures, and items in which a face was found: of those that the main method was asked about."""
+        rows = self.rows_of(self.main_method)
+        cases = {(row["item"], row["view"]) for row in rows}
         items = {item for item, _ in cases}
-        missed = {row["item"] for row in self.rows if row.get("face_found") is False}
+        missed = {row["item"] for row in rows if row.get("face_found") is False}
         return len(items), len(cases), len(items) - len(missed)
 
 
@@ -81,6 +82,16 @@ def mean_of(means: dict[str, Any] | None, metric: str) -> dict[str, Any] | None:
     """The entry of a metric; None where nothing was measured."""
     entry = None if means is None else means.get(metric)
     return entry if isinstance(entry, dict) and entry.get("mean") is not None else None
+
+
+def comparisons_of(results: Results) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The paired differences that a reader looks at first (the main method's by the headline's metric), and all others."""
+    first, others = [], []
+    for entry in results.told.get("comparisons") or []:
+        if entry["metric"] in results.metrics and entry.get("difference") is not None:
+            about = results.told.get("pairs") or results.main_method in (entry["first"], entry["second"])
+            (first if about and entry["metric"] == results.headline else others).append(entry)
+    return first, others
 
 
 def gap_titles(scores: Iterable[dict[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ WIDTH, HEIGHT = 520, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 42
 TEXT_HEIGHT = 14
 LETTER_WIDTH = 6.6
+DOT = 6.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _seconds(power: int) -> str:
 
 def _names(titles: Sequence[str], places: Sequence[tuple[float, float]]) -> str:
     """A name beside each point, on the side with room, moved down where it would lie on another."""
-    taken: list[tuple[float, float, float]] = []
+    taken = [(x - DOT, x + DOT, y + 4) for x, y in places]
     parts = []
     for title, (x, y) in sorted(zip(titles, places, strict=True), key=lambda named: named[1][1]):
         width = LETTER_WIDTH * len(title)

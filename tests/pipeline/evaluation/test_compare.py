@@ -77,3 +77,9 @@ def test_one_evaluation_is_not_enough(tmp_path):
 def test_names_are_as_short_as_they_can_be(tmp_path):
     assert short_names([tmp_path / "a", tmp_path / "b"]) == ["a", "b"]
     assert short_names([tmp_path / "a" / "evaluation", tmp_path / "b" / "evaluation"]) == ["a/evaluation", "b/evaluation"]
+
+
+def test_the_report_of_an_evaluation_is_not_overwritten(tmp_path):
+    folders = [write_results(tmp_path / name, items=1) for name in ("a", "b")]
+    with pytest.raises(ValueError, match="holds an evaluation"):
+        write_comparison(folders, folders[0])

@@ -87,7 +87,7 @@ def test_markdown_has_the_same_means(folder):
     text = (folder / "report.md").read_text()
     mean = json.loads((folder / "results.json").read_text())["scores"]["pti"]["all"]["psnr"]
     assert f"| PTI | {mean['mean']:.2f} [{mean['low']:.2f} … {mean['high']:.2f}] |" in text
-    assert "## Not computed\n\n- lpips: the file vgg16.pth" in text
+    assert "## Not computed\n\n- LPIPS: the file vgg16.pth" in text
     assert "## By yaw gap" in text and "## Paired comparisons" in text and "## Invariance" in text
 
 

@@ -10,6 +10,7 @@ from tests.pipeline.evaluation.toy_results import write_results
 def test_tables_pictures_and_the_page_go_to_wandb_without_a_network(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staged"))
     folder = write_results(tmp_path / "evaluation", items=2, views=2)
     write_report(folder)
     run = wandb.init(mode="offline", dir=str(tmp_path), project="trilift", name="test")
@@ -22,4 +23,6 @@ def test_tables_pictures_and_the_page_go_to_wandb_without_a_network(tmp_path, mo
     pictures = next(json.loads(path.read_text()) for path in kept if path.name.endswith(".table.json") and "pictures" in path.name)
     assert len(pictures["data"]) == 2 * 2 * 3
     assert {"method", "psnr", "input", "truth", "prediction"} <= set(pictures["columns"])
-    assert any(path.suffix == ".html" for path in kept) and any(path.suffix == ".png" for path in kept)
+    prediction = pictures["data"][0][pictures["columns"].index("prediction")]
+    assert prediction["_type"] == "image-file" and (prediction["width"], prediction["height"]) == (24, 24)
+    assert any(path.suffix == ".html" for path in kept)
