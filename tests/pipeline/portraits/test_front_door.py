@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,24 @@ def test_of_a_real_photograph_box_and_landmarks_give_nearly_the_same_crop_and_th
     x, y, z = marked.camera.cam_to_world[0, :3, 3].tolist()
     assert abs(np.degrees(np.arctan2(x, z))) < 10 and abs(np.degrees(np.arcsin(y / 2.7))) < 15
     assert marked.crop.roll_deg == pytest.approx(2.5, abs=2.5)
+
+
+def test_a_phone_s_film_is_turned_upright(tmp_path):
+    """A matrix in the file's track header takes the stored top left corner to the top right one, as phones held upright write it."""
+    av = pytest.importorskip("av")
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32] = 255
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        container.mux(stream.encode())
+    content = bytearray((tmp_path / "clip.mp4").read_bytes())
+    matrix = content.index(b"tkhd") + 4 + 40
+    one = 0x10000
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 48 * one, 0, 0x40000000)
+    (tmp_path / "clip.mp4").write_bytes(content)
+    ((_, image),) = read_pictures(tmp_path / "clip.mp4")
+    assert image.size == (48, 64)
+    bright = [image.getpixel(place)[0] > 128 for place in ((6, 6), (41, 6), (6, 57), (41, 57))]
+    assert bright == [False, True, False, False]
