@@ -38,7 +38,7 @@ class Refinement:
 
     steps: int = 50
     planes_rate: float | int = 0.02
-    encoder_rate: float | int = 1e-4
+    encoder_rate: float | int = 0.0
     anchor: float | int = 0.01
     warm_up: float | int = 0.05
     cool_down: float | int = 0.25
