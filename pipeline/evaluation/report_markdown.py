@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .report_numbers import NOTHING, cell_text, counted, digits_of, duration, interval, label, metric_title, number
+from .report_numbers import NOTHING, counted, digits_of, duration, heading, interval, label, metric_title, number, table_texts
 from .report_origin import origin_facts, origins
 from .report_tables import speed_ups
 from .results_folder import Results, comparisons_of, gap_titles, mean_of
@@ -88,8 +88,12 @@ def _extras(results: Results) -> str:
     parts = []
     for name, extra in (results.told.get("extras") or {}).items():
         table = extra.get("table") or {"columns": [], "rows": []}
-        text = markdown_table([str(head) for head in table["columns"]], [[cell_text(cell) for cell in row] for row in table["rows"]])
-        parts += [f"## {extra.get('title') or name}", text if table["rows"] else "", *(str(note) for note in extra.get("notes") or [])]
+        text = markdown_table([str(head) for head in table["columns"]], table_texts(table["rows"]))
+        parts += [
+            f"## {heading(extra.get('title') or name)}",
+            text if table["rows"] else "",
+            *(str(note) for note in extra.get("notes") or []),
+        ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -1,7 +1,7 @@
 """Numbers as a reader wants them: the digits that they deserve, a real minus, milliseconds or minutes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOTHING = "–"
@@ -60,15 +60,28 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
     return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
 
 
-def cell_text(value: Any) -> str:
-    """Anything that a table of results may hold."""
+def heading(text: str) -> str:
+    """With a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def table_texts(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    """The cells of any table: the fractions of a column get as many digits as the largest of them needs for four."""
+    columns = [[_cell_text(cell, _digits(column)) for cell in column] for column in zip(*rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _digits(column: Sequence[Any]) -> int:
+    largest = max((abs(cell) for cell in column if isinstance(cell, float) and math.isfinite(cell)), default=0.0)
+    return 3 if largest == 0 else min(6, max(0, 3 - math.floor(math.log10(largest))))
+
+
+def _cell_text(value: Any, digits: int) -> str:
     if value is None:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
-    return str(value)
+    return number(value, digits) if isinstance(value, float) else str(value)
 
 
 def label(metric: dict[str, Any], *, with_unit: bool = True) -> str:

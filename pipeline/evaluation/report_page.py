@@ -11,7 +11,7 @@ from .report_csv import means_csv, scores_csv
 from .report_frame import framed
 from .report_gallery import gallery, look
 from .report_markdown import markdown
-from .report_numbers import counted, digits_of, duration, interval, metric_title, number, times
+from .report_numbers import counted, digits_of, duration, heading, interval, metric_title, number, times
 from .report_origin import origin
 from .report_pictures import BUDGET
 from .report_tables import by_gap_table, comparison_table, extra_table, headline_table, means_table, speed_ups
@@ -177,16 +177,16 @@ def _slices(results: Results) -> str:
     scores = results.told["scores"].get(results.main_method) or {}
     title = escape(results.methods[results.main_method]["title"])
     told = ""
-    for key, heading in (("by_group", "group"), ("by_part", "part")):
+    for key, what in (("by_group", "group"), ("by_part", "part")):
         rows: Mapping[str, Any] = scores.get(key) or {}
         if rows:
-            told += f"<h2>By {heading}</h2><p class=note>Means of {title}.</p>{means_table(heading, rows, results)}"
+            told += f"<h2>By {what}</h2><p class=note>Means of {title}.</p>{means_table(what, rows, results)}"
     return told
 
 
 def _extras(results: Results) -> str:
     extras: Mapping[str, dict[str, Any]] = results.told.get("extras") or {}
-    return "".join(f"<h2>{escape(extra.get('title') or name)}</h2>{extra_table(extra)}" for name, extra in extras.items())
+    return "".join(f"<h2>{escape(heading(extra.get('title') or name))}</h2>{extra_table(extra)}" for name, extra in extras.items())
 
 
 def _not_computed(results: Results) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from .report_numbers import NOTHING, cell_text, counted, digits_of, duration, interval, label, number, times
+from .report_numbers import NOTHING, counted, digits_of, duration, interval, label, number, table_texts, times
 from .results_folder import Results, gap_titles, mean_of
 
 Means = Mapping[str, dict[str, Any] | None]
@@ -79,7 +79,11 @@ def extra_table(extra: dict[str, Any]) -> str:
     table = extra.get("table") or {"columns": [], "rows": []}
     columns = list(zip(*table["rows"], strict=False)) if table["rows"] else []
     textual = {place for place, cells in enumerate(columns) if any(isinstance(cell, str) for cell in cells)}
-    rows = [[_plain_cell(cell, place in textual) for place, cell in enumerate(row)] for row in table["rows"]]
+    texts = table_texts(table["rows"])
+    rows = [
+        [_plain_cell(cell, text, place in textual) for place, (cell, text) in enumerate(zip(row, shown, strict=True))]
+        for row, shown in zip(table["rows"], texts, strict=True)
+    ]
     heads = [f"<th{' class=text' if place in textual else ''}>{escape(str(head))}</th>" for place, head in enumerate(table["columns"])]
     notes = "".join(f"<p class=note>{escape(str(note))}</p>" for note in extra.get("notes") or [])
     return f"{html_table(heads, rows) if rows else ''}{notes}"
@@ -144,6 +148,6 @@ def _difference_cell(entry: dict[str, Any], digits: int, *, more_is_better: bool
     return f'<td{style} data-value="{entry["difference"]}">{text}</td>'
 
 
-def _plain_cell(value: Any, is_text: bool) -> str:
+def _plain_cell(value: Any, text: str, is_text: bool) -> str:
     sort = "" if isinstance(value, str) or value is None else f' data-value="{float(value)}"'
-    return f"<td{' class=text' if is_text else ''}{sort}>{escape(cell_text(value))}</td>"
+    return f"<td{' class=text' if is_text else ''}{sort}>{escape(text)}</td>"

@@ -24,7 +24,8 @@ def log_report(run: Any, output: Path) -> None:
     except ModuleNotFoundError as error:
         raise ValueError("logger=wandb needs wandb: pip install 'trilift[wandb]'") from error
     results = read_results(output)
-    tables = {"scores": wandb.Table(*_means(results)), "pictures": wandb.Table(*_pictures(results, wandb.Image))}
+    contents = {"scores": _means(results), "pictures": _pictures(results, wandb.Image)}
+    tables: dict[str, Any] = {name: wandb.Table(columns=[*columns], data=rows) for name, (columns, rows) in contents.items()}
     page = wandb.Html((output / "index.html").read_text(encoding="utf-8"), inject=False)
     run.log({f"evaluation/{results.told['suite']}/{name}": value for name, value in {**tables, "report": page}.items()})
     run.summary.update(_headlines(results))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.evaluation.chart import Line, line_chart
 from pipeline.evaluation.report_maps import FULL_ERROR, error_map
-from pipeline.evaluation.report_numbers import duration, number, times
+from pipeline.evaluation.report_numbers import duration, number, table_texts, times
 from pipeline.evaluation.report_page import page, write_report
 from pipeline.evaluation.report_pictures import PictureBook
 from pipeline.evaluation.results_folder import read_results
@@ -183,6 +183,14 @@ def test_a_sentence_says_how_much_faster_the_student_is(tmp_path):
 )
 def test_numbers_read_well(shown, text):
     assert shown == text
+
+
+def test_the_cells_of_a_column_have_the_same_digits():
+    assert table_texts([["roll", 6.009, 3], ["crop", -0.04476, 12], ["flip", None, None]]) == [
+        ["roll", "6.009", "3"],
+        ["crop", "−0.045", "12"],
+        ["flip", "–", "–"],
+    ]
 
 
 def test_a_method_twice_as_slow_in_decades_stands_twice_as_far():
