@@ -92,10 +92,10 @@ def check(config: DictConfig) -> None:
     Raises:
         SystemExit: something differs; each file is named on stderr.
     """
-    output = Path(config.verify)
+    output, weights = Path(config.verify), Path(config.paths.weights)
     chosen = read_told(output)["measures"]
     estimator = None if chosen["pose_estimator"] is None else instantiate(chosen["pose_estimator"])
-    differences, count = verify(output, available_measures(Path(config.paths.weights), chosen["settings"], estimator))
+    differences, count = verify(output, available_measures(weights, chosen["settings"], estimator), weights)
     for difference in differences:
         sys.stderr.write(f"{difference}\n")
     if differences:

@@ -19,6 +19,7 @@ from .provenance import sha256_of
 from .results import RESULTS_SCHEMA, Asked, summary
 from .score_lines import Line, read_lines
 from .scoring import scores_of_stored
+from .set_scores import with_set_scores
 
 HASHED = ("input", "prediction", "truth", "depth", "true_depth")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
@@ -42,12 +43,13 @@ def read_told(output: Path) -> dict[str, Any]:
     return told
 
 
-def verify(output: Path, available: Available) -> tuple[list[str], int]:
+def verify(output: Path, available: Available, weights: Path) -> tuple[list[str], int]:
     """What differs, a sentence each with the file that it is about, and how many pictures were scored again.
 
     Args:
         output: of an evaluation.
         available: the same measures as then; what can't be measured here is left out of the comparison.
+        weights: folder of published networks, for the scores of all pictures together.
     """
     told, lines = read_told(output), read_lines(output / "scores.jsonl")
     found = [*_altered_files(output, lines)]
@@ -55,7 +57,7 @@ def verify(output: Path, available: Available) -> tuple[list[str], int]:
         tqdm(lines, desc="scoring again", unit="img", mininterval=1), key=lambda line: (line["method"], line["item"])
     ):
         found += _altered_scores(output, list(views), told, available)
-    found += _altered_means(output, told, lines)
+    found += _altered_means(output, told, lines, weights)
     return found, len(lines)
 
 
@@ -82,7 +84,7 @@ def _altered_scores(output: Path, views: Sequence[Line], told: dict[str, Any], a
                 yield f"{output / line['files']['prediction']}: {name} was {line.get(name)}, is {again[name]:.6g}"
 
 
-def _altered_means(output: Path, told: dict[str, Any], lines: Sequence[Line]) -> list[str]:
+def _altered_means(output: Path, told: dict[str, Any], lines: Sequence[Line], weights: Path) -> list[str]:
     metrics = {name: _metric(about) for name, about in told["metrics"].items() if any(line.get(name) is not None for line in lines)}
     asked = Asked(
         methods={name: {} for name in told["methods"]},
@@ -92,13 +94,15 @@ def _altered_means(output: Path, told: dict[str, Any], lines: Sequence[Line]) ->
         gaps_deg=told["gaps_deg"],
         parts=list(told["parts"]),
     )
-    again = json.loads(json.dumps(summary(lines, asked)))
-    for scores in (again["scores"], told["scores"]):
-        for entry in scores.values():
-            entry["all"] = {name: mean for name, mean in entry["all"].items() if name in metrics}
-    differing = [name for name in again["scores"] if again["scores"][name] != told["scores"].get(name)]
+    try:
+        again = with_set_scores(summary(lines, asked), lines, output, weights)
+    except ValueError as error:  # a picture that is missing or damaged
+        return [str(error)]
+    for entry in told["scores"].values():
+        entry["all"] = {name: mean for name, mean in entry["all"].items() if name in again["metrics"]}
+    differing = [name for name in again["scores"] if not _is_alike(told["scores"].get(name), again["scores"][name])]
     sentences = [f"{output / 'results.json'}: the means of {name} don't follow from scores.jsonl" for name in differing]
-    if again["comparisons"] != told["comparisons"]:
+    if not _is_alike(told["comparisons"], again["comparisons"]):
         sentences.append(f"{output / 'results.json'}: the comparisons don't follow from scores.jsonl")
     return sentences
 
@@ -111,3 +115,14 @@ def _is_same(before: float | None, now: float) -> bool:
     if before is None:
         return not math.isfinite(now)
     return math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _is_alike(before: Any, now: Any) -> bool:
+    """Whether two pieces of JSON are the same but for the rounding of numbers."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return before.keys() == now.keys() and all(_is_alike(before[key], now[key]) for key in before)
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_is_alike, before, now))
+    if isinstance(before, float) and isinstance(now, float):
+        return math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return bool(before == now)

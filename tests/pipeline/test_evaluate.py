@@ -23,7 +23,7 @@ from pipeline.evaluation.suite import SuiteContext
 from teachers.toy import ToyTeacher
 
 TOY = ["teacher=toy", "teacher.resolution=8", "teacher.sharpness=400.0", "people=2", "views=3", "suite.supersampling=1", "device=cpu"]
-FEW = ["ceiling_people=2", "mean_of=3", "calibration_samples=2"]
+FEW = ["ceiling_people=2", "mean_of=3", "calibration_samples=2", "suite.invariance.items=0"]
 MEASURED_ANEW = ("seconds", "render_seconds", "peak_memory_mib")
 
 
@@ -89,6 +89,16 @@ def test_killed_and_started_again_it_gives_the_same_numbers(first, settings, tmp
     assert 0 < kept < 28 and numbers(again) == numbers(told) and lines(half) == lines(output)
 
 
+def test_two_ranks_of_a_launcher_give_the_numbers_of_one_process(first, settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    evaluate.main(compose("evaluate", *settings, f"output={tmp_path}"))
+    assert not (tmp_path / "results.json").exists() and len(list((tmp_path / "lines").glob("*/*.jsonl"))) == 1
+    monkeypatch.setenv("RANK", "0")
+    assert numbers(run(settings, tmp_path)) == numbers(first[0]) and lines(tmp_path) == lines(first[1])
+    assert [len(read_lines(path)) for path in sorted((tmp_path / "lines").glob("*/*.jsonl"))] == [14, 14]
+
+
 def test_another_configuration_is_refused_with_the_difference(first, settings):
     with pytest.raises(ValueError, match=r"mean_of: 3 → 4"):
         run(settings, first[1], "mean_of=4")
@@ -134,6 +144,17 @@ def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):
     with pytest.raises(SystemExit):
         evaluate.main(compose("evaluate", f"verify={output}"))
     assert "psnr was" in capsys.readouterr().err
+
+
+def test_a_mean_that_was_embellished_is_found(first, tmp_path, capsys):
+    output = tmp_path / "embellished"
+    shutil.copytree(first[1], output)
+    told = json.loads((output / "results.json").read_text())
+    told["scores"]["student"]["all"]["psnr"]["mean"] += 0.01
+    (output / "results.json").write_text(json.dumps(told))
+    with pytest.raises(SystemExit):
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "the means of student don't follow" in capsys.readouterr().err
 
 
 def test_files_of_another_program_get_the_scores_of_what_made_them(first, settings, tmp_path):
