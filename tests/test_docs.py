@@ -14,7 +14,15 @@ from pipeline.command_line import VERBS
 from pipeline.training.plan import StageSettings, used_losses
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/distillation.md", "docs/evaluation.md", "docs/inversion.md", "docs/portraits.md", "docs/shards.md", "docs/suites.md")
+PAGES = (
+    "README.md",
+    "docs/distillation.md",
+    "docs/evaluation.md",
+    "docs/inversion.md",
+    "docs/portraits.md",
+    "docs/shards.md",
+    "docs/suites.md",
+)
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 LEFT_OUT = "…"
