@@ -163,11 +163,11 @@ class MultiviewSuite(Suite):
             return Similarity.identity(), math.nan
         if self.frame == "cameras":
             motion, error = frame_of_cameras(item.targets, self.context.passport), math.nan
-        elif self._last.get("portrait") is portrait:
+        elif self._last.get("item") == item.name and self._last["portrait"] is portrait:
             motion, error = self._last["frame"]
         else:
             motion, error = self._estimate(item, portrait)
-            self._last.update(portrait=portrait, frame=(motion, error))
+            self._last.update(item=item.name, portrait=portrait, frame=(motion, error))
         self._last["scale"] = motion.scale
         return motion, error
 

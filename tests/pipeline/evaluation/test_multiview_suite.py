@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import shutil
@@ -82,6 +83,15 @@ def test_a_frame_is_found_from_one_picture_and_said(captures, portrait):
     assert (prediction.depth - item.truth.depth)[solid].abs().mean() < 0.02
     (row,) = asked.extras([])["alignment"]["table"]["rows"]
     assert row[:4] == ["somebody", 4, "yes", "depth"] and 5 < row[5] < 15  # the guess believes that the given view is frontal
+
+
+def test_the_same_answer_to_somebody_else_is_aligned_anew(captures, portrait, monkeypatch):
+    asked, frames = suite(captures), []
+    monkeypatch.setattr(MultiviewSuite, "_estimate", lambda self, item, portrait: frames.append(item.name) or (Similarity.identity(), 0.0))
+    item = asked.items()[0]
+    for name in ("a", "a", "b", "a"):
+        asked.targets(dataclasses.replace(item, name=name), portrait)
+    assert frames == ["a", "b", "a"]
 
 
 def test_cameras_alone_know_the_place_and_the_size_but_not_where_the_face_looks(captures):
