@@ -8,7 +8,7 @@ from .results_folder import Results
 NO_SCRIPT = "<noscript><p>The pictures below need JavaScript; nothing is loaded from elsewhere.</p></noscript>"
 SCALE = (
     f'<p class="scale"><span>error: none</span><i style="background:{error_scale()}"></i>'
-    "<span>a quarter of the full range or more</span><span>depth: red near, blue far</span></p>"
+    "<span>¼ of the full range and more</span><span>depth: red near, blue far</span></p>"
 )
 
 

@@ -168,7 +168,7 @@ def _comparisons(results: Results) -> str:
     table += f"<details><summary>Other pairs and metrics</summary>{more}</details>" if more else ""
     text = "Differences of the same pictures, with 95 % intervals over people; coloured where the interval leaves no doubt about the sign."
     charts = pair_charts(results)
-    folded = f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+    folded = f'<div class="charts pairs">{"".join(charts)}</div>' if charts else ""
     return f"<h2>Paired comparisons</h2><p class=note>{text}</p>{table}{folded}"
 
 

@@ -5,7 +5,7 @@ const find = (selector) => document.querySelector(selector);
 const PAGE = 20;
 const EXTREMES = 6;
 // What is shown, and what is asked of the tables.
-const state = { method: data.main, metric: data.headline, place: 0, left: "truth", right: data.main, against: data.against, rows: PAGE, sort: null, falling: true, missed: false };
+const state = { method: data.main, metric: data.headline, place: 0, left: data.against ?? "truth", right: data.main, against: data.against, rows: PAGE, sort: null, falling: true, missed: false };
 const titles = Object.fromEntries(data.methods.map((method) => [method.name, method.title]));
 
 function element(tag, attributes = {}, ...children) {
