@@ -31,7 +31,8 @@ from teachers.rendering.camera import Camera
 GAPS_DEG = (0.0, 7.5, 22.5, 37.5, 52.5)
 """Yaw between the given view and the others."""
 
-STEPS = ("search.steps", "tuning.steps", "refinement.steps")
+STEPS = ("search.steps", "tuning.steps")
+"""The published ones, of which a share is made; the hybrid makes its own."""
 
 
 @dataclass
@@ -49,7 +50,7 @@ def build(name: str, share: float, models: Models) -> Any:
     config = {**config}
     for key in STEPS:
         part, setting = key.split(".")
-        if part in config and part != "camera":
+        if part in config:
             config[part][setting] = max(1, round(config[part][setting] * share))
     return instantiate(config, models=models)
 
