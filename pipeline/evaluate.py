@@ -78,6 +78,7 @@ def run(evaluation: Evaluation, output: Path, shard: Shard) -> dict[str, Any]:
     results = described(evaluation) | with_set_scores(summary(lines, asked), lines, output, Path(evaluation.config.paths.weights))
     results["extras"] = extras(evaluation, output)
     results["run"] = this_run(time.perf_counter() - started, lines)
+    write_text(output / "manifest.json", json.dumps(evaluation.tasks[0].manifest, indent=1, ensure_ascii=False) + "\n")
     write_text(output / "scores.jsonl", "".join(f"{dumped(line)}\n" for line in lines))
     write_text(output / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     write_report(output)

@@ -1,5 +1,6 @@
 """The verb: everybody is asked, killed and shared evaluations give the same numbers, an altered pixel is found."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -68,6 +69,8 @@ def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
     told, output = first
     assert told["checkpoint"]["sha256"] == sha256_of(untrained_student) == lines(output)[0]["checkpoint_sha256"]
     assert told["settings"]["people"] == 2 and told["suite"] == "puppets"
+    manifest = json.dumps(json.loads((output / "manifest.json").read_text()), sort_keys=True)
+    assert told["manifest_sha256"] == hashlib.sha256(manifest.encode()).hexdigest() and "puppet00001" in manifest
     assert told["run"]["command"].startswith("trilift evaluate") and told["run"]["versions"]["torch"] == torch.__version__
     assert told["methods"]["student"]["seconds"] > 0 and told["methods"]["student"]["kind"] == "student"
     why = {entry["metric"]: entry["why"] for entry in told["not_computed"]}
