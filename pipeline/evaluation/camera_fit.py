@@ -60,26 +60,27 @@ def fit_camera(
         intrinsics: of the picture's camera; None: those of the start, or the teacher's.
         rounds: of the search; each draws some fifteen pictures.
     """
-    wanted, renderer = _pyramid(image[None]), _small(portrait.lifter.renderer)
+    wanted = _pyramid(image[None])
+    rough, careful = (_small(portrait.lifter.renderer, side) for side in (SIDE, 2 * SIDE))
 
-    def difference(camera: Camera) -> Tensor:
+    def difference(camera: Camera, renderer: TriplaneRenderer) -> Tensor:
         seen = renderer(portrait.triplane, camera.to(portrait.triplane.planes)).image
         return _pyramid(seen.float().clamp(-1, 1).to(image)) - wanted
 
-    def search(start: Camera, step: float, rounds: int) -> Camera:
-        moves = minimise(lambda moves: difference(moved(start, moves)), torch.zeros(6, dtype=torch.float64), step=step, rounds=rounds)
-        return moved(start, moves)
+    def search(start: Camera, renderer: TriplaneRenderer, step: float, rounds: int) -> Camera:
+        moves = torch.zeros(6, dtype=torch.float64)
+        return moved(start, minimise(lambda moves: difference(moved(start, moves), renderer), moves, step=step, rounds=rounds))
 
-    def error(camera: Camera) -> float:
-        return difference(camera).norm().item()
+    def error(camera: Camera, renderer: TriplaneRenderer = rough) -> float:
+        return difference(camera, renderer).norm().item()
 
     start = start or getattr(portrait, "camera", None)
     if start is None:
         seen = [_with(intrinsics, _orbit(portrait, yaw, pitch)) for yaw in YAWS_DEG for pitch in PITCHES_DEG]
-        followed = [search(camera, COARSE, (rounds + 1) // 2) for camera in sorted(seen, key=error)[:STARTS]]
+        followed = [search(camera, rough, COARSE, (rounds + 1) // 2) for camera in sorted(seen, key=error)[:STARTS]]
         start = min(followed, key=error)
-    camera = search(_with(intrinsics, start.to(torch.device("cpu"))), FINE, rounds)
-    return CameraFit(camera, error(camera))
+    camera = search(_with(intrinsics, start.to(torch.device("cpu"))), careful, FINE, rounds)
+    return CameraFit(camera, error(camera, careful))
 
 
 def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
@@ -96,9 +97,9 @@ def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
     return Camera(cam_to_world, camera.intrinsics)
 
 
-def _small(renderer: TriplaneRenderer) -> TriplaneRenderer:
+def _small(renderer: TriplaneRenderer, side: int) -> TriplaneRenderer:
     """The same without super-resolution and with few rays: many pictures are drawn."""
-    side = min(renderer.resolution, 2 * SIDE)
+    side = min(renderer.resolution, side)
     return TriplaneRenderer(decoder=renderer.decoder, sampling=renderer.sampling, resolution=side, background=renderer.background)
 
 
