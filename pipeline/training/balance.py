@@ -1,4 +1,4 @@
-"""Whether a discriminator still argues: one that always or never sees through the student teaches it nothing."""
+"""Whether a discriminator still argues: one that always or never sees through who learns from it teaches nothing."""
 
 import logging
 from typing import Any
@@ -20,10 +20,12 @@ class Balance:
 
     Args:
         half_life: in steps: what is older has half of the weight. Nothing is said in the first two half-lives.
+        learner: who learns from its verdicts.
     """
 
-    def __init__(self, *, half_life: float = 200.0) -> None:
+    def __init__(self, *, half_life: float = 200.0, learner: str = "student") -> None:
         self.half_life = half_life
+        self.learner = learner
         self.accuracy = 0.75
         self._steps = 0
         self._warned: list[str] = []
@@ -39,9 +41,11 @@ class Balance:
 
     def _report(self, step: int) -> None:
         if self.accuracy >= WINS:
-            self._warn("wins", step, "the student learns little from it: lower the discriminator's learning rate, or raise r1_gamma")
+            self._warn(
+                "wins", step, f"the {self.learner} learns little from it: lower the discriminator's learning rate, or raise r1_gamma"
+            )
         if self.accuracy <= LOSES:
-            self._warn("loses", step, "it guesses: raise its learning rate or lower r1_gamma, unless the student is as good as its teacher")
+            self._warn("loses", step, f"it guesses: raise its learning rate or lower r1_gamma, unless the {self.learner} is perfect")
 
     def _warn(self, what: str, step: int, advice: str) -> None:
         if what not in self._warned:

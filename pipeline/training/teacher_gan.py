@@ -23,6 +23,7 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 
+from .balance import Balance
 from .gan_schedule import GANSchedule
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class TeacherGAN(LightningModule):
         self.photographs = photographs
         self.has_superresolution = config.super_resolution != "none"
         self.convolution_dtype = torch.float32
+        self.balance = Balance(learner="generator")
         self.seen = 0
         self.steps = 0
 
@@ -140,7 +142,9 @@ class TeacherGAN(LightningModule):
             loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
             self.log("r1", penalty)
         self.manual_backward(loss)
+        right = self.balance.follow(real_logits.detach(), fake_logits.detach(), self.steps)
         self.log_dict({"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True)
+        self.log("discriminator_accuracy", right)
 
     def _penalty(self, real: PictureBatch, shown: Tensor) -> Float[Tensor, ""]:
         """R1 at real pictures; with dual discrimination at both, each at its own size (the raw one before it is enlarged)."""
@@ -250,10 +254,12 @@ class TeacherGAN(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Our own counters: Lightning's global step counts every optimiser."""
         checkpoint["seen"], checkpoint["steps"] = self.seen, self.steps
+        checkpoint["balance"] = self.balance.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """See `on_save_checkpoint`."""
         self.seen, self.steps = checkpoint["seen"], checkpoint["steps"]
+        self.balance.load_state_dict(checkpoint["balance"])
 
 
 def discriminator_channels(config: EG3DConfiguration) -> int:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -87,8 +88,15 @@ class Pace(Callback):
         self._told_at, self._told_seen = time.monotonic(), module.seen
 
 
+COLLAPSED = 3.0
+"""A distance so many times the best before is no fluctuation."""
+
+
 class TeacherProgress(Callback):
     """Every so many pictures: scores to scores.csv, a sheet of the same people, and the averaged teacher as a folder.
+
+    The teacher with the least Fréchet distance on network features so far is kept beside the last one, in `best`: an adversarial
+    training may collapse.
 
     Args:
         folder: of the run.
@@ -155,6 +163,7 @@ class TeacherProgress(Callback):
             self.record.score_checkpoint(self._scores(module, checkpoint, checkpoint))
         teacher = self.teacher(module, self.drawing)
         scores = {"images": float(module.seen), **self._scores(module, teacher, self.teacher(module, {}))}
+        earlier = _distances(self.folder / "scores.csv")
         _append(self.folder / "scores.csv", scores)
         log.info("%d images: %s", module.seen, ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "images"))
         for logger in trainer.loggers:
@@ -163,6 +172,14 @@ class TeacherProgress(Callback):
         texts = {"scores.json": json.dumps(scores, indent=2)}
         texts |= {} if self.record is None else self.record.texts(teacher.passport, scores)
         save_eg3d(self.folder / "teacher", teacher, module.discriminator, texts)
+        if scores["network"] <= min(earlier, default=math.inf):
+            save_eg3d(self.folder / "best", teacher, module.discriminator, texts)
+        elif scores["network"] > COLLAPSED * min(earlier):
+            log.warning(
+                "%d images: the distance to the data is %.1f times that of the best teacher, which is in %s: the training has collapsed; "
+                "start a new run from there (start_from=), with a larger settings.r1_gamma or lower rates",
+                module.seen, scores["network"] / min(earlier), self.folder / "best",
+            )  # fmt: skip
 
     def _scores(self, module: TeacherGAN, teacher: EG3DTeacher, as_trained: EG3DTeacher) -> dict[str, float]:
         """Fréchet distances of pictures drawn as in training, and what views of a person agree on."""
@@ -232,6 +249,14 @@ def _people(teacher: EG3DTeacher, count: int, *, seed: int, truncation: float = 
 def _pictures(teacher: EG3DTeacher, z: Tensor, camera: Camera) -> Tensor:
     ws = teacher.map_latents(z.to(teacher.mean_latent()))
     return teacher.render(teacher.synthesize(ws), camera.to(ws), ws=ws).image.clamp(-1, 1).cpu()
+
+
+def _distances(path: Path) -> list[float]:
+    """Of all teachers that were scored before."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [float(row["network"]) for row in csv.DictReader(file)]
 
 
 def _append(path: Path, row: dict[str, float]) -> None:

@@ -1,6 +1,7 @@
 """What a teacher's training shows and keeps, and when it stops."""
 
 import csv
+import json
 import logging
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -57,7 +58,7 @@ def fake_trainer() -> Mock:
 
 
 def fake_frechet() -> Mock:
-    return Mock(spec=FrechetScores, floor={"pixels": 0.5}, side_effect=lambda images: {"pixels": float(len(images))})
+    return Mock(spec=FrechetScores, floor={"pixels": 0.5}, side_effect=lambda images: {"pixels": float(len(images)), "network": 1.0})
 
 
 def progress(folder, every_images: int = 10) -> TeacherProgress:
@@ -119,6 +120,19 @@ def test_a_resumed_run_reports_at_the_next_multiple(teacher, tmp_path):
     assert reported == []
     callback.on_train_batch_end(fake_trainer(), fake_module(teacher, 20), None, None, 0)
     assert reported == [20]
+
+
+def test_the_best_teacher_is_kept_when_the_training_collapses(teacher, tmp_path, caplog):
+    distances = iter([0.3, 0.2, 0.5, 0.7])
+    callback = progress(tmp_path)
+    callback._make_frechet = lambda: Mock(spec=FrechetScores, floor={}, side_effect=lambda images: {"network": next(distances)})
+    with caplog.at_level(logging.WARNING):
+        for seen in (10, 20, 30, 40):
+            callback.on_train_batch_end(fake_trainer(), fake_module(teacher, seen), None, None, 0)
+    assert [json.loads((tmp_path / kept / "scores.json").read_text())["images"] for kept in ("best", "teacher")] == [20, 40]
+    assert load_eg3d(tmp_path / "best").passport.kind == "eg3d"
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "40 images" in warning and "3.5 times" in warning and "best" in warning
 
 
 def test_training_stops_when_its_pictures_have_been_seen_and_does_not_start_again(teacher):
