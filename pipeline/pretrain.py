@@ -8,6 +8,7 @@ pictures to `sheets`.
 
 import json
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -136,11 +137,8 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
         discriminator.fit_labels(photographs.cameras.label())
     schedule = instantiate(config.schedule)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
-    networks = {"config": generator, "discriminator": discriminator}
-    shared = {"photographs": photographs, "schedule": schedule, "settings": settings}
-    if config.autoencoder is not None:
-        return TeacherAutoencoder(**to_plain(config.autoencoder), **networks, **shared)
-    return TeacherGAN(**networks, **shared)
+    kind = TeacherGAN if config.autoencoder is None else partial(TeacherAutoencoder, **to_plain(config.autoencoder))
+    return kind(config=generator, discriminator=discriminator, photographs=photographs, schedule=schedule, settings=settings)
 
 
 def build_callbacks(

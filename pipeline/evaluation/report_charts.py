@@ -77,9 +77,11 @@ def pair_charts(results: Results) -> list[str]:
 
 
 def _pairs(results: Results, first: str, second: str, metric: str) -> list[Point]:
-    mine, other = ({(row["item"], row["view"]): row.get(metric) for row in results.rows_of(name)} for name in (first, second))
-    keys = [key for key in mine if mine[key] is not None and other.get(key) is not None]
-    return [Point(f"{key[0]}, view {key[1]}", float(other[key]), float(mine[key]), "c0") for key in keys]
+    mine, other = (
+        {(row["item"], row["view"]): float(row[metric]) for row in results.rows_of(name) if row.get(metric) is not None}
+        for name in (first, second)
+    )
+    return [Point(f"{item}, view {view}", other[item, view], value, "c0") for (item, view), value in mine.items() if (item, view) in other]
 
 
 def _ends(mean: dict[str, Any]) -> tuple[float, float]:

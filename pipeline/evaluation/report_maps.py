@@ -1,6 +1,5 @@
 """Errors and depth as pictures for the page."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +37,9 @@ def error_colours(share: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray,
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
-def error_scale(stops: Sequence[Iterable[float]] = ERROR_COLOURS) -> str:
+def error_scale() -> str:
     """The colours of an error map as a CSS gradient."""
-    return f"linear-gradient(90deg, {', '.join(f'rgb({int(red)} {int(green)} {int(blue)})' for red, green, blue in stops)})"
+    return f"linear-gradient(90deg, {', '.join(f'rgb({int(red)} {int(green)} {int(blue)})' for red, green, blue in ERROR_COLOURS)})"
 
 
 def depth_map(depth: Path, scale_of: Path) -> Picture:

@@ -54,8 +54,10 @@ def origin_facts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def machine(hardware: Mapping[str, Any] | str | None) -> str:
     """The machine in a line."""
-    if not hardware or isinstance(hardware, str):
-        return hardware or ""
+    if isinstance(hardware, str):
+        return hardware
+    if not hardware:
+        return ""
     memory = f", {hardware['memory_gib']:.0f} GiB" if hardware.get("memory_gib") else ""
     cores, threads = (counted(hardware.get(what) or 0, what[:-1]) for what in ("cores", "threads"))
     return f"{hardware.get('processor')}, {cores}, {threads}{memory}, {hardware.get('gpu') or 'no GPU'}"

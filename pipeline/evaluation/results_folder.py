@@ -86,7 +86,8 @@ def mean_of(means: dict[str, Any] | None, metric: str) -> dict[str, Any] | None:
 
 def comparisons_of(results: Results) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The paired differences that a reader looks at first (the main method's by the headline's metric), and all others."""
-    first, others = [], []
+    first: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
     for entry in results.told.get("comparisons") or []:
         if entry["metric"] in results.metrics and entry.get("difference") is not None:
             about = results.told.get("pairs") or results.main_method in (entry["first"], entry["second"])
