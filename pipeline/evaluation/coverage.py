@@ -98,7 +98,10 @@ def coverage_table(cameras: Camera, prior: CameraPrior, *, without: int = 0) -> 
 
 def _notes(rows: Sequence[Sequence[Any]], proposals: Sequence[str], without: int) -> list[str]:
     named = [f"{row[0].split(',')[0]} ({row[6]:.0%})" for row in rows[:-1] if row[6]]
-    notes = [f"uncovered: {', '.join(named)}" if named else "everything lies within the training cameras (99 % of each quantity)"]
+    covered = "everything lies within the training cameras (99 % of each quantity)"
+    if rows[-1][6] is None:
+        covered = "no photograph has a known camera, so nothing can be said: landmarks give cameras"
+    notes = [f"uncovered: {', '.join(named)}" if named else covered]
     if proposals:
         notes.append("to cover it, distil with: " + " ".join(dict.fromkeys(proposals)))
     if without:
