@@ -19,12 +19,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline.build import to_plain, verb
-from pipeline.evaluation.demo_report import demo_report
-from pipeline.evaluation.demo_sheet import demo_sheet
-from pipeline.evaluation.learning_curve import read_curves
-from pipeline.evaluation.page import LiftedPhotograph, Story, demo_page
 from pipeline.evaluation.provenance import peak_memory_gib, sha256_of
-from pipeline.evaluation.puppet_suite import photograph_of
+from pipeline.evaluation.report.demo_page import LiftedPhotograph, Story, demo_page
+from pipeline.evaluation.report.demo_report import demo_report
+from pipeline.evaluation.report.demo_sheet import demo_sheet
+from pipeline.evaluation.report.learning_curve import read_curves
+from pipeline.evaluation.suites.puppet_suite import photograph_of
 from pipeline.evaluation.text_file import write_text
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png

@@ -19,16 +19,16 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pipeline.build import instantiate, verb
-from pipeline.evaluation.available import available_measures
-from pipeline.evaluation.compare import write_comparison
-from pipeline.evaluation.console import table
 from pipeline.evaluation.foreign import export_suite
+from pipeline.evaluation.metrics.available import available_measures
+from pipeline.evaluation.metrics.set_scores import with_set_scores
 from pipeline.evaluation.provenance import command, hardware, peak_memory_gib, versions
-from pipeline.evaluation.report_page import write_report
-from pipeline.evaluation.report_wandb import log_report
+from pipeline.evaluation.report.compare import write_comparison
+from pipeline.evaluation.report.console import table
+from pipeline.evaluation.report.page import write_report
+from pipeline.evaluation.report.wandb import log_report
 from pipeline.evaluation.results import RESULTS_SCHEMA, in_order, summary
 from pipeline.evaluation.score_lines import Line, dumped
-from pipeline.evaluation.set_scores import with_set_scores
 from pipeline.evaluation.shard import Shard, shard_of_launcher
 from pipeline.evaluation.text_file import write_text
 from pipeline.evaluation.verification import read_told, verify

@@ -12,15 +12,15 @@ from omegaconf import DictConfig
 
 from pipeline.build import instantiate, to_plain
 from pipeline.evaluation.answers import Answer, constant_answer, fresh_student, student_answer
-from pipeline.evaluation.available import Available, available_measures
 from pipeline.evaluation.engine import Task
 from pipeline.evaluation.foreign import ForeignMethod
-from pipeline.evaluation.held_out_teacher_suite import TeacherSuite
-from pipeline.evaluation.metric import Metric
+from pipeline.evaluation.metrics.available import Available, available_measures
+from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.provenance import sha256_of
 from pipeline.evaluation.results import Asked
-from pipeline.evaluation.suite import Suite, SuiteContext
-from pipeline.evaluation.teacher_suite import mean_planes
+from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
+from pipeline.evaluation.suites.suite import Suite, SuiteContext
+from pipeline.evaluation.suites.teacher_suite import mean_planes
 from pipeline.inference.device import device_named
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.data.training_pictures import TrainingPictures
-from pipeline.evaluation.frechet import FEWEST_REAL, FrechetScores
+from pipeline.evaluation.metrics.frechet import FEWEST_REAL, FrechetScores
 from pipeline.training.freed_memory import keep_freed_memory
 from pipeline.training.processes import is_first_process
 from pipeline.training.requeue import Attempt, cluster_plugins

@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.evaluation.metrics.picture_scores import Observation
+from pipeline.evaluation.suites.suite import Item, Suite
+from pipeline.evaluation.suites.teacher_suite import observed
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
 
 from .answers import Answer
-from .metrics import Observation
 from .peak_memory import PeakMemory
 from .picture_store import Prediction
 from .resizing import resized
-from .suite import Item, Suite
-from .teacher_suite import observed
 
 
 @dataclass(frozen=True)

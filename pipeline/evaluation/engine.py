@@ -12,17 +12,18 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from pipeline.evaluation.metrics.measures import Measure
+from pipeline.evaluation.metrics.scoring import scores_of_stored
+from pipeline.evaluation.suites.suite import Item, Suite
+
 from .angles import pitch_deg, yaw_deg, yaw_gap_deg
 from .answers import Answer
 from .asking import Asked, ask
 from .foreign import ForeignMethod
-from .measures import Measure
 from .picture_store import PictureStore, Prediction
 from .provenance import sha256_of
 from .score_lines import Line
-from .scoring import scores_of_stored
 from .shard import Shard
-from .suite import Item, Suite
 
 MISSING_FILES = "no predicted picture"
 

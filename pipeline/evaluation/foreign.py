@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from pipeline.evaluation.suites.suite import NAME, Item, Suite, Truth
 from pipeline.pictures import write_png
 from teachers.rendering.camera import Camera
 
 from .picture_store import read_views
 from .provenance import sha256_of
-from .suite import NAME, Item, Suite, Truth
 from .text_file import write_text
 
 CAMERAS = "cameras.json"

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.metrics.metric import Metric
+
 from .means import interval
-from .metric import Metric
 from .score_lines import Line
 
 

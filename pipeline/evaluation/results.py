@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.evaluation.metrics.metric import Metric
+
 from .gap_bins import gap_bins
 from .means import mean_over_people
-from .metric import Metric
 from .paired import comparisons
 from .score_lines import Line
 

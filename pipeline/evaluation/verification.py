@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from pipeline.evaluation.metrics.available import Available
+from pipeline.evaluation.metrics.metric import Metric
+from pipeline.evaluation.metrics.scoring import scores_of_stored
+from pipeline.evaluation.metrics.set_scores import with_set_scores
 from teachers.rendering.camera import Camera
 
-from .available import Available
-from .metric import Metric
 from .picture_store import PictureStore
 from .provenance import sha256_of
 from .results import RESULTS_SCHEMA, Asked, summary
 from .score_lines import Line, read_lines
-from .scoring import scores_of_stored
-from .set_scores import with_set_scores
 
 HASHED = ("input", "prediction", "truth", "depth", "true_depth")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5

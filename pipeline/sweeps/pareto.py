@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.evaluation.chart import round_numbers
+from pipeline.evaluation.report.chart import round_numbers
 
 WIDTH, PLOT_WIDTH, HEIGHT = 900, 520, 420
 LEFT, TOP, BOTTOM = 70, 34, 56

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.data.training_pictures import TrainingPictures
-from pipeline.evaluation.consistency import DepthAgreement, mean_depth_agreement
-from pipeline.evaluation.frechet import FrechetScores
+from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
+from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import write_png
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld

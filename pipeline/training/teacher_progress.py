@@ -17,8 +17,8 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from torch import Tensor
 
-from pipeline.evaluation.consistency import multi_view_consistency
-from pipeline.evaluation.frechet import FrechetScores
+from pipeline.evaluation.metrics.consistency import multi_view_consistency
+from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import depth_picture, normal_picture, tile, write_png
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from pipeline.build import compose, instantiate
-from pipeline.evaluation.metrics import psnr
+from pipeline.evaluation.metrics.picture_scores import psnr
 from pipeline.inversion.models import Models
 from pipeline.lift import BUNDLED
 from pipeline.lifter import Lifter, Recipe

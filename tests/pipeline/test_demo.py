@@ -13,11 +13,11 @@ from PIL import Image
 
 from pipeline import demo
 from pipeline.build import compose, to_plain
-from pipeline.evaluation.demo_report import METRICS
-from pipeline.evaluation.learning_curve import Curve
-from pipeline.evaluation.page import LiftedPhotograph, Story, demo_page
-from pipeline.evaluation.page_text import OUTSIDE, verdict
 from pipeline.evaluation.provenance import hardware, versions
+from pipeline.evaluation.report.demo_page import LiftedPhotograph, Story, demo_page
+from pipeline.evaluation.report.demo_report import METRICS
+from pipeline.evaluation.report.demo_text import OUTSIDE, verdict
+from pipeline.evaluation.report.learning_curve import Curve
 from teachers.toy import ToyTeacher
 
 

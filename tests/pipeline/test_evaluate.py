@@ -16,11 +16,11 @@ from PIL import Image
 
 from pipeline import evaluate, evaluation_parts
 from pipeline.build import compose, instantiate
-from pipeline.evaluation.demo_report import METRICS, demo_report
-from pipeline.evaluation.demo_sheet import demo_sheet
 from pipeline.evaluation.provenance import sha256_of
+from pipeline.evaluation.report.demo_report import METRICS, demo_report
+from pipeline.evaluation.report.demo_sheet import demo_sheet
 from pipeline.evaluation.score_lines import LineFile, read_lines
-from pipeline.evaluation.suite import SuiteContext
+from pipeline.evaluation.suites.suite import SuiteContext
 from teachers.toy import ToyTeacher
 
 TOY = ["teacher=toy", "teacher.resolution=8", "teacher.sharpness=400.0", "people=2", "views=3", "suite.supersampling=1", "device=cpu"]

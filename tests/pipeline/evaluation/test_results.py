@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.evaluation.gap_bins import gap_bins
 from pipeline.evaluation.means import mean_over_people
-from pipeline.evaluation.metric import Metric
+from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import Asked, headline, in_order, summary
 

@@ -9,7 +9,7 @@ from pipeline.evaluation.peak_memory import PeakMemory
 from pipeline.evaluation.picture_store import PictureStore, Prediction
 from pipeline.evaluation.score_lines import LineFile, read_lines
 from pipeline.evaluation.shard import Shard, shard_of_launcher
-from pipeline.evaluation.suite import Item, Truth
+from pipeline.evaluation.suites.suite import Item, Truth
 from teachers.rendering.camera import Camera
 
 

@@ -11,7 +11,7 @@ import torch
 from lightning import LightningModule, Trainer
 from PIL import Image
 
-from pipeline.evaluation.frechet import FrechetScores
+from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.training.teacher_gan import TeacherGAN
 from pipeline.training.teacher_progress import (
     Pace,

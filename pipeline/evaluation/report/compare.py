@@ -1,0 +1,180 @@
+"""Several evaluations of the same suite on one page: paired differences on the same pictures, with intervals and wins."""
+
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation.metrics.metric import Metric
+from pipeline.evaluation.paired import comparisons
+from pipeline.evaluation.results import headline
+from pipeline.evaluation.text_file import write_text
+
+from .page import write_pages
+from .pictures import BUDGET
+from .results_folder import RESULTS, Results, read_results
+
+NOT_COMPARED = ("trivial", "ceiling")
+"""Kinds of methods that are left out, unless an evaluation has no others."""
+
+SETTINGS_OF_THOSE = ("ceiling_people", "ceiling_seed", "mean_of", "calibration_samples")
+"""Settings that decide nothing but what such methods answer."""
+
+
+def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUDGET) -> Path:
+    """Writes index.html, report.md, scores.csv, means.csv and comparison.json.
+
+    Args:
+        folders: outputs of `trilift evaluate` for the same suite, at least two.
+        output: where to.
+        budget: bytes of the pictures inside the page.
+
+    Returns:
+        the page.
+
+    Raises:
+        ValueError: fewer than two, they weren't asked the same, or an evaluation's report would be overwritten.
+    """
+    if (output / RESULTS).exists():
+        raise ValueError(f"{output} holds an evaluation, whose report the comparison would replace: give another output=")
+    merged = merge(folders, output)
+    write_text(output / "comparison.json", json.dumps(merged.told, indent=1, ensure_ascii=False) + "\n")
+    return write_pages(merged, output, budget=budget)
+
+
+def merge(folders: Sequence[Path], output: Path) -> Results:
+    """The evaluations as one, each method named after the folder that it comes from.
+
+    Raises:
+        ValueError: fewer than two, or they weren't asked the same.
+    """
+    if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
+        raise ValueError(f"compare={[str(folder) for folder in folders]}: give the output folders of two or more different evaluations")
+    labels = short_names(folders)
+    parts = {label: read_results(folder) for label, folder in zip(labels, folders, strict=True)}
+    require_same_question(parts)
+    chosen = {label: _competitors(part) for label, part in parts.items()}
+    shared, differing = _shared_metrics(parts)
+    rows = [
+        {**row, "method": _name(label, row["method"])}
+        for label, part in parts.items()
+        for row in part.rows
+        if row["method"] in chosen[label]
+    ]
+    pairs = _pairs(parts, chosen)
+    first = next(iter(parts.values())).told
+    told = {
+        **{key: first.get(key) for key in ("schema", "suite", "settings", "manifest_sha256")},
+        "title": f"Comparison: {first['suite'].replace('_', ' ')}",
+        "methods": {_name(label, name): _titled(part, label, name) for label, part in parts.items() for name in chosen[label]},
+        "metrics": shared,
+        "not_computed": differing,
+        "scores": {_name(label, name): part.told["scores"].get(name) or {} for label, part in parts.items() for name in chosen[label]},
+        "comparisons": [entry for pair in pairs for entry in _compared(rows, pair, shared)],
+        "pairs": pairs,
+        "against": pairs[0][1],
+        "notes": _notes(parts),
+        "run": {},
+        "compared": {label: _origin(part) for label, part in parts.items()},
+    }
+    return Results(output, told, rows)
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """The shortest ends of the paths that tell them apart, such as `base` and `big`."""
+    parts = [folder.resolve().parts for folder in folders]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-count:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise ValueError(f"{', '.join(map(str, folders))}: the same folder was given twice")
+
+
+def require_same_question(parts: dict[str, Results]) -> None:
+    """All were asked the same.
+
+    Raises:
+        ValueError: two differ in suite, manifest or settings; the message says in what.
+    """
+    (first, one), *others = parts.items()
+    for label, other in others:
+        differences = [
+            f"{key} is {_brief(mine)} in {first} and {_brief(theirs)} in {label}"
+            for key, (mine, theirs) in _differences(one.told, other.told).items()
+        ]
+        if differences:
+            raise ValueError(f"{first} and {label} can't be compared: {'; '.join(differences)}: evaluate both with the same suite")
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    told = {key: (one.get(key), other.get(key)) for key in ("suite", "manifest_sha256")}
+    mine, theirs = (part.get("settings") or {} for part in (one, other))
+    told |= {f"settings.{key}": (mine.get(key), theirs.get(key)) for key in {**mine, **theirs} if key not in SETTINGS_OF_THOSE}
+    return {key: pair for key, pair in told.items() if pair[0] != pair[1]}
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
+
+
+def _competitors(part: Results) -> list[str]:
+    chosen = [name for name, method in part.methods.items() if method.get("kind") not in NOT_COMPARED]
+    return chosen or list(part.methods)
+
+
+def _name(label: str, method: str) -> str:
+    return f"{label}/{method}"
+
+
+def _titled(part: Results, label: str, name: str) -> dict[str, Any]:
+    method = part.methods[name]
+    return {**method, "title": f"{label}: {method['title']}"}
+
+
+def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What all measured through the same weights, and why the rest isn't compared."""
+    everything = {name: metric for part in parts.values() for name, metric in part.metrics.items()}
+    shared, differing = {}, []
+    for name, metric in everything.items():
+        lacking = [label for label, part in parts.items() if name not in part.metrics]
+        weights = {json.dumps(part.metrics[name].get("weights"), sort_keys=True) for part in parts.values() if name in part.metrics}
+        if lacking:
+            differing.append({"metric": metric["title"], "why": f"not measured in {', '.join(lacking)}"})
+        elif len(weights) > 1:
+            differing.append({"metric": metric["title"], "why": "measured through different weights"})
+        else:
+            shared[name] = metric
+    return shared, differing
+
+
+def _pairs(parts: dict[str, Results], chosen: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """The same method in two evaluations, or else the ones that they are about."""
+    pairs = []
+    for one, other in combinations(parts, 2):
+        same = [name for name in chosen[one] if name in chosen[other]]
+        mine, theirs = (parts[label].main_method for label in (one, other))
+        pairs += [(_name(one, name), _name(other, name)) for name in same] or [(_name(one, mine), _name(other, theirs))]
+    return pairs
+
+
+def _compared(rows: list[dict[str, Any]], pair: tuple[str, str], metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    asked = [{**row, "person": row.get("person") or row["item"]} for row in rows if row["method"] in pair]
+    told = {
+        name: Metric(
+            title=metric["title"], unit=metric.get("unit") or "", more_is_better=metric["more_is_better"], meaning=metric.get("is") or ""
+        )
+        for name, metric in metrics.items()
+    }
+    return comparisons(headline(asked), list(pair), told)
+
+
+def _notes(parts: dict[str, Results]) -> list[str]:
+    machines = {json.dumps(part.told["run"].get("hardware"), sort_keys=True) for part in parts.values()}
+    return ["The evaluations ran on different machines: compare their scores, not their seconds."] if len(machines) > 1 else []
+
+
+def _origin(part: Results) -> dict[str, Any]:
+    keys = ("suite", "settings", "manifest_sha256", "checkpoint", "methods", "metrics", "run")
+    return {key: part.told.get(key) for key in keys}

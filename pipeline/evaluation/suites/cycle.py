@@ -1,0 +1,52 @@
+"""Does a person stay who they are when lifted twice? Lifted, drawn from the side, lifted again, drawn back."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.metrics.measures import BEST_PSNR
+from pipeline.evaluation.metrics.picture_scores import psnr
+from pipeline.evaluation.resizing import resized
+from pipeline.inference.reconstructor import LiftedPortrait
+from teachers.rendering.camera import Camera
+
+from .camera_fit import moved
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """PSNR in dB of the second lift's picture at the given camera: against the first lift's, and against the photograph."""
+
+    own: float = math.nan
+    photograph: float = math.nan
+
+
+@torch.no_grad()
+def cycle_of(
+    answer: Answer,
+    portrait: LiftedPortrait,
+    camera: Camera,
+    photograph: Float[Tensor, "1 3 side side"],
+    *,
+    side_yaw_deg: int | float,
+) -> Cycle:
+    """Goes round once.
+
+    Args:
+        answer: who lifted.
+        portrait: the first lift.
+        camera: of the photograph.
+        photograph: at the size that is drawn.
+        side_yaw_deg: how far the second picture is turned away, towards the front.
+    """
+    turn = math.radians(side_yaw_deg) * (-1 if bool(camera.cam_to_world[0, 0, 3] > 0) else 1)
+    aside = moved(camera, torch.tensor([0.0, turn, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64))
+    seen = portrait.render(aside).image.clamp(-1, 1)
+    second = answer.answer(resized(seen, answer.image_size or seen.shape[-1]))
+    again, first = (lift.render(camera).image.clamp(-1, 1).float().cpu() for lift in (second, portrait))
+    scores = [psnr(again, wanted).clamp(max=BEST_PSNR).item() for wanted in (first, photograph)]
+    return Cycle(scores[0], scores[1])

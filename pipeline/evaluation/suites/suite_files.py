@@ -1,0 +1,108 @@
+"""The files of a suite: a folder, a zip, or webdataset shards (tar files), and the manifest that says what they should be."""
+
+import hashlib
+import json
+import logging
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation.text_file import write_text
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+MANIFEST_SCHEMA = 1
+
+
+def as_folder(path: Path, cache: Path | None) -> Path:
+    """A folder as it is; a zip, a tar, or a folder of nothing but tars unpacked into the cache, once for the same bytes.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: it is no folder, zip or tar; a member would leave the folder; or there is no cache to unpack into.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no suite at {path}: give a folder, a zip or webdataset shards")
+    packed = [path] if path.is_file() else sorted(path.glob("*.tar"))
+    if path.is_dir() and (not packed or any(not file.name.startswith(".") and file not in packed for file in path.iterdir())):
+        return path
+    if cache is None:
+        raise ValueError(f"{path} is packed: give suite.cache=FOLDER, where it can be unpacked")
+    digest = hashlib.sha256("".join(_sha256(file) for file in packed).encode()).hexdigest()
+    folder = cache / f"suite-{digest[:16]}"
+    if not folder.exists():
+        temporary = folder.with_name(f".{folder.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for file in packed:
+            _unpack(file, temporary)
+        temporary.replace(folder)
+    return folder
+
+
+def write_manifest(folder: Path, **about: Any) -> Path:
+    """Lists every file of a folder with its sha256 in manifest.json, beside what holds for all of them (licence, split, …)."""
+    files = {name: _sha256(folder / name) for name in _files_of(folder)}
+    text = json.dumps({"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1, ensure_ascii=False)
+    write_text(folder / MANIFEST, text + "\n")
+    return folder / MANIFEST
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder, checked against its files; without one, the files as they are.
+
+    Raises:
+        ValueError: the manifest can't be read, or a file is missing or another one than it says.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return {"files": {name: _sha256(folder / name) for name in _files_of(folder)}}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files: dict[str, str] = dict(manifest["files"])
+        if manifest["schema"] != MANIFEST_SCHEMA:
+            raise ValueError(f"schema {manifest['schema']!r}, this trilift reads {MANIFEST_SCHEMA}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no manifest of a suite ({error!r}): write it again, or delete it to take the files as they are"
+        ) from error
+    for name, expected in files.items():
+        if not _is_inside(name) or not (folder / name).is_file():
+            raise ValueError(f"{path} lists {name}, which is not there: get the whole suite")
+        if _sha256(folder / name) != expected:
+            raise ValueError(f"{folder / name} is another file than the manifest says (sha256 differs): get the suite again")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            wrong = [name for name in archive.namelist() if not _is_inside(name)]
+            if wrong:
+                raise ValueError(f"{file} holds {wrong[0]!r}, which lies outside of it: don't trust it")
+            archive.extractall(folder)
+    elif tarfile.is_tarfile(file):
+        with tarfile.open(file) as tape:
+            try:
+                tape.extractall(folder, filter="data")
+            except tarfile.FilterError as error:
+                raise ValueError(f"{file} holds something that lies outside of it ({error}): don't trust it") from error
+    else:
+        raise ValueError(f"{file} is neither a zip nor a tar: give a folder, a zip or webdataset shards")
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
+def _files_of(folder: Path) -> list[str]:
+    found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return sorted(file.as_posix() for file in found if not any(part.startswith(".") for part in file.parts) and file.as_posix() != MANIFEST)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

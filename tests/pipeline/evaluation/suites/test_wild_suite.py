@@ -1,0 +1,158 @@
+import functools
+import json
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.build import compose, instantiate
+from pipeline.evaluation.answers import Answer, student_answer
+from pipeline.evaluation.metrics.picture_scores import Observation
+from pipeline.evaluation.suites.cycle import cycle_of
+from pipeline.evaluation.suites.invariance import Invariance
+from pipeline.evaluation.suites.suite import SuiteContext
+from pipeline.evaluation.suites.teacher_suite import observed
+from pipeline.evaluation.suites.wild_suite import WildSuite
+from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.lifter import Lifter
+from pipeline.pictures import write_png
+from pipeline.portraits.cached_landmarks import CachedLandmarks
+from pipeline.portraits.framing import FaceCrops, WholePicture
+from pipeline.portraits.front_door import PortraitSettings
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.rendering.camera import Camera
+from teachers.toy import ToyTeacher
+
+TEACHER = ToyTeacher(resolution=32, depth_samples=16, importance_samples=0)
+TAKEN = Camera.orbit(torch.tensor([0.25]), torch.tensor([0.1]))
+
+
+@pytest.fixture(scope="module")
+def portrait(untrained_student):
+    lifter = Lifter.load(untrained_student)
+    lifter.renderer = TEACHER.renderer
+    return LiftedPortrait(lifter, TEACHER.synthesize(TEACHER.mean_latent()))
+
+
+@pytest.fixture(scope="module")
+def folder(portrait, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wild")
+    write_png(folder / "anna smith.png", portrait.render(TAKEN).image[0].clamp(-1, 1))
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@functools.cache
+def sampler() -> TeacherSampler:
+    config = compose("evaluate")
+    return TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
+
+
+def suite(path, **changes) -> WildSuite:
+    context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=32)
+    door = PortraitSettings(framing=WholePicture())
+    return WildSuite(**{"context": context, "path": str(path), "portraits": door, "invariance": Invariance(items=0), **changes})
+
+
+def knows(portrait) -> Answer:
+    return Answer("student", "student", lambda image: portrait)
+
+
+def scores(asked, portrait, answer=None):
+    item = asked.items()[0]
+    seen = observed(portrait.render(asked.targets(item, portrait)))
+    prediction = asked.adjusted(item, Observation(seen.image.clamp(-1, 1), seen.depth, seen.opacity))
+    return item, prediction, asked.own_scores(item, answer or knows(portrait), portrait, prediction)
+
+
+def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
+    asked = suite(folder)
+    good, bad = asked.items()
+    assert (good.name, bad.name) == ("anna-smith", "broken") and good.truth.image.shape == (1, 3, 32, 32)
+    assert bad.image is None and bad.truth is None and not bad.face_found and "picture" in bad.note
+    entries = asked.manifest()["items"]
+    assert [entry["views"] for entry in entries] == [1, 1] and all(len(entry["source_sha256"]) == 64 for entry in entries)
+    json.dumps(asked.manifest())
+    json.dumps(asked.settings())
+
+
+def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folder, portrait):
+    item, prediction, found = scores(suite(folder), portrait)
+    assert item.camera is None and found["camera_fit"][0] < 0.01
+    assert (prediction.image - item.truth.image).abs().mean() < 0.01
+    assert found["cycle"] == [100.0] and found["cycle_photo"][0] > 30  # whoever is lifted, it is the same person
+
+
+def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
+    other = LiftedPortrait(portrait.lifter, TEACHER.synthesize(TEACHER.map_latents(torch.full((1, TEACHER.z_dim), 1.5))))
+    photograph = portrait.render(TAKEN).image.clamp(-1, 1)
+    round_trip = cycle_of(Answer("fickle", "fickle", lambda image: other), portrait, TAKEN, photograph, side_yaw_deg=25)
+    assert round_trip.own < 25 and round_trip.own == pytest.approx(round_trip.photograph)
+    seen = []
+    cycle_of(Answer("spy", "spy", lambda image: seen.append(image) or portrait), portrait, TAKEN, photograph, side_yaw_deg=20)
+    aside = Camera.orbit(torch.tensor([0.25 - math.radians(20)]), torch.tensor([0.1]))
+    assert (seen[0] - portrait.render(aside).image.clamp(-1, 1)).abs().mean() < 0.02  # towards the front
+
+
+def test_who_is_not_named_is_not_lifted_twice(folder, portrait):
+    _, _, found = scores(suite(folder, cycle_methods=["nobody"], rounds=1), portrait)
+    assert math.isnan(found["cycle"][0]) and math.isnan(found["cycle_photo"][0])
+
+
+def test_a_rigid_motion_is_taken_out_and_reported(folder, portrait):
+    asked = suite(folder, rounds=1)
+    item = asked.items()[0]
+    moved = torch.roll(item.truth.image, 2, -1)
+    ones = torch.ones(1, 1, 32, 32)
+    prediction = asked.adjusted(item, Observation(moved, ones * 2.7, ones))
+    assert (prediction.image - item.truth.image)[:, :, :, 2:-4].abs().mean() < (moved - item.truth.image).abs().mean() / 3
+    assert (
+        (prediction.image[..., -1] == -1).all()
+        and (prediction.depth[..., -1] == 0).all()
+        and prediction.depth[0, 0, 16, 16] == pytest.approx(2.7)
+    )
+    asked._last.update(camera=item.targets, fit=math.nan)
+    found = asked.own_scores(item, Answer("nobody", "", lambda image: portrait), portrait, prediction)
+    assert found["aligned_shift"][0] == pytest.approx(100 * 2 / 32, abs=0.5) and found["by_landmarks"] == [0.0]
+    assert suite(folder, alignment="none").adjusted(item, prediction) is prediction
+
+
+def test_landmarks_beside_the_picture_give_its_camera_and_coverage(folder, portrait, tmp_path):
+    pixels = np.full((200, 200, 3), 128, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "face.png")
+    Image.fromarray(pixels).save(tmp_path / "none.png")
+    points = [[80.0, 90.0], [120.0, 90.0], [100.0, 112.0], [84.0, 132.0], [116.0, 132.0]]
+    (tmp_path / "face.json").write_text(json.dumps({"landmarks": points}))
+    asked = suite(tmp_path, portraits=PortraitSettings(framing=FaceCrops(CachedLandmarks())))
+    items = {item.name: item for item in asked.items()}
+    assert items["face"].camera is not None and torch.equal(
+        asked.targets(items["face"], portrait).cam_to_world, items["face"].targets.cam_to_world
+    )
+    coverage = asked.extras([])["coverage"]
+    assert coverage["title"] == "camera coverage, 1 photographs" and any(
+        "1 photographs have no known camera" in note for note in coverage["notes"]
+    )
+
+
+def test_a_zip_is_the_same_folder(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "wild.zip", "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+    packed = suite(tmp_path / "wild.zip", cache=str(tmp_path / "cache"))
+    assert packed.manifest()["items"] == suite(folder).manifest()["items"]
+    assert suite(folder / "anna smith.png").manifest()["items"] == packed.manifest()["items"][:1]
+
+
+def test_a_students_invariance_stands_beside_the_scores(folder, portrait):
+    extras = suite(folder, invariance=Invariance(items=4)).extras([student_answer(portrait.lifter)])
+    assert len(extras["invariance"]["table"]["rows"]) == 7
+
+
+@pytest.mark.parametrize("wrong", [{"alignment": "luck"}, {"alignment": "landmarks"}])
+def test_nonsense_is_refused(folder, wrong):
+    with pytest.raises(ValueError, match=r"use landmarks|look for faces"):
+        suite(folder, **wrong)
