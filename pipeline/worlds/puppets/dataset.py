@@ -116,7 +116,7 @@ def _in_this_process(photographer: Photographer, chunks: list[tuple[int, int]]) 
 def _in_processes(photographer: Photographer, chunks: list[tuple[int, int]], workers: int) -> Iterator[Picture]:
     if photographer.compile:
         logger.info("Compiling the world's kernels once (one to three minutes unless cached); the workers read them from the cache.")
-        photographer.take(photographer.world(), chunks[0][0], 2)
+        photographer.take(photographer.world(), *chunks[0])  # as many as a worker takes: other sizes would be compiled for anew
     with get_context("spawn").Pool(workers, _start_worker, (photographer,)) as pool:
         for pictures in pool.imap(_work, chunks):
             yield from pictures

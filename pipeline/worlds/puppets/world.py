@@ -22,6 +22,9 @@ from .tracer import gather_true, polish, take, trace
 CACHED_POINTS = 4096
 """Points of each person in one call of a compiled kernel: its temporaries then stay in the processor's cache."""
 
+VECTOR = 16
+"""Points come in multiples of this: a single one, say, would be compiled for once more."""
+
 
 @dataclass(frozen=True)
 class PuppetViews:
@@ -138,8 +141,12 @@ class PuppetWorld:
 
 
 def _call(kernel, packed: Tensor, points: Tensor):  # type: ignore[no-untyped-def]
+    count = points.shape[1]
+    points = F.pad(points, (0, 0, 0, -count % VECTOR))
     pieces = [kernel(*piece.movedim(-1, 0).contiguous(), packed) for piece in points.split(CACHED_POINTS, 1)]
-    return torch.cat(pieces, 1) if isinstance(pieces[0], Tensor) else tuple(torch.cat(column, 1) for column in zip(*pieces, strict=True))
+    if isinstance(pieces[0], Tensor):
+        return torch.cat(pieces, 1)[:, :count]
+    return tuple(torch.cat(column, 1)[:, :count] for column in zip(*pieces, strict=True))
 
 
 def _distance_kernel(x: Tensor, y: Tensor, z: Tensor, packed: Tensor) -> Tensor:
