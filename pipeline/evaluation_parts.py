@@ -24,7 +24,7 @@ from pipeline.evaluation.suites.teacher_suite import mean_planes
 from pipeline.inference.device import device_named
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
-from pipeline.lifter import Lifter
+from pipeline.lifter import Lifter, student_file
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.training.calibration import calibrate
 from teachers.checkpoint import load_discriminator
@@ -117,7 +117,7 @@ class Evaluation:
     @cached_property
     def checkpoint_sha256(self) -> str | None:
         """Of the student's file."""
-        return None if self.config.checkpoint is None else sha256_of(Path(self.config.checkpoint))
+        return None if self.config.checkpoint is None else sha256_of(student_file(self.config.checkpoint))
 
     @cached_property
     def tasks(self) -> list[Task]:

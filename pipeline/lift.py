@@ -22,7 +22,6 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-import students
 from pipeline.build import instantiate, to_plain, verb
 from pipeline.evaluation.text_file import write_text
 from pipeline.inference.background import background_of
@@ -32,7 +31,7 @@ from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
-from pipeline.lifter import Lifter
+from pipeline.lifter import Lifter, student_file
 from pipeline.pictures import write_png
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs
@@ -40,7 +39,7 @@ from pipeline.portraits.framing import GivenSquare
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
 from teachers.checkpoint import load_discriminator
 
-BUNDLED = Path(students.__file__).parent / "pretrained" / "puppets_tiny.safetensors"
+BUNDLED = student_file("bundled/puppets_tiny.safetensors")
 
 
 @verb("lift")

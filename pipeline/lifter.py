@@ -15,6 +15,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+import students
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
@@ -23,6 +24,9 @@ from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
 
 LIFTER_SCHEMA = 1
+BUNDLED = Path(students.__file__).resolve().parent / "pretrained"
+"""The students that travel with the package."""
+
 OWN_PACKAGES = ("students", "teachers")
 """The packages whose classes and functions a lifter file may name."""
 
@@ -170,12 +174,13 @@ class Lifter(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "Lifter":
-        """Reads what `save` wrote, onto the CPU, in evaluation mode.
+        """Reads what `save` wrote, onto the CPU, in evaluation mode; "bundled/NAME" is a student that travels with trilift.
 
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: it is not a lifter, of another version, or damaged.
         """
+        path = student_file(path)
         description = _description(path)
         encoder, renderer = (Recipe(**description[part]).build() for part in ("encoder", "renderer"))
         if not isinstance(renderer, TriplaneRenderer):
@@ -193,6 +198,14 @@ class Lifter(nn.Module):
         except (RuntimeError, SafetensorError) as error:
             raise ValueError(f"the weights in {path} don't fit the network that it describes: {error}") from error
         return lifter.eval()
+
+
+def student_file(path: Path | str) -> Path:
+    """Where a student lies: "bundled/NAME.safetensors" is one that travels with trilift, unless there is such a file here."""
+    path = Path(path)
+    if path.parts[:1] == ("bundled",) and not path.exists():
+        return BUNDLED.joinpath(*path.parts[1:])
+    return path
 
 
 def _description(path: Path) -> dict[str, Any]:

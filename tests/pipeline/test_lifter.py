@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import BUNDLED, Lifter, Recipe, student_file
 from students.two_stage import TwoStageEncoder
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
@@ -153,3 +154,11 @@ def test_a_student_of_another_architecture_is_no_start(tmp_path):
     other = Lifter.from_teacher(encoder=TwoStageEncoder(**recipe.arguments), encoder_recipe=recipe, teacher=ToyTeacher())
     with pytest.raises(ValueError, match="another architecture"):
         other.start_from(tmp_path / "trained.safetensors")
+
+
+def test_a_bundled_student_is_named_without_its_folder(tmp_path, monkeypatch):
+    assert student_file("bundled/puppets_tiny.safetensors").parent == BUNDLED
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bundled").mkdir()
+    (tmp_path / "bundled" / "mine.safetensors").touch()
+    assert student_file("bundled/mine.safetensors") == Path("bundled/mine.safetensors")
