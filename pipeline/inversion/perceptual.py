@@ -4,6 +4,7 @@ Both compare activations as LPIPS does (Zhang et al. 2018, eq. 1): as unit vecto
 whatever the network. Neither trains it.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.losses.discriminator_features import Activations
 from pipeline.losses.frozen import Frozen
 from pipeline.losses.perceptual import NETWORKS, PerceptualLoss
 from teachers.eg3d.discriminator import RenderingInput
@@ -22,7 +24,7 @@ LARGEST = 256
 """Pictures are shrunk to this before LPIPS sees them, as in StyleGAN2's and PTI's projections."""
 
 
-class PerceptualTerm(nn.Module):
+class PerceptualTerm(nn.Module, ABC):
     """A distance between a rendering and a photograph.
 
     Attributes:
@@ -33,9 +35,9 @@ class PerceptualTerm(nn.Module):
     name: str = "none"
     is_lpips: bool = False
 
+    @abstractmethod
     def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
         """0 for equal pictures; gradients are for the prediction."""
-        raise NotImplementedError
 
 
 class LPIPSTerm(PerceptualTerm):
@@ -75,7 +77,7 @@ class DiscriminatorTerm(PerceptualTerm):
     def __init__(self, discriminator: Discriminator, passport: Passport) -> None:
         super().__init__()
         self.name = "features of the teacher's discriminator (no file of LPIPS was found)"
-        self.network = Frozen(_Activations(discriminator))
+        self.network = Frozen(Activations(discriminator))
         self.show = RenderingInput(passport, discriminator)
 
     def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
@@ -100,17 +102,6 @@ class NoTerm(PerceptualTerm):
     def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
         """0."""
         return prediction.image.new_zeros(())
-
-
-class _Activations(nn.Module):
-    """A discriminator of which the activations are what it answers."""
-
-    def __init__(self, discriminator: Discriminator) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-
-    def forward(self, shown: Tensor) -> list[Tensor]:
-        return self.discriminator.activations(shown)
 
 
 def _direction(activation: Tensor) -> Tensor:

@@ -30,11 +30,11 @@ class DiscriminatorFeatureLoss(ViewLoss):
         if blocks is not None and blocks < 1:
             raise ValueError(f"blocks is {blocks}: expected 1 or more, or null for all")
         self.blocks = blocks
-        self._attached: tuple[_Activations, Callable[[Rendering], Tensor]] | None = None  # a tuple: no submodule, not saved
+        self._attached: tuple[Activations, Callable[[Rendering], Tensor]] | None = None  # a tuple: no submodule, not saved
 
     def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
         """See `UsesDiscriminator`."""
-        self._attached = (_Activations(discriminator), show)
+        self._attached = (Activations(discriminator), show)
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
         """In units of the activations.
@@ -52,12 +52,13 @@ class DiscriminatorFeatureLoss(ViewLoss):
         return torch.stack([(a - b).abs().mean() for a, b in zip(seen, expected, strict=True)][: self.blocks]).mean()
 
 
-class _Activations(nn.Module):
+class Activations(nn.Module):
     """A discriminator of which the activations are what it answers."""
 
     def __init__(self, discriminator: Discriminator) -> None:
         super().__init__()
         self.discriminator = discriminator
 
-    def forward(self, shown: Tensor) -> list[Tensor]:
+    def forward(self, shown: Float[Tensor, "batch channel height width"]) -> list[Tensor]:
+        """From fine to coarse."""
         return self.discriminator.activations(shown)

@@ -1,7 +1,7 @@
 """What an evaluation left behind, read back: results.json, scores.jsonl, and where the pictures are."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,3 @@ def picture(row: dict[str, Any], kind: str) -> Path | None:
     """The file of a row's input, prediction, truth, …; None where there is none, or it has been removed."""
     path: Path | None = row["files"].get(kind)
     return path if path is not None and path.is_file() else None
-
-
-def values_of(rows: Sequence[dict[str, Any]], metric: str) -> list[float]:
-    """The numbers of a metric, where there are any."""
-    return [row[metric] for row in rows if row.get(metric) is not None]

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.provenance import sha256_of
 from pipeline.evaluation.text_file import write_text
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def as_folder(path: Path, cache: Path | None) -> Path:
         return path
     if cache is None:
         raise ValueError(f"{path} is packed: give suite.cache=FOLDER, where it can be unpacked")
-    digest = hashlib.sha256("".join(_sha256(file) for file in packed).encode()).hexdigest()
+    digest = hashlib.sha256("".join(sha256_of(file) for file in packed).encode()).hexdigest()
     folder = cache / f"suite-{digest[:16]}"
     if not folder.exists():
         temporary = folder.with_name(f".{folder.name}.tmp")
@@ -45,7 +46,7 @@ def as_folder(path: Path, cache: Path | None) -> Path:
 
 def write_manifest(folder: Path, **about: Any) -> Path:
     """Lists every file of a folder with its sha256 in manifest.json, beside what holds for all of them (licence, split, …)."""
-    files = {name: _sha256(folder / name) for name in _files_of(folder)}
+    files = {name: sha256_of(folder / name) for name in _files_of(folder)}
     text = json.dumps({"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1, ensure_ascii=False)
     write_text(folder / MANIFEST, text + "\n")
     return folder / MANIFEST
@@ -59,7 +60,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        return {"files": {name: _sha256(folder / name) for name in _files_of(folder)}}
+        return {"files": {name: sha256_of(folder / name) for name in _files_of(folder)}}
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, str] = dict(manifest["files"])
@@ -72,7 +73,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for name, expected in files.items():
         if not _is_inside(name) or not (folder / name).is_file():
             raise ValueError(f"{path} lists {name}, which is not there: get the whole suite")
-        if _sha256(folder / name) != expected:
+        if sha256_of(folder / name) != expected:
             raise ValueError(f"{folder / name} is another file than the manifest says (sha256 differs): get the suite again")
     return manifest  # type: ignore[no-any-return]
 
@@ -101,8 +102,3 @@ def _is_inside(name: str) -> bool:
 def _files_of(folder: Path) -> list[str]:
     found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
     return sorted(file.as_posix() for file in found if not any(part.startswith(".") for part in file.parts) and file.as_posix() != MANIFEST)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
