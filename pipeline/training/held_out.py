@@ -56,14 +56,22 @@ class HeldOutScores(Callback):
         self.last = math.inf
         self.all: dict[str, float] = {}
         self._scored_stage = ""
+        self._is_scored = True
         self._kept: dict[int, DistillationBatch] = {}
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Scores when it is time, and after the last step: before that step is saved, so that no kill comes in between."""
         assert isinstance(module, Distillation)
+        self._is_scored = False
         if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
             with module.stopwatch.paused():
                 self.score(trainer, module)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Scores the last step of a run that its time limit has ended: without that, a short run would have no student."""
+        assert isinstance(module, Distillation)
+        if not self._is_scored:
+            self.score(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far, and the last."""
@@ -75,6 +83,7 @@ class HeldOutScores(Callback):
 
     def score(self, trainer: Trainer, module: Distillation) -> None:
         """Scores the student as it is, logs that, and keeps the student if it is the best."""
+        self._is_scored = True
         if not self.samples:
             return
         self.sampler.to(module.device)

@@ -1,6 +1,7 @@
 """Stage 1 trains the encoder and nothing else, on the right people, and can be stopped and continued."""
 
 import dataclasses
+import math
 import os
 import signal
 from pathlib import Path
@@ -159,6 +160,18 @@ def test_the_student_gets_better_at_people_it_has_never_seen(tmp_path):
     fit(module, scores, max_steps=30)
     assert scores.last < 0.9 * untrained
     assert Lifter.load(tmp_path / "student.safetensors").step == 30
+
+
+def test_a_run_that_is_cut_by_its_clock_has_a_student_of_its_last_step(tmp_path):
+    class Clock(Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            trainer.should_stop = module.step == 3
+
+    module = module_of()
+    scores = HeldOutScores(sampler=module.sampler, student_path=tmp_path / "student.safetensors", every_steps=1000, samples=1)
+    fit(module, Clock(), scores, max_steps=50)
+    assert module.step == 3 and math.isfinite(scores.last)
+    assert Lifter.load(tmp_path / "student.safetensors").step == 3
 
 
 def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):
