@@ -140,7 +140,7 @@ class TeacherSampler:
     def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
         """What places the ray samples of a view: a pure function of the seed and the sample numbers."""
         key = {"view": VIEWS[view], "rays": renderer.resolution**2}
-        return RayJitter(
+        return RayJitter.stratified(
             hashed_uniforms(self.seed, numbers, values=renderer.sampling.depth_samples, **key),
             hashed_uniforms(self.seed, numbers, values=renderer.sampling.importance_samples, first_value=_FINE, **key),
         )

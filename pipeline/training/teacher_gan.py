@@ -182,7 +182,7 @@ class TeacherGAN(LightningModule):
         triplane = generator.synthesize(ws)
         samples = self.config.depth_samples + self.config.importance_samples
         uniform = torch.rand(len(camera), resolution**2, samples, generator=random, device=self.device)
-        jitter = RayJitter(uniform[..., : self.config.depth_samples], uniform[..., self.config.depth_samples :])
+        jitter = RayJitter.stratified(uniform[..., : self.config.depth_samples], uniform[..., self.config.depth_samples :])
         return triplane, generator.renderer(triplane, camera, ws, jitter)
 
     def _conditions(self, camera: Camera, random: torch.Generator) -> Camera | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,10 +28,26 @@ class Rendering:
 
 @dataclass(frozen=True)
 class RayJitter:
-    """Uniform numbers in [0, 1) that place the samples of every ray: makes rendering a pure function."""
+    """Uniform numbers in [0, 1) that place the samples of every ray: makes rendering a pure function.
+
+    Those of the second pass may be independent, as in EG3D, or `stratified`.
+    """
 
     coarse: Float[Tensor, "batch ray coarse"]
     fine: Float[Tensor, "batch ray fine"]
+
+    @classmethod
+    def stratified(cls, coarse: Float[Tensor, "batch ray coarse"], fine: Float[Tensor, "batch ray fine"]) -> "RayJitter":
+        """Jitter whose k-th fine number lies in the k-th of equal parts of [0, 1): no two samples come from the same part.
+
+        Halves the noise of rays with ten samples. It matters where a discriminator looks: one that can tell pictures by their noise
+        is no teacher of shapes.
+
+        Args:
+            coarse, fine: independent uniform numbers.
+        """
+        count = fine.shape[-1]
+        return cls(coarse, (fine + torch.arange(count, device=fine.device)) / max(count, 1))
 
     def __getitem__(self, rays: slice) -> "RayJitter":
         return RayJitter(self.coarse[:, rays], self.fine[:, rays])

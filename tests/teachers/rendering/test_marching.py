@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from teachers.rendering.camera import Camera
+from teachers.rendering.camera import Camera, Rays
 from teachers.rendering.marching import RaySampling, march
 from teachers.rendering.rendering import RayJitter
 
@@ -83,6 +83,18 @@ def test_the_same_jitter_gives_the_same_picture_and_other_jitter_another():
     assert torch.equal(once.features, again.features)
     other = march(ball, rays, SAMPLING, RayJitter(1 - numbers.coarse, numbers.fine))
     assert not torch.equal(once.features, other.features)
+
+
+def test_stratified_jitter_is_spread_evenly_and_halves_the_noise():
+    sampling = dataclasses.replace(SAMPLING, depth_samples=12, importance_samples=10)
+    ray = Camera.orbit(torch.zeros(1), torch.zeros(1), radius=2.7, focal=2.0).rays(1)
+    many = Rays(ray.origins[:, :1].expand(1, 4000, 3), ray.directions[:, :1].expand(1, 4000, 3))
+    middle, chances = torch.full((1, 4000, 12), 0.5), torch.rand(1, 4000, 10, generator=torch.Generator().manual_seed(1))
+    spread = RayJitter.stratified(middle, chances)
+    assert torch.equal((spread.fine * 10).floor(), torch.arange(10.0).expand(1, 4000, 10))
+    independent, stratified = (march(ball, many, sampling, numbers).depth for numbers in (RayJitter(middle, chances), spread))
+    assert stratified.std() < 0.5 * independent.std()
+    assert abs(stratified.mean() - 2.4) < abs(independent.mean() - 2.4) < 0.05  # from the camera to the ball
 
 
 def test_without_jitter_nothing_is_drawn_at_random():
