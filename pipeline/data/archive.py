@@ -14,11 +14,12 @@ from .labels import BadDataset
 
 @dataclass(frozen=True)
 class Index:
-    """What `dataset.json` says: pictures, their labels (not yet checked), and whether colours are premultiplied by alpha."""
+    """What `dataset.json` says: pictures, their labels (not yet checked), whether colours are premultiplied by alpha, and its other keys."""
 
     names: list[str]
     labels: list[Any]
     is_premultiplied: bool
+    others: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Archive:
             raise BadDataset(f"{INDEX} of {self.path} isn't understood ({error!r}): expected {shape}.") from error
         if not entries:
             raise BadDataset(f"{INDEX} of {self.path} names no pictures: its 'labels' is empty.")
-        return Index([name for name, _ in entries], [label for _, label in entries], content.get("alpha") == "premultiplied")
+        others = {key: value for key, value in content.items() if key not in ("labels", "alpha")}
+        return Index([name for name, _ in entries], [label for _, label in entries], content.get("alpha") == "premultiplied", others)
 
     def _inside(self, name: str) -> Path:
         file = (self.path / name).resolve()

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from pipeline.data.archive import Archive
 from pipeline.data.photographs import Photographs
 from pipeline.worlds.puppets.dataset import PoseLaw, export_puppets
 from pipeline.worlds.puppets.splits import Split
@@ -100,19 +101,27 @@ def puppet_pictures(
     path: str,
     count: int,
     resolution: int,
+    first: int = 0,
     supersampling: int = 2,
     workers: int = 2,
     compile: bool = True,
     pose_law: dict[str, float] | None = None,
 ) -> TrainingPictures:
-    """Training people of the puppet world, each from one view; rendered into `path` if nothing is there."""
+    """Training people of the puppet world, `first` and those after, each from one view; rendered into `path` if nothing is there.
+
+    Raises:
+        ValueError: `path` holds other people.
+    """
     file = Path(path)
-    if not file.exists():
+    if file.exists():
+        _check_people(file, first, count)
+    else:
         log.info("rendering %d training people into %s", count, file)
         export_puppets(
             file,
             split=Split.TRAIN,
             count=count,
+            first=first,
             resolution=resolution,
             supersampling=supersampling,
             pose_law=PoseLaw(**(pose_law or {})),
@@ -120,6 +129,16 @@ def puppet_pictures(
             compile=compile,
         )
     return labelled_pictures(path=path, resolution=resolution, mirrored=True)
+
+
+def _check_people(file: Path, first: int, count: int) -> None:
+    index = Archive(file).index()
+    there = index.others.get("first", 0), len(index.names)
+    if there != (first, count):
+        raise ValueError(
+            f"{file} holds {there[1]} people from number {there[0]} on, but data.first={first} data.count={count} were asked for: "
+            "give another data.path, or remove the file"
+        )
 
 
 def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> TrainingPictures:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.data.photographs import Photographs
-from pipeline.data.training_pictures import PictureBatch, TrainingPictures, labelled_pictures
+from pipeline.data.training_pictures import PictureBatch, TrainingPictures, labelled_pictures, puppet_pictures
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.rendering.camera import Camera
 
@@ -68,6 +68,15 @@ def test_a_zip_is_read_and_a_wrong_size_is_refused(tmp_path):
     assert (len(found), found.images.shape, found.mirrored) == (1, (1, 4, 8, 8), True)
     with pytest.raises(ValueError, match=r"8², but the teacher is to draw 16²"):
         labelled_pictures(path=str(path), resolution=16)
+
+
+def test_a_zip_of_other_people_is_not_taken_for_those_asked_for(tmp_path):
+    record = (png_bytes(np.full((8, 8, 4), 255, np.uint8)), cameras(1).label()[0].tolist())
+    path = str(write_dataset(tmp_path / "some.zip", iter([record] * 2), {"alpha": "premultiplied", "first": 5}))
+    assert len(puppet_pictures(path=path, count=2, first=5, resolution=8)) == 2
+    for asked in ({"count": 3, "first": 5}, {"count": 2, "first": 0}):
+        with pytest.raises(ValueError, match=r"holds 2 people from number 5 on, but data\.first="):
+            puppet_pictures(path=path, resolution=8, **asked)
 
 
 def test_cameras_alone_are_those_that_come_with_the_pictures():
