@@ -14,7 +14,7 @@ from .labels import BadDataset
 
 @dataclass(frozen=True)
 class Index:
-    """What `dataset.json` says: pictures, their labels (not yet checked), whether colours are premultiplied by alpha, and its other keys."""
+    """What `dataset.json` says: pictures, labels (not yet checked), whether colours are premultiplied by alpha, and other keys."""
 
     names: list[str]
     labels: list[Any]
