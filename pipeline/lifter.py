@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 import students
+from teachers.checkpoint import bundled_or_here
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
@@ -202,10 +203,7 @@ class Lifter(nn.Module):
 
 def student_file(path: Path | str) -> Path:
     """Where a student lies: "bundled/NAME.safetensors" is one that travels with trilift, unless there is such a file here."""
-    path = Path(path)
-    if path.parts[:1] == ("bundled",) and not path.exists():
-        return BUNDLED.joinpath(*path.parts[1:])
-    return path
+    return bundled_or_here(path, BUNDLED)
 
 
 def _description(path: Path) -> dict[str, Any]:

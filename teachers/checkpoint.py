@@ -49,7 +49,10 @@ def load_discriminator(path: Path | str) -> Discriminator:
 
 def teacher_folder(path: Path | str) -> Path:
     """Where a teacher lies: "bundled/NAME" is one that travels with trilift, unless there is a folder of that name here."""
+    return bundled_or_here(path, BUNDLED)
+
+
+def bundled_or_here(path: Path | str, bundled: Path) -> Path:
+    """A path "bundled/…" means what lies in the folder `bundled`, unless there is such a path here."""
     path = Path(path)
-    if path.parts[:1] == ("bundled",) and not path.exists():
-        return BUNDLED.joinpath(*path.parts[1:])
-    return path
+    return bundled.joinpath(*path.parts[1:]) if path.parts[:1] == ("bundled",) and not path.exists() else path
