@@ -31,7 +31,7 @@ class EG3DConfiguration:
         conv_clamp, sr_conv_clamp: limit on the features of the synthesis network and of the super-resolution; published
             generators have one where they were trained in half precision.
         focal, camera_radius, camera_pivot: the training cameras.
-        density_gain, logit_gain, prior_ellipsoids, first_pass: options beyond EG3D (see `RaySampling`, `Decoder`,
+        density_gain, logit_gain, prior_ellipsoids, solid_ellipsoids, first_pass: options beyond EG3D (see `RaySampling`, `Decoder`,
             `EllipsoidPrior`), off by default.
     """
 
@@ -71,6 +71,7 @@ class EG3DConfiguration:
     density_gain: float = 1.0
     logit_gain: float = 1.0
     prior_ellipsoids: tuple[tuple[float, ...], ...] = ()
+    solid_ellipsoids: tuple[tuple[float, ...], ...] = ()
     first_pass: Literal["reused", "proposal"] = "reused"
 
     def __post_init__(self) -> None:
@@ -81,13 +82,24 @@ class EG3DConfiguration:
                 f"without super-resolution rays are cast at the final resolution: render_resolution is {self.render_resolution}, "
                 f"image_resolution {self.image_resolution}"
             )
+        if self.solid_ellipsoids and not self.prior_ellipsoids:
+            raise ValueError("solid_ellipsoids are a part of the prior of the density: give prior_ellipsoids, too")
         if self.background not in ("black", "white", "matte"):
             raise ValueError(f"background is {self.background!r}: use black, white or matte")
 
     @property
     def options(self) -> dict[str, Any]:
         """What goes beyond EG3D, by name; empty for a published generator."""
-        names = ("density_gain", "logit_gain", "prior_ellipsoids", "first_pass", "hidden_channels", "feature_channels", "in_disparity")
+        names = (
+            "density_gain",
+            "logit_gain",
+            "prior_ellipsoids",
+            "solid_ellipsoids",
+            "first_pass",
+            "hidden_channels",
+            "feature_channels",
+            "in_disparity",
+        )
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
         return {name: _plain(getattr(self, name)) for name in names if getattr(self, name) != defaults[name]}
 

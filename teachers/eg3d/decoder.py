@@ -16,22 +16,43 @@ class EllipsoidPrior(nn.Module):
 
     Args:
         ellipsoids: rows of centre (3) and semi-axes (3), world units.
+        solid: ellipsoids that lie inside everybody: their logit rises without limit, so that nothing is bored into them.
+            (A face whose bridge of the nose is a narrow hole shows about the same picture from in front.)
         slope: fall of the logit over one semi-axis.
         low, high: limits of the logit far outside and deep inside.
+        solid_slope: rise of the logit from the surface of a solid to its centre.
     """
 
     ellipsoids: Tensor
+    solid: Tensor
 
-    def __init__(self, ellipsoids: Sequence[Sequence[float]], *, slope: float = 5.0, low: float = -5.0, high: float = 2.0) -> None:
+    def __init__(
+        self,
+        ellipsoids: Sequence[Sequence[float]],
+        solid: Sequence[Sequence[float]] = (),
+        *,
+        slope: float = 5.0,
+        low: float = -5.0,
+        high: float = 2.0,
+        solid_slope: float = 50.0,
+    ) -> None:
         super().__init__()
-        self.register_buffer("ellipsoids", torch.tensor([list(row) for row in ellipsoids]), persistent=False)
-        self.slope, self.low, self.high = slope, low, high
+        for name, rows in (("ellipsoids", ellipsoids), ("solid", solid)):
+            self.register_buffer(name, torch.tensor([list(row) for row in rows]).reshape(-1, 6), persistent=False)
+        self.slope, self.low, self.high, self.solid_slope = slope, low, high, solid_slope
 
     def forward(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
         """The prior's logit at world points."""
-        centres, axes = self.ellipsoids[:, :3], self.ellipsoids[:, 3:]
-        scaled = torch.stack([((points - c) / a).square().sum(-1) for c, a in zip(centres, axes, strict=True)]).amin(0)
-        return (self.slope * (1 - (scaled + 1e-12).sqrt())).clamp(self.low, self.high)[..., None]
+        logit = (self.slope * (1 - _semi_axes_away(points, self.ellipsoids))).clamp(self.low, self.high)
+        if len(self.solid):
+            logit = logit + self.solid_slope * (1 - _semi_axes_away(points, self.solid)).clamp(min=0)
+        return logit[..., None]
+
+
+def _semi_axes_away(points: Float[Tensor, "batch point 3"], ellipsoids: Float[Tensor, "row 6"]) -> Float[Tensor, "batch point"]:
+    """Distance from the centre of the nearest ellipsoid, 1 on its surface."""
+    scaled = torch.stack([((points - row[:3]) / row[3:]).square().sum(-1) for row in ellipsoids]).amin(0)
+    return (scaled + 1e-12).sqrt()
 
 
 class Decoder(nn.Module):

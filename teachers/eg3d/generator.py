@@ -83,7 +83,7 @@ def build_decoder(config: EG3DConfiguration) -> Decoder:
         hidden_channels=config.hidden_channels,
         feature_channels=config.feature_channels,
         learning_rate=config.decoder_learning_rate,
-        prior=EllipsoidPrior(config.prior_ellipsoids) if config.prior_ellipsoids else None,
+        prior=EllipsoidPrior(config.prior_ellipsoids, config.solid_ellipsoids) if config.prior_ellipsoids else None,
         logit_gain=config.logit_gain,
     )
 

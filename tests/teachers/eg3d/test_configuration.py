@@ -34,3 +34,8 @@ def test_a_published_generator_has_no_options_and_others_name_theirs():
     assert EG3DConfiguration().options == {}
     changed = dataclasses.replace(EG3DConfiguration(), density_gain=20.0, prior_ellipsoids=((0.0,) * 6,))
     assert changed.options == {"density_gain": 20.0, "prior_ellipsoids": [[0.0] * 6]}
+
+
+def test_solids_without_a_prior_are_refused():
+    with pytest.raises(ValueError, match="give prior_ellipsoids, too"):
+        EG3DConfiguration(solid_ellipsoids=((0.0,) * 6,))

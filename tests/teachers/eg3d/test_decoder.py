@@ -61,6 +61,15 @@ def test_the_prior_is_zero_on_its_surface_positive_inside_and_limited():
     assert (middle, far) == (2.0, -5.0)
 
 
+def test_in_a_solid_the_logit_rises_from_its_surface_to_its_centre_and_outside_nothing_changes():
+    soft, solid = [0.0, 0.0, 0.0, 0.2, 0.2, 0.2], [0.0, 0.0, 0.0, 0.1, 0.1, 0.2]
+    prior = EllipsoidPrior([soft], [solid], solid_slope=50.0)
+    points = torch.tensor([[[0.0, 0.0, 0.0], [0.05, 0.0, 0.0], [0.1, 0.0, 0.0], [0.15, 0.0, 0.0], [0.0, 0.0, 0.19]]])
+    added = (prior(points) - EllipsoidPrior([soft])(points)).flatten().tolist()
+    assert added == pytest.approx([50.0, 25.0, 0.0, 0.0, 2.5], abs=1e-3)
+    assert not prior.state_dict()
+
+
 def test_of_several_ellipsoids_the_innermost_counts_and_none_is_a_parameter():
     one, other = [0.0, 0.0, 0.0, 0.2, 0.2, 0.2], [0.0, 0.5, 0.0, 0.1, 0.1, 0.1]
     points = torch.rand(1, 50, 3) - 0.5
