@@ -1,7 +1,7 @@
 """The training pictures of a teacher, drawn at random, half of them mirrored: in memory as bytes, or decoded when they come up."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -112,9 +112,9 @@ def puppet_pictures(
     Raises:
         ValueError: `path` holds other people.
     """
-    file = Path(path)
+    file, law = Path(path), PoseLaw(**(pose_law or {}))
     if file.exists():
-        _check_people(file, first, count)
+        _check_people(file, {"first": first, "count": count, **asdict(law)})
     else:
         log.info("rendering %d training people into %s", count, file)
         export_puppets(
@@ -124,20 +124,21 @@ def puppet_pictures(
             first=first,
             resolution=resolution,
             supersampling=supersampling,
-            pose_law=PoseLaw(**(pose_law or {})),
+            pose_law=law,
             workers=workers,
             compile=compile,
         )
     return labelled_pictures(path=path, resolution=resolution, mirrored=True)
 
 
-def _check_people(file: Path, first: int, count: int) -> None:
+def _check_people(file: Path, asked: dict[str, int | float]) -> None:
     index = Archive(file).index()
-    there = index.others.get("first", 0), len(index.names)
-    if there != (first, count):
+    there = {**index.others, "count": len(index.names)}
+    wanted = {name: value for name, value in asked.items() if there.get(name, value) != value}
+    if wanted:
+        found = {name: there[name] for name in wanted}
         raise ValueError(
-            f"{file} holds {there[1]} people from number {there[0]} on, but data.first={first} data.count={count} were asked for: "
-            "give another data.path, or remove the file"
+            f"{file} holds other people than were asked for: it has {found}, asked was {wanted}: give another data.path, or remove the file"
         )
 
 

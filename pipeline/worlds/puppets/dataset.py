@@ -1,12 +1,12 @@
 """Training photographs of puppets: one random view a person, as an EG3D-style zip of RGBA pictures.
 
 `dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already multiplied by opacity, black where
-nothing is: composite as colour + (1 - alpha) * background), "split", "first" and "resolution".
+nothing is: composite as colour + (1 - alpha) * background), "split", "first", "resolution" and the pose law's numbers.
 """
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -100,11 +100,13 @@ def export_puppets(
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least one person.")
     PuppetSeeds.of(split, [first, first + count - 1])
-    photographer = Photographer(split, resolution, supersampling, pose_law or PoseLaw(), compile)
+    pose_law = pose_law or PoseLaw()
+    photographer = Photographer(split, resolution, supersampling, pose_law, compile)
     chunks = [(start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)]
     pictures = _in_processes(photographer, chunks, workers) if workers else _in_this_process(photographer, chunks)
-    extra: dict[str, str | int | float] = {"alpha": "premultiplied", "split": split.name.lower(), "first": first, "resolution": resolution}
-    return write_dataset(Path(path), iter(tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2)), extra)
+    about: dict[str, str | int | float] = {"split": split.name.lower(), "first": first, "resolution": resolution, **asdict(pose_law)}
+    bar = tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2)
+    return write_dataset(Path(path), iter(bar), {"alpha": "premultiplied", **about})
 
 
 def _in_this_process(photographer: Photographer, chunks: list[tuple[int, int]]) -> Iterator[Picture]:

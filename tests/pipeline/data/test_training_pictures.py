@@ -72,11 +72,14 @@ def test_a_zip_is_read_and_a_wrong_size_is_refused(tmp_path):
 
 def test_a_zip_of_other_people_is_not_taken_for_those_asked_for(tmp_path):
     record = (png_bytes(np.full((8, 8, 4), 255, np.uint8)), cameras(1).label()[0].tolist())
-    path = str(write_dataset(tmp_path / "some.zip", iter([record] * 2), {"alpha": "premultiplied", "first": 5}))
-    assert len(puppet_pictures(path=path, count=2, first=5, resolution=8)) == 2
-    for asked in ({"count": 3, "first": 5}, {"count": 2, "first": 0}):
-        with pytest.raises(ValueError, match=r"holds 2 people from number 5 on, but data\.first="):
-            puppet_pictures(path=path, resolution=8, **asked)
+    about = {"alpha": "premultiplied", "first": 5, "yaw_limit": 0.9}
+    path = str(write_dataset(tmp_path / "some.zip", iter([record] * 2), about))
+    asked = {"count": 2, "first": 5, "pose_law": {"yaw_limit": 0.9, "pitch_limit": 0.3}}
+    assert len(puppet_pictures(path=path, resolution=8, **asked)) == 2  # older files don't say everything
+    with pytest.raises(ValueError, match=r"it has \{'count': 2\}, asked was \{'count': 3\}"):
+        puppet_pictures(path=path, resolution=8, **{**asked, "count": 3})
+    with pytest.raises(ValueError, match=r"it has \{'first': 5, 'yaw_limit': 0.9\}, asked was \{'first': 0, 'yaw_limit': 1.2\}"):
+        puppet_pictures(path=path, resolution=8, count=2, pose_law={"yaw_limit": 1.2})
 
 
 def test_cameras_alone_are_those_that_come_with_the_pictures():
