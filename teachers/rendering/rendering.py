@@ -47,7 +47,8 @@ class RayJitter:
             coarse, fine: independent uniform numbers.
         """
         count = fine.shape[-1]
-        return cls(coarse, (fine + torch.arange(count, device=fine.device)) / max(count, 1))
+        spread = (fine + torch.arange(count, device=fine.device)) / max(count, 1)
+        return cls(coarse, spread.clamp(max=1 - torch.finfo(fine.dtype).eps / 2))  # the sum may have been rounded up to `count`
 
     def __getitem__(self, rays: slice) -> "RayJitter":
         return RayJitter(self.coarse[:, rays], self.fine[:, rays])

@@ -85,6 +85,13 @@ def test_the_same_jitter_gives_the_same_picture_and_other_jitter_another():
     assert not torch.equal(once.features, other.features)
 
 
+def test_stratified_jitter_stays_below_one():
+    last = torch.full((1, 1, 12), 1 - 2**-24)
+    fine = RayJitter.stratified(last[..., :0], last).fine
+    assert fine.max() < 1
+    assert (fine.diff() > 0.08).all()
+
+
 def test_stratified_jitter_is_spread_evenly_and_halves_the_noise():
     sampling = dataclasses.replace(SAMPLING, depth_samples=12, importance_samples=10)
     ray = Camera.orbit(torch.zeros(1), torch.zeros(1), radius=2.7, focal=2.0).rays(1)
