@@ -2,7 +2,7 @@
 
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the people are rendered on the first run. Run the
 same command again to continue; SIGTERM or Ctrl-C saves first, and exit status 75 asks a scheduler for another attempt;
-`trainer.minutes` cuts a run into slices. What comes out is the folder `teacher` of the run; scores go to `scores.csv`,
+`trainer.max_time` cuts a run into slices. What comes out is the folder `teacher` of the run; scores go to `scores.csv`,
 pictures to `sheets`.
 """
 
@@ -22,6 +22,7 @@ from pipeline.data.training_pictures import TrainingPictures
 from pipeline.evaluation.metrics.frechet import FEWEST_REAL, FrechetScores
 from pipeline.training.freed_memory import keep_freed_memory
 from pipeline.training.processes import is_first_process
+from pipeline.training.progress import Deadline
 from pipeline.training.requeue import Attempt, cluster_plugins
 from pipeline.training.resume import SafetensorsCheckpointIO
 from pipeline.training.run_folder import RunFolder
@@ -58,7 +59,7 @@ NEVER = 1 << 62
 
 @verb("pretrain")
 def main(config: DictConfig) -> None:
-    """Trains until `schedule.total_images` or `trainer.minutes`, whichever comes first."""
+    """Trains until `schedule.total_images` or `trainer.max_time`, whichever comes first."""
     torch.set_num_threads(config.trainer.threads)
     keep_freed_memory()
     run = RunFolder(Path(config.paths.run))
@@ -148,6 +149,8 @@ def build_callbacks(
     progress = config.progress
     behind = 0.0 if config.teacher.get("background", "black") == "black" else 1.0
 
+    left = Deadline(config.trainer.max_time).left
+
     def frechet() -> FrechetScores:
         return FrechetScores(photographs.pictures(progress.real, behind), compared=progress.scored)
 
@@ -164,7 +167,7 @@ def build_callbacks(
         ),
         Pace(),
         StopWhenSeen(),
-        *([SliceTimer(minutes=config.trainer.minutes)] if config.trainer.minutes else []),
+        *([SliceTimer(left)] if left is not None else []),
         StateKeeper(run.last_checkpoint, every_steps=NEVER, every_minutes=progress.save_minutes, signals=attempt.signals),
     ]
 

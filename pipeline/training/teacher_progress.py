@@ -32,10 +32,14 @@ log = logging.getLogger(__name__)
 
 
 class SliceTimer(Timer):
-    """A time limit for this process alone: a resumed run gets the whole of it again."""
+    """A time limit for this process alone: a resumed run gets the whole of it again.
 
-    def __init__(self, *, minutes: float) -> None:
-        super().__init__(timedelta(minutes=minutes), interval="step")
+    Args:
+        max_time: how long.
+    """
+
+    def __init__(self, max_time: timedelta) -> None:
+        super().__init__(max_time, interval="step")
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the time used is not carried over."""

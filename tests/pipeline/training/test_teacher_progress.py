@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+from datetime import timedelta
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -149,7 +150,7 @@ def test_training_stops_when_its_pictures_have_been_seen_and_does_not_start_agai
 
 
 def test_every_slice_has_the_whole_time():
-    timer = SliceTimer(minutes=3.0)
+    timer = SliceTimer(timedelta(minutes=3))
     assert timer.time_remaining() == 180
     timer.load_state_dict({"time_elapsed": {"train": 170.0}})
     assert timer.time_remaining() == 180
