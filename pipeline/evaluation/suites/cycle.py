@@ -19,7 +19,10 @@ from .camera_fit import moved
 
 @dataclass(frozen=True)
 class Cycle:
-    """PSNR in dB of the second lift's picture at the given camera: against the first lift's, and against the photograph."""
+    """PSNR in dB of the second lift's picture at the given camera: against the first lift's, and against the photograph.
+
+    NaN against a first lift of which nothing is to be seen: nothing goes round without an error.
+    """
 
     own: float = math.nan
     photograph: float = math.nan
@@ -47,6 +50,7 @@ def cycle_of(
     aside = moved(camera, torch.tensor([0.0, turn, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64))
     seen = portrait.render(aside).image.clamp(-1, 1)
     second = answer.answer(resized(seen, answer.image_size or seen.shape[-1]))
-    again, first = (lift.render(camera).image.clamp(-1, 1).float().cpu() for lift in (second, portrait))
-    scores = [psnr(again, wanted).clamp(max=BEST_PSNR).item() for wanted in (first, photograph)]
-    return Cycle(scores[0], scores[1])
+    again, first = (lift.render(camera) for lift in (second, portrait))
+    drawn, wanted = (rendering.image.clamp(-1, 1).float().cpu() for rendering in (again, first))
+    own, of_photograph = (psnr(drawn, picture).clamp(max=BEST_PSNR).item() for picture in (wanted, photograph))
+    return Cycle(own if bool(first.opacity.amax() > 0.5) else math.nan, of_photograph)

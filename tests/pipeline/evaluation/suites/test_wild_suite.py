@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import json
 import math
@@ -25,6 +26,7 @@ from pipeline.portraits.framing import FaceCrops, WholePicture
 from pipeline.portraits.front_door import PortraitSettings
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.camera import Camera
+from teachers.rendering.rendering import Rendering
 from teachers.toy import ToyTeacher
 
 TEACHER = ToyTeacher(resolution=32, depth_samples=16, importance_samples=0)
@@ -96,6 +98,18 @@ def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
     cycle_of(Answer("spy", "spy", lambda image: seen.append(image) or portrait), portrait, TAKEN, photograph, side_yaw_deg=20)
     aside = Camera.orbit(torch.tensor([0.25 - math.radians(20)]), torch.tensor([0.1]))
     assert (seen[0] - portrait.render(aside).image.clamp(-1, 1)).abs().mean() < 0.02  # towards the front
+
+
+def test_a_lift_of_which_nothing_is_to_be_seen_has_no_cycle(portrait):
+    class Nobody(LiftedPortrait):
+        def render(self, camera: Camera) -> Rendering:
+            seen = super().render(camera)
+            return dataclasses.replace(seen, image=torch.ones_like(seen.image), opacity=torch.zeros_like(seen.opacity))
+
+    nobody = Nobody(portrait.lifter, portrait.triplane)
+    photograph = portrait.render(TAKEN).image.clamp(-1, 1)
+    round_trip = cycle_of(knows(nobody), nobody, TAKEN, photograph, side_yaw_deg=25)
+    assert math.isnan(round_trip.own) and round_trip.photograph < 20
 
 
 def test_who_is_not_named_is_not_lifted_twice(folder, portrait):
