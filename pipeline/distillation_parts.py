@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.build import instantiate, to_plain
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import Lifter, Recipe, student_file
 from pipeline.people import build_sampler, build_source
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.source import PeopleSource
@@ -133,7 +133,7 @@ def prepare(config: DictConfig, module: Distillation) -> None:
     That is another student, or ImageNet's features and the statistics of the teacher's planes.
     """
     if config.start_from is not None:
-        fresh = module.lifter.start_from(Path(config.start_from), other_teacher=config.start_from_other_teacher)
+        fresh = module.lifter.start_from(student_file(config.start_from), other_teacher=config.start_from_other_teacher)
         log.info("starting from %s%s", config.start_from, f"; fresh are {', '.join(fresh)}" if fresh else "")
         return
     encoder: Any = module.lifter.encoder
