@@ -48,9 +48,9 @@ def test_photographs_that_are_none_stay_in_the_denominator(untrained_student, tm
     told = run(untrained_student, tmp_path / "out", "suite=wild", "portraits@suite.portraits=whole", "suite.rounds=1", path, *FEW)
     assert told["counted"]["items"] == 2 and told["counted"]["pictures_without_answer"] == {"mean_latent": 1, "student": 1}
     measured = told["scores"]["student"]["all"]
-    assert (
-        measured["cycle"]["pictures"] == measured["camera_fit"]["pictures"] == 1 and told["scores"]["mean_latent"]["all"]["cycle"] is None
-    )
+    assert measured["cycle_photo"]["pictures"] == measured["camera_fit"]["pictures"] == 1
+    assert "cycle" not in measured  # an untrained student draws nothing that could go round
+    assert told["scores"]["mean_latent"]["all"]["cycle_photo"] is None  # nor is it lifted twice
     assert set(told["extras"]) == {"coverage", "invariance"}
 
 
