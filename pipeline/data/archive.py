@@ -19,7 +19,7 @@ class Index:
     names: list[str]
     labels: list[Any]
     is_premultiplied: bool
-    others: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, Any]
 
 
 @dataclass
