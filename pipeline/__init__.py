@@ -1,1 +1,3 @@
-"""Joins teachers and students: samples, trains, measures and serves. Verbs are the files at the top of this folder."""
+"""Joins teachers and students: samples, trains, measures and serves. Verbs are the files at the top
+of this folder.
+"""

@@ -20,14 +20,16 @@ class View:
 
 @dataclass(frozen=True)
 class DistillationBatch:
-    """People that the teacher invented: what the student sees, and what it should have answered.
+    """Identities that the teacher invented: what the student sees, and what it should have
+    answered.
 
     Attributes:
         samples: sample numbers; everything else follows from them and the seed.
-        image: the student's input, in [-1, 1]: the reference picture (perhaps on another background).
+        image: the student's input, in [-1, 1]: the reference picture (perhaps on another
+            background).
         triplane: the teacher's planes.
         reference: the view that `image` was taken from, by an augmented camera.
-        novel: another view of the same person, by a camera with the teacher's own intrinsics.
+        novel: another view of the same identity, by a camera with the teacher's own intrinsics.
     """
 
     samples: Int64[Tensor, " batch"]

@@ -1,7 +1,8 @@
-"""`trilift VERB …`: lists the verbs, and replaces itself by `python -m pipeline.VERB …`, or `-m pipeline.sweep VERB …`.
+"""`trilift VERB …`: lists the verbs, and replaces itself by `python -m pipeline.VERB …`, or `-m
+pipeline.verbs.sweep VERB …`.
 
-The replacement is what lets torchrun and Lightning's child processes start the same verb again. Nothing heavy is
-imported here, so that the list comes at once.
+The replacement is what lets torchrun and Lightning's child processes start the same verb again.
+Nothing heavy is imported here, so that the list comes at once.
 """
 
 import ast
@@ -12,10 +13,23 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
-VERBS = ("convert", "check", "prepare", "cameras", "pretrain", "generate", "distill", "lift", "evaluate", "demo")
+VERBS = (
+    "convert",
+    "check",
+    "prepare",
+    "cameras",
+    "pretrain",
+    "generate",
+    "distill",
+    "lift",
+    "evaluate",
+    "demo",
+)
 
 SWEPT = ("pretrain", "distill")
-"""Verbs with runs that are continued: their sweeps are. With `-m` the others run as Hydra runs them."""
+"""Verbs with runs that are continued: their sweeps are. With `-m` the others run as Hydra runs
+them.
+"""
 
 PLANNED = {
     "stream": "Lifts a camera's pictures live and serves them to a browser.",
@@ -39,34 +53,65 @@ def run(arguments: list[str]) -> int:
         return _refuse(f"{name!r} is not in this version yet; `trilift --help` lists what is")
     if name not in VERBS:
         nearest = difflib.get_close_matches(name, [*VERBS, *PLANNED], n=1, cutoff=0.5)
-        return _refuse(f"there is no verb {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them"))
-    command = ["pipeline.sweep", name] if name in SWEPT and is_sweep(rest) else [f"pipeline.{name}"]
+        return _refuse(
+            f"there is no verb {name!r}"
+            + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them")
+        )
+    command = (
+        ["pipeline.verbs.sweep", name]
+        if name in SWEPT and is_sweep(rest)
+        else [f"pipeline.verbs.{name}"]
+    )
     os.execve(sys.executable, [sys.executable, "-m", *command, *rest], environment())
 
 
 def is_sweep(arguments: list[str]) -> bool:
-    """Whether many runs are asked for: by `-m`, or a setting `sweep=…`. Questions to Hydra (`--cfg`, `--help`) are no sweep."""
+    """Whether many runs are asked for: by `-m`, or a setting `sweep=…`. Questions to Hydra
+    (`--cfg`, `--help`) are no sweep.
+    """
     flags = {argument for argument in arguments if argument.startswith("-")}
-    is_asked = bool(flags & {"-m", "--multirun"}) or any(argument.startswith(("sweep=", "+sweep=")) for argument in arguments)
+    is_asked = bool(flags & {"-m", "--multirun"}) or any(
+        argument.startswith(("sweep=", "+sweep=")) for argument in arguments
+    )
     return is_asked and flags <= {"-m", "--multirun", "--table"}
 
 
 def listing() -> str:
     """The verbs with one line each."""
-    lines = [f"  {name:10}{first_line(PACKAGE / f'{name}.py')}" for name in VERBS]
+    lines = [f"  {name:10}{first_line(PACKAGE / 'verbs' / f'{name}.py')}" for name in VERBS]
     planned = [f"  {name:10}{text}" for name, text in PLANNED.items()]
-    advice = "`trilift VERB --help` shows the settings of a verb. A setting is given as `group=option` or `key=value`."
-    return "\n".join(["usage: trilift VERB [setting=value …]", "", *lines, "", "not yet in this version:", *planned, "", advice, ""])
+    advice = (
+        "`trilift VERB --help` shows the settings of a verb. A setting is given as `group=option`"
+        " or `key=value`."
+    )
+    return "\n".join(
+        [
+            "usage: trilift VERB [setting=value …]",
+            "",
+            *lines,
+            "",
+            "not yet in this version:",
+            *planned,
+            "",
+            advice,
+            "",
+        ]
+    )
 
 
 def first_line(module: Path) -> str:
     """The first line of a module's docstring, read without importing it."""
-    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.exists() else None
+    docstring = (
+        ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+        if module.exists()
+        else None
+    )
     return (docstring or "").partition("\n")[0]
 
 
 def environment() -> dict[str, str]:
-    """The environment in which `-m pipeline.VERB` finds this pipeline, and not one that lies in the working directory.
+    """The environment in which `-m pipeline.VERB` finds this pipeline, and not one that lies in the
+    working directory.
 
     Children inherit it, hence variables instead of the `-P` flag.
     """

@@ -1,4 +1,6 @@
-"""The lifter: an encoder and the renderer that it draws with. It is what is trained, saved and shipped."""
+"""The lifter: an encoder and the renderer that it draws with. It is what is trained, saved and
+shipped.
+"""
 
 import copy
 import dataclasses
@@ -34,7 +36,9 @@ OWN_PACKAGES = ("students", "teachers")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is built, without its weights: a class or function of our own packages and plain arguments."""
+    """How a network is built, without its weights: a class or function of our own packages and
+    plain arguments.
+    """
 
     target: str
     arguments: dict[str, Any]
@@ -47,19 +51,32 @@ class Recipe:
         """
         module, _, name = self.target.rpartition(".")
         if module.split(".")[0] not in OWN_PACKAGES:
-            raise ValueError(f"refusing to build {self.target!r}: a lifter is made of {' and '.join(OWN_PACKAGES)} only")
+            raise ValueError(
+                f"refusing to build {self.target!r}: a lifter is made of"
+                f" {' and '.join(OWN_PACKAGES)} only"
+            )
         try:
             found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
-            raise ValueError(f"{self.target!r} is not in this version of trilift: {error}") from error
-        if str(getattr(found, "__module__", "")).split(".")[0] not in OWN_PACKAGES or not callable(found):
-            raise ValueError(f"refusing to build {self.target!r}: it is defined outside {' and '.join(OWN_PACKAGES)}")
+            raise ValueError(
+                f"{self.target!r} is not in this version of trilift: {error}"
+            ) from error
+        if str(getattr(found, "__module__", "")).split(".")[0] not in OWN_PACKAGES or not callable(
+            found
+        ):
+            raise ValueError(
+                f"refusing to build {self.target!r}: it is defined outside"
+                f" {' and '.join(OWN_PACKAGES)}"
+            )
         try:
             built = found(**self.arguments)
         except TypeError as error:
             raise ValueError(f"{self.target} cannot be built as the file says: {error}") from error
         if not isinstance(built, nn.Module):
-            raise ValueError(f"refusing to use {self.target!r}: it builds a {type(built).__name__}, not a network")
+            raise ValueError(
+                f"refusing to use {self.target!r}: it builds a {type(built).__name__}, not a"
+                " network"
+            )
         return built
 
 
@@ -92,7 +109,9 @@ class Lifter(nn.Module):
         self.step = step
 
     @classmethod
-    def from_teacher(cls, *, encoder: nn.Module, encoder_recipe: Recipe, teacher: Teacher) -> "Lifter":
+    def from_teacher(
+        cls, *, encoder: nn.Module, encoder_recipe: Recipe, teacher: Teacher
+    ) -> "Lifter":
         """An encoder with a frozen copy of the teacher's renderer.
 
         Raises:
@@ -100,8 +119,10 @@ class Lifter(nn.Module):
         """
         if teacher.passport.sr_latent == "teacher_w":
             raise ValueError(
-                f"the super-resolution of teacher {teacher.passport.name!r} takes each person's own w (sr_latent=teacher_w), which a "
-                "student doesn't have: convert the checkpoint with sr_latent=w_mean, or with constant_one if it was trained for that"
+                f"the super-resolution of teacher {teacher.passport.name!r} takes each identity's"
+                " own w (sr_latent=teacher_w), which a student doesn't have: convert the"
+                " checkpoint with sr_latent=w_mean, or with constant_one if it was trained for"
+                " that"
             )
         return cls(
             encoder=encoder,
@@ -112,10 +133,12 @@ class Lifter(nn.Module):
         )
 
     def lift(self, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
-        """Pictures in [-1, 1] → the triplanes of their people."""
+        """Pictures in [-1, 1] → the triplanes of their identities."""
         return Triplane(self.encoder(image), self.passport.plane_axes, self.passport.box_size)
 
-    def render(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None = None) -> Rendering:
+    def render(
+        self, triplane: Triplane, camera: Camera, jitter: RayJitter | None = None
+    ) -> Rendering:
         """One picture per row of triplane and camera; without jitter the same one every time."""
         return self.renderer(triplane, camera, None, jitter)
 
@@ -124,32 +147,42 @@ class Lifter(nn.Module):
 
         Args:
             path: its file.
-            other_teacher: it may be another teacher's (LP3D's cats start from its faces): then the encoder alone is taken over, and
-                of it what has the same name and shape; the renderer stays that of the teacher here, and both licences hold.
+            other_teacher: it may be another teacher's (LP3D's cats start from its faces): then the
+                encoder alone is taken over, and of it what has the same name and shape; the
+                renderer stays that of the teacher here, and both licences hold.
 
         Returns:
             the names of the encoder's weights that stay fresh.
 
         Raises:
-            ValueError: it is another teacher's, or of another architecture, and that wasn't asked for; or nothing of it fits.
+            ValueError: it is another teacher's, or of another architecture, and that wasn't asked
+                for; or nothing of it fits.
         """
         other = Lifter.load(path)
         if not other_teacher:
             self.passport.require_same(other.passport, mine="the configuration", others=str(path))
         source = other.encoder.state_dict() if other_teacher else other.state_dict()
         target = self.encoder.state_dict() if other_teacher else self.state_dict()
-        fitting = {name: value for name, value in source.items() if name in target and value.shape == target[name].shape}
+        fitting = {
+            name: value
+            for name, value in source.items()
+            if name in target and value.shape == target[name].shape
+        }
         fresh = sorted(set(target) - set(fitting))
         if not fitting or (fresh and not other_teacher):
             raise ValueError(
-                f"{len(fresh)} of {len(target)} weights of this student ({', '.join(fresh[:3])}) are not in {path}, or of another shape: "
-                "that is a student of another architecture, take the same student="
+                f"{len(fresh)} of {len(target)} weights of this student ({', '.join(fresh[:3])})"
+                f" are not in {path}, or of another shape: that is a student of another"
+                " architecture, take the same student="
             )
         with torch.no_grad():
             for name, value in fitting.items():
                 target[name].copy_(value)
         if other.passport.licence != self.passport.licence:
-            licence = f"{self.passport.licence} Started from a student of {other.passport.name!r}: {other.passport.licence}"
+            licence = (
+                f"{self.passport.licence} Started from a student of {other.passport.name!r}:"
+                f" {other.passport.licence}"
+            )
             self.passport = dataclasses.replace(self.passport, licence=licence)
         return fresh
 
@@ -159,14 +192,22 @@ class Lifter(nn.Module):
             "schema": LIFTER_SCHEMA,
             "step": self.step,
             "passport": json.loads(self.passport.to_json()),
-            **{part: {"target": recipe.target, "arguments": recipe.arguments} for part, recipe in self.recipes.items()},
+            **{
+                part: {"target": recipe.target, "arguments": recipe.arguments}
+                for part, recipe in self.recipes.items()
+            },
         }
-        tensors = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in self.state_dict().items()}
+        tensors = {
+            name: value.detach().to("cpu", copy=True).contiguous()
+            for name, value in self.state_dict().items()
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as file:
-                file.write(safetensors.torch.save(tensors, metadata={"lifter": json.dumps(description)}))
+                file.write(
+                    safetensors.torch.save(tensors, metadata={"lifter": json.dumps(description)})
+                )
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -175,7 +216,8 @@ class Lifter(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "Lifter":
-        """Reads what `save` wrote, onto the CPU, in evaluation mode; "bundled/NAME" is a student that travels with trilift.
+        """Reads what `save` wrote, onto the CPU, in evaluation mode; "bundled/NAME" is a student
+        that travels with trilift.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -183,9 +225,13 @@ class Lifter(nn.Module):
         """
         path = student_file(path)
         description = _description(path)
-        encoder, renderer = (Recipe(**description[part]).build() for part in ("encoder", "renderer"))
+        encoder, renderer = (
+            Recipe(**description[part]).build() for part in ("encoder", "renderer")
+        )
         if not isinstance(renderer, TriplaneRenderer):
-            raise ValueError(f"{path} draws with a {type(renderer).__name__}, which is no renderer of triplanes")
+            raise ValueError(
+                f"{path} draws with a {type(renderer).__name__}, which is no renderer of triplanes"
+            )
         lifter = cls(
             encoder=encoder,
             renderer=renderer,
@@ -197,12 +243,16 @@ class Lifter(nn.Module):
         try:
             lifter.load_state_dict(safetensors.torch.load_file(path))
         except (RuntimeError, SafetensorError) as error:
-            raise ValueError(f"the weights in {path} don't fit the network that it describes: {error}") from error
+            raise ValueError(
+                f"the weights in {path} don't fit the network that it describes: {error}"
+            ) from error
         return lifter.eval()
 
 
 def student_file(path: Path | str) -> Path:
-    """Where a student lies: "bundled/NAME.safetensors" is one that travels with trilift, unless there is such a file here."""
+    """Where a student lies: "bundled/NAME.safetensors" is one that travels with trilift, unless
+    there is such a file here.
+    """
     return bundled_or_here(path, BUNDLED)
 
 
@@ -210,7 +260,8 @@ def _description(path: Path) -> dict[str, Any]:
     """The JSON of a lifter file, with the keys that a reader needs."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"there is no student at {path}: distil one first (`trilift distill`), or give the path of a student.safetensors"
+            f"there is no student at {path}: distil one first (`trilift distill`), or give the path"
+            " of a student.safetensors"
         )
     try:
         with safe_open(path, "pt") as file:
@@ -218,13 +269,20 @@ def _description(path: Path) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
     if text is None:
-        raise ValueError(f"{path} has weights but doesn't say of what: it is not a student that trilift has written")
+        raise ValueError(
+            f"{path} has weights but doesn't say of what: it is not a student that trilift has"
+            " written"
+        )
     try:
         description = json.loads(text)
         schema = description["schema"]
         if schema != LIFTER_SCHEMA:
-            raise ValueError(f"{path} is a student of schema {schema!r}, this trilift reads {LIFTER_SCHEMA}")
-        if not all(set(description[part]) == {"target", "arguments"} for part in ("encoder", "renderer")):
+            raise ValueError(
+                f"{path} is a student of schema {schema!r}, this trilift reads {LIFTER_SCHEMA}"
+            )
+        if not all(
+            set(description[part]) == {"target", "arguments"} for part in ("encoder", "renderer")
+        ):
             raise KeyError("target, arguments")
         return {key: description[key] for key in ("step", "passport", "encoder", "renderer")}
     except (json.JSONDecodeError, KeyError, TypeError) as error:

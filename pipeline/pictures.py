@@ -1,4 +1,6 @@
-"""Tensors that a person can look at: 8-bit pictures, depth and normals in colours, sheets with captions, PNG files."""
+"""Tensors that an identity can look at: 8-bit pictures, depth and normals in colours, sheets with
+captions, PNG files.
+"""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +21,8 @@ Picture = Float[Tensor, "channel height width"]
 
 
 def to_uint8(image: Float[Tensor, "channel height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    """A picture in [-1, 1] as 8-bit RGB: clamped, rounded to the nearest level, NaN shown as magenta.
+    """A picture in [-1, 1] as 8-bit RGB: clamped, rounded to the nearest level, NaN shown as
+    magenta.
 
     Raises:
         ValueError: the picture has neither one nor three channels.
@@ -37,20 +40,29 @@ def from_uint8(image: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "3 h
 
 
 def depth_picture(
-    depth: Float[Tensor, "*batch 1 height width"], near: float, far: float, *, colours: Literal["grey", "turbo"] = "turbo"
+    depth: Float[Tensor, "*batch 1 height width"],
+    near: float,
+    far: float,
+    *,
+    colours: Literal["grey", "turbo"] = "turbo",
 ) -> Float[Tensor, "*batch 3 height width"]:
-    """Depths as colours in [-1, 1]: near is white (red in turbo), far is black (dark blue); outside is clamped.
+    """Depths as colours in [-1, 1]: near is white (red in turbo), far is black (dark blue); outside
+    is clamped.
 
     Args:
         depth: distances from the camera, world units.
-        near, far: the depths at the two ends of the scale; keep them the same for pictures that are compared.
+        near, far: the depths at the two ends of the scale; keep them the same for pictures that are
+            compared.
         colours: "grey", or "turbo" (more levels can be told apart).
 
     Raises:
         ValueError: `near` is not less than `far`.
     """
     if not near < far:
-        raise ValueError(f"a depth picture needs near < far, got near {near} and far {far}: give the teacher's depth limits")
+        raise ValueError(
+            f"a depth picture needs near < far, got near {near} and far {far}: give the teacher's"
+            " depth limits"
+        )
     nearness = ((far - depth) / (far - near)).clamp(0, 1)
     if colours == "grey":
         return (nearness * 2 - 1).expand(*nearness.shape[:-3], 3, *nearness.shape[-2:])
@@ -58,7 +70,9 @@ def depth_picture(
 
 
 def _turbo(value: Float[Tensor, "*batch 1 height width"]) -> Float[Tensor, "*batch 3 height width"]:
-    """The turbo colour map (Mikhailov 2019) by its published polynomial fit: [0, 1] → colours in [-1, 1]."""
+    """The turbo colour map (Mikhailov 2019) by its published polynomial fit: [0, 1] → colours in
+    [-1, 1].
+    """
     powers = torch.cat([value**k for k in range(6)], -3)
     coefficients = [
         [34.61, 1172.33, -10793.56, 33300.12, -38394.49, 14825.05],
@@ -69,22 +83,34 @@ def _turbo(value: Float[Tensor, "*batch 1 height width"]) -> Float[Tensor, "*bat
     return (rgb / 127.5 - 1).clamp(-1, 1)
 
 
-def surface_normals(depth: Float[Tensor, "batch 1 height width"], camera: Camera) -> Float[Tensor, "batch 3 height width"]:
-    """Unit normals, world space, of the surface that a depth image describes; they look towards the camera.
+def surface_normals(
+    depth: Float[Tensor, "batch 1 height width"], camera: Camera
+) -> Float[Tensor, "batch 3 height width"]:
+    """Unit normals, world space, of the surface that a depth image describes; they look towards the
+    camera.
 
-    Central differences of neighbouring points; a pixel of the border takes the normal of its inner neighbour.
+    Central differences of neighbouring points; a pixel of the border takes the normal of its inner
+    neighbour.
     """
     batch, _, height, width = depth.shape
     assert height == width, "cameras take square pictures"
-    points = camera.rays(height).at(depth.reshape(batch, -1, 1))[:, :, 0].mT.reshape(batch, 3, height, width)
+    points = (
+        camera.rays(height)
+        .at(depth.reshape(batch, -1, 1))[:, :, 0]
+        .mT.reshape(batch, 3, height, width)
+    )
     across = points[:, :, 1:-1, 2:] - points[:, :, 1:-1, :-2]
     down = points[:, :, 2:, 1:-1] - points[:, :, :-2, 1:-1]
     normals = F.normalize(torch.linalg.cross(down, across, dim=1), dim=1, eps=1e-20)
     return F.pad(normals, (1, 1, 1, 1), mode="replicate")
 
 
-def normal_picture(depth: Float[Tensor, "batch 1 height width"], camera: Camera) -> Float[Tensor, "batch 3 height width"]:
-    """Normals as colours in [-1, 1]: red is right, green is up, blue is towards the viewer, seen from the camera."""
+def normal_picture(
+    depth: Float[Tensor, "batch 1 height width"], camera: Camera
+) -> Float[Tensor, "batch 3 height width"]:
+    """Normals as colours in [-1, 1]: red is right, green is up, blue is towards the viewer, seen
+    from the camera.
+    """
     normals = surface_normals(depth, camera)
     local = torch.einsum("bij,bihw->bjhw", camera.cam_to_world[:, :3, :3], normals)
     return local * torch.tensor([1.0, -1.0, -1.0]).to(local)[:, None, None]
@@ -100,8 +126,8 @@ def tile(
 ) -> Float[Tensor, "3 height width"]:
     """Rows of pictures as one sheet.
 
-    A cell is as wide as the widest picture of its column and as high as the highest of its row; smaller pictures sit in
-    its top left corner. Rows may have different lengths.
+    A cell is as wide as the widest picture of its column and as high as the highest of its row;
+    smaller pictures sit in its top left corner. Rows may have different lengths.
 
     Args:
         images: rows of pictures `[channel height width]` in [-1, 1], grey or RGB, of any sizes.
@@ -127,16 +153,25 @@ def tile(
     return _paste(cells, gap, background)
 
 
-def _paste(cells: list[list[Tensor]], gap: int, background: float) -> Float[Tensor, "3 height width"]:
+def _paste(
+    cells: list[list[Tensor]], gap: int, background: float
+) -> Float[Tensor, "3 height width"]:
     num_columns = max(len(row) for row in cells)
     heights = [max(cell.shape[-2] for cell in row) if row else 0 for row in cells]
-    widths = [max(row[column].shape[-1] for row in cells if column < len(row)) for column in range(num_columns)]
-    sheet = torch.full((3, gap + sum(h + gap for h in heights), gap + sum(w + gap for w in widths)), background)
+    widths = [
+        max(row[column].shape[-1] for row in cells if column < len(row))
+        for column in range(num_columns)
+    ]
+    sheet = torch.full(
+        (3, gap + sum(h + gap for h in heights), gap + sum(w + gap for w in widths)), background
+    )
     top = gap
     for row, height in zip(cells, heights, strict=True):
         left = gap
         for cell, width in zip(row, widths, strict=False):
-            sheet[:, top : top + cell.shape[-2], left : left + cell.shape[-1]] = _rgb(cell.detach().float().cpu())
+            sheet[:, top : top + cell.shape[-2], left : left + cell.shape[-1]] = _rgb(
+                cell.detach().float().cpu()
+            )
             left += width + gap
         top += height + gap
     return sheet
@@ -145,14 +180,19 @@ def _paste(cells: list[list[Tensor]], gap: int, background: float) -> Float[Tens
 def caption(text: str, *, size: int = 11) -> Float[Tensor, "3 height width"]:
     """Black text on white, just large enough for its lines."""
     font = ImageFont.load_default(size)
-    left, top, right, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((0, 0), text, font=font)
+    left, top, right, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox(
+        (0, 0), text, font=font
+    )
     canvas = Image.new("RGB", (int(right - left) + 4, int(bottom - top) + 4), "white")
     ImageDraw.Draw(canvas).multiline_text((2 - left, 2 - top), text, fill="black", font=font)
     return from_uint8(np.asarray(canvas))
 
 
-def write_png(path: Path, image: Float[Tensor, "channel height width"] | UInt8[np.ndarray, "height width 3"]) -> None:
-    """Writes a picture in [-1, 1], or 8-bit RGB, to `path`; whoever reads it sees the old file or the whole new one.
+def write_png(
+    path: Path, image: Float[Tensor, "channel height width"] | UInt8[np.ndarray, "height width 3"]
+) -> None:
+    """Writes a picture in [-1, 1], or 8-bit RGB, to `path`; whoever reads it sees the old file or
+    the whole new one.
 
     Missing folders are made.
     """
@@ -168,7 +208,10 @@ def write_png(path: Path, image: Float[Tensor, "channel height width"] | UInt8[n
 
 def _rgb(image: Picture) -> Float[Tensor, "3 height width"]:
     if image.shape[0] not in (1, 3):
-        raise ValueError(f"a picture has 1 or 3 channels, got {image.shape[0]} (shape {tuple(image.shape)}): pick one picture of a batch")
+        raise ValueError(
+            f"a picture has 1 or 3 channels, got {image.shape[0]} (shape {tuple(image.shape)}):"
+            " pick one picture of a batch"
+        )
     return image.expand(3, *image.shape[1:])
 
 
@@ -178,4 +221,6 @@ def _nothing() -> Float[Tensor, "3 0 0"]:
 
 def _require_count(what: str, labels: Sequence[str], count: int) -> None:
     if labels and len(labels) != count:
-        raise ValueError(f"got {len(labels)} {what} captions for {count} {what}s: give one each, or none")
+        raise ValueError(
+            f"got {len(labels)} {what} captions for {count} {what}s: give one each, or none"
+        )

@@ -1,4 +1,6 @@
-"""The SegFormer block: efficient self-attention, then a feed-forward layer with a convolution in it."""
+"""The SegFormer block: efficient self-attention, then a feed-forward layer with a convolution in
+it.
+"""
 
 import torch
 from einops import rearrange
@@ -9,7 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 
 class SegformerBlock(nn.Module):
-    """Pre-normalised attention and Mix-FFN, each with a residual (SegFormer sec. 3.1; LP3D supp. A2: no dropout, qkv bias).
+    """Pre-normalised attention and Mix-FFN, each with a residual (SegFormer sec. 3.1; LP3D supp.
+    A2: no dropout, qkv bias).
 
     Maps in, maps out: between blocks there is nothing to know about tokens.
 
@@ -17,10 +20,12 @@ class SegformerBlock(nn.Module):
         dim: channels.
         heads: attention heads; must divide `dim`.
         mlp_ratio: hidden channels of the feed-forward layer per channel.
-        reduction: keys and values are taken from a map that is smaller by this factor per side; 1 = full attention.
+        reduction: keys and values are taken from a map that is smaller by this factor per side; 1 =
+            full attention.
 
     Attributes:
-        checkpoints_activations: in training, only the input is kept; the rest is computed again for the backward pass.
+        checkpoints_activations: in training, only the input is kept; the rest is computed again for
+            the backward pass.
     """
 
     def __init__(self, *, dim: int, heads: int, mlp_ratio: float = 2.0, reduction: int = 1) -> None:
@@ -31,7 +36,9 @@ class SegformerBlock(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(dim)
         self.feed_forward = MixFeedForward(dim=dim, hidden=int(dim * mlp_ratio))
 
-    def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
+    def forward(
+        self, features: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
         """Features → features of the same shape."""
         if self.checkpoints_activations and torch.is_grad_enabled():
             return checkpoint(self._transform, features, use_reentrant=False)
@@ -51,7 +58,9 @@ class EfficientSelfAttention(nn.Module):
     def __init__(self, *, dim: int, heads: int, reduction: int) -> None:
         super().__init__()
         if dim % heads:
-            raise ValueError(f"{heads} attention heads don't divide {dim} channels: choose a divisor")
+            raise ValueError(
+                f"{heads} attention heads don't divide {dim} channels: choose a divisor"
+            )
         self.heads = heads
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
@@ -60,17 +69,23 @@ class EfficientSelfAttention(nn.Module):
         self.reduce = nn.Conv2d(dim, dim, reduction, reduction) if reduction > 1 else None
         self.reduce_norm = nn.LayerNorm(dim) if reduction > 1 else None
 
-    def forward(self, tokens: Float[Tensor, "batch token channel"], height: int) -> Float[Tensor, "batch token channel"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch token channel"], height: int
+    ) -> Float[Tensor, "batch token channel"]:
         """Tokens of a map of `height` rows → what each of them gathered."""
         reduced = tokens
         if self.reduce is not None and self.reduce_norm is not None:
             reduced = self.reduce_norm(to_tokens(self.reduce(to_map(tokens, height))))
         query, key, value = (
-            rearrange(part, "batch token (head channel) -> batch head token channel", head=self.heads)
+            rearrange(
+                part, "batch token (head channel) -> batch head token channel", head=self.heads
+            )
             for part in (self.query(tokens), self.key(reduced), self.value(reduced))
         )
         attended = F.scaled_dot_product_attention(query, key, value)
-        return self.output(rearrange(attended, "batch head token channel -> batch token (head channel)"))
+        return self.output(
+            rearrange(attended, "batch head token channel -> batch token (head channel)")
+        )
 
 
 class MixFeedForward(nn.Module):
@@ -82,17 +97,25 @@ class MixFeedForward(nn.Module):
         self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.contract = nn.Linear(hidden, dim)
 
-    def forward(self, tokens: Float[Tensor, "batch token channel"], height: int) -> Float[Tensor, "batch token channel"]:
+    def forward(
+        self, tokens: Float[Tensor, "batch token channel"], height: int
+    ) -> Float[Tensor, "batch token channel"]:
         """Tokens of a map of `height` rows → tokens."""
         hidden = self.depthwise(to_map(self.expand(tokens), height))
         return self.contract(F.gelu(to_tokens(hidden)))
 
 
-def to_tokens(features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch token channel"]:
+def to_tokens(
+    features: Float[Tensor, "batch channel height width"],
+) -> Float[Tensor, "batch token channel"]:
     """One token per pixel, row by row; free of copies for channels-last maps."""
     return rearrange(features, "batch channel height width -> batch (height width) channel")
 
 
-def to_map(tokens: Float[Tensor, "batch token channel"], height: int) -> Float[Tensor, "batch channel height width"]:
+def to_map(
+    tokens: Float[Tensor, "batch token channel"], height: int
+) -> Float[Tensor, "batch channel height width"]:
     """The inverse of `to_tokens`; the result is laid out channels-last."""
-    return rearrange(tokens, "batch (height width) channel -> batch channel height width", height=height)
+    return rearrange(
+        tokens, "batch (height width) channel -> batch channel height width", height=height
+    )

@@ -1,4 +1,6 @@
-"""ResNet-34 without batch normalisation at output stride 8, and the ASPP decoder of DeepLabV3: deep features of the image."""
+"""ResNet-34 without batch normalisation at output stride 8, and the ASPP decoder of DeepLabV3: deep
+features of the image.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +13,9 @@ from .initial import scale_weight
 
 
 class BackboneFeatures(NamedTuple):
-    """What a backbone offers: its first two layers (for a detail branch that reuses them) and the deep features."""
+    """What a backbone offers: its first two layers (for a detail branch that reuses them) and the
+    deep features.
+    """
 
     layer1: Float[Tensor, "batch channel1 height1 width1"]
     layer2: Float[Tensor, "batch channel2 height2 width2"]
@@ -27,24 +31,33 @@ class ResidualBlock(nn.Module):
         dilation: of both convolutions.
     """
 
-    def __init__(self, *, in_channels: int, channels: int, stride: int = 1, dilation: int = 1) -> None:
+    def __init__(
+        self, *, in_channels: int, channels: int, stride: int = 1, dilation: int = 1
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=dilation, dilation=dilation)
+        self.conv1 = nn.Conv2d(
+            in_channels, channels, 3, stride, padding=dilation, dilation=dilation
+        )
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         changes = stride != 1 or in_channels != channels
-        self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride)) if changes else None
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride)) if changes else None
+        )
 
-    def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
+    def forward(
+        self, features: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out_channel out_height out_width"]:
         """Features → features, smaller by the stride."""
         shortcut = features if self.downsample is None else self.downsample(features)
         return F.relu(self.conv2(F.relu(self.conv1(features))) + shortcut)
 
 
 class ResNet34(nn.Module):
-    """The four stages of ResNet-34 on RGB + coordinates; the last two are dilated instead of strided (LP3D supp. A2).
+    """The four stages of ResNet-34 on RGB + coordinates; the last two are dilated instead of
+    strided (LP3D supp. A2).
 
-    Without batch normalisation every convolution has a bias. State dict names are torchvision's, so that
-    `imagenet.load_resnet34` can fold a published file into it.
+    Without batch normalisation every convolution has a bias. State dict names are torchvision's, so
+    that `imagenet.load_resnet34` can fold a published file into it.
     """
 
     channels = (64, 128, 256, 512)
@@ -60,12 +73,22 @@ class ResNet34(nn.Module):
 
     def _stage(self, stage: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
         width = self.channels[stage]
-        first = ResidualBlock(in_channels=self.channels[max(stage - 1, 0)], channels=width, stride=stride, dilation=dilation)
-        others = [ResidualBlock(in_channels=width, channels=width, dilation=dilation) for _ in range(self.blocks[stage] - 1)]
+        first = ResidualBlock(
+            in_channels=self.channels[max(stage - 1, 0)],
+            channels=width,
+            stride=stride,
+            dilation=dilation,
+        )
+        others = [
+            ResidualBlock(in_channels=width, channels=width, dilation=dilation)
+            for _ in range(self.blocks[stage] - 1)
+        ]
         return nn.Sequential(first, *others)
 
     def calm(self) -> None:
-        """Scales the residual branches down: without normalisation their variances add up over 16 blocks."""
+        """Scales the residual branches down: without normalisation their variances add up over 16
+        blocks.
+        """
         for block in self.modules():
             if isinstance(block, ResidualBlock):
                 scale_weight(block.conv2, sum(self.blocks) ** -0.5)
@@ -79,20 +102,32 @@ class ResNet34(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """ASPP: the same features seen at four scales and as a whole, joined (DeepLabV3 sec. 3.3), then a 3x3 convolution."""
+    """ASPP: the same features seen at four scales and as a whole, joined (DeepLabV3 sec. 3.3), then
+    a 3x3 convolution.
+    """
 
-    def __init__(self, *, in_channels: int, channels: int, dilations: tuple[int, ...] = (12, 24, 36)) -> None:
+    def __init__(
+        self, *, in_channels: int, channels: int, dilations: tuple[int, ...] = (12, 24, 36)
+    ) -> None:
         super().__init__()
         self.point = nn.Conv2d(in_channels, channels, 1)
-        self.dilated = nn.ModuleList(nn.Conv2d(in_channels, channels, 3, padding=d, dilation=d) for d in dilations)
+        self.dilated = nn.ModuleList(
+            nn.Conv2d(in_channels, channels, 3, padding=d, dilation=d) for d in dilations
+        )
         self.whole = nn.Conv2d(in_channels, channels, 1)
         self.project = nn.Conv2d(channels * (len(dilations) + 2), channels, 1)
         self.refine = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel height width"]:
+    def forward(
+        self, features: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out_channel height width"]:
         """Features → features of the same size."""
         whole = self.whole(features.mean((2, 3), keepdim=True)).expand(-1, -1, *features.shape[2:])
-        scales = [self.point(features), *(convolution(features) for convolution in self.dilated), whole]
+        scales = [
+            self.point(features),
+            *(convolution(features) for convolution in self.dilated),
+            whole,
+        ]
         return F.relu(self.refine(F.relu(self.project(F.relu(torch.cat(scales, 1))))))
 
 

@@ -1,4 +1,6 @@
-"""The first half: deep features and a transformer that carries the face from the photograph's pose to the canonical frame."""
+"""The first half: deep features and a transformer that carries the face from the photograph's pose
+to the canonical frame.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +13,8 @@ from .residual_cnn import Mixing, mixing_blocks
 
 
 class CanonicalLift(nn.Module):
-    """Patches, transformer blocks, pixel shuffle, and convolutions that enlarge (rows 3-7 of LP3D's figure A10).
+    """Patches, transformer blocks, pixel shuffle, and convolutions that enlarge (rows 3-7 of LP3D's
+    figure A10).
 
     Args:
         in_channels: channels of the backbone.
@@ -42,14 +45,22 @@ class CanonicalLift(nn.Module):
         self.patches = OverlapPatchEmbed(in_channels=in_channels, dim=dim, stride=patch_stride)
         self.blocks = mixing_blocks(mixing, blocks, dim=dim, heads=heads, mlp_ratio=mlp_ratio)
         before = [dim // 4, *widths]
-        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False)
+        )
 
-    def forward(self, deep: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
-        """Deep features → canonical features: twice the tokens' size, and doubled again by each upsampling."""
+    def forward(
+        self, deep: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out_channel out_height out_width"]:
+        """Deep features → canonical features: twice the tokens' size, and doubled again by each
+        upsampling.
+        """
         features = F.pixel_shuffle(self.blocks(self.patches(deep)), 2)
         for index, convolution in enumerate(self.convolutions):
             if index < self.upsamplings:
-                features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+                features = F.interpolate(
+                    features, scale_factor=2, mode="bilinear", align_corners=False
+                )
             features = convolution(features)
             if index + 1 < len(self.convolutions):
                 features = F.relu(features)

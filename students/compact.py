@@ -1,4 +1,6 @@
-"""A small backbone for small pictures: three residual stages whose deepest sees the whole face, joined at 1/4 of the size."""
+"""A small backbone for small pictures: three residual stages whose deepest sees the whole face,
+joined at 1/4 of the size.
+"""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,10 +11,11 @@ from .initial import scale_weight
 
 
 class CompactBackbone(nn.Module):
-    """Features at 1/2, 1/4 and 1/8 of the image's size, the last brought back and added to the second.
+    """Features at 1/2, 1/4 and 1/8 of the image's size, the last brought back and added to the
+    second.
 
-    At 64x64 a DeepLab would leave 8x8 features, and its dilations of 12 and more would see nothing but padding; here the
-    deep stage is where most weights are and few of the multiplications.
+    At 64x64 a DeepLab would leave 8x8 features, and its dilations of 12 and more would see nothing
+    but padding; here the deep stage is where most weights are and few of the multiplications.
 
     Args:
         widths: channels at 1/2, 1/4 and 1/8.
@@ -43,10 +46,14 @@ class CompactBackbone(nn.Module):
         layer2 = self.layer2(layer1)
         layer3 = self.layer3(layer2)
         layer3 = layer3 + self.whole(layer3.mean((2, 3)))[:, :, None, None]
-        context = F.interpolate(self.lateral(layer3), size=layer2.shape[2:], mode="bilinear", align_corners=False)
+        context = F.interpolate(
+            self.lateral(layer3), size=layer2.shape[2:], mode="bilinear", align_corners=False
+        )
         return BackboneFeatures(layer1, layer2, layer2 + context)
 
 
 def _stage(in_channels: int, channels: int, blocks: int, *, stride: int) -> nn.Sequential:
     first = ResidualBlock(in_channels=in_channels, channels=channels, stride=stride)
-    return nn.Sequential(first, *(ResidualBlock(in_channels=channels, channels=channels) for _ in range(blocks - 1)))
+    return nn.Sequential(
+        first, *(ResidualBlock(in_channels=channels, channels=channels) for _ in range(blocks - 1))
+    )

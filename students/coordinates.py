@@ -1,4 +1,6 @@
-"""Pixel coordinates as image channels: a convolution can't know where it is, a face has to be found."""
+"""Pixel coordinates as image channels: a convolution can't know where it is, a face has to be
+found.
+"""
 
 import torch
 from jaxtyping import Float
@@ -6,13 +8,17 @@ from torch import Tensor
 
 
 def pixel_coordinates(height: int, width: int, like: Tensor) -> Float[Tensor, "2 height width"]:
-    """Where every pixel centre is: x (right) and y (down) in [-1, 1], with the device and dtype of `like`."""
+    """Where every pixel centre is: x (right) and y (down) in [-1, 1], with the device and dtype of
+    `like`.
+    """
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
     return torch.stack([x[None].expand(height, width), y[:, None].expand(height, width)])
 
 
-def append_coordinates(image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 5 height width"]:
+def append_coordinates(
+    image: Float[Tensor, "batch 3 height width"],
+) -> Float[Tensor, "batch 5 height width"]:
     """RGB + x, y: what both branches of the encoder see (LP3D supp. A2)."""
     batch, _, height, width = image.shape
     coordinates = pixel_coordinates(height, width, image).expand(batch, 2, height, width)

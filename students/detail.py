@@ -1,4 +1,6 @@
-"""The second half: what the deep features lose (wrinkles, strands, earrings), and the transformer that joins the two."""
+"""The second half: what the deep features lose (wrinkles, strands, earrings), and the transformer
+that joins the two.
+"""
 
 from collections.abc import Sequence
 
@@ -24,7 +26,10 @@ class DetailBranch(nn.Module):
     def __init__(self, *, in_channels: int, widths: Sequence[int], strides: Sequence[int]) -> None:
         super().__init__()
         if len(widths) != len(strides):
-            raise ValueError(f"the detail branch got {len(widths)} widths and {len(strides)} strides: give one stride a width")
+            raise ValueError(
+                f"the detail branch got {len(widths)} widths and {len(strides)} strides: give one"
+                " stride a width"
+            )
         before = [in_channels, *widths]
         kernels = [7, *[3] * (len(widths) - 1)]
         self.out_channels = widths[-1]
@@ -33,7 +38,9 @@ class DetailBranch(nn.Module):
             for a, b, kernel, stride in zip(before, widths, kernels, strides, strict=False)
         )
 
-    def forward(self, source: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out_channel out_height out_width"]:
+    def forward(
+        self, source: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out_channel out_height out_width"]:
         """The positioned image (or a backbone layer) → features, smaller by all strides."""
         features = source
         for convolution in self.convolutions:
@@ -42,7 +49,8 @@ class DetailBranch(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Canonical ⊕ detail → convolutions → the second transformer → pixel shuffle (rows 9-12 of LP3D's figure A12).
+    """Canonical ⊕ detail → convolutions → the second transformer → pixel shuffle (rows 9-12 of
+    LP3D's figure A12).
 
     Args:
         in_channels: of both inputs together.
@@ -69,9 +77,13 @@ class Fusion(nn.Module):
         super().__init__()
         before = [in_channels, *widths]
         self.out_channels = dim // 4
-        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(before, widths, strict=False)
+        )
         self.patches = OverlapPatchEmbed(in_channels=before[-1], dim=dim, stride=patch_stride)
-        self.blocks = mixing_blocks(mixing, blocks, dim=dim, heads=heads, mlp_ratio=mlp_ratio, reduction=reduction)
+        self.blocks = mixing_blocks(
+            mixing, blocks, dim=dim, heads=heads, mlp_ratio=mlp_ratio, reduction=reduction
+        )
 
     def forward(
         self,
@@ -80,7 +92,9 @@ class Fusion(nn.Module):
     ) -> Float[Tensor, "batch out_channel out_height out_width"]:
         """Both halves → features; the detail is resized where the sizes differ."""
         if detail.shape[2:] != canonical.shape[2:]:
-            detail = F.interpolate(detail, size=canonical.shape[2:], mode="bilinear", align_corners=False)
+            detail = F.interpolate(
+                detail, size=canonical.shape[2:], mode="bilinear", align_corners=False
+            )
         features = torch.cat([canonical, detail], 1)
         for convolution in self.convolutions:
             features = F.leaky_relu(convolution(features), LEAK)

@@ -4,9 +4,11 @@ from torch import nn
 
 
 def initialise(network: nn.Module) -> None:
-    """Kaiming normal (fan in, as activations are kept) for convolutions, truncated normal 0.02 for linear layers, zero biases.
+    """Kaiming normal (fan in, as activations are kept) for convolutions, truncated normal 0.02 for
+    linear layers, zero biases.
 
-    Depthwise convolutions sit behind a linear layer inside a residual branch, where Kaiming's gain does no harm.
+    Depthwise convolutions sit behind a linear layer inside a residual branch, where Kaiming's gain
+    does no harm.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -18,5 +20,7 @@ def initialise(network: nn.Module) -> None:
 
 
 def scale_weight(convolution: nn.Conv2d, factor: float) -> None:
-    """Multiplies a convolution's weights; what keeps a sum of many residual branches, or a first prediction, small."""
+    """Multiplies a convolution's weights; what keeps a sum of many residual branches, or a first
+    prediction, small.
+    """
     convolution.weight.data.mul_(factor)

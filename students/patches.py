@@ -7,7 +7,8 @@ from .attention import to_map, to_tokens
 
 
 class OverlapPatchEmbed(nn.Module):
-    """3x3 convolution and LayerNorm over channels (SegFormer sec. 3.1 with the patch size 3 of LP3D supp. A2).
+    """3x3 convolution and LayerNorm over channels (SegFormer sec. 3.1 with the patch size 3 of LP3D
+    supp. A2).
 
     Args:
         in_channels: channels of the features.
@@ -20,7 +21,9 @@ class OverlapPatchEmbed(nn.Module):
         self.projection = nn.Conv2d(in_channels, dim, 3, stride, padding=1)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch dim token_height token_width"]:
+    def forward(
+        self, features: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch dim token_height token_width"]:
         """Features → normalised tokens, still laid out as a map."""
         embedded = self.projection(features)
         return to_map(self.norm(to_tokens(embedded)), embedded.shape[2])

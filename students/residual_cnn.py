@@ -1,4 +1,6 @@
-"""What stands in the transformers' places when LP3D asks whether they are needed (its Table 4): residual convolutions."""
+"""What stands in the transformers' places when LP3D asks whether they are needed (its Table 4):
+residual convolutions.
+"""
 
 from typing import Literal
 
@@ -12,11 +14,13 @@ Mixing = Literal["attention", "convolution"]
 
 
 class ResidualConvolutions(nn.Module):
-    """Pre-normalised like the SegFormer block, with two 3x3 convolutions instead of attention: a pixel sees its neighbours only.
+    """Pre-normalised like the SegFormer block, with two 3x3 convolutions instead of attention: a
+    pixel sees its neighbours only.
 
     Args:
         dim: channels.
-        hidden: channels between the convolutions; what brings the parameters to those of a transformer.
+        hidden: channels between the convolutions; what brings the parameters to those of a
+            transformer.
     """
 
     def __init__(self, *, dim: int, hidden: int) -> None:
@@ -25,22 +29,34 @@ class ResidualConvolutions(nn.Module):
         self.conv1 = nn.Conv2d(dim, hidden, 3, padding=1)
         self.conv2 = nn.Conv2d(hidden, dim, 3, padding=1)
 
-    def forward(self, features: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
+    def forward(
+        self, features: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
         """Features → features of the same shape."""
         return features + self.conv2(F.gelu(self.conv1(self.norm(features))))
 
 
-def mixing_blocks(mixing: Mixing, count: int, *, dim: int, heads: int, mlp_ratio: float, reduction: int = 1) -> nn.Sequential:
-    """Blocks that keep a map's shape: a transformer, or the residual network that is compared with it.
+def mixing_blocks(
+    mixing: Mixing, count: int, *, dim: int, heads: int, mlp_ratio: float, reduction: int = 1
+) -> nn.Sequential:
+    """Blocks that keep a map's shape: a transformer, or the residual network that is compared with
+    it.
 
     Args:
         mixing: which of the two.
         count: how many blocks.
-        dim, heads, mlp_ratio, reduction: see `SegformerBlock`; convolutions have `dim * mlp_ratio` hidden channels, and neither
-            heads nor reduction.
+        dim, heads, mlp_ratio, reduction: see `SegformerBlock`; convolutions have `dim * mlp_ratio`
+            hidden channels, and neither heads nor reduction.
     """
     if mixing == "attention":
-        return nn.Sequential(*(SegformerBlock(dim=dim, heads=heads, mlp_ratio=mlp_ratio, reduction=reduction) for _ in range(count)))
+        return nn.Sequential(
+            *(
+                SegformerBlock(dim=dim, heads=heads, mlp_ratio=mlp_ratio, reduction=reduction)
+                for _ in range(count)
+            )
+        )
     if mixing == "convolution":
-        return nn.Sequential(*(ResidualConvolutions(dim=dim, hidden=round(dim * mlp_ratio)) for _ in range(count)))
+        return nn.Sequential(
+            *(ResidualConvolutions(dim=dim, hidden=round(dim * mlp_ratio)) for _ in range(count))
+        )
     raise ValueError(f"mixing is {mixing!r}, known are 'attention' and 'convolution'")

@@ -1,4 +1,6 @@
-"""Planes that are known already: what stands in a lifter's place of the encoder after one person has been found by optimisation."""
+"""Planes that are known already: what stands in a lifter's place of the encoder after one identity
+has been found by optimisation.
+"""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +10,8 @@ from torch import Tensor, nn
 class StoredPlanes(nn.Module):
     """Answers every picture with the same planes, without looking.
 
-    So a person whose planes were optimised is a lifter like any other: it can be saved, read, drawn and exported.
+    So an identity whose planes were optimised is a lifter like any other: it can be saved, read,
+        drawn and exported.
 
     Args:
         plane_channels, plane_resolution: of the planes.
@@ -21,6 +24,8 @@ class StoredPlanes(nn.Module):
         planes = torch.zeros(1, 3, plane_channels, plane_resolution, plane_resolution)
         self.planes = nn.Parameter(planes, requires_grad=False)
 
-    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 channel plane_height plane_width"]:
+    def forward(
+        self, image: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 channel plane_height plane_width"]:
         """The stored planes, once a picture."""
         return self.planes.expand(len(image), -1, -1, -1, -1)

@@ -1,7 +1,9 @@
-"""TwoStageEncoder: one photograph → the planes of its person, in one pass (LP3D sec. 4.1, supp. A2).
+"""TwoStageEncoder: one photograph → the planes of its identity, in one pass (LP3D sec. 4.1, supp.
+A2).
 
-Read this first. The deep, low-resolution half understands the face and turns it to the canonical frame; the shallow,
-high-resolution half brings back what can be seen but not understood; a second transformer joins them.
+Read this first. The deep, low-resolution half understands the face and turns it to the canonical
+frame; the shallow, high-resolution half brings back what can be seen but not understood; a second
+transformer joins them.
 """
 
 from collections.abc import Sequence
@@ -29,8 +31,9 @@ FIRST_PLANES = 0.1
 class TwoStageEncoder(nn.Module):
     """One image in [-1, 1] → planes `[batch 3 plane_channel plane_resolution plane_resolution]`.
 
-    Any square image whose side is a multiple of 32 will do; the planes always have their teacher's size. The defaults are
-    the paper's model (87.24 M parameters with 32-channel planes); conf/student/ has the smaller ones.
+    Any square image whose side is a multiple of 32 will do; the planes always have their teacher's
+    size. The defaults are the paper's model (87.24 M parameters with 32-channel planes);
+    conf/student/ has the smaller ones.
 
     Args:
         plane_channels, plane_resolution: of the teacher's planes, from its passport.
@@ -39,13 +42,16 @@ class TwoStageEncoder(nn.Module):
         backbone_widths, backbone_blocks: of the compact backbone; the other one's are ResNet-34's.
         dim: token channels of the first transformer.
         canonical_blocks, canonical_heads, canonical_patch_stride: of the first transformer.
-        canonical_widths, canonical_upsamplings: of the convolutions behind it; the first ones see their input doubled.
+        canonical_widths, canonical_upsamplings: of the convolutions behind it; the first ones see
+            their input doubled.
         detail_input: what the detail branch sees: "image", or the backbone's "layer1" or "layer2".
         detail_widths, detail_strides: of its convolutions.
         fusion_widths: of the convolutions that join the halves.
-        fusion_dim, fusion_blocks, fusion_heads, fusion_patch_stride, fusion_reduction: of the second transformer.
+        fusion_dim, fusion_blocks, fusion_heads, fusion_patch_stride, fusion_reduction: of the
+            second transformer.
         mlp_ratio: of both transformers.
-        mixing: "attention", or "convolution" for residual convolutions in the places of both transformers (an ablation of LP3D).
+        mixing: "attention", or "convolution" for residual convolutions in the places of both
+            transformers (an ablation of LP3D).
         head_widths: hidden channels of the last convolutions.
         head_skip: whether they see the canonical features again.
     """
@@ -96,7 +102,9 @@ class TwoStageEncoder(nn.Module):
             mixing=mixing,
         )
         self.detail = DetailBranch(
-            in_channels=5 if detail_input == "image" else self.backbone.layer_channels[detail_input],
+            in_channels=(
+                5 if detail_input == "image" else self.backbone.layer_channels[detail_input]
+            ),
             widths=detail_widths,
             strides=detail_strides,
         )
@@ -125,43 +133,62 @@ class TwoStageEncoder(nn.Module):
         self.backbone.calm()
         scale_weight(self.plane_head.last, FIRST_PLANES)
 
-    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 plane_channel plane_height plane_width"]:
+    def forward(
+        self, image: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 plane_channel plane_height plane_width"]:
         """RGB in [-1, 1] → planes; ValueError unless it is square with a side divisible by 32."""
         _require_square(image)
         positioned = append_coordinates(image)
         shallow = self.backbone(positioned)
         canonical = self.canonical(shallow.deep)
-        detail = self.detail(positioned if self.detail_input == "image" else getattr(shallow, self.detail_input))
+        detail = self.detail(
+            positioned if self.detail_input == "image" else getattr(shallow, self.detail_input)
+        )
         fused = self.fusion(canonical, detail)
         return self.plane_head(fused, canonical)
 
-    def calibrate(self, mean: Float[Tensor, " plane_channel"], scale: Float[Tensor, " plane_channel"]) -> None:
+    def calibrate(
+        self, mean: Float[Tensor, " plane_channel"], scale: Float[Tensor, " plane_channel"]
+    ) -> None:
         """Tells the mean and standard deviation of the teacher's planes; see `PlaneHead.calibrate`."""
         self.plane_head.calibrate(mean, scale)
 
     def load_imagenet(self, path: Path) -> None:
-        """Starts the ResNet-34 from a local torchvision file; ValueError for another backbone or a wrong file."""
+        """Starts the ResNet-34 from a local torchvision file; ValueError for another backbone or a
+        wrong file.
+        """
         if not isinstance(self.backbone, DeepLabBackbone):
-            raise ValueError(f"{path} has ResNet-34 weights, this student has a {type(self.backbone).__name__}: use backbone=resnet34")
+            raise ValueError(
+                f"{path} has ResNet-34 weights, this student has a {type(self.backbone).__name__}:"
+                " use backbone=resnet34"
+            )
         load_resnet34(self.backbone.resnet, path)
 
 
-def _build_backbone(kind: str, widths: Sequence[int], blocks: Sequence[int]) -> DeepLabBackbone | CompactBackbone:
+def _build_backbone(
+    kind: str, widths: Sequence[int], blocks: Sequence[int]
+) -> DeepLabBackbone | CompactBackbone:
     if kind == "resnet34":
         return DeepLabBackbone()
     if kind == "compact":
-        return CompactBackbone(widths=(widths[0], widths[1], widths[2]), blocks=(blocks[0], blocks[1], blocks[2]))
+        return CompactBackbone(
+            widths=(widths[0], widths[1], widths[2]), blocks=(blocks[0], blocks[1], blocks[2])
+        )
     raise ValueError(f"backbone is {kind!r}, known ones are 'resnet34' and 'compact'")
 
 
 def _require_square(image: Tensor) -> None:
     height, width = image.shape[2:]
     if height != width:
-        raise ValueError(f"the student got a {width}x{height} image, it sees squares: crop the photograph first")
+        raise ValueError(
+            f"the student got a {width}x{height} image, it sees squares: crop the photograph first"
+        )
     _require_multiple(height)
 
 
 def _require_multiple(size: int) -> None:
     if size <= 0 or size % INPUT_MULTIPLE:
         nearest = max(1, round(size / INPUT_MULTIPLE)) * INPUT_MULTIPLE
-        raise ValueError(f"image size {size} is not a multiple of {INPUT_MULTIPLE}: resize to {nearest}")
+        raise ValueError(
+            f"image size {size} is not a multiple of {INPUT_MULTIPLE}: resize to {nearest}"
+        )

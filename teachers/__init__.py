@@ -1,1 +1,1 @@
-"""Frozen 3D GAN teachers: what invents the people, and everything 3D that it defines."""
+"""Frozen 3D GAN teachers: what invents the identities, and everything 3D that it defines."""

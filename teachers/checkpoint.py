@@ -27,18 +27,25 @@ def load_teacher(path: Path | str) -> Teacher:
     """
     path = teacher_folder(path)
     if path.is_file():
-        hint = f": convert it first, with `trilift convert checkpoint={path} output=DIR`" if path.suffix == ".pkl" else ""
+        hint = (
+            f": convert it first, with `trilift convert checkpoint={path} output=DIR`"
+            if path.suffix == ".pkl"
+            else ""
+        )
         raise ValueError(f"{path} is a file, a teacher is a folder with a passport.json{hint}")
     if not (path / "passport.json").is_file():
         raise FileNotFoundError(f"{path} is not a teacher folder: it has no passport.json")
     kind = Passport.read(path / "passport.json").kind
     if kind not in READERS:
-        raise ValueError(f"{path} holds a teacher of kind {kind!r}; this trilift reads {', '.join(READERS)}")
+        raise ValueError(
+            f"{path} holds a teacher of kind {kind!r}; this trilift reads {', '.join(READERS)}"
+        )
     return READERS[kind](path)
 
 
 def load_discriminator(path: Path | str) -> Discriminator:
-    """Reads the discriminator that a teacher was trained with from the teacher's folder (see `load_teacher`).
+    """Reads the discriminator that a teacher was trained with from the teacher's folder (see
+    `load_teacher`).
 
     Raises:
         FileNotFoundError: the folder has none.
@@ -48,11 +55,17 @@ def load_discriminator(path: Path | str) -> Discriminator:
 
 
 def teacher_folder(path: Path | str) -> Path:
-    """Where a teacher lies: "bundled/NAME" is one that travels with trilift, unless there is a folder of that name here."""
+    """Where a teacher lies: "bundled/NAME" is one that travels with trilift, unless there is a
+    folder of that name here.
+    """
     return bundled_or_here(path, BUNDLED)
 
 
 def bundled_or_here(path: Path | str, bundled: Path) -> Path:
     """A path "bundled/…" means what lies in the folder `bundled`, unless there is such a path here."""
     path = Path(path)
-    return bundled.joinpath(*path.parts[1:]) if path.parts[:1] == ("bundled",) and not path.exists() else path
+    return (
+        bundled.joinpath(*path.parts[1:])
+        if path.parts[:1] == ("bundled",) and not path.exists()
+        else path
+    )

@@ -13,11 +13,12 @@ SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
 
 @dataclass(frozen=True)
 class Passport:
-    """Everything about a teacher that a student's planes depend on; travels with every student checkpoint.
+    """Everything about a teacher that a student's planes depend on; travels with every student
+    checkpoint.
 
     Attributes:
         kind: "eg3d", "toy", …: which package of `teachers` reads it.
-        name: what a person calls it.
+        name: what an identity calls it.
         plane_axes: the world coordinates along width and height of each plane (`Triplane.axes`).
         plane_channels: feature channels of one plane.
         plane_resolution: side of a plane in texels.
@@ -31,8 +32,10 @@ class Passport:
         background: "black", "white" or "matte".
         super_resolution: "none", "2X", "4X", "8X", "8XDC".
         sr_latent: which latent the super-resolution is given.
-        options: what a teacher has beyond its kind's published form (density prior, plane head, …), by name.
-        source_hash: sha256 of the file that the weights came from (a pickle, or the weights themselves).
+        options: what a teacher has beyond its kind's published form (density prior, plane head, …),
+            by name.
+        source_hash: sha256 of the file that the weights came from (a pickle, or the weights
+            themselves).
         licence: of the weights, in a sentence.
     """
 
@@ -60,19 +63,22 @@ class Passport:
     schema_version: int = SCHEMA_VERSION
 
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
-        """Raises ValueError that names both sides and every differing field, unless the passports agree.
+        """Raises ValueError that names both sides and every differing field, unless the passports
+        agree.
 
         `name` and `licence` may differ: they don't change a picture.
         """
         ignored = {"name", "licence"}
         differences = [
-            f"  {f.name}: {mine} has {getattr(self, f.name)!r}, {others} has {getattr(other, f.name)!r}"
+            f"  {f.name}: {mine} has {getattr(self, f.name)!r}, {others} has"
+            f" {getattr(other, f.name)!r}"
             for f in dataclasses.fields(self)
             if f.name not in ignored and getattr(self, f.name) != getattr(other, f.name)
         ]
         if differences:
             raise ValueError(
-                f"{mine} (teacher {self.name!r}) and {others} (teacher {other.name!r}) do not belong together:\n"
+                f"{mine} (teacher {self.name!r}) and {others} (teacher {other.name!r}) do not"
+                " belong together:\n"
                 + "\n".join(differences)
                 + "\nUse the teacher that the student was distilled from, or distil a new student."
             )
@@ -86,12 +92,24 @@ class Passport:
         """Reads a parsed passport; ValueError on another schema version, missing or unknown fields."""
         version = values.get("schema_version")
         if version != SCHEMA_VERSION:
-            raise ValueError(f"passport has schema version {version!r}, this trilift reads {SCHEMA_VERSION}: convert the checkpoint again")
+            raise ValueError(
+                f"passport has schema version {version!r}, this trilift reads {SCHEMA_VERSION}:"
+                " convert the checkpoint again"
+            )
         names = {f.name for f in dataclasses.fields(cls)}
         unknown, missing = sorted(set(values) - names), sorted(names - set(values) - {"options"})
         if unknown or missing:
-            raise ValueError(f"passport is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing fields {missing}")
-        return cls(**{**values, "plane_axes": tuple(values["plane_axes"]), "camera_pivot": tuple(values["camera_pivot"])})
+            raise ValueError(
+                f"passport is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing"
+                f" fields {missing}"
+            )
+        return cls(
+            **{
+                **values,
+                "plane_axes": tuple(values["plane_axes"]),
+                "camera_pivot": tuple(values["camera_pivot"]),
+            }
+        )
 
     @classmethod
     def read(cls, path: Path) -> "Passport":

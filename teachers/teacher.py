@@ -16,8 +16,9 @@ from .rendering.triplane import Triplane
 class Teacher(Protocol):
     """A frozen 3D GAN.
 
-    Its parameters never require gradients and it is never in training mode, but its methods are differentiable in
-    latents, planes and cameras (inversion needs that). Synthesise once per identity, then render from many cameras.
+    Its parameters never require gradients and it is never in training mode, but its methods are
+    differentiable in latents, planes and cameras (inversion needs that). Synthesise once per
+    identity, then render from many cameras.
     """
 
     passport: Passport
@@ -25,20 +26,29 @@ class Teacher(Protocol):
 
     @property
     def renderer(self) -> TriplaneRenderer:
-        """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student starts from (as a copy)."""
+        """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student
+        starts from (as a copy).
+        """
         ...
 
     def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
-        """A function of `teachers`, by its address, and plain arguments that build `renderer` anew, without its weights.
+        """A function of `teachers`, by its address, and plain arguments that build `renderer` anew,
+        without its weights.
 
         A student checkpoint carries it, so that a student can draw where its teacher isn't.
         """
         ...
 
     def map_latents(
-        self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        camera: Camera | None = None,
+        *,
+        truncation: float = 1.0,
     ) -> Float[Tensor, "batch layer w_dim"]:
-        """Maps z (and the conditioning camera, where the teacher has one) to ws, pulled to the mean by `truncation`."""
+        """Maps z (and the conditioning camera, where the teacher has one) to ws, pulled to the mean
+        by `truncation`.
+        """
         ...
 
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
@@ -55,8 +65,9 @@ class Teacher(Protocol):
     ) -> Rendering:
         """One picture per row of triplane and camera.
 
-        `ws` is needed only where the passport says that super-resolution takes the teacher's w. Without `jitter` the ray
-        samples sit in the middle of their strata: the same picture every time.
+        `ws` is needed only where the passport says that super-resolution takes the teacher's w.
+        Without `jitter` the ray samples sit in the middle of their strata: the same picture every
+        time.
         """
         ...
 

@@ -1,8 +1,10 @@
-"""An analytic teacher: people of four coloured spheres whose pictures are known in closed form. CPU, no weights.
+"""An analytic teacher: identities of four coloured spheres whose pictures are known in closed form.
+CPU, no weights.
 
-What makes it honest: its planes are real planes. The square of a distance is a sum of terms of one coordinate each, so
-three planes can carry r² - |p - c|² of every sphere, and its renderer sees nothing but planes. What is drawn with them can
-be compared with the integrals below (Max 1995: through constant density σ and length L, opacity is 1 - e^(-σL)).
+What makes it honest: its planes are real planes. The square of a distance is a sum of terms of one
+coordinate each, so three planes can carry r² - |p - c|² of every sphere, and its renderer sees
+nothing but planes. What is drawn with them can be compared with the integrals below (Max 1995:
+through constant density σ and length L, opacity is 1 - e^(-σL)).
 """
 
 import math
@@ -21,7 +23,9 @@ from teachers.rendering.triplane import ORTHOGONAL_AXES, Triplane
 
 SPHERES = ("head", "nose", "right ear", "left ear")
 
-_CENTRES = torch.tensor([[0.0, 0.0, 0.0], [0.0, -0.02, 0.26], [-0.26, 0.04, 0.02], [0.26, 0.04, 0.02]])
+_CENTRES = torch.tensor(
+    [[0.0, 0.0, 0.0], [0.0, -0.02, 0.26], [-0.26, 0.04, 0.02], [0.26, 0.04, 0.02]]
+)
 _RADII = torch.tensor([0.14, 0.045, 0.045, 0.045])
 _COLORS = torch.tensor([[0.75, 0.55, 0.45], [0.8, 0.3, 0.3], [0.3, 0.5, 0.8], [0.35, 0.7, 0.4]])
 _CENTRE_RANGE, _RADIUS_RANGE, _COLOR_RANGE = 0.02, 0.015, 0.2  # spheres never touch within these
@@ -31,7 +35,7 @@ _EMPTY_LOGIT = -20.0
 
 @dataclass(frozen=True)
 class Spheres:
-    """The spheres of some people: centres and radii in world units, colours in [0, 1]."""
+    """The spheres of some identities: centres and radii in world units, colours in [0, 1]."""
 
     centres: Float[Tensor, "batch sphere 3"]
     radii: Float[Tensor, "batch sphere"]
@@ -46,7 +50,9 @@ class Spheres:
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """What rays through non-overlapping spheres add up to, exactly; `color` is premultiplied, `depth` divided by opacity."""
+    """What rays through non-overlapping spheres add up to, exactly; `color` is premultiplied,
+    `depth` divided by opacity.
+    """
 
     color: Float[Tensor, "batch ray 3"]
     depth: Float[Tensor, "batch ray"]
@@ -54,28 +60,38 @@ class ClosedForm:
 
 
 def closed_form(spheres: Spheres, rays: Rays, density: float) -> ClosedForm:
-    """Integrates rays through spheres of constant density that don't overlap; depth is NaN where nothing is hit."""
+    """Integrates rays through spheres of constant density that don't overlap; depth is NaN where
+    nothing is hit.
+    """
     to_centre = spheres.centres[:, None] - rays.origins[:, :, None]
     along = (to_centre * rays.directions[:, :, None]).sum(-1)
     squared_half = spheres.radii[:, None] ** 2 - (to_centre.square().sum(-1) - along**2)
     half = squared_half.clamp(min=0).sqrt()
     entry, order = (along - half).sort(-1)
     length = (2 * half).gather(-1, order)
-    colors = spheres.colors[:, None].expand(*half.shape, 3).gather(2, order[..., None].expand(*half.shape, 3))
+    colors = (
+        spheres.colors[:, None]
+        .expand(*half.shape, 3)
+        .gather(2, order[..., None].expand(*half.shape, 3))
+    )
     optical = density * length
     in_front = optical.cumsum(-1) - optical
     weights = torch.exp(-in_front) * -torch.expm1(-optical)
-    moment = torch.exp(-in_front) * ((entry + 1 / density) * -torch.expm1(-optical) - length * torch.exp(-optical))
+    moment = torch.exp(-in_front) * (
+        (entry + 1 / density) * -torch.expm1(-optical) - length * torch.exp(-optical)
+    )
     opacity = weights.sum(-1)
     return ClosedForm((weights[..., None] * colors).sum(2), moment.sum(-1) / opacity, opacity)
 
 
 class ToyDecoder(nn.Module):
-    """Plane features → colours and density logits; without parameters, differentiable in the features.
+    """Plane features → colours and density logits; without parameters, differentiable in the
+    features.
 
     Args:
         density: inside a sphere.
-        sharpness: slope of the surface: the density rises from 0 over about 1 / (2 · radius · sharpness) world units.
+        sharpness: slope of the surface: the density rises from 0 over about 1 / (2 · radius ·
+            sharpness) world units.
     """
 
     def __init__(self, *, density: float, sharpness: float) -> None:
@@ -86,12 +102,16 @@ class ToyDecoder(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
     ) -> tuple[Float[Tensor, "batch point 4"], Float[Tensor, "batch point 1"]]:
-        """RGB and a fourth channel that tells the spheres apart; outside the box every feature is 0, which is empty."""
+        """RGB and a fourth channel that tells the spheres apart; outside the box every feature is
+        0, which is empty.
+        """
         level = (features[..., : len(SPHERES)] - 1) * self.sharpness
         colors = features[..., len(SPHERES) :].unflatten(-1, (len(SPHERES), 3))
         index = (torch.arange(len(SPHERES)).to(features) + 0.5) / len(SPHERES)
         share = torch.softmax(level, -1)
-        mixed = (share[..., None] * torch.cat([colors, index[:, None].expand(*colors.shape[:-1], 1)], -1)).sum(-2)
+        mixed = (
+            share[..., None] * torch.cat([colors, index[:, None].expand(*colors.shape[:-1], 1)], -1)
+        ).sum(-2)
         inside = torch.sigmoid(level.amax(-1, keepdim=True))
         return mixed, _EMPTY_LOGIT + (self.inside_logit - _EMPTY_LOGIT) * inside
 
@@ -113,17 +133,24 @@ def toy_renderer(
     far: float = 3.3,
 ) -> TriplaneRenderer:
     """What draws the toy's planes, onto white."""
-    sampling = RaySampling(near=near, far=far, depth_samples=depth_samples, importance_samples=importance_samples)
+    sampling = RaySampling(
+        near=near, far=far, depth_samples=depth_samples, importance_samples=importance_samples
+    )
     return TriplaneRenderer(
-        decoder=ToyDecoder(density=density, sharpness=sharpness), sampling=sampling, resolution=resolution, background=1.0
+        decoder=ToyDecoder(density=density, sharpness=sharpness),
+        sampling=sampling,
+        resolution=resolution,
+        background=1.0,
     )
 
 
 class ToyTeacher(nn.Module):
-    """Spheres that behave like a 3D GAN (see `Teacher`); z fills the ranges of their positions, sizes and colours.
+    """Spheres that behave like a 3D GAN (see `Teacher`); z fills the ranges of their positions,
+    sizes and colours.
 
     Args:
-        plane_resolution: side of a plane; interpolation makes spheres smaller by about 1 / (2 · radius · resolution²).
+        plane_resolution: side of a plane; interpolation makes spheres smaller by about 1 / (2 ·
+            radius · resolution²).
         resolution: side of the pictures.
         depth_samples, importance_samples: ray samples of the two passes.
         density: inside the spheres.
@@ -177,7 +204,9 @@ class ToyTeacher(nn.Module):
             options={"density": density, "sharpness": sharpness},
         )
         middle = torch.cat([_CENTRES, _RADII[:, None], _COLORS], 1).flatten()
-        scale = torch.tensor([_CENTRE_RANGE] * 3 + [_RADIUS_RANGE] + [_COLOR_RANGE] * 3).repeat(len(SPHERES))
+        scale = torch.tensor([_CENTRE_RANGE] * 3 + [_RADIUS_RANGE] + [_COLOR_RANGE] * 3).repeat(
+            len(SPHERES)
+        )
         self.register_buffer("middle", middle, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
         self.eval()
@@ -187,33 +216,49 @@ class ToyTeacher(nn.Module):
         return "teachers.toy.toy_renderer", dict(self._renderer_arguments)
 
     def map_latents(
-        self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        camera: Camera | None = None,
+        *,
+        truncation: float = 1.0,
     ) -> Float[Tensor, "batch 1 w_dim"]:
         """The spheres' parameters; cameras don't condition them."""
         return (self.middle + truncation * self.scale * torch.tanh(z))[:, None]
 
     def synthesize(self, ws: Float[Tensor, "batch 1 w_dim"]) -> Triplane:
-        """Writes the spheres into planes: one channel each for 1 + r² - |p - c|², then their colours."""
+        """Writes the spheres into planes: one channel each for 1 + r² - |p - c|², then their
+        colours.
+        """
         spheres, size = Spheres.from_latents(ws), self.passport.plane_resolution
         centres = ((torch.arange(size).to(ws) + 0.5) / size - 0.5) * self.passport.box_size
         planes = [self._plane(spheres, centres, axes) for axes in self.passport.plane_axes]
         return Triplane(torch.stack(planes, 1), self.passport.plane_axes, self.passport.box_size)
 
-    def _plane(self, spheres: Spheres, texels: Float[Tensor, " texel"], axes: str) -> Float[Tensor, "batch channel texel texel"]:
-        # Sampling takes the mean of three planes, and each coordinate is kept by two of them: hence 3 / 2.
-        column, row = ((texels - spheres.centres[..., "xyz".index(axis), None]) ** 2 * 1.5 for axis in axes)
+    def _plane(
+        self, spheres: Spheres, texels: Float[Tensor, " texel"], axes: str
+    ) -> Float[Tensor, "batch channel texel texel"]:
+        # Sampling takes the mean of three planes, and each coordinate is kept by two of them: hence
+        # 3 / 2.
+        column, row = (
+            (texels - spheres.centres[..., "xyz".index(axis), None]) ** 2 * 1.5 for axis in axes
+        )
         level = (1 + spheres.radii**2)[..., None, None] - row[..., :, None] - column[..., None, :]
         colors = spheres.colors.flatten(1)[..., None, None].expand(-1, -1, *level.shape[-2:])
         return torch.cat([level, colors], 1)
 
     def render(
-        self, triplane: Triplane, camera: Camera, *, ws: Float[Tensor, "batch 1 w_dim"] | None = None, jitter: RayJitter | None = None
+        self,
+        triplane: Triplane,
+        camera: Camera,
+        *,
+        ws: Float[Tensor, "batch 1 w_dim"] | None = None,
+        jitter: RayJitter | None = None,
     ) -> Rendering:
         """See `Teacher.render`."""
         return self.renderer(triplane, camera, ws, jitter)
 
     def mean_latent(self) -> Float[Tensor, "1 1 w_dim"]:
-        """The person of z = 0."""
+        """The identity of z = 0."""
         return self.middle[None, None]
 
     def train(self, mode: bool = True) -> "ToyTeacher":

@@ -26,8 +26,19 @@ if __name__ == "__main__":
 @pytest.fixture
 def trilift(repository, tmp_path):
     def run(*arguments: str, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
-        return subprocess.run([sys.executable, "-c", TRILIFT, *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(repository),
+            "PYTHONSAFEPATH": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        return subprocess.run(
+            [sys.executable, "-c", TRILIFT, *arguments],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
 
     return run
 
@@ -41,7 +52,13 @@ def greet(repository, tmp_path):
         script.write_text(GREET.format(body=body))
         (tmp_path / "here").mkdir(exist_ok=True)
         environment = {**os.environ, "PYTHONPATH": str(repository), **variables}
-        return subprocess.run([sys.executable, script, *arguments], cwd=tmp_path / "here", env=environment, capture_output=True, text=True)
+        return subprocess.run(
+            [sys.executable, script, *arguments],
+            cwd=tmp_path / "here",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
 
     return run
 
@@ -51,7 +68,9 @@ def test_help_lists_every_verb_with_a_line_in_under_a_second_of_processor_time(t
     done = trilift("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0 and not done.stderr
-    rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  "))
+    rows = dict(
+        line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  ")
+    )
     assert set(rows) == {*command_line.VERBS, *command_line.PLANNED}
     assert all(text.endswith(".") and len(text) > 10 for text in rows.values())
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
@@ -61,7 +80,9 @@ def test_no_argument_shows_the_same_as_help(trilift):
     assert trilift().stdout == trilift("--help").stdout
 
 
-@pytest.mark.parametrize(("wrong", "meant"), [("distil", "distill"), ("pretrian", "pretrain"), ("lft", "lift")])
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("distil", "distill"), ("pretrian", "pretrain"), ("lft", "lift")]
+)
 def test_a_misspelt_verb_is_told_the_nearest(trilift, wrong, meant):
     done = trilift(wrong)
     assert done.returncode == 2 and not done.stdout
@@ -71,7 +92,11 @@ def test_a_misspelt_verb_is_told_the_nearest(trilift, wrong, meant):
 @pytest.mark.parametrize("name", command_line.PLANNED)
 def test_a_planned_verb_says_that_it_is_not_there_yet(trilift, name):
     done = trilift(name)
-    assert done.returncode == 2 and "not in this version yet" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert (
+        done.returncode == 2
+        and "not in this version yet" in done.stderr
+        and len(done.stderr.splitlines()) == 1
+    )
 
 
 def test_a_rival_pipeline_in_the_working_directory_does_not_run(trilift, tmp_path):
@@ -87,13 +112,17 @@ def test_a_rival_pipeline_in_the_working_directory_does_not_run(trilift, tmp_pat
 def test_verb_help_shows_what_it_is_for_its_groups_and_its_settings(trilift):
     done = trilift("distill", "--help")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(command_line.first_line(command_line.PACKAGE / "distill.py"))
+    assert done.stdout.startswith(
+        command_line.first_line(command_line.PACKAGE / "verbs" / "distill.py")
+    )
     assert "student: base, light" in done.stdout and "verb: distill" in done.stdout
 
 
 def test_an_error_of_the_user_is_one_line_and_status_2(greet):
     done = greet("raise ValueError('got 3, expected 4: count again')", "checkpoint=x", "output=y")
-    assert done.returncode == 2 and done.stderr == "trilift convert: got 3, expected 4: count again\n"
+    assert (
+        done.returncode == 2 and done.stderr == "trilift convert: got 3, expected 4: count again\n"
+    )
 
 
 def test_debugging_shows_where_an_error_came_from(greet):
@@ -108,7 +137,10 @@ def test_an_error_of_ours_keeps_its_traceback(greet):
 
 def test_a_missing_setting_is_named(greet):
     done = greet("config.checkpoint", "output=y")
-    assert done.returncode == 2 and done.stderr == "trilift convert: checkpoint is missing: give checkpoint=…\n"
+    assert (
+        done.returncode == 2
+        and done.stderr == "trilift convert: checkpoint is missing: give checkpoint=…\n"
+    )
 
 
 def test_a_misspelt_setting_is_named(greet):
@@ -121,7 +153,11 @@ def test_an_exit_status_passes_through(greet):
 
 
 def test_a_verb_litters_nothing(greet, tmp_path):
-    done = greet("import logging; logging.getLogger('pipeline').info('on stderr')", "checkpoint=x", "output=y")
+    done = greet(
+        "import logging; logging.getLogger('pipeline').info('on stderr')",
+        "checkpoint=x",
+        "output=y",
+    )
     assert done.returncode == 0 and done.stdout == "" and "on stderr" in done.stderr
     assert list((tmp_path / "here").iterdir()) == []
 
@@ -154,4 +190,6 @@ def test_only_trainings_are_swept_by_cells_that_continue(arguments, module, monk
     monkeypatch.setattr(os, "execve", replace_process)
     with pytest.raises(SystemExit) as replaced:
         command_line.run(arguments)
-    assert replaced.value.code == " ".join([f"pipeline.{module}", *(arguments if module == "sweep" else arguments[1:])])
+    assert replaced.value.code == " ".join(
+        [f"pipeline.{module}", *(arguments if module == "sweep" else arguments[1:])]
+    )

@@ -5,11 +5,21 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from pipeline.build import compose, configuration_folder, instantiate, require_buildable, to_plain
+from pipeline.build.configuration import (
+    compose,
+    configuration_folder,
+    instantiate,
+    require_buildable,
+    to_plain,
+)
 from pipeline.command_line import PACKAGE, VERBS
 
 CONF = configuration_folder()
-GROUP_FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent != CONF and "hydra" not in file.relative_to(CONF).parts)
+GROUP_FILES = sorted(
+    file
+    for file in CONF.rglob("*.yaml")
+    if file.parent != CONF and "hydra" not in file.relative_to(CONF).parts
+)
 EXPERIMENTS = sorted((CONF / "experiment").glob("*.yaml")) + sorted((CONF / "sweep").glob("*.yaml"))
 COMMAND = re.compile(r"^#.*?trilift (\w+)((?: +[^\s#]+=[^\s#]+)+)", re.MULTILINE)
 
@@ -28,7 +38,7 @@ def missing_to_null(plain):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_a_module_a_root_and_buildable_parts(verb):
-    assert (PACKAGE / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
+    assert (PACKAGE / "verbs" / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
     config = compose(verb)
     assert config.verb == verb
     require_buildable(missing_to_null(OmegaConf.to_container(config, resolve=True)))
@@ -47,8 +57,15 @@ def test_every_class_that_a_file_names_exists_and_takes_its_settings(file):
 
 @pytest.mark.parametrize("file", EXPERIMENTS, ids=name_of)
 def test_every_experiment_says_its_command_and_that_composes(file):
-    commands = [match for match in COMMAND.finditer(file.read_text()) if f"{file.parent.name}={file.stem}" in match[2].split()]
-    assert commands, f"{file} does not say its command: write `trilift VERB {file.parent.name}={file.stem}` in its header"
+    commands = [
+        match
+        for match in COMMAND.finditer(file.read_text())
+        if f"{file.parent.name}={file.stem}" in match[2].split()
+    ]
+    assert commands, (
+        f"{file} does not say its command: write `trilift VERB {file.parent.name}={file.stem}` in"
+        " its header"
+    )
     for command in commands:
         config = compose(command[1], *command[2].split())
         require_buildable(missing_to_null(OmegaConf.to_container(config, resolve=True)))
@@ -56,34 +73,59 @@ def test_every_experiment_says_its_command_and_that_composes(file):
 
 def test_arguments_that_a_file_cannot_hold_are_handed_over_uncopied():
     network = torch.nn.Linear(2, 2)
-    optimizer = instantiate({"_target_": "torch.optim.AdamW", "lr": 0.125}, params=network.parameters())
-    assert optimizer.param_groups[0]["params"][0] is network.weight and optimizer.param_groups[0]["lr"] == 0.125
+    optimizer = instantiate(
+        {"_target_": "torch.optim.AdamW", "lr": 0.125}, params=network.parameters()
+    )
+    assert (
+        optimizer.param_groups[0]["params"][0] is network.weight
+        and optimizer.param_groups[0]["lr"] == 0.125
+    )
 
 
 def test_a_partial_waits_for_its_arguments():
     network = torch.nn.Linear(2, 2)
-    factory = instantiate({"_target_": "torch.optim.SGD", "_partial_": True, "momentum": 0.5}, lr=0.25)
-    assert factory(network.parameters()).defaults["momentum"] == 0.5 and factory(network.parameters()).defaults["lr"] == 0.25
+    factory = instantiate(
+        {"_target_": "torch.optim.SGD", "_partial_": True, "momentum": 0.5}, lr=0.25
+    )
+    assert (
+        factory(network.parameters()).defaults["momentum"] == 0.5
+        and factory(network.parameters()).defaults["lr"] == 0.25
+    )
 
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "subprocess.run", "builtins.eval", "pipelines.x", "pipeline.build.os.system", "pipeline.build.sys.exit", "torch.load"],
+    [
+        "os.system",
+        "subprocess.run",
+        "builtins.eval",
+        "pipelines.x",
+        "pipeline.build.configuration.os.system",
+        "pipeline.build.configuration.sys.exit",
+        "torch.load",
+    ],
 )
 def test_nothing_outside_our_packages_is_built(target, monkeypatch):
-    for nested in ({"_target_": target}, {"_target_": "torch.optim.SGD", "params": [{"inner": {"_target_": target}}]}):
+    for nested in (
+        {"_target_": target},
+        {"_target_": "torch.optim.SGD", "params": [{"inner": {"_target_": target}}]},
+    ):
         with pytest.raises(ValueError, match=re.escape(f"refusing to build '{target}'")):
             instantiate(nested)
 
 
 def test_a_misspelt_argument_is_refused_with_class_and_key():
-    with pytest.raises(ValueError, match=r"torch.optim.SGD does not take learning_rate; it takes params, lr"):
+    with pytest.raises(
+        ValueError, match=r"torch.optim.SGD does not take learning_rate; it takes params, lr"
+    ):
         instantiate({"_target_": "torch.optim.SGD", "learning_rate": 1.0})
 
 
 def test_what_a_constructor_complains_about_is_passed_on():
     with pytest.raises(ValueError, match=r"Invalid learning rate: -1\.0"):
-        instantiate({"_target_": "torch.optim.SGD", "lr": -1.0}, params=torch.nn.Linear(1, 1).parameters())
+        instantiate(
+            {"_target_": "torch.optim.SGD", "lr": -1.0}, params=torch.nn.Linear(1, 1).parameters()
+        )
 
 
 def test_a_plain_configuration_has_no_interpolation_left():

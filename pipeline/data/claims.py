@@ -1,8 +1,9 @@
 """Who writes which shard: claims in a shared folder, without locks, that the dead don't keep.
 
-A claim is a file `NAME.GENERATION` that is created as a whole and only once (a hard link, which is atomic on network file
-systems, too). The newest generation holds. Whoever finds it dead creates the next one, and of several who do, one succeeds;
-nothing has to be removed for that, so no live claim can be removed by mistake.
+A claim is a file `NAME.GENERATION` that is created as a whole and only once (a hard link, which is
+atomic on network file systems, too). The newest generation holds. Whoever finds it dead creates the
+next one, and of several who do, one succeeds; nothing has to be removed for that, so no live claim
+can be removed by mistake.
 """
 
 import json
@@ -47,7 +48,12 @@ class Claim:
     def __enter__(self) -> "Claim":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self.is_held():
             for generation in _generations(self.folder, self.name):  # the own one last
                 (self.folder / f"{self.name}.{generation}").unlink(missing_ok=True)
@@ -58,8 +64,8 @@ class Claims:
 
     Args:
         folder: on a file system that all workers share.
-        stale_seconds: a holder who hasn't said anything for so long is taken for dead; on the same machine, the death of its
-            process is enough.
+        stale_seconds: a holder who hasn't said anything for so long is taken for dead; on the same
+            machine, the death of its process is enough.
     """
 
     def __init__(self, folder: Path, *, stale_seconds: float | int = 600.0) -> None:
@@ -84,10 +90,14 @@ class Claims:
 
     def _is_dead(self, path: Path) -> bool:
         holder, me = _read(path), _myself()
-        if holder.get("machine") == me["machine"] and _started(int(holder.get("process") or 0)) != holder.get("started"):
+        if holder.get("machine") == me["machine"] and _started(
+            int(holder.get("process") or 0)
+        ) != holder.get("started"):
             return True
         try:
-            with tempfile.TemporaryFile(dir=self.folder) as clock:  # the file system's time, which all workers share
+            with tempfile.TemporaryFile(
+                dir=self.folder
+            ) as clock:  # the file system's time, which all workers share
                 return os.fstat(clock.fileno()).st_mtime - path.stat().st_mtime > self.stale_seconds
         except FileNotFoundError:  # given back in the meantime
             return False
@@ -95,7 +105,11 @@ class Claims:
 
 def _generations(folder: Path, name: str) -> list[int]:
     with os.scandir(folder) as entries:
-        return sorted(int(entry.name.rpartition(".")[2]) for entry in entries if entry.name.rpartition(".")[0] == name)
+        return sorted(
+            int(entry.name.rpartition(".")[2])
+            for entry in entries
+            if entry.name.rpartition(".")[0] == name
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -106,13 +120,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _myself() -> dict[str, Any]:
-    """This process so that no other, ever, is mistaken for it: process numbers are used again, and each container has its own."""
+    """This process so that no other, ever, is mistaken for it: process numbers are used again, and
+    each container has its own.
+    """
     return {"machine": _machine(), "process": os.getpid(), "started": _started(os.getpid())}
 
 
 def _machine() -> str:
     parts = [socket.gethostname()]
-    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text().strip(), lambda: os.readlink("/proc/self/ns/pid")):
+    for read in (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        lambda: os.readlink("/proc/self/ns/pid"),
+    ):
         try:
             parts.append(read())
         except OSError:

@@ -1,4 +1,6 @@
-"""People from webdataset shards that somebody else wrote: no manifest, so they are streamed through a shuffle buffer."""
+"""Identities from webdataset shards that somebody else wrote: no manifest, so they are streamed
+through a shuffle buffer.
+"""
 
 import logging
 from collections import Counter
@@ -24,23 +26,30 @@ from .shard_errors import CorruptShard, MissingField, ShardError
 
 log = logging.getLogger(__name__)
 
-REQUIRED = tuple(f"{view}.{field}" for view in ("reference", "novel") for field in ("camera.npy", *VIEW_FIELDS))
-"""Beside a picture of each view (`image.png` or `image.npy`), and `planes.npy` or the `z.npy` of this teacher."""
+REQUIRED = tuple(
+    f"{view}.{field}" for view in ("reference", "novel") for field in ("camera.npy", *VIEW_FIELDS)
+)
+"""Beside a picture of each view (`image.png` or `image.npy`), and `planes.npy` or the `z.npy` of
+this teacher.
+"""
 
 
 class ForeignShards:
-    """A `PeopleSource` over a stream: sample number n is the n-th person of a shuffled, endless stream.
+    """A `BatchSource` over a stream: sample number n is the n-th identity of a shuffled, endless
+    stream.
 
-    The order follows from `seed`, `buffer` and the list of shards, so that numbers mean the same after a restart and on every process;
-    to go on at number n, the stream is read up to there without being decoded. Going back starts it again.
+    The order follows from `seed`, `buffer` and the list of shards, so that numbers mean the same
+    after a restart and on every process; to go on at number n, the stream is read up to there
+    without being decoded. Going back starts it again.
 
     Args:
-        urls: shards: a path, a pattern such as "faces/{000..127}.tar", or a list; anything that webdataset opens.
+        urls: shards: a path, a pattern such as "faces/{000..127}.tar", or a list; anything that
+            webdataset opens.
         sampler: makes planes, where only z is stored, and backgrounds.
-        laws: not compared: foreign data have none.
-        buffer: people that are shuffled at a time.
+        distributions: not compared: foreign data have none.
+        buffer: identities that are shuffled at a time.
         seed: of the order.
-        on_error: "raise", or "skip": unreadable people are left out, counted and logged.
+        on_error: "raise", or "skip": unreadable identities are left out, counted and logged.
     """
 
     def __init__(
@@ -48,7 +57,7 @@ class ForeignShards:
         *,
         urls: str | list[str],
         sampler: TeacherSampler,
-        laws: dict[str, Any],
+        distributions: dict[str, Any],
         buffer: int = 1000,
         seed: int = 0,
         on_error: Literal["raise", "skip"] = "raise",
@@ -72,14 +81,16 @@ class ForeignShards:
         return self
 
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The people of some sample numbers (ascending)."""
+        """The identities of some sample numbers (ascending)."""
         return batch_of(self._read(samples), self.sampler)
 
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
         return planes_of(self._read(samples), self.sampler)
 
-    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
+    def jitter(
+        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
+    ) -> RayJitter:
         """Jitter of the student's rays; the pictures had jitter of their own, which nobody knows."""
         return self.sampler.jitter(numbers, view, renderer)
 
@@ -91,12 +102,12 @@ class ForeignShards:
 
     def _at(self, sample: int) -> Record:
         if self._position < 0 or sample < self._position:
-            self._stream, self._position = self._people(), 0
+            self._stream, self._position = self._identities(), 0
         record = next(islice(self._stream, sample - self._position, None))
         self._position = sample + 1
         return record
 
-    def _people(self) -> Iterator[Record]:
+    def _identities(self) -> Iterator[Record]:
         """Everybody, again and again, each time in another order."""
         epoch = 0
         while True:
@@ -108,39 +119,57 @@ class ForeignShards:
                     yield record
             if not found:
                 raise CorruptShard(
-                    f"{self.urls} holds nobody who can be read ({dict(self.skipped) or 'no records at all'}): check data.urls"
+                    f"{self.urls} holds nobody who can be read"
+                    f" ({dict(self.skipped) or 'no records at all'}): check data.urls"
                 )
             epoch += 1
 
     def _shuffled(self, epoch: int) -> Iterator[dict[str, Any]]:
         shards = wds.SimpleShardList(self.urls)
         stages = [
-            wds.detshuffle(bufsize=max(1, len(shards)), initial=max(1, len(shards)), seed=self.seed, epoch=epoch - 1),
+            wds.detshuffle(
+                bufsize=max(1, len(shards)),
+                initial=max(1, len(shards)),
+                seed=self.seed,
+                epoch=epoch - 1,
+            ),
             wds.tarfile_to_samples(handler=self._unreadable),
-            wds.detshuffle(bufsize=self.buffer, initial=self.buffer, seed=self.seed, epoch=epoch - 1),
+            wds.detshuffle(
+                bufsize=self.buffer, initial=self.buffer, seed=self.seed, epoch=epoch - 1
+            ),
         ]
         return iter(wds.DataPipeline(shards, *stages))
 
     def _record(self, sample: dict[str, Any]) -> Record | None:
-        """A sample of webdataset as a person; None: left out."""
+        """A sample of webdataset as an identity; None: left out."""
         where = f"{sample.get('__key__')} of {sample.get('__url__')}"
         fields: Fields = {name: value for name, value in sample.items() if name[0] != "_"}
         try:
             record = Record(fields, where, required=REQUIRED, is_foreign=True)
-            for wanted in (("planes.npy", "z.npy"), *((f"{view}.image.png", f"{view}.image.npy") for view in ("reference", "novel"))):
+            for wanted in (
+                ("planes.npy", "z.npy"),
+                *((f"{view}.image.png", f"{view}.image.npy") for view in ("reference", "novel")),
+            ):
                 if not any(record.has(name) for name in wanted):
-                    raise MissingField(f"{where} has neither {' nor '.join(wanted)}; it has {', '.join(sorted(fields))}")
+                    raise MissingField(
+                        f"{where} has neither {' nor '.join(wanted)}; it has"
+                        f" {', '.join(sorted(fields))}"
+                    )
             return record
         except ShardError as error:
             self._unreadable(error)
             return None
 
     def _unreadable(self, error: Exception) -> bool:
-        """Counts it and goes on, or raises it as what it is; webdataset, too, asks this of its own errors."""
+        """Counts it and goes on, or raises it as what it is; webdataset, too, asks this of its own
+        errors.
+        """
         if self.on_error == "raise":
             if isinstance(error, ShardError):
                 raise error
-            raise CorruptShard(f"a foreign shard can't be read ({error}): fetch it again, or data.on_error=skip") from error
+            raise CorruptShard(
+                f"a foreign shard can't be read ({error}): fetch it again, or data.on_error=skip"
+            ) from error
         self.skipped[type(error).__name__] += 1
         log.warning("%s\nleft out; so far: %s", error, dict(self.skipped))
         return True

@@ -1,4 +1,6 @@
-"""People whose pictures are read from shards: no rendering by the teacher, equal to live ones within the stored precision."""
+"""Identities whose pictures are read from shards: no rendering by the teacher, equal to live ones
+within the stored precision.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,20 +18,21 @@ from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
 from .record import Record, draws_of, moved, view_of
-from .stored_people import StoredPeople
+from .stored_samples import StoredSamples
 
 
 class FullShards:
-    """A `PeopleSource`: stored pictures. Planes that aren't stored are made again by the teacher, from the stored z.
+    """A `BatchSource`: stored pictures. Planes that aren't stored are made again by the teacher,
+    from the stored z.
 
     Args:
         path: the folder that `trilift generate shards=full` wrote.
         sampler: makes planes, where they aren't stored, and backgrounds.
-        laws: the configured groups `cameras` and `sampler`.
-        on_error, repeat, threads: see `StoredPeople`.
+        distributions: the configured groups `cameras` and `sampler`.
+        on_error, repeat, threads: see `StoredSamples`.
 
     Raises:
-        WrongSchema, WrongTeacher, WrongLaws: these people can't be used here.
+        WrongSchema, WrongTeacher, WrongDistributions: these identities can't be used here.
     """
 
     def __init__(
@@ -37,15 +40,21 @@ class FullShards:
         *,
         path: Path | str,
         sampler: TeacherSampler,
-        laws: dict[str, Any],
+        distributions: dict[str, Any],
         on_error: Literal["raise", "skip"] = "raise",
         repeat: bool = False,
         threads: int = 4,
     ) -> None:
-        self.people = StoredPeople(
-            path=path, kind="full", teacher=sampler.teacher, laws=laws, on_error=on_error, repeat=repeat, threads=threads
+        self.identities = StoredSamples(
+            path=path,
+            kind="full",
+            teacher=sampler.teacher,
+            distributions=distributions,
+            on_error=on_error,
+            repeat=repeat,
+            threads=threads,
         )
-        self.sampler = sampler.with_seed(self.people.seed)
+        self.sampler = sampler.with_seed(self.identities.seed)
 
     @property
     def rendering(self) -> dict[str, ViewRendering]:
@@ -58,22 +67,26 @@ class FullShards:
         return self
 
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The people of some sample numbers."""
-        return batch_of(self.people.read(samples), self.sampler)
+        """The identities of some sample numbers."""
+        return batch_of(self.identities.read(samples), self.sampler)
 
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
-        return planes_of(self.people.read(samples), self.sampler)
+        return planes_of(self.identities.read(samples), self.sampler)
 
-    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
+    def jitter(
+        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
+    ) -> RayJitter:
         """What placed the ray samples of a view."""
         return self.sampler.jitter(numbers, view, renderer)
 
 
 def batch_of(records: Sequence[Record], sampler: TeacherSampler) -> DistillationBatch:
-    """Stored people as the batch that the teacher would have made."""
+    """Stored identities as the batch that the teacher would have made."""
     numbers = torch.tensor([record.number for record in records], device=sampler.device)
-    reference, novel = (moved(view_of(records, name), sampler.device) for name in ("reference", "novel"))
+    reference, novel = (
+        moved(view_of(records, name), sampler.device) for name in ("reference", "novel")
+    )
     image = sampler.input_image(numbers, reference.rendering)
     return DistillationBatch(numbers, image, planes_of(records, sampler), reference, novel)
 
@@ -82,5 +95,7 @@ def planes_of(records: Sequence[Record], sampler: TeacherSampler) -> Triplane:
     """The stored planes, or those that the teacher makes again."""
     if not all(record.has("planes.npy") for record in records):
         return sampler.synthesize(draws_of(records))
-    planes = torch.stack([record.array("planes.npy") for record in records]).to(sampler.device, non_blocking=True)
+    planes = torch.stack([record.array("planes.npy") for record in records]).to(
+        sampler.device, non_blocking=True
+    )
     return Triplane(planes, sampler.teacher.passport.plane_axes, sampler.teacher.passport.box_size)

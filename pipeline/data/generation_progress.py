@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 
 
 class GenerationProgress:
-    """People done by all workers together: rate, size, and time left.
+    """Identities done by all workers together: rate, size, and time left.
 
     Args:
-        total: people in all.
-        done: people that were there before.
+        total: identities in all.
+        done: identities that were there before.
         log_seconds: without a terminal, how often a line is written.
     """
 
@@ -27,16 +27,18 @@ class GenerationProgress:
         self._bytes = self._bytes_of = 0
         self._bar: Any = None
         if sys.stderr.isatty():
-            self._bar = tqdm(total=total, initial=done, desc="generate", unit="person", dynamic_ncols=True)
+            self._bar = tqdm(
+                total=total, initial=done, desc="generate", unit="identity", dynamic_ncols=True
+            )
 
-    def add_people(self, count: int) -> None:
+    def add_identities(self, count: int) -> None:
         """So many more, written by this worker."""
         self.own += count
         self.see(self.done + count)
 
-    def add_shard(self, people: int, size: int) -> None:
-        """So many people took so many bytes."""
-        self._bytes_of += people
+    def add_shard(self, identities: int, size: int) -> None:
+        """So many identities took so many bytes."""
+        self._bytes_of += identities
         self._bytes += size
 
     def see(self, done: int) -> None:
@@ -48,13 +50,13 @@ class GenerationProgress:
             self._bar.set_postfix_str(self.text())
         elif now - self._logged_at > self.log_seconds:
             self._logged_at = now
-            log.info("%d of %d people: %s", self.done, self.total, self.text())
+            log.info("%d of %d identities: %s", self.done, self.total, self.text())
 
     def text(self) -> str:
         """Rate of all workers, size so far of the whole, time left."""
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = (self.done - self._began_with) / elapsed
-        parts = [f"{rate:.1f} people/s"]
+        parts = [f"{rate:.1f} identities/s"]
         if self._bytes_of:
             each = self._bytes / self._bytes_of
             parts.append(f"{_size(each * self.done)} of {_size(each * self.total)}")
@@ -79,4 +81,10 @@ def _size(count: float) -> str:
 def _duration(seconds: float) -> str:
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {left:02d} s" if minutes else f"{left} s"
+    return (
+        f"{hours} h {minutes:02d} min"
+        if hours
+        else f"{minutes} min {left:02d} s"
+        if minutes
+        else f"{left} s"
+    )

@@ -1,4 +1,6 @@
-"""Camera labels of EG3D: 16 numbers camera-to-world, 9 numbers intrinsics, both row-major; and what can be wrong with one."""
+"""Camera labels of EG3D: 16 numbers camera-to-world, 9 numbers intrinsics, both row-major; and what
+can be wrong with one.
+"""
 
 import math
 
@@ -29,39 +31,70 @@ def check_labels(names: list[str], labels: list[object]) -> Tensor:
 def _check_numbers(name: str, label: object) -> None:
     if not isinstance(label, list) or len(label) != 25:
         came = f"{len(label)} numbers" if isinstance(label, list) else repr(label)
-        raise BadDataset(f"The label of {name} has {came}; expected 25: camera-to-world 4x4 and intrinsics 3x3, row by row.")
+        raise BadDataset(
+            f"The label of {name} has {came}; expected 25: camera-to-world 4x4 and intrinsics 3x3,"
+            " row by row."
+        )
     if not all(isinstance(number, int | float) and math.isfinite(number) for number in label):
-        raise BadDataset(f"The label of {name} holds something that isn't a finite number: write 25 numbers.")
+        raise BadDataset(
+            f"The label of {name} holds something that isn't a finite number: write 25 numbers."
+        )
 
 
 def _check_rotation(names: list[str], table: Tensor) -> None:
     matrices = table[:, :16].reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
-    last_row = (matrices[:, 3] - torch.tensor([0.0, 0, 0, 1])).abs().amax(-1) > ORTHONORMAL_TOLERANCE
-    _refuse(names, last_row, "has a camera-to-world matrix whose last row isn't 0 0 0 1: write it row by row, position last.")
+    last_row = (matrices[:, 3] - torch.tensor([0.0, 0, 0, 1])).abs().amax(
+        -1
+    ) > ORTHONORMAL_TOLERANCE
+    _refuse(
+        names,
+        last_row,
+        "has a camera-to-world matrix whose last row isn't 0 0 0 1: write it row by row, position"
+        " last.",
+    )
     skew = (rotations @ rotations.mT - torch.eye(3)).abs().amax((-1, -2)) > ORTHONORMAL_TOLERANCE
-    _refuse(names, skew, "has a rotation that isn't orthonormal: camera-to-world must be rigid, without scale or shear.")
+    _refuse(
+        names,
+        skew,
+        "has a rotation that isn't orthonormal: camera-to-world must be rigid, without scale or"
+        " shear.",
+    )
     mirrored = torch.linalg.det(rotations) < 0
-    _refuse(names, mirrored, "has a rotation with determinant -1 (a mirrored axis): flip two axes or none, never one.")
+    _refuse(
+        names,
+        mirrored,
+        "has a rotation with determinant -1 (a mirrored axis): flip two axes or none, never one.",
+    )
 
 
 def _check_intrinsics(names: list[str], table: Tensor) -> None:
     intrinsics = table[:, 16:].reshape(-1, 3, 3)
     focal, centre = intrinsics[:, (0, 1), (0, 1)], intrinsics[:, :2, 2]
     pixels = (focal.abs().amax(-1) > 40) | (centre.abs().amax(-1) > 4)
-    _refuse(names, pixels, "has intrinsics in pixels: divide focal length and principal point by the image size.")
-    _refuse(names, focal.amin(-1) <= 0, "has a focal length that isn't positive: intrinsics are fx skew cx, 0 fy cy, 0 0 1.")
+    _refuse(
+        names,
+        pixels,
+        "has intrinsics in pixels: divide focal length and principal point by the image size.",
+    )
+    _refuse(
+        names,
+        focal.amin(-1) <= 0,
+        "has a focal length that isn't positive: intrinsics are fx skew cx, 0 fy cy, 0 0 1.",
+    )
     last = (intrinsics[:, 2] - torch.tensor([0.0, 0, 1])).abs().amax(-1) > 1e-3
     _refuse(names, last, "has intrinsics whose last row isn't 0 0 1: write them row by row.")
 
 
 def _check_direction(names: list[str], table: Tensor) -> None:
-    """The origin, where the face is, must lie in front: with OpenGL axes (z backward) it lies behind."""
+    """The origin, where the face is, must lie in front: with OpenGL axes (z backward) it lies
+    behind.
+    """
     matrices = table[:, :16].reshape(-1, 4, 4)
     ahead = (-matrices[:, :3, 3] * matrices[:, :3, 2]).sum(-1)
     away = (
-        "has a camera that looks away from the origin: axes must be OpenCV's (x right, y down, z forward); "
-        "from OpenGL's, negate the second and third column."
+        "has a camera that looks away from the origin: axes must be OpenCV's (x right, y down, z"
+        " forward); from OpenGL's, negate the second and third column."
     )
     _refuse(names, ahead <= 0, away)
 

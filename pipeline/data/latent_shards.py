@@ -1,4 +1,6 @@
-"""People whose draws are read from shards and whom the teacher shows again: kilobytes a person, bit-equal to live ones."""
+"""Identities whose draws are read from shards and whom the teacher shows again: kilobytes an
+identity, bit-equal to live ones.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +19,20 @@ from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
 from .record import draws_of
-from .stored_people import StoredPeople
+from .stored_samples import StoredSamples
 
 
 class LatentShards:
-    """A `PeopleSource`: the latents and cameras of stored people, rendered as configured.
+    """A `BatchSource`: the latents and cameras of stored identities, rendered as configured.
 
     Args:
         path: the folder that `trilift generate shards=latent` wrote.
         sampler: renders; what it would draw itself isn't asked for.
-        laws: the configured groups `cameras` and `sampler`.
-        on_error, repeat: see `StoredPeople`.
+        distributions: the configured groups `cameras` and `sampler`.
+        on_error, repeat: see `StoredSamples`.
 
     Raises:
-        WrongSchema, WrongTeacher, WrongLaws: these people can't be used here.
+        WrongSchema, WrongTeacher, WrongDistributions: these identities can't be used here.
     """
 
     def __init__(
@@ -38,14 +40,20 @@ class LatentShards:
         *,
         path: Path | str,
         sampler: TeacherSampler,
-        laws: dict[str, Any],
+        distributions: dict[str, Any],
         on_error: Literal["raise", "skip"] = "raise",
         repeat: bool = False,
     ) -> None:
-        self.people = StoredPeople(
-            path=path, kind="latent", teacher=sampler.teacher, laws=laws, on_error=on_error, repeat=repeat, threads=1
+        self.identities = StoredSamples(
+            path=path,
+            kind="latent",
+            teacher=sampler.teacher,
+            distributions=distributions,
+            on_error=on_error,
+            repeat=repeat,
+            threads=1,
         )
-        self.sampler = sampler.with_seed(self.people.seed)
+        self.sampler = sampler.with_seed(self.identities.seed)
 
     @property
     def rendering(self) -> dict[str, ViewRendering]:
@@ -59,16 +67,18 @@ class LatentShards:
 
     def draw(self, samples: Sequence[int]) -> Draws:
         """The stored draws of some sample numbers."""
-        return draws_of(self.people.read(samples))
+        return draws_of(self.identities.read(samples))
 
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The people of some sample numbers."""
+        """The identities of some sample numbers."""
         return self.sampler.show(self.draw(samples))
 
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
         return self.sampler.synthesize(self.draw(samples))
 
-    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
+    def jitter(
+        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
+    ) -> RayJitter:
         """What placed the ray samples of a view."""
         return self.sampler.jitter(numbers, view, renderer)

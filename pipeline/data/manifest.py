@@ -1,12 +1,13 @@
-"""What a set of shards is: whose people they are, which numbers, and the checksum of every shard.
+"""What a set of shards is: whose identities they are, which numbers, and the checksum of every
+shard.
 
 The folder, in which any number of workers write without a lock:
 
     description.json        what all shards share; the first worker writes it, the others must agree
-    shards/000012.tar       people [12 · shard_size, 13 · shard_size)
-    shards/000012.json      its checksum and where each person begins; appears last, so what has one is whole
-    claims/                 who is writing what (`claims.py`)
-    manifest.json           the description and all checksums, merged from the shards' own files
+    shards/000012.tar       identities [12 · shard_size, 13 · shard_size)
+    shards/000012.json      its checksum and where each identity begins; appears last, so what has
+    one is whole claims/                 who is writing what (`claims.py`) manifest.json
+    the description and all checksums, merged from the shards' own files
 """
 
 import dataclasses
@@ -26,14 +27,24 @@ from teachers.passport import Passport
 from teachers.teacher import Teacher
 
 from .record import SCHEMA_VERSION
-from .shard_errors import CorruptShard, NumberOutsideRange, WrongLaws, WrongSchema, WrongTeacher
+from .shard_errors import (
+    CorruptShard,
+    NumberOutsideRange,
+    WrongDistributions,
+    WrongSchema,
+    WrongTeacher,
+)
 
 Kind = Literal["latent", "full"]
 
 LOOKS = ("sampler.reference_rendering", "sampler.novel_rendering", "sampler.background")
-"""Settings that latent shards leave open: their people are rendered when they are read."""
+"""Settings that latent shards leave open: their identities are rendered when they are read."""
 
-MEMORY = ("sampler.reference_rendering.max_points", "sampler.novel_rendering.max_points", "sampler.identity_cache.memory_gb")
+MEMORY = (
+    "sampler.reference_rendering.max_points",
+    "sampler.novel_rendering.max_points",
+    "sampler.identity_cache.memory_gb",
+)
 """Settings that change no picture."""
 
 
@@ -46,8 +57,8 @@ class Description:
         teacher: the passport.
         weights: sha256 of the teacher's parameters.
         seed: of the draws.
-        shard_size: people in a shard.
-        laws: the groups `cameras` and `sampler`, as they were configured.
+        shard_size: identities in a shard.
+        distributions: the groups `cameras` and `sampler`, as they were configured.
         storage: how precisely full records are kept.
     """
 
@@ -56,48 +67,65 @@ class Description:
     weights: str
     seed: int
     shard_size: int
-    laws: dict[str, Any]
+    distributions: dict[str, Any]
     storage: dict[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def require_usable(self, kind: Kind, where: Path) -> None:
         """Raises WrongSchema where shards are of another version or kind."""
         if self.schema_version != SCHEMA_VERSION:
-            raise WrongSchema(f"{where} has schema version {self.schema_version}, this trilift reads {SCHEMA_VERSION}: generate it again")
+            raise WrongSchema(
+                f"{where} has schema version {self.schema_version}, this trilift reads"
+                f" {SCHEMA_VERSION}: generate it again"
+            )
         if self.kind != kind:
-            raise WrongSchema(f"{where} holds {self.kind} shards, {kind} shards were expected: use data={self.kind}_shards")
+            raise WrongSchema(
+                f"{where} holds {self.kind} shards, {kind} shards were expected: use"
+                f" data={self.kind}_shards"
+            )
 
     def require_teacher(self, teacher: Teacher, where: Path) -> None:
-        """Raises WrongTeacher unless these are that teacher's people."""
+        """Raises WrongTeacher unless these are that teacher's identities."""
         try:
             mine = Passport.from_dict(self.teacher)
             mine.require_same(teacher.passport, mine=str(where), others="the configured teacher")
         except ValueError as error:
-            raise WrongTeacher(f"{error}\nHere: use the teacher of the shards, or generate shards with this one.") from error
+            raise WrongTeacher(
+                f"{error}\nHere: use the teacher of the shards, or generate shards with this one."
+            ) from error
         if self.weights != (weights := weights_hash(teacher)):
             raise WrongTeacher(
-                f"{where} was made by a teacher with weights {self.weights[:12]}…, the configured one ({teacher.passport.name!r}) has "
-                f"{weights[:12]}…, although their passports agree: use the former, or generate shards with this one"
+                f"{where} was made by a teacher with weights {self.weights[:12]}…, the configured"
+                f" one ({teacher.passport.name!r}) has {weights[:12]}…, although their passports"
+                " agree: use the former, or generate shards with this one"
             )
 
-    def require_laws(self, laws: dict[str, Any], where: Path) -> None:
-        """Raises WrongLaws, naming every difference that matters, unless people were drawn by these laws."""
+    def require_distributions(self, distributions: dict[str, Any], where: Path) -> None:
+        """Raises WrongDistributions, naming every difference that matters, unless identities were
+        drawn by these distributions.
+        """
         free = (*LOOKS, *MEMORY) if self.kind == "latent" else MEMORY
-        before, now = _flat(self.laws), _flat(json.loads(json.dumps(laws)))
+        before, now = _flat(self.distributions), _flat(json.loads(json.dumps(distributions)))
         lines = [
-            f"  {key}: {before.get(key, '(absent)')!r} in the shards, {now.get(key, '(absent)')!r} configured"
+            f"  {key}: {before.get(key, '(absent)')!r} in the shards, {now.get(key, '(absent)')!r}"
+            " configured"
             for key in sorted({*before, *now})
-            if before.get(key) != now.get(key) and not any(key == name or key.startswith(f"{name}.") for name in free)
+            if before.get(key) != now.get(key)
+            and not any(key == name or key.startswith(f"{name}.") for name in free)
         ]
         if lines:
-            raise WrongLaws(
-                f"{where} was drawn by other laws:\n" + "\n".join(lines) + "\nConfigure those of the shards, or generate others."
+            raise WrongDistributions(
+                f"{where} was drawn by other distributions:\n"
+                + "\n".join(lines)
+                + "\nConfigure those of the shards, or generate others."
             )
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard: people [first, first + count), its size and checksum; `digest` is that of the set's description."""
+    """One shard: identities [first, first + count), its size and checksum; `digest` is that of the
+    set's description.
+    """
 
     first: int
     count: int
@@ -115,7 +143,7 @@ class Manifest:
 
     @property
     def count(self) -> int:
-        """How many people there are."""
+        """How many identities there are."""
         return len(self.shards) * self.description.shard_size
 
     def ranges(self) -> list[tuple[int, int]]:
@@ -136,8 +164,8 @@ class Manifest:
         if name not in self.shards:
             stored = ", ".join(f"{first} to {end - 1}" for first, end in self.ranges()) or "none"
             raise NumberOutsideRange(
-                f"sample number {number} isn't stored; these are: {stored}. Generate more (`trilift generate count=…`), "
-                "train fewer steps, or go round with data.repeat=true"
+                f"sample number {number} isn't stored; these are: {stored}. Generate more (`trilift"
+                " generate count=…`), train fewer steps, or go round with data.repeat=true"
             )
         return name, index
 
@@ -152,8 +180,16 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """Sorted, so that equal sets have equal manifests."""
-        first_to_last = {f"{name:06d}": dataclasses.asdict(shard) for name, shard in sorted(self.shards.items())}
-        return _json({"description": dataclasses.asdict(self.description), "count": self.count, "shards": first_to_last})
+        first_to_last = {
+            f"{name:06d}": dataclasses.asdict(shard) for name, shard in sorted(self.shards.items())
+        }
+        return _json(
+            {
+                "description": dataclasses.asdict(self.description),
+                "count": self.count,
+                "shards": first_to_last,
+            }
+        )
 
 
 class ShardFolder:
@@ -185,12 +221,19 @@ class ShardFolder:
         except FileExistsError:
             before, now = _flat(json.loads(file.read_bytes())), _flat(json.loads(content))
             lines = [
-                f"  {key}: {before.get(key)!r} → {now.get(key)!r}" for key in sorted({*before, *now}) if before.get(key) != now.get(key)
+                f"  {key}: {before.get(key)!r} → {now.get(key)!r}"
+                for key in sorted({*before, *now})
+                if before.get(key) != now.get(key)
             ]
             if lines:
-                advice = "Give another output (or name), go back to the former values, or remove the folder."
+                advice = (
+                    "Give another output (or name), go back to the former values, or remove the"
+                    " folder."
+                )
                 raise ValueError(
-                    f"{self.path} holds shards described otherwise (before → now):\n" + "\n".join(lines) + f"\n{advice}"
+                    f"{self.path} holds shards described otherwise (before → now):\n"
+                    + "\n".join(lines)
+                    + f"\n{advice}"
                 ) from None
         finally:
             temporary.unlink()
@@ -203,23 +246,33 @@ class ShardFolder:
     def done(self) -> set[int]:
         """The shards that are whole."""
         with os.scandir(self.path / "shards") as entries:
-            return {int(entry.name[:-5]) for entry in entries if entry.name.endswith(".json") and entry.name[:-5].isdigit()}
+            return {
+                int(entry.name[:-5])
+                for entry in entries
+                if entry.name.endswith(".json") and entry.name[:-5].isdigit()
+            }
 
     def facts(self, name: int) -> tuple[Shard, list[int]]:
-        """What a shard's own file says: its checksum, and where each person begins."""
+        """What a shard's own file says: its checksum, and where each identity begins."""
         try:
             values = json.loads(self.sidecar(name).read_bytes())
             offsets = [int(offset) for offset in values.pop("offsets")]
             shard = Shard(**values)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             advice = "remove it and run `trilift generate` again"
-            raise CorruptShard(f"{self.sidecar(name)} doesn't describe a shard ({error!r}): {advice}") from error
+            raise CorruptShard(
+                f"{self.sidecar(name)} doesn't describe a shard ({error!r}): {advice}"
+            ) from error
         if len(offsets) != shard.count + 1:
-            raise CorruptShard(f"{self.sidecar(name)} places {len(offsets) - 1} people, {shard.count} were expected: remove it")
+            raise CorruptShard(
+                f"{self.sidecar(name)} places {len(offsets) - 1} identities, {shard.count} were"
+                " expected: remove it"
+            )
         return shard, offsets
 
     def read(self) -> Manifest:
-        """The set as it is now, from what was merged and from the shards' own files; what is being written isn't in it.
+        """The set as it is now, from what was merged and from the shards' own files; what is being
+        written isn't in it.
 
         Raises:
             FileNotFoundError: there is none.
@@ -227,15 +280,22 @@ class ShardFolder:
         """
         file = self.require()
         values = json.loads(file.read_bytes())
-        if values.get("schema_version") != SCHEMA_VERSION or set(values) != {f.name for f in dataclasses.fields(Description)}:
+        if values.get("schema_version") != SCHEMA_VERSION or set(values) != {
+            f.name for f in dataclasses.fields(Description)
+        }:
             version = values.get("schema_version")
-            raise WrongSchema(f"{self.path} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}: generate it again")
+            raise WrongSchema(
+                f"{self.path} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}:"
+                " generate it again"
+            )
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         merged = self._merged(digest)
         shards = {name: merged.get(name) or self.facts(name)[0] for name in sorted(self.done())}
         for name, shard in shards.items():
             if shard.digest != digest:
-                raise WrongSchema(f"{self.tar(name)} belongs to another set than {file}: remove it and its .json")
+                raise WrongSchema(
+                    f"{self.tar(name)} belongs to another set than {file}: remove it and its .json"
+                )
         return Manifest(Description(**values), shards)
 
     def require(self) -> Path:
@@ -247,7 +307,8 @@ class ShardFolder:
         file = self.path / "description.json"
         if not file.exists():
             raise FileNotFoundError(
-                f"{self.path} holds no shards (no description.json): make some with `trilift generate output={self.path}`"
+                f"{self.path} holds no shards (no description.json): make some with `trilift"
+                f" generate output={self.path}`"
             )
         return file
 
@@ -255,7 +316,11 @@ class ShardFolder:
         """The shards of `manifest.json`, if it is of this set."""
         try:
             values = json.loads((self.path / "manifest.json").read_bytes())["shards"]
-            return {int(name): shard for name, entry in values.items() if (shard := Shard(**entry)).digest == digest}
+            return {
+                int(name): shard
+                for name, entry in values.items()
+                if (shard := Shard(**entry)).digest == digest
+            }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
@@ -265,7 +330,9 @@ class ShardFolder:
             file.unlink(missing_ok=True)
 
     def merge(self) -> Manifest:
-        """Writes `manifest.json`; of several workers that do so, the last one to finish leaves the whole of it."""
+        """Writes `manifest.json`; of several workers that do so, the last one to finish leaves the
+        whole of it.
+        """
         while True:
             manifest = self.read()
             write_whole(self.path / "manifest.json", manifest.to_json())
@@ -289,7 +356,9 @@ def weights_hash(teacher: Teacher) -> str:
     state = teacher.state_dict() if isinstance(teacher, torch.nn.Module) else {}
     for name in sorted(state):
         digest.update(f"{name}:{state[name].dtype}:{tuple(state[name].shape)}".encode())
-        digest.update(state[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(
+            state[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        )
     return digest.hexdigest()
 
 

@@ -1,9 +1,11 @@
 """Photographs with cameras: EG3D-style collections as a torch Dataset.
 
-A collection is a folder or a zip with pictures and `dataset.json`: {"labels": [[file name, [25 numbers]], ...]}, where the numbers are
-OpenCV camera-to-world and normalised intrinsics (`Camera.label`). Pictures are square, of one size, RGB, or RGBA. RGBA colours are
-always *given out* premultiplied (colour + (1 - alpha) * background composites them); a collection whose `dataset.json` doesn't say
-"alpha": "premultiplied" is taken as straight alpha, as PNG means it, and multiplied on reading.
+A collection is a folder or a zip with pictures and `dataset.json`: {"labels": [[file name, [25
+numbers]], ...]}, where the numbers are OpenCV camera-to-world and normalised intrinsics
+(`Camera.label`). Pictures are square, of one size, RGB, or RGBA. RGBA colours are always *given
+out* premultiplied (colour + (1 - alpha) * background composites them); a collection whose
+`dataset.json` doesn't say "alpha": "premultiplied" is taken as straight alpha, as PNG means it, and
+multiplied on reading.
 """
 
 import io
@@ -61,7 +63,8 @@ class Photographs(Dataset[Photograph]):
     Args:
         path: folder or zip.
         mirror: append the mirror image of every photograph (the second half of the indices).
-        memory_limit: hold all pictures decoded in memory if they need no more bytes than this, else decode on access.
+        memory_limit: hold all pictures decoded in memory if they need no more bytes than this, else
+            decode on access.
         limit: use only the first so many photographs.
 
     Attributes:
@@ -70,11 +73,18 @@ class Photographs(Dataset[Photograph]):
         channels: 3 or 4.
 
     Raises:
-        BadDataset: the collection is unusable, with the first reason found (pictures beyond the first are checked when read;
-            `validate_photographs` checks all at once).
+        BadDataset: the collection is unusable, with the first reason found (pictures beyond the
+            first are checked when read; `validate_photographs` checks all at once).
     """
 
-    def __init__(self, path: Path | str, *, mirror: bool = False, memory_limit: int = MEMORY_LIMIT, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        mirror: bool = False,
+        memory_limit: int = MEMORY_LIMIT,
+        limit: int | None = None,
+    ) -> None:
         self._archive = Archive(Path(path))
         index = self._archive.index()
         self._names = index.names[:limit]
@@ -86,7 +96,9 @@ class Photographs(Dataset[Photograph]):
         size = len(self._names) * first.numel()
         self._pixels = self._read_all() if size <= memory_limit else None
         if self._pixels is None:
-            logger.info("%s needs %.1f GB decoded: pictures are decoded on access.", path, size / 1e9)
+            logger.info(
+                "%s needs %.1f GB decoded: pictures are decoded on access.", path, size / 1e9
+            )
 
     @property
     def is_in_memory(self) -> bool:
@@ -106,7 +118,9 @@ class Photographs(Dataset[Photograph]):
     def batch(self, rows: Tensor) -> tuple[UInt8[Tensor, "batch channel height width"], Camera]:
         """Several photographs at once: pixels (premultiplied RGBA or RGB) and cameras."""
         photographs = [self[int(row)] for row in rows]
-        return torch.stack([p.pixels for p in photographs]), Camera.cat([p.camera for p in photographs])
+        return torch.stack([p.pixels for p in photographs]), Camera.cat(
+            [p.camera for p in photographs]
+        )
 
     def _picture(self, row: int) -> UInt8[Tensor, "channel height width"]:
         if self._pixels is not None:
@@ -120,13 +134,18 @@ class Photographs(Dataset[Photograph]):
             pixels[row] = self._decode(name, shape)
         return pixels
 
-    def _decode(self, name: str, expected: tuple[int, int, int] | None) -> UInt8[Tensor, "channel height width"]:
+    def _decode(
+        self, name: str, expected: tuple[int, int, int] | None
+    ) -> UInt8[Tensor, "channel height width"]:
         pixels = _decode_picture(name, self._archive.read(name))
         if expected is not None and tuple(pixels.shape) != expected:
             came = f"{name} is {_size(pixels.shape)}, but {self._names[0]} is {_size(expected)}"
             raise BadDataset(f"{came}: all pictures of a collection must have one size and kind.")
         if pixels.shape[1] != pixels.shape[2]:
-            raise BadDataset(f"{name} is {_size(pixels.shape)}: pictures must be square (labels are normalised by one size).")
+            raise BadDataset(
+                f"{name} is {_size(pixels.shape)}: pictures must be square (labels are normalised"
+                " by one size)."
+            )
         is_straight = len(pixels) == 4 and not self._is_premultiplied
         return _premultiply(pixels) if is_straight else pixels
 
@@ -152,7 +171,9 @@ def _decode_picture(name: str, content: bytes) -> UInt8[Tensor, "channel height 
             has_alpha = opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info
             picture = np.array(opened.convert("RGBA" if has_alpha else "RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise BadDataset(f"{name} isn't a readable picture ({error}): write it again as PNG or JPEG.") from error
+        raise BadDataset(
+            f"{name} isn't a readable picture ({error}): write it again as PNG or JPEG."
+        ) from error
     return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
 
 

@@ -1,4 +1,5 @@
-"""A folder of crops with cameras in the making: file by file, continued after an interruption, a collection when it is complete.
+"""A folder of crops with cameras in the making: file by file, continued after an interruption, a
+collection when it is complete.
 
 What it holds:
 
@@ -43,7 +44,14 @@ class Preparation:
         FileExistsError: the folder holds something else.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], *, mirrored: bool = False, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        *,
+        mirrored: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         self.folder = folder
         self.mirrored = mirrored
         self.settings = {**settings, "mirrored": mirrored}
@@ -51,27 +59,39 @@ class Preparation:
         (folder / INDEX).unlink(missing_ok=True)
         _write(folder / SETTINGS, json.dumps(self.settings, indent=1))
         self._done = {record["source"]: record for record in self._read()}
-        _write(folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in self._done.values()))
+        _write(
+            folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in self._done.values())
+        )
 
     def done(self, source: Path) -> Record | None:
-        """What became of a file earlier; None if it is new or has changed, or its landmarks have, or it was no good."""
+        """What became of a file earlier; None if it is new or has changed, or its landmarks have,
+        or it was no good.
+        """
         record = self._done.get(source.name)
         if record is None or record["hash"] != content_hash(source):
             return None
-        is_whole = all(entry["file"] and (self.folder / entry["file"]).is_file() for entry in record["portraits"])
+        is_whole = all(
+            entry["file"] and (self.folder / entry["file"]).is_file()
+            for entry in record["portraits"]
+        )
         return record if is_whole else None
 
     def add(self, source: Path, portraits: Iterable[Portrait]) -> Record:
         """Stores the crops of a file, then its line; what it gave before goes."""
         self._forget(self._done.pop(source.name, None))
-        record = {"source": source.name, "hash": content_hash(source), "portraits": [self._store(portrait) for portrait in portraits]}
+        record = {
+            "source": source.name,
+            "hash": content_hash(source),
+            "portraits": [self._store(portrait) for portrait in portraits],
+        }
         with (self.folder / RECORDS).open("a", encoding="utf-8") as records:
             records.write(f"{json.dumps(record)}\n")
         self._done[source.name] = record
         return record
 
     def finish(self, sources: Iterable[Path]) -> int:
-        """Writes `dataset.json` of the files in their order, if any crop has a camera, and checks it.
+        """Writes `dataset.json` of the files in their order, if any crop has a camera, and checks
+        it.
 
         Returns:
             How many labels it has.
@@ -83,7 +103,11 @@ class Preparation:
         labels: list[tuple[str, list[float]]] = []
         for entry in (entry for record in records for entry in record["portraits"]):
             labels += [(entry["file"], entry["camera"])] if entry["camera"] else []
-            labels += [(entry["mirrored"]["file"], entry["mirrored"]["camera"])] if entry.get("mirrored") else []
+            labels += (
+                [(entry["mirrored"]["file"], entry["mirrored"]["camera"])]
+                if entry.get("mirrored")
+                else []
+            )
         _write(self.folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in records))
         if labels:
             _write(self.folder / INDEX, json.dumps({"labels": labels}))
@@ -99,7 +123,10 @@ class Preparation:
         if self.mirrored and portrait.camera is not None:
             twin = f"{POSED}/{portrait.name}+mirrored.png"
             write_png(self.folder / twin, portrait.image.flip(-1))
-            record["mirrored"] = {"file": twin, "camera": portrait.camera.mirrored().label()[0].tolist()}
+            record["mirrored"] = {
+                "file": twin,
+                "camera": portrait.camera.mirrored().label()[0].tolist(),
+            }
         return record
 
     def _forget(self, record: Record | None) -> None:
@@ -123,7 +150,10 @@ class Preparation:
         path = self.folder / SETTINGS
         if not path.is_file():
             if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-                raise FileExistsError(f"{self.folder} exists and trilift prepare didn't make it: choose another output=")
+                raise FileExistsError(
+                    f"{self.folder} exists and trilift prepare didn't make it: choose another"
+                    " output="
+                )
             return
         if overwrite:
             for name in (INDEX, RECORDS, SETTINGS):
@@ -132,9 +162,14 @@ class Preparation:
                 shutil.rmtree(self.folder / name, ignore_errors=True)
             return
         before = json.loads(path.read_text(encoding="utf-8"))
-        different = [key for key in {**before, **self.settings} if before.get(key) != self.settings.get(key)]
+        different = [
+            key for key in {**before, **self.settings} if before.get(key) != self.settings.get(key)
+        ]
         if different:
-            raise ValueError(f"{self.folder} was begun with another {', '.join(different)}: choose another output=, or overwrite=true")
+            raise ValueError(
+                f"{self.folder} was begun with another {', '.join(different)}: choose another"
+                " output=, or overwrite=true"
+            )
 
 
 def content_hash(source: Path) -> str:

@@ -1,12 +1,15 @@
-"""One stored person: named fields of bytes in a tar, as webdataset has them, and what becomes of them.
+"""One stored identity: named fields of bytes in a tar, as webdataset has them, and what becomes of
+them.
 
-A field is a webdataset extension, so any webdataset reader decodes it. Every person has
+A field is a webdataset extension, so any webdataset reader decodes it. Every identity has
 
 * `json`: number, seed, teacher, truncation, and the hashes of the other fields;
-* `z.npy`, `reference.camera.npy`, `novel.camera.npy`, perhaps `conditioning.camera.npy`: cameras are EG3D labels (25 numbers).
+* `z.npy`, `reference.camera.npy`, `novel.camera.npy`, perhaps `conditioning.camera.npy`: cameras
+are EG3D labels (25 numbers).
 
-Full records add, for each view, `VIEW.image.png` (or `.npy`), `VIEW.features.npy`, `VIEW.depth.npy`, `VIEW.opacity.npy`, where it
-isn't the first three features `VIEW.raw.npy`, and perhaps `planes.npy`. Nothing is pickled, and the same person is the same bytes.
+Full records add, for each view, `VIEW.image.png` (or `.npy`), `VIEW.features.npy`,
+`VIEW.depth.npy`, `VIEW.opacity.npy`, where it isn't the first three features `VIEW.raw.npy`, and
+perhaps `planes.npy`. Nothing is pickled, and the same identity is the same bytes.
 """
 
 import dataclasses
@@ -34,7 +37,7 @@ from .shard_errors import CorruptShard, MissingField, WrongSchema
 SCHEMA_VERSION = 1
 
 Fields = dict[str, bytes]
-"""The contents of one person's files, by extension."""
+"""The contents of one identity's files, by extension."""
 
 LATENT_FIELDS = ("z.npy", "reference.camera.npy", "novel.camera.npy")
 VIEW_FIELDS = ("features.npy", "depth.npy", "opacity.npy")
@@ -45,8 +48,10 @@ class Storage:
     """How precisely full records keep pictures.
 
     Attributes:
-        pictures: final images. "uint8" is a PNG, clamped to [-1, 1] and off by 1/255 at most; "float16" is off by 1/4096, "float32" exact.
-        features: feature images (whose first three channels are the raw image) and opacities. Depths are always float32.
+        pictures: final images. "uint8" is a PNG, clamped to [-1, 1] and off by 1/255 at most;
+            "float16" is off by 1/4096, "float32" exact.
+        features: feature images (whose first three channels are the raw image) and opacities.
+            Depths are always float32.
         planes: "none" has the teacher make them again from z; "float16" is off by one part in 2048.
     """
 
@@ -55,30 +60,48 @@ class Storage:
     planes: str = "none"
 
     def __post_init__(self) -> None:
-        known = {"pictures": ("uint8", "float16", "float32"), "features": ("float16", "float32"), "planes": ("none", "float16", "float32")}
+        known = {
+            "pictures": ("uint8", "float16", "float32"),
+            "features": ("float16", "float32"),
+            "planes": ("none", "float16", "float32"),
+        }
         for name, values in known.items():
             if getattr(self, name) not in values:
-                raise ValueError(f"shards.{name} is {getattr(self, name)!r}: use one of {', '.join(values)}")
+                raise ValueError(
+                    f"shards.{name} is {getattr(self, name)!r}: use one of {', '.join(values)}"
+                )
 
     def required_fields(self) -> tuple[str, ...]:
         """What every full record must have."""
         picture = "image.png" if self.pictures == "uint8" else "image.npy"
-        views = [f"{view}.{field}" for view in ("reference", "novel") for field in (picture, *VIEW_FIELDS)]
+        views = [
+            f"{view}.{field}"
+            for view in ("reference", "novel")
+            for field in (picture, *VIEW_FIELDS)
+        ]
         return (*LATENT_FIELDS, *views, *([] if self.planes == "none" else ["planes.npy"]))
 
 
 def latent_fields(draws: Draws, row: int) -> Fields:
-    """Who a person is and where they are looked at from."""
-    cameras = {"reference": draws.reference, "novel": draws.novel, "conditioning": draws.conditioning}
-    labels = {f"{name}.camera.npy": _npy(camera.label()[row]) for name, camera in cameras.items() if camera is not None}
+    """Who an identity is and where they are looked at from."""
+    cameras = {
+        "reference": draws.reference,
+        "novel": draws.novel,
+        "conditioning": draws.conditioning,
+    }
+    labels = {
+        f"{name}.camera.npy": _npy(camera.label()[row])
+        for name, camera in cameras.items()
+        if camera is not None
+    }
     return {"z.npy": _npy(draws.z[row]), **labels}
 
 
-def picture_fields(people: DistillationBatch, row: int, storage: Storage) -> Fields:
-    """What the teacher shows of a person."""
+def picture_fields(identities: DistillationBatch, row: int, storage: Storage) -> Fields:
+    """What the teacher shows of an identity."""
     fields: Fields = {}
     for name in ("reference", "novel"):
-        rendering: Rendering = getattr(people, name).rendering
+        rendering: Rendering = getattr(identities, name).rendering
         if storage.pictures == "uint8":
             fields[f"{name}.image.png"] = _png(rendering.image[row])
         else:
@@ -89,20 +112,26 @@ def picture_fields(people: DistillationBatch, row: int, storage: Storage) -> Fie
         fields[f"{name}.depth.npy"] = _npy(rendering.depth[row])
         fields[f"{name}.opacity.npy"] = _npy(rendering.opacity[row], storage.features)
     if storage.planes != "none":
-        fields["planes.npy"] = _npy(people.triplane.planes[row], storage.planes)
+        fields["planes.npy"] = _npy(identities.triplane.planes[row], storage.planes)
     return fields
 
 
 def sealed(fields: Fields, *, number: int, seed: int, teacher: str, truncation: float) -> Fields:
-    """The fields of a person with the `json` that names and hashes them."""
-    facts: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "number": number, "seed": seed, "teacher": teacher, "truncation": truncation}
+    """The fields of an identity with the `json` that names and hashes them."""
+    facts: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "number": number,
+        "seed": seed,
+        "teacher": teacher,
+        "truncation": truncation,
+    }
     facts["hashes"] = {name: _hash(content) for name, content in fields.items()}
     facts["seal"] = _hash(_json(facts))
     return {**fields, "json": _json(facts)}
 
 
 class Record:
-    """One stored person, whole as it was written; fields are decoded when they are asked for.
+    """One stored identity, whole as it was written; fields are decoded when they are asked for.
 
     Args:
         fields: as `sealed` made them.
@@ -117,16 +146,29 @@ class Record:
     """
 
     def __init__(
-        self, fields: Mapping[str, bytes], where: str, *, required: Sequence[str] = LATENT_FIELDS, is_foreign: bool = False
+        self,
+        fields: Mapping[str, bytes],
+        where: str,
+        *,
+        required: Sequence[str] = LATENT_FIELDS,
+        is_foreign: bool = False,
     ) -> None:
         self._fields, self.where = fields, where
         facts = self._facts(is_foreign)
-        missing = [name for name in dict.fromkeys([*required, *facts["hashes"]]) if name not in fields]
+        missing = [
+            name for name in dict.fromkeys([*required, *facts["hashes"]]) if name not in fields
+        ]
         if missing:
-            raise MissingField(f"{where} has no {', '.join(missing)}; it has {', '.join(sorted(fields))}: write the shard again")
+            raise MissingField(
+                f"{where} has no {', '.join(missing)}; it has {', '.join(sorted(fields))}: write"
+                " the shard again"
+            )
         for name, expected in facts["hashes"].items():
             if _hash(fields[name]) != expected:
-                raise CorruptShard(f"{name} of {where} is not what was written (its hash differs): write the shard again")
+                raise CorruptShard(
+                    f"{name} of {where} is not what was written (its hash differs): write the shard"
+                    " again"
+                )
         self.number, self.teacher = int(facts.get("number", 0)), str(facts.get("teacher", ""))
         self.truncation = float(facts.get("truncation", 1.0))
 
@@ -134,19 +176,30 @@ class Record:
         if "json" not in self._fields:
             if is_foreign:
                 return {"hashes": {}}
-            raise MissingField(f"{self.where} has no json, which says who it is; it has {', '.join(sorted(self._fields))}")
+            raise MissingField(
+                f"{self.where} has no json, which says who it is; it has"
+                f" {', '.join(sorted(self._fields))}"
+            )
         try:
             facts = dict(json.loads(self._fields["json"]))
         except (ValueError, TypeError) as error:
-            raise CorruptShard(f"the json of {self.where} can't be read ({error}): write the shard again") from error
+            raise CorruptShard(
+                f"the json of {self.where} can't be read ({error}): write the shard again"
+            ) from error
         if is_foreign:
             return {"hashes": {}, **facts}
         if facts.get("schema_version") != SCHEMA_VERSION:
             version = facts.get("schema_version")
-            raise WrongSchema(f"{self.where} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}: generate it again")
+            raise WrongSchema(
+                f"{self.where} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}:"
+                " generate it again"
+            )
         seal = facts.pop("seal", None)
         if seal != _hash(_json(facts)):
-            raise CorruptShard(f"the json of {self.where} is not what was written (its seal differs): write the shard again")
+            raise CorruptShard(
+                f"the json of {self.where} is not what was written (its seal differs): write the"
+                " shard again"
+            )
         return facts
 
     def has(self, name: str) -> bool:
@@ -161,12 +214,16 @@ class Record:
             MissingField: it isn't there.
         """
         if name not in self._fields:
-            raise MissingField(f"{self.where} has no {name}; it has {', '.join(sorted(self._fields))}")
+            raise MissingField(
+                f"{self.where} has no {name}; it has {', '.join(sorted(self._fields))}"
+            )
         try:
             array = np.lib.format.read_array(io.BytesIO(self._fields[name]), allow_pickle=False)
             return torch.from_numpy(array.astype(np.float32))
         except (ValueError, OSError, EOFError, TypeError) as error:
-            raise CorruptShard(f"{name} of {self.where} is no array ({error}): write the shard again") from error
+            raise CorruptShard(
+                f"{name} of {self.where} is no array ({error}): write the shard again"
+            ) from error
 
     def image(self, view: str) -> Float[Tensor, "3 height width"]:
         """The final picture of a view."""
@@ -176,11 +233,13 @@ class Record:
         try:
             return from_uint8(np.asarray(Image.open(io.BytesIO(self._fields[name])).convert("RGB")))
         except (OSError, SyntaxError, ValueError) as error:
-            raise CorruptShard(f"{name} of {self.where} is no picture ({error}): write the shard again") from error
+            raise CorruptShard(
+                f"{name} of {self.where} is no picture ({error}): write the shard again"
+            ) from error
 
 
 def draws_of(records: Sequence[Record]) -> Draws:
-    """Who some stored people are."""
+    """Who some stored identities are."""
     conditioned = all(record.has("conditioning.camera.npy") for record in records)
     return Draws(
         samples=[record.number for record in records],
@@ -193,28 +252,43 @@ def draws_of(records: Sequence[Record]) -> Draws:
 
 
 def cameras_of(records: Sequence[Record], name: str) -> Camera:
-    """One camera each of some stored people."""
-    return Camera.from_label(torch.stack([record.array(f"{name}.camera.npy") for record in records]))
+    """One camera each of some stored identities."""
+    return Camera.from_label(
+        torch.stack([record.array(f"{name}.camera.npy") for record in records])
+    )
 
 
 def view_of(records: Sequence[Record], name: str) -> View:
-    """A view of some stored people."""
-    features, depth, opacity = (torch.stack([record.array(f"{name}.{field}") for record in records]) for field in VIEW_FIELDS)
+    """A view of some stored identities."""
+    features, depth, opacity = (
+        torch.stack([record.array(f"{name}.{field}") for record in records])
+        for field in VIEW_FIELDS
+    )
     raw = f"{name}.raw.npy"
-    image_raw = torch.stack([record.array(raw) if record.has(raw) else features[row, :3] for row, record in enumerate(records)])
+    image_raw = torch.stack(
+        [
+            record.array(raw) if record.has(raw) else features[row, :3]
+            for row, record in enumerate(records)
+        ]
+    )
     image = torch.stack([record.image(name) for record in records])
     return View(cameras_of(records, name), Rendering(image, image_raw, features, depth, opacity))
 
 
 def moved(view: View, device: torch.device) -> View:
     """A view on a device."""
-    pictures = {f.name: getattr(view.rendering, f.name).to(device, non_blocking=True) for f in dataclasses.fields(Rendering)}
+    pictures = {
+        f.name: getattr(view.rendering, f.name).to(device, non_blocking=True)
+        for f in dataclasses.fields(Rendering)
+    }
     return View(view.camera.to(device), Rendering(**pictures))
 
 
 def _npy(values: Tensor, dtype: str = "float32") -> bytes:
     buffer = io.BytesIO()
-    array = np.ascontiguousarray(values.detach().cpu().numpy().astype(np.dtype(dtype).newbyteorder("<")))
+    array = np.ascontiguousarray(
+        values.detach().cpu().numpy().astype(np.dtype(dtype).newbyteorder("<"))
+    )
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 

@@ -11,14 +11,18 @@ from .shards import ShardFile, sha256_of
 
 
 def broken_shards(
-    folder: ShardFolder, description: Description, sampler: TeacherSampler, on_shard: Callable[[Shard], None] = lambda shard: None
+    folder: ShardFolder,
+    description: Description,
+    sampler: TeacherSampler,
+    on_shard: Callable[[Shard], None] = lambda shard: None,
 ) -> Iterator[tuple[int, ShardError]]:
-    """The shards whose bytes differ from their checksum, or whose first person isn't whom the sampler draws for that number.
+    """The shards whose bytes differ from their checksum, or whose first identity isn't whom the
+    sampler draws for that number.
 
     Args:
         folder: of the set.
         description: as configured.
-        sampler: draws the first person of each shard anew.
+        sampler: draws the first identity of each shard anew.
         on_shard: is told each shard that was looked at and is whole.
     """
     digest = folder.begin(description)
@@ -26,7 +30,7 @@ def broken_shards(
         try:
             shard, offsets = folder.facts(name)
             _require_bytes(folder, name, shard, digest)
-            _require_person(folder, name, shard, offsets, sampler)
+            _require_identity(folder, name, shard, offsets, sampler)
         except ShardError as error:
             yield name, error
         else:
@@ -45,7 +49,9 @@ def _require_bytes(folder: ShardFolder, name: int, shard: Shard, digest: str) ->
         raise CorruptShard(f"{path} is not what was written: its sha256 differs")
 
 
-def _require_person(folder: ShardFolder, name: int, shard: Shard, offsets: list[int], sampler: TeacherSampler) -> None:
+def _require_identity(
+    folder: ShardFolder, name: int, shard: Shard, offsets: list[int], sampler: TeacherSampler
+) -> None:
     file = ShardFile(folder.tar(name), offsets)
     try:
         stored = file.read(0)
@@ -54,4 +60,7 @@ def _require_person(folder: ShardFolder, name: int, shard: Shard, offsets: list[
     drawn = latent_fields(sampler.draw([shard.first]), 0)
     different = [field for field in LATENT_FIELDS if stored.get(field) != drawn[field]]
     if different:
-        raise CorruptShard(f"person {shard.first} of {folder.tar(name)} is not whom the teacher draws: {', '.join(different)} differ")
+        raise CorruptShard(
+            f"identity {shard.first} of {folder.tar(name)} is not whom the teacher draws:"
+            f" {', '.join(different)} differ"
+        )

@@ -2,7 +2,7 @@
 
 
 class ShardError(ValueError):
-    """Stored people can't be used; says what came, what was expected, and what to do."""
+    """Stored identities can't be used; says what came, what was expected, and what to do."""
 
 
 class CorruptShard(ShardError):
@@ -10,19 +10,19 @@ class CorruptShard(ShardError):
 
 
 class MissingField(ShardError):
-    """A stored person lacks something that the reader needs."""
+    """A stored identity lacks something that the reader needs."""
 
 
 class WrongTeacher(ShardError):
-    """The people are another teacher's."""
+    """The identities are another teacher's."""
 
 
 class WrongSchema(ShardError):
     """The shards are of another kind or version."""
 
 
-class WrongLaws(ShardError):
-    """The people were drawn with other cameras, or by other laws."""
+class WrongDistributions(ShardError):
+    """The identities were drawn with other cameras, or by other distributions."""
 
 
 class NumberOutsideRange(ShardError):

@@ -17,13 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class ShardWriter:
-    """One worker. What it writes follows from the description and the sample numbers alone, not from the worker.
+    """One worker. What it writes follows from the description and the sample numbers alone, not
+    from the worker.
 
     Args:
         folder: of the set, shared by all workers.
         description: of the set.
-        sampler: draws the people, with the seed and by the laws of the description.
-        batch_size: people at once; latents don't depend on it.
+        sampler: draws the identities, with the seed and by the distributions of the description.
+        batch_size: identities at once; latents don't depend on it.
         stale_seconds: see `Claims`.
 
     Raises:
@@ -31,18 +32,29 @@ class ShardWriter:
     """
 
     def __init__(
-        self, *, folder: ShardFolder, description: Description, sampler: TeacherSampler, batch_size: int, stale_seconds: float | int = 600.0
+        self,
+        *,
+        folder: ShardFolder,
+        description: Description,
+        sampler: TeacherSampler,
+        batch_size: int,
+        stale_seconds: float | int = 600.0,
     ) -> None:
-        self.folder, self.description, self.sampler, self.batch_size = folder, description, sampler, batch_size
+        self.folder, self.description, self.sampler, self.batch_size = (
+            folder,
+            description,
+            sampler,
+            batch_size,
+        )
         self.digest = folder.begin(description)
         self.claims = Claims(folder.path / "claims", stale_seconds=stale_seconds)
 
-    def write(self, name: int, on_people: Callable[[int], None] = lambda count: None) -> bool:
+    def write(self, name: int, on_identities: Callable[[int], None] = lambda count: None) -> bool:
         """Writes a shard, unless it is there or somebody else is at it.
 
         Args:
             name: the shard's number.
-            on_people: is told how many people were just written.
+            on_identities: is told how many identities were just written.
 
         Returns:
             whether it was written.
@@ -59,38 +71,51 @@ class ShardWriter:
             if self.folder.sidecar(name).exists():  # finished between the look and the claim
                 return False
             self._clear_leftovers(name)
-            return self._write(name, claim, on_people)
+            return self._write(name, claim, on_identities)
 
-    def _write(self, name: int, claim: Claim, on_people: Callable[[int], None]) -> bool:
+    def _write(self, name: int, claim: Claim, on_identities: Callable[[int], None]) -> bool:
         tar = self.folder.tar(name)
         temporary = tar.with_name(f".{tar.name}.{uuid4().hex}.part")
         first, count = name * self.description.shard_size, self.description.shard_size
         try:
             with temporary.open("wb") as file:
                 hashing = HashingFile(file)
-                offsets = write_records(hashing, self._records(range(first, first + count), claim, on_people))
+                offsets = write_records(
+                    hashing, self._records(range(first, first + count), claim, on_identities)
+                )
                 file.flush()
                 os.fsync(file.fileno())
             if not claim.is_held():
-                log.warning("shard %d was taken over by another worker, who thought this one dead: leaving it to them", name)
+                log.warning(
+                    "shard %d was taken over by another worker, who thought this one dead: leaving"
+                    " it to them",
+                    name,
+                )
                 return False
             temporary.replace(tar)
-            self.folder.finish(name, Shard(first, count, hashing.length, hashing.sha256(), self.digest), offsets)
+            self.folder.finish(
+                name, Shard(first, count, hashing.length, hashing.sha256(), self.digest), offsets
+            )
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             advice = "finished shards are whole; make room and run the same command again"
-            raise ValueError(f"no space left on the disk of {self.folder.path} while writing shard {name}: {advice}") from error
+            raise ValueError(
+                f"no space left on the disk of {self.folder.path} while writing shard {name}:"
+                f" {advice}"
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
         return True
 
-    def _records(self, numbers: Sequence[int], claim: Claim, on_people: Callable[[int], None]) -> Iterator[tuple[int, Fields]]:
+    def _records(
+        self, numbers: Sequence[int], claim: Claim, on_identities: Callable[[int], None]
+    ) -> Iterator[tuple[int, Fields]]:
         for start in range(0, len(numbers), self.batch_size):
             batch = numbers[start : start + self.batch_size]
             yield from zip(batch, records_of(self.sampler, batch, self.description), strict=True)
             claim.beat()
-            on_people(len(batch))
+            on_identities(len(batch))
 
     def _clear_leftovers(self, name: int) -> None:
         """What a worker left who died here."""
@@ -98,14 +123,25 @@ class ShardWriter:
             leftover.unlink(missing_ok=True)
 
 
-def records_of(sampler: TeacherSampler, numbers: Sequence[int], description: Description) -> list[Fields]:
-    """What is stored of some people."""
+def records_of(
+    sampler: TeacherSampler, numbers: Sequence[int], description: Description
+) -> list[Fields]:
+    """What is stored of some identities."""
     draws = sampler.draw(numbers)
     found = [latent_fields(draws, row) for row in range(len(numbers))]
     if description.kind == "full":
-        people, storage = sampler.show(draws), Storage(**description.storage)
-        found = [{**fields, **picture_fields(people, row, storage)} for row, fields in enumerate(found)]
+        identities, storage = sampler.show(draws), Storage(**description.storage)
+        found = [
+            {**fields, **picture_fields(identities, row, storage)}
+            for row, fields in enumerate(found)
+        ]
     return [
-        sealed(fields, number=number, seed=description.seed, teacher=description.weights, truncation=float(draws.truncation[row]))
+        sealed(
+            fields,
+            number=number,
+            seed=description.seed,
+            teacher=description.weights,
+            truncation=float(draws.truncation[row]),
+        )
         for row, (number, fields) in enumerate(zip(numbers, found, strict=True))
     ]

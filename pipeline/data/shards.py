@@ -1,4 +1,6 @@
-"""One shard: a tar of records that is the same bytes whoever writes it, and that is read person by person."""
+"""One shard: a tar of records that is the same bytes whoever writes it, and that is read identity
+by identity.
+"""
 
 import hashlib
 import io
@@ -64,7 +66,8 @@ class ShardFile:
             self._closed = weakref.finalize(self, os.close, self._descriptor)
         except OSError as error:
             raise CorruptShard(
-                f"{path} can't be opened ({error.strerror}): run `trilift generate` again, it writes what is missing"
+                f"{path} can't be opened ({error.strerror}): run `trilift generate` again, it"
+                " writes what is missing"
             ) from error
 
     def read(self, index: int) -> Fields:
@@ -77,15 +80,23 @@ class ShardFile:
         content = os.pread(self._descriptor, end - start, start)
         if len(content) < end - start:
             size = os.fstat(self._descriptor).st_size
-            raise CorruptShard(f"{self.path} breaks off: it has {size} bytes, record {index} ends at {end}: write the shard again")
+            raise CorruptShard(
+                f"{self.path} breaks off: it has {size} bytes, record {index} ends at {end}: write"
+                " the shard again"
+            )
         try:
             with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-                fields = {member.name.partition(".")[2]: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+                fields = {
+                    member.name.partition(".")[2]: archive.extractfile(member).read()  # type: ignore[union-attr]
+                    for member in archive
+                }
                 if archive.offset != len(content):
                     raise ValueError(f"its tar ends after {archive.offset} of {len(content)} bytes")
                 return fields
         except (tarfile.TarError, AttributeError, ValueError) as error:
-            raise CorruptShard(f"record {index} of {self.path} is not whole ({error}): write the shard again") from error
+            raise CorruptShard(
+                f"record {index} of {self.path} is not whole ({error}): write the shard again"
+            ) from error
 
     def close(self) -> None:
         """Gives the file back."""

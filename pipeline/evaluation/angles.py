@@ -19,6 +19,8 @@ def pitch_deg(camera: Camera) -> Float[Tensor, " view"]:
 
 
 def yaw_gap_deg(given: Camera, targets: Camera) -> Float[Tensor, " view"]:
-    """The difference in yaw between each target and the camera of the given picture, in [0, 180]; 0 for that itself."""
+    """The difference in yaw between each target and the camera of the given picture, in [0, 180]; 0
+    for that itself.
+    """
     gap = (yaw_deg(targets) - yaw_deg(given)).abs()
     return gap.minimum(360 - gap)

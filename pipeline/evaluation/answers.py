@@ -20,8 +20,9 @@ class Answer:
     Attributes:
         name: in reports.
         title: in a few words.
-        lift: one square picture in [-1, 1] at the student's size → the person in it.
-        takes_camera: `lift` wants the camera that took the picture as a second argument, None where nobody knows it.
+        lift: one square picture in [-1, 1] at the student's size → the subject in it.
+        takes_camera: `lift` wants the camera that took the picture as a second argument, None where
+            nobody knows it.
         kind: student, trivial, inversion, ceiling or foreign.
         image_size: side of the pictures that it is given; None: as large as they are.
         notes: what a reader of its scores should know, a sentence each.
@@ -35,12 +36,16 @@ class Answer:
     image_size: int | None = None
     notes: tuple[str, ...] = ()
 
-    def answer(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> LiftedPortrait:
-        """The person in the picture, whether or not this way of answering wants the camera."""
+    def answer(
+        self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
+    ) -> LiftedPortrait:
+        """The subject in the picture, whether or not this way of answering wants the camera."""
         return self.lift(image, camera) if self.takes_camera else self.lift(image)
 
 
-def student_answer(lifter: Lifter, name: str = "student", title: str = "the student", kind: str = "student") -> Answer:
+def student_answer(
+    lifter: Lifter, name: str = "student", title: str = "the student", kind: str = "student"
+) -> Answer:
     """What a lifter makes of the photograph."""
     reconstructor = Reconstructor(lifter)
     return Answer(name, title, reconstructor.lift, kind=kind, image_size=reconstructor.image_size)
@@ -53,7 +58,8 @@ def constant_answer(lifter: Lifter, triplane: Triplane, name: str, title: str) -
 
 
 def fresh_student(lifter: Lifter, *, seed: int) -> Lifter:
-    """The same encoder with the weights of its first day (before calibration) and the same renderer.
+    """The same encoder with the weights of its first day (before calibration) and the same
+    renderer.
 
     Leaves torch's global seed alone.
     """

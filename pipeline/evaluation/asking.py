@@ -10,12 +10,12 @@ from torch import Tensor
 
 from pipeline.evaluation.metrics.picture_scores import Observation
 from pipeline.evaluation.suites.suite import Item, Suite
-from pipeline.evaluation.suites.teacher_suite import observed
 from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.runs.peak_memory import PeakMemory
 from teachers.rendering.camera import Camera
 
 from .answers import Answer
-from .peak_memory import PeakMemory
+from .mean_planes import observed
 from .picture_store import Prediction
 from .resizing import resized
 
@@ -25,10 +25,11 @@ class Asked:
     """What came of it.
 
     Attributes:
-        views: as they are stored: pictures at the truth's size; depth and opacity as they were rendered, if nothing moved them.
-        frontal: the person from the front; None unless asked for.
+        views: as they are stored: pictures at the truth's size; depth and opacity as they were
+            rendered, if nothing moved them.
+        frontal: the subject from the front; None unless asked for.
         own_scores: what the suite alone measures, by metric one number a view.
-        notes: of the method about this person.
+        notes: of the method about this subject.
         seconds: of the lift.
         render_seconds: of one view, on average.
         peak_memory_mib: during the lift.
@@ -53,9 +54,10 @@ def ask(
     seed: int,
     warm_up: bool,
 ) -> Asked:
-    """Lifts the given picture and looks at the person through the item's cameras.
+    """Lifts the given picture and looks at the subject through the item's cameras.
 
-    What is random in it depends on the seed, the method and the item alone: not on who was asked before.
+    What is random in it depends on the seed, the method and the item alone: not on who was asked
+        before.
 
     Args:
         answer: who is asked.
@@ -81,18 +83,31 @@ def ask(
         started = time.perf_counter()
         views, prediction = _look(portrait, cameras, item, suite, device)
         render_seconds = (time.perf_counter() - started) / len(cameras)
-        own = {name: [float(value) for value in values] for name, values in suite.own_scores(item, answer, portrait, prediction).items()}
+        own = {
+            name: [float(value) for value in values]
+            for name, values in suite.own_scores(item, answer, portrait, prediction).items()
+        }
     frontal = None if item.sequence is None else portrait.view().image[0].float().cpu()
-    return Asked(views, frontal, own, tuple(getattr(portrait, "notes", ())), seconds, render_seconds, peak)
+    return Asked(
+        views, frontal, own, tuple(getattr(portrait, "notes", ())), seconds, render_seconds, peak
+    )
 
 
-def _look(portrait: LiftedPortrait, cameras: Camera, item: Item, suite: Suite, device: torch.device) -> tuple[Prediction, Observation]:
+def _look(
+    portrait: LiftedPortrait, cameras: Camera, item: Item, suite: Suite, device: torch.device
+) -> tuple[Prediction, Observation]:
     rendering = portrait.render(cameras)
     _wait(device)
     seen = observed(rendering)
-    seen = Observation(seen.image.float().cpu().clamp(-1, 1), seen.depth.float().cpu(), seen.opacity.float().cpu())
+    seen = Observation(
+        seen.image.float().cpu().clamp(-1, 1), seen.depth.float().cpu(), seen.opacity.float().cpu()
+    )
     adjusted = suite.adjusted(item, seen)
-    depth, opacity = (adjusted.depth, adjusted.opacity) if adjusted is not seen else (rendering.depth, rendering.opacity)
+    depth, opacity = (
+        (adjusted.depth, adjusted.opacity)
+        if adjusted is not seen
+        else (rendering.depth, rendering.opacity)
+    )
     side = adjusted.image.shape[-1] if item.truth is None else item.truth.image.shape[-1]
     image = resized(adjusted.image, side)
     return Prediction(image, depth.float().cpu(), opacity.float().cpu()), adjusted

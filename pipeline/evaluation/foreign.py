@@ -1,4 +1,6 @@
-"""Predictions of anybody's method, as files: what is handed out (`export`), and what comes back (`predictions`)."""
+"""Predictions of anybody's method, as files: what is handed out (`export`), and what comes back
+(`predictions`).
+"""
 
 import hashlib
 import json
@@ -12,11 +14,11 @@ from tqdm import tqdm
 
 from pipeline.evaluation.suites.suite import NAME, Item, Suite, Truth
 from pipeline.pictures import write_png
+from pipeline.runs.provenance import sha256_of
+from pipeline.runs.text_file import write_text
 from teachers.rendering.camera import Camera
 
 from .picture_store import read_views
-from .provenance import sha256_of
-from .text_file import write_text
 
 CAMERAS = "cameras.json"
 TOLERANCE = 1e-3
@@ -26,17 +28,32 @@ TOLERANCE = 1e-3
 def export_suite(suite: Suite, folder: Path) -> int:
     """Writes the inputs of a suite and `cameras.json`; returns how many inputs there are.
 
-    `labels` has a line for each picture that is wanted (its file, EG3D's 25 numbers), `inputs` one for each picture that is
-    given (the same, or null where nobody knows its camera).
+    `labels` has a line for each picture that is wanted (its file, EG3D's 25 numbers), `inputs` one
+    for each picture that is given (the same, or null where nobody knows its camera).
     """
     inputs, labels = [], []
     for item in tqdm(suite.items(), desc="exporting", unit="item", mininterval=1):
         if item.image is None:
             continue
         write_png(folder / "inputs" / f"{item.name}.png", item.image)
-        inputs.append([f"inputs/{item.name}.png", None if item.camera is None else item.camera.label()[0].tolist()])
-        labels += [[file_of(item.name, view), label] for view, label in enumerate(item.targets.label().tolist())]
-    manifest = {"suite": suite.name, "settings": suite.settings(), "name": "method", "title": "", "labels": labels, "inputs": inputs}
+        inputs.append(
+            [
+                f"inputs/{item.name}.png",
+                None if item.camera is None else item.camera.label()[0].tolist(),
+            ]
+        )
+        labels += [
+            [file_of(item.name, view), label]
+            for view, label in enumerate(item.targets.label().tolist())
+        ]
+    manifest = {
+        "suite": suite.name,
+        "settings": suite.settings(),
+        "name": "method",
+        "title": "",
+        "labels": labels,
+        "inputs": inputs,
+    }
     write_text(folder / CAMERAS, json.dumps(manifest, indent=1))
     return len(inputs)
 
@@ -48,7 +65,8 @@ def file_of(item: str, view: int) -> str:
 
 @dataclass(frozen=True)
 class ForeignMethod:
-    """A folder with a picture ITEM_VIEW.png for each view (and, if known, ITEM_VIEW.safetensors with depth and opacity).
+    """A folder with a picture ITEM_VIEW.png for each view (and, if known, ITEM_VIEW.safetensors
+    with depth and opacity).
 
     Attributes:
         name, title: in reports.
@@ -71,13 +89,22 @@ class ForeignMethod:
         told = _parsed(folder / CAMERAS)
         name = str(told.get("name") or folder.name)
         if not NAME.fullmatch(name):
-            raise ValueError(f"{folder / CAMERAS} names the method {name!r}: use letters, digits, . and -")
-        return cls(name, str(told.get("title") or name), folder, dict(_labels(folder / CAMERAS, told)))
+            raise ValueError(
+                f"{folder / CAMERAS} names the method {name!r}: use letters, digits, . and -"
+            )
+        return cls(
+            name, str(told.get("title") or name), folder, dict(_labels(folder / CAMERAS, told))
+        )
 
     def sha256(self) -> str:
         """Of the list of cameras and of every predicted file."""
-        files = [self.folder / CAMERAS, *sorted(path for path in self.folder.glob("*_*.*") if path.is_file())]
-        return hashlib.sha256("".join(f"{path.name} {sha256_of(path)}\n" for path in files).encode()).hexdigest()
+        files = [
+            self.folder / CAMERAS,
+            *sorted(path for path in self.folder.glob("*_*.*") if path.is_file()),
+        ]
+        return hashlib.sha256(
+            "".join(f"{path.name} {sha256_of(path)}\n" for path in files).encode()
+        ).hexdigest()
 
     def views(self, item: Item) -> Truth | None:
         """The predictions of an item; None unless all of them are there.
@@ -90,16 +117,23 @@ class ForeignMethod:
             return None
         for view, file in enumerate(files):
             self._require_camera(file, item.targets[view : view + 1])
-        return read_views([self.folder / file for file in files], [(self.folder / file).with_suffix(".safetensors") for file in files])
+        return read_views(
+            [self.folder / file for file in files],
+            [(self.folder / file).with_suffix(".safetensors") for file in files],
+        )
 
     def _require_camera(self, file: str, wanted: Camera) -> None:
         if file not in self.cameras:
-            raise ValueError(f"{self.folder / CAMERAS} has no label for {file}: copy `labels` from the export of this suite")
+            raise ValueError(
+                f"{self.folder / CAMERAS} has no label for {file}: copy `labels` from the export of"
+                " this suite"
+            )
         difference = (torch.tensor(self.cameras[file]) - wanted.label()[0]).abs().max().item()
         if difference > TOLERANCE:
             raise ValueError(
-                f"{file} was rendered through another camera than the suite's (a number of its label differs by {difference:.3g}): "
-                "export the suite with the same settings, and render through its cameras"
+                f"{file} was rendered through another camera than the suite's (a number of its"
+                f" label differs by {difference:.3g}): export the suite with the same settings, and"
+                " render through its cameras"
             )
 
 
@@ -107,11 +141,15 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"there is no {path}: `trilift evaluate export=FOLDER` writes one") from None
+        raise ValueError(
+            f"there is no {path}: `trilift evaluate export=FOLDER` writes one"
+        ) from None
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(told, dict):
-        raise ValueError(f"{path} is no JSON object: `trilift evaluate export=FOLDER` shows what is expected")
+        raise ValueError(
+            f"{path} is no JSON object: `trilift evaluate export=FOLDER` shows what is expected"
+        )
     return told
 
 
@@ -121,7 +159,12 @@ def _labels(path: Path, told: dict[str, Any]) -> Iterator[tuple[str, tuple[float
             file, label = entry
             numbers = tuple(float(number) for number in label)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path} has the label {entry!r}: expected [file, 25 numbers]") from error
+            raise ValueError(
+                f"{path} has the label {entry!r}: expected [file, 25 numbers]"
+            ) from error
         if len(numbers) != 25:
-            raise ValueError(f"{path} has {len(numbers)} numbers for {file}: expected EG3D's 25 (16 camera-to-world, 9 intrinsics)")
+            raise ValueError(
+                f"{path} has {len(numbers)} numbers for {file}: expected EG3D's 25 (16"
+                " camera-to-world, 9 intrinsics)"
+            )
         yield str(file), numbers

@@ -8,7 +8,9 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class GapBin:
-    """Pictures whose yaw gap lies in (low, high] degrees; low = high = 0 is the given picture itself."""
+    """Pictures whose yaw gap lies in (low, high] degrees; low = high = 0 is the given picture
+    itself.
+    """
 
     low: float | int
     high: float | int
@@ -20,7 +22,7 @@ class GapBin:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """For identities."""
         if self.high == 0:
             return "same view"
         return f"> {self.low:g}°" if math.isinf(self.high) else f"{self.low:g}–{self.high:g}°"

@@ -1,4 +1,4 @@
-"""Means over people with bootstrap intervals."""
+"""Means over identities with bootstrap intervals."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,41 +12,46 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over people of their mean pictures, with a 95 % interval over people."""
+    """The mean over identities of their mean pictures, with a 95 % interval over identities."""
 
     mean: float
     low: float
     high: float
-    people: int
+    identities: int
     pictures: int
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: rounded to what means something."""
-        return {name: value if isinstance(value, int) else round(value, 6) for name, value in asdict(self).items()}
+        return {
+            name: value if isinstance(value, int) else round(value, 6)
+            for name, value in asdict(self).items()
+        }
 
 
-def mean_over_people(values: Iterable[tuple[str, float | None]]) -> Mean | None:
-    """The mean with the 2.5th and 97.5th percentile of resampled people; None without a number.
+def mean_over_identities(values: Iterable[tuple[str, float | None]]) -> Mean | None:
+    """The mean with the 2.5th and 97.5th percentile of resampled identities; None without a number.
 
-    People are resampled, not pictures: the views of one person are not independent.
+    Identities are resampled, not pictures: the views of one subject are not independent.
 
     Args:
-        values: a person and a number for each picture; pictures without a number are left out.
+        values: a subject and a number for each picture; pictures without a number are left out.
     """
-    people: dict[str, list[float]] = defaultdict(list)
-    for person, value in values:
+    identities: dict[str, list[float]] = defaultdict(list)
+    for subject, value in values:
         if value is not None:
-            people[person].append(value)
-    if not people:
+            identities[subject].append(value)
+    if not identities:
         return None
-    means = np.array([np.mean(numbers) for numbers in people.values()])
+    means = np.array([np.mean(numbers) for numbers in identities.values()])
     low, high = interval(means)
-    return Mean(float(means.mean()), low, high, len(means), sum(map(len, people.values())))
+    return Mean(float(means.mean()), low, high, len(means), sum(map(len, identities.values())))
 
 
 def interval(means: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of the means of resampled people; the same every time."""
+    """The 2.5th and 97.5th percentile of the means of resampled identities; the same every time."""
     means = np.asarray(means)
-    chosen = np.random.Generator(np.random.Philox(key=0)).integers(len(means), size=(RESAMPLES, len(means)))
+    chosen = np.random.Generator(np.random.Philox(key=0)).integers(
+        len(means), size=(RESAMPLES, len(means))
+    )
     low, high = np.percentile(means[chosen].mean(1), [2.5, 97.5])
     return float(low), float(high)

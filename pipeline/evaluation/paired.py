@@ -13,16 +13,22 @@ from .means import interval
 from .score_lines import Line
 
 
-def comparisons(lines: Sequence[Line], methods: Sequence[str], metrics: dict[str, Metric]) -> list[dict[str, Any]]:
-    """Every pair of methods that answered the same pictures, by metric: mean difference (first - second) with its interval.
+def comparisons(
+    lines: Sequence[Line], methods: Sequence[str], metrics: dict[str, Metric]
+) -> list[dict[str, Any]]:
+    """Every pair of methods that answered the same pictures, by metric: mean difference (first -
+    second) with its interval.
 
-    Wins count the pictures in which the first is the better one. Pictures that only one of them has a number for are left out.
+    Wins count the pictures in which the first is the better one. Pictures that only one of them has
+    a number for are left out.
     """
     table = {metric: _by_picture(lines, metric) for metric in metrics}
     found = []
     for first, second in combinations(methods, 2):
         for name, metric in metrics.items():
-            told = _compared(table[name].get(first, {}), table[name].get(second, {}), metric.more_is_better)
+            told = _compared(
+                table[name].get(first, {}), table[name].get(second, {}), metric.more_is_better
+            )
             if told is not None:
                 found.append({"first": first, "second": second, "metric": name, **told})
     return found
@@ -32,18 +38,20 @@ def _by_picture(lines: Sequence[Line], metric: str) -> dict[str, dict[tuple[str,
     found: dict[str, dict[tuple[str, str, int], float]] = defaultdict(dict)
     for line in lines:
         if line.get(metric) is not None:
-            found[line["method"]][line["person"], line["item"], line["view"]] = line[metric]
+            found[line["method"]][line["subject"], line["item"], line["view"]] = line[metric]
     return found
 
 
-def _compared(one: dict[Any, float], other: dict[Any, float], more_is_better: bool) -> dict[str, Any] | None:
+def _compared(
+    one: dict[Any, float], other: dict[Any, float], more_is_better: bool
+) -> dict[str, Any] | None:
     differences = {key: one[key] - other[key] for key in one if key in other}
     if not differences:
         return None
-    people: dict[str, list[float]] = defaultdict(list)
-    for (person, _, _), difference in differences.items():
-        people[person].append(difference)
-    means = np.array([np.mean(values) for values in people.values()])
+    identities: dict[str, list[float]] = defaultdict(list)
+    for (subject, _, _), difference in differences.items():
+        identities[subject].append(difference)
+    means = np.array([np.mean(values) for values in identities.values()])
     low, high = interval(means)
     signs = np.sign(list(differences.values())) * (1 if more_is_better else -1)
     return {
@@ -53,6 +61,6 @@ def _compared(one: dict[Any, float], other: dict[Any, float], more_is_better: bo
         "wins": int((signs > 0).sum()),
         "losses": int((signs < 0).sum()),
         "ties": int((signs == 0).sum()),
-        "people": len(people),
+        "identities": len(identities),
         "pictures": len(differences),
     }

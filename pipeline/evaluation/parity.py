@@ -1,7 +1,9 @@
-"""A generator against a reference dump: the largest error of every quantity, and whether it is within its tolerance.
+"""A generator against a reference dump: the largest error of every quantity, and whether it is
+within its tolerance.
 
-A dump is what the official EG3D code computed from the same weights and the same ray jitter, as arrays by name. The tolerances are
-a few times what the official code differs from itself between two versions of PyTorch.
+A dump is what the official EG3D code computed from the same weights and the same ray jitter, as
+arrays by name. The tolerances are a few times what the official code differs from itself between
+two versions of PyTorch.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from teachers.eg3d.generator import Generator
 from .parity_quantities import STRIDED, Dump, Quantities, read_meta
 
 OPACITY_THRESHOLD = 1e-3
-"""Depths are compared where the total weight of a ray exceeds this; elsewhere there is nothing to be near or far."""
+"""Depths are compared where the total weight of a ray exceeds this; elsewhere there is nothing to
+be near or far.
+"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ParityReport:
-    """All comparisons, what the dump has beyond them, and how its settings differ from the checkpoint's."""
+    """All comparisons, what the dump has beyond them, and how its settings differ from the
+    checkpoint's.
+    """
 
     comparisons: tuple[Comparison, ...]
     ignored: tuple[str, ...]
@@ -98,7 +104,9 @@ class ParityReport:
     @property
     def compared(self) -> tuple[Comparison, ...]:
         """Those that were really made."""
-        return tuple(comparison for comparison in self.comparisons if comparison.largest is not None)
+        return tuple(
+            comparison for comparison in self.comparisons if comparison.largest is not None
+        )
 
     @property
     def passed(self) -> bool:
@@ -107,15 +115,32 @@ class ParityReport:
 
     def table(self) -> str:
         """One line a quantity."""
-        lines = [f"{'quantity':28}{'largest error':>15}{'mean error':>13}{'tolerance':>12}{'largest value':>15}"]
+        lines = [
+            f"{'quantity':28}{'largest error':>15}{'mean error':>13}{'tolerance':>12}{'largest value':>15}"
+        ]
         lines += [_line(comparison) for comparison in self.comparisons]
         absent = sum(c.note == ABSENT for c in self.comparisons)
         failed = [c.quantity for c in self.comparisons if not c.passed and c.note != ABSENT]
-        lines += [f"the reference differs from the checkpoint: {difference}" for difference in self.differences]
+        lines += [
+            f"the reference differs from the checkpoint: {difference}"
+            for difference in self.differences
+        ]
         if self.ignored:
             lines.append(f"not compared, unknown: {', '.join(self.ignored)}")
-        verdict = "PASSED" if self.passed else f"FAILED: {', '.join(failed) or 'nothing could be compared'}"
-        return "\n".join([*lines, f"{len(self.compared)} quantities compared, {absent} not in the reference: {verdict}"])
+        verdict = (
+            "PASSED"
+            if self.passed
+            else f"FAILED: {', '.join(failed) or 'nothing could be compared'}"
+        )
+        return "\n".join(
+            [
+                *lines,
+                (
+                    f"{len(self.compared)} quantities compared, {absent} not in the reference:"
+                    f" {verdict}"
+                ),
+            ]
+        )
 
 
 ABSENT = "not in the reference"
@@ -154,13 +179,20 @@ def compare(generator: Generator, dump: Dump) -> ParityReport:
         dump: reference arrays by name (see `TOLERANCES` and `INPUTS`).
 
     Raises:
-        ValueError: the dump was made in a way that can't be repeated, or its inputs have wrong shapes.
+        ValueError: the dump was made in a way that can't be repeated, or its inputs have wrong
+            shapes.
     """
     try:
         ours = Quantities(generator, dump).compute()
     except (RuntimeError, IndexError, TypeError) as error:
-        raise ValueError(f"the reference's inputs do not fit this checkpoint ({error}): was it made from another one?") from error
-    names = [*TOLERANCES, *sorted(name for name in dump if STRIDED.fullmatch(name) and name not in TOLERANCES)]
+        raise ValueError(
+            f"the reference's inputs do not fit this checkpoint ({error}): was it made from another"
+            " one?"
+        ) from error
+    names = [
+        *TOLERANCES,
+        *sorted(name for name in dump if STRIDED.fullmatch(name) and name not in TOLERANCES),
+    ]
     comparisons = tuple(_compare(name, ours, dump) for name in names)
     ignored = tuple(sorted(set(dump) - set(names) - set(NOT_COMPARED)))
     return ParityReport(comparisons, ignored, tuple(_differences(generator, dump)))
@@ -176,22 +208,33 @@ def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> Comparison:
     if name == "sr_block0_x":
         mine = mine[: len(theirs)]
     if mine.shape != theirs.shape:
-        return Comparison(name, False, note=f"shape {list(mine.shape)}, the reference has {list(theirs.shape)}")
+        return Comparison(
+            name, False, note=f"shape {list(mine.shape)}, the reference has {list(theirs.shape)}"
+        )
     errors, note = (mine - theirs).abs(), ""
     if name.endswith("depth"):
         visible = _opacity(name, ours, dump) > OPACITY_THRESHOLD
-        errors, theirs, note = errors[visible], theirs[visible], f"{visible.float().mean():.0%} of the rays are not empty"
+        errors, theirs, note = (
+            errors[visible],
+            theirs[visible],
+            f"{visible.float().mean():.0%} of the rays are not empty",
+        )
     if name == "features":
         errors, note = _or_altered_in_place(errors, theirs, ours)
     return _judge(name, errors, theirs, note)
 
 
 def _judge(name: str, errors: Tensor, theirs: Tensor, note: str) -> Comparison:
-    tolerance = TOLERANCES.get(name) or TOLERANCES[STRIDED.sub(r"\1", name).replace("planes", "planes_stride4")]
+    tolerance = (
+        TOLERANCES.get(name)
+        or TOLERANCES[STRIDED.sub(r"\1", name).replace("planes", "planes_stride4")]
+    )
     if not errors.numel():
         return Comparison(name, False, note="nothing to compare: every ray is empty")
     largest, mean = errors.max().item(), errors.double().mean().item()
-    passed = largest <= tolerance.largest and (tolerance.mean is None or mean <= tolerance.mean)  # False for NaN
+    passed = largest <= tolerance.largest and (
+        tolerance.mean is None or mean <= tolerance.mean
+    )  # False for NaN
     return Comparison(name, passed, largest, mean, theirs.abs().max().item(), tolerance, note)
 
 
@@ -200,10 +243,16 @@ def _opacity(name: str, ours: dict[str, Tensor], dump: Dump) -> Tensor:
     return torch.from_numpy(np.array(dump[weight], np.float32)) if weight in dump else ours[weight]
 
 
-def _or_altered_in_place(errors: Tensor, theirs: Tensor, ours: dict[str, Tensor]) -> tuple[Tensor, str]:
-    """The official code may have altered the first three channels in place before they were written down (see `image_raw`)."""
+def _or_altered_in_place(
+    errors: Tensor, theirs: Tensor, ours: dict[str, Tensor]
+) -> tuple[Tensor, str]:
+    """The official code may have altered the first three channels in place before they were written
+    down (see `image_raw`).
+    """
     altered = (ours["image_raw"] - theirs[:, :3]).abs()
-    if altered.max() < errors[:, :3].max() and not torch.equal(ours["image_raw"], ours["features"][:, :3]):
+    if altered.max() < errors[:, :3].max() and not torch.equal(
+        ours["image_raw"], ours["features"][:, :3]
+    ):
         return torch.cat([altered, errors[:, 3:]], 1), "first 3 channels as altered in place"
     return errors, ""
 
@@ -223,4 +272,8 @@ def _differences(generator: Generator, dump: Dump) -> list[str]:
         "depth_resolution_importance": config.importance_samples,
         **{name: "auto" if value is None else value for name, value in limits.items()},
     }
-    return [f"{name} is {options[name]!r}, here {value!r}" for name, value in values.items() if name in options and options[name] != value]
+    return [
+        f"{name} is {options[name]!r}, here {value!r}"
+        for name, value in values.items()
+        if name in options and options[name] != value
+    ]

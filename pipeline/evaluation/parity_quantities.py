@@ -1,7 +1,8 @@
 """What this project computes for the quantities of a reference dump, under the dump's names.
 
-Only z, the camera labels and the ray jitter come from the dump; everything else is our own, one stage after another. The
-official code's batch-wide ray limits and depth clamp are repeated (`compat="official"`).
+Only z, the camera labels and the ray jitter come from the dump; everything else is our own, one
+stage after another. The official code's batch-wide ray limits and depth clamp are repeated
+(`compat="official"`).
 """
 
 import dataclasses
@@ -32,10 +33,12 @@ STRIDED = re.compile(r"(planes|features|image)_stride([1-9]\d{0,2})")
 
 
 class Quantities:
-    """Our side of a comparison: `compute()` returns the arrays by the dump's names, for what the dump has the inputs of.
+    """Our side of a comparison: `compute()` returns the arrays by the dump's names, for what the
+    dump has the inputs of.
 
     Args:
-        generator: the checkpoint's; its super-resolution is given the teacher's w, whatever its own `sr_latent`.
+        generator: the checkpoint's; its super-resolution is given the teacher's w, whatever its own
+            `sr_latent`.
         dump: the reference.
 
     Raises:
@@ -47,7 +50,10 @@ class Quantities:
         synthesis = self.meta.get("synthesis", {})
         noise = synthesis.get("noise_mode", "const")
         if noise not in ("const", "none"):
-            raise ValueError(f"the reference was made with noise_mode={noise!r}, which nobody can repeat: make it with 'const' or 'none'")
+            raise ValueError(
+                f"the reference was made with noise_mode={noise!r}, which nobody can repeat: make"
+                " it with 'const' or 'none'"
+            )
         self.truncation = float(synthesis.get("truncation_psi", 1.0))
         self.cutoff = synthesis.get("truncation_cutoff")
         self.generator = _as_official(generator, noise, self._sample_counts(generator))
@@ -55,7 +61,9 @@ class Quantities:
 
     @torch.inference_mode()
     def compute(self) -> dict[str, Tensor]:
-        """Every quantity whose inputs the dump has; `NAME_strideK` is every K-th row and column of an image NAME."""
+        """Every quantity whose inputs the dump has; `NAME_strideK` is every K-th row and column of
+        an image NAME.
+        """
         self._compute()
         for name in self.dump:
             if (found := STRIDED.fullmatch(name)) and found[1] in self.ours:
@@ -63,7 +71,9 @@ class Quantities:
         return self.ours
 
     def _compute(self) -> None:
-        columns_rows = [[["xyz".index(axis) for axis in axes]] for axes in self.generator.config.plane_axes]
+        columns_rows = [
+            [["xyz".index(axis) for axis in axes]] for axes in self.generator.config.plane_axes
+        ]
         self.ours["plane_proj_of_123"] = torch.tensor([1.0, 2.0, 3.0])[torch.tensor(columns_rows)]
         if self._has("tiny_planes", "tiny_u_coarse", "tiny_u_fine", "c"):
             self._renderer_alone()
@@ -76,7 +86,9 @@ class Quantities:
         triplane = self.generator.synthesize(ws)
         self._planes(triplane.planes)
         if self._has("pts"):
-            self.ours["pts_rgb"], self.ours["pts_sigma"] = self.generator.renderer.field(triplane)(self._tensor("pts"))
+            self.ours["pts_rgb"], self.ours["pts_sigma"] = self.generator.renderer.field(triplane)(
+                self._tensor("pts")
+            )
         if self._has("c", "u_coarse", "u_fine"):
             self._samples(triplane)
             self._pictures(triplane, ws)
@@ -89,7 +101,9 @@ class Quantities:
         for name in ("ray_directions", "u_coarse"):
             if name in self.dump:
                 return math.isqrt(self.dump[name].shape[1])
-        return int(self.meta.get("neural_rendering_resolution", self.generator.config.render_resolution))
+        return int(
+            self.meta.get("neural_rendering_resolution", self.generator.config.render_resolution)
+        )
 
     def _has(self, *names: str) -> bool:
         return all(name in self.dump for name in names)
@@ -107,7 +121,10 @@ class Quantities:
     def _sample_counts(self, generator: Generator) -> dict[str, int]:
         if not self._has("u_coarse", "u_fine"):
             return {}
-        return {"depth_samples": self.dump["u_coarse"].shape[-1], "importance_samples": self.dump["u_fine"].shape[-1]}
+        return {
+            "depth_samples": self.dump["u_coarse"].shape[-1],
+            "importance_samples": self.dump["u_fine"].shape[-1],
+        }
 
     def _latents(self) -> Tensor:
         z, condition = self._tensor("z"), self._camera("c_cond")
@@ -132,25 +149,39 @@ class Quantities:
         pieces = []
         for start in range(0, rays.directions.shape[1], RAYS_AT_ONCE):
             rows = slice(start, start + RAYS_AT_ONCE)
-            depths = stratified_depths(limits[rows], jitter.coarse[:, rows], in_disparity=sampling.in_disparity)
-            pieces.append(_two_passes(field, rays[rows], depths, jitter.fine[:, rows], sampling.density_gain))
+            depths = stratified_depths(
+                limits[rows], jitter.coarse[:, rows], in_disparity=sampling.in_disparity
+            )
+            pieces.append(
+                _two_passes(field, rays[rows], depths, jitter.fine[:, rows], sampling.density_gain)
+            )
         self.ours |= {name: torch.cat([piece[name] for piece in pieces], 1) for name in pieces[0]}
         self.ours["sigma_coarse"] = self._logits_at_their_points(field)
 
     def _logits_at_their_points(self, field: TriplaneField) -> Tensor:
-        """Density logits at the reference's own points, where it has them: the last bit of a position is worth 1e-3 in a logit."""
+        """Density logits at the reference's own points, where it has them: the last bit of a
+        position is worth 1e-3 in a logit.
+        """
         rays, depths = self._camera().rays(self.resolution), self.ours["depths_coarse"]
         if self._has("ray_origins", "ray_directions", "depths_coarse"):
             directions = self._tensor("ray_directions")
-            rays, depths = Rays(self._tensor("ray_origins").expand_as(directions), directions), self._tensor("depths_coarse")
-        pieces = [slice(start, start + RAYS_AT_ONCE) for start in range(0, depths.shape[1], RAYS_AT_ONCE)]
+            rays, depths = (
+                Rays(self._tensor("ray_origins").expand_as(directions), directions),
+                self._tensor("depths_coarse"),
+            )
+        pieces = [
+            slice(start, start + RAYS_AT_ONCE) for start in range(0, depths.shape[1], RAYS_AT_ONCE)
+        ]
         return torch.cat([_logits(field, rays[rows], depths[:, rows]) for rows in pieces], 1)
 
     def _pictures(self, triplane: Triplane, ws: Tensor) -> None:
         blocks: list[tuple[Tensor, Tensor]] = []
         renderer = self._renderer(self.resolution)
         if renderer.super_resolution is not None:
-            hook = renderer.super_resolution.block0.register_forward_hook(lambda module, inputs, outputs: blocks.append(outputs))  # type: ignore[union-attr]
+            first: Any = renderer.super_resolution.block0
+            hook = first.register_forward_hook(
+                lambda module, inputs, outputs: blocks.append(outputs)
+            )
         rendering = renderer(triplane, self._camera(), ws, self._jitter())
         if blocks:
             hook.remove()
@@ -175,11 +206,18 @@ class Quantities:
         }
 
     def _renderer_alone(self) -> None:
-        """The renderer on given planes: constant limits, limits from the box, disparity, rays that miss the box."""
+        """The renderer on given planes: constant limits, limits from the box, disparity, rays that
+        miss the box.
+        """
         sampling = self.generator.renderer.sampling
         box = dataclasses.replace(sampling, near=None, far=None)
         disparity = dataclasses.replace(sampling, in_disparity=True)
-        cases = {"": (sampling, "c"), "auto_": (box, "c"), "disp_": (disparity, "c"), "miss_": (box, "tiny_miss_c")}
+        cases = {
+            "": (sampling, "c"),
+            "auto_": (box, "c"),
+            "disp_": (disparity, "c"),
+            "miss_": (box, "tiny_miss_c"),
+        }
         for case, (rays, camera) in cases.items():
             if camera not in self.dump:
                 continue
@@ -193,7 +231,12 @@ class Quantities:
         jitter, config = self._jitter("tiny_"), self.generator.config
         renderer = self._renderer(math.isqrt(jitter.coarse.shape[1]))
         renderer.super_resolution, renderer.sampling = None, sampling
-        return renderer(Triplane(self._tensor("tiny_planes"), config.plane_axes, config.box_size), camera, None, jitter)
+        return renderer(
+            Triplane(self._tensor("tiny_planes"), config.plane_axes, config.box_size),
+            camera,
+            None,
+            jitter,
+        )
 
     def _renderer(self, resolution: int) -> TriplaneRenderer:
         own = self.generator.renderer
@@ -206,7 +249,9 @@ class Quantities:
         )
 
 
-def _two_passes(field: TriplaneField, rays: Rays, depths: Tensor, jitter: Tensor, density_gain: float) -> dict[str, Tensor]:
+def _two_passes(
+    field: TriplaneField, rays: Rays, depths: Tensor, jitter: Tensor, density_gain: float
+) -> dict[str, Tensor]:
     logits = _logits(field, rays, depths)
     weights = interval_weights(logits, depths, density_gain=density_gain)
     fine = importance_depths(depths, weights, jitter)

@@ -25,7 +25,9 @@ ERROR_GAIN = 2.0
 
 @dataclass(frozen=True)
 class Prediction:
-    """The views of one item as a method shows them; depth and opacity may be smaller than the pictures: reading enlarges them."""
+    """The views of one item as a method shows them; depth and opacity may be smaller than the
+    pictures: reading enlarges them.
+    """
 
     image: Float[Tensor, "view 3 height width"]
     depth: Float[Tensor, "view 1 raw_height raw_width"] | None = None
@@ -34,7 +36,8 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PictureStore:
-    """Paths below a folder: 8-bit PNG pictures, and safetensors files with depth and opacity (of the truth also normals and parts).
+    """Paths below a folder: 8-bit PNG pictures, and safetensors files with depth and opacity (of
+    the truth also normals and parts).
 
     Attributes:
         folder: the output of an evaluation.
@@ -44,7 +47,9 @@ class PictureStore:
 
     @staticmethod
     def picture(owner: str, item: str, view: int | str) -> str:
-        """Where the picture of a view lies, relative to the folder; the owner is a method or `truth`."""
+        """Where the picture of a view lies, relative to the folder; the owner is a method or
+        `truth`.
+        """
         return f"pictures/{owner}/{item}_{view}.png"
 
     @staticmethod
@@ -61,13 +66,24 @@ class PictureStore:
         known = {name: getattr(views, name, None) for name in KEPT}
         for view in range(len(views.image)):
             self.put_picture(self.picture(owner, item, view), views.image[view])
-            tensors = {name: _small(name, values[view]) for name, values in known.items() if values is not None}
+            tensors = {
+                name: _small(name, values[view])
+                for name, values in known.items()
+                if values is not None
+            }
             if tensors:
                 write_tensors(self.folder / self.depth(owner, item, view), tensors)
 
-    def put_error(self, path: str, prediction: Float[Tensor, "3 height width"], truth: Float[Tensor, "3 height width"]) -> None:
+    def put_error(
+        self,
+        path: str,
+        prediction: Float[Tensor, "3 height width"],
+        truth: Float[Tensor, "3 height width"],
+    ) -> None:
         """The mean absolute difference of the colours, brightened."""
-        self.put_picture(path, ((prediction - truth).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1))
+        self.put_picture(
+            path, ((prediction - truth).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1)
+        )
 
     def get_picture(self, path: str) -> Float[Tensor, "3 height width"]:
         """A stored picture in [-1, 1].
@@ -78,7 +94,9 @@ class PictureStore:
         return read_png(self.folder / path)
 
     def get_views(self, owner: str, item: str, count: int) -> Truth:
-        """What `put_views` stored; depth and opacity are enlarged to the pictures where they are smaller."""
+        """What `put_views` stored; depth and opacity are enlarged to the pictures where they are
+        smaller.
+        """
         return read_views(
             [self.folder / self.picture(owner, item, view) for view in range(count)],
             [self.folder / self.depth(owner, item, view) for view in range(count)],
@@ -104,11 +122,19 @@ def read_views(pictures: list[Path], depths: list[Path]) -> Truth:
     """
     images = [read_png(path) for path in pictures]
     if len({image.shape for image in images}) > 1:
-        raise ValueError(f"{pictures[0]} and the other views of it have several sizes: give pictures of one size")
+        raise ValueError(
+            f"{pictures[0]} and the other views of it have several sizes: give pictures of one size"
+        )
     image = torch.stack(images)
     tensors = [_tensors(path) for path in depths]
     shared = [name for name in KEPT if all(name in found for found in tensors)]
-    return Truth(image, **{name: _at_size(name, torch.stack([found[name] for found in tensors]), image.shape[-2:]) for name in shared})
+    return Truth(
+        image,
+        **{
+            name: _at_size(name, torch.stack([found[name] for found in tensors]), image.shape[-2:])
+            for name in shared
+        },
+    )
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -131,4 +157,8 @@ def _at_size(name: str, values: Tensor, size: torch.Size) -> Tensor:
     if name == "part":
         return values
     values = values.float()
-    return values if values.shape[-2:] == size else F.interpolate(values, size=size, mode="bilinear", align_corners=False)
+    return (
+        values
+        if values.shape[-2:] == size
+        else F.interpolate(values, size=size, mode="bilinear", align_corners=False)
+    )

@@ -1,4 +1,6 @@
-"""Scores as JSON lines that survive a kill: one file a process, a torn last line is forgotten, the rest goes on."""
+"""Scores as JSON lines that survive a kill: one file a process, a torn last line is forgotten, the
+rest goes on.
+"""
 
 import fcntl
 import json
@@ -17,7 +19,8 @@ def dumped(line: Line) -> str:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The whole lines of a file; none if there is no file. A last line without an end was torn by a kill and doesn't count.
+    """The whole lines of a file; none if there is no file. A last line without an end was torn by a
+    kill and doesn't count.
 
     Raises:
         ValueError: another line is damaged.
@@ -43,13 +46,20 @@ class LineFile:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.close()
-            raise ValueError(f"{self.path} is being written by another process: wait for it or stop it") from error
+            raise ValueError(
+                f"{self.path} is being written by another process: wait for it or stop it"
+            ) from error
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)
         self._file = file
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         assert self._file is not None
         self._file.close()
 
@@ -65,7 +75,10 @@ def _parsed(path: Path, content: bytes) -> Iterator[Line]:
         try:
             yield json.loads(line)
         except ValueError as error:
-            raise ValueError(f"line {number} of {path} is damaged ({error}): remove the file, what it held is measured again") from error
+            raise ValueError(
+                f"line {number} of {path} is damaged ({error}): remove the file, what it held is"
+                " measured again"
+            ) from error
 
 
 def _plain(value: Any) -> Any:

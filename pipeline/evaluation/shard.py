@@ -19,7 +19,9 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank < self.count:
-            raise ValueError(f"process {self.rank} of {self.count}: ranks go from 0 to {self.count - 1}")
+            raise ValueError(
+                f"process {self.rank} of {self.count}: ranks go from 0 to {self.count - 1}"
+            )
 
     @property
     def is_first(self) -> bool:

@@ -1,4 +1,4 @@
-"""Cameras for looking at a lifted person: single angles and a turntable."""
+"""Cameras for looking at a lifted identity: single angles and a turntable."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,9 @@ from teachers.rendering.camera import Camera
 
 
 def orbit_of(passport: Passport, yaw: Sequence[float], pitch: Sequence[float]) -> Camera:
-    """Cameras at the distance, look-at point and focal length of a teacher's training cameras; angles in radians."""
+    """Cameras at the distance, look-at point and focal length of a teacher's training cameras;
+    angles in radians.
+    """
     return Camera.orbit(
         torch.tensor(yaw, dtype=torch.float32),
         torch.tensor(pitch, dtype=torch.float32),
@@ -20,7 +22,13 @@ def orbit_of(passport: Passport, yaw: Sequence[float], pitch: Sequence[float]) -
     )
 
 
-def turntable(passport: Passport, *, frames: int = 48, yaw_deg: int | float = 35.0, pitch_deg: int | float = 10.0) -> Camera:
+def turntable(
+    passport: Passport,
+    *,
+    frames: int = 48,
+    yaw_deg: int | float = 35.0,
+    pitch_deg: int | float = 10.0,
+) -> Camera:
     """One round of an ellipse about the frontal view: a film of it can be looped without a seam.
 
     Args:

@@ -14,4 +14,6 @@ def device_named(name: str) -> torch.device:
     try:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} can't be used ({str(error).splitlines()[0]}): use auto, cpu or cuda") from error
+        raise ValueError(
+            f"device {name!r} can't be used ({str(error).splitlines()[0]}): use auto, cpu or cuda"
+        ) from error

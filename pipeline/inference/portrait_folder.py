@@ -26,11 +26,14 @@ class Film:
     frames_per_second: int = 24
 
 
-def write_portrait(folder: Path, portrait: LiftedPortrait, crop: Float[Tensor, "3 height width"], film: Film) -> None:
+def write_portrait(
+    folder: Path, portrait: LiftedPortrait, crop: Float[Tensor, "3 height width"], film: Film
+) -> None:
     """Writes everything about a lifted photograph.
 
-    crop.png (what the student saw), sheet.png, depth.png and depth.safetensors (frontal view: distances, opacity, camera
-    label), triplane.safetensors, turntable.mp4 or .gif. Missing folders are made.
+    crop.png (what the student saw), sheet.png, depth.png and depth.safetensors (frontal view:
+    distances, opacity, camera label), triplane.safetensors, turntable.mp4 or .gif. Missing folders
+    are made.
     """
     camera = orbit_of(portrait.passport, [0.0], [0.0])
     frontal = portrait.render(camera)
@@ -39,9 +42,22 @@ def write_portrait(folder: Path, portrait: LiftedPortrait, crop: Float[Tensor, "
     write_png(folder / "depth.png", depth_colours(frontal)[0])
     save_depth(folder / "depth.safetensors", frontal, camera)
     save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport)
-    write_video(folder / "turntable", film_frames(portrait, film.cameras), frames_per_second=film.frames_per_second)
+    write_video(
+        folder / "turntable",
+        film_frames(portrait, film.cameras),
+        frames_per_second=film.frames_per_second,
+    )
 
 
 def save_depth(path: Path, rendering: Rendering, camera: Camera) -> None:
-    """Distances from the camera in world units, opacity, and EG3D's label of the camera, as safetensors."""
-    write_tensors(path, {"depth": rendering.depth[0, 0], "opacity": rendering.opacity[0, 0], "camera": camera.label()[0]})
+    """Distances from the camera in world units, opacity, and EG3D's label of the camera, as
+    safetensors.
+    """
+    write_tensors(
+        path,
+        {
+            "depth": rendering.depth[0, 0],
+            "opacity": rendering.opacity[0, 0],
+            "camera": camera.label()[0],
+        },
+    )

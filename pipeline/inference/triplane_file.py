@@ -1,4 +1,4 @@
-"""A lifted person as one file: planes in safetensors, the teacher's passport in its metadata."""
+"""A lifted identity as one file: planes in safetensors, the teacher's passport in its metadata."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,18 @@ FORMAT = "trilift triplane 1"
 
 
 def save_triplane(path: Path, triplane: Triplane, passport: Passport) -> None:
-    """Writes `planes` [3 channel height width] of one person; the axes and the box are in the metadata, too.
+    """Writes `planes` [3 channel height width] of one identity; the axes and the box are in the
+    metadata, too.
 
     The file appears whole or not at all; missing folders are made.
 
     Raises:
-        ValueError: the triplane holds several people.
+        ValueError: the triplane holds several identities.
     """
     if len(triplane) != 1:
-        raise ValueError(f"a triplane file holds one person, got {len(triplane)}: save them one by one")
+        raise ValueError(
+            f"a triplane file holds one identity, got {len(triplane)}: save them one by one"
+        )
     metadata = {
         "format": FORMAT,
         "passport": passport.to_json(),
@@ -44,7 +47,8 @@ def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Tripl
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise ValueError(
-                    f"{path} is {metadata.get('format', 'something else')!r}, expected {FORMAT!r}: give a triplane.safetensors"
+                    f"{path} is {metadata.get('format', 'something else')!r}, expected {FORMAT!r}:"
+                    " give a triplane.safetensors"
                 )
             planes = file.get_tensor("planes")
     except (SafetensorError, OSError) as error:

@@ -21,7 +21,8 @@ def write_video(path: Path, frames: Iterable[Frame], *, frames_per_second: int =
     """Writes a film that loops well; it appears whole or not at all.
 
     Args:
-        path: where to, without a suffix that matters: the film ends in .mp4, or in .gif without the video extra.
+        path: where to, without a suffix that matters: the film ends in .mp4, or in .gif without the
+            video extra.
         frames: 8-bit RGB pictures of one size with even sides, taken one by one.
         frames_per_second: how fast.
 
@@ -61,10 +62,16 @@ def _encode_mp4(path: Path, frames: Iterable[Frame], frames_per_second: int) -> 
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         for frame in frames:
             if stream is None:
-                stream = container.add_stream("libx264", rate=Fraction(frames_per_second), options={"crf": "16"})
+                stream = container.add_stream(
+                    "libx264", rate=Fraction(frames_per_second), options={"crf": "16"}
+                )
                 stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = "yuv420p"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+                )
+            )
             count += 1
         if stream is not None:
             container.mux(stream.encode())
@@ -72,9 +79,13 @@ def _encode_mp4(path: Path, frames: Iterable[Frame], frames_per_second: int) -> 
 
 
 def _encode_gif(path: Path, frames: Iterable[Frame], frames_per_second: int) -> int:
-    pictures: Sequence[Image.Image] = [Image.fromarray(frame).quantize(dither=Image.Dither.NONE) for frame in frames]
+    pictures: Sequence[Image.Image] = [
+        Image.fromarray(frame).quantize(dither=Image.Dither.NONE) for frame in frames
+    ]
     if pictures:
         log.info("no H.264 encoder here (pip install 'trilift[video]'): writing a GIF")
         duration = round(1000 / frames_per_second)
-        pictures[0].save(path, format="GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
+        pictures[0].save(
+            path, format="GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0
+        )
     return len(pictures)

@@ -1,4 +1,6 @@
-"""Adam with StyleGAN2's learning-rate schedule, a bar that shows the loss, and a guard against numbers that aren't finite."""
+"""Adam with StyleGAN2's learning-rate schedule, a bar that shows the loss, and a guard against
+numbers that aren't finite.
+"""
 
 import logging
 import math
@@ -17,7 +19,8 @@ MOST_STEPS_BACK = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long a descent is and how fast (StyleGAN2 app. D: up over the first 5 %, down by a cosine over the last 25 %).
+    """How long a descent is and how fast (StyleGAN2 app. D: up over the first 5 %, down by a cosine
+    over the last 25 %).
 
     Attributes:
         steps: updates; 0 leaves everything as it is.
@@ -31,7 +34,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.steps < 0 or not 0 <= self.warm_up <= 1 or not 0 <= self.cool_down <= 1:
             raise ValueError(
-                f"steps={self.steps}, warm_up={self.warm_up}, cool_down={self.cool_down}: give 0 steps or more, and shares between 0 and 1"
+                f"steps={self.steps}, warm_up={self.warm_up}, cool_down={self.cool_down}: give 0"
+                " steps or more, and shares between 0 and 1"
             )
 
     def factor(self, step: int) -> float:
@@ -73,7 +77,11 @@ class Course:
         """A sentence where something went wrong."""
         if not self.taken_back:
             return ()
-        end = f" and ended after {len(self.losses)} steps ({self.ended_early})" if self.ended_early else ""
+        end = (
+            f" and ended after {len(self.losses)} steps ({self.ended_early})"
+            if self.ended_early
+            else ""
+        )
         return (f"{what} met numbers that aren't finite, took {self.taken_back} updates back{end}",)
 
 
@@ -90,12 +98,13 @@ def descend(
 ) -> Course:
     """Moves tensors downhill, in place.
 
-    Gradients are on within it, also where the caller has turned them off. An update after which loss or gradient isn't finite is taken
-    back and tried again half as wide.
+    Gradients are on within it, also where the caller has turned them off. An update after which
+    loss or gradient isn't finite is taken back and tried again half as wide.
 
     Args:
         moved: what is moved.
-        losses: of a step: what is minimised, and the distance at the input view within it, which is shown.
+        losses: of a step: what is minimised, and the distance at the input view within it, which is
+            shown.
         schedule: of the learning rates.
         title: of the bar.
         progress: whether there is a bar.
@@ -103,10 +112,20 @@ def descend(
         until: asked after `losses`; true ends the descent before its next update.
     """
     tensors = [tensor for group in moved for tensor in group.tensors]
-    adam = torch.optim.Adam([{"params": list(group.tensors), "lr": float(group.learning_rate)} for group in moved], betas=(0.9, 0.999))
+    adam = torch.optim.Adam(
+        [{"params": list(group.tensors), "lr": float(group.learning_rate)} for group in moved],
+        betas=(0.9, 0.999),
+    )
     course, width = Course(), 1.0
     sound = [tensor.detach().clone() for tensor in tensors]
-    bar = tqdm(range(schedule.steps), desc=title, unit="step", leave=False, mininterval=0.5, disable=not progress)
+    bar = tqdm(
+        range(schedule.steps),
+        desc=title,
+        unit="step",
+        leave=False,
+        mininterval=0.5,
+        disable=not progress,
+    )
     for step in bar:
         adam.zero_grad(set_to_none=True)
         loss, distance = losses(step)
@@ -119,7 +138,9 @@ def descend(
         else:
             course.taken_back, width = course.taken_back + 1, width / 2
             if not course.losses or course.taken_back > MOST_STEPS_BACK:
-                course.ended_early = "at its start" if not course.losses else f"more than {MOST_STEPS_BACK} times"
+                course.ended_early = (
+                    "at its start" if not course.losses else f"more than {MOST_STEPS_BACK} times"
+                )
                 _copy(sound, tensors)
                 break
             _copy(sound, tensors)
@@ -140,7 +161,9 @@ def _is_sound(loss: Tensor, tensors: Sequence[Tensor]) -> bool:
     if not torch.isfinite(loss):
         return False
     loss.backward()  # type: ignore[no-untyped-call]
-    return all(bool(torch.isfinite(tensor.grad).all()) for tensor in tensors if tensor.grad is not None)
+    return all(
+        bool(torch.isfinite(tensor.grad).all()) for tensor in tensors if tensor.grad is not None
+    )
 
 
 @torch.no_grad()

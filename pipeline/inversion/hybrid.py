@@ -1,8 +1,9 @@
 """The hybrid: the student's answer as a start, then a few seconds of refinement at the input view.
 
-The student knows in a moment what an optimisation looks for in minutes: whose planes these are, in the canonical frame. What it
-misses is detail of this one photograph, and that a short descent adds. No latent is needed for it, so what the student answers needn't
-first be forced back into the teacher's W.
+The student knows in a moment what an optimisation looks for in minutes: whose planes these are, in
+the canonical frame. What it misses is detail of this one photograph, and that a short descent adds.
+No latent is needed for it, so what the student answers needn't first be forced back into the
+teacher's W.
 """
 
 import copy
@@ -29,9 +30,10 @@ class Refinement:
 
     Attributes:
         steps: updates; 0 leaves the student's answer as it is.
-        planes_rate: learning rate of the planes themselves, in deviations of the student's planes, channel by channel; 0: they follow
-            the encoder.
-        encoder_rate: learning rate of a copy of the student's encoder, which then answers this photograph anew; 0: it stays.
+        planes_rate: learning rate of the planes themselves, in deviations of the student's planes,
+            channel by channel; 0: they follow the encoder.
+        encoder_rate: learning rate of a copy of the student's encoder, which then answers this
+            photograph anew; 0: it stays.
         anchor: weight of the mean squared distance to the student's planes, in deviations.
         warm_up, cool_down: see `Schedule`.
     """
@@ -44,10 +46,13 @@ class Refinement:
     cool_down: float | int = 0.25
 
     def __post_init__(self) -> None:
-        if min(self.planes_rate, self.encoder_rate, self.anchor) < 0 or self.planes_rate + self.encoder_rate <= 0:
+        if (
+            min(self.planes_rate, self.encoder_rate, self.anchor) < 0
+            or self.planes_rate + self.encoder_rate <= 0
+        ):
             raise ValueError(
-                f"planes_rate={self.planes_rate}, encoder_rate={self.encoder_rate}, anchor={self.anchor}: none may be below 0, and one "
-                "rate must be above"
+                f"planes_rate={self.planes_rate}, encoder_rate={self.encoder_rate},"
+                f" anchor={self.anchor}: none may be below 0, and one rate must be above"
             )
 
     @property
@@ -57,7 +62,8 @@ class Refinement:
 
 
 class Hybrid:
-    """The student's lift, refined (see `Method`). Takes no teacher; without a given camera, the student's answer tells it.
+    """The student's lift, refined (see `Method`). Takes no teacher; without a given camera, the
+    student's answer tells it.
 
     Args:
         models: with the student.
@@ -81,15 +87,25 @@ class Hybrid:
     ) -> None:
         self.student, self.passport = models.student, models.student.passport
         self.image_size = int(getattr(self.student.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
-        self.refinement, self.camera, self.weights = refinement or Refinement(), camera or CameraSearch(), weights or LossWeights()
+        self.refinement, self.camera, self.weights = (
+            refinement or Refinement(),
+            camera or CameraSearch(),
+            weights or LossWeights(),
+        )
         self.progress = progress
         self.term = models.perceptual(self.passport)
-        self.notes: tuple[str, ...] = (f"perceptual term: {self.term.name}",) if self.weights.perceptual else ()
+        self.notes: tuple[str, ...] = (
+            (f"perceptual term: {self.term.name}",) if self.weights.perceptual else ()
+        )
 
-    def lift(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> InvertedPortrait:
+    def lift(
+        self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
+    ) -> InvertedPortrait:
         """See `Method.lift`."""
         image = image.to(next(self.student.parameters()))
-        shown, target = (at_side(image, side) for side in (self.image_size, self.passport.image_resolution))
+        shown, target = (
+            at_side(image, side) for side in (self.image_size, self.passport.image_resolution)
+        )
         loss = InputLoss(target, self.term, self.weights)
         with torch.no_grad():
             first = self.student.lift(shown)
@@ -108,7 +124,13 @@ class Hybrid:
             distance = loss(self.student.render(triplane, moving()))
             return distance + self.refinement.anchor * refined.distance(triplane), distance
 
-        course = descend([*refined.moved(), *moving.moved()], losses, self.refinement.schedule, title=self.title, progress=self.progress)
+        course = descend(
+            [*refined.moved(), *moving.moved()],
+            losses,
+            self.refinement.schedule,
+            title=self.title,
+            progress=self.progress,
+        )
         renderer = copy.deepcopy(self.student.renderer).requires_grad_(False)
         triplane = first if not self.refinement.steps else refined.now()
         lifter = lifter_of_one(triplane, renderer, self.passport, self.student.recipes["renderer"])
@@ -120,11 +142,15 @@ class Hybrid:
 class _Refined:
     """Planes on their way from a student's answer: what an encoder answers, plus an offset."""
 
-    def __init__(self, encoder: torch.nn.Module, image: Tensor, first: Triplane, refinement: Refinement) -> None:
+    def __init__(
+        self, encoder: torch.nn.Module, image: Tensor, first: Triplane, refinement: Refinement
+    ) -> None:
         self.image, self.first, self.refinement = image, first, refinement
         self.unit = first.planes.std((-2, -1), keepdim=True).clamp(min=1e-6)
         self.offset = torch.zeros_like(first.planes).requires_grad_(refinement.planes_rate > 0)
-        self.encoder = copy.deepcopy(encoder).requires_grad_(True) if refinement.encoder_rate else None
+        self.encoder = (
+            copy.deepcopy(encoder).requires_grad_(True) if refinement.encoder_rate else None
+        )
 
     def __call__(self) -> Triplane:
         planes = self.first.planes if self.encoder is None else self.encoder(self.image)
@@ -138,6 +164,14 @@ class _Refined:
         return ((triplane.planes - self.first.planes) / self.unit).square().mean()
 
     def moved(self) -> list[Moved]:
-        planes = [Moved([self.offset], self.refinement.planes_rate)] if self.refinement.planes_rate else []
-        encoder = [] if self.encoder is None else [Moved(list(self.encoder.parameters()), self.refinement.encoder_rate)]
+        planes = (
+            [Moved([self.offset], self.refinement.planes_rate)]
+            if self.refinement.planes_rate
+            else []
+        )
+        encoder = (
+            []
+            if self.encoder is None
+            else [Moved(list(self.encoder.parameters()), self.refinement.encoder_rate)]
+        )
         return [*planes, *encoder]

@@ -1,4 +1,6 @@
-"""How far a rendering is from the photograph, at the input view: pixels and what a network sees (WYSIWYG: MSE + LPIPS; PTI: the same)."""
+"""How far a rendering is from the photograph, at the input view: pixels and what a network sees
+(WYSIWYG: MSE + LPIPS; PTI: the same).
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -27,7 +29,10 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         if min(self.pixel, self.perceptual) < 0 or self.pixel + self.perceptual <= 0:
-            raise ValueError(f"weights of the input view are {dataclasses.asdict(self)}: give none below 0 and one above")
+            raise ValueError(
+                f"weights of the input view are {dataclasses.asdict(self)}: give none below 0 and"
+                " one above"
+            )
 
 
 class InputLoss:
@@ -39,13 +44,19 @@ class InputLoss:
         weights: of the two.
     """
 
-    def __init__(self, target: Float[Tensor, "1 3 side side"], term: PerceptualTerm, weights: LossWeights) -> None:
+    def __init__(
+        self, target: Float[Tensor, "1 3 side side"], term: PerceptualTerm, weights: LossWeights
+    ) -> None:
         self.target, self.term, self.weights = target, term, weights
 
     def __call__(self, rendering: Rendering) -> Float[Tensor, ""]:
         """0 where nothing differs."""
         loss = self.weights.pixel * self.pixels(rendering)
-        return loss + self.weights.perceptual * self.seen(rendering) if self.weights.perceptual else loss
+        return (
+            loss + self.weights.perceptual * self.seen(rendering)
+            if self.weights.perceptual
+            else loss
+        )
 
     def against(self, target: Float[Tensor, "1 3 side side"]) -> "InputLoss":
         """The same measure, of another picture."""
@@ -69,9 +80,16 @@ def at_side(image: Float[Tensor, "1 3 height width"], side: int) -> Float[Tensor
     """
     height, width = image.shape[-2:]
     if height != width:
-        raise ValueError(f"a photograph of {width}×{height} pixels came, a square one is compared with square renderings: crop it first")
+        raise ValueError(
+            f"a photograph of {width}×{height} pixels came, a square one is compared with square"
+            " renderings: crop it first"
+        )
     if not torch.isfinite(image).all():
-        raise ValueError("the photograph holds numbers that aren't finite: nothing can be compared with it")
+        raise ValueError(
+            "the photograph holds numbers that aren't finite: nothing can be compared with it"
+        )
     if height == side:
         return image.detach()
-    return F.interpolate(image.detach(), (side, side), mode="bicubic", align_corners=False, antialias=True).clamp(-1, 1)
+    return F.interpolate(
+        image.detach(), (side, side), mode="bicubic", align_corners=False, antialias=True
+    ).clamp(-1, 1)

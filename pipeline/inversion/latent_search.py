@@ -29,11 +29,13 @@ class LatentSearch:
         steps: updates (PTI: 450; EG3D-projector: 500; LP3D's baseline and WYSIWYG: 600).
         learning_rate: of Adam, for the latent and the noise images (PTI: 5e-3).
         warm_up, cool_down: see `Schedule`.
-        samples: z whose ws give the mean, where the search begins, and the deviation (EG3D-projector: 600).
-        latent_noise: strength of the noise on the latent at the start, in deviations; falls with the square of the time that is
-            left (PTI: 0.05).
+        samples: z whose ws give the mean, where the search begins, and the deviation
+            (EG3D-projector: 600).
+        latent_noise: strength of the noise on the latent at the start, in deviations; falls with
+            the square of the time that is left (PTI: 0.05).
         noisy_share: share of the steps in which there is any (PTI: 0.75).
-        noise_weight: of the regularisation of the noise images, where the teacher has any (PTI: 1e5).
+        noise_weight: of the regularisation of the noise images, where the teacher has any (PTI:
+            1e5).
     """
 
     steps: int = 450
@@ -48,8 +50,9 @@ class LatentSearch:
     def __post_init__(self) -> None:
         if self.samples < 2 or not 0 <= self.noisy_share <= 1 or self.latent_noise < 0:
             raise ValueError(
-                f"samples={self.samples}, noisy_share={self.noisy_share}, latent_noise={self.latent_noise}: give 2 samples or more, a "
-                "share between 0 and 1, a noise of 0 or more"
+                f"samples={self.samples}, noisy_share={self.noisy_share},"
+                f" latent_noise={self.latent_noise}: give 2 samples or more, a share between 0 and"
+                " 1, a noise of 0 or more"
             )
 
     @property
@@ -70,7 +73,8 @@ class Found:
     """What a search came to.
 
     Attributes:
-        teacher: whose latent it is: the teacher that was searched or, where it has noise images, a copy with those found.
+        teacher: whose latent it is: the teacher that was searched or, where it has noise images, a
+            copy with those found.
         ws: the latent.
         camera: where it was compared.
         courses: of the camera alone, if that moved, and of the search.
@@ -111,29 +115,49 @@ def search_latent(
     mean = statistics.mean.to(teacher.mean_latent())
     own, maps = _with_noise_maps(teacher)
     with torch.no_grad():
-        mean_person = own.synthesize(mean)
+        mean_identity = own.synthesize(mean)
 
     def from_camera(camera: Camera) -> Tensor:
-        return loss(own.render(mean_person, camera, ws=mean))
+        return loss(own.render(mean_identity, camera, ws=mean))
 
-    moving, courses = camera.begin(given, teacher.passport, from_camera, like=mean_person.planes, title=title, progress=progress)
+    moving, courses = camera.begin(
+        given,
+        teacher.passport,
+        from_camera,
+        like=mean_identity.planes,
+        title=title,
+        progress=progress,
+    )
     latent = (mean.mean(1, keepdim=True) if space == "w" else mean).clone().requires_grad_()
 
     def losses(step: int) -> tuple[Tensor, Tensor]:
-        noise = normals(seed, [step], f"inversion/{space}", latent.numel()).to(latent).reshape(latent.shape)
+        noise = (
+            normals(seed, [step], f"inversion/{space}", latent.numel())
+            .to(latent)
+            .reshape(latent.shape)
+        )
         ws = (latent + noise * (search.noise_at(step) * statistics.deviation)).expand_as(mean)
         distance = loss(own.render(own.synthesize(ws), moving(), ws=ws))
         return distance + search.noise_weight * maps.regularizer() if maps else distance, distance
 
     moved = [Moved([latent, *(maps.maps if maps else ())], search.learning_rate), *moving.moved()]
-    course = descend(moved, losses, search.schedule, title=title, progress=progress, after=maps.normalize if maps else None)
+    course = descend(
+        moved,
+        losses,
+        search.schedule,
+        title=title,
+        progress=progress,
+        after=maps.normalize if maps else None,
+    )
     if maps:
         maps.freeze()
     return Found(own, latent.detach().expand_as(mean).clone(), moving, (*courses, course))
 
 
 def _with_noise_maps(teacher: Teacher) -> tuple[Teacher, NoiseMaps | None]:
-    """A copy whose noise images may be changed; the teacher itself where its planes don't depend on any."""
+    """A copy whose noise images may be changed; the teacher itself where its planes don't depend on
+    any.
+    """
     if not has_noise_maps(teacher):
         return teacher, None
     own = copy.deepcopy(teacher)

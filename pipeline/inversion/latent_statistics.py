@@ -18,7 +18,8 @@ class LatentStatistics:
 
     Attributes:
         mean: of every layer.
-        deviation: root of the mean squared distance from the mean, of one layer's vector (StyleGAN2 app. D: σ_w).
+        deviation: root of the mean squared distance from the mean, of one layer's vector (StyleGAN2
+            app. D: σ_w).
     """
 
     mean: Float[Tensor, "1 layer w_dim"]
@@ -28,7 +29,9 @@ class LatentStatistics:
 @torch.no_grad()
 def latent_statistics(teacher: Teacher, *, samples: int, seed: int) -> LatentStatistics:
     """Of so many z (EG3D-projector: 600), the same ones for the same seed."""
-    ws = teacher.map_latents(normals(seed, range(samples), PURPOSE, teacher.z_dim).to(teacher.mean_latent()))
+    ws = teacher.map_latents(
+        normals(seed, range(samples), PURPOSE, teacher.z_dim).to(teacher.mean_latent())
+    )
     mean = ws.mean(0, keepdim=True)
     distance = (ws - mean).square().sum(-1).mean().sqrt()
     return LatentStatistics(mean, distance.item())

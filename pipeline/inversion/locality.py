@@ -1,4 +1,6 @@
-"""PTI's locality term (Roich et al. 2021, sec. 3.3): people near the one that is tuned for are to stay what they were."""
+"""PTI's locality term (Roich et al. 2021, sec. 3.3): identities near the one that is tuned for are
+to stay what they were.
+"""
 
 from dataclasses import dataclass
 
@@ -18,9 +20,10 @@ class Locality:
     """How much neighbours count.
 
     Attributes:
-        weight: of the term; 0 is none, which is the published code's default (its weight otherwise: 0.1).
-        radius: how far from the tuned latent, in W, the neighbours are that are looked at (published: 30); never farther than the
-            drawn latent itself.
+        weight: of the term; 0 is none, which is the published code's default (its weight otherwise:
+            0.1).
+        radius: how far from the tuned latent, in W, the neighbours are that are looked at
+            (published: 30); never farther than the drawn latent itself.
         every: it is computed in every so many-th step.
     """
 
@@ -30,7 +33,10 @@ class Locality:
 
     def __post_init__(self) -> None:
         if self.weight < 0 or self.radius <= 0 or self.every < 1:
-            raise ValueError(f"locality has weight={self.weight}, radius={self.radius}, every={self.every}: give none below 0, every ≥ 1")
+            raise ValueError(
+                f"locality has weight={self.weight}, radius={self.radius}, every={self.every}: give"
+                " none below 0, every ≥ 1"
+            )
 
     def counts(self, step: int) -> bool:
         """Whether it is computed in a step."""
@@ -47,7 +53,8 @@ class Locality:
         seed: int,
         step: int,
     ) -> Float[Tensor, ""]:
-        """How differently the two draw a neighbour, by the same measure as the photograph; weighted.
+        """How differently the two draw a neighbour, by the same measure as the photograph;
+        weighted.
 
         Args:
             before, tuned: the teacher as it was, and as it is being tuned.
@@ -57,7 +64,9 @@ class Locality:
             seed, step: decide which neighbour.
         """
         with torch.no_grad():
-            drawn = before.map_latents(normals(seed, [step], "inversion/locality", before.z_dim).to(ws))
+            drawn = before.map_latents(
+                normals(seed, [step], "inversion/locality", before.z_dim).to(ws)
+            )
             away = drawn - ws
             distance = away.norm(dim=-1, keepdim=True).clamp(min=1e-8)
             neighbour = ws + away * (self.radius / distance).clamp(max=1)

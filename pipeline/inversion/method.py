@@ -1,4 +1,4 @@
-"""What every method can do: answer a photograph with a person."""
+"""What every method can do: answer a photograph with an identity."""
 
 from typing import Literal, Protocol, runtime_checkable
 
@@ -14,7 +14,8 @@ MethodKind = Literal["student", "inversion"]
 
 @runtime_checkable
 class Method(Protocol):
-    """A way from a photograph to a person; built from `conf/method/NAME.yaml` and the `Models` that it may use.
+    """A way from a photograph to an identity; built from `conf/method/NAME.yaml` and the `Models`
+    that it may use.
 
     Attributes:
         name: in results and on the command line.
@@ -23,7 +24,8 @@ class Method(Protocol):
         takes_camera: whether it makes use of the camera that took the photograph.
         image_size: side of the pictures that it is best given.
         passport: of the teacher whose planes it answers with.
-        notes: what a reader of its scores should know, a sentence each (which perceptual term, for instance).
+        notes: what a reader of its scores should know, a sentence each (which perceptual term, for
+            instance).
     """
 
     name: str
@@ -34,6 +36,10 @@ class Method(Protocol):
     passport: Passport
     notes: tuple[str, ...]
 
-    def lift(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> LiftedPortrait:
-        """One square picture in [-1, 1], and the camera that took it if that is known → the person in it."""
+    def lift(
+        self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
+    ) -> LiftedPortrait:
+        """One square picture in [-1, 1], and the camera that took it if that is known → the
+        identity in it.
+        """
         ...

@@ -1,4 +1,6 @@
-"""The networks that a method may use, each loaded when it is first asked for and then shared by all methods."""
+"""The networks that a method may use, each loaded when it is first asked for and then shared by all
+methods.
+"""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -22,7 +24,8 @@ class Models:
     Args:
         teacher: loads the teacher.
         student: loads the student.
-        discriminator: loads the teacher's discriminator; None, or a FileNotFoundError of it: there is none.
+        discriminator: loads the teacher's discriminator; None, or a FileNotFoundError of it: there
+            is none.
         weights_folder: where files of LPIPS may lie.
         device: where everything goes.
     """
@@ -36,7 +39,11 @@ class Models:
         weights_folder: Path | str = "weights",
         device: torch.device | None = None,
     ) -> None:
-        self._load_teacher, self._load_student, self._load_discriminator = teacher, student, discriminator
+        self._load_teacher, self._load_student, self._load_discriminator = (
+            teacher,
+            student,
+            discriminator,
+        )
         self._weights_folder = Path(weights_folder)
         self._device = device or torch.device("cpu")
         self._terms: dict[str, PerceptualTerm] = {}
@@ -45,7 +52,10 @@ class Models:
     def teacher(self) -> Teacher:
         """The teacher; ValueError where none was named."""
         if self._load_teacher is None:
-            raise ValueError("this method optimises in the latent space of a teacher, and none was named: give teacher=…")
+            raise ValueError(
+                "this method optimises in the latent space of a teacher, and none was named: give"
+                " teacher=…"
+            )
         teacher: Teacher = self._placed(self._load_teacher())
         return teacher
 
@@ -53,18 +63,23 @@ class Models:
     def student(self) -> Lifter:
         """The student, in evaluation mode; ValueError where none was named."""
         if self._load_student is None:
-            raise ValueError("this method starts from a student's answer, and none was named: give checkpoint=FILE.safetensors")
+            raise ValueError(
+                "this method starts from a student's answer, and none was named: give"
+                " checkpoint=FILE.safetensors"
+            )
         student: Lifter = self._placed(self._load_student()).eval()
         return student
 
     def perceptual(self, passport: Passport) -> PerceptualTerm:
-        """LPIPS where its files lie in the weights folder, otherwise the teacher's discriminator, otherwise nothing; `name` says which.
+        """LPIPS where its files lie in the weights folder, otherwise the teacher's discriminator,
+        otherwise nothing; `name` says which.
 
         Args:
             passport: of the teacher whose pictures will be compared.
 
         Raises:
-            ValueError: a file of LPIPS is not the published one, or the discriminator is another teacher's.
+            ValueError: a file of LPIPS is not the published one, or the discriminator is another
+                teacher's.
         """
         if passport.source_hash not in self._terms:
             self._terms[passport.source_hash] = self._placed(self._choose_term(passport))

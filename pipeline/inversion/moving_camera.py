@@ -1,4 +1,6 @@
-"""The camera of a photograph: as it was given, or found together with the person (Ko et al., 3DGAN-Inversion: pose is optimised, too)."""
+"""The camera of a photograph: as it was given, or found together with the identity (Ko et al.,
+3DGAN-Inversion: pose is optimised, too).
+"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -20,12 +22,14 @@ class CameraSearch:
     """Whether and how the camera is optimised.
 
     Attributes:
-        mode: "given": as it came (the frontal camera if none came); "optimised": found, starting from the one that came;
-            "auto": as it came, found if none came.
+        mode: "given": as it came (the frontal camera if none came); "optimised": found, starting
+            from the one that came; "auto": as it came, found if none came.
         rotation_rate: learning rate of the rotation about the origin, radians (Ko et al.: 7e-3).
-        translation_rate: learning rate of the shift along the camera's axes, world units (Ko et al.: 2e-4).
+        translation_rate: learning rate of the shift along the camera's axes, world units (Ko et
+            al.: 2e-4).
         preheat: steps in which the camera alone moves, before anything else does (Ko et al.: 50).
-        yaws_deg, pitches_deg: where a camera of which nothing is known is looked for first: every pair is tried once.
+        yaws_deg, pitches_deg: where a camera of which nothing is known is looked for first: every
+            pair is tried once.
     """
 
     mode: str = "auto"
@@ -39,14 +43,24 @@ class CameraSearch:
         if self.mode not in ("auto", "given", "optimised"):
             raise ValueError(f"camera.mode is {self.mode!r}: use auto, given or optimised")
         if self.preheat < 0 or not self.yaws_deg or not self.pitches_deg:
-            raise ValueError(f"{dataclasses.asdict(self)}: preheat is 0 or more, and at least one yaw and one pitch are tried")
+            raise ValueError(
+                f"{dataclasses.asdict(self)}: preheat is 0 or more, and at least one yaw and one"
+                " pitch are tried"
+            )
 
     def moves(self, given: Camera | None) -> bool:
         """Whether the camera is optimised."""
         return self.mode == "optimised" or (self.mode == "auto" and given is None)
 
     def begin(
-        self, given: Camera | None, passport: Passport, distance: Callable[[Camera], Tensor], *, like: Tensor, title: str, progress: bool
+        self,
+        given: Camera | None,
+        passport: Passport,
+        distance: Callable[[Camera], Tensor],
+        *,
+        like: Tensor,
+        title: str,
+        progress: bool,
     ) -> "tuple[MovingCamera, tuple[Course, ...]]":
         """The camera to begin with, and the course of its preheating, if there was any.
 
@@ -55,7 +69,8 @@ class CameraSearch:
         Args:
             given: what took the photograph, if that is known.
             passport: of the teacher: radius, pivot and focal length of the grid's cameras.
-            distance: how far what a camera sees of the first guess of the person is from the photograph.
+            distance: how far what a camera sees of the first guess of the identity is from the
+                photograph.
             like: whose device and dtype the camera takes.
             title, progress: of the bar.
         """
@@ -69,23 +84,34 @@ class CameraSearch:
             return value, value
 
         schedule = Schedule(steps=self.preheat, warm_up=0, cool_down=0)
-        return moving, (descend(moving.moved(), losses, schedule, title=f"{title}, camera", progress=progress),)
+        return moving, (
+            descend(moving.moved(), losses, schedule, title=f"{title}, camera", progress=progress),
+        )
 
-    def _first(self, given: Camera | None, passport: Passport, distance: Callable[[Camera], Tensor]) -> Camera:
+    def _first(
+        self, given: Camera | None, passport: Passport, distance: Callable[[Camera], Tensor]
+    ) -> Camera:
         if given is not None:
             return given[:1]
         if not self.moves(given):
             return orbit_of(passport, [0.0], [0.0])
-        pairs = torch.tensor([[yaw, pitch] for yaw in self.yaws_deg for pitch in self.pitches_deg]).float().deg2rad()
+        pairs = (
+            torch.tensor([[yaw, pitch] for yaw in self.yaws_deg for pitch in self.pitches_deg])
+            .float()
+            .deg2rad()
+        )
         cameras = orbit_of(passport, pairs[:, 0].tolist(), pairs[:, 1].tolist())
         with torch.no_grad():
-            distances = torch.stack([distance(cameras[row : row + 1]) for row in range(len(cameras))])
+            distances = torch.stack(
+                [distance(cameras[row : row + 1]) for row in range(len(cameras))]
+            )
         best = int(distances.nan_to_num(nan=float("inf")).argmin())
         return cameras[best : best + 1]
 
 
 class MovingCamera(nn.Module):
-    """A rigid motion of a camera: a rotation of the whole camera about the world's origin, and a shift along its own axes.
+    """A rigid motion of a camera: a rotation of the whole camera about the world's origin, and a
+    shift along its own axes.
 
     Args:
         start: where it is while both are zero.
@@ -103,7 +129,12 @@ class MovingCamera(nn.Module):
         """Where it is now, differentiable in rotation and translation if it moves."""
         if not self.moves:
             return self.start
-        return Camera(rotation_about_origin(self.rotation) @ self.start.cam_to_world @ shift(self.translation), self.start.intrinsics)
+        return Camera(
+            rotation_about_origin(self.rotation)
+            @ self.start.cam_to_world
+            @ shift(self.translation),
+            self.start.intrinsics,
+        )
 
     def now(self) -> Camera:
         """Where it is now, without gradients."""
@@ -114,11 +145,16 @@ class MovingCamera(nn.Module):
         """What descends: nothing if it doesn't move."""
         if not self.moves:
             return []
-        return [Moved([self.rotation], self.search.rotation_rate), Moved([self.translation], self.search.translation_rate)]
+        return [
+            Moved([self.rotation], self.search.rotation_rate),
+            Moved([self.translation], self.search.translation_rate),
+        ]
 
 
 def rotation_about_origin(vector: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
-    """The rotation about the axis `vector` by its length in radians, as a matrix of points (Rodrigues' formula as an exponential)."""
+    """The rotation about the axis `vector` by its length in radians, as a matrix of points
+    (Rodrigues' formula as an exponential).
+    """
     x, y, z = vector.unbind()
     zero = torch.zeros_like(x)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)

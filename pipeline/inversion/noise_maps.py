@@ -1,4 +1,6 @@
-"""The noise images of a StyleGAN as something to optimise, kept from becoming a second picture (StyleGAN2 app. D)."""
+"""The noise images of a StyleGAN as something to optimise, kept from becoming a second picture
+(StyleGAN2 app. D).
+"""
 
 from collections.abc import Sequence
 
@@ -26,16 +28,25 @@ class NoiseMaps:
     @classmethod
     @torch.enable_grad()
     def of(cls, teacher: Teacher) -> "NoiseMaps":
-        """Those of a copy of a teacher, from now on leaves; none where its planes don't depend on noise."""
+        """Those of a copy of a teacher, from now on leaves; none where its planes don't depend on
+        noise.
+        """
         maps = []
         for module in _noisy(teacher):
-            maps.append(dict(module.named_buffers(recurse=False))["noise_const"].detach().clone().requires_grad_())
+            maps.append(
+                dict(module.named_buffers(recurse=False))["noise_const"]
+                .detach()
+                .clone()
+                .requires_grad_()
+            )
             setattr(module, "noise_const", maps[-1])  # noqa: B010 (nn.Module's attributes have no types)
         planes = teacher.synthesize(teacher.mean_latent()).planes
         if not planes.requires_grad:
             return cls([])
         reached = torch.autograd.grad(planes.sum(), maps, allow_unused=True)
-        return cls([one for one, gradient in zip(maps, reached, strict=True) if gradient is not None])
+        return cls(
+            [one for one, gradient in zip(maps, reached, strict=True) if gradient is not None]
+        )
 
     def regularizer(self) -> Float[Tensor, ""]:
         """How much neighbouring pixels agree, at each size of each map: 0 for white noise."""
@@ -62,13 +73,19 @@ def has_noise_maps(teacher: Teacher) -> bool:
 def _noisy(teacher: Teacher) -> list[nn.Module]:
     if not isinstance(teacher, nn.Module):
         return []
-    return [module for module in teacher.modules() if "noise_const" in dict(module.named_buffers(recurse=False))]
+    return [
+        module
+        for module in teacher.modules()
+        if "noise_const" in dict(module.named_buffers(recurse=False))
+    ]
 
 
 def _pyramid(one: Tensor) -> list[Tensor]:
     levels = [one]
     while levels[-1].shape[-1] > SMALLEST:
-        levels.append(F.avg_pool2d(levels[-1][None, None], 2)[0, 0] * 2)  # times 2: white noise keeps its deviation
+        levels.append(
+            F.avg_pool2d(levels[-1][None, None], 2)[0, 0] * 2
+        )  # times 2: white noise keeps its deviation
     return levels
 
 

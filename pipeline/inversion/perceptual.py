@@ -1,7 +1,8 @@
-"""What a photograph looks like to a network: LPIPS where its files are, otherwise the teacher's own discriminator.
+"""What a photograph looks like to a network: LPIPS where its files are, otherwise the teacher's own
+discriminator.
 
-Both compare activations as LPIPS does (Zhang et al. 2018, eq. 1): as unit vectors at each position, so that their scale is the same
-whatever the network. Neither trains it.
+Both compare activations as LPIPS does (Zhang et al. 2018, eq. 1): as unit vectors at each position,
+so that their scale is the same whatever the network. Neither trains it.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +37,9 @@ class PerceptualTerm(nn.Module, ABC):
     is_lpips: bool = False
 
     @abstractmethod
-    def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
+    def forward(
+        self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]
+    ) -> Float[Tensor, ""]:
         """0 for equal pictures; gradients are for the prediction."""
 
 
@@ -55,16 +58,19 @@ class LPIPSTerm(PerceptualTerm):
         self.loss = loss
         self.name = f"LPIPS ({network})"
 
-    def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
+    def forward(
+        self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]
+    ) -> Float[Tensor, ""]:
         """See `PerceptualTerm`."""
         return self.loss.compare(_shrunk(prediction.image), _shrunk(target))
 
 
 class DiscriminatorTerm(PerceptualTerm):
-    """Activations of a teacher's discriminator: mean squared difference of their directions, averaged over the blocks.
+    """Activations of a teacher's discriminator: mean squared difference of their directions,
+    averaged over the blocks.
 
-    The discriminator sees what it always sees. What a photograph doesn't have is put in: its raw picture is itself, made as small
-    as a raw rendering, and its matte is the prediction's.
+    The discriminator sees what it always sees. What a photograph doesn't have is put in: its raw
+    picture is itself, made as small as a raw rendering, and its matte is the prediction's.
 
     Args:
         discriminator: it is frozen.
@@ -80,17 +86,34 @@ class DiscriminatorTerm(PerceptualTerm):
         self.network = Frozen(Activations(discriminator))
         self.show = RenderingInput(passport, discriminator)
 
-    def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
+    def forward(
+        self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]
+    ) -> Float[Tensor, ""]:
         """See `PerceptualTerm`."""
         with torch.no_grad():
-            raw = F.interpolate(target, prediction.image_raw.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
-            photograph = Rendering(target, raw, prediction.feature_image, prediction.depth, prediction.opacity.detach())
+            raw = F.interpolate(
+                target,
+                prediction.image_raw.shape[-2:],
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )
+            photograph = Rendering(
+                target, raw, prediction.feature_image, prediction.depth, prediction.opacity.detach()
+            )
             expected = self.network(self.show(photograph))
         matte_is_given = Rendering(
-            prediction.image, prediction.image_raw, prediction.feature_image, prediction.depth, prediction.opacity.detach()
+            prediction.image,
+            prediction.image_raw,
+            prediction.feature_image,
+            prediction.depth,
+            prediction.opacity.detach(),
         )
         seen = self.network(self.show(matte_is_given))
-        distances = [(_direction(one) - _direction(other)).square().sum(1).mean() for one, other in zip(seen, expected, strict=True)]
+        distances = [
+            (_direction(one) - _direction(other)).square().sum(1).mean()
+            for one, other in zip(seen, expected, strict=True)
+        ]
         return torch.stack(distances).mean()
 
 
@@ -99,7 +122,9 @@ class NoTerm(PerceptualTerm):
 
     name = "none, pixels alone (no file of LPIPS was found, and the teacher has no discriminator)"
 
-    def forward(self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]) -> Float[Tensor, ""]:
+    def forward(
+        self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]
+    ) -> Float[Tensor, ""]:
         """0."""
         return prediction.image.new_zeros(())
 
@@ -111,7 +136,9 @@ def _direction(activation: Tensor) -> Tensor:
 def _shrunk(image: Tensor) -> Tensor:
     if max(image.shape[-2:]) <= LARGEST:
         return image
-    return F.interpolate(image, (LARGEST, LARGEST), mode="bilinear", align_corners=False, antialias=True)
+    return F.interpolate(
+        image, (LARGEST, LARGEST), mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def lpips_term(folder: Path) -> PerceptualTerm | None:
@@ -122,7 +149,9 @@ def lpips_term(folder: Path) -> PerceptualTerm | None:
     """
     for network in NETWORKS:
         try:
-            return LPIPSTerm(PerceptualLoss(weights_folder=folder, network=network, raw_weight=0), network)
+            return LPIPSTerm(
+                PerceptualLoss(weights_folder=folder, network=network, raw_weight=0), network
+            )
         except FileNotFoundError:
             continue
     return None

@@ -23,17 +23,26 @@ from .descent import Course
 
 
 class InvertedPortrait(LiftedPortrait):
-    """A person who was found by optimisation; its lifter answers every picture with this person and can be saved.
+    """An identity who was found by optimisation; its lifter answers every picture with this
+    identity and can be saved.
 
     Args:
         lifter: whose renderer draws.
-        triplane: of the person.
-        camera: where the person was compared with the photograph: as given, or as found.
+        triplane: of the identity.
+        camera: where the identity was compared with the photograph: as given, or as found.
         courses: what the descents went through, in order.
         notes: what went wrong, a sentence each.
     """
 
-    def __init__(self, lifter: Lifter, triplane: Triplane, *, camera: Camera, courses: Sequence[Course], notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        lifter: Lifter,
+        triplane: Triplane,
+        *,
+        camera: Camera,
+        courses: Sequence[Course],
+        notes: Sequence[str] = (),
+    ) -> None:
         super().__init__(lifter, triplane)
         self.camera = camera
         self.courses = tuple(courses)
@@ -46,11 +55,15 @@ class InvertedPortrait(LiftedPortrait):
 
     def report(self) -> dict[str, Any]:
         """For JSON: the losses, the camera as EG3D's label, what went wrong."""
-        return {"losses": [round(loss, 6) for loss in self.losses], "camera": self.camera.label()[0].tolist(), "notes": list(self.notes)}
+        return {
+            "losses": [round(loss, 6) for loss in self.losses],
+            "camera": self.camera.label()[0].tolist(),
+            "notes": list(self.notes),
+        }
 
 
 @torch.no_grad()
-def person_of(
+def identity_of(
     teacher: Teacher,
     ws: Float[Tensor, "1 layer w_dim"],
     *,
@@ -59,9 +72,10 @@ def person_of(
     courses: Sequence[Course],
     notes: Sequence[str] = (),
 ) -> InvertedPortrait:
-    """The person of a latent, drawn by a copy of the teacher's renderer.
+    """The identity of a latent, drawn by a copy of the teacher's renderer.
 
-    Where the super-resolution takes each person's own w, the copy keeps this one's, in the place of the mean.
+    Where the super-resolution takes each identity's own w, the copy keeps this one's, in the place
+    of the mean.
 
     Args:
         teacher: the one that was searched, or one that was tuned.
@@ -76,7 +90,10 @@ def person_of(
         sr.latent = "w_mean"
         sr.w_mean.copy_(ws[0, -1])
         passport = dataclasses.replace(passport, sr_latent="w_mean")
-        arguments = {**arguments, "configuration": {**arguments["configuration"], "sr_latent": "w_mean"}}
+        arguments = {
+            **arguments,
+            "configuration": {**arguments["configuration"], "sr_latent": "w_mean"},
+        }
     passport = dataclasses.replace(passport, name=f"{passport.name}, {name}")
     triplane = teacher.synthesize(ws)
     lifter = lifter_of_one(triplane, renderer, passport, Recipe(target, arguments))
@@ -84,16 +101,21 @@ def person_of(
 
 
 @torch.no_grad()
-def lifter_of_one(triplane: Triplane, renderer: TriplaneRenderer, passport: Passport, renderer_recipe: Recipe) -> Lifter:
-    """A lifter that answers every picture with one person.
+def lifter_of_one(
+    triplane: Triplane, renderer: TriplaneRenderer, passport: Passport, renderer_recipe: Recipe
+) -> Lifter:
+    """A lifter that answers every picture with one identity.
 
     Args:
-        triplane: of the person; is copied.
+        triplane: of the identity; is copied.
         renderer: what draws it; is kept.
         passport: of the teacher whose planes these are.
         renderer_recipe: how the renderer is built.
     """
-    size = {"plane_channels": passport.plane_channels, "plane_resolution": passport.plane_resolution}
+    size = {
+        "plane_channels": passport.plane_channels,
+        "plane_resolution": passport.plane_resolution,
+    }
     arguments = {**size, "image_size": passport.image_resolution}
     encoder = StoredPlanes(**arguments).to(triplane.planes)
     encoder.planes.copy_(triplane.planes)

@@ -1,7 +1,8 @@
-"""PTI (Roich et al. 2021): the latent first (W), then the generator itself is tuned to the photograph, on a copy.
+"""PTI (Roich et al. 2021): the latent first (W), then the generator itself is tuned to the
+photograph, on a copy.
 
-LP3D's baseline "EG3D-PTI" and WYSIWYG invert so: 600 steps and 350. LP3D's verdict: longer tuning improves the input view and spoils
-the others.
+LP3D's baseline "EG3D-PTI" and WYSIWYG invert so: 600 steps and 350. LP3D's verdict: longer tuning
+improves the input view and spoils the others.
 """
 
 import copy
@@ -19,7 +20,7 @@ from .latent_search import Found, LatentSearch
 from .locality import Locality
 from .models import Models
 from .moving_camera import CameraSearch
-from .portrait import InvertedPortrait, person_of
+from .portrait import InvertedPortrait, identity_of
 from .w import W
 
 
@@ -39,7 +40,8 @@ class Tuning:
 
 
 class PTI(W):
-    """Optimisation in W, then tuning of the generator (see `Method`). The teacher keeps its weights: a copy is tuned.
+    """Optimisation in W, then tuning of the generator (see `Method`). The teacher keeps its
+    weights: a copy is tuned.
 
     Args:
         models: with the teacher, whose weights are tuned on a copy.
@@ -66,19 +68,40 @@ class PTI(W):
         seed: int = 0,
         progress: bool = True,
     ) -> None:
-        super().__init__(models=models, search=search, camera=camera, weights=weights, seed=seed, progress=progress)
+        super().__init__(
+            models=models,
+            search=search,
+            camera=camera,
+            weights=weights,
+            seed=seed,
+            progress=progress,
+        )
         self.tuning, self.locality = tuning or Tuning(), locality or Locality()
-        if not isinstance(self.teacher, nn.Module) or not any(True for _ in self.teacher.parameters()):
-            raise ValueError(f"PTI tunes a generator's weights, and the teacher {self.passport.name!r} has none: use another method")
+        if not isinstance(self.teacher, nn.Module) or not any(
+            True for _ in self.teacher.parameters()
+        ):
+            raise ValueError(
+                f"PTI tunes a generator's weights, and the teacher {self.passport.name!r} has none:"
+                " use another method"
+            )
 
-    def lift(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> InvertedPortrait:
+    def lift(
+        self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
+    ) -> InvertedPortrait:
         """See `Method.lift`."""
         found = self.find(image, camera)
         tuned = copy.deepcopy(found.teacher)
         course = self._tune(found, tuned, self.loss(image))
         courses = (*found.courses, course)
         notes = [note for one in courses for note in one.note(self.title)]
-        return person_of(tuned, found.ws, name="tuned to one photograph", camera=found.camera.now(), courses=courses, notes=notes)
+        return identity_of(
+            tuned,
+            found.ws,
+            name="tuned to one photograph",
+            camera=found.camera.now(),
+            courses=courses,
+            notes=notes,
+        )
 
     def _tune(self, found: Found, tuned: Teacher, loss: InputLoss) -> Course:
         """Moves the weights of the copy (and the camera, if that moves)."""
@@ -97,7 +120,15 @@ class PTI(W):
                 seen = float(loss.seen(rendering).detach())
             if not self.locality.counts(step):
                 return distance, distance
-            near = self.locality(found.teacher, tuned, found.ws, found.camera.now(), loss=loss, seed=self.seed, step=step)
+            near = self.locality(
+                found.teacher,
+                tuned,
+                found.ws,
+                found.camera.now(),
+                loss=loss,
+                seed=self.seed,
+                step=step,
+            )
             return distance + near, distance
 
         course = descend(

@@ -26,6 +26,8 @@ class Student:
         self.image_size = self.reconstructor.image_size
         self.passport = models.student.passport
 
-    def lift(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> LiftedPortrait:
+    def lift(
+        self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
+    ) -> LiftedPortrait:
         """See `Method.lift`; the camera isn't looked at."""
         return self.reconstructor.lift(image)

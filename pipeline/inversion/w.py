@@ -1,4 +1,6 @@
-"""W: one latent for all layers of the teacher, found by descent from the mean. Stays a person of the teacher's; fits least."""
+"""W: one latent for all layers of the teacher, found by descent from the mean. Stays an identity of
+the teacher's; fits least.
+"""
 
 from functools import cached_property
 
@@ -13,11 +15,11 @@ from .latent_statistics import LatentStatistics, latent_statistics
 from .method import MethodKind
 from .models import Models
 from .moving_camera import CameraSearch
-from .portrait import InvertedPortrait, person_of
+from .portrait import InvertedPortrait, identity_of
 
 
 class W:
-    """Optimisation in W (see `Method`); the same seed gives the same person.
+    """Optimisation in W (see `Method`); the same seed gives the same identity.
 
     Args:
         models: with the teacher.
@@ -44,10 +46,16 @@ class W:
     ) -> None:
         self.teacher, self.passport = models.teacher, models.teacher.passport
         self.image_size = self.passport.image_resolution
-        self.search, self.camera, self.weights = search or LatentSearch(), camera or CameraSearch(), weights or LossWeights()
+        self.search, self.camera, self.weights = (
+            search or LatentSearch(),
+            camera or CameraSearch(),
+            weights or LossWeights(),
+        )
         self.seed, self.progress = seed, progress
         self.term = models.perceptual(self.passport)
-        self.notes: tuple[str, ...] = (f"perceptual term: {self.term.name}",) if self.weights.perceptual else ()
+        self.notes: tuple[str, ...] = (
+            (f"perceptual term: {self.term.name}",) if self.weights.perceptual else ()
+        )
 
     @cached_property
     def statistics(self) -> LatentStatistics:
@@ -74,10 +82,17 @@ class W:
             progress=self.progress,
         )
 
-    def lift(self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None) -> InvertedPortrait:
+    def lift(
+        self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
+    ) -> InvertedPortrait:
         """See `Method.lift`."""
         found = self.find(image, camera)
         notes = [note for course in found.courses for note in course.note(self.title)]
-        return person_of(
-            found.teacher, found.ws, name=f"found in {self.title}", camera=found.camera.now(), courses=found.courses, notes=notes
+        return identity_of(
+            found.teacher,
+            found.ws,
+            name=f"found in {self.title}",
+            camera=found.camera.now(),
+            courses=found.courses,
+            notes=notes,
         )

@@ -1,4 +1,6 @@
-"""W+: a latent for each layer of the teacher. Fits better than W, and leaves the people that the teacher knows."""
+"""W+: a latent for each layer of the teacher. Fits better than W, and leaves the identities that
+the teacher knows.
+"""
 
 from .latent_search import Space
 from .w import W

@@ -10,6 +10,8 @@ def generator_loss(fake_logits: Float[Tensor, "batch 1"]) -> Float[Tensor, ""]:
     return F.softplus(-fake_logits).mean()
 
 
-def discriminator_loss(real_logits: Float[Tensor, "batch 1"], fake_logits: Float[Tensor, "batch 1"]) -> Float[Tensor, ""]:
+def discriminator_loss(
+    real_logits: Float[Tensor, "batch 1"], fake_logits: Float[Tensor, "batch 1"]
+) -> Float[Tensor, ""]:
     """Small when real pictures have positive logits and fakes negative ones."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()

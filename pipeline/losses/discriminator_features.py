@@ -1,4 +1,6 @@
-"""Feature matching: pictures as the discriminator sees them (Wang et al. 2018, eq. 4). Perceptual, without outside weights."""
+"""Feature matching: pictures as the discriminator sees them (Wang et al. 2018, eq. 4). Perceptual,
+without outside weights.
+"""
 
 from collections.abc import Callable
 
@@ -14,11 +16,12 @@ from .kinds import ViewLoss
 
 
 class DiscriminatorFeatureLoss(ViewLoss):
-    """Mean absolute difference of the activations behind each block of the discriminator, averaged over the blocks.
+    """Mean absolute difference of the activations behind each block of the discriminator, averaged
+    over the blocks.
 
-    The discriminator is that of the adversarial training at the time of the step, and learns nothing from this loss. It sees
-    what it always sees: with dual discrimination both pictures. Its activations don't depend on the camera, which only the
-    last projection knows.
+    The discriminator is that of the adversarial training at the time of the step, and learns
+    nothing from this loss. It sees what it always sees: with dual discrimination both pictures. Its
+    activations don't depend on the camera, which only the last projection knows.
 
     Args:
         weight: its factor in the sum.
@@ -30,7 +33,9 @@ class DiscriminatorFeatureLoss(ViewLoss):
         if blocks is not None and blocks < 1:
             raise ValueError(f"blocks is {blocks}: expected 1 or more, or null for all")
         self.blocks = blocks
-        self._attached: tuple[Activations, Callable[[Rendering], Tensor]] | None = None  # a tuple: no submodule, not saved
+        self._attached: tuple[Activations, Callable[[Rendering], Tensor]] | None = (
+            None  # a tuple: no submodule, not saved
+        )
 
     def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
         """See `UsesDiscriminator`."""
@@ -43,13 +48,18 @@ class DiscriminatorFeatureLoss(ViewLoss):
             ValueError: no discriminator has been attached.
         """
         if self._attached is None:
-            raise ValueError("the loss discriminator_features has no discriminator to look through: only an adversarial stage has one")
+            raise ValueError(
+                "the loss discriminator_features has no discriminator to look through: only an"
+                " adversarial stage has one"
+            )
         activations, show = self._attached
         constants = {name: value.detach() for name, value in activations.named_parameters()}
         with torch.no_grad():
             expected = activations(show(target))
         seen = functional_call(activations, constants, (show(prediction),))
-        return torch.stack([(a - b).abs().mean() for a, b in zip(seen, expected, strict=True)][: self.blocks]).mean()
+        return torch.stack(
+            [(a - b).abs().mean() for a, b in zip(seen, expected, strict=True)][: self.blocks]
+        ).mean()
 
 
 class Activations(nn.Module):

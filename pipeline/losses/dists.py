@@ -1,4 +1,6 @@
-"""DISTS: similarity of texture (means) and structure (covariances) of VGG16's activations (Ding et al. 2020, eq. 6-8)."""
+"""DISTS: similarity of texture (means) and structure (covariances) of VGG16's activations (Ding et
+al. 2020, eq. 6-8).
+"""
 
 from pathlib import Path
 
@@ -32,11 +34,17 @@ class L2Pool(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         side = torch.tensor([0.25, 0.5, 0.25])
-        self.register_buffer("window", torch.outer(side, side).expand(channels, 1, 3, 3).clone(), persistent=False)
+        self.register_buffer(
+            "window", torch.outer(side, side).expand(channels, 1, 3, 3).clone(), persistent=False
+        )
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel half_height half_width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel half_height half_width"]:
         """Half the resolution."""
-        return (F.conv2d(x.square(), self.window, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
+        return (
+            F.conv2d(x.square(), self.window, stride=2, padding=1, groups=x.shape[1]) + 1e-12
+        ).sqrt()
 
 
 class DISTS(nn.Module):
@@ -44,7 +52,8 @@ class DISTS(nn.Module):
 
     Args:
         trunk: VGG16 with L2 pooling.
-        alpha, beta: weights of texture and structure, for the picture's three channels and those of the activations.
+        alpha, beta: weights of texture and structure, for the picture's three channels and those of
+            the activations.
     """
 
     mean: Tensor
@@ -52,7 +61,9 @@ class DISTS(nn.Module):
     alpha: Tensor
     beta: Tensor
 
-    def __init__(self, trunk: Trunk, alpha: Float[Tensor, " channel"], beta: Float[Tensor, " channel"]) -> None:
+    def __init__(
+        self, trunk: Trunk, alpha: Float[Tensor, " channel"], beta: Float[Tensor, " channel"]
+    ) -> None:
         super().__init__()
         self.trunk = trunk
         total = alpha.sum() + beta.sum()
@@ -62,7 +73,9 @@ class DISTS(nn.Module):
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
 
     def forward(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, " batch"]:
         """Of pictures in [-1, 1], one number a pair; the target gets no gradient."""
         with torch.no_grad():
@@ -70,9 +83,16 @@ class DISTS(nn.Module):
         textures, structures = [], []
         for one, other in zip(self._maps(prediction), expected, strict=True):
             one_mean, other_mean = one.mean((2, 3)), other.mean((2, 3))
-            one_variance, other_variance = one.var((2, 3), unbiased=False), other.var((2, 3), unbiased=False)
-            covariance = ((one - one_mean[:, :, None, None]) * (other - other_mean[:, :, None, None])).mean((2, 3))
-            textures.append(_likeness(one_mean * other_mean, one_mean.square() + other_mean.square()))
+            one_variance, other_variance = (
+                one.var((2, 3), unbiased=False),
+                other.var((2, 3), unbiased=False),
+            )
+            covariance = (
+                (one - one_mean[:, :, None, None]) * (other - other_mean[:, :, None, None])
+            ).mean((2, 3))
+            textures.append(
+                _likeness(one_mean * other_mean, one_mean.square() + other_mean.square())
+            )
             structures.append(_likeness(covariance, one_variance + other_variance))
         return 1 - torch.cat(textures, 1) @ self.alpha - torch.cat(structures, 1) @ self.beta
 
@@ -87,13 +107,14 @@ def _likeness(product: Tensor, squares: Tensor) -> Tensor:
 
 
 class DISTSLoss(PictureLoss):
-    """DISTS of the final pictures plus that of the raw ones; forgives displaced texture, which LPIPS doesn't.
+    """DISTS of the final pictures plus that of the raw ones; forgives displaced texture, which
+    LPIPS doesn't.
 
     Args:
         weight: its factor in the sum.
         raw_weight: factor of the raw pictures within it.
-        weights_folder: where torchvision's VGG16 weights lie (.pth or .safetensors). α and β come with torchmetrics, unless
-            `dists_weights.pt` lies there.
+        weights_folder: where torchvision's VGG16 weights lie (.pth or .safetensors). α and β come
+            with torchmetrics, unless `dists_weights.pt` lies there.
         file: another name than torchvision's.
         sha256: hash of that file, or its beginning.
 
@@ -118,7 +139,9 @@ class DISTSLoss(PictureLoss):
         self.network = Frozen(DISTS(trunk, *fitted_weights(fitted_path, 3 + sum(trunk.channels))))
 
     def compare(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
         """Mean over the batch; 0 for equal pictures, at most 1 for usual ones."""
         distances: Tensor = self.network(prediction, target)
@@ -128,6 +151,10 @@ class DISTSLoss(PictureLoss):
 def fitted_weights(path: Path, channels: int) -> tuple[Tensor, Tensor]:
     """α and β, the picture's channels first; ValueError if the file holds something else."""
     published = read_weights(path)
-    if any(name not in published or published[name].numel() != channels for name in ("alpha", "beta")):
-        raise ValueError(f"{path} has not the weights of DISTS: expected alpha and beta of {channels} channels")
+    if any(
+        name not in published or published[name].numel() != channels for name in ("alpha", "beta")
+    ):
+        raise ValueError(
+            f"{path} has not the weights of DISTS: expected alpha and beta of {channels} channels"
+        )
     return published["alpha"].flatten(), published["beta"].flatten()

@@ -1,4 +1,6 @@
-"""DSSIM: structural dissimilarity, (1 - SSIM) / 2 (Wang et al. 2004). A perceptual signal that needs no weights."""
+"""DSSIM: structural dissimilarity, (1 - SSIM) / 2 (Wang et al. 2004). A perceptual signal that
+needs no weights.
+"""
 
 from jaxtyping import Float
 from kornia.losses import ssim_loss
@@ -13,17 +15,24 @@ class DSSIMLoss(PictureLoss):
     Args:
         weight: its factor in the sum.
         raw_weight: factor of the raw pictures within it.
-        window: side of the Gaussian window (of deviation 1.5) in pixels, odd; the published one is 11.
+        window: side of the Gaussian window (of deviation 1.5) in pixels, odd; the published one is
+            11.
     """
 
-    def __init__(self, *, weight: float | int = 1.0, raw_weight: float | int = 1.0, window: int = 11) -> None:
+    def __init__(
+        self, *, weight: float | int = 1.0, raw_weight: float | int = 1.0, window: int = 11
+    ) -> None:
         super().__init__(weight=weight, raw_weight=raw_weight)
         if window < 3 or window % 2 == 0:
-            raise ValueError(f"the window of DSSIM is {window} pixels wide: expected an odd number, 3 or more")
+            raise ValueError(
+                f"the window of DSSIM is {window} pixels wide: expected an odd number, 3 or more"
+            )
         self.window = window
 
     def compare(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
         """In [0, 1]: 0 for equal pictures, about 1/2 for unrelated ones, 1 for inverted structure."""
         return ssim_loss((prediction + 1) / 2, (target + 1) / 2, self.window)

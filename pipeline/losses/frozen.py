@@ -9,7 +9,8 @@ from torch import Tensor, nn
 class Frozen(nn.Module):
     """A network that follows its owner to other devices, but is neither trained nor saved.
 
-    It is no submodule: `parameters()`, `state_dict()`, `train()` and the broadcasts of data-parallel training don't see it.
+    It is no submodule: `parameters()`, `state_dict()`, `train()` and the broadcasts of
+        data-parallel training don't see it.
 
     Args:
         network: gets gradients with respect to its input only.
@@ -17,7 +18,9 @@ class Frozen(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self._hidden = (network.eval().requires_grad_(False),)  # in a tuple: an attribute would become a submodule
+        self._hidden = (
+            network.eval().requires_grad_(False),
+        )  # in a tuple: an attribute would become a submodule
 
     def forward(self, *inputs: Tensor) -> Any:
         """What the network answers."""

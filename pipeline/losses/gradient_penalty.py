@@ -5,13 +5,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def r1_penalty(logits: Float[Tensor, "batch 1"], shown: Float[Tensor, "batch channel height width"]) -> Float[Tensor, ""]:
+def r1_penalty(
+    logits: Float[Tensor, "batch 1"], shown: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, ""]:
     """Mean squared norm of d logits / d shown; multiply by gamma / 2.
 
     Args:
         logits: the discriminator's answer, computed from `shown` in single precision.
-        shown: everything that the discriminator was shown of the real pictures (with dual discrimination both images),
-            requiring gradients.
+        shown: everything that the discriminator was shown of the real pictures (with dual
+            discrimination both images), requiring gradients.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()

@@ -1,4 +1,6 @@
-"""L_cate for faces: the angle between ArcFace embeddings (LP3D eq. 5; Deng et al. 2019). Second stage, weight 1."""
+"""L_cate for faces: the angle between ArcFace embeddings (LP3D eq. 5; Deng et al. 2019). Second
+stage, weight 1.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +18,15 @@ from .onnx_network import OnnxNetwork
 from .weight_files import WeightFile, require_weights
 
 EG3D_FACE_BOX = (0.095, 0.0, 0.904, 0.809)
-"""Where the crop that ArcFace was trained with lies in a frontal picture of EG3D's FFHQ crop: the square that brings the five
-mean landmarks of Deng et al.'s alignment, which is EG3D's, within a pixel of ArcFace's template."""
+"""Where the crop that ArcFace was trained with lies in a frontal picture of EG3D's FFHQ crop: the
+square that brings the five mean landmarks of Deng et al.'s alignment, which is EG3D's, within a
+pixel of ArcFace's template.
+"""
 
 SOURCE = (
-    "insightface: a backbone.pth of its arcface_torch model zoo (iresnet18 to 100), or a recognition model in ONNX, such as "
-    "w600k_r50.onnx of buffalo_l; published for non-commercial research"
+    "insightface: a backbone.pth of its arcface_torch model zoo (iresnet18 to 100), or a"
+    " recognition model in ONNX, such as w600k_r50.onnx of buffalo_l; published for non-commercial"
+    " research"
 )
 
 
@@ -31,8 +36,8 @@ class IdentityLoss(ViewLoss):
     Args:
         weight: its factor in the sum.
         weights_folder: where the file lies.
-        file: an iresnet as insightface has it (.pth or .safetensors), or an ONNX graph of a face network (.onnx; read by the
-            package onnx), which take RGB crops of 112² in [-1, 1].
+        file: an iresnet as insightface has it (.pth or .safetensors), or an ONNX graph of a face
+            network (.onnx; read by the package onnx), which take RGB crops of 112² in [-1, 1].
         sha256: its hash, or how that begins.
         face_box: left, top, right and bottom of the crop in the picture, in picture sizes.
 
@@ -51,17 +56,33 @@ class IdentityLoss(ViewLoss):
         face_box: Sequence[float | int] = EG3D_FACE_BOX,
     ) -> None:
         super().__init__(weight=weight)
-        if len(face_box) != 4 or not (0 <= face_box[0] < face_box[2] <= 1 and 0 <= face_box[1] < face_box[3] <= 1):
-            raise ValueError(f"face_box is {list(face_box)}: expected left < right and top < bottom between 0 and 1")
+        if len(face_box) != 4 or not (
+            0 <= face_box[0] < face_box[2] <= 1 and 0 <= face_box[1] < face_box[3] <= 1
+        ):
+            raise ValueError(
+                f"face_box is {list(face_box)}: expected left < right and top < bottom between 0"
+                " and 1"
+            )
         self.face_box = face_box
-        (path,) = require_weights([WeightFile(file, "an ArcFace network", SOURCE, sha256)], Path(weights_folder))
+        (path,) = require_weights(
+            [WeightFile(file, "an ArcFace network", SOURCE, sha256)], Path(weights_folder)
+        )
         self.network = Frozen(face_network(path))
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
-        """In [0, 2]; 0 for the same face, about 1 for different people. The target gets no gradient."""
-        return 1 - F.cosine_similarity(self.embed(prediction.image), self.embed(target.image.detach())).mean()
+        """In [0, 2]; 0 for the same face, about 1 for different identities. The target gets no
+        gradient.
+        """
+        return (
+            1
+            - F.cosine_similarity(
+                self.embed(prediction.image), self.embed(target.image.detach())
+            ).mean()
+        )
 
-    def embed(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch embedding"]:
+    def embed(
+        self, image: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch embedding"]:
         """Pictures in [-1, 1] → embeddings of their faces, of any length."""
         embeddings: Tensor = self.network(crop_face(image, self.face_box))
         return embeddings
@@ -72,10 +93,16 @@ def face_network(path: Path) -> nn.Module:
     return OnnxNetwork(path) if path.suffix == ".onnx" else IResNet.load(path)
 
 
-def crop_face(image: Float[Tensor, "batch 3 height width"], box: Sequence[float | int]) -> Float[Tensor, "batch 3 112 112"]:
-    """The box (left, top, right, bottom; in picture sizes, to whole pixels), resampled without aliasing."""
+def crop_face(
+    image: Float[Tensor, "batch 3 height width"], box: Sequence[float | int]
+) -> Float[Tensor, "batch 3 112 112"]:
+    """The box (left, top, right, bottom; in picture sizes, to whole pixels), resampled without
+    aliasing.
+    """
     height, width = image.shape[-2:]
     left, right = (round(box[i] * width) for i in (0, 2))
     top, bottom = (round(box[i] * height) for i in (1, 3))
     face = image[..., top : max(bottom, top + 1), left : max(right, left + 1)]
-    return F.interpolate(face, (FACE_SIZE, FACE_SIZE), mode="bilinear", align_corners=False, antialias=True)
+    return F.interpolate(
+        face, (FACE_SIZE, FACE_SIZE), mode="bilinear", align_corners=False, antialias=True
+    )

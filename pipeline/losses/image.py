@@ -10,7 +10,9 @@ class ImageLoss(PictureLoss):
     """Mean absolute difference of the final pictures plus that of the raw ones."""
 
     def compare(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
         """In units of the pictures' range [-1, 1]."""
         return (prediction - target).abs().mean()

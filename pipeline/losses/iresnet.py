@@ -1,4 +1,6 @@
-"""The improved residual network (Duta et al. 2020) that ArcFace was trained with, by the names of insightface's arcface_torch."""
+"""The improved residual network (Duta et al. 2020) that ArcFace was trained with, by the names of
+insightface's arcface_torch.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +15,9 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class IResNetBlock(nn.Module):
-    """Normalise, convolve, normalise, PReLU, convolve, normalise; beside it the identity or a 1x1 convolution."""
+    """Normalise, convolve, normalise, PReLU, convolve, normalise; beside it the identity or a 1x1
+    convolution.
+    """
 
     def __init__(self, before: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -24,10 +28,16 @@ class IResNetBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels)
         self.downsample = (
-            nn.Sequential(nn.Conv2d(before, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels)) if stride > 1 else None
+            nn.Sequential(
+                nn.Conv2d(before, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels)
+            )
+            if stride > 1
+            else None
         )
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out out_height out_width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out out_height out_width"]:
         """The residual is not activated at its end."""
         residual = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
         return residual + (x if self.downsample is None else self.downsample(x))
@@ -48,7 +58,10 @@ class IResNet(nn.Module):
         self.prelu = nn.PReLU(WIDTHS[0])
         before = WIDTHS[0]
         for number, (channels, depth) in enumerate(zip(WIDTHS, depths, strict=True), 1):
-            blocks = [IResNetBlock(before if i == 0 else channels, channels, 2 if i == 0 else 1) for i in range(depth)]
+            blocks = [
+                IResNetBlock(before if i == 0 else channels, channels, 2 if i == 0 else 1)
+                for i in range(depth)
+            ]
             setattr(self, f"layer{number}", nn.Sequential(*blocks))
             before = channels
         self.bn2 = nn.BatchNorm2d(before)
@@ -70,16 +83,38 @@ class IResNet(nn.Module):
             ValueError: the file is of another network.
         """
         published = read_weights(path)
-        depths = [sum(name.startswith(f"layer{n}.") and name.endswith(".conv1.weight") for name in published) for n in range(1, 5)]
-        network = cls(depths, embedding=published["fc.weight"].shape[0]) if all(depths) and "fc.weight" in published else None
+        depths = [
+            sum(
+                name.startswith(f"layer{n}.") and name.endswith(".conv1.weight")
+                for name in published
+            )
+            for n in range(1, 5)
+        ]
+        network = (
+            cls(depths, embedding=published["fc.weight"].shape[0])
+            if all(depths) and "fc.weight" in published
+            else None
+        )
         own = network.state_dict() if network else {}
         optional = {name for name in own if name.endswith("num_batches_tracked")}
-        wrong = sorted(n for n in own if n not in optional and (n not in published or published[n].shape != own[n].shape))
+        wrong = sorted(
+            n
+            for n in own
+            if n not in optional and (n not in published or published[n].shape != own[n].shape)
+        )
         surplus = sorted(published.keys() - own.keys())
         if network is None or wrong or surplus:
             raise ValueError(
-                f"{path} is not an iresnet of insightface's arcface_torch (conv1, layer1.0.bn1, …, fc, features): "
-                + ", ".join([*(f"{name} is missing or of another shape" for name in wrong[:3]), *(f"{n} is unknown" for n in surplus[:3])])
+                f"{path} is not an iresnet of insightface's arcface_torch (conv1, layer1.0.bn1, …,"
+                " fc, features): "
+                + ", ".join(
+                    [
+                        *(f"{name} is missing or of another shape" for name in wrong[:3]),
+                        *(f"{n} is unknown" for n in surplus[:3]),
+                    ]
+                )
             )
-        network.load_state_dict({name: published[name].float() for name in own if name not in optional}, strict=False)
+        network.load_state_dict(
+            {name: published[name].float() for name in own if name not in optional}, strict=False
+        )
         return network

@@ -1,4 +1,6 @@
-"""The kinds of distillation losses: of planes, once a sample; of views, once a picture; and, among these, of pictures alone."""
+"""The kinds of distillation losses: of planes, once a sample; of views, once a picture; and, among
+these, of pictures alone.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -60,7 +62,9 @@ class PictureLoss(ViewLoss):
 
     @abstractmethod
     def compare(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
         """Pictures in [-1, 1], not clamped; gradients are for the prediction only."""
 
@@ -74,13 +78,17 @@ class PictureLoss(ViewLoss):
 
 @runtime_checkable
 class UsesDiscriminator(Protocol):
-    """A loss that looks through the discriminator of an adversarial training, which isn't there when losses are built."""
+    """A loss that looks through the discriminator of an adversarial training, which isn't there
+    when losses are built.
+    """
 
     def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
-        """Called once, before the first step, by whoever owns the discriminator and goes on training it.
+        """Called once, before the first step, by whoever owns the discriminator and goes on
+        training it.
 
         Args:
             discriminator: is only read: the loss neither trains, moves nor saves it.
-            show: what the discriminator is shown of renderings, `[batch channel height width]`, differentiably.
+            show: what the discriminator is shown of renderings, `[batch channel height width]`,
+                differentiably.
         """
         ...

@@ -14,13 +14,15 @@ Attributes = Mapping[str, Any]
 class OnnxNetwork(nn.Module):
     """A feed-forward graph of one input and one output, in evaluation mode.
 
-    It knows the operators of convolutional face networks (`OPERATORS`), in the meaning that they have since opset 7.
+    It knows the operators of convolutional face networks (`OPERATORS`), in the meaning that they
+    have since opset 7.
 
     Args:
         path: the .onnx file; its weights lie inside it.
 
     Raises:
-        ValueError: the file is damaged, or the graph has another form or operators that aren't known.
+        ValueError: the file is damaged, or the graph has another form or operators that aren't
+            known.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,28 +36,41 @@ class OnnxNetwork(nn.Module):
             self._add_weight(value.name, torch.from_numpy(numpy_helper.to_array(value).copy()))
         self._steps: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
         for node in graph.node:
-            attributes = {attribute.name: get_attribute_value(attribute) for attribute in node.attribute}
+            attributes = {
+                attribute.name: get_attribute_value(attribute) for attribute in node.attribute
+            }
             if node.op_type == "Constant":
-                self._add_weight(node.output[0], torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy()))
+                self._add_weight(
+                    node.output[0],
+                    torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy()),
+                )
             else:
                 self._steps.append((node.op_type, list(node.input), list(node.output), attributes))
         inputs = [value.name for value in graph.input if value.name not in self._weights]
         unknown = sorted({kind for kind, *_ in self._steps} - OPERATORS.keys())
         if unknown or len(inputs) != 1 or len(graph.output) != 1:
             raise ValueError(
-                f"{path} can't be differentiated here: it has {len(inputs)} inputs and {len(graph.output)} outputs (expected one each)"
+                f"{path} can't be differentiated here: it has {len(inputs)} inputs and"
+                f" {len(graph.output)} outputs (expected one each)"
                 + (f", and operators that aren't known: {', '.join(unknown)}" if unknown else "")
             )
         self._input, self._output = inputs[0], graph.output[0].name
 
     def _add_weight(self, name: str, value: Tensor) -> None:
         self._weights[name] = f"weight{len(self._weights)}"
-        self.register_buffer(self._weights[name], value.float() if value.dtype == torch.float16 else value)
+        self.register_buffer(
+            self._weights[name], value.float() if value.dtype == torch.float16 else value
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """The graph's output for its input."""
-        values: dict[str, Tensor | None] = {name: getattr(self, buffer) for name, buffer in self._weights.items()}
-        values |= {self._input: x, "": None}  # an empty name stands for an optional input that isn't given
+        values: dict[str, Tensor | None] = {
+            name: getattr(self, buffer) for name, buffer in self._weights.items()
+        }
+        values |= {
+            self._input: x,
+            "": None,
+        }  # an empty name stands for an optional input that isn't given
         for kind, inputs, outputs, attributes in self._steps:
             values[outputs[0]] = OPERATORS[kind](attributes, *(values[name] for name in inputs))
         output = values[self._output]
@@ -67,35 +82,55 @@ def _read_graph(path: Path) -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ValueError(f"{path} can't be read without the package onnx: pip install 'trilift[runtime]'") from error
+        raise ValueError(
+            f"{path} can't be read without the package onnx: pip install 'trilift[runtime]'"
+        ) from error
     try:
         model = onnx.load(str(path), load_external_data=False)
         onnx.checker.check_model(model)
     except Exception as error:  # the parser and the checker have their own exceptions
         raise ValueError(f"{path} can't be read as an ONNX model: {error}") from error
-    outside = [value.name for value in model.graph.initializer if value.data_location == onnx.TensorProto.EXTERNAL]
+    outside = [
+        value.name
+        for value in model.graph.initializer
+        if value.data_location == onnx.TensorProto.EXTERNAL
+    ]
     if outside:
-        raise ValueError(f"{path} keeps weights in other files ({', '.join(outside[:3])}): save it as one file")
+        raise ValueError(
+            f"{path} keeps weights in other files ({', '.join(outside[:3])}): save it as one file"
+        )
     return model.graph
 
 
 def _padded(attributes: Attributes, x: Tensor) -> Tensor:
     """`x` padded as ONNX says: all beginnings, then all ends; the last axis comes first in torch."""
     if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        raise ValueError(f"ONNX padding {attributes['auto_pad']!r} isn't known: export with explicit pads")
+        raise ValueError(
+            f"ONNX padding {attributes['auto_pad']!r} isn't known: export with explicit pads"
+        )
     pads = attributes.get("pads")
     if not pads:
         return x
     half = len(pads) // 2
-    return F.pad(x, [pad for axis in reversed(range(half)) for pad in (pads[axis], pads[axis + half])])
+    return F.pad(
+        x, [pad for axis in reversed(range(half)) for pad in (pads[axis], pads[axis + half])]
+    )
 
 
-def _convolution(attributes: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    options = {"stride": attributes.get("strides", 1), "dilation": attributes.get("dilations", 1), "groups": attributes.get("group", 1)}
+def _convolution(
+    attributes: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    options = {
+        "stride": attributes.get("strides", 1),
+        "dilation": attributes.get("dilations", 1),
+        "groups": attributes.get("group", 1),
+    }
     return F.conv2d(_padded(attributes, x), weight, bias, **options)
 
 
-def _normalization(attributes: Attributes, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+def _normalization(
+    attributes: Attributes, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor
+) -> Tensor:
     return F.batch_norm(x, mean, variance, scale, shift, eps=attributes.get("epsilon", 1e-5))
 
 
@@ -107,9 +142,13 @@ def _gemm(attributes: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None)
 
 
 def _reshape(attributes: Attributes, x: Tensor, shape: Tensor) -> Tensor:
-    """A 0 keeps the size of its axis. A batch of one that an exporter has written down is taken for any batch."""
+    """A 0 keeps the size of its axis. A batch of one that an exporter has written down is taken for
+    any batch.
+    """
     sizes = [x.shape[axis] if size == 0 else size for axis, size in enumerate(shape.tolist())]
-    return x.reshape([len(x) if axis == 0 and size == 1 else size for axis, size in enumerate(sizes)])
+    return x.reshape(
+        [len(x) if axis == 0 and size == 1 else size for axis, size in enumerate(sizes)]
+    )
 
 
 def _flatten(attributes: Attributes, x: Tensor) -> Tensor:

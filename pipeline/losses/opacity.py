@@ -1,4 +1,4 @@
-"""The matte: for teachers that draw their people in front of nothing."""
+"""The matte: for teachers that draw their identities in front of nothing."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,7 +9,9 @@ from .kinds import ViewLoss
 
 
 class OpacityLoss(ViewLoss):
-    """Mean absolute difference of the opacities: tells hair that is as white as the background from the background."""
+    """Mean absolute difference of the opacities: tells hair that is as white as the background from
+    the background.
+    """
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
         """In [0, 1]."""

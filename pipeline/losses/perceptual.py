@@ -1,4 +1,6 @@
-"""LPIPS: distances between the activations of an ImageNet classifier, weighted by human judgement (Zhang et al. 2018, eq. 1)."""
+"""LPIPS: distances between the activations of an ImageNet classifier, weighted by human judgement
+(Zhang et al. 2018, eq. 1).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from .weight_files import WeightFile, read_weights, require_weights, shipped_wit
 
 @dataclass(frozen=True)
 class Published:
-    """A trunk that LPIPS was fitted to: its layers, torchvision's file, and the fitted weights (version 0.1)."""
+    """A trunk that LPIPS was fitted to: its layers, torchvision's file, and the fitted weights
+    (version 0.1).
+    """
 
     build: Callable[[], Trunk]
     trunk_file: str
@@ -68,7 +72,9 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
 
     def forward(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, " batch"]:
         """Of pictures in [-1, 1], one number a pair; the target gets no gradient."""
         with torch.no_grad():
@@ -87,14 +93,16 @@ class LPIPS(nn.Module):
 
 
 class PerceptualLoss(PictureLoss):
-    """LPIPS of the final pictures plus that of the raw ones (LP3D eq. 5, supp. A2: both pairs, weight 1).
+    """LPIPS of the final pictures plus that of the raw ones (LP3D eq. 5, supp. A2: both pairs,
+    weight 1).
 
     Args:
         weight: its factor in the sum.
         raw_weight: factor of the raw pictures within it.
         network: vgg16 or alexnet; LP3D doesn't say which.
-        weights_folder: where the weights of the network lie, as torchvision has them (.pth or .safetensors). Those of the
-            linear heads come with torchmetrics, unless `lpips_vgg.pth` or `lpips_alex.pth` lies there.
+        weights_folder: where the weights of the network lie, as torchvision has them (.pth or
+            .safetensors). Those of the linear heads come with torchmetrics, unless `lpips_vgg.pth`
+            or `lpips_alex.pth` lies there.
         file: another name than torchvision's.
         sha256: hash of that file, or its beginning.
 
@@ -115,17 +123,25 @@ class PerceptualLoss(PictureLoss):
     ) -> None:
         super().__init__(weight=weight, raw_weight=raw_weight)
         if network not in NETWORKS:
-            raise ValueError(f"LPIPS was not fitted to {network!r}: expected {' or '.join(NETWORKS)}")
+            raise ValueError(
+                f"LPIPS was not fitted to {network!r}: expected {' or '.join(NETWORKS)}"
+            )
         published = NETWORKS[network]
         trunk_file = torchvision_file(published.trunk_file, network, file=file, sha256=sha256)
-        trunk_path, heads_path = require_weights([trunk_file, published.heads], Path(weights_folder))
+        trunk_path, heads_path = require_weights(
+            [trunk_file, published.heads], Path(weights_folder)
+        )
         trunk = published.build().load(trunk_path, trunk_file.contents)
         self.network = Frozen(LPIPS(trunk, head_weights(heads_path, trunk.channels)))
 
     def compare(
-        self, prediction: Float[Tensor, "batch 3 height width"], target: Float[Tensor, "batch 3 height width"]
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
-        """Mean over the batch; 0 for equal pictures, about 0.1 for good copies, 0.7 for unrelated pictures."""
+        """Mean over the batch; 0 for equal pictures, about 0.1 for good copies, 0.7 for unrelated
+        pictures.
+        """
         distances: Tensor = self.network(prediction, target)
         return distances.mean()
 
@@ -134,6 +150,12 @@ def head_weights(path: Path, channels: Sequence[int]) -> list[Tensor]:
     """The weights that the lpips package calls linN.model.1.weight."""
     published = read_weights(path)
     names = [f"lin{number}.model.1.weight" for number in range(len(channels))]
-    if any(name not in published or published[name].numel() != size for name, size in zip(names, channels, strict=True)):
-        raise ValueError(f"{path} has not the linear weights of this network: expected {', '.join(names)} of {tuple(channels)} channels")
+    if any(
+        name not in published or published[name].numel() != size
+        for name, size in zip(names, channels, strict=True)
+    ):
+        raise ValueError(
+            f"{path} has not the linear weights of this network: expected {', '.join(names)} of"
+            f" {tuple(channels)} channels"
+        )
     return [published[name].flatten() for name in names]

@@ -19,11 +19,13 @@ class TriplaneLoss(PlaneLoss):
         """Zero only for equal planes.
 
         Raises:
-            ValueError: the planes have other axes or boxes: their texels don't mean the same points.
+            ValueError: the planes have other axes or boxes: their texels don't mean the same
+                points.
         """
         if prediction.axes != target.axes or prediction.box_size != target.box_size:
             raise ValueError(
-                f"planes of axes {prediction.axes} in a box of {prediction.box_size} cannot be compared with axes {target.axes} "
-                f"in a box of {target.box_size}: the student was built for another teacher"
+                f"planes of axes {prediction.axes} in a box of {prediction.box_size} cannot be"
+                f" compared with axes {target.axes} in a box of {target.box_size}: the student was"
+                " built for another teacher"
             )
         return (prediction.planes - target.planes).abs().mean()

@@ -1,4 +1,6 @@
-"""The convolutions of ImageNet classifiers, numbered as torchvision's: what LPIPS and DISTS look through."""
+"""The convolutions of ImageNet classifiers, numbered as torchvision's: what LPIPS and DISTS look
+through.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +25,14 @@ class Trunk(nn.Module):
         smallest: side of the smallest picture that reaches the last tap.
     """
 
-    def __init__(self, layers: list[nn.Module], *, taps: tuple[int, ...], channels: tuple[int, ...], smallest: int) -> None:
+    def __init__(
+        self,
+        layers: list[nn.Module],
+        *,
+        taps: tuple[int, ...],
+        channels: tuple[int, ...],
+        smallest: int,
+    ) -> None:
         super().__init__()
         self.features = nn.Sequential(*layers)
         self.taps, self.channels, self.smallest = taps, channels, smallest
@@ -35,7 +44,10 @@ class Trunk(nn.Module):
             ValueError: the picture is too small to have any.
         """
         if min(image.shape[-2:]) < self.smallest:
-            raise ValueError(f"a picture of {tuple(image.shape[-2:])} pixels is too small for this network, which needs {self.smallest}²")
+            raise ValueError(
+                f"a picture of {tuple(image.shape[-2:])} pixels is too small for this network,"
+                f" which needs {self.smallest}²"
+            )
         activations = []
         for number, layer in enumerate(self.features):
             image = layer(image)
@@ -44,15 +56,22 @@ class Trunk(nn.Module):
         return activations
 
     def load(self, path: Path, contents: str) -> "Trunk":
-        """Takes the weights of a torchvision state dict; layers behind the last tap and the classifier aren't needed.
+        """Takes the weights of a torchvision state dict; layers behind the last tap and the
+        classifier aren't needed.
 
         Raises:
             ValueError: the file is not the network that `contents` says.
         """
         published, own = read_weights(path), self.state_dict()
-        wrong = [name for name, value in own.items() if name not in published or published[name].shape != value.shape]
+        wrong = [
+            name
+            for name, value in own.items()
+            if name not in published or published[name].shape != value.shape
+        ]
         if wrong:
-            raise ValueError(f"{path} is not {contents}: {', '.join(wrong[:4])} is missing or of another shape")
+            raise ValueError(
+                f"{path} is not {contents}: {', '.join(wrong[:4])} is missing or of another shape"
+            )
         self.load_state_dict({name: published[name] for name in own})
         return self
 
@@ -82,16 +101,26 @@ def vgg16(pool: Callable[[int], nn.Module] = max_pool) -> Trunk:
 
 def alexnet() -> Trunk:
     """AlexNet (Krizhevsky 2014, "one weird trick") up to the last ReLU; the weights are not set."""
-    layers: list[nn.Module] = [nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 11, stride=4, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2),
+    ]
     layers += [nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)]
     for before, after in ((192, 384), (384, 256), (256, 256)):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
     return Trunk(layers, taps=(1, 4, 7, 9, 11), channels=(64, 192, 384, 256, 256), smallest=31)
 
 
-def torchvision_file(published: str, network: str, *, file: str | None, sha256: str | None) -> WeightFile:
-    """A trunk's weights: torchvision's file, or the user's `file`, in the weights folder or among torchvision's downloads."""
+def torchvision_file(
+    published: str, network: str, *, file: str | None, sha256: str | None
+) -> WeightFile:
+    """A trunk's weights: torchvision's file, or the user's `file`, in the weights folder or among
+    torchvision's downloads.
+    """
     name = file or published
     downloads = Path(torch.hub.get_dir()) / "checkpoints"
     source = f"https://download.pytorch.org/models/{published}"
-    return WeightFile(name, f"torchvision's {network} for ImageNet", source, sha256, (downloads / name,))
+    return WeightFile(
+        name, f"torchvision's {network} for ImageNet", source, sha256, (downloads / name,)
+    )

@@ -24,10 +24,12 @@ class WeightFile:
 
     Attributes:
         name: of the file in the weights folder (or an absolute path).
-        contents: what it holds, for people.
+        contents: what it holds, for identities.
         source: where it can be had, and under which terms.
-        sha256: its hash or how that begins; without one, the digits in a name like vgg16-397923af.pth count.
-        elsewhere: other places where the same file may lie, in order: a download folder, an installed package.
+        sha256: its hash or how that begins; without one, the digits in a name like
+            vgg16-397923af.pth count.
+        elsewhere: other places where the same file may lie, in order: a download folder, an
+            installed package.
     """
 
     name: str
@@ -46,23 +48,30 @@ class WeightFile:
 
     def find(self, folder: Path) -> Path | None:
         """The file, in the weights folder or elsewhere."""
-        return next((path for path in (folder / self.name, *self.elsewhere) if path.is_file()), None)
+        return next(
+            (path for path in (folder / self.name, *self.elsewhere) if path.is_file()), None
+        )
 
 
 def require_weights(files: Sequence[WeightFile], folder: Path) -> list[Path]:
-    """The paths of files that a run can't do without, their hashes checked (and logged where none is known).
+    """The paths of files that a run can't do without, their hashes checked (and logged where none
+    is known).
 
     Raises:
-        FileNotFoundError: some are missing: names, hashes, where they go and where they come from, in one message.
+        FileNotFoundError: some are missing: names, hashes, where they go and where they come from,
+            in one message.
         ValueError: a file is another one than expected.
     """
     paths = [file.find(folder) for file in files]
     missing = [file for file, path in zip(files, paths, strict=True) if path is None]
     if missing:
-        lines = "\n".join(f"  {file.name}: {file.contents}, {_hash_text(file)}\n    from {file.source}" for file in missing)
+        lines = "\n".join(
+            f"  {file.name}: {file.contents}, {_hash_text(file)}\n    from {file.source}"
+            for file in missing
+        )
         raise FileNotFoundError(
-            f"weights are missing in {folder.absolute()}:\n{lines}\n"
-            "Put them there, or give another folder with `paths.weights=DIR` (or in the variable TRILIFT_WEIGHTS)."
+            f"weights are missing in {folder.absolute()}:\n{lines}\nPut them there, or give another"
+            " folder with `paths.weights=DIR` (or in the variable TRILIFT_WEIGHTS)."
         )
     found = [path for path in paths if path is not None]
     for file, path in zip(files, found, strict=True):
@@ -71,7 +80,8 @@ def require_weights(files: Sequence[WeightFile], folder: Path) -> list[Path]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of one that torch.save has written, by name; nothing in it is executed.
+    """The tensors of a .safetensors file, or of one that torch.save has written, by name; nothing
+    in it is executed.
 
     Raises:
         ValueError: it is damaged, holds other objects, or isn't a dictionary of tensors.
@@ -82,8 +92,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each reader has its own exceptions for a broken file
         raise ValueError(f"{path} can't be read as network weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path} holds {_describe(state)}, expected a state dict (names and tensors)")
+    if not isinstance(state, dict) or not all(
+        isinstance(value, Tensor) for value in state.values()
+    ):
+        raise ValueError(
+            f"{path} holds {_describe(state)}, expected a state dict (names and tensors)"
+        )
     return {str(name): value.detach() for name, value in state.items()}
 
 
@@ -99,11 +113,17 @@ def _require_hash(file: WeightFile, path: Path) -> None:
         actual = hashlib.file_digest(opened, "sha256").hexdigest()
     if not actual.startswith(file.expected_sha256):
         raise ValueError(
-            f"{path} is not {file.contents}: its sha256 is {actual}, expected {_hash_text(file)}; fetch it again "
-            f"from {file.source}, or name another file with its own hash in the loss's `file` and `sha256`"
+            f"{path} is not {file.contents}: its sha256 is {actual}, expected {_hash_text(file)};"
+            f" fetch it again from {file.source}, or name another file with its own hash in the"
+            " loss's `file` and `sha256`"
         )
     if not file.expected_sha256:
-        log.info("%s: %s, sha256 %s (not checked: give it as `sha256` to have it enforced)", path, file.contents, actual)
+        log.info(
+            "%s: %s, sha256 %s (not checked: give it as `sha256` to have it enforced)",
+            path,
+            file.contents,
+            actual,
+        )
 
 
 def _hash_text(file: WeightFile) -> str:
@@ -116,4 +136,6 @@ def _hash_text(file: WeightFile) -> str:
 def _describe(state: object) -> str:
     if not isinstance(state, dict):
         return f"a {type(state).__name__}"
-    return "a dictionary with " + ", ".join(sorted({type(value).__name__ for value in state.values()}))
+    return "a dictionary with " + ", ".join(
+        sorted({type(value).__name__ for value in state.values()})
+    )

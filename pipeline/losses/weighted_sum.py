@@ -26,14 +26,25 @@ class WeightedSum(nn.Module):
     def __init__(self, losses: Mapping[str, nn.Module]) -> None:
         super().__init__()
         if not losses:
-            raise ValueError("no loss is configured: give at least one, as in `loss=[triplane,image]`")
+            raise ValueError(
+                "no loss is configured: give at least one, as in `loss=[triplane,image]`"
+            )
         for name, loss in losses.items():
             if not isinstance(loss, PlaneLoss | ViewLoss):
-                raise ValueError(f"loss {name!r} is a {type(loss).__name__}: expected a PlaneLoss or a ViewLoss")
+                raise ValueError(
+                    f"loss {name!r} is a {type(loss).__name__}: expected a PlaneLoss or a ViewLoss"
+                )
         self.losses = nn.ModuleDict(losses)
-        self.weights = {name: float(loss.weight) for name, loss in losses.items() if isinstance(loss, PlaneLoss | ViewLoss)}
+        self.weights = {
+            name: float(loss.weight)
+            for name, loss in losses.items()
+            if isinstance(loss, PlaneLoss | ViewLoss)
+        }
         if not any(self.weights.values()):
-            raise ValueError(f"every loss has weight 0 ({', '.join(losses)}): there would be nothing to learn from")
+            raise ValueError(
+                f"every loss has weight 0 ({', '.join(losses)}): there would be nothing to learn"
+                " from"
+            )
 
     @property
     def needs_views(self) -> bool:
@@ -64,4 +75,8 @@ class WeightedSum(nn.Module):
         return torch.stack([self.weights[name] * value for name, value in parts.items()]).sum()
 
     def _used(self, kind: type) -> dict[str, nn.Module]:
-        return {name: loss for name, loss in self.losses.items() if self.weights[name] and isinstance(loss, kind)}
+        return {
+            name: loss
+            for name, loss in self.losses.items()
+            if self.weights[name] and isinstance(loss, kind)
+        }

@@ -10,24 +10,32 @@ from .crop import Crop
 from .face import Face, FivePoints
 
 BOX_TO_CROP = 1.55
-"""Side of the crop in sides of the box that scikit-image's frontal cascade gives; measured on one face at six sizes: 1.41 to 1.61."""
+"""Side of the crop in sides of the box that scikit-image's frontal cascade gives; measured on one
+face at six sizes: 1.41 to 1.61.
+"""
 
 BOX_MIDDLE = (0.0, 0.02)
 """The crop's middle from the box's, in sides of the box; measured likewise."""
 
 
 def crop_of_landmarks(points: FivePoints) -> Crop:
-    """EG3D's crop: upright as FFHQ makes it, placed and sized by the face that fits the five points under scaled orthography."""
+    """EG3D's crop: upright as FFHQ makes it, placed and sized by the face that fits the five points
+    under scaled orthography.
+    """
     roll = ffhq_roll(points)
     cos, sin = math.cos(roll), math.sin(roll)
     turn = np.array([[cos, -sin], [sin, cos]])
     _, scale, origin = scaled_orthography(points @ turn)
     middle = turn @ origin
-    return Crop.about((float(middle[0]), float(middle[1])), scale * mean_face.CROP_DECIMETRES, math.degrees(roll))
+    return Crop.about(
+        (float(middle[0]), float(middle[1])), scale * mean_face.CROP_DECIMETRES, math.degrees(roll)
+    )
 
 
 def crop_of_box(face: Face) -> Crop:
-    """About where EG3D's crop would be, upright, for a face of which only the cascade's box is known."""
+    """About where EG3D's crop would be, upright, for a face of which only the cascade's box is
+    known.
+    """
     side = (face.width + face.height) / 2
     middle = face.centre[0] + BOX_MIDDLE[0] * side, face.centre[1] + BOX_MIDDLE[1] * side
     return Crop.about(middle, BOX_TO_CROP * side)
@@ -36,7 +44,8 @@ def crop_of_box(face: Face) -> Crop:
 def ffhq_roll(points: FivePoints) -> float:
     """By which angle the face is turned clockwise in the picture, radians.
 
-    FFHQ's axis (Karras et al. 2017, appendix C): from eye to eye, plus the way from eyes to mouth turned by a right angle.
+    FFHQ's axis (Karras et al. 2017, appendix C): from eye to eye, plus the way from eyes to mouth
+    turned by a right angle.
     """
     eye_to_eye = points[1] - points[0]
     eyes_to_mouth = (points[3] + points[4]) / 2 - (points[0] + points[1]) / 2
@@ -44,12 +53,14 @@ def ffhq_roll(points: FivePoints) -> float:
     return math.atan2(axis[1], axis[0])
 
 
-def scaled_orthography(points: FivePoints) -> tuple[Float[np.ndarray, "3 3"], float, Float[np.ndarray, "2"]]:
+def scaled_orthography(
+    points: FivePoints,
+) -> tuple[Float[np.ndarray, "3 3"], float, Float[np.ndarray, "2"]]:
     """The scaled orthographic view of the mean face that fits five points best.
 
     Returns:
-        Rotation from the face's axes to the picture's (x right, y down, z forward), pixels per decimetre, and where the origin of the
-        decimetres is in the picture.
+        Rotation from the face's axes to the picture's (x right, y down, z forward), pixels per
+        decimetre, and where the origin of the decimetres is in the picture.
 
     Raises:
         ValueError: the points lie on a line or in a point.

@@ -14,9 +14,10 @@ from .files import sidecars_of
 class CachedLandmarks:
     """Reads `anna.json` or `anna.npz` (or `anna.jpg.json`, `anna.jpg.npz`) beside `anna.jpg`.
 
-    The key `landmarks` holds one face `[point 2]` or several `[face point 2]`, 5, 68 or 478 points each, pixels of the upright
-    picture; further columns (depth) are ignored. `size`, [width, height], says for which size they hold, if not for the picture's own.
-    For a film, `frames` holds one face a frame, `[frame point 2]`; null or NaN where there is none.
+    The key `landmarks` holds one face `[point 2]` or several `[face point 2]`, 5, 68 or 478 points
+    each, pixels of the upright picture; further columns (depth) are ignored. `size`, [width,
+    height], says for which size they hold, if not for the picture's own. For a film, `frames` holds
+    one face a frame, `[frame point 2]`; null or NaN where there is none.
 
     Args:
         folder: where they lie; None: beside the pictures.
@@ -37,12 +38,17 @@ class CachedLandmarks:
         content = _read(path)
         faces = _faces(path, content, picture.frame)
         scale = _scale(path, content, picture)
-        return [Face.around(landmarks * scale) for landmarks in faces if np.isfinite(landmarks).all()]
+        return [
+            Face.around(landmarks * scale) for landmarks in faces if np.isfinite(landmarks).all()
+        ]
 
     def _path(self, source: Path) -> Path:
         found = sidecars_of(source, self.folder)
         if not found:
-            raise ValueError(f"no landmarks: neither {source.stem}.json nor {source.stem}.npz is in {self.folder or source.parent}")
+            raise ValueError(
+                f"no landmarks: neither {source.stem}.json nor {source.stem}.npz is in"
+                f" {self.folder or source.parent}"
+            )
         return found[0]
 
 
@@ -56,13 +62,19 @@ def _read(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path.name} isn't understood ({error}): expected landmarks, and perhaps size or frames") from error
+        raise ValueError(
+            f"{path.name} isn't understood ({error}): expected landmarks, and perhaps size or"
+            " frames"
+        ) from error
 
 
 def _faces(path: Path, content: dict[str, Any], frame: int | None) -> list[Landmarks]:
     key = "landmarks" if frame is None else "frames"
     if key not in content:
-        raise ValueError(f"{path.name} has no {key}: " + ("a picture needs them" if frame is None else "a film needs one face a frame"))
+        raise ValueError(
+            f"{path.name} has no {key}: "
+            + ("a picture needs them" if frame is None else "a film needs one face a frame")
+        )
     if frame is not None:
         if frame >= len(content[key]):
             raise ValueError(f"{path.name} has {len(content[key])} frames, but the film goes on")
@@ -77,7 +89,10 @@ def _faces(path: Path, content: dict[str, Any], frame: int | None) -> list[Landm
 def _points(path: Path, numbers: Any) -> Landmarks:
     array = _numbers(path, numbers)
     if array.ndim != 2 or array.shape[1] < 2 or len(array) not in EYES_NOSE_MOUTH:
-        raise ValueError(f"{path.name} has landmarks of shape {list(array.shape)}: expected 5, 68 or 478 points with x and y")
+        raise ValueError(
+            f"{path.name} has landmarks of shape {list(array.shape)}: expected 5, 68 or 478 points"
+            " with x and y"
+        )
     return array[:, :2]
 
 
@@ -85,7 +100,9 @@ def _numbers(path: Path, numbers: Any) -> np.ndarray:
     try:
         return np.asarray(numbers, dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"the landmarks of {path.name} are no table of numbers ({error})") from error
+        raise ValueError(
+            f"the landmarks of {path.name} are no table of numbers ({error})"
+        ) from error
 
 
 def _scale(path: Path, content: dict[str, Any], picture: Picture) -> np.ndarray:
@@ -93,5 +110,8 @@ def _scale(path: Path, content: dict[str, Any], picture: Picture) -> np.ndarray:
         return np.ones(2)
     size = _numbers(path, content["size"]).reshape(-1)
     if len(size) != 2 or not (size > 0).all():
-        raise ValueError(f"the size in {path.name} is {size.tolist()}: expected [width, height] of the picture that was measured")
+        raise ValueError(
+            f"the size in {path.name} is {size.tolist()}: expected [width, height] of the picture"
+            " that was measured"
+        )
     return np.array(picture.image.size) / size

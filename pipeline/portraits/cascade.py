@@ -1,4 +1,6 @@
-"""Boxes of faces without any weights: scikit-image's cascade, whose frontal-face file comes in its wheel."""
+"""Boxes of faces without any weights: scikit-image's cascade, whose frontal-face file comes in its
+wheel.
+"""
 
 from typing import Any
 
@@ -18,9 +20,11 @@ LEAST_SIDE = 24
 
 
 class CascadeDetector:
-    """Frontal faces by local binary patterns (Viola and Jones 2001; scikit-image's `feature.Cascade`): a box, no landmarks.
+    """Frontal faces by local binary patterns (Viola and Jones 2001; scikit-image's
+    `feature.Cascade`): a box, no landmarks.
 
-    Since half of its finds are none, a face counts only if it is found in the mirror image, too; the box is the mean of both.
+    Since half of its finds are none, a face counts only if it is found in the mirror image, too;
+    the box is the mean of both.
 
     Args:
         scale_factor: from one searched size to the next.
@@ -40,14 +44,25 @@ class CascadeDetector:
         if min(small.size) < LEAST_SIDE:
             return []
         boxes = self._boxes(small)
-        mirrored = [Face(small.width - box.left - box.width, box.top, box.width, box.height) for box in self._boxes(ImageOps.mirror(small))]
-        agreed = [_mean(box, other) for box in boxes for other in mirrored if overlap(box, other) > self.least_overlap]
+        mirrored = [
+            Face(small.width - box.left - box.width, box.top, box.width, box.height)
+            for box in self._boxes(ImageOps.mirror(small))
+        ]
+        agreed = [
+            _mean(box, other)
+            for box in boxes
+            for other in mirrored
+            if overlap(box, other) > self.least_overlap
+        ]
         distinct: list[Face] = []
         for face in agreed:
             if all(overlap(face, other) <= self.least_overlap for other in distinct):
                 distinct.append(face)
         scale = picture.image.width / small.width
-        return [Face(face.left * scale, face.top * scale, face.width * scale, face.height * scale) for face in distinct]
+        return [
+            Face(face.left * scale, face.top * scale, face.width * scale, face.height * scale)
+            for face in distinct
+        ]
 
     def _boxes(self, image: Image.Image) -> list[Face]:
         least = max(LEAST_SIDE, round(LEAST_SHARE * min(image.size)))
@@ -59,7 +74,10 @@ class CascadeDetector:
             max_size=(min(image.size), min(image.size)),
             intersection_score_threshold=self.least_overlap,
         )
-        return [Face(float(box["c"]), float(box["r"]), float(box["width"]), float(box["height"])) for box in found]
+        return [
+            Face(float(box["c"]), float(box["r"]), float(box["width"]), float(box["height"]))
+            for box in found
+        ]
 
 
 def overlap(one: Face, other: Face) -> float:

@@ -21,7 +21,8 @@ class Crop:
 
     Attributes:
         left, top, size: before it is turned.
-        roll_deg: by which the square is turned about its middle, clockwise as one looks at the photograph.
+        roll_deg: by which the square is turned about its middle, clockwise as one looks at the
+            photograph.
     """
 
     left: int | float
@@ -36,18 +37,30 @@ class Crop:
         return cls((width - size) / 2, (height - size) / 2, size)
 
     @classmethod
-    def about(cls, middle: tuple[float, float], size: int | float, roll_deg: int | float = 0.0) -> "Crop":
+    def about(
+        cls, middle: tuple[float, float], size: int | float, roll_deg: int | float = 0.0
+    ) -> "Crop":
         """The square of a size about a point."""
         return cls(middle[0] - size / 2, middle[1] - size / 2, size, roll_deg)
 
     @classmethod
     def of(cls, numbers: Any) -> "Crop":
-        """From what a configuration says; ValueError unless it is [left, top, size] with a positive size."""
-        if not isinstance(numbers, list) or len(numbers) != 3 or not all(_is_number(number) for number in numbers):
-            raise ValueError(f"crop is {numbers!r}: give crop=[left,top,size], three numbers of pixels")
+        """From what a configuration says; ValueError unless it is [left, top, size] with a positive
+        size.
+        """
+        if (
+            not isinstance(numbers, list)
+            or len(numbers) != 3
+            or not all(_is_number(number) for number in numbers)
+        ):
+            raise ValueError(
+                f"crop is {numbers!r}: give crop=[left,top,size], three numbers of pixels"
+            )
         left, top, size = numbers
         if not size > 0:
-            raise ValueError(f"a crop of size {size} holds no picture: give a positive number of pixels")
+            raise ValueError(
+                f"a crop of size {size} holds no picture: give a positive number of pixels"
+            )
         return cls(left, top, size)
 
     def corners(self) -> Float[np.ndarray, "4 2"]:
@@ -63,13 +76,19 @@ class Crop:
         return (pixels - self._middle()) @ self._turn() / self.size + 0.5
 
     def outside(self, width: int, height: int) -> float:
-        """Which part of the square lies outside a photograph of that size, 0 to 1 (counted on a grid of 64²)."""
+        """Which part of the square lies outside a photograph of that size, 0 to 1 (counted on a
+        grid of 64²).
+        """
         steps = (np.arange(64) + 0.5) / 64
         x, y = self.from_square(np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)).T
         return float(((x < 0) | (y < 0) | (x > width) | (y > height)).mean())
 
     def cut(
-        self, photograph: Image.Image, resolution: int, *, outside: Literal["refuse", "mirror"] = "refuse"
+        self,
+        photograph: Image.Image,
+        resolution: int,
+        *,
+        outside: Literal["refuse", "mirror"] = "refuse",
     ) -> Float[Tensor, "3 resolution resolution"]:
         """The square at the given resolution, in [-1, 1], antialiased.
 
@@ -89,23 +108,35 @@ class Crop:
             return from_uint8(np.array(resized))
         if outside == "refuse":
             described = f"{self.left:g},{self.top:g} to {box[2]:g},{box[3]:g}"
-            raise ValueError(f"the crop {described} reaches outside the {width}x{height} picture: move or shrink it")
+            raise ValueError(
+                f"the crop {described} reaches outside the {width}x{height} picture: move or"
+                " shrink it"
+            )
         return from_uint8(np.array(self._turned(photograph, resolution)))
 
     def _turned(self, photograph: Image.Image, resolution: int) -> Image.Image:
-        """Drawn larger by a whole factor with bicubic interpolation, then reduced with Lanczos' filter."""
+        """Drawn larger by a whole factor with bicubic interpolation, then reduced with Lanczos'
+        filter.
+        """
         if self.size > MOST_SUPERSAMPLING * resolution:
             factor = math.floor(self.size / (MOST_SUPERSAMPLING * resolution / 2))
             smaller = photograph.reduce(factor)
             scale = smaller.width / photograph.width, smaller.height / photograph.height
             middle = self._middle() * scale
-            return Crop.about((float(middle[0]), float(middle[1])), self.size * scale[0], self.roll_deg)._turned(smaller, resolution)
+            return Crop.about(
+                (float(middle[0]), float(middle[1])), self.size * scale[0], self.roll_deg
+            )._turned(smaller, resolution)
         patch, offset = _mirrored_patch(photograph, self.corners())
         side = resolution * max(1, math.ceil(self.size / resolution))
         columns = self._turn() * (self.size / side)
         start = self.corners()[0] - offset
         affine = (columns[0, 0], columns[0, 1], start[0], columns[1, 0], columns[1, 1], start[1])
-        drawn = patch.transform((side, side), Image.Transform.AFFINE, tuple(map(float, affine)), Image.Resampling.BICUBIC)
+        drawn = patch.transform(
+            (side, side),
+            Image.Transform.AFFINE,
+            tuple(map(float, affine)),
+            Image.Resampling.BICUBIC,
+        )
         return drawn.resize((resolution, resolution), Image.Resampling.LANCZOS)
 
     def _middle(self) -> Float[np.ndarray, "2"]:
@@ -116,13 +147,19 @@ class Crop:
         return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def _mirrored_patch(photograph: Image.Image, corners: Float[np.ndarray, "4 2"]) -> tuple[Image.Image, Float[np.ndarray, "2"]]:
-    """The part of the photograph about the corners with a margin, mirrored at the edges as often as it takes, and where it starts."""
+def _mirrored_patch(
+    photograph: Image.Image, corners: Float[np.ndarray, "4 2"]
+) -> tuple[Image.Image, Float[np.ndarray, "2"]]:
+    """The part of the photograph about the corners with a margin, mirrored at the edges as often as
+    it takes, and where it starts.
+    """
     first = np.floor(corners.min(0)).astype(int) - 3
     last = np.ceil(corners.max(0)).astype(int) + 3
     columns = _reflected(np.arange(first[0], last[0]), photograph.width)
     rows = _reflected(np.arange(first[1], last[1]), photograph.height)
-    return Image.fromarray(np.asarray(photograph)[rows[:, None], columns[None]]), first.astype(np.float64)
+    return Image.fromarray(np.asarray(photograph)[rows[:, None], columns[None]]), first.astype(
+        np.float64
+    )
 
 
 def _reflected(indices: np.ndarray, size: int) -> np.ndarray:

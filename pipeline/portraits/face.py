@@ -12,14 +12,26 @@ Landmarks = Float[np.ndarray, "point 2"]
 """Pixels of the upright picture, x right, y down, the centre of the first pixel at (0.5, 0.5)."""
 
 FivePoints = Float[np.ndarray, "5 2"]
-"""Both eyes, the tip of the nose, both corners of the mouth; of a pair, the one that is left in the picture of a face seen from
-the front comes first.
+"""Both eyes, the tip of the nose, both corners of the mouth; of a pair, the one that is left in the
+picture of a face seen from the front comes first.
 """
 
 EYES_NOSE_MOUTH = {
     5: ((0,), (1,), (2,), (3,), (4,)),
-    68: (tuple(range(36, 42)), tuple(range(42, 48)), (30,), (48,), (54,)),  # the order of iBUG's 300-W
-    468: ((33, 133), (362, 263), (1,), (61,), (291,)),  # MediaPipe's face mesh: an eye is the middle of its corners
+    68: (
+        tuple(range(36, 42)),
+        tuple(range(42, 48)),
+        (30,),
+        (48,),
+        (54,),
+    ),  # the order of iBUG's 300-W
+    468: (
+        (33, 133),
+        (362, 263),
+        (1,),
+        (61,),
+        (291,),
+    ),  # MediaPipe's face mesh: an eye is the middle of its corners
     478: ((33, 133), (362, 263), (1,), (61,), (291,)),  # the same with the irises
 }
 """Number of landmarks → those whose means are the five points."""
@@ -74,8 +86,13 @@ class Face:
         """
         count = 0 if self.landmarks is None else len(self.landmarks)
         if self.landmarks is None or count not in EYES_NOSE_MOUTH:
-            raise ValueError(f"{count} landmarks came, expected 5 (eyes, nose, mouth corners), 68 (iBUG) or 478 (MediaPipe)")
-        return np.stack([self.landmarks[list(rows)].mean(0) for rows in EYES_NOSE_MOUTH[count]]).astype(np.float64)
+            raise ValueError(
+                f"{count} landmarks came, expected 5 (eyes, nose, mouth corners), 68 (iBUG) or 478"
+                " (MediaPipe)"
+            )
+        return np.stack(
+            [self.landmarks[list(rows)].mean(0) for rows in EYES_NOSE_MOUTH[count]]
+        ).astype(np.float64)
 
 
 @runtime_checkable

@@ -10,20 +10,28 @@ SIDECARS = (".json", ".npz")
 
 
 def find_photographs(path: Path) -> list[Path]:
-    """The file itself, or every file of a folder in the order of names; hidden ones and subfolders are left out.
+    """The file itself, or every file of a folder in the order of names; hidden ones and subfolders
+    are left out.
 
-    So are landmarks: a .json or .npz with the stem of a picture, or with its whole name before the suffix.
+    So are landmarks: a .json or .npz with the stem of a picture, or with its whole name before the
+        suffix.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
         ValueError: the folder holds no file.
     """
     if not path.exists():
-        raise FileNotFoundError(f"input {path} does not exist: give a picture or a folder of pictures")
+        raise FileNotFoundError(
+            f"input {path} does not exist: give a picture or a folder of pictures"
+        )
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    stems = {part for file in files if file.suffix not in SIDECARS for part in (file.stem, file.name)}
+    files = sorted(
+        file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")
+    )
+    stems = {
+        part for file in files if file.suffix not in SIDECARS for part in (file.stem, file.name)
+    }
     files = [file for file in files if file.suffix not in SIDECARS or file.stem not in stems]
     if not files:
         raise ValueError(f"input {path} holds no files: give a picture or a folder of pictures")
@@ -31,16 +39,22 @@ def find_photographs(path: Path) -> list[Path]:
 
 
 def sidecars_of(picture: Path, folder: Path | None = None) -> list[Path]:
-    """The files with its landmarks that lie beside a picture, or in another folder; the first is the one that counts."""
+    """The files with its landmarks that lie beside a picture, or in another folder; the first is
+    the one that counts.
+    """
     beside = folder or picture.parent
-    candidates = [beside / f"{stem}{suffix}" for stem in (picture.name, picture.stem) for suffix in SIDECARS]
+    candidates = [
+        beside / f"{stem}{suffix}" for stem in (picture.name, picture.stem) for suffix in SIDECARS
+    ]
     return [path for path in candidates if path.is_file() and path != picture]
 
 
 def folder_names(files: Sequence[Path]) -> list[str]:
-    """A folder name for each file: its stem, or stem and suffix where stems collide; never the same twice.
+    """A folder name for each file: its stem, or stem and suffix where stems collide; never the same
+    twice.
 
-    Characters that file systems, shells or Hydra mind become dashes. Names that differ in case only count as equal.
+    Characters that file systems, shells or Hydra mind become dashes. Names that differ in case only
+    count as equal.
     """
     stems = [_plain(file.stem) for file in files]
     counts = Counter(stem.casefold() for stem in stems)

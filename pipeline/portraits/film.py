@@ -1,4 +1,6 @@
-"""Whatever file → its pictures: a photograph is one, an animation or a film is a sequence of frames."""
+"""Whatever file → its pictures: a photograph is one, an animation or a film is a sequence of
+frames.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -9,8 +11,17 @@ from PIL import Image
 
 from .photograph import MAX_PIXELS, MIN_SIDE, is_animated, read_animation, read_photograph
 
-DEMUXERS = {".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}
-"""What reads a film, by its suffix. It is prescribed, since FFmpeg left to itself also follows play lists to other files and hosts."""
+DEMUXERS = {
+    ".mp4": "mov",
+    ".m4v": "mov",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "matroska",
+    ".avi": "avi",
+}
+"""What reads a film, by its suffix. It is prescribed, since FFmpeg left to itself also follows play
+lists to other files and hosts.
+"""
 
 
 def read_pictures(
@@ -19,7 +30,8 @@ def read_pictures(
     """Upright 8-bit RGB pictures with their frame numbers (None for a photograph), one by one.
 
     Args:
-        path: a photograph (see `read_photograph`), an animated PNG, WebP or GIF, or a film (.mp4, .mov, .mkv, .webm, .avi).
+        path: a photograph (see `read_photograph`), an animated PNG, WebP or GIF, or a film (.mp4,
+            .mov, .mkv, .webm, .avi).
         background: grey level in [0, 1] behind transparent pixels.
         every: of several frames, each so many-th.
         most: of these, at most so many; None: all.
@@ -54,7 +66,10 @@ def _film(path: Path) -> Iterator[Image.Image]:
                 yield _upright(frame)
                 count += 1
     except av.FFmpegError as error:
-        raise ValueError(f"damaged film, or not one of its suffix's kind ({error.strerror}), after {count} frames") from error
+        raise ValueError(
+            f"damaged film, or not one of its suffix's kind ({error.strerror}), after {count}"
+            " frames"
+        ) from error
     if count == 0:
         raise ValueError("a film without a single frame: export it again")
 
@@ -62,9 +77,17 @@ def _film(path: Path) -> Iterator[Image.Image]:
 def _upright(frame: Any) -> Image.Image:
     """A decoded frame, turned as the film's display matrix says."""
     if frame.width * frame.height > MAX_PIXELS or min(frame.width, frame.height) < MIN_SIDE:
-        raise ValueError(f"a film of {frame.width}x{frame.height} pixels: {MIN_SIDE} a side to {MAX_PIXELS // 10**6} megapixels are read")
+        raise ValueError(
+            f"a film of {frame.width}x{frame.height} pixels: {MIN_SIDE} a side to"
+            f" {MAX_PIXELS // 10**6} megapixels are read"
+        )
     image: Image.Image = frame.to_image().convert("RGB")
     quarters = round(frame.rotation / 90) % 4
-    turns = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+    turns = (
+        None,
+        Image.Transpose.ROTATE_90,
+        Image.Transpose.ROTATE_180,
+        Image.Transpose.ROTATE_270,
+    )
     turn = turns[quarters]
     return image if turn is None else image.transpose(turn)

@@ -1,4 +1,6 @@
-"""Which squares of a picture are given to a model: the whole of it, the middle, a given square, or each face that a detector finds."""
+"""Which squares of a picture are given to a model: the whole of it, the middle, a given square, or
+each face that a detector finds.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -11,7 +13,9 @@ from .face import Face, LandmarkDetector, Landmarks, Picture
 from .pose import fit_pose
 
 BAD_FIT = 0.06
-"""Parts of the crop's side by which five points may miss the mean face (root mean square) without a remark."""
+"""Parts of the crop's side by which five points may miss the mean face (root mean square) without a
+remark.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Framed:
         face_found: false if a face was looked for and there was none.
         note: what a reader should know, or "".
         landmarks: those of the face, pixels of the picture.
-        may_reach_outside: the picture is mirrored beyond its edges; otherwise such a square is refused.
+        may_reach_outside: the picture is mirrored beyond its edges; otherwise such a square is
+            refused.
     """
 
     crop: Crop
@@ -51,7 +56,10 @@ class WholePicture:
         """The picture itself."""
         width, height = picture.image.size
         if width != height:
-            raise ValueError(f"{width}x{height} pixels are no square: crop the picture, or let portraits=centre or a detector do it")
+            raise ValueError(
+                f"{width}x{height} pixels are no square: crop the picture, or let portraits=centre"
+                " or a detector do it"
+            )
         return [Framed(Crop(0, 0, width))]
 
 
@@ -97,20 +105,35 @@ class FaceCrops:
             note = f"no face found ({self.detector.name}): this is the middle of the picture"
             return [Framed(Crop.centre(*picture.image.size), face_found=False, note=note)]
         kept = self._chosen(found, picture.image.size)
-        return [self._framed(face, picture.image.size, self._remark(len(found), number)) for number, face in enumerate(kept)]
+        return [
+            self._framed(face, picture.image.size, self._remark(len(found), number))
+            for number, face in enumerate(kept)
+        ]
 
     def _chosen(self, found: list[Face], size: tuple[int, int]) -> list[Face]:
         if self.faces == "all":
             return sorted(found, key=lambda face: face.left)
         if self.faces == "largest":
             return [max(found, key=lambda face: face.width * face.height)]
-        return [min(found, key=lambda face: abs(face.centre[0] - size[0] / 2) ** 2 + abs(face.centre[1] - size[1] / 2) ** 2)]
+        return [
+            min(
+                found,
+                key=lambda face: (
+                    abs(face.centre[0] - size[0] / 2) ** 2 + abs(face.centre[1] - size[1] / 2) ** 2
+                ),
+            )
+        ]
 
     def _remark(self, count: int, number: int) -> list[str]:
         if count == 1:
             return []
-        taken = {"largest": "the largest was taken", "nearest_centre": "the one nearest the centre was taken"}
-        return [f"{count} faces: " + taken.get(self.faces, f"this is number {number + 1} from the left")]
+        taken = {
+            "largest": "the largest was taken",
+            "nearest_centre": "the one nearest the centre was taken",
+        }
+        return [
+            f"{count} faces: " + taken.get(self.faces, f"this is number {number + 1} from the left")
+        ]
 
     def _framed(self, face: Face, size: tuple[int, int], remarks: list[str]) -> Framed:
         if face.landmarks is None:
@@ -121,8 +144,19 @@ class FaceCrops:
             pose = fit_pose(crop.to_square(face.five_points()))
             camera = pose.camera
             if pose.residual > BAD_FIT:
-                remarks = [*remarks, f"the landmarks are {100 * pose.residual:.0f} % of the crop off a face: pose doubtful"]
+                remarks = [
+                    *remarks,
+                    (
+                        f"the landmarks are {100 * pose.residual:.0f} % of the crop off a face:"
+                        " pose doubtful"
+                    ),
+                ]
         outside = crop.outside(*size)
         if outside > 0.005:
-            remarks = [*remarks, f"{100 * outside:.0f} % of the crop lie outside the picture: mirrored there"]
-        return Framed(crop, camera, note="; ".join(remarks), landmarks=face.landmarks, may_reach_outside=True)
+            remarks = [
+                *remarks,
+                f"{100 * outside:.0f} % of the crop lie outside the picture: mirrored there",
+            ]
+        return Framed(
+            crop, camera, note="; ".join(remarks), landmarks=face.landmarks, may_reach_outside=True
+        )

@@ -1,4 +1,6 @@
-"""The one way in for photographs and films: from a file or a folder to squares that a model can be given."""
+"""The one way in for photographs and films: from a file or a folder to squares that a model can be
+given.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -38,7 +40,9 @@ class PortraitSettings:
 
     def __post_init__(self) -> None:
         if self.every < 1 or (self.most is not None and self.most < 1):
-            raise ValueError(f"every {self.every}, most {self.most} leave no frames of a film: give at least 1")
+            raise ValueError(
+                f"every {self.every}, most {self.most} leave no frames of a film: give at least 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,8 @@ class Portrait:
         image: in [-1, 1]; None if the file is no good, `note` says why then.
         crop: where the square is in the upright picture.
         camera: that which took it, in EG3D's world (a batch of one); None if unknown.
-        face_found: false if a face was looked for and none was there; true where none had to be found.
+        face_found: false if a face was looked for and none was there; true where none had to be
+            found.
         note: what a reader should know, or "".
         landmarks: of the face, pixels of the upright picture; None if there are none.
         overview: the picture, made small, with the square drawn in it.
@@ -79,7 +84,9 @@ class Portrait:
             "source": self.source.name,
             "source_sha256": self.source_sha256,
             "frame": self.frame,
-            "crop": None if crop is None else {"left": crop.left, "top": crop.top, "size": crop.size, "roll_deg": crop.roll_deg},
+            "crop": None
+            if crop is None
+            else {"left": crop.left, "top": crop.top, "size": crop.size, "roll_deg": crop.roll_deg},
             "camera": None if self.camera is None else self.camera.label()[0].tolist(),
             "face_found": self.face_found,
             "note": self.note,
@@ -87,7 +94,9 @@ class Portrait:
         }
 
 
-def read_portraits(path: Path, settings: PortraitSettings, *, resolution: int, background: float = 1.0) -> Iterator[Portrait]:
+def read_portraits(
+    path: Path, settings: PortraitSettings, *, resolution: int, background: float = 1.0
+) -> Iterator[Portrait]:
     """Reads a picture, a film, or everything in a folder, one after another.
 
     A file that is no good, and a picture without a face, give a portrait, too: nothing is dropped.
@@ -107,29 +116,47 @@ def read_portraits(path: Path, settings: PortraitSettings, *, resolution: int, b
         yield from portraits_of(file, name, settings, resolution=resolution, background=background)
 
 
-def portraits_of(file: Path, name: str, settings: PortraitSettings, *, resolution: int, background: float = 1.0) -> Iterator[Portrait]:
-    """The portraits of one file: `name`, or `name+frame00012` for a frame; a second face of a picture adds `+face2`."""
+def portraits_of(
+    file: Path, name: str, settings: PortraitSettings, *, resolution: int, background: float = 1.0
+) -> Iterator[Portrait]:
+    """The portraits of one file: `name`, or `name+frame00012` for a frame; a second face of a
+    picture adds `+face2`.
+    """
     digest = None
     try:
         if file.is_file():
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
-        for number, image in read_pictures(file, background=background, every=settings.every, most=settings.most):
+        for number, image in read_pictures(
+            file, background=background, every=settings.every, most=settings.most
+        ):
             picture = Picture(image, file, number)
             of_frame = name if number is None else f"{name}+frame{number:05d}"
             for face, framed in enumerate(settings.framing.frame(picture), 1):
-                yield _portrait(picture, framed, of_frame if face == 1 else f"{of_frame}+face{face}", digest, resolution)
+                yield _portrait(
+                    picture,
+                    framed,
+                    of_frame if face == 1 else f"{of_frame}+face{face}",
+                    digest,
+                    resolution,
+                )
     except (ValueError, OSError) as error:
-        yield Portrait(name=name, source=file, source_sha256=digest, note=" ".join(str(error).split()))
+        yield Portrait(
+            name=name, source=file, source_sha256=digest, note=" ".join(str(error).split())
+        )
 
 
-def _portrait(picture: Picture, framed: Framed, name: str, digest: str | None, resolution: int) -> Portrait:
+def _portrait(
+    picture: Picture, framed: Framed, name: str, digest: str | None, resolution: int
+) -> Portrait:
     return Portrait(
         name=name,
         source=picture.source,
         source_sha256=digest,
         frame=picture.frame,
-        image=framed.crop.cut(picture.image, resolution, outside="mirror" if framed.may_reach_outside else "refuse"),
+        image=framed.crop.cut(
+            picture.image, resolution, outside="mirror" if framed.may_reach_outside else "refuse"
+        ),
         crop=framed.crop,
         camera=framed.camera,
         face_found=framed.face_found,

@@ -1,16 +1,20 @@
-"""The five-point face that crops and poses are fitted to: where its numbers come from, and how it lies in EG3D's world.
+"""The five-point face that crops and poses are fitted to: where its numbers come from, and how it
+lies in EG3D's world.
 
-Source of the shape: MediaPipe's canonical face model (google-ai-edge/mediapipe, `canonical_face_model.obj`, Apache-2.0), which is in
-centimetres. An eye is the middle of its two corners, and the pairs are averaged over both sides: eyes (±3.15, 2.62, 3.47), tip of the
-nose (0, -1.13, 7.48), corners of the mouth (±2.46, -4.34, 4.28). Measured from the line of the eyes, reduced by 0.963 so that eyes
-and mouth are 67 mm apart, and rounded to half millimetres that gives `MILLIMETRES`. (An eye distance of 61 mm is within the adults'
-63.4 ± 3.8 mm of Dodgson 2004.) Those 67 mm, and that the crop's middle lies 29 mm below and 13 mm behind the eyes, are what
-published EG3D crops show: a crop made with this face lies where theirs do. Nothing of the Basel Face Model, whose licence forbids it, is
-used.
+Source of the shape: MediaPipe's canonical face model (google-ai-edge/mediapipe,
+`canonical_face_model.obj`, Apache-2.0), which is in centimetres. An eye is the middle of its two
+corners, and the pairs are averaged over both sides: eyes (±3.15, 2.62, 3.47), tip of the nose (0,
+-1.13, 7.48), corners of the mouth (±2.46, -4.34, 4.28). Measured from the line of the eyes, reduced
+by 0.963 so that eyes and mouth are 67 mm apart, and rounded to half millimetres that gives
+`MILLIMETRES`. (An eye distance of 61 mm is within the adults' 63.4 ± 3.8 mm of Dodgson 2004.) Those
+67 mm, and that the crop's middle lies 29 mm below and 13 mm behind the eyes, are what published
+EG3D crops show: a crop made with this face lies where theirs do. Nothing of the Basel Face Model,
+whose licence forbids it, is used.
 
-EG3D's data (its paper's supplement; the facts, not the code): the face is drawn at 300 pixels a decimetre, and the middle 700 are kept;
-with a camera 10 decimetres away that is a normalised focal length of 2985.29 / 700. A decimetre becomes 0.27 of the world, moved by
-(0, 0.006, 0.161), and the camera's distance from the origin is then set to 2.7. Shrinking the whole scene about the origin by
+EG3D's data (its paper's supplement; the facts, not the code): the face is drawn at 300 pixels a
+decimetre, and the middle 700 are kept; with a camera 10 decimetres away that is a normalised focal
+length of 2985.29 / 700. A decimetre becomes 0.27 of the world, moved by (0, 0.006, 0.161), and the
+camera's distance from the origin is then set to 2.7. Shrinking the whole scene about the origin by
 2.7 / (2.7 + 0.161) changes no picture, so that in the world of the labels the face is `WORLD`.
 """
 
@@ -26,12 +30,14 @@ MILLIMETRES = np.array(
         [24.0, -67.0, 8.0],
     ]
 )
-"""Eyes, tip of the nose, corners of the mouth: x right in the picture of the face seen from the front, y up, z towards the viewer;
-from the middle between the eyes.
+"""Eyes, tip of the nose, corners of the mouth: x right in the picture of the face seen from the
+front, y up, z towards the viewer; from the middle between the eyes.
 """
 
 CROP_MIDDLE = np.array([0.0, -29.0, -13.0])
-"""Millimetres, in the same frame: where the middle of the crop is, and the origin of the decimetres."""
+"""Millimetres, in the same frame: where the middle of the crop is, and the origin of the
+decimetres.
+"""
 
 DECIMETRES: Float[np.ndarray, "5 3"] = (MILLIMETRES - CROP_MIDDLE) / 100
 
@@ -46,5 +52,7 @@ RADIUS = 2.7
 WORLD_PER_DECIMETRE = 0.27
 OFFSET = np.array([0.0, 0.006, 0.161])
 
-WORLD: Float[np.ndarray, "5 3"] = (DECIMETRES * WORLD_PER_DECIMETRE + OFFSET) * RADIUS / (RADIUS + OFFSET[2])
+WORLD: Float[np.ndarray, "5 3"] = (
+    (DECIMETRES * WORLD_PER_DECIMETRE + OFFSET) * RADIUS / (RADIUS + OFFSET[2])
+)
 """The five points in the world of EG3D's labels."""

@@ -17,14 +17,18 @@ class MediaPipeDetector:
         confidence: from which on a face is one, 0 to 1.
 
     Raises:
-        ValueError: no such file. That the package is missing is said when the first picture is looked at.
+        ValueError: no such file. That the package is missing is said when the first picture is
+            looked at.
     """
 
     name = "mediapipe"
 
     def __init__(self, model: str, most_faces: int = 10, confidence: float = 0.5) -> None:
         if not Path(model).is_file():
-            raise ValueError(f"no MediaPipe model at {model}: fetch face_landmarker.task from Google's MediaPipe models and name it")
+            raise ValueError(
+                f"no MediaPipe model at {model}: fetch face_landmarker.task from Google's MediaPipe"
+                " models and name it"
+            )
         self.model = model
         self.most_faces = most_faces
         self.confidence = confidence
@@ -39,9 +43,14 @@ class MediaPipeDetector:
         if self._landmarker is None:
             self._landmarker = self._made(mediapipe)
         pixels = np.ascontiguousarray(picture.image.convert("RGB"))
-        found = self._landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels))
+        found = self._landmarker.detect(
+            mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+        )
         size = np.array(picture.image.size)
-        return [Face.around(np.array([[point.x, point.y] for point in face]) * size) for face in found.face_landmarks]
+        return [
+            Face.around(np.array([[point.x, point.y] for point in face]) * size)
+            for face in found.face_landmarks
+        ]
 
     def _made(self, mediapipe: Any) -> Any:
         vision = mediapipe.tasks.vision

@@ -18,15 +18,16 @@ MAX_PIXELS = 64_000_000
 def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
     """Decodes a photograph: upright (EXIF orientation), 8-bit RGB, transparency composited.
 
-    Grey, palette, 16-bit and CMYK files are converted. Size and kind are checked before anything is decoded.
+    Grey, palette, 16-bit and CMYK files are converted. Size and kind are checked before anything is
+    decoded.
 
     Args:
         path: a PNG, JPEG, WebP, BMP or still GIF file, whatever its name ends in.
         background: grey level in [0, 1] that is put behind transparent pixels.
 
     Raises:
-        ValueError: no such file, empty, no picture, damaged, animated, smaller than 16 pixels or larger than 64
-            megapixels; the message is one line and doesn't repeat the path.
+        ValueError: no such file, empty, no picture, damaged, animated, smaller than 16 pixels or
+            larger than 64 megapixels; the message is one line and doesn't repeat the path.
     """
     with _opened(path) as image:
         _require_still(image)
@@ -52,7 +53,9 @@ def is_animated(path: Path) -> bool:
 
 
 def num_frames(image: Image.Image) -> int:
-    """Frames of an opened picture; the further pictures that some phones put behind a JPEG don't count."""
+    """Frames of an opened picture; the further pictures that some phones put behind a JPEG don't
+    count.
+    """
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
@@ -61,7 +64,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """The picture, of a size that may be decoded."""
     _require_content(path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large and of odd files; both are judged here
+        warnings.simplefilter(
+            "ignore"
+        )  # Pillow warns of large and of odd files; both are judged here
         with _open(path) as image:
             _require_size(*image.size)
             yield image
@@ -71,7 +76,9 @@ def _decoded(image: Image.Image, background: float) -> Image.Image:
     try:
         image.load()
     except Exception as error:  # each decoder has exceptions of its own for damaged data
-        raise ValueError(f"damaged {image.format} file ({error}): export the picture again") from error
+        raise ValueError(
+            f"damaged {image.format} file ({error}): export the picture again"
+        ) from error
     return _to_rgb(_upright(image), background)
 
 
@@ -85,13 +92,16 @@ def _require_content(path: Path) -> None:
 
 
 def _open(path: Path) -> Image.Image:
-    Image.init()  # Pillow loads the plugins of rarer formats late, and a restricted open doesn't wait for them
+    # Pillow loads the plugins of rarer formats late, and a restricted open doesn't wait for them
+    Image.init()
     try:
         return Image.open(path, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise ValueError("not a picture that can be read: use PNG, JPEG or WebP") from error
     except Image.DecompressionBombError as error:
-        raise ValueError(f"more than {MAX_PIXELS // 10**6} megapixels: make the picture smaller first") from error
+        raise ValueError(
+            f"more than {MAX_PIXELS // 10**6} megapixels: make the picture smaller first"
+        ) from error
     except Exception as error:  # a header that a plugin recognises and then stumbles over
         raise ValueError(f"can't be opened ({error}): use PNG, JPEG or WebP") from error
 
@@ -103,10 +113,15 @@ def _require_still(image: Image.Image) -> None:
 
 def _require_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE:
-        raise ValueError(f"{width}x{height} pixels are too few: at least {MIN_SIDE} a side are needed")
+        raise ValueError(
+            f"{width}x{height} pixels are too few: at least {MIN_SIDE} a side are needed"
+        )
     if width * height > MAX_PIXELS:
         megapixels = width * height / 1e6
-        raise ValueError(f"{width}x{height} are {megapixels:.0f} megapixels, at most {MAX_PIXELS // 10**6} are read: make it smaller first")
+        raise ValueError(
+            f"{width}x{height} are {megapixels:.0f} megapixels, at most {MAX_PIXELS // 10**6} are"
+            " read: make it smaller first"
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -119,7 +134,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image, background: float) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey
-        return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(
+            (np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8)
+        ).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     level = round(background * 255)

@@ -23,7 +23,8 @@ class Pose:
     Attributes:
         camera: in EG3D's world, at its distance and focal length; a batch of one.
         distance: from the origin, before it was set to EG3D's.
-        residual: root mean square distance of the projected face from the points, parts of the crop's side.
+        residual: root mean square distance of the projected face from the points, parts of the
+            crop's side.
     """
 
     camera: Camera
@@ -73,21 +74,31 @@ def fit_pose(points: FivePoints) -> Pose:
 
 
 def _step(
-    rotation: Float[np.ndarray, "3 3"], translation: Float[np.ndarray, "3"], seen: Float[np.ndarray, "5 2"]
+    rotation: Float[np.ndarray, "3 3"],
+    translation: Float[np.ndarray, "3"],
+    seen: Float[np.ndarray, "5 2"],
 ) -> Float[np.ndarray, "6"]:
-    """A Gauss-Newton step: a turn of the face about the camera's axes and a shift, with a little damping."""
+    """A Gauss-Newton step: a turn of the face about the camera's axes and a shift, with a little
+    damping.
+    """
     turned = mean_face.WORLD @ rotation.T
     x, y, z = (turned + translation).T
     missed = np.stack([x / z, y / z], 1) - seen
     zero = np.zeros_like(z)
-    by_point = np.stack([np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], 1)
+    by_point = np.stack(
+        [np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], 1
+    )
     by_turn = np.stack([np.cross(axis, turned) for axis in np.eye(3)], -1)
     jacobian = np.concatenate([by_point @ by_turn, by_point], -1).reshape(10, 6)
     normal = jacobian.T @ jacobian
-    return -np.linalg.solve(normal + 1e-9 * np.trace(normal) * np.eye(6), jacobian.T @ missed.reshape(10))
+    return -np.linalg.solve(
+        normal + 1e-9 * np.trace(normal) * np.eye(6), jacobian.T @ missed.reshape(10)
+    )
 
 
-def _turned(rotation: Float[np.ndarray, "3 3"], turn: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+def _turned(
+    rotation: Float[np.ndarray, "3 3"], turn: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "3 3"]:
     """Rodrigues' formula for the turn, after the rotation."""
     angle = float(np.linalg.norm(turn))
     if angle < 1e-15:

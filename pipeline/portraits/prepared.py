@@ -15,7 +15,8 @@ INDEX = "dataset.json"
 
 
 class PreparedCrops:
-    """All of each picture, with the camera that a dataset.json beside it, or in a folder above, has for it.
+    """All of each picture, with the camera that a dataset.json beside it, or in a folder above, has
+    for it.
 
     A picture that it doesn't name keeps an unknown camera, with a note.
     """
@@ -24,7 +25,9 @@ class PreparedCrops:
         """The picture itself; ValueError if it isn't square, or there is no dataset.json."""
         (whole,) = WholePicture().frame(picture)
         path = _index_of(picture.source)
-        label = _labels(path, path.stat().st_mtime_ns).get(picture.source.resolve().relative_to(path.parent).as_posix())
+        label = _labels(path, path.stat().st_mtime_ns).get(
+            picture.source.resolve().relative_to(path.parent).as_posix()
+        )
         if label is None:
             return [Framed(whole.crop, note=f"pose unknown: {path.name} doesn't name this picture")]
         return [Framed(whole.crop, Camera.from_label(torch.tensor([label])))]
@@ -35,15 +38,26 @@ def _index_of(source: Path) -> Path:
         if (folder / INDEX).is_file():
             return folder / INDEX
     where = "beside the picture or up to two folders above"
-    raise ValueError(f"no {INDEX} {where}: give the crops of a folder that trilift prepare wrote, or portraits=whole")
+    raise ValueError(
+        f"no {INDEX} {where}: give the crops of a folder that trilift prepare wrote, or"
+        " portraits=whole"
+    )
 
 
 @cache
 def _labels(path: Path, changed: int) -> dict[str, list[float]]:
     try:
-        labels = {str(name): [float(number) for number in label] for name, label in json.loads(path.read_text(encoding="utf-8"))["labels"]}
+        labels = {
+            str(name): [float(number) for number in label]
+            for name, label in json.loads(path.read_text(encoding="utf-8"))["labels"]
+        }
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} isn't understood ({error!r}): expected labels, a list of [file name, [25 numbers]]") from error
+        raise ValueError(
+            f"{path} isn't understood ({error!r}): expected labels, a list of [file name, [25"
+            " numbers]]"
+        ) from error
     if any(len(label) != 25 for label in labels.values()):
-        raise ValueError(f"{path} has labels that aren't 25 numbers: `trilift cameras input={path}` says more")
+        raise ValueError(
+            f"{path} has labels that aren't 25 numbers: `trilift cameras input={path}` says more"
+        )
     return labels

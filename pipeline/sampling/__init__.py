@@ -1,1 +1,3 @@
-"""Sample number → everything that is drawn for it, the same whatever the batch, the ranks or the restarts."""
+"""Sample number → everything that is drawn for it, the same whatever the batch, the ranks or the
+restarts.
+"""

@@ -7,43 +7,49 @@ import torch
 
 from teachers.rendering.camera import Camera
 
-from .laws import Fixed, Law
+from .distributions import Distribution, Fixed
 from .random_streams import stream
 
 
 class CameraPrior:
-    """Cameras on a sphere about the origin that look at a pivot, every quantity with a law of its own.
+    """Cameras on a sphere about the origin that look at a pivot, every quantity with a distribution
+    of its own.
 
-    Each quantity has its own random stream, so changing one law moves no other quantity.
+    Each quantity has its own random stream, so changing one distribution moves no other quantity.
 
     Args:
         yaw_deg: degrees, positive to +x.
-        pitch_deg: degrees, positive up; `pitch_law` says which degrees.
-        pitch_law: "elevation": `pitch_deg` is the true elevation. "eg3d_sampler_offset": it is the vertical offset v that
-            EG3D's pose sampler takes, which gives the elevation asin(2 v / π): 26° of offset are 16.8° of elevation.
-        fov_diagonal_deg: *diagonal* field of view: the number that EG3D (18.837) and LP3D (18.83, called a focal length
-            there) use.
+        pitch_deg: degrees, positive up; `pitch_distribution` says which degrees.
+        pitch_distribution: "elevation": `pitch_deg` is the true elevation. "eg3d_sampler_offset":
+            it is the vertical offset v that EG3D's pose sampler takes, which gives the elevation
+            asin(2 v / π): 26° of offset are 16.8° of elevation.
+        fov_diagonal_deg: *diagonal* field of view: the number that EG3D (18.837) and LP3D (18.83,
+            called a focal length there) use.
         roll_deg: degrees, positive turns the picture clockwise.
         radius: distance from the origin, world units.
-        principal_point: for each of its two coordinates, as a share of the image; 0.5 is the middle.
+        principal_point: for each of its two coordinates, as a share of the image; 0.5 is the
+            middle.
         pivot: what the cameras look at, world units.
     """
 
     def __init__(
         self,
         *,
-        yaw_deg: Law,
-        pitch_deg: Law,
-        pitch_law: str,
-        fov_diagonal_deg: Law,
-        roll_deg: Law | None = None,
-        radius: Law | None = None,
-        principal_point: Law | None = None,
+        yaw_deg: Distribution,
+        pitch_deg: Distribution,
+        pitch_distribution: str,
+        fov_diagonal_deg: Distribution,
+        roll_deg: Distribution | None = None,
+        radius: Distribution | None = None,
+        principal_point: Distribution | None = None,
         pivot: Sequence[float] = (0.0, 0.0, 0.2),
     ) -> None:
-        if pitch_law not in ("elevation", "eg3d_sampler_offset"):
-            raise ValueError(f"pitch_law is {pitch_law!r}: use elevation or eg3d_sampler_offset")
-        self.laws: dict[str, Law] = {
+        if pitch_distribution not in ("elevation", "eg3d_sampler_offset"):
+            raise ValueError(
+                f"pitch_distribution is {pitch_distribution!r}: use elevation or"
+                " eg3d_sampler_offset"
+            )
+        self.distributions: dict[str, Distribution] = {
             "yaw": yaw_deg,
             "pitch": pitch_deg,
             "roll": roll_deg or Fixed(value=0.0),
@@ -52,17 +58,22 @@ class CameraPrior:
             "principal_x": principal_point or Fixed(value=0.5),
             "principal_y": principal_point or Fixed(value=0.5),
         }
-        self.pitch_law = pitch_law
+        self.pitch_distribution = pitch_distribution
         self.pivot = (float(pivot[0]), float(pivot[1]), float(pivot[2]))
 
     def draw(self, seed: int, samples: Sequence[int], purpose: str) -> Camera:
-        """One camera for each sample number, bit-equal in any batch: each is computed by itself, in double precision."""
+        """One camera for each sample number, bit-equal in any batch: each is computed by itself, in
+        double precision.
+        """
         return Camera.cat([self._draw_one(seed, sample, purpose) for sample in samples])
 
     def _draw_one(self, seed: int, sample: int, purpose: str) -> Camera:
-        value = {name: law.draw(stream(seed, sample, f"{purpose}/{name}")) for name, law in self.laws.items()}
+        value = {
+            name: distribution.draw(stream(seed, sample, f"{purpose}/{name}"))
+            for name, distribution in self.distributions.items()
+        }
         pitch = math.radians(value["pitch"])
-        if self.pitch_law == "eg3d_sampler_offset":
+        if self.pitch_distribution == "eg3d_sampler_offset":
             pitch = elevation_of_sampler_offset(pitch)
         camera = Camera.orbit(
             torch.tensor([math.radians(value["yaw"])], dtype=torch.float64),
@@ -81,7 +92,7 @@ class CameraPair:
 
     Args:
         reference: takes the student's input; augmented, since photographs come from any camera.
-        novel: looks at the same person from elsewhere, with the teacher's own intrinsics.
+        novel: looks at the same identity from elsewhere, with the teacher's own intrinsics.
     """
 
     def __init__(self, *, reference: CameraPrior, novel: CameraPrior) -> None:
@@ -90,14 +101,23 @@ class CameraPair:
 
 
 def focal_of_diagonal_fov(degrees: float) -> float:
-    """Normalised focal length (in image widths) of a square picture whose diagonal spans `degrees`: 18.83 → 4.264."""
+    """Normalised focal length (in image widths) of a square picture whose diagonal spans `degrees`:
+    18.83 → 4.264.
+    """
     if not 0 < degrees < 180:
-        raise ValueError(f"a diagonal field of view of {degrees}° is no camera's: expected 0 to 180")
+        raise ValueError(
+            f"a diagonal field of view of {degrees}° is no camera's: expected 0 to 180"
+        )
     return 1 / (math.tan(math.radians(degrees) / 2) * math.sqrt(2))
 
 
 def elevation_of_sampler_offset(offset: float) -> float:
-    """True elevation (radians) for a vertical offset of EG3D's pose sampler, which is uniform in area, not in angle."""
+    """True elevation (radians) for a vertical offset of EG3D's pose sampler, which is uniform in
+    area, not in angle.
+    """
     if abs(offset) > math.pi / 2:
-        raise ValueError(f"a sampler offset of {math.degrees(offset):.1f}° is beyond the pole: expected at most 90")
+        raise ValueError(
+            f"a sampler offset of {math.degrees(offset):.1f}° is beyond the pole: expected at"
+            " most 90"
+        )
     return math.asin(2 * offset / math.pi)

@@ -18,15 +18,17 @@ Rows = TypeVar("Rows")
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides about a batch, on the host; a sample's row depends on its number and the seed alone.
+    """What chance decides about a batch, on the host; a sample's row depends on its number and the
+    seed alone.
 
     Attributes:
         samples: sample numbers: they key the cameras, the ray jitter and the background.
-        z, truncation, conditioning: who is shown; no conditioning camera: the teacher's frontal one.
+        z, truncation, conditioning: who is shown; no conditioning camera: the teacher's frontal
+            one.
         reference, novel: the cameras.
-        people: the numbers that key z, truncation and conditioning: the sample's own, or its identity's. Empty in draws
-            that were kept elsewhere.
-        attempts: how many attempts at each person a filter rejected before.
+        identities: the numbers that key z, truncation and conditioning: the sample's own, or its
+            identity's. Empty in draws that were kept elsewhere.
+        attempts: how many attempts at each identity a filter rejected before.
     """
 
     samples: list[int]
@@ -35,7 +37,7 @@ class Draws:
     conditioning: Camera | None
     reference: Camera
     novel: Camera
-    people: list[int] = field(default_factory=list)
+    identities: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Sighting:
-    """People of a batch whose planes are made and of whom some views may be drawn already.
+    """Identities of a batch whose planes are made and of whom some views may be drawn already.
 
     Attributes:
         draws: what they follow from.
@@ -69,7 +71,9 @@ class Sighting:
 
 
 def with_rows(old: Rows, rows: Sequence[int], new: Rows) -> Rows:
-    """A record of batches with some rows taken from another: tensors, lists, and dataclasses and dictionaries of them."""
+    """A record of batches with some rows taken from another: tensors, lists, and dataclasses and
+    dictionaries of them.
+    """
     value: Any = new
     if isinstance(old, Tensor):
         return old.index_copy(0, torch.tensor(rows, device=old.device), value)  # type: ignore[return-value]
@@ -80,7 +84,12 @@ def with_rows(old: Rows, rows: Sequence[int], new: Rows) -> Rows:
         return {name: with_rows(kept, rows, value[name]) for name, kept in old.items()}  # type: ignore[return-value]
     if dataclasses.is_dataclass(old):
         build: Any = type(old)
-        return build(**{f.name: with_rows(getattr(old, f.name), rows, getattr(value, f.name)) for f in dataclasses.fields(old)})
+        return build(
+            **{
+                f.name: with_rows(getattr(old, f.name), rows, getattr(value, f.name))
+                for f in dataclasses.fields(old)
+            }
+        )
     return old
 
 
@@ -94,4 +103,8 @@ def _joined(parts: Sequence[Any]) -> Any:
         return None
     if isinstance(first, Camera):
         return Camera.cat(list(parts))
-    return torch.cat(list(parts)) if isinstance(first, Tensor) else [value for part in parts for value in part]
+    return (
+        torch.cat(list(parts))
+        if isinstance(first, Tensor)
+        else [value for part in parts for value in part]
+    )

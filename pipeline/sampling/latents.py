@@ -1,4 +1,6 @@
-"""Who a sample shows: the latent, how far it is pulled to the mean, and the camera that conditions the mapping network."""
+"""Who a sample shows: the latent, how far it is pulled to the mean, and the camera that conditions
+the mapping network.
+"""
 
 from collections.abc import Sequence
 
@@ -9,45 +11,62 @@ from torch import Tensor
 from teachers.rendering.camera import Camera
 
 from .cameras import CameraPrior
-from .laws import Fixed, Law
+from .distributions import Distribution, Fixed
 from .random_streams import normals, stream
 
 
 class LatentPrior:
-    """The law of z, of the truncation, and of the conditioning camera; LP3D states none of the last two.
+    """The distribution of z, of the truncation, and of the conditioning camera; LP3D states none of
+    the last two.
 
-    Re-implementations of LP3D differ: truncation 0.7, 0.95 or none; a frontal camera, the one that renders, or one near frontal.
+    Re-implementations of LP3D differ: truncation 0.7, 0.95 or none; a frontal camera, the one that
+    renders, or one near frontal.
 
     Args:
-        truncation: law of ψ, one value a person: 1 is none, 0 the mean person, and any `Law` will do.
-        conditioning: "frontal" (a person stays the same from every side), "reference" (the camera of the input conditions,
-            as when EG3D was trained: people then lean on their pose), or a prior of its own, such as one near frontal.
-            Teachers without camera conditioning ignore it.
+        truncation: distribution of ψ, one value an identity: 1 is none, 0 the mean identity, and
+            any `Distribution` will do.
+        conditioning: "frontal" (an identity stays the same from every side), "reference" (the
+            camera of the input conditions, as when EG3D was trained: identities then lean on their
+            pose), or a prior of its own, such as one near frontal. Teachers without camera
+            conditioning ignore it.
     """
 
-    def __init__(self, *, truncation: Law | None = None, conditioning: str | CameraPrior = "frontal") -> None:
+    def __init__(
+        self, *, truncation: Distribution | None = None, conditioning: str | CameraPrior = "frontal"
+    ) -> None:
         if isinstance(conditioning, str) and conditioning not in ("frontal", "reference"):
-            raise ValueError(f"conditioning is {conditioning!r}: use frontal, reference, or a camera prior")
+            raise ValueError(
+                f"conditioning is {conditioning!r}: use frontal, reference, or a camera prior"
+            )
         self.truncation = truncation or Fixed(value=1.0)
         self.conditioning = conditioning
 
-    def draw_z(self, seed: int, people: Sequence[int], z_dim: int, *, attempt: int = 0) -> Float[Tensor, "batch z_dim"]:
+    def draw_z(
+        self, seed: int, identities: Sequence[int], z_dim: int, *, attempt: int = 0
+    ) -> Float[Tensor, "batch z_dim"]:
         """Standard normal z of each number; every attempt at it has chances of its own."""
-        return normals(seed, people, _purpose("latent", attempt), z_dim)
+        return normals(seed, identities, _purpose("latent", attempt), z_dim)
 
-    def draw_truncation(self, seed: int, people: Sequence[int], *, attempt: int = 0) -> Float[Tensor, " batch"]:
+    def draw_truncation(
+        self, seed: int, identities: Sequence[int], *, attempt: int = 0
+    ) -> Float[Tensor, " batch"]:
         """ψ of each number."""
         purpose = _purpose("truncation", attempt)
-        return torch.tensor([self.truncation.draw(stream(seed, n, purpose)) for n in people], dtype=torch.float32)
+        return torch.tensor(
+            [self.truncation.draw(stream(seed, n, purpose)) for n in identities],
+            dtype=torch.float32,
+        )
 
-    def draw_conditioning(self, seed: int, people: Sequence[int], reference: Camera, *, attempt: int = 0) -> Camera | None:
+    def draw_conditioning(
+        self, seed: int, identities: Sequence[int], reference: Camera, *, attempt: int = 0
+    ) -> Camera | None:
         """The camera that the mapping network is told; None lets the teacher take its frontal one."""
         if self.conditioning == "frontal":
             return None
         if self.conditioning == "reference":
             return reference
         assert isinstance(self.conditioning, CameraPrior)
-        return self.conditioning.draw(seed, people, _purpose("conditioning", attempt))
+        return self.conditioning.draw(seed, identities, _purpose("conditioning", attempt))
 
 
 def _purpose(name: str, attempt: int) -> str:

@@ -1,7 +1,9 @@
-"""Counter-based randomness: what is drawn for sample n depends on (seed, n, purpose) and on nothing else.
+"""Counter-based randomness: what is drawn for sample n depends on (seed, n, purpose) and on nothing
+else.
 
-On the host, NumPy's Philox generator (Salmon et al. 2011) draws latents and cameras. On the device, a stateless hash
-places the samples of every ray: the same bits on CPU and GPU, since it only multiplies and shifts integers.
+On the host, NumPy's Philox generator (Salmon et al. 2011) draws latents and cameras. On the device,
+a stateless hash places the samples of every ray: the same bits on CPU and GPU, since it only
+multiplies and shifts integers.
 """
 
 import hashlib
@@ -27,19 +29,33 @@ def stream(seed: int, sample: int, purpose: str) -> np.random.Generator:
     if not (0 <= seed < 1 << 63 and 0 <= sample < 1 << 63):
         raise ValueError(f"seed {seed} and sample {sample} must lie in [0, 2^63)")
     digest = hashlib.blake2b(f"{seed}:{purpose}".encode(), digest_size=16).digest()
-    # The key tells run and purpose apart; the sample fills a counter word that drawing never reaches.
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"), counter=[0, 0, 0, sample]))
+    # The key tells run and purpose apart; the sample fills a counter word that drawing never
+    # reaches.
+    return np.random.Generator(
+        np.random.Philox(key=int.from_bytes(digest, "little"), counter=[0, 0, 0, sample])
+    )
 
 
-def normals(seed: int, samples: Sequence[int], purpose: str, size: int) -> Float[Tensor, "batch value"]:
+def normals(
+    seed: int, samples: Sequence[int], purpose: str, size: int
+) -> Float[Tensor, "batch value"]:
     """`size` standard normal numbers for each sample number."""
-    return torch.from_numpy(np.stack([stream(seed, n, purpose).standard_normal(size, np.float32) for n in samples]))
+    return torch.from_numpy(
+        np.stack([stream(seed, n, purpose).standard_normal(size, np.float32) for n in samples])
+    )
 
 
 def hashed_uniforms(
-    seed: int, samples: Int64[Tensor, " batch"], *, view: int, rays: int, values: int, first_value: int = 0
+    seed: int,
+    samples: Int64[Tensor, " batch"],
+    *,
+    view: int,
+    rays: int,
+    values: int,
+    first_value: int = 0,
 ) -> Float[Tensor, "batch ray value"]:
-    """Uniform numbers in [0, 1), a pure function of (seed, sample, view, ray, value), on the device of `samples`.
+    """Uniform numbers in [0, 1), a pure function of (seed, sample, view, ray, value), on the device
+    of `samples`.
 
     Each number is a multiple of 2^-24, so it is exact in float32 and never 1.
 
@@ -49,7 +65,8 @@ def hashed_uniforms(
         view: which picture of the sample.
         rays: how many rays a picture has.
         values: numbers for each ray.
-        first_value: the number of the first of them: passes that use different ranges don't share numbers.
+        first_value: the number of the first of them: passes that use different ranges don't share
+            numbers.
     """
     ray = torch.arange(rays, device=samples.device)[None, :, None]
     value = torch.arange(first_value, first_value + values, device=samples.device)[None, None, :]
@@ -67,9 +84,11 @@ def _absorb(state: Tensor, word: Tensor | int) -> Tensor:
 
 
 def _mix_(state: Tensor) -> Tensor:
-    """A bijection of 32-bit words with near-perfect avalanche, in place (multiply-xorshift; constants of C. Wellons' lowbias32).
+    """A bijection of 32-bit words with near-perfect avalanche, in place (multiply-xorshift;
+    constants of C. Wellons' lowbias32).
 
-    Integers are kept as int32, whose products wrap; shifts are arithmetic there, so their copies of the sign are masked.
+    Integers are kept as int32, whose products wrap; shifts are arithmetic there, so their copies of
+    the sign are masked.
     """
     state ^= (state >> 16).bitwise_and_(0xFFFF)
     state *= _signed(0x7FEB352D)

@@ -1,8 +1,10 @@
-"""Which of the teacher's people are taken: those whose picture is within limits; others are drawn again, reproducibly.
+"""Which of the teacher's identities are taken: those whose picture is within limits; others are
+drawn again, reproducibly.
 
-Attempt k at sample number n uses chances of its own, keyed by (seed, n, k), so nobody's luck depends on the rest of the batch,
-on the number of ranks, or on a restart. A batch computes what a row alone would compute, but for the last digits; a row so
-near a limit that those might decide is therefore measured alone.
+Attempt k at sample number n uses chances of its own, keyed by (seed, n, k), so nobody's luck
+depends on the rest of the batch, on the number of ranks, or on a restart. A batch computes what a
+row alone would compute, but for the last digits; a row so near a limit that those might decide is
+therefore measured alone.
 """
 
 import logging
@@ -25,23 +27,27 @@ MARGINS = {"opacity": 1e-3, "depth": 1e-3, "relief": 1e-3, "score": 2e-2}
 """Nearer to a limit than this, a row is measured alone: far above what batches differ by."""
 
 See = Callable[[list[int], int], Sighting]
-"""(sample numbers, attempt) → the people of that attempt, with the view that is judged."""
+"""(sample numbers, attempt) → the identities of that attempt, with the view that is judged."""
 
 
 class SampleFilter:
-    """Limits on what a view of a person may measure. Each is (lowest, highest), either end may be None; without limits all pass.
+    """Limits on what a view of an identity may measure. Each is (lowest, highest), either end may
+    be None; without limits all pass.
 
     Args:
-        opacity: mean opacity of the picture, in [0, 1]: nobody there, or fog everywhere. (Only telling for teachers whose
-            background is no part of the volume.)
-        depth: mean depth, weighted by opacity, minus the camera's distance from the origin, world units: negative is nearer.
-        relief: standard deviation of the depth, weighted by opacity, world units: small for a person as flat as a poster,
-            large for one with pieces that float before the camera.
-        score: the discriminator's logit, positive for real. The picture is judged alone: minibatch statistics are those of a
-            group of one, which lowers all scores alike, so choose the limit from the distribution in `report`.
+        opacity: mean opacity of the picture, in [0, 1]: nobody there, or fog everywhere. (Only
+            telling for teachers whose background is no part of the volume.)
+        depth: mean depth, weighted by opacity, minus the camera's distance from the origin, world
+            units: negative is nearer.
+        relief: standard deviation of the depth, weighted by opacity, world units: small for an
+            identity as flat as a poster, large for one with pieces that float before the camera.
+        score: the discriminator's logit, positive for real. The picture is judged alone: minibatch
+            statistics are those of a group of one, which lowers all scores alike, so choose the
+            limit from the distribution in `report`.
         discriminator: that goes with the teacher, needed for `score`; its own from here on.
-        view: which view is judged: "novel" (the teacher's own intrinsics, so that the discriminator knows such cameras) or
-            "reference" (the student's input). It should be drawn at full size where there is a `score`.
+        view: which view is judged: "novel" (the teacher's own intrinsics, so that the discriminator
+            knows such cameras) or "reference" (the student's input). It should be drawn at full
+            size where there is a `score`.
         attempts: how often a sample is drawn at most; the last is taken whatever it measures.
     """
 
@@ -61,9 +67,14 @@ class SampleFilter:
         if attempts < 1:
             raise ValueError(f"attempts is {attempts}: a sample is drawn at least once")
         if score is not None and discriminator is None:
-            raise ValueError("a limit on the score needs the teacher's discriminator: give discriminator, or score=null")
+            raise ValueError(
+                "a limit on the score needs the teacher's discriminator: give discriminator, or"
+                " score=null"
+            )
         given = {"opacity": opacity, "depth": depth, "relief": relief, "score": score}
-        self.limits = {name: _limits(name, limits) for name, limits in given.items() if limits is not None}
+        self.limits = {
+            name: _limits(name, limits) for name, limits in given.items() if limits is not None
+        }
         self.view, self.attempts = view, attempts
         self.discriminator = None if discriminator is None else _judging_alone(discriminator)
         self.shown: RenderingInput | None = None
@@ -99,7 +110,10 @@ class SampleFilter:
     def measure(self, view: View) -> dict[str, Float[Tensor, " batch"]]:
         """What the limits are about, of each picture, by name; on the host."""
         rendering, camera = view.rendering, view.camera
-        opacity, depth = rendering.opacity, rendering.depth - camera.cam_to_world[:, :3, 3].norm(dim=1)[:, None, None, None]
+        opacity, depth = (
+            rendering.opacity,
+            rendering.depth - camera.cam_to_world[:, :3, 3].norm(dim=1)[:, None, None, None],
+        )
         weight = opacity / opacity.sum((1, 2, 3), keepdim=True).clamp(min=1e-6)
         mean = (weight * depth).sum((1, 2, 3))
         measured = {
@@ -118,15 +132,28 @@ class SampleFilter:
         rejected = []
         for row, sample in enumerate(sighting.draws.samples):
             values = {name: value[row].item() for name, value in measured.items()}
-            if len(sighting.draws) > 1 and any(self._is_close(name, value) for name, value in values.items()):
-                values = {name: value.item() for name, value in self.measure(see([sample], attempt).views[self.view]).items()}
-            reasons = [name for name, value in values.items() if not self.limits[name][0] <= value <= self.limits[name][1]]
+            if len(sighting.draws) > 1 and any(
+                self._is_close(name, value) for name, value in values.items()
+            ):
+                values = {
+                    name: value.item()
+                    for name, value in self.measure(see([sample], attempt).views[self.view]).items()
+                }
+            reasons = [
+                name
+                for name, value in values.items()
+                if not self.limits[name][0] <= value <= self.limits[name][1]
+            ]
             self.counts.add(values, reasons)
             rejected += [row] if reasons else []
         return rejected
 
     def _is_close(self, name: str, value: float) -> bool:
-        return any(abs(value - limit) <= MARGINS[name] * max(1.0, abs(limit)) for limit in self.limits[name] if abs(limit) != float("inf"))
+        return any(
+            abs(value - limit) <= MARGINS[name] * max(1.0, abs(limit))
+            for limit in self.limits[name]
+            if abs(limit) != float("inf")
+        )
 
     def fresh(self) -> "SampleFilter":
         """The same limits, with counts of its own; the discriminator is shared."""
@@ -150,7 +177,9 @@ class FilterCounts:
     def __init__(self, names: Sequence[str]) -> None:
         self.taken = self.exhausted = self.judged = self.rejected = 0
         self.reasons: Counter[str] = Counter()
-        self._values: dict[str, list[float]] = {name: [0.0, 0.0, float("inf"), -float("inf")] for name in names}
+        self._values: dict[str, list[float]] = {
+            name: [0.0, 0.0, float("inf"), -float("inf")] for name in names
+        }
 
     def add(self, values: dict[str, float], reasons: Sequence[str]) -> None:
         """One attempt: what it measured, and which limits it broke."""
@@ -159,20 +188,35 @@ class FilterCounts:
         self.reasons.update(reasons)
         for name, value in values.items():
             total, squares, lowest, highest = self._values[name]
-            self._values[name] = [total + value, squares + value**2, min(lowest, value), max(highest, value)]
+            self._values[name] = [
+                total + value,
+                squares + value**2,
+                min(lowest, value),
+                max(highest, value),
+            ]
 
     def finish(self, *, taken: int, exhausted: Sequence[int]) -> None:
         """A batch is given out."""
         if exhausted and not self.exhausted:
-            log.warning("sample %d failed all its attempts and is taken as it is; %s", exhausted[0], self.report())
+            log.warning(
+                "sample %d failed all its attempts and is taken as it is; %s",
+                exhausted[0],
+                self.report(),
+            )
         self.taken += taken
         self.exhausted += len(exhausted)
 
     def shares(self) -> dict[str, float]:
-        """Numbers for a training log: shares of the attempts that were rejected, in all and by limit; of samples exhausted."""
+        """Numbers for a training log: shares of the attempts that were rejected, in all and by
+        limit; of samples exhausted.
+        """
         judged = max(self.judged, 1)
         by_limit = {f"filter/rejected_{name}": self.reasons[name] / judged for name in self._values}
-        return {"filter/rejected": self.rejected / judged, **by_limit, "filter/exhausted": self.exhausted / max(self.taken, 1)}
+        return {
+            "filter/rejected": self.rejected / judged,
+            **by_limit,
+            "filter/exhausted": self.exhausted / max(self.taken, 1),
+        }
 
     def report(self) -> str:
         """A sentence: how many were rejected, and why; what they measured."""
@@ -181,11 +225,15 @@ class FilterCounts:
         for name, (total, squares, lowest, highest) in self._values.items():
             mean = total / judged
             deviation = max(0.0, squares / judged - mean**2) ** 0.5
-            parts.append(f"{name} {self.reasons[name]} (measured {mean:.3g} ± {deviation:.2g}, {lowest:.3g} to {highest:.3g})")
+            parts.append(
+                f"{name} {self.reasons[name]} (measured {mean:.3g} ± {deviation:.2g}, {lowest:.3g}"
+                f" to {highest:.3g})"
+            )
         reasons = ", ".join(parts) or "no limits"
         return (
-            f"the filter rejected {self.rejected} of {self.judged} drawn people ({self.rejected / judged:.1%}) by {reasons}; "
-            f"{self.exhausted} of {self.taken} samples kept their last attempt all the same"
+            f"the filter rejected {self.rejected} of {self.judged} drawn identities"
+            f" ({self.rejected / judged:.1%}) by {reasons}; {self.exhausted} of {self.taken}"
+            " samples kept their last attempt all the same"
         )
 
 
@@ -199,6 +247,8 @@ def _limits(name: str, limits: Sequence[float | None]) -> tuple[float, float]:
 
 
 def _judging_alone(discriminator: Discriminator) -> Discriminator:
-    """Frozen, with each picture a statistics group of its own: no picture's score depends on the others."""
+    """Frozen, with each picture a statistics group of its own: no picture's score depends on the
+    others.
+    """
     discriminator.b4.group = 1
     return discriminator.eval().requires_grad_(False)

@@ -1,4 +1,6 @@
-"""Sample number → a person, seen twice: everything that a distillation step needs, made by the teacher on the fly."""
+"""Sample number → an identity, seen twice: everything that a distillation step needs, made by the
+teacher on the fly.
+"""
 
 import copy
 import dataclasses
@@ -26,24 +28,29 @@ from .view_rendering import ViewRendering
 VIEWS = {"reference": 0, "novel": 1}
 """What the views are called, and the number that keys their ray jitter."""
 
-_FINE = 1 << 16  # ray samples of the second pass are numbered from here: the first pass may grow without moving them
+_FINE = (
+    1 << 16
+    # ray samples of the second pass are numbered from here: the first pass may grow without moving them
+)
 
 
 class TeacherSampler:
-    """Draws people from a frozen teacher.
+    """Draws identities from a frozen teacher.
 
     Not a module: whoever holds a sampler neither trains, saves nor moves the teacher by accident.
 
     Args:
         teacher: the frozen GAN.
-        cameras: where its people are looked at from.
+        cameras: where its identities are looked at from.
         latents: who they are.
         seed: of the run.
-        background: of the student's input: "teacher" leaves what the teacher draws; "random" puts every person in front
-            of a plain colour of its own (only for teachers with a matte, whose opacity tells person from background).
-        reference_rendering, novel_rendering: how carefully the views are drawn; None: as the teacher draws.
-        filter: which people are taken; None: all.
-        identities: a fixed set of people to show; None: a new one for every sample number.
+        background: of the student's input: "teacher" leaves what the teacher draws; "random" puts
+            every identity in front of a plain colour of its own (only for teachers with a matte,
+            whose opacity tells identity from background).
+        reference_rendering, novel_rendering: how carefully the views are drawn; None: as the
+            teacher draws.
+        filter: which identities are taken; None: all.
+        identities: a fixed set of identities to show; None: a new one for every sample number.
     """
 
     def __init__(
@@ -64,11 +71,15 @@ class TeacherSampler:
         if background == "random" and not _has_plain_white_behind(teacher):
             passport = teacher.passport
             raise ValueError(
-                f"background=random needs a teacher that casts rays at the final resolution onto white; {passport.name!r} has "
-                f"background={passport.background!r}, super_resolution={passport.super_resolution!r}: use background=teacher"
+                "background=random needs a teacher that casts rays at the final resolution onto"
+                f" white; {passport.name!r} has background={passport.background!r},"
+                f" super_resolution={passport.super_resolution!r}: use background=teacher"
             )
         if identities is not None and latents.conditioning == "reference":
-            raise ValueError("a fixed set of people can't be conditioned by each sample's own camera: use conditioning=frontal, or a prior")
+            raise ValueError(
+                "a fixed set of identities can't be conditioned by each sample's own camera: use"
+                " conditioning=frontal, or a prior"
+            )
         if filter is not None:
             filter.attach(teacher.passport)
         self.teacher = teacher
@@ -76,7 +87,10 @@ class TeacherSampler:
         self.latents = latents
         self.seed = seed
         self.background = background
-        self.rendering = {"reference": reference_rendering or ViewRendering(), "novel": novel_rendering or ViewRendering()}
+        self.rendering = {
+            "reference": reference_rendering or ViewRendering(),
+            "novel": novel_rendering or ViewRendering(),
+        }
         self.filter = filter
         self.identities = identities
         self.device = torch.device("cpu")
@@ -91,19 +105,25 @@ class TeacherSampler:
         return self
 
     def draw(self, samples: Sequence[int]) -> Draws:
-        """The draws of some sample numbers, of the people whom the filter takes: with one, finding out costs the teacher's work."""
+        """The draws of some sample numbers, of the identities whom the filter takes: with one,
+        finding out costs the teacher's work.
+        """
         if self.identities is not None:
             return self._draw_identities(self.identities, samples)
-        return self._chances(samples) if self.filter is None else self._accept(self.filter, samples).draws
+        return (
+            self._chances(samples)
+            if self.filter is None
+            else self._accept(self.filter, samples).draws
+        )
 
     @torch.no_grad()
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The people of some sample numbers."""
+        """The identities of some sample numbers."""
         return self._complete(self._choose(samples))
 
     @torch.no_grad()
     def show(self, draws: Draws) -> DistillationBatch:
-        """The people of some draws: planes synthesised once, rendered from both cameras."""
+        """The identities of some draws: planes synthesised once, rendered from both cameras."""
         return self._complete(self._imagine(draws))
 
     @torch.no_grad()
@@ -117,7 +137,7 @@ class TeacherSampler:
         return self._imagine(draws).triplane
 
     def with_seed(self, seed: int) -> "TeacherSampler":
-        """The same laws with other chances; the teacher is shared."""
+        """The same distributions with other chances; the teacher is shared."""
         other = copy.copy(self)
         other.seed = seed
         other.filter = self.filter and self.filter.fresh()
@@ -125,7 +145,8 @@ class TeacherSampler:
         return other
 
     def for_scores(self, seed: int, *, cameras: CameraPair | None = None) -> "TeacherSampler":
-        """The same laws with other chances, every view drawn as the teacher draws, nobody twice; the teacher is shared.
+        """The same distributions with other chances, every view drawn as the teacher draws, nobody
+        twice; the teacher is shared.
 
         Args:
             seed: of these chances.
@@ -137,40 +158,69 @@ class TeacherSampler:
         other.rendering = {name: ViewRendering() for name in VIEWS}
         return other
 
-    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
-        """What places the ray samples of a view: a pure function of the seed and the sample numbers."""
+    def jitter(
+        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
+    ) -> RayJitter:
+        """What places the ray samples of a view: a pure function of the seed and the sample
+        numbers.
+        """
         key = {"view": VIEWS[view], "rays": renderer.resolution**2}
         return RayJitter.stratified(
             hashed_uniforms(self.seed, numbers, values=renderer.sampling.depth_samples, **key),
-            hashed_uniforms(self.seed, numbers, values=renderer.sampling.importance_samples, first_value=_FINE, **key),
+            hashed_uniforms(
+                self.seed,
+                numbers,
+                values=renderer.sampling.importance_samples,
+                first_value=_FINE,
+                **key,
+            ),
         )
 
-    def _chances(self, samples: Sequence[int], people: Sequence[int] | None = None, attempt: int = 0) -> Draws:
-        """The draws of one attempt at some sample numbers; `people`: the numbers that key who is shown."""
-        people = list(samples if people is None else people)
+    def _chances(
+        self, samples: Sequence[int], identities: Sequence[int] | None = None, attempt: int = 0
+    ) -> Draws:
+        """The draws of one attempt at some sample numbers; `identities`: the numbers that key who
+        is shown.
+        """
+        identities = list(samples if identities is None else identities)
         reference = self.cameras.reference.draw(self.seed, samples, "camera/reference")
         return Draws(
             samples=list(samples),
-            z=self.latents.draw_z(self.seed, people, self.teacher.z_dim, attempt=attempt),
-            truncation=self.latents.draw_truncation(self.seed, people, attempt=attempt),
-            conditioning=self.latents.draw_conditioning(self.seed, people, reference, attempt=attempt),
+            z=self.latents.draw_z(self.seed, identities, self.teacher.z_dim, attempt=attempt),
+            truncation=self.latents.draw_truncation(self.seed, identities, attempt=attempt),
+            conditioning=self.latents.draw_conditioning(
+                self.seed, identities, reference, attempt=attempt
+            ),
             reference=reference,
             novel=self.cameras.novel.draw(self.seed, samples, "camera/novel"),
-            people=people,
-            attempts=[attempt] * len(people),
+            identities=identities,
+            attempts=[attempt] * len(identities),
         )
 
     def _draw_identities(self, identities: Identities, samples: Sequence[int]) -> Draws:
-        """The draws of the people whom these numbers show; a filter judges person i as sample number i would show it."""
-        people = identities.numbers(self.seed, samples)
+        """The draws of the identities whom these numbers show; a filter judges identity i as sample
+        number i would show it.
+        """
+        shown = identities.numbers(self.seed, samples)
 
-        def attempt(person: int) -> int:
-            return 0 if self.filter is None else self._accept(self.filter, [person]).draws.attempts[0]
+        def attempt(identity: int) -> int:
+            return (
+                0
+                if self.filter is None
+                else self._accept(self.filter, [identity]).draws.attempts[0]
+            )
 
-        return Draws.cat([self._chances([n], [i], identities.attempt(i, attempt)) for n, i in zip(samples, people, strict=True)])
+        return Draws.cat(
+            [
+                self._chances([n], [i], identities.attempt(i, attempt))
+                for n, i in zip(samples, shown, strict=True)
+            ]
+        )
 
     def _choose(self, samples: Sequence[int]) -> Sighting:
-        """The people of some sample numbers; the view by which a filter chose them is drawn already."""
+        """The identities of some sample numbers; the view by which a filter chose them is drawn
+        already.
+        """
         if self.filter is not None and self.identities is None:
             return self._accept(self.filter, samples)
         return self._imagine(self.draw(samples))
@@ -184,7 +234,9 @@ class TeacherSampler:
         return filter.accept(samples, see)
 
     def _imagine(self, draws: Draws) -> Sighting:
-        """The planes of some draws; those of a fixed set of people are made one by one, and kept."""
+        """The planes of some draws; those of a fixed set of identities are made one by one, and
+        kept.
+        """
         if self.identities is None:
             return Sighting(draws, *self._synthesize(draws), {})
 
@@ -192,9 +244,14 @@ class TeacherSampler:
             ws, triplane = self._synthesize(draws[row : row + 1])
             return ws, triplane.planes
 
-        people = draws.people or self.identities.numbers(self.seed, draws.samples)
-        ws, planes = self.identities.recall(people, make, self.device)
-        return Sighting(draws, ws, Triplane(planes, self.teacher.passport.plane_axes, self.teacher.passport.box_size), {})
+        identities = draws.identities or self.identities.numbers(self.seed, draws.samples)
+        ws, planes = self.identities.recall(identities, make, self.device)
+        return Sighting(
+            draws,
+            ws,
+            Triplane(planes, self.teacher.passport.plane_axes, self.teacher.passport.box_size),
+            {},
+        )
 
     def _synthesize(self, draws: Draws) -> tuple[Float[Tensor, "batch layer w_dim"], Triplane]:
         ws = self._truncated_latents(draws)
@@ -214,7 +271,11 @@ class TeacherSampler:
             sighting = self._with_view(sighting, view)
         numbers, reference = self._numbers(sighting.draws), sighting.views["reference"]
         return DistillationBatch(
-            numbers, self.input_image(numbers, reference.rendering), sighting.triplane, reference, sighting.views["novel"]
+            numbers,
+            self.input_image(numbers, reference.rendering),
+            sighting.triplane,
+            reference,
+            sighting.views["novel"],
         )
 
     def _with_view(self, sighting: Sighting, view: str) -> Sighting:
@@ -229,17 +290,27 @@ class TeacherSampler:
     def _numbers(self, draws: Draws) -> Int64[Tensor, " batch"]:
         return torch.tensor(draws.samples, device=self.device)
 
-    def input_image(self, numbers: Int64[Tensor, " batch"], reference: Rendering) -> Float[Tensor, "batch 3 height width"]:
+    def input_image(
+        self, numbers: Int64[Tensor, " batch"], reference: Rendering
+    ) -> Float[Tensor, "batch 3 height width"]:
         """What the student sees of a reference view: in [-1, 1], perhaps on another background."""
         image = reference.image
         if self.background == "random":
-            colours = torch.stack([torch.from_numpy(stream(self.seed, n, "background").random(3) * 2 - 1) for n in numbers.tolist()])
+            colours = torch.stack(
+                [
+                    torch.from_numpy(stream(self.seed, n, "background").random(3) * 2 - 1)
+                    for n in numbers.tolist()
+                ]
+            )
             image = image + (1 - reference.opacity) * (colours.to(image)[:, :, None, None] - 1)
         return image.clamp(-1, 1)
 
 
-def batch_numbers(step: int, *, batch_size: int, rank: int = 0, world_size: int = 1, first: int = 0) -> list[int]:
-    """The sample numbers of one rank in one step: those of the step that are ≡ rank modulo the number of ranks.
+def batch_numbers(
+    step: int, *, batch_size: int, rank: int = 0, world_size: int = 1, first: int = 0
+) -> list[int]:
+    """The sample numbers of one rank in one step: those of the step that are ≡ rank modulo the
+    number of ranks.
 
     The step as a whole has the same numbers whatever the number of ranks, and none twice.
 
@@ -247,10 +318,16 @@ def batch_numbers(step: int, *, batch_size: int, rank: int = 0, world_size: int 
         ValueError: the batch can't be shared evenly.
     """
     if batch_size % world_size:
-        raise ValueError(f"a batch of {batch_size} cannot be shared evenly by {world_size} processes: change batch_size or devices")
+        raise ValueError(
+            f"a batch of {batch_size} cannot be shared evenly by {world_size} processes: change"
+            " batch_size or devices"
+        )
     start = first + step * batch_size
     return [number for number in range(start, start + batch_size) if number % world_size == rank]
 
 
 def _has_plain_white_behind(teacher: Teacher) -> bool:
-    return teacher.passport.background in ("white", "matte") and teacher.passport.super_resolution == "none"
+    return (
+        teacher.passport.background in ("white", "matte")
+        and teacher.passport.super_resolution == "none"
+    )

@@ -1,4 +1,4 @@
-"""What a training takes people from, whether they are drawn, or read from shards."""
+"""What a training takes identities from, whether they are drawn, or read from shards."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -16,8 +16,8 @@ from .view_rendering import ViewRendering
 
 
 @runtime_checkable
-class PeopleSource(Protocol):
-    """Sample numbers → people; the same numbers give the same people, always.
+class BatchSource(Protocol):
+    """Sample numbers → identities; the same numbers give the same identities, always.
 
     Attributes:
         rendering: how carefully each view was drawn, by its name; the student draws alike.
@@ -25,18 +25,22 @@ class PeopleSource(Protocol):
 
     rendering: dict[str, ViewRendering]
 
-    def to(self, device: torch.device) -> "PeopleSource":
+    def to(self, device: torch.device) -> "BatchSource":
         """Makes its batches on another device."""
         ...
 
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The people of some sample numbers; the batch's own numbers may be others, where a source substitutes."""
+        """The identities of some sample numbers; the batch's own numbers may be others, where a
+        source substitutes.
+        """
         ...
 
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
         ...
 
-    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer) -> RayJitter:
-        """What placed the ray samples of a view of these people (numbers as in the batch)."""
+    def jitter(
+        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
+    ) -> RayJitter:
+        """What placed the ray samples of a view of these identities (numbers as in the batch)."""
         ...

@@ -1,4 +1,6 @@
-"""How carefully a view is drawn: training may use fewer rays and ray samples than the teacher's own pictures have."""
+"""How carefully a view is drawn: training may use fewer rays and ray samples than the teacher's own
+pictures have.
+"""
 
 import copy
 import dataclasses
@@ -46,8 +48,8 @@ class ViewRendering:
         if self.resolution is not None and self.resolution != renderer.resolution:
             if renderer.super_resolution is not None:
                 raise ValueError(
-                    f"this teacher's super-resolution takes {renderer.resolution}² renderings, not {self.resolution}²: "
-                    "leave the view's resolution alone"
+                    f"this teacher's super-resolution takes {renderer.resolution}² renderings, not"
+                    f" {self.resolution}²: leave the view's resolution alone"
                 )
             changed.resolution = self.resolution
         return changed

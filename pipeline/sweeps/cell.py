@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from pipeline.evaluation.text_file import write_text
+from pipeline.runs.text_file import write_text
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
 
@@ -19,7 +19,10 @@ NAME_LENGTH = 120
 
 IRRELEVANT = (
     *("name", "paths", "logger", "stop", "callbacks.preview", "callbacks.state"),
-    *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "log_every")),
+    *(
+        f"trainer.{key}"
+        for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "log_every")
+    ),
 )
 """Settings, with all below them, that don't change what a finished cell has come to."""
 
@@ -29,7 +32,8 @@ class Record:
     """What `cell.json` says of a cell.
 
     Attributes:
-        state: of the last attempt. A cell that was killed says "running" for ever; `Cell.state` knows better.
+        state: of the last attempt. A cell that was killed says "running" for ever; `Cell.state`
+            knows better.
         fingerprint: of the configuration that it was run with.
         overrides: what the verb was told.
         attempts: how often it was started.
@@ -82,22 +86,30 @@ class Cell:
             return None
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.folder / 'cell.json'} is no record of a cell ({error}): remove the file to run the cell again"
+                f"{self.folder / 'cell.json'} is no record of a cell ({error}): remove the file to"
+                " run the cell again"
             ) from error
 
     def write(self, record: Record) -> None:
         """Replaces the record."""
-        write_text(self.folder / "cell.json", json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n")
+        write_text(
+            self.folder / "cell.json",
+            json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n",
+        )
 
     @property
     def state(self) -> State:
-        """How it stands: finished only with the configuration that it has now; running only while a process holds it."""
+        """How it stands: finished only with the configuration that it has now; running only while a
+        process holds it.
+        """
         record = self.record()
         if self.is_held():
             return "running"
         if record is None:
             return "new"
-        if record.state == "running" or (record.state == "finished" and record.fingerprint != self.fingerprint):
+        if record.state == "running" or (
+            record.state == "finished" and record.fingerprint != self.fingerprint
+        ):
             return "interrupted"
         return record.state
 
@@ -105,7 +117,8 @@ class Cell:
     def held(self) -> Iterator[IO[str] | None]:
         """The open lock of the cell, None if another process has it.
 
-        It belongs to the open file: children that inherit the file keep the cell when this process dies.
+        It belongs to the open file: children that inherit the file keep the cell when this process
+            dies.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "cell.lock").open("a") as lock:
@@ -125,7 +138,8 @@ class Cell:
 
 
 def cell_name(varied: Sequence[tuple[str, str]]) -> str:
-    """A folder's name for what varies: letters, digits, points, plus and minus; a hash where that isn't all.
+    """A folder's name for what varies: letters, digits, points, plus and minus; a hash where that
+    isn't all.
 
     >>> cell_name([("student", "tiny"), ("seed", "1")])
     'student-tiny__seed-1'
@@ -138,7 +152,9 @@ def cell_name(varied: Sequence[tuple[str, str]]) -> str:
 
 
 def fingerprint(configuration: dict[str, Any]) -> str:
-    """A hash of everything in a resolved configuration that matters to the result, see `IRRELEVANT`."""
+    """A hash of everything in a resolved configuration that matters to the result, see
+    `IRRELEVANT`.
+    """
     kept = _without(configuration, "")
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
@@ -147,9 +163,15 @@ def _without(node: Any, path: str) -> Any:
     if not isinstance(node, dict):
         return node
     inner = {key: f"{path}.{key}" if path else str(key) for key in node}
-    return {key: _without(value, inner[key]) for key, value in node.items() if inner[key] not in IRRELEVANT}
+    return {
+        key: _without(value, inner[key])
+        for key, value in node.items()
+        if inner[key] not in IRRELEVANT
+    }
 
 
 def is_first_task() -> bool:
-    """Whether this process speaks for its SLURM job: with several tasks, each runs the verb, and one of them keeps the record."""
+    """Whether this process speaks for its SLURM job: with several tasks, each runs the verb, and
+    one of them keeps the record.
+    """
     return int(os.environ.get("SLURM_PROCID", 0)) == 0

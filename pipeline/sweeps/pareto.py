@@ -22,7 +22,9 @@ Place = tuple[float | int, float | int]
 
 @dataclass(frozen=True)
 class Point:
-    """A setting: its quality with its deviation (None: unknown), milliseconds of one lift, parameters."""
+    """A setting: its quality with its deviation (None: unknown), milliseconds of one lift,
+    parameters.
+    """
 
     title: str
     quality: float
@@ -41,11 +43,18 @@ class Point:
 
 def front(points: Sequence[Point], *, more_is_better: bool = True) -> list[Point]:
     """The points that no other one beats."""
-    return [point for point in points if not any(other.beats(point, more_is_better=more_is_better) for other in points)]
+    return [
+        point
+        for point in points
+        if not any(other.beats(point, more_is_better=more_is_better) for other in points)
+    ]
 
 
-def pareto_picture(points: Sequence[Point], *, quality: str, more_is_better: bool = True) -> UInt8[np.ndarray, "height width 3"]:
-    """Quality over milliseconds; a disc's area is its parameters, whiskers are ± one deviation, the front is coloured.
+def pareto_picture(
+    points: Sequence[Point], *, quality: str, more_is_better: bool = True
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Quality over milliseconds; a disc's area is its parameters, whiskers are ± one deviation, the
+    front is coloured.
 
     Args:
         points: at least one; their numbers in the picture are their places here.
@@ -71,7 +80,14 @@ class _Canvas:
     def __init__(self, points: Sequence[Point], lines: int) -> None:
         spread = [point.deviation or 0.0 for point in points]
         self.x_range = _padded([point.lift_ms for point in points], 0.15)
-        self.y_range = _padded([point.quality + sign * wide for point, wide in zip(points, spread, strict=True) for sign in (-1, 1)], 0.15)
+        self.y_range = _padded(
+            [
+                point.quality + sign * wide
+                for point, wide in zip(points, spread, strict=True)
+                for sign in (-1, 1)
+            ],
+            0.15,
+        )
         self.height = max(HEIGHT, TOP + 34 * lines + 44)
         self.image = Image.new("RGB", (WIDTH * OVERSAMPLING, self.height * OVERSAMPLING), "white")
         self.draw = ImageDraw.Draw(self.image)
@@ -87,13 +103,22 @@ class _Canvas:
             self._line([(x, TOP), (x, bottom)], GRID, 1)
             self._text((x, bottom + 8), f"{value:g}", "ma")
         self._line([(LEFT, TOP), (LEFT, bottom), (PLOT_WIDTH, bottom)], INK, 1)
-        self._text((LEFT, TOP - 10), f"{quality} ({'more' if more_is_better else 'less'} is better)", "ls")
-        self._text(((LEFT + PLOT_WIDTH) / 2, bottom + 28), "milliseconds of one lift (area: parameters)", "ma")
+        self._text(
+            (LEFT, TOP - 10), f"{quality} ({'more' if more_is_better else 'less'} is better)", "ls"
+        )
+        self._text(
+            ((LEFT + PLOT_WIDTH) / 2, bottom + 28),
+            "milliseconds of one lift (area: parameters)",
+            "ma",
+        )
 
     def disc(self, point: Point, radius: float, colour: str) -> None:
         x, y = self._x(point.lift_ms), self._y(point.quality)
         if point.deviation:
-            low, high = self._y(point.quality - point.deviation), self._y(point.quality + point.deviation)
+            low, high = (
+                self._y(point.quality - point.deviation),
+                self._y(point.quality + point.deviation),
+            )
             self._line([(x, low), (x, high)], INK, 1)
         box = [side * OVERSAMPLING for side in (x - radius, y - radius, x + radius, y + radius)]
         self.draw.ellipse(box, fill=colour, outline="white", width=OVERSAMPLING)
@@ -104,8 +129,15 @@ class _Canvas:
     def legend(self, number: int, point: Point, is_front: bool) -> None:
         top = TOP + 34 * (number - 1)
         spread = f" ± {point.deviation:.2g}" if point.deviation else ""
-        self._text((PLOT_WIDTH + 24, top), f"{number}  {_cut(point.title, 52)}", "la", FRONT if is_front else INK)
-        detail = f"{point.quality:.4g}{spread} · {point.lift_ms:.3g} ms · {point.parameters / 1e6:.2f} M"
+        self._text(
+            (PLOT_WIDTH + 24, top),
+            f"{number}  {_cut(point.title, 52)}",
+            "la",
+            FRONT if is_front else INK,
+        )
+        detail = (
+            f"{point.quality:.4g}{spread} · {point.lift_ms:.3g} ms · {point.parameters / 1e6:.2f} M"
+        )
         self._text((PLOT_WIDTH + 24, top + 15), f"     {detail}", "la", "#666666")
 
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
@@ -120,11 +152,21 @@ class _Canvas:
         return self.height - BOTTOM - (value - low) / (high - low) * (self.height - BOTTOM - TOP)
 
     def _line(self, places: Sequence[Place], colour: str, width: int) -> None:
-        self.draw.line([(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in places], fill=colour, width=width * OVERSAMPLING)
+        self.draw.line(
+            [(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in places],
+            fill=colour,
+            width=width * OVERSAMPLING,
+        )
 
     def _text(self, place: Place, text: str, anchor: str, colour: str = INK) -> None:
         font = ImageFont.load_default(12 * OVERSAMPLING)
-        self.draw.text((place[0] * OVERSAMPLING, place[1] * OVERSAMPLING), text, fill=colour, font=font, anchor=anchor)
+        self.draw.text(
+            (place[0] * OVERSAMPLING, place[1] * OVERSAMPLING),
+            text,
+            fill=colour,
+            font=font,
+            anchor=anchor,
+        )
 
 
 def _radius(point: Point, largest: float) -> float:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.evaluation.text_file import write_text
 from pipeline.pictures import write_png
+from pipeline.runs.text_file import write_text
 
 from .cell import Cell
 from .pareto import Point, pareto_picture
@@ -18,7 +18,9 @@ log = logging.getLogger("trilift.sweep")
 FINISHED, FAILED, UNFINISHED = 0, 1, 75
 
 
-def write_report(folder: Path, cells: Sequence[Cell], *, quality: str = "psnr_novel", more_is_better: bool = True) -> int:
+def write_report(
+    folder: Path, cells: Sequence[Cell], *, quality: str = "psnr_novel", more_is_better: bool = True
+) -> int:
     """Writes the tables and the picture, prints the table; returns the sweep's exit status.
 
     Args:
@@ -36,14 +38,21 @@ def write_report(folder: Path, cells: Sequence[Cell], *, quality: str = "psnr_no
     sys.stdout.flush()
     points = [point for row in rows if (point := _point(row, quality)) is not None]
     if points:
-        write_png(folder / "pareto.png", pareto_picture(points, quality=quality, more_is_better=more_is_better))
+        write_png(
+            folder / "pareto.png",
+            pareto_picture(points, quality=quality, more_is_better=more_is_better),
+        )
     else:
         log.info("no finished cell has %s, lift_ms and parameters: no pareto.png", quality)
     log.info("cells.csv, table.csv, table.md%s are in %s", ", pareto.png" if points else "", folder)
     states = {outcome.state for outcome in outcomes}
     if states <= {"finished"}:
         return FINISHED
-    log.info("%d of %d cells are finished; the same command continues", sum(o.state == "finished" for o in outcomes), len(outcomes))
+    log.info(
+        "%d of %d cells are finished; the same command continues",
+        sum(o.state == "finished" for o in outcomes),
+        len(outcomes),
+    )
     return FAILED if "failed" in states else UNFINISHED
 
 

@@ -23,7 +23,9 @@ WARM_UP, REPEATS = 2, 15
 
 @dataclass(frozen=True)
 class Outcome:
-    """One cell and its numbers: scores by name, `step`, `minutes`; of a student `parameters` and `lift_ms`."""
+    """One cell and its numbers: scores by name, `step`, `minutes`; of a student `parameters` and
+    `lift_ms`.
+    """
 
     cell: Cell
     state: State
@@ -33,7 +35,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells that differ in nothing but the seed: mean and standard deviation (of a sample) of every number that they have."""
+    """Cells that differ in nothing but the seed: mean and standard deviation (of a sample) of every
+    number that they have.
+    """
 
     varied: tuple[tuple[str, str], ...]
     outcomes: tuple[Outcome, ...]
@@ -41,7 +45,12 @@ class Row:
     @property
     def title(self) -> str:
         """What varies."""
-        return ", ".join(value if key == "experiment" else f"{key}={value}" for key, value in self.varied) or "all"
+        return (
+            ", ".join(
+                value if key == "experiment" else f"{key}={value}" for key, value in self.varied
+            )
+            or "all"
+        )
 
     @property
     def finished(self) -> list[Outcome]:
@@ -59,7 +68,11 @@ class Row:
         return statistics.stdev(values) if len(values) > 1 else None
 
     def _values(self, name: str) -> list[float]:
-        return [outcome.numbers[name] for outcome in self.finished if math.isfinite(outcome.numbers.get(name, math.nan))]
+        return [
+            outcome.numbers[name]
+            for outcome in self.finished
+            if math.isfinite(outcome.numbers.get(name, math.nan))
+        ]
 
 
 def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
@@ -68,10 +81,16 @@ def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
     outcomes = []
     for cell in cells:
         record, state = cell.record(), cell.state
-        numbers = last_scores(cell.folder) | student_numbers(cell.folder, speeds) if state == "finished" else {}
+        numbers = (
+            last_scores(cell.folder) | student_numbers(cell.folder, speeds)
+            if state == "finished"
+            else {}
+        )
         minutes = {"minutes": record.seconds / 60} if record else {}
         error = cell.mistake or (record.error if record and state == "failed" else None)
-        outcomes.append(Outcome(cell, "failed" if cell.mistake else state, error, numbers | minutes))
+        outcomes.append(
+            Outcome(cell, "failed" if cell.mistake else state, error, numbers | minutes)
+        )
     return outcomes
 
 
@@ -79,13 +98,19 @@ def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
     """The cells without their seeds, in the order in which they came."""
     groups: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault(tuple(part for part in outcome.cell.varied if part[0] != "seed"), []).append(outcome)
+        groups.setdefault(
+            tuple(part for part in outcome.cell.varied if part[0] != "seed"), []
+        ).append(outcome)
     return [Row(varied, tuple(members)) for varied, members in groups.items()]
 
 
 def last_scores(run: Path) -> dict[str, float]:
     """The last value of every validation curve by its bare name, and the `step` it belongs to."""
-    curves = {name: curve for name, curve in read_curves(run / "metrics").items() if name.startswith(SCORE) and curve}
+    curves = {
+        name: curve
+        for name, curve in read_curves(run / "metrics").items()
+        if name.startswith(SCORE) and curve
+    }
     steps = {"step": max(curve[-1][0] for curve in curves.values())} if curves else {}
     return {name.removeprefix(SCORE): curve[-1][1] for name, curve in curves.items()} | steps
 
@@ -95,7 +120,8 @@ def student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:
 
     Args:
         run: its folder.
-        speeds: of encoders that are built alike: these are measured once, here and now, so that a sweep's times compare.
+        speeds: of encoders that are built alike: these are measured once, here and now, so that a
+            sweep's times compare.
     """
     file = run / "student.safetensors"
     if not file.exists():
@@ -104,7 +130,10 @@ def student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:
     recipe = repr(lifter.recipes["encoder"])
     if recipe not in speeds:
         speeds[recipe] = lift_ms(lifter)
-    return {"parameters": float(sum(weight.numel() for weight in lifter.encoder.parameters())), "lift_ms": speeds[recipe]}
+    return {
+        "parameters": float(sum(weight.numel() for weight in lifter.encoder.parameters())),
+        "lift_ms": speeds[recipe],
+    }
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """Runs one cell to its end in a process of its own and keeps its record.
 
-Of its own, so that Lightning's processes for several GPUs start the run again and not the sweep, a crash takes nobody with
-it, and a cell is what `trilift VERB` would do.
+Of its own, so that Lightning's processes for several GPUs start the run again and not the sweep, a
+crash takes nobody with it, and a cell is what `trilift VERB` would do.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.verb_process import ChildProcess, verb_command
+from pipeline.runs.child_process import ChildProcess, verb_command
 
 from .cell import Cell, Record, State, is_first_task
 
@@ -24,7 +24,9 @@ ERROR_LINES = 12
 
 
 def run_cell(cell: Cell) -> State:
-    """Runs or continues a cell, unless another process is at it; what it says goes to `output.log` in its folder."""
+    """Runs or continues a cell, unless another process is at it; what it says goes to `output.log`
+    in its folder.
+    """
     if not is_first_task():
         with ChildProcess(verb_command(cell.verb, cell.overrides)) as process:
             return "finished" if process.wait() == 0 else "failed"
@@ -38,14 +40,23 @@ def run_cell(cell: Cell) -> State:
 def _attempt(cell: Cell, lock: int) -> State:
     before = cell.record() or Record("new", cell.fingerprint, [])
     attempts = before.attempts + 1
-    record = replace(before, state="running", fingerprint=cell.fingerprint, overrides=[*cell.overrides], attempts=attempts, error=None)
+    record = replace(
+        before,
+        state="running",
+        fingerprint=cell.fingerprint,
+        overrides=[*cell.overrides],
+        attempts=attempts,
+        error=None,
+    )
     cell.write(record)
     started, clock = time.time(), time.perf_counter()
     state: State = "interrupted"
     try:
         with (cell.folder / "output.log").open("ab") as output:
             said = output.tell()
-            with ChildProcess(verb_command(cell.verb, cell.overrides), output=output, inherited=[lock]) as process:
+            with ChildProcess(
+                verb_command(cell.verb, cell.overrides), output=output, inherited=[lock]
+            ) as process:
                 status = process.wait()
         state = _state_after(status, cell.folder / "status.json", started)
         if state == "failed":
@@ -53,14 +64,25 @@ def _attempt(cell: Cell, lock: int) -> State:
     finally:
         seconds = time.perf_counter() - clock
         cell.write(replace(record, state=state, seconds=round(record.seconds + seconds, 1)))
-    log.info("%s: %s after %.0f s%s", cell.name, state, seconds, f": {record.error}" if record.error else "")
+    log.info(
+        "%s: %s after %.0f s%s",
+        cell.name,
+        state,
+        seconds,
+        f": {record.error}" if record.error else "",
+    )
     return state
 
 
 def _state_after(status: int, marked: Path, started: float) -> State:
-    """From the exit status and from what the run itself has marked: a run whose time limit was over ends with 0, too."""
+    """From the exit status and from what the run itself has marked: a run whose time limit was over
+    ends with 0, too.
+    """
     try:
-        is_unfinished = marked.stat().st_mtime >= started - 1 and json.loads(marked.read_text())["status"] == "unfinished"
+        is_unfinished = (
+            marked.stat().st_mtime >= started - 1
+            and json.loads(marked.read_text())["status"] == "unfinished"
+        )
     except FileNotFoundError:
         is_unfinished = False
     if is_unfinished or status in STOPPED:
@@ -69,7 +91,9 @@ def _state_after(status: int, marked: Path, started: float) -> State:
 
 
 def _error(log_file: Path, start: int, status: int) -> str:
-    """The verb's own last words in this attempt: its one-line error with what follows, or the end of a traceback."""
+    """The verb's own last words in this attempt: its one-line error with what follows, or the end
+    of a traceback.
+    """
     with log_file.open("rb") as file:
         file.seek(start)
         lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]

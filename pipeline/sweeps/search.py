@@ -1,4 +1,6 @@
-"""Random and Bayesian search: optuna is asked what to try and told what came of it. Its journal lies in the sweep's folder."""
+"""Random and Bayesian search: optuna is asked what to try and told what came of it. Its journal
+lies in the sweep's folder.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +21,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Interval:
-    """A number between two, both included; its logarithm is uniform if `log`; whole numbers if both ends are."""
+    """A number between two, both included; its logarithm is uniform if `log`; whole numbers if both
+    ends are.
+    """
 
     low: float | int
     high: float | int
@@ -65,7 +69,9 @@ class Search:
         if direction not in ("maximize", "minimize"):
             raise ValueError(f"direction is {direction!r}: take maximize or minimize")
         if trials < 1 or parallel < 1:
-            raise ValueError(f"a search of {trials} trials, {parallel} at once: both must be positive")
+            raise ValueError(
+                f"a search of {trials} trials, {parallel} at once: both must be positive"
+            )
         self.sampler, self.trials, self.parallel, self.seed = sampler, trials, parallel, seed
         self.objective, self.direction = objective, direction
 
@@ -76,7 +82,10 @@ class Search:
             ValueError: optuna is missing, or there is nothing to vary.
         """
         if not space:
-            raise ValueError("nothing varies: give hydra.sweeper.params (or KEY=…) as interval(low,high), choice(a,b) or range(a,b)")
+            raise ValueError(
+                "nothing varies: give hydra.sweeper.params (or KEY=…) as interval(low,high),"
+                " choice(a,b) or range(a,b)"
+            )
         try:
             import optuna
             from optuna.storages import JournalStorage
@@ -86,7 +95,9 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(folder / "search.journal")))
-        study = optuna.create_study(study_name="search", storage=storage, load_if_exists=True, direction=self.direction)
+        study = optuna.create_study(
+            study_name="search", storage=storage, load_if_exists=True, direction=self.direction
+        )
         study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
         return Study(self, study, {key: _distribution(part) for key, part in space.items()})
 
@@ -95,23 +106,33 @@ class Search:
         from optuna.samplers import RandomSampler, TPESampler
 
         seed = self.seed + 1_000_003 * asked
-        return RandomSampler(seed=seed) if self.sampler == "random" else TPESampler(seed=seed, constant_liar=self.parallel > 1)
+        return (
+            RandomSampler(seed=seed)
+            if self.sampler == "random"
+            else TPESampler(seed=seed, constant_liar=self.parallel > 1)
+        )
 
 
 class Study:
     """A search in progress; see `Search.open`."""
 
-    def __init__(self, search: Search, study: Any, distributions: "Mapping[str, BaseDistribution]") -> None:
+    def __init__(
+        self, search: Search, study: Any, distributions: "Mapping[str, BaseDistribution]"
+    ) -> None:
         self.search = search
         self._study = study
         self._distributions = dict(distributions)
 
     def trials(self) -> list[Trial]:
         """All that have been asked for, in the order of their numbers."""
-        return [Trial(trial.number, _written(trial.params)) for trial in self._study.get_trials(deepcopy=False)]
+        return [
+            Trial(trial.number, _written(trial.params))
+            for trial in self._study.get_trials(deepcopy=False)
+        ]
 
     def ask(self) -> list[Trial]:
-        """What to try next: first those that were asked for and never told, then new ones; [] when all is told.
+        """What to try next: first those that were asked for and never told, then new ones; [] when
+        all is told.
 
         Raises:
             ValueError: what may be varied has changed since.
@@ -124,7 +145,9 @@ class Study:
         asked = len(self._study.get_trials(deepcopy=False))
         for _ in range(min(self.search.parallel - len(waiting), self.search.trials - asked)):
             waiting.append(self._study.ask(self._distributions))
-        return [Trial(trial.number, _written(trial.params)) for trial in waiting[: self.search.parallel]]
+        return [
+            Trial(trial.number, _written(trial.params)) for trial in waiting[: self.search.parallel]
+        ]
 
     def tell(self, trial: Trial, value: float | None) -> None:
         """What came of it; None: it failed."""
@@ -144,8 +167,9 @@ class Study:
     def _require_same_space(self, trial: Any) -> None:
         if set(trial.params) != set(self._distributions):
             raise ValueError(
-                f"the search in progress varies {', '.join(sorted(trial.params))}, now it is to vary "
-                f"{', '.join(sorted(self._distributions))}: give this sweep another folder (hydra.sweep.dir=…)"
+                f"the search in progress varies {', '.join(sorted(trial.params))}, now it is to"
+                f" vary {', '.join(sorted(self._distributions))}: give this sweep another folder"
+                " (hydra.sweep.dir=…)"
             )
 
 

@@ -1,4 +1,6 @@
-"""The outcomes of a sweep as CSV (every cell; mean and deviation of those that differ by the seed) and as Markdown."""
+"""The outcomes of a sweep as CSV (every cell; mean and deviation of those that differ by the seed)
+and as Markdown.
+"""
 
 import csv
 import io
@@ -27,36 +29,69 @@ def cells_csv(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         varied = dict(outcome.cell.varied)
         numbers = [_full(outcome.numbers.get(name)) for name in names]
-        lines.append([outcome.cell.name, *(varied.get(key, "") for key in keys), outcome.state, *numbers, outcome.error or ""])
+        lines.append(
+            [
+                outcome.cell.name,
+                *(varied.get(key, "") for key in keys),
+                outcome.state,
+                *numbers,
+                outcome.error or "",
+            ]
+        )
     return _csv(lines)
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
     """A line for all seeds of a setting: how many are finished, mean and deviation of every number."""
     names = columns(outcome for row in rows for outcome in row.outcomes)
-    lines = [["setting", "cells", "finished", *(f"{name}{what}" for name in names for what in ("", "_sd"))]]
+    lines = [
+        [
+            "setting",
+            "cells",
+            "finished",
+            *(f"{name}{what}" for name in names for what in ("", "_sd")),
+        ]
+    ]
     for row in rows:
-        numbers = [_full(value) for name in names for value in (row.mean(name), row.deviation(name))]
+        numbers = [
+            _full(value) for name in names for value in (row.mean(name), row.deviation(name))
+        ]
         lines.append([row.title, str(len(row.outcomes)), str(len(row.finished)), *numbers])
     return _csv(lines)
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The same to be read: mean ± standard deviation over the finished seeds, and below it what failed and why."""
+    """The same to be read: mean ± standard deviation over the finished seeds, and below it what
+    failed and why.
+    """
     names = columns(outcome for row in rows for outcome in row.outcomes)
     head = ["setting", "finished", *(TITLES.get(name, name) for name in names)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-    lines += [[row.title, f"{len(row.finished)}/{len(row.outcomes)}", *(_shown(row, name) for name in names)] for row in rows]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', '·') for cell in line)} |" for line in lines)
+    lines += [
+        [
+            row.title,
+            f"{len(row.finished)}/{len(row.outcomes)}",
+            *(_shown(row, name) for name in names),
+        ]
+        for row in rows
+    ]
+    table = "\n".join(
+        f"| {' | '.join(cell.replace('|', '·') for cell in line)} |" for line in lines
+    )
     return f"{table}\n{_unfinished([outcome for row in rows for outcome in row.outcomes])}"
 
 
 def _unfinished(outcomes: Sequence[Outcome]) -> str:
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    waiting = [outcome.cell.name for outcome in outcomes if outcome.state not in ("failed", "finished")]
+    waiting = [
+        outcome.cell.name for outcome in outcomes if outcome.state not in ("failed", "finished")
+    ]
     text = ""
     if failed:
-        text += "\nFailed:\n\n" + "".join(f"- `{outcome.cell.name}`: {outcome.error or 'no reason is known'}\n" for outcome in failed)
+        text += "\nFailed:\n\n" + "".join(
+            f"- `{outcome.cell.name}`: {outcome.error or 'no reason is known'}\n"
+            for outcome in failed
+        )
     if waiting:
         text += f"\nNot finished: {', '.join(f'`{name}`' for name in waiting)}\n"
     return text

@@ -1,4 +1,6 @@
-"""Writing EG3D-style collections: one uncompressed zip of pictures with `dataset.json`. Reading is `pipeline.data.photographs`."""
+"""Writing EG3D-style collections: one uncompressed zip of pictures with `dataset.json`. Reading is
+`pipeline.data.photographs`.
+"""
 
 import io
 import json
@@ -11,10 +13,16 @@ import numpy as np
 from PIL import Image
 
 INDEX = "dataset.json"
-"""The file that names the pictures and their camera labels: {"labels": [[name, [25 numbers]], ...]}."""
+"""The file that names the pictures and their camera labels: {"labels": [[name, [25 numbers]],
+...]}.
+"""
 
 
-def write_dataset(path: Path, pictures: Iterator[tuple[bytes, list[float]]], extra: dict[str, str | int | float] | None = None) -> Path:
+def write_dataset(
+    path: Path,
+    pictures: Iterator[tuple[bytes, list[float]]],
+    extra: dict[str, str | int | float] | None = None,
+) -> Path:
     """Writes PNG files and their labels as one uncompressed zip.
 
     Args:
@@ -33,9 +41,13 @@ def write_dataset(path: Path, pictures: Iterator[tuple[bytes, list[float]]], ext
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            labels = [_add(archive, number, png, label) for number, (png, label) in enumerate(pictures)]
+            labels = [
+                _add(archive, number, png, label) for number, (png, label) in enumerate(pictures)
+            ]
             if not labels:
-                raise ValueError(f"There are no pictures to write into {path}: ask for at least one.")
+                raise ValueError(
+                    f"There are no pictures to write into {path}: ask for at least one."
+                )
             archive.writestr(INDEX, json.dumps({"labels": labels, **(extra or {})}))
         temporary.replace(path)
     finally:
@@ -55,6 +67,8 @@ def png_bytes(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _add(archive: zipfile.ZipFile, number: int, png: bytes, label: list[float]) -> list[str | list[float]]:
+def _add(
+    archive: zipfile.ZipFile, number: int, png: bytes, label: list[float]
+) -> list[str | list[float]]:
     archive.writestr(picture_name(number), png)
     return [picture_name(number), label]

@@ -22,17 +22,19 @@ class EG3DConfiguration:
         near, far: ray limits, None for both: from the box.
         depth_samples, importance_samples, in_disparity: of the rays.
         render_resolution, image_resolution: of the raw and the final image.
-        background: "black", "white", or "matte" (white behind the matte; the discriminator sees the matte).
+        background: "black", "white", or "matte" (white behind the matte; the discriminator sees the
+            matte).
         super_resolution: "none", "2X", "4X", "8X", "8XDC".
         sr_latent: which latent the super-resolution is given.
         sr_antialias: filter when it has to shrink its input.
         has_noise: whether the layers carry noise images (published weights do).
         noise: "const" adds them, "none" doesn't.
-        conv_clamp, sr_conv_clamp: limit on the features of the synthesis network and of the super-resolution; published
-            generators have one where they were trained in half precision.
+        conv_clamp, sr_conv_clamp: limit on the features of the synthesis network and of the
+            super-resolution; published generators have one where they were trained in half
+            precision.
         focal, camera_radius, camera_pivot: the training cameras.
-        density_gain, logit_gain, prior_ellipsoids, solid_ellipsoids, first_pass: options beyond EG3D (see `RaySampling`, `Decoder`,
-            `EllipsoidPrior`), off by default.
+        density_gain, logit_gain, prior_ellipsoids, solid_ellipsoids, first_pass: options beyond
+            EG3D (see `RaySampling`, `Decoder`, `EllipsoidPrior`), off by default.
     """
 
     z_dim: int = 512
@@ -76,14 +78,20 @@ class EG3DConfiguration:
 
     def __post_init__(self) -> None:
         if (self.super_resolution == "none") != (self.sr_latent == "none"):
-            raise ValueError(f"super_resolution={self.super_resolution!r} does not go with sr_latent={self.sr_latent!r}")
+            raise ValueError(
+                f"super_resolution={self.super_resolution!r} does not go with"
+                f" sr_latent={self.sr_latent!r}"
+            )
         if self.super_resolution == "none" and self.render_resolution != self.image_resolution:
             raise ValueError(
-                f"without super-resolution rays are cast at the final resolution: render_resolution is {self.render_resolution}, "
-                f"image_resolution {self.image_resolution}"
+                "without super-resolution rays are cast at the final resolution: render_resolution"
+                f" is {self.render_resolution}, image_resolution {self.image_resolution}"
             )
         if self.solid_ellipsoids and not self.prior_ellipsoids:
-            raise ValueError("solid_ellipsoids are a part of the prior of the density: give prior_ellipsoids, too")
+            raise ValueError(
+                "solid_ellipsoids are a part of the prior of the density: give"
+                " prior_ellipsoids, too"
+            )
         if self.background not in ("black", "white", "matte"):
             raise ValueError(f"background is {self.background!r}: use black, white or matte")
 
@@ -101,7 +109,11 @@ class EG3DConfiguration:
             "in_disparity",
         )
         defaults = {f.name: f.default for f in dataclasses.fields(self)}
-        return {name: _plain(getattr(self, name)) for name in names if getattr(self, name) != defaults[name]}
+        return {
+            name: _plain(getattr(self, name))
+            for name in names
+            if getattr(self, name) != defaults[name]
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
@@ -112,7 +124,10 @@ class EG3DConfiguration:
         """Reads `to_dict`'s result; ValueError names unknown keys."""
         unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
         if unknown:
-            raise ValueError(f"EG3D configuration has unknown keys {unknown}: it was written by another version of trilift")
+            raise ValueError(
+                f"EG3D configuration has unknown keys {unknown}: it was written by another version"
+                " of trilift"
+            )
         return cls(**{key: _tuples(value) for key, value in values.items()})
 
 

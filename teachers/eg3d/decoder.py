@@ -12,12 +12,14 @@ from teachers.stylegan.linear import EqualizedLinear
 
 
 class EllipsoidPrior(nn.Module):
-    """A density logit that is positive inside some ellipsoids: an option beyond EG3D, where a generator starts from a head.
+    """A density logit that is positive inside some ellipsoids: an option beyond EG3D, where a
+    generator starts from a head.
 
     Args:
         ellipsoids: rows of centre (3) and semi-axes (3), world units.
-        solid: ellipsoids that lie inside everybody: their logit rises without limit, so that nothing is bored into them.
-            (A face whose bridge of the nose is a narrow hole shows about the same picture from in front.)
+        solid: ellipsoids that lie inside everybody: their logit rises without limit, so that
+            nothing is bored into them. (A face whose bridge of the nose is a narrow hole shows
+            about the same picture from in front.)
         slope: fall of the logit over one semi-axis.
         low, high: limits of the logit far outside and deep inside.
         solid_slope: rise of the logit from the surface of a solid to its centre.
@@ -38,20 +40,30 @@ class EllipsoidPrior(nn.Module):
     ) -> None:
         super().__init__()
         for name, rows in (("ellipsoids", ellipsoids), ("solid", solid)):
-            self.register_buffer(name, torch.tensor([list(row) for row in rows]).reshape(-1, 6), persistent=False)
+            self.register_buffer(
+                name, torch.tensor([list(row) for row in rows]).reshape(-1, 6), persistent=False
+            )
         self.slope, self.low, self.high, self.solid_slope = slope, low, high, solid_slope
 
     def forward(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
         """The prior's logit at world points."""
-        logit = (self.slope * (1 - _semi_axes_away(points, self.ellipsoids))).clamp(self.low, self.high)
+        logit = (self.slope * (1 - _semi_axes_away(points, self.ellipsoids))).clamp(
+            self.low, self.high
+        )
         if len(self.solid):
-            logit = logit + self.solid_slope * (1 - _semi_axes_away(points, self.solid)).clamp(min=0)
+            logit = logit + self.solid_slope * (1 - _semi_axes_away(points, self.solid)).clamp(
+                min=0
+            )
         return logit[..., None]
 
 
-def _semi_axes_away(points: Float[Tensor, "batch point 3"], ellipsoids: Float[Tensor, "row 6"]) -> Float[Tensor, "batch point"]:
+def _semi_axes_away(
+    points: Float[Tensor, "batch point 3"], ellipsoids: Float[Tensor, "row 6"]
+) -> Float[Tensor, "batch point"]:
     """Distance from the centre of the nearest ellipsoid, 1 on its surface."""
-    scaled = torch.stack([((points - row[:3]) / row[3:]).square().sum(-1) for row in ellipsoids]).amin(0)
+    scaled = torch.stack(
+        [((points - row[:3]) / row[3:]).square().sum(-1) for row in ellipsoids]
+    ).amin(0)
     return (scaled + 1e-12).sqrt()
 
 
@@ -99,12 +111,17 @@ class Decoder(nn.Module):
         """The density logit alone, for a pass that needs no colours."""
         last = cast(EqualizedLinear, self.net[2])
         hidden = self.net[1](self.net[0](features))
-        return self._logit(F.linear(hidden, last.weight[:1] * last.weight_gain, last.bias[:1] * last.bias_gain), points)
+        return self._logit(
+            F.linear(hidden, last.weight[:1] * last.weight_gain, last.bias[:1] * last.bias_gain),
+            points,
+        )
 
     def _logit(self, out: Tensor, points: Tensor) -> Tensor:
         return out if self.prior is None else self.logit_gain * out + self.prior(points)
 
     @staticmethod
     def colors(out: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch feature"]:
-        """Sigmoid, widened by a thousandth at both ends so that pure black and white are reachable (mip-NeRF's trick)."""
+        """Sigmoid, widened by a thousandth at both ends so that pure black and white are reachable
+        (mip-NeRF's trick).
+        """
         return torch.sigmoid(out) * 1.002 - 0.001

@@ -1,4 +1,6 @@
-"""Dual discrimination (EG3D sec. 3.4): the final image beside the raw rendering, and their matte where there is one."""
+"""Dual discrimination (EG3D sec. 3.4): the final image beside the raw rendering, and their matte
+where there is one.
+"""
 
 import torch
 from jaxtyping import Float
@@ -15,24 +17,35 @@ def discriminator_input(
     image_raw: Float[Tensor, "batch 3 raw_height raw_width"] | None = None,
     opacity: Float[Tensor, "batch 1 height width"] | None = None,
 ) -> Float[Tensor, "batch channel height width"]:
-    """What the discriminator is shown: the image, then the raw image brought to its size, then the matte in [-1, 1].
+    """What the discriminator is shown: the image, then the raw image brought to its size, then the
+    matte in [-1, 1].
 
-    Without a super-resolution there is nothing raw to compare with: dual discrimination is off. The matte is an option beyond
-    EG3D for data that has one.
+    Without a super-resolution there is nothing raw to compare with: dual discrimination is off. The
+    matte is an option beyond EG3D for data that has one.
     """
     parts = [image]
     if image_raw is not None:
-        parts.append(F.interpolate(image_raw, size=image.shape[-2:], mode="bilinear", align_corners=False, antialias=True))
+        parts.append(
+            F.interpolate(
+                image_raw,
+                size=image.shape[-2:],
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )
+        )
     if opacity is not None:
         parts.append(opacity * 2 - 1)
     return torch.cat(parts, 1)
 
 
 class RenderingInput:
-    """What the discriminator of a teacher is shown of renderings, the teacher's or a student's: always the same of both.
+    """What the discriminator of a teacher is shown of renderings, the teacher's or a student's:
+    always the same of both.
 
     Args:
-        passport: of the teacher: with a super-resolution the discriminator reads the raw image, too, with a matte the opacity.
+        passport: of the teacher: with a super-resolution the discriminator reads the raw image,
+            too, with a matte the opacity.
         discriminator: as it came with the teacher.
 
     Raises:
@@ -46,13 +59,16 @@ class RenderingInput:
         channels = 3 + 3 * self.has_raw + self.has_matte
         if channels != discriminator.arguments["image_channels"]:
             raise ValueError(
-                f"the discriminator reads {discriminator.arguments['image_channels']} channels, pictures of the teacher "
-                f"{passport.name!r} have {channels} (super_resolution={passport.super_resolution!r}, background={passport.background!r}): "
-                "they don't belong together"
+                f"the discriminator reads {discriminator.arguments['image_channels']} channels,"
+                f" pictures of the teacher {passport.name!r} have {channels}"
+                f" (super_resolution={passport.super_resolution!r},"
+                f" background={passport.background!r}): they don't belong together"
             )
 
     def __call__(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
-        """Differentiable; views that were rendered smaller than the discriminator's pictures are enlarged."""
+        """Differentiable; views that were rendered smaller than the discriminator's pictures are
+        enlarged.
+        """
         return discriminator_input(
             self._enlarged(rendering.image),
             rendering.image_raw if self.has_raw else None,
@@ -62,7 +78,9 @@ class RenderingInput:
     def _enlarged(self, picture: Tensor) -> Tensor:
         if picture.shape[-1] == self.side:
             return picture
-        return F.interpolate(picture, size=(self.side, self.side), mode="bilinear", align_corners=False)
+        return F.interpolate(
+            picture, size=(self.side, self.side), mode="bilinear", align_corners=False
+        )
 
 
 __all__ = ["Discriminator", "RenderingInput", "discriminator_input"]

@@ -30,7 +30,12 @@ class Backbone(nn.Module):
             conv_clamp=config.conv_clamp,
             has_noise=config.has_noise,
         )
-        self.mapping = MappingNetwork(z_dim=config.z_dim, label_dim=config.label_dim, w_dim=config.w_dim, num_layers=config.mapping_layers)
+        self.mapping = MappingNetwork(
+            z_dim=config.z_dim,
+            label_dim=config.label_dim,
+            w_dim=config.w_dim,
+            num_layers=config.mapping_layers,
+        )
 
 
 class Generator(nn.Module):
@@ -38,7 +43,8 @@ class Generator(nn.Module):
 
     Attributes:
         renderer: draws its planes; shares `decoder` and `superresolution`.
-        convolution_dtype: of the synthesis network (bfloat16 halves the time where the machine has it).
+        convolution_dtype: of the synthesis network (bfloat16 halves the time where the machine has
+            it).
     """
 
     def __init__(self, config: EG3DConfiguration) -> None:
@@ -50,7 +56,11 @@ class Generator(nn.Module):
         self.renderer = build_renderer(config, decoder, superresolution)
 
     def map_latents(
-        self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        camera: Camera | None = None,
+        *,
+        truncation: float = 1.0,
     ) -> Float[Tensor, "batch layer w_dim"]:
         """Latents and the conditioning camera → ws, one row per layer."""
         w = self.backbone.mapping(z, self.condition(camera, len(z)))
@@ -58,14 +68,24 @@ class Generator(nn.Module):
             w = self.backbone.mapping.w_avg.lerp(w, truncation)
         return w[:, None].expand(-1, self.backbone.synthesis.num_ws, -1)
 
-    def condition(self, camera: Camera | None, batch: int) -> Float[Tensor, "batch label_dim"] | None:
-        """The label that the mapping network sees; without a camera: the frontal one looking at the pivot."""
+    def condition(
+        self, camera: Camera | None, batch: int
+    ) -> Float[Tensor, "batch label_dim"] | None:
+        """The label that the mapping network sees; without a camera: the frontal one looking at the
+        pivot.
+        """
         if not self.config.label_dim:
             return None
         w_avg = self.backbone.mapping.w_avg
         if camera is None:
             zero = w_avg.new_zeros(1)
-            camera = Camera.orbit(zero, zero, radius=self.config.camera_radius, pivot=self.config.camera_pivot, focal=self.config.focal)
+            camera = Camera.orbit(
+                zero,
+                zero,
+                radius=self.config.camera_radius,
+                pivot=self.config.camera_pivot,
+                focal=self.config.focal,
+            )
         label = camera.label().to(w_avg).expand(batch, -1) * self.config.label_scale
         return torch.zeros_like(label) if self.config.condition_is_zero else label
 
@@ -83,7 +103,9 @@ def build_decoder(config: EG3DConfiguration) -> Decoder:
         hidden_channels=config.hidden_channels,
         feature_channels=config.feature_channels,
         learning_rate=config.decoder_learning_rate,
-        prior=EllipsoidPrior(config.prior_ellipsoids, config.solid_ellipsoids) if config.prior_ellipsoids else None,
+        prior=EllipsoidPrior(config.prior_ellipsoids, config.solid_ellipsoids)
+        if config.prior_ellipsoids
+        else None,
         logit_gain=config.logit_gain,
     )
 
@@ -103,7 +125,9 @@ def build_superresolution(config: EG3DConfiguration) -> SuperResolution | None:
     )
 
 
-def build_renderer(config: EG3DConfiguration, decoder: nn.Module, superresolution: nn.Module | None) -> TriplaneRenderer:
+def build_renderer(
+    config: EG3DConfiguration, decoder: nn.Module, superresolution: nn.Module | None
+) -> TriplaneRenderer:
     """The renderer of a configuration around given networks."""
     sampling = RaySampling(
         near=config.near,
@@ -125,6 +149,8 @@ def build_renderer(config: EG3DConfiguration, decoder: nn.Module, superresolutio
 
 
 def eg3d_renderer(configuration: dict[str, object]) -> TriplaneRenderer:
-    """A renderer with fresh weights, from `EG3DConfiguration.to_dict()`: how a student checkpoint rebuilds its own."""
+    """A renderer with fresh weights, from `EG3DConfiguration.to_dict()`: how a student checkpoint
+    rebuilds its own.
+    """
     config = EG3DConfiguration.from_dict(configuration)
     return build_renderer(config, build_decoder(config), build_superresolution(config))

@@ -1,11 +1,13 @@
-"""The bytes that a plain pickle keeps of each tensor: one storage in torch's legacy (pre-zip) format, read with numpy.
+"""The bytes that a plain pickle keeps of each tensor: one storage in torch's legacy (pre-zip)
+format, read with numpy.
 
 Five small pickles, then the element count, then the raw data:
-magic number · version 1001 · {protocol_version, little_endian, type_sizes} · persistent id ("storage", type, key, location,
-count, view) · [key] · int64 count · little-endian elements.
+magic number · version 1001 · {protocol_version, little_endian, type_sizes} · persistent id
+("storage", type, key, location, count, view) · [key] · int64 count · little-endian elements.
 
-The official loader hands these bytes to `torch.load`, which executes whatever pickle it finds. Here they are only data: the
-location ("cuda:0" occurs in published files) is ignored, and every size is checked.
+The official loader hands these bytes to `torch.load`, which executes whatever pickle it finds. Here
+they are only data: the location ("cuda:0" occurs in published files) is ignored, and every size is
+checked.
 """
 
 import math
@@ -43,7 +45,10 @@ class _StoragePolicy:
 
     def find(self, name: str) -> Any:
         if name not in DTYPES:
-            raise UnreadablePickle(f"{short(name)} is not allowed inside a tensor's storage, only {', '.join(DTYPES)}: a hostile file")
+            raise UnreadablePickle(
+                f"{short(name)} is not allowed inside a tensor's storage, only {', '.join(DTYPES)}:"
+                " a hostile file"
+            )
         return DTYPES[name]
 
     def persistent(self, identity: Any) -> Any:
@@ -76,12 +81,19 @@ def read_storage(data: memoryview) -> Storage:
         part, position = read_pickle(data, policy, position)
         parts.append(part)
         if len(parts) == 1 and not _is_integer(part, MAGIC):
-            raise UnreadablePickle(f"a tensor's storage begins with {short(part)} instead of torch's magic number")
+            raise UnreadablePickle(
+                f"a tensor's storage begins with {short(part)} instead of torch's magic number"
+            )
     _, version, system, identity, keys = parts
     if not _is_integer(version, VERSION):
-        raise UnreadablePickle(f"a tensor's storage has format version {short(version)}, expected {VERSION}")
+        raise UnreadablePickle(
+            f"a tensor's storage has format version {short(version)}, expected {VERSION}"
+        )
     if not isinstance(system, dict) or system.get("little_endian") is not True:
-        raise UnreadablePickle("a tensor's storage does not say that it is little-endian: write the snapshot on an ordinary machine")
+        raise UnreadablePickle(
+            "a tensor's storage does not say that it is little-endian: write the snapshot on an"
+            " ordinary machine"
+        )
     dtype, key, count = _storage_identity(identity)
     if type(keys) is not list or len(keys) != 1 or type(keys[0]) is not str or keys[0] != key:
         raise UnreadablePickle("a tensor's storage lists other keys than its own: damaged")
@@ -90,20 +102,36 @@ def read_storage(data: memoryview) -> Storage:
 
 def _storage_identity(identity: Any) -> tuple[np.dtype, str, int]:
     content = identity.content if isinstance(identity, _PersistentId) else None
-    if not isinstance(content, tuple) or len(content) not in (5, 6) or not isinstance(content[0], str) or content[0] != "storage":
+    if (
+        not isinstance(content, tuple)
+        or len(content) not in (5, 6)
+        or not isinstance(content[0], str)
+        or content[0] != "storage"
+    ):
         raise UnreadablePickle("a tensor's storage has no storage record: damaged")
     dtype, key, _location, count = content[1:5]
-    if not isinstance(dtype, np.dtype) or not isinstance(key, str) or type(count) is not int or count < 0:
+    if (
+        not isinstance(dtype, np.dtype)
+        or not isinstance(key, str)
+        or type(count) is not int
+        or count < 0
+    ):
         raise UnreadablePickle("a tensor's storage record has wrong fields: damaged")
     if len(content) == 6 and content[5] is not None:
-        raise UnreadablePickle("a tensor's storage is a view of another one: torch has not written such files since version 0.4")
+        raise UnreadablePickle(
+            "a tensor's storage is a view of another one: torch has not written such files since"
+            " version 0.4"
+        )
     return dtype, key, count
 
 
 def _elements(data: memoryview, position: int, dtype: np.dtype, count: int) -> np.ndarray:
     expected = position + 8 + count * dtype.itemsize
     if len(data) != expected:
-        raise UnreadablePickle(f"a tensor's storage has {len(data)} bytes where {count} elements of {dtype} need {expected}: damaged")
+        raise UnreadablePickle(
+            f"a tensor's storage has {len(data)} bytes where {count} elements of {dtype} need"
+            f" {expected}: damaged"
+        )
     if struct.unpack_from("<q", data, position)[0] != count:
         raise UnreadablePickle("a tensor's storage counts its elements twice, differently: damaged")
     return np.frombuffer(data, dtype, count, position + 8)
@@ -113,20 +141,35 @@ def view_tensor(storage: Storage, offset: Any, size: Any, stride: Any) -> np.nda
     """The tensor that lies in a storage, as a read-only view.
 
     Raises:
-        UnreadablePickle: unless offset, size and stride (in elements) stay inside the storage and name no element twice
-            over (an expanded tensor would let a small file ask for any amount of memory).
+        UnreadablePickle: unless offset, size and stride (in elements) stay inside the storage and
+            name no element twice over (an expanded tensor would let a small file ask for any amount
+            of memory).
     """
-    if not (_is_index(offset) and _are_indices(size) and _are_indices(stride) and len(size) == len(stride) <= 16):
-        raise UnreadablePickle("a tensor's offset, size and stride are not of the same few dimensions in non-negative integers: damaged")
+    if not (
+        _is_index(offset)
+        and _are_indices(size)
+        and _are_indices(stride)
+        and len(size) == len(stride) <= 16
+    ):
+        raise UnreadablePickle(
+            "a tensor's offset, size and stride are not of the same few dimensions in non-negative"
+            " integers: damaged"
+        )
     count = math.prod(size)
-    last = offset + sum((extent - 1) * step for extent, step in zip(size, stride, strict=True)) if count else offset - 1
+    last = (
+        offset + sum((extent - 1) * step for extent, step in zip(size, stride, strict=True))
+        if count
+        else offset - 1
+    )
     if count > len(storage.values) or last >= len(storage.values):
         raise UnreadablePickle(
-            f"a tensor of {len(size)} dimensions and {short(count)} elements reaches to element {short(last)} of a storage "
-            f"of {len(storage.values)}: damaged"
+            f"a tensor of {len(size)} dimensions and {short(count)} elements reaches to element"
+            f" {short(last)} of a storage of {len(storage.values)}: damaged"
         )
     itemsize = storage.values.itemsize
-    return np.lib.stride_tricks.as_strided(storage.values[offset:], size, [step * itemsize for step in stride], writeable=False)
+    return np.lib.stride_tricks.as_strided(
+        storage.values[offset:], size, [step * itemsize for step in stride], writeable=False
+    )
 
 
 def _is_integer(value: Any, expected: int) -> bool:

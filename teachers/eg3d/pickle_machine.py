@@ -1,9 +1,11 @@
 """A pickle interpreter that can only build data.
 
-It walks the opcodes of a pickle and knows the few of them that describe numbers, strings, bytes and containers. It never
-imports, looks up or calls anything: globals, calls and objects are handed to a `Policy`, which answers with inert records or
-refuses. Everything else (extension registry, out-of-band buffers, text protocol, …) is refused by name. Sizes are checked against the
-file before anything is allocated, and dictionary keys are strings or integers, so that no file can be slow to hash.
+It walks the opcodes of a pickle and knows the few of them that describe numbers, strings, bytes and
+containers. It never imports, looks up or calls anything: globals, calls and objects are handed to a
+`Policy`, which answers with inert records or refuses. Everything else (extension registry,
+out-of-band buffers, text protocol, …) is refused by name. Sizes are checked against the file before
+anything is allocated, and dictionary keys are strings or integers, so that no file can be slow to
+hash.
 """
 
 import pickletools
@@ -21,7 +23,9 @@ class UnreadablePickle(ValueError):
 
 @runtime_checkable
 class Policy(Protocol):
-    """What stands behind a pickle's globals; every method answers with inert data or raises `UnreadablePickle`."""
+    """What stands behind a pickle's globals; every method answers with inert data or raises
+    `UnreadablePickle`.
+    """
 
     def find(self, name: str) -> Any:
         """The token for a global, given as "module.attribute"."""
@@ -62,7 +66,9 @@ def read_pickle(data: memoryview, policy: Policy, start: int = 0) -> tuple[Any, 
 
 
 def short(value: Any) -> str:
-    """A value for an error message: short strings and numbers as they are, of everything else only the type."""
+    """A value for an error message: short strings and numbers as they are, of everything else only
+    the type.
+    """
     if isinstance(value, str):
         return repr(value if len(value) <= 80 else value[:77] + "...")
     if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 64):
@@ -86,17 +92,25 @@ class _Machine:
                 break
             operation = _OPERATIONS.get(code)
             if operation is None:
-                raise UnreadablePickle(f"{_name(code)} at byte {self.position - 1} is not an opcode of a network snapshot: refused")
+                raise UnreadablePickle(
+                    f"{_name(code)} at byte {self.position - 1} is not an opcode of a network"
+                    " snapshot: refused"
+                )
             operation(self)
         value = self.pop()
         if self.stack or self.outer_stacks:
-            raise UnreadablePickle(f"the pickle ends at byte {self.position} with values left over: damaged")
+            raise UnreadablePickle(
+                f"the pickle ends at byte {self.position} with values left over: damaged"
+            )
         return value, self.position
 
     def take(self, size: int) -> memoryview:
         end = self.position + size
         if end > len(self.data):
-            raise UnreadablePickle(f"truncated: {size} bytes are announced at byte {self.position}, the data ends at byte {len(self.data)}")
+            raise UnreadablePickle(
+                f"truncated: {size} bytes are announced at byte {self.position}, the data ends at"
+                f" byte {len(self.data)}"
+            )
         view = self.data[self.position : end]
         self.position = end
         return view
@@ -108,7 +122,9 @@ class _Machine:
         window = bytes(self.data[self.position : self.position + MAX_NAME])
         length = window.find(b"\n")
         if length < 0:
-            raise UnreadablePickle(f"no end of the name that begins at byte {self.position}: damaged")
+            raise UnreadablePickle(
+                f"no end of the name that begins at byte {self.position}: damaged"
+            )
         self.position += length + 1
         return _text(window[:length])
 
@@ -119,7 +135,10 @@ class _Machine:
 
     def top(self, kind: type) -> Any:
         if not self.stack or type(self.stack[-1]) is not kind:
-            raise UnreadablePickle(f"no {kind.__name__} to fill at byte {self.position - 1}: damaged, or an object that poses as one")
+            raise UnreadablePickle(
+                f"no {kind.__name__} to fill at byte {self.position - 1}: damaged, or an object"
+                " that poses as one"
+            )
         return self.stack[-1]
 
     def pop_mark(self) -> list[Any]:
@@ -150,7 +169,10 @@ def _protocol(machine: _Machine) -> None:
 def _frame(machine: _Machine) -> None:
     size = machine.number("<Q")
     if machine.position + size > len(machine.data):
-        raise UnreadablePickle(f"truncated: a frame ends at byte {machine.position + size}, the data at byte {len(machine.data)}")
+        raise UnreadablePickle(
+            f"truncated: a frame ends at byte {machine.position + size}, the data at byte"
+            f" {len(machine.data)}"
+        )
 
 
 def _mark(machine: _Machine) -> None:
@@ -192,7 +214,9 @@ def _set_items(machine: _Machine) -> None:
     items = machine.pop_mark()
     if len(items) % 2:
         raise UnreadablePickle(f"a key without a value at byte {machine.position - 1}: damaged")
-    machine.top(dict).update((_key(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
+    machine.top(dict).update(
+        (_key(key), value) for key, value in zip(items[::2], items[1::2], strict=True)
+    )
 
 
 def _add_all(machine: _Machine) -> None:
@@ -202,7 +226,9 @@ def _add_all(machine: _Machine) -> None:
 
 def _key(key: Any) -> str | int:
     if type(key) not in (str, int):
-        raise UnreadablePickle(f"{short(key)} as a dictionary key or in a set: only strings and integers are read")
+        raise UnreadablePickle(
+            f"{short(key)} as a dictionary key or in a set: only strings and integers are read"
+        )
     return key
 
 
@@ -214,7 +240,9 @@ def _put(machine: _Machine, index: int) -> None:
 
 def _get(machine: _Machine, index: int) -> None:
     if index not in machine.memo:
-        raise UnreadablePickle(f"value {index} is used at byte {machine.position - 1} before it is there: damaged")
+        raise UnreadablePickle(
+            f"value {index} is used at byte {machine.position - 1} before it is there: damaged"
+        )
     machine.stack.append(machine.memo[index])
 
 
@@ -226,14 +254,18 @@ def _global(machine: _Machine) -> None:
 def _stack_global(machine: _Machine) -> None:
     attribute, module = machine.pop(), machine.pop()
     if not isinstance(module, str) or not isinstance(attribute, str):
-        raise UnreadablePickle(f"a global's name at byte {machine.position - 1} is not a string: refused")
+        raise UnreadablePickle(
+            f"a global's name at byte {machine.position - 1} is not a string: refused"
+        )
     machine.stack.append(machine.policy.find(f"{module}.{attribute}"))
 
 
 def _with_arguments(machine: _Machine) -> tuple[Any, tuple[Any, ...]]:
     arguments, token = machine.pop(), machine.pop()
     if not isinstance(arguments, tuple):
-        raise UnreadablePickle(f"arguments at byte {machine.position - 1} are {short(arguments)}, not a tuple: damaged")
+        raise UnreadablePickle(
+            f"arguments at byte {machine.position - 1} are {short(arguments)}, not a tuple: damaged"
+        )
     return token, arguments
 
 
@@ -265,7 +297,11 @@ _OPERATIONS: dict[int, Callable[[_Machine], None]] = {
         "J": _push(lambda machine: machine.number("<i")),
         "K": _push(lambda machine: machine.number("<B")),
         "M": _push(lambda machine: machine.number("<H")),
-        "\x8a": _push(lambda machine: int.from_bytes(machine.take(machine.number("<B")), "little", signed=True)),
+        "\x8a": _push(
+            lambda machine: int.from_bytes(
+                machine.take(machine.number("<B")), "little", signed=True
+            )
+        ),
         "G": _push(lambda machine: machine.number(">d")),
         "X": _push(lambda machine: _text(machine.take(machine.number("<I")))),
         "\x8c": _push(lambda machine: _text(machine.take(machine.number("<B")))),

@@ -1,8 +1,9 @@
 """Official EG3D snapshots as inert records: no code of the file's, or named by the file, ever runs.
 
-A snapshot is a pickle of {training_set_kwargs, G, D, G_ema, augment_pipe}. Its modules are persistent objects that carry the
-Python text they would be rebuilt from, and each tensor is a second pickle inside a byte string. Both layers are read by
-`pickle_machine` with the fourteen globals below, every one of which becomes a record here.
+A snapshot is a pickle of {training_set_kwargs, G, D, G_ema, augment_pipe}. Its modules are
+persistent objects that carry the Python text they would be rebuilt from, and each tensor is a
+second pickle inside a byte string. Both layers are read by `pickle_machine` with the fourteen
+globals below, every one of which becomes a record here.
 """
 
 import hashlib
@@ -41,12 +42,17 @@ ALLOWED_GLOBALS = (
 
 NUMPY_SCALARS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "b1": "<?"}
 
-WHAT_IS_READ = "trilift reads the network snapshots of the official EG3D training (network-snapshot-*.pkl, ffhq512-128.pkl, …)"
+WHAT_IS_READ = (
+    "trilift reads the network snapshots of the official EG3D training (network-snapshot-*.pkl,"
+    " ffhq512-128.pkl, …)"
+)
 
 
 @dataclass
 class ModuleRecord:
-    """A pickled network module: its class name, the sha256 of the source text it carried (if any), its attributes."""
+    """A pickled network module: its class name, the sha256 of the source text it carried (if any),
+    its attributes.
+    """
 
     class_name: str
     source_sha256: str | None = None
@@ -56,7 +62,9 @@ class ModuleRecord:
         """`_parameters`, `_buffers` or `_modules`; {} where there are none."""
         values = self.state.get(kind, {})
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-            raise UnreadablePickle(f"{kind} of a {self.class_name} is not a dictionary of names: damaged")
+            raise UnreadablePickle(
+                f"{kind} of a {self.class_name} is not a dictionary of names: damaged"
+            )
         return values
 
 
@@ -80,28 +88,55 @@ class _SnapshotPolicy:
         if name in ALLOWED_GLOBALS:
             return _Global(name)
         if name.startswith("dnnlib.tflib."):
-            raise UnreadablePickle(f"{short(name)}: a TensorFlow pickle of the first StyleGANs, not EG3D")
+            raise UnreadablePickle(
+                f"{short(name)}: a TensorFlow pickle of the first StyleGANs, not EG3D"
+            )
         raise UnreadablePickle(
-            f"the global {short(name)} does not occur in official snapshots and was refused: a hostile file, or a fork with its own modules"
+            f"the global {short(name)} does not occur in official snapshots and was refused: a"
+            " hostile file, or a fork with its own modules"
         )
 
     def call(self, token: Any, arguments: tuple[Any, ...]) -> Any:
         name = _token_name(token)
         if name == "collections.OrderedDict" and not arguments:
             return {}
-        if name == "numpy.dtype" and arguments and isinstance(arguments[0], str) and arguments[0] in NUMPY_SCALARS:
+        if (
+            name == "numpy.dtype"
+            and arguments
+            and isinstance(arguments[0], str)
+            and arguments[0] in NUMPY_SCALARS
+        ):
             return _NumpyType(NUMPY_SCALARS[arguments[0]])
         if name.endswith("multiarray.scalar") and len(arguments) == 2:
             return _numpy_scalar(*arguments)
-        if name == "torch.storage._load_from_bytes" and len(arguments) == 1 and isinstance(arguments[0], memoryview):
+        if (
+            name == "torch.storage._load_from_bytes"
+            and len(arguments) == 1
+            and isinstance(arguments[0], memoryview)
+        ):
             return read_storage(arguments[0])
-        if name == "torch._utils._rebuild_tensor_v2" and len(arguments) >= 4 and isinstance(arguments[0], Storage):
+        if (
+            name == "torch._utils._rebuild_tensor_v2"
+            and len(arguments) >= 4
+            and isinstance(arguments[0], Storage)
+        ):
             return view_tensor(*arguments[:4])
-        if name == "torch._utils._rebuild_parameter" and arguments and isinstance(arguments[0], np.ndarray):
+        if (
+            name == "torch._utils._rebuild_parameter"
+            and arguments
+            and isinstance(arguments[0], np.ndarray)
+        ):
             return arguments[0]
-        if name == "torch_utils.persistence._reconstruct_persistent_obj" and len(arguments) == 1 and isinstance(arguments[0], dict):
+        if (
+            name == "torch_utils.persistence._reconstruct_persistent_obj"
+            and len(arguments) == 1
+            and isinstance(arguments[0], dict)
+        ):
             return self._persistent_object(arguments[0])
-        raise UnreadablePickle(f"{name} is called with {len(arguments)} arguments of a kind that official snapshots never have: refused")
+        raise UnreadablePickle(
+            f"{name} is called with {len(arguments)} arguments of a kind that official snapshots"
+            " never have: refused"
+        )
 
     def create(self, token: Any, arguments: tuple[Any, ...]) -> Any:
         name = _token_name(token)
@@ -111,26 +146,48 @@ class _SnapshotPolicy:
             return ModuleRecord(name.rpartition(".")[2])
         if name in ("dnnlib.util.EasyDict", "collections.OrderedDict"):
             return {}
-        raise UnreadablePickle(f"{name} is not a class whose objects occur in official snapshots: refused")
+        raise UnreadablePickle(
+            f"{name} is not a class whose objects occur in official snapshots: refused"
+        )
 
     def build(self, record: Any, state: Any) -> None:
         if isinstance(record, _NumpyType) and isinstance(state, tuple):
             return
-        if isinstance(record, ModuleRecord) and record.source_sha256 is None and not record.state and isinstance(state, dict):
+        if (
+            isinstance(record, ModuleRecord)
+            and record.source_sha256 is None
+            and not record.state
+            and isinstance(state, dict)
+        ):
             record.state = state
             return
-        raise UnreadablePickle(f"{short(record)} is given a state of {short(state)}, which official snapshots never do: refused")
+        raise UnreadablePickle(
+            f"{short(record)} is given a state of {short(state)}, which official snapshots never"
+            " do: refused"
+        )
 
     def persistent(self, identity: Any) -> Any:
         raise UnreadablePickle("a persistent id outside of a tensor's storage: refused")
 
     def _persistent_object(self, meta: dict[Any, Any]) -> ModuleRecord:
-        kind, source, name, state = (meta.get(key) for key in ("type", "module_src", "class_name", "state"))
+        kind, source, name, state = (
+            meta.get(key) for key in ("type", "module_src", "class_name", "state")
+        )
         is_class = isinstance(kind, str) and kind == "class"
-        if not (is_class and isinstance(source, str) and isinstance(name, str) and isinstance(state, dict)):
-            raise UnreadablePickle("a persistent object without its type, module_src, class_name or state: damaged, or a later version")
+        if not (
+            is_class
+            and isinstance(source, str)
+            and isinstance(name, str)
+            and isinstance(state, dict)
+        ):
+            raise UnreadablePickle(
+                "a persistent object without its type, module_src, class_name or state: damaged, or"
+                " a later version"
+            )
         if source not in self.hashes:
-            self.hashes[source] = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+            self.hashes[source] = hashlib.sha256(
+                source.encode("utf-8", "surrogatepass")
+            ).hexdigest()
         return ModuleRecord(name, self.hashes[source], state)
 
 
@@ -141,13 +198,18 @@ def _token_name(token: Any) -> str:
 
 
 def _numpy_scalar(kind: Any, data: Any) -> Any:
-    if not isinstance(kind, _NumpyType) or not isinstance(data, memoryview) or len(data) != struct.calcsize(kind.form):
+    if (
+        not isinstance(kind, _NumpyType)
+        or not isinstance(data, memoryview)
+        or len(data) != struct.calcsize(kind.form)
+    ):
         raise UnreadablePickle("a numpy number of an unknown kind or size: damaged")
     return struct.unpack(kind.form, data)[0]
 
 
 def read_records(path: Path) -> dict[str, Any]:
-    """Reads a snapshot file into its top-level dictionary of plain data and `ModuleRecord`s; arrays are views into the file.
+    """Reads a snapshot file into its top-level dictionary of plain data and `ModuleRecord`s; arrays
+    are views into the file.
 
     Raises:
         ValueError: with the file's name, what it is instead, and what to do.
@@ -166,19 +228,34 @@ def read_records(path: Path) -> dict[str, Any]:
         return _require_snapshot(value)
     except UnreadablePickle as error:
         is_truncated = str(error).startswith("truncated")
-        advice = "Download or copy it again." if is_truncated else f"{WHAT_IS_READ}; nothing of this file was executed."
+        advice = (
+            "Download or copy it again."
+            if is_truncated
+            else f"{WHAT_IS_READ}; nothing of this file was executed."
+        )
         raise ValueError(f"{path} can't be read as an EG3D snapshot: {error}. {advice}") from error
 
 
 def _refuse_other_formats(path: Path, head: bytes) -> None:
     if head.startswith(b"PK\x03\x04"):
-        raise ValueError(f"{path} is a zip file, as torch.save writes it, not an EG3D snapshot. {WHAT_IS_READ}, which are plain pickles.")
+        raise ValueError(
+            f"{path} is a zip file, as torch.save writes it, not an EG3D snapshot. {WHAT_IS_READ},"
+            " which are plain pickles."
+        )
     if head.startswith(b"version https://git-lfs"):
-        raise ValueError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull` or download the file itself.")
+        raise ValueError(
+            f"{path} is a Git LFS pointer, not the weights: run `git lfs pull` or download the file"
+            " itself."
+        )
     if head.lstrip()[:1] in (b"<", b"{"):
-        raise ValueError(f"{path} is a web page or JSON, not an EG3D snapshot: the download needs its final address, or a login.")
+        raise ValueError(
+            f"{path} is a web page or JSON, not an EG3D snapshot: the download needs its final"
+            " address, or a login."
+        )
     if head[:1] != b"\x80":
-        raise ValueError(f"{path} is not a pickle (it begins with {head[:8].hex(' ')}). {WHAT_IS_READ}.")
+        raise ValueError(
+            f"{path} is not a pickle (it begins with {head[:8].hex(' ')}). {WHAT_IS_READ}."
+        )
 
 
 def _is_torch_magic(value: Any) -> bool:
@@ -187,9 +264,15 @@ def _is_torch_magic(value: Any) -> bool:
 
 def _require_snapshot(value: Any) -> dict[str, Any]:
     if _is_torch_magic(value):
-        raise UnreadablePickle("it is a state dict of torch.save (legacy format), which doesn't say what network it belongs to")
+        raise UnreadablePickle(
+            "it is a state dict of torch.save (legacy format), which doesn't say what network it"
+            " belongs to"
+        )
     if not isinstance(value, dict):
         raise UnreadablePickle(f"it holds {short(value)} instead of a dictionary with G_ema")
     if not isinstance(value.get("G_ema"), ModuleRecord):
-        raise UnreadablePickle(f"it has no network 'G_ema', only {', '.join(short(key) for key in list(value)[:8]) or 'nothing'}")
+        raise UnreadablePickle(
+            "it has no network 'G_ema', only"
+            f" {', '.join(short(key) for key in list(value)[:8]) or 'nothing'}"
+        )
     return value

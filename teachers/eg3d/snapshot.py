@@ -69,24 +69,39 @@ def _snapshot(records: dict[str, Any], file_sha256: str) -> Snapshot:
     generator, discriminator = records["G_ema"], records.get("D")
     modules = generator.children("_modules")
     if not {"backbone", "decoder", "renderer"} <= modules.keys():
-        raise UnreadablePickle(f"G_ema is a {short(generator.class_name)} without backbone, decoder and renderer: a 2D GAN, not EG3D")
+        raise UnreadablePickle(
+            f"G_ema is a {short(generator.class_name)} without backbone, decoder and renderer: a 2D"
+            " GAN, not EG3D"
+        )
     init_kwargs = settings(generator.state.get("_init_kwargs", {}))
-    rendering_kwargs = settings(generator.state.get("rendering_kwargs", init_kwargs.get("rendering_kwargs", {})))
+    rendering_kwargs = settings(
+        generator.state.get("rendering_kwargs", init_kwargs.get("rendering_kwargs", {}))
+    )
     resolution = generator.state.get("neural_rendering_resolution", 64)
     if type(resolution) is not int or not 1 <= resolution <= 4096:
         raise UnreadablePickle(f"neural_rendering_resolution is {short(resolution)}")
     superresolution = modules.get("superresolution")
-    networks = [network for network in (generator, discriminator) if isinstance(network, ModuleRecord)]
+    networks = [
+        network for network in (generator, discriminator) if isinstance(network, ModuleRecord)
+    ]
     return Snapshot(
         generator_state=dict(_tensors(generator)),
-        discriminator_state=dict(_tensors(discriminator)) if isinstance(discriminator, ModuleRecord) else None,
+        discriminator_state=(
+            dict(_tensors(discriminator)) if isinstance(discriminator, ModuleRecord) else None
+        ),
         generator_class=generator.class_name,
         init_kwargs=init_kwargs,
-        discriminator_init_kwargs=settings(discriminator.state.get("_init_kwargs", {})) if isinstance(discriminator, ModuleRecord) else {},
+        discriminator_init_kwargs=(
+            settings(discriminator.state.get("_init_kwargs", {}))
+            if isinstance(discriminator, ModuleRecord)
+            else {}
+        ),
         rendering_kwargs=rendering_kwargs,
         neural_rendering_resolution=resolution,
         plane_axes=_plane_axes(modules["renderer"]),
-        superresolution_class=superresolution.class_name if isinstance(superresolution, ModuleRecord) else None,
+        superresolution_class=(
+            superresolution.class_name if isinstance(superresolution, ModuleRecord) else None
+        ),
         source_hashes={name: digest for network in networks for name, digest in _sources(network)},
         file_sha256=file_sha256,
         training_set_kwargs=settings(records.get("training_set_kwargs") or {}),
@@ -97,7 +112,9 @@ def _walk(module: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, 
     if not isinstance(module, ModuleRecord):
         raise UnreadablePickle(f"module {short(prefix[:-1])} is {short(module)}: damaged")
     if depth > MAX_DEPTH:
-        raise UnreadablePickle(f"modules are nested deeper than {MAX_DEPTH}: damaged, or a module that contains itself")
+        raise UnreadablePickle(
+            f"modules are nested deeper than {MAX_DEPTH}: damaged, or a module that contains itself"
+        )
     yield prefix, module
     for name, child in module.children("_modules").items():
         if child is not None:
@@ -107,17 +124,31 @@ def _walk(module: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, 
 def _tensors(network: ModuleRecord) -> Iterator[tuple[str, np.ndarray]]:
     seen: set[str] = set()
     for prefix, module in _walk(network):
-        for name, value in [*module.children("_parameters").items(), *module.children("_buffers").items()]:
+        for name, value in [
+            *module.children("_parameters").items(),
+            *module.children("_buffers").items(),
+        ]:
             if value is None:
                 continue
-            if not isinstance(value, np.ndarray) or prefix + name in seen or len(seen) >= MAX_VALUES:
-                raise UnreadablePickle(f"weight {short(prefix + name)} is {short(value)}, or there twice, or one too many: damaged")
+            if (
+                not isinstance(value, np.ndarray)
+                or prefix + name in seen
+                or len(seen) >= MAX_VALUES
+            ):
+                raise UnreadablePickle(
+                    f"weight {short(prefix + name)} is {short(value)}, or there twice, or one too"
+                    " many: damaged"
+                )
             seen.add(prefix + name)
             yield prefix + name, value
 
 
 def _sources(network: ModuleRecord) -> Iterator[tuple[str, str]]:
-    return ((module.class_name, module.source_sha256) for _, module in _walk(network) if module.source_sha256)
+    return (
+        (module.class_name, module.source_sha256)
+        for _, module in _walk(network)
+        if module.source_sha256
+    )
 
 
 def _plane_axes(renderer: Any) -> np.ndarray | None:
@@ -128,7 +159,9 @@ def _plane_axes(renderer: Any) -> np.ndarray | None:
         return None
     if not isinstance(axes, np.ndarray) or axes.shape != (3, 3, 3):
         shape = list(axes.shape) if isinstance(axes, np.ndarray) else short(axes)
-        raise UnreadablePickle(f"plane_axes is {shape} instead of three 3x3 matrices: a fork that is not supported")
+        raise UnreadablePickle(
+            f"plane_axes is {shape} instead of three 3x3 matrices: a fork that is not supported"
+        )
     return np.array(axes, np.float64)
 
 
@@ -148,7 +181,11 @@ def _plain(value: Any, name: Any, budget: list[int], depth: int) -> Any:
     budget[0] -= 1
     if budget[0] < 0 or depth > MAX_DEPTH:
         raise UnreadablePickle("the settings are larger or deeper than those of any EG3D: damaged")
-    if value is None or isinstance(value, (bool, str)) or (isinstance(value, int) and abs(value) < 1 << 63):
+    if (
+        value is None
+        or isinstance(value, (bool, str))
+        or (isinstance(value, int) and abs(value) < 1 << 63)
+    ):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value

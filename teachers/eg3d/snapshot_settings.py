@@ -11,31 +11,40 @@ from .configuration import EG3DConfiguration
 from .snapshot import Snapshot
 
 KNOWN_SOURCES = ("820c206d1ee0", "59b91db53b33", "8cfd3ad210f0", "59e2e10442fc")
-"""How the sha256 of the published module texts begin: networks_stylegan2, superresolution, triplane, dual_discriminator."""
+"""How the sha256 of the published module texts begin: networks_stylegan2, superresolution,
+triplane, dual_discriminator.
+"""
 
 SUPER_RESOLUTIONS = {
     "SuperresolutionHybrid8XDC": "8XDC",
     "SuperresolutionHybrid8X": "8X",
     "SuperresolutionHybrid4X": "4X",
-    "SuperresolutionHybridDeepfp32": "4X",  # the same layers; its resize lacks the filter, which enlarging doesn't use
+    # the same layers; its resize lacks the filter, which enlarging doesn't use
+    "SuperresolutionHybridDeepfp32": "4X",
     "SuperresolutionHybrid2X": "2X",
 }
 
 REQUIRED = ("ray_start", "ray_end", "box_warp", "depth_resolution", "depth_resolution_importance")
 
 PUBLISHED_FOCALS = {2.7: 4.2647, 1.7: 1.7074}
-"""Focal length of the published models' cameras (faces and animals; cars) by the radius of their orbit."""
+"""Focal length of the published models' cameras (faces and animals; cars) by the radius of their
+orbit.
+"""
 
 
-def configuration_of(snapshot: Snapshot, *, sr_latent: str, focal: float | None = None) -> tuple[EG3DConfiguration, list[str]]:
+def configuration_of(
+    snapshot: Snapshot, *, sr_latent: str, focal: float | None = None
+) -> tuple[EG3DConfiguration, list[str]]:
     """The configuration of a snapshot's generator, and warnings about what is unusual in it.
 
-    Sizes come from the weights' shapes, rendering from the pickled options with the official defaults for missing ones.
+    Sizes come from the weights' shapes, rendering from the pickled options with the official
+    defaults for missing ones.
 
     Args:
         snapshot: as read.
         sr_latent: which latent the super-resolution will be given.
-        focal: normalised focal length of the training cameras, which snapshots don't tell; None: the published one.
+        focal: normalised focal length of the training cameras, which snapshots don't tell; None:
+            the published one.
 
     Raises:
         ValueError: settings are missing or of a kind that the project doesn't reproduce.
@@ -43,16 +52,25 @@ def configuration_of(snapshot: Snapshot, *, sr_latent: str, focal: float | None 
     options = snapshot.rendering_kwargs
     missing = [name for name in REQUIRED if name not in options]
     if missing:
-        raise ValueError(f"the snapshot's rendering options lack {', '.join(missing)}: it is not an EG3D generator, or a fork of it")
+        raise ValueError(
+            f"the snapshot's rendering options lack {', '.join(missing)}: it is not an EG3D"
+            " generator, or a fork of it"
+        )
     if options.get("clamp_mode", "softplus") != "softplus":
-        raise ValueError(f"density activation {options['clamp_mode']!r} is not EG3D's softplus: a fork that is not supported")
+        raise ValueError(
+            f"density activation {options['clamp_mode']!r} is not EG3D's softplus: a fork that is"
+            " not supported"
+        )
     super_resolution, warnings = _super_resolution(snapshot)
     near, far = _limits(options["ray_start"], options["ray_end"])
     radius = float(options.get("avg_camera_radius", 2.7))
     if focal is None:
         focal = PUBLISHED_FOCALS.get(radius, 4.2647)
         if radius not in PUBLISHED_FOCALS:
-            warnings.append(f"snapshots don't tell their focal length: {focal} is assumed (focal=… sets another)")
+            warnings.append(
+                f"snapshots don't tell their focal length: {focal} is assumed (focal=… sets"
+                " another)"
+            )
     axes, axes_warnings = _plane_axes(snapshot)
     config = EG3DConfiguration(
         **_sizes(snapshot),
@@ -67,7 +85,9 @@ def configuration_of(snapshot: Snapshot, *, sr_latent: str, focal: float | None 
         importance_samples=int(options["depth_resolution_importance"]),
         in_disparity=bool(options.get("disparity_space_sampling", False)),
         render_resolution=snapshot.neural_rendering_resolution,
-        image_resolution=int(snapshot.init_kwargs.get("img_resolution", options.get("image_resolution", 512))),
+        image_resolution=int(
+            snapshot.init_kwargs.get("img_resolution", options.get("image_resolution", 512))
+        ),
         background="white" if options.get("white_back", False) else "black",
         super_resolution=super_resolution,
         sr_latent=sr_latent,  # type: ignore[arg-type]  # checked by the super-resolution
@@ -78,7 +98,12 @@ def configuration_of(snapshot: Snapshot, *, sr_latent: str, focal: float | None 
         camera_radius=radius,
         camera_pivot=tuple(float(x) for x in options.get("avg_camera_pivot", (0, 0, 0))),  # type: ignore[arg-type]
     )
-    return config, [*warnings, *axes_warnings, *_source_warnings(snapshot), *_option_warnings(options)]
+    return config, [
+        *warnings,
+        *axes_warnings,
+        *_source_warnings(snapshot),
+        *_option_warnings(options),
+    ]
 
 
 def clamp_of(settings: dict[str, Any]) -> float | None:
@@ -88,7 +113,8 @@ def clamp_of(settings: dict[str, Any]) -> float | None:
 
 
 def named_axes(matrices: np.ndarray) -> tuple[str, str, str]:
-    """The world coordinates along width and height of each plane, from the three matrices that snapshots carry.
+    """The world coordinates along width and height of each plane, from the three matrices that
+    snapshots carry.
 
     A point p (a row) lies at the first two components of p times the inverse matrix.
 
@@ -98,28 +124,53 @@ def named_axes(matrices: np.ndarray) -> tuple[str, str, str]:
     try:
         projections = np.linalg.inv(matrices)[:, :, :2]
     except np.linalg.LinAlgError as error:
-        raise ValueError("the snapshot's plane_axes are not invertible: damaged, or a fork with another plane layout") from error
+        raise ValueError(
+            "the snapshot's plane_axes are not invertible: damaged, or a fork with another plane"
+            " layout"
+        ) from error
     rounded = projections.round()
-    is_axis = np.abs(projections - rounded).max() < 1e-5 and (rounded.sum(1) == 1).all() and (rounded >= 0).all()
+    is_axis = (
+        np.abs(projections - rounded).max() < 1e-5
+        and (rounded.sum(1) == 1).all()
+        and (rounded >= 0).all()
+    )
     names = ["".join("xyz"[index] for index in plane.argmax(0)) for plane in rounded]
     if not is_axis or any(name[0] == name[1] for name in names):
         shown = projections.round(3).tolist()
-        raise ValueError(f"the snapshot's planes are not spanned by world axes (projections {shown}): a fork that is not supported")
+        raise ValueError(
+            f"the snapshot's planes are not spanned by world axes (projections {shown}): a fork"
+            " that is not supported"
+        )
     return names[0], names[1], names[2]
 
 
 def _plane_axes(snapshot: Snapshot) -> tuple[tuple[str, str, str], list[str]]:
     if snapshot.plane_axes is None:
-        return EG3D_AXES, [f"the snapshot carries no plane_axes: the published {EG3D_AXES} are assumed"]
+        return EG3D_AXES, [
+            f"the snapshot carries no plane_axes: the published {EG3D_AXES} are assumed"
+        ]
     axes = named_axes(snapshot.plane_axes)
-    return axes, [] if axes == EG3D_AXES else [f"plane axes {axes} differ from the published {EG3D_AXES}: a fork; its own are used"]
+    return axes, (
+        []
+        if axes == EG3D_AXES
+        else [f"plane axes {axes} differ from the published {EG3D_AXES}: a fork; its own are used"]
+    )
 
 
 def _sizes(snapshot: Snapshot) -> dict[str, Any]:
     """What the shapes of the weights say."""
     shapes = {name: array.shape for name, array in snapshot.generator_state.items()}
-    needed = ("backbone.mapping.w_avg", "backbone.mapping.fc0.weight", "decoder.net.0.weight", "decoder.net.2.weight")
-    resolutions = [int(found[1]) for name in shapes if (found := re.fullmatch(r"backbone\.synthesis\.b(\d{1,4})\.torgb\.weight", name))]
+    needed = (
+        "backbone.mapping.w_avg",
+        "backbone.mapping.fc0.weight",
+        "decoder.net.0.weight",
+        "decoder.net.2.weight",
+    )
+    resolutions = [
+        int(found[1])
+        for name in shapes
+        if (found := re.fullmatch(r"backbone\.synthesis\.b(\d{1,4})\.torgb\.weight", name))
+    ]
     lacking = [name for name in needed if name not in shapes or not shapes[name]]
     if lacking or not resolutions:
         what = ", ".join(lacking) or "the blocks of backbone.synthesis"
@@ -131,7 +182,9 @@ def _sizes(snapshot: Snapshot) -> dict[str, Any]:
         "z_dim": shapes["backbone.mapping.fc0.weight"][-1] - (w_dim if label_dim else 0),
         "w_dim": w_dim,
         "label_dim": label_dim,
-        "mapping_layers": sum(bool(re.fullmatch(r"backbone\.mapping\.fc\d+\.weight", name)) for name in shapes),
+        "mapping_layers": sum(
+            bool(re.fullmatch(r"backbone\.mapping\.fc\d+\.weight", name)) for name in shapes
+        ),
         "plane_resolution": plane_resolution,
         "plane_channels": shapes[f"backbone.synthesis.b{plane_resolution}.torgb.weight"][0] // 3,
         "channel_base": int(snapshot.init_kwargs.get("channel_base", 32768)),
@@ -145,36 +198,56 @@ def _super_resolution(snapshot: Snapshot) -> tuple[str, list[str]]:
     option = str(snapshot.rendering_kwargs.get("superresolution_module", "")).rpartition(".")[2]
     name = snapshot.superresolution_class or option
     if name not in SUPER_RESOLUTIONS:
-        raise ValueError(f"super-resolution {name or 'nothing'!r} is not known: {', '.join(SUPER_RESOLUTIONS)} are")
+        raise ValueError(
+            f"super-resolution {name or 'nothing'!r} is not known:"
+            f" {', '.join(SUPER_RESOLUTIONS)} are"
+        )
     if option and option != name:
-        return SUPER_RESOLUTIONS[name], [f"the options name super-resolution {option}, the pickled module is {name}: the module counts"]
+        return SUPER_RESOLUTIONS[name], [
+            f"the options name super-resolution {option}, the pickled module is {name}: the module"
+            " counts"
+        ]
     return SUPER_RESOLUTIONS[name], []
 
 
 def _limits(start: Any, end: Any) -> tuple[float | None, float | None]:
     if start == end == "auto":
         return None, None
-    numbers = [value for value in (start, end) if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    numbers = [
+        value
+        for value in (start, end)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
     if len(numbers) != 2 or not 0 < numbers[0] < numbers[1]:
-        raise ValueError(f"ray limits {start!r} to {end!r} are neither two increasing distances nor both 'auto'")
+        raise ValueError(
+            f"ray limits {start!r} to {end!r} are neither two increasing distances nor both 'auto'"
+        )
     return float(numbers[0]), float(numbers[1])
 
 
 def _source_warnings(snapshot: Snapshot) -> list[str]:
-    unknown = sorted(name for name, digest in snapshot.source_hashes.items() if not digest.startswith(KNOWN_SOURCES))
+    unknown = sorted(
+        name
+        for name, digest in snapshot.source_hashes.items()
+        if not digest.startswith(KNOWN_SOURCES)
+    )
     if not unknown:
         return []
     shown = ", ".join(unknown[:4]) + (", …" if len(unknown) > 4 else "")
     return [
-        f"the source text of {shown} is not the published one (a fork, another version, or removed). "
-        "The renderer is not part of a snapshot: compare its pictures with the original's (trilift check reference=…)"
+        f"the source text of {shown} is not the published one (a fork, another version, or"
+        " removed). The renderer is not part of a snapshot: compare its pictures with the"
+        " original's (trilift check reference=…)"
     ]
 
 
 def _option_warnings(options: dict[str, Any]) -> list[str]:
     warnings = []
     if options.get("superresolution_noise_mode", "none") != "none":
-        warnings.append(f"superresolution_noise_mode is {options['superresolution_noise_mode']!r}; here the super-resolution adds no noise")
+        warnings.append(
+            f"superresolution_noise_mode is {options['superresolution_noise_mode']!r}; here the"
+            " super-resolution adds no noise"
+        )
     if options.get("density_noise", 0):
         warnings.append("density_noise is not zero; here no noise is added to the density")
     return warnings

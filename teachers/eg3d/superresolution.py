@@ -1,4 +1,6 @@
-"""From the volume rendering to the final image (EG3D sec. 3.4): two StyleGAN2 blocks on the feature image."""
+"""From the volume rendering to the final image (EG3D sec. 3.4): two StyleGAN2 blocks on the feature
+image.
+"""
 
 from dataclasses import dataclass
 
@@ -19,7 +21,8 @@ class Variant:
         native_resolution: side of the feature image that its first block takes.
         first_up: whether the first block doubles the size.
         channels: outputs of the two blocks.
-        resizes_larger: False: an input larger than native is refused, as in the published 4X module.
+        resizes_larger: False: an input larger than native is refused, as in the published 4X
+            module.
     """
 
     image_resolution: int
@@ -45,8 +48,8 @@ class SuperResolution(nn.Module):
         variant: a key of `VARIANTS`.
         feature_channels: channels of the feature image; its first three are RGB.
         w_dim: size of the latent.
-        latent: which latent is used: "teacher_w" (the last of ws), "w_mean" (the average w, kept in this module), or
-            "constant_one" (LP3D supp. A2: a student has no w).
+        latent: which latent is used: "teacher_w" (the last of ws), "w_mean" (the average w, kept in
+            this module), or "constant_one" (LP3D supp. A2: a student has no w).
         antialias: filter when the feature image is shrunk.
         has_noise: keep the published modules' unused noise images.
     """
@@ -66,7 +69,10 @@ class SuperResolution(nn.Module):
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
-            raise ValueError(f"super-resolution {variant!r} is not known: use one of {', '.join(VARIANTS)}, or 'none'")
+            raise ValueError(
+                f"super-resolution {variant!r} is not known: use one of {', '.join(VARIANTS)}, or"
+                " 'none'"
+            )
         if latent not in ("teacher_w", "w_mean", "constant_one"):
             raise ValueError(f"sr_latent is {latent!r}: use teacher_w, w_mean or constant_one")
         self.variant = VARIANTS[variant]
@@ -75,12 +81,25 @@ class SuperResolution(nn.Module):
         first, second = self.variant.channels
         native, up = self.variant.native_resolution, self.variant.first_up
         middle = native * 2 if up else native
-        self.block0 = SynthesisBlock(feature_channels, first, w_dim, middle, 3, up=up, conv_clamp=conv_clamp, has_noise=has_noise)
-        self.block1 = SynthesisBlock(first, second, w_dim, middle * 2, 3, conv_clamp=conv_clamp, has_noise=has_noise)
+        self.block0 = SynthesisBlock(
+            feature_channels,
+            first,
+            w_dim,
+            middle,
+            3,
+            up=up,
+            conv_clamp=conv_clamp,
+            has_noise=has_noise,
+        )
+        self.block1 = SynthesisBlock(
+            first, second, w_dim, middle * 2, 3, conv_clamp=conv_clamp, has_noise=has_noise
+        )
         self.register_buffer("w_mean", torch.zeros(w_dim))
 
     def forward(
-        self, feature_image: Float[Tensor, "batch feature height width"], ws: Float[Tensor, "batch layer w_dim"] | None
+        self,
+        feature_image: Float[Tensor, "batch feature height width"],
+        ws: Float[Tensor, "batch layer w_dim"] | None,
     ) -> Float[Tensor, "batch 3 out_height out_width"]:
         """The final image; `ws` is only needed (and only looked at) for the latent "teacher_w"."""
         latents = self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1)
@@ -89,17 +108,21 @@ class SuperResolution(nn.Module):
         return self.block1(x, image, latents)[1]
 
     def image_raw_as_published(
-        self, feature_image: Float[Tensor, "batch feature height width"], ws: Float[Tensor, "batch layer w_dim"] | None
+        self,
+        feature_image: Float[Tensor, "batch feature height width"],
+        ws: Float[Tensor, "batch layer w_dim"] | None,
     ) -> Float[Tensor, "batch 3 height width"]:
         """The raw image that the official code returns.
 
-        Where nothing was resized and the first block keeps the size, that code adds the block's picture to the raw image in
-        place. Only for comparison (`RaySampling.compat`).
+        Where nothing was resized and the first block keeps the size, that code adds the block's
+        picture to the raw image in place. Only for comparison (`RaySampling.compat`).
         """
         rgb = feature_image[:, :3]
         if self.block0.up or feature_image.shape[-1] != self.variant.native_resolution:
             return rgb
-        return self.block0(feature_image, rgb, self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1))[1]
+        return self.block0(
+            feature_image, rgb, self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1)
+        )[1]
 
     def _latent(self, batch: int, ws: Tensor | None) -> Float[Tensor, "batch w_dim"]:
         if self.latent == "constant_one":
@@ -107,14 +130,22 @@ class SuperResolution(nn.Module):
         if self.latent == "w_mean":
             return self.w_mean.expand(batch, -1)
         if ws is None:
-            raise ValueError("this super-resolution takes the teacher's w (sr_latent=teacher_w): give render() the ws")
+            raise ValueError(
+                "this super-resolution takes the teacher's w (sr_latent=teacher_w): give render()"
+                " the ws"
+            )
         return ws[:, -1]
 
     def _resize(self, x: Tensor) -> Tensor:
         native = self.variant.native_resolution
         side = x.shape[-1]
         if side > native and not self.variant.resizes_larger:
-            raise ValueError(f"this super-resolution takes feature images of at most {native}², got {side}²: lower render_resolution")
+            raise ValueError(
+                f"this super-resolution takes feature images of at most {native}², got {side}²:"
+                " lower render_resolution"
+            )
         if side == native:
             return x
-        return F.interpolate(x, size=(native, native), mode="bilinear", align_corners=False, antialias=self.antialias)
+        return F.interpolate(
+            x, size=(native, native), mode="bilinear", align_corners=False, antialias=self.antialias
+        )

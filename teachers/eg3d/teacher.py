@@ -22,7 +22,9 @@ from .discriminator import Discriminator
 from .generator import Generator
 
 
-def eg3d_passport(config: EG3DConfiguration, *, name: str, source_hash: str, licence: str) -> Passport:
+def eg3d_passport(
+    config: EG3DConfiguration, *, name: str, source_hash: str, licence: str
+) -> Passport:
     """The passport that follows from a configuration."""
     return Passport(
         kind="eg3d",
@@ -50,7 +52,8 @@ def eg3d_passport(config: EG3DConfiguration, *, name: str, source_hash: str, lic
 
 
 class EG3DTeacher(nn.Module):
-    """A frozen generator (see `Teacher`): never trained, always in evaluation mode, differentiable in its inputs.
+    """A frozen generator (see `Teacher`): never trained, always in evaluation mode, differentiable
+    in its inputs.
 
     Args:
         generator: its networks; their parameters stop requiring gradients.
@@ -76,10 +79,16 @@ class EG3DTeacher(nn.Module):
 
     def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
         """See `Teacher.renderer_recipe`."""
-        return "teachers.eg3d.generator.eg3d_renderer", {"configuration": self.configuration.to_dict()}
+        return "teachers.eg3d.generator.eg3d_renderer", {
+            "configuration": self.configuration.to_dict()
+        }
 
     def map_latents(
-        self, z: Float[Tensor, "batch z_dim"], camera: Camera | None = None, *, truncation: float = 1.0
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        camera: Camera | None = None,
+        *,
+        truncation: float = 1.0,
     ) -> Float[Tensor, "batch layer w_dim"]:
         """See `Teacher.map_latents`; without a camera the frontal one conditions."""
         return self.generator.map_latents(z, camera, truncation=truncation)
@@ -89,14 +98,21 @@ class EG3DTeacher(nn.Module):
         return self.generator.synthesize(ws)
 
     def render(
-        self, triplane: Triplane, camera: Camera, *, ws: Float[Tensor, "batch layer w_dim"] | None = None, jitter: RayJitter | None = None
+        self,
+        triplane: Triplane,
+        camera: Camera,
+        *,
+        ws: Float[Tensor, "batch layer w_dim"] | None = None,
+        jitter: RayJitter | None = None,
     ) -> Rendering:
         """See `Teacher.render`."""
         return self.generator.renderer(triplane, camera, ws, jitter)
 
     def mean_latent(self) -> Float[Tensor, "1 layer w_dim"]:
         """The running mean of w, for every layer."""
-        return self.generator.backbone.mapping.w_avg[None, None].expand(1, self.generator.backbone.synthesis.num_ws, -1)
+        return self.generator.backbone.mapping.w_avg[None, None].expand(
+            1, self.generator.backbone.synthesis.num_ws, -1
+        )
 
     def train(self, mode: bool = True) -> "EG3DTeacher":
         """Stays in evaluation mode whatever its owner does."""
@@ -115,13 +131,17 @@ def load_eg3d(folder: Path) -> EG3DTeacher:
     state = _read_weights(folder / "generator.safetensors")
     problems = _misfits(generator.state_dict(), state)
     if problems:
-        raise ValueError(f"{folder}/generator.safetensors does not fit its config.json: {problems}: convert it again")
+        raise ValueError(
+            f"{folder}/generator.safetensors does not fit its config.json: {problems}: convert it"
+            " again"
+        )
     generator.load_state_dict(state)
     return EG3DTeacher(generator, passport)
 
 
 def load_discriminator(folder: Path) -> Discriminator:
-    """Reads the discriminator of a teacher folder, as it was when the teacher's training ended: trainable.
+    """Reads the discriminator of a teacher folder, as it was when the teacher's training ended:
+    trainable.
 
     Raises:
         FileNotFoundError: the folder has none.
@@ -131,13 +151,16 @@ def load_discriminator(folder: Path) -> Discriminator:
     missing = [file.name for file in (path, description) if not file.is_file()]
     if missing:
         raise FileNotFoundError(
-            f"the teacher in {folder} has no discriminator ({' and '.join(missing)} missing), and an adversarial stage starts from it: "
-            "convert a snapshot that has one, or write the teacher anew with `trilift pretrain`"
+            f"the teacher in {folder} has no discriminator ({' and '.join(missing)} missing), and"
+            " an adversarial stage starts from it: convert a snapshot that has one, or write the"
+            " teacher anew with `trilift pretrain`"
         )
     try:
         discriminator = Discriminator(**json.loads(description.read_text()))
     except (json.JSONDecodeError, TypeError) as error:
-        raise ValueError(f"{description} does not describe a discriminator of this version of trilift: {error}") from error
+        raise ValueError(
+            f"{description} does not describe a discriminator of this version of trilift: {error}"
+        ) from error
     state = _read_weights(path)
     problems = _misfits(discriminator.state_dict(), state)
     if problems:
@@ -146,25 +169,42 @@ def load_discriminator(folder: Path) -> Discriminator:
     return discriminator
 
 
-def save_eg3d(folder: Path, teacher: EG3DTeacher, discriminator: Discriminator | None = None, extra: dict[str, str] | None = None) -> None:
-    """Writes a teacher folder as a whole: to a temporary name, then renamed into the place of what was there.
+def save_eg3d(
+    folder: Path,
+    teacher: EG3DTeacher,
+    discriminator: Discriminator | None = None,
+    extra: dict[str, str] | None = None,
+) -> None:
+    """Writes a teacher folder as a whole: to a temporary name, then renamed into the place of what
+    was there.
 
-    At every moment a whole folder exists, under its name or, for the instant between two renames, as `~previous` beside it.
+    At every moment a whole folder exists, under its name or, for the instant between two renames,
+    as `~previous` beside it.
 
     Args:
         folder: its final name.
-        discriminator: what a student's adversarial stage starts from; written with what it was constructed with.
+        discriminator: what a student's adversarial stage starts from; written with what it was
+            constructed with.
         extra: further text files by name (`card.md`, `scores.json`).
     """
     _finish_interrupted_save(folder)
-    writing, previous = folder.with_name(f"{folder.name}~writing"), folder.with_name(f"{folder.name}~previous")
+    writing, previous = (
+        folder.with_name(f"{folder.name}~writing"),
+        folder.with_name(f"{folder.name}~previous"),
+    )
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     (writing / "config.json").write_text(json.dumps(teacher.configuration.to_dict(), indent=2))
     (writing / "passport.json").write_text(teacher.passport.to_json())
-    save_file({name: value.contiguous() for name, value in teacher.generator.state_dict().items()}, writing / "generator.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in teacher.generator.state_dict().items()},
+        writing / "generator.safetensors",
+    )
     if discriminator is not None:
-        save_file({name: value.contiguous() for name, value in discriminator.state_dict().items()}, writing / "discriminator.safetensors")
+        save_file(
+            {name: value.contiguous() for name, value in discriminator.state_dict().items()},
+            writing / "discriminator.safetensors",
+        )
         (writing / "discriminator.json").write_text(json.dumps(discriminator.arguments, indent=2))
     for name, text in (extra or {}).items():
         (writing / name).write_text(text)
@@ -197,7 +237,10 @@ def start_from(generator: Generator, discriminator: Discriminator, folder: Path)
         state = _read_weights(path)
         problems = _misfits(network.state_dict(), state)
         if problems:
-            raise ValueError(f"{path} does not fit the {name} that is to be trained: {problems}: train with the settings that made it")
+            raise ValueError(
+                f"{path} does not fit the {name} that is to be trained: {problems}: train with the"
+                " settings that made it"
+            )
         network.load_state_dict(state)
 
 
@@ -220,9 +263,19 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 def _misfits(wanted: dict[str, Tensor], given: dict[str, Tensor]) -> str:
     """What is missing, unknown, or of another shape, in words; empty when everything fits."""
     common = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
-    shapes = [f"{name} {tuple(given[name].shape)} for {tuple(wanted[name].shape)}" for name in common]
-    kinds = {"missing": wanted.keys() - given.keys(), "unknown": given.keys() - wanted.keys(), "of another shape": shapes}
-    return "; ".join(f"{len(found)} {kind} ({', '.join(sorted(found)[:5])})" for kind, found in kinds.items() if found)
+    shapes = [
+        f"{name} {tuple(given[name].shape)} for {tuple(wanted[name].shape)}" for name in common
+    ]
+    kinds = {
+        "missing": wanted.keys() - given.keys(),
+        "unknown": given.keys() - wanted.keys(),
+        "of another shape": shapes,
+    }
+    return "; ".join(
+        f"{len(found)} {kind} ({', '.join(sorted(found)[:5])})"
+        for kind, found in kinds.items()
+        if found
+    )
 
 
 def weights_sha256(generator: Generator) -> str:

@@ -1,4 +1,6 @@
-"""An EG3D teacher with random weights: for tests of sizes, speed and wiring, before there is a checkpoint."""
+"""An EG3D teacher with random weights: for tests of sizes, speed and wiring, before there is a
+checkpoint.
+"""
 
 from typing import Any
 
@@ -10,10 +12,17 @@ from .teacher import EG3DTeacher, eg3d_passport
 
 
 def untrained_teacher(configuration: dict[str, Any], *, seed: int = 0) -> EG3DTeacher:
-    """What `EG3DConfiguration.from_dict(configuration)` describes, drawn from a seed; leaves torch's global seed alone."""
+    """What `EG3DConfiguration.from_dict(configuration)` describes, drawn from a seed; leaves
+    torch's global seed alone.
+    """
     config = EG3DConfiguration.from_dict(configuration)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = Generator(config)
-    passport = eg3d_passport(config, name=f"untrained, seed {seed}", source_hash=f"seed {seed}", licence="Apache-2.0, as all of trilift")
+    passport = eg3d_passport(
+        config,
+        name=f"untrained, seed {seed}",
+        source_hash=f"seed {seed}",
+        licence="Apache-2.0, as all of trilift",
+    )
     return EG3DTeacher(generator, passport)

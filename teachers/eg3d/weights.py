@@ -1,7 +1,9 @@
-"""An official snapshot becomes a teacher: its weights by our names, its settings as our configuration.
+"""An official snapshot becomes a teacher: its weights by our names, its settings as our
+configuration.
 
-Our networks carry the published names, so that the mapping is a change of two prefixes. Fixed filters and training
-statistics are left out, after a look at whether the filters are the ones that the layers here have built in.
+Our networks carry the published names, so that the mapping is a change of two prefixes. Fixed
+filters and training statistics are left out, after a look at whether the filters are the ones that
+the layers here have built in.
 """
 
 import dataclasses
@@ -22,7 +24,10 @@ from .snapshot import Snapshot, read_snapshot
 from .snapshot_settings import clamp_of, configuration_of
 from .teacher import EG3DTeacher, eg3d_passport
 
-LICENCE = "Converted from an EG3D snapshot: to NVIDIA's weights and what derives from them, NVIDIA's non-commercial source licence applies."
+LICENCE = (
+    "Converted from an EG3D snapshot: to NVIDIA's weights and what derives from them, NVIDIA's"
+    " non-commercial source licence applies."
+)
 
 PREFIXES = {"decoder.": "renderer.decoder.", "superresolution.": "renderer.super_resolution."}
 
@@ -37,7 +42,7 @@ class ImportedTeacher:
         teacher: G_ema.
         discriminator: D, if the snapshot has one of the published form.
         discriminator_arguments: what `Discriminator` was constructed with.
-        warnings: what a person should know, a sentence each.
+        warnings: what an identity should know, a sentence each.
         provenance: settings and hashes as the snapshot had them.
     """
 
@@ -48,42 +53,63 @@ class ImportedTeacher:
     provenance: dict[str, Any]
 
 
-def import_pickle(path: Path, *, sr_latent: str = "w_mean", focal: float | None = None) -> ImportedTeacher:
+def import_pickle(
+    path: Path, *, sr_latent: str = "w_mean", focal: float | None = None
+) -> ImportedTeacher:
     """Reads an official EG3D pickle (without unpickling it) as a teacher.
 
     Args:
         path: the .pkl.
-        sr_latent: which latent the super-resolution is given: "w_mean", "teacher_w" or "constant_one".
+        sr_latent: which latent the super-resolution is given: "w_mean", "teacher_w" or
+            "constant_one".
         focal: see `configuration_of`.
 
     Raises:
-        ValueError: the file isn't an EG3D snapshot, or of a form that isn't supported; the message says which.
+        ValueError: the file isn't an EG3D snapshot, or of a form that isn't supported; the message
+            says which.
     """
     snapshot = read_snapshot(path)
     try:
         return import_snapshot(snapshot, name=path.stem, sr_latent=sr_latent, focal=focal)
     except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{path}: a setting of an unexpected kind ({error}): damaged, or a fork that is not supported") from error
+        raise ValueError(
+            f"{path}: a setting of an unexpected kind ({error}): damaged, or a fork that is not"
+            " supported"
+        ) from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def import_snapshot(snapshot: Snapshot, *, name: str, sr_latent: str = "w_mean", focal: float | None = None) -> ImportedTeacher:
+def import_snapshot(
+    snapshot: Snapshot, *, name: str, sr_latent: str = "w_mean", focal: float | None = None
+) -> ImportedTeacher:
     """Builds the networks of a snapshot and gives them its weights (see `import_pickle`)."""
     config, warnings = configuration_of(snapshot, sr_latent=sr_latent, focal=focal)
     teacher = EG3DTeacher(
-        _generator(config, snapshot.generator_state), eg3d_passport(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE)
+        _generator(config, snapshot.generator_state),
+        eg3d_passport(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE),
     )
     discriminator, arguments, more = _discriminator(snapshot)
-    return ImportedTeacher(teacher, discriminator, arguments, (*warnings, *more, *_latent_warning(sr_latent)), provenance(snapshot))
+    return ImportedTeacher(
+        teacher,
+        discriminator,
+        arguments,
+        (*warnings, *more, *_latent_warning(sr_latent)),
+        provenance(snapshot),
+    )
 
 
 def provenance(snapshot: Snapshot) -> dict[str, Any]:
     """What the snapshot said about itself, for the record."""
-    plain = dataclasses.asdict(dataclasses.replace(snapshot, generator_state={}, discriminator_state=None))
+    plain = dataclasses.asdict(
+        dataclasses.replace(snapshot, generator_state={}, discriminator_state=None)
+    )
     for name in ("generator_state", "discriminator_state"):
         del plain[name]
-    return {**plain, "plane_axes": None if snapshot.plane_axes is None else snapshot.plane_axes.tolist()}
+    return {
+        **plain,
+        "plane_axes": None if snapshot.plane_axes is None else snapshot.plane_axes.tolist(),
+    }
 
 
 def _generator(config: EG3DConfiguration, state: dict[str, np.ndarray]) -> Generator:
@@ -91,7 +117,9 @@ def _generator(config: EG3DConfiguration, state: dict[str, np.ndarray]) -> Gener
         generator = Generator(config)
     wanted = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
     mean = "renderer.super_resolution.w_mean"
-    tensors = _fitting({name: shape for name, shape in wanted.items() if name != mean}, state, "G_ema")
+    tensors = _fitting(
+        {name: shape for name, shape in wanted.items() if name != mean}, state, "G_ema"
+    )
     if mean in wanted:
         tensors[mean] = tensors["backbone.mapping.w_avg"].clone()
     generator.load_state_dict(tensors, assign=True)
@@ -101,7 +129,14 @@ def _generator(config: EG3DConfiguration, state: dict[str, np.ndarray]) -> Gener
 def _discriminator(snapshot: Snapshot) -> tuple[Discriminator | None, dict[str, Any], list[str]]:
     state = snapshot.discriminator_state
     if state is None:
-        return None, {}, ["the snapshot has no discriminator: a student of this teacher can't be trained with an adversary"]
+        return (
+            None,
+            {},
+            [
+                "the snapshot has no discriminator: a student of this teacher can't be trained with"
+                " an adversary"
+            ],
+        )
     try:
         arguments = _discriminator_arguments(state, snapshot.discriminator_init_kwargs)
         with torch.device("meta"):
@@ -113,41 +148,65 @@ def _discriminator(snapshot: Snapshot) -> tuple[Discriminator | None, dict[str, 
     return discriminator.eval().requires_grad_(False), arguments, []
 
 
-def _discriminator_arguments(state: dict[str, np.ndarray], settings: dict[str, Any]) -> dict[str, Any]:
-    first_blocks = [found for name in state if (found := re.fullmatch(r"b(\d{1,4})\.fromrgb\.weight", name))]
+def _discriminator_arguments(
+    state: dict[str, np.ndarray], settings: dict[str, Any]
+) -> dict[str, Any]:
+    first_blocks = [
+        found for name in state if (found := re.fullmatch(r"b(\d{1,4})\.fromrgb\.weight", name))
+    ]
     if len(first_blocks) != 1:
         raise ValueError("it has no single first block: another architecture")
     resolution, image_channels = int(first_blocks[0][1]), state[first_blocks[0][0]].shape[1]
     return {
         "resolution": resolution,
         "image_channels": image_channels,
-        "label_dim": state["mapping.embed.weight"].shape[-1] if "mapping.embed.weight" in state else 0,
+        "label_dim": (
+            state["mapping.embed.weight"].shape[-1] if "mapping.embed.weight" in state else 0
+        ),
         "channel_base": int(settings.get("channel_base", 32768)),
         "channel_max": int(settings.get("channel_max", 512)),
-        "num_mapping_layers": sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in state),
+        "num_mapping_layers": sum(
+            bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in state
+        ),
         "conv_clamp": clamp_of(settings),
         "group": int(settings.get("epilogue_kwargs", {}).get("mbstd_group_size", 4)),
     }
 
 
-def _fitting(wanted: dict[str, tuple[int, ...]], state: dict[str, np.ndarray], network: str) -> dict[str, Tensor]:
-    """The weights by our names, copied; ValueError lists all that is missing, unknown, of another shape or type."""
-    given = {_renamed(name): array for name, array in state.items() if not _is_left_out(name, array)}
+def _fitting(
+    wanted: dict[str, tuple[int, ...]], state: dict[str, np.ndarray], network: str
+) -> dict[str, Tensor]:
+    """The weights by our names, copied; ValueError lists all that is missing, unknown, of another
+    shape or type.
+    """
+    given = {
+        _renamed(name): array for name, array in state.items() if not _is_left_out(name, array)
+    }
     common = {name: given[name] for name in wanted if name in given}
     problems = {
         "missing": [name for name in wanted if name not in given],
         "unknown": [name for name in given if name not in wanted],
         "of another shape": [
-            f"{name} {list(a.shape)} instead of {list(wanted[name])}" for name, a in common.items() if a.shape != wanted[name]
+            f"{name} {list(a.shape)} instead of {list(wanted[name])}"
+            for name, a in common.items()
+            if a.shape != wanted[name]
         ],
         "not of floats": [name for name, array in common.items() if array.dtype.kind != "f"],
-        "not finite": [name for name, array in common.items() if array.dtype.kind == "f" and not np.isfinite(array).all()],
+        "not finite": [
+            name
+            for name, array in common.items()
+            if array.dtype.kind == "f" and not np.isfinite(array).all()
+        ],
     }
-    found = [f"{len(names)} {what}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}" for what, names in problems.items() if names]
+    found = [
+        f"{len(names)} {what}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}"
+        for what, names in problems.items()
+        if names
+    ]
     if found:
         raise ValueError(
-            f"the weights of {network} do not fit the EG3D network that its settings describe: {'; '.join(found)}. "
-            "A fork that is not supported?"
+            f"the weights of {network} do not fit the EG3D network that its settings describe:"
+            f" {'; '.join(found)}. A fork that is not supported?"
         )
     return {name: torch.from_numpy(np.array(given[name], np.float32, order="C")) for name in wanted}
 
@@ -162,7 +221,10 @@ def _renamed(name: str) -> str:
 def _is_left_out(name: str, array: np.ndarray) -> bool:
     if name.endswith("resample_filter"):
         if array.shape != FILTER.shape or np.abs(array - FILTER).max() > 1e-6:
-            raise ValueError(f"{name} is not the [1 3 3 1] filter of the published networks: a fork that is not supported")
+            raise ValueError(
+                f"{name} is not the [1 3 3 1] filter of the published networks: a fork that is not"
+                " supported"
+            )
         return True
     return name == "dataset_label_std"
 
@@ -170,11 +232,15 @@ def _is_left_out(name: str, array: np.ndarray) -> bool:
 def _latent_warning(sr_latent: str) -> list[str]:
     if sr_latent == "w_mean":
         return [
-            "the super-resolution is given the mean latent (sr_latent=w_mean), since a student has no w of its own: "
-            "pictures differ a little from the original's, which has sr_latent=teacher_w"
+            "the super-resolution is given the mean latent (sr_latent=w_mean), since a student has"
+            " no w of its own: pictures differ a little from the original's, which has"
+            " sr_latent=teacher_w"
         ]
     if sr_latent == "constant_one":
-        return ["this super-resolution was not trained for sr_latent=constant_one: expect wrong colours until it is fine-tuned"]
+        return [
+            "this super-resolution was not trained for sr_latent=constant_one: expect wrong colours"
+            " until it is fine-tuned"
+        ]
     return []
 
 
@@ -191,22 +257,36 @@ def card(imported: ImportedTeacher, file_name: str) -> str:
         "",
         f"**Licence.** {LICENCE} The conversion changes nothing about that.",
         "",
-        f"- {parameters:,} parameters; planes {config.plane_channels} × {config.plane_resolution}², axes {axes}, box {config.box_size}",
-        f"- rays {limits}, {config.depth_samples} + {config.importance_samples} samples, {config.background} background",
+        (
+            f"- {parameters:,} parameters; planes {config.plane_channels} ×"
+            f" {config.plane_resolution}², axes {axes}, box {config.box_size}"
+        ),
+        (
+            f"- rays {limits}, {config.depth_samples} + {config.importance_samples} samples,"
+            f" {config.background} background"
+        ),
         f"- volume rendering {config.render_resolution}², image {config.image_resolution}²",
         f"- super-resolution {config.super_resolution}, its latent: {config.sr_latent}",
         f"- discriminator: {'included' if imported.discriminator else 'none'}",
         f"- sha256 of the snapshot: `{passport.source_hash}`",
         "",
-        "`provenance.json` has the snapshot's own settings and the hashes of the sources that it carried.",
+        (
+            "`provenance.json` has the snapshot's own settings and the hashes of the sources that"
+            " it carried."
+        ),
     ]
     warnings = [f"- {warning}." for warning in imported.warnings]
-    return "\n".join([*lines, *(["", "## Warnings of the conversion", "", *warnings] if warnings else []), ""])
+    return "\n".join(
+        [*lines, *(["", "## Warnings of the conversion", "", *warnings] if warnings else []), ""]
+    )
 
 
 def records(imported: ImportedTeacher, file_name: str) -> dict[str, str]:
     """The text files of the teacher folder beyond those that every teacher has."""
-    texts = {"card.md": card(imported, file_name), "provenance.json": json.dumps(imported.provenance, indent=2)}
+    texts = {
+        "card.md": card(imported, file_name),
+        "provenance.json": json.dumps(imported.provenance, indent=2),
+    }
     if imported.discriminator is not None:
         texts["discriminator.json"] = json.dumps(imported.discriminator_arguments, indent=2)
     return texts

@@ -1,10 +1,13 @@
 """The camera, and the one place where the project's conventions are stated.
 
 * Camera axes are OpenCV's: x right, y down, z forward into the scene. Matrices are camera-to-world.
-* World: y up; the canonical face looks along +z, so the frontal camera sits at (0, 0, radius) and +x is on
+* World: y up; the canonical face looks along +z, so the frontal camera sits at (0, 0, radius) and
++x is on
   the right of its picture.
-* Intrinsics are divided by the image size: focal in image widths, principal point (0.5, 0.5) in the middle.
-* Pixel centres sit at (i + 0.5) / size, the origin is the top left corner, rays are listed row by row.
+* Intrinsics are divided by the image size: focal in image widths, principal point (0.5, 0.5) in the
+middle.
+* Pixel centres sit at (i + 0.5) / size, the origin is the top left corner, rays are listed row by
+row.
 * Ray directions have unit length, so every depth is a Euclidean distance from the camera centre.
 * Angles are radians.
 
@@ -60,15 +63,24 @@ class Camera:
     ) -> "Camera":
         """A camera on the sphere of `radius` about the origin that looks at `pivot`.
 
-        Positive yaw moves it to +x, positive pitch (a true elevation) up, positive roll turns the picture clockwise.
+        Positive yaw moves it to +x, positive pitch (a true elevation) up, positive roll turns the
+        picture clockwise.
         """
         position = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
         position = position * torch.as_tensor(radius).to(position).reshape(-1, 1)
         forward = F.normalize(torch.tensor(pivot).to(position) - position, dim=-1)
-        right = F.normalize(torch.linalg.cross(forward, torch.tensor([0.0, 1.0, 0.0]).to(forward).expand_as(forward)), dim=-1)
+        right = F.normalize(
+            torch.linalg.cross(
+                forward, torch.tensor([0.0, 1.0, 0.0]).to(forward).expand_as(forward)
+            ),
+            dim=-1,
+        )
         down = torch.linalg.cross(forward, right)
         angle = torch.as_tensor(roll).to(yaw).expand_as(yaw)[:, None]
-        right, down = right * angle.cos() - down * angle.sin(), right * angle.sin() + down * angle.cos()
+        right, down = (
+            right * angle.cos() - down * angle.sin(),
+            right * angle.sin() + down * angle.cos(),
+        )
         cam_to_world = torch.eye(4).to(position).repeat(len(yaw), 1, 1)
         cam_to_world[:, :3] = torch.stack([right, down, forward, position], -1)
         intrinsics = torch.eye(3).to(position).repeat(len(yaw), 1, 1)
@@ -90,9 +102,16 @@ class Camera:
 
         Skewed intrinsics are honoured.
         """
-        centres = (torch.arange(resolution, device=self.intrinsics.device, dtype=self.intrinsics.dtype) + 0.5) / resolution
+        centres = (
+            torch.arange(resolution, device=self.intrinsics.device, dtype=self.intrinsics.dtype)
+            + 0.5
+        ) / resolution
         v, u = (grid.reshape(1, -1) for grid in torch.meshgrid(centres, centres, indexing="ij"))
-        fx, skew, cx = self.intrinsics[:, 0, 0:1], self.intrinsics[:, 0, 1:2], self.intrinsics[:, 0, 2:3]
+        fx, skew, cx = (
+            self.intrinsics[:, 0, 0:1],
+            self.intrinsics[:, 0, 1:2],
+            self.intrinsics[:, 0, 2:3],
+        )
         fy, cy = self.intrinsics[:, 1, 1:2], self.intrinsics[:, 1, 2:3]
         y = (v - cy) / fy
         x = (u - cx - skew * y) / fx
@@ -100,14 +119,20 @@ class Camera:
         directions = F.normalize(directions, dim=-1)
         return Rays(self.cam_to_world[:, None, :3, 3].expand_as(directions), directions)
 
-    def project(self, points: Float[Tensor, "batch point 3"]) -> tuple[Float[Tensor, "batch point 2"], Float[Tensor, "batch point"]]:
-        """Image positions in [0, 1] (u right, v down) and distances from the camera of world points."""
+    def project(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point 2"], Float[Tensor, "batch point"]]:
+        """Image positions in [0, 1] (u right, v down) and distances from the camera of world
+        points.
+        """
         local = (points - self.cam_to_world[:, None, :3, 3]) @ self.cam_to_world[:, :3, :3]
         image = local @ self.intrinsics.mT
         return image[..., :2] / image[..., 2:], local.norm(dim=-1)
 
     def mirrored(self) -> "Camera":
-        """The camera that sees the mirrored world (x → -x) as the mirror image of what this one sees."""
+        """The camera that sees the mirrored world (x → -x) as the mirror image of what this one
+        sees.
+        """
         flip = torch.tensor([-1.0, 1.0, 1.0, 1.0]).to(self.cam_to_world)
         intrinsics = self.intrinsics.clone()
         intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
@@ -131,4 +156,6 @@ class Camera:
     @staticmethod
     def cat(cameras: list["Camera"]) -> "Camera":
         """Batches joined one after another."""
-        return Camera(torch.cat([c.cam_to_world for c in cameras]), torch.cat([c.intrinsics for c in cameras]))
+        return Camera(
+            torch.cat([c.cam_to_world for c in cameras]), torch.cat([c.intrinsics for c in cameras])
+        )

@@ -34,7 +34,8 @@ class Composite:
     def expected_depth(self) -> Float[Tensor, "batch ray"]:
         """Mean distance of what the ray sees; infinite where it sees nothing.
 
-        Without gradient where it sees next to nothing: the gradient divides by the square of the opacity.
+        Without gradient where it sees next to nothing: the gradient divides by the square of the
+            opacity.
         """
         opacity = self.opacity
         is_faint = opacity < FAINT_OPACITY
@@ -44,16 +45,21 @@ class Composite:
 
 
 def interval_weights(
-    density_logits: Float[Tensor, "batch ray sample"], depths: Float[Tensor, "batch ray sample"], *, density_gain: float = 1.0
+    density_logits: Float[Tensor, "batch ray sample"],
+    depths: Float[Tensor, "batch ray sample"],
+    *,
+    density_gain: float = 1.0,
 ) -> Float[Tensor, "batch ray interval"]:
     """Compositing weights of the intervals between neighbouring samples.
 
-    Density is softplus(mean logit - 1) · `density_gain` (EG3D: gain 1), constant over an interval; there is no last
-    interval to infinity.
+    Density is softplus(mean logit - 1) · `density_gain` (EG3D: gain 1), constant over an interval;
+    there is no last interval to infinity.
     """
     logits = (density_logits[..., 1:] + density_logits[..., :-1]) / 2
     optical_depth = density_gain * F.softplus(logits - 1) * depths.diff(dim=-1)
-    transmittance = torch.exp(optical_depth - optical_depth.cumsum(-1))  # up to the front of the interval
+    transmittance = torch.exp(
+        optical_depth - optical_depth.cumsum(-1)
+    )  # up to the front of the interval
     return -torch.expm1(-optical_depth) * transmittance
 
 
@@ -66,7 +72,8 @@ def composite(
 ) -> Composite:
     """Adds up sorted samples; colours and depths of an interval are the means of its ends."""
     weights = interval_weights(density_logits, depths, density_gain=density_gain)
-    # The weight of an interval is shared by its two ends: the same sum as that of interval midpoints, without making them.
+    # The weight of an interval is shared by its two ends: the same sum as that of interval
+    # midpoints, without making them.
     ends = (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2
     return Composite(
         features=torch.einsum("brs,brsf->brf", ends, features),
@@ -79,7 +86,15 @@ def sort_samples(
     depths: Float[Tensor, "batch ray sample"],
     features: Float[Tensor, "batch ray sample feature"],
     density_logits: Float[Tensor, "batch ray sample"],
-) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample feature"], Float[Tensor, "batch ray sample"]]:
+) -> tuple[
+    Float[Tensor, "batch ray sample"],
+    Float[Tensor, "batch ray sample feature"],
+    Float[Tensor, "batch ray sample"],
+]:
     """All samples of a ray from near to far."""
     depths, order = depths.sort(-1)
-    return depths, features.gather(2, order[..., None].expand_as(features)), density_logits.gather(2, order)
+    return (
+        depths,
+        features.gather(2, order[..., None].expand_as(features)),
+        density_logits.gather(2, order),
+    )

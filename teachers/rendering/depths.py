@@ -1,4 +1,6 @@
-"""Where along a ray the field is looked up: stratified samples, then importance samples (EG3D sec. 3.4; NeRF sec. 5.2)."""
+"""Where along a ray the field is looked up: stratified samples, then importance samples (EG3D sec.
+3.4; NeRF sec. 5.2).
+"""
 
 from dataclasses import dataclass
 
@@ -30,12 +32,16 @@ def constant_limits(rays: Rays, near: float, far: float) -> DepthLimits:
 def box_limits(rays: Rays, box_size: float, *, across_batch: bool = False) -> DepthLimits:
     """Entry into and exit from the cube of side `box_size` about the origin.
 
-    A ray that misses it is given the first entry and the last exit of the other rays of its image (-1 and -2 where no ray
-    hits). `across_batch` repeats the official code instead: the whole batch is looked at, and the last *entry* is taken for
-    the exit, so that the picture depends on its neighbours.
+    A ray that misses it is given the first entry and the last exit of the other rays of its image
+    (-1 and -2 where no ray hits). `across_batch` repeats the official code instead: the whole batch
+    is looked at, and the last *entry* is taken for the exit, so that the picture depends on its
+    neighbours.
     """
     inverse = 1 / rays.directions
-    first, second = (-box_size / 2 - rays.origins) * inverse, (box_size / 2 - rays.origins) * inverse
+    first, second = (
+        (-box_size / 2 - rays.origins) * inverse,
+        (box_size / 2 - rays.origins) * inverse,
+    )
     near = torch.minimum(first, second).amax(-1)
     far = torch.maximum(first, second).amin(-1)
     hits = near <= far
@@ -43,7 +49,10 @@ def box_limits(rays: Rays, box_size: float, *, across_batch: bool = False) -> De
     fill_near = torch.where(hits, near, torch.inf).amin(dims, keepdim=True)
     fill_far = torch.where(hits, near if across_batch else far, -torch.inf).amax(dims, keepdim=True)
     none_hits = ~hits.any() if across_batch else ~hits.any(1, keepdim=True)
-    fill_near, fill_far = fill_near.masked_fill(none_hits, -1.0), fill_far.masked_fill(none_hits, -2.0)
+    fill_near, fill_far = (
+        fill_near.masked_fill(none_hits, -1.0),
+        fill_far.masked_fill(none_hits, -2.0),
+    )
     return DepthLimits(torch.where(hits, near, fill_near), torch.where(hits, far, fill_far))
 
 
@@ -69,8 +78,9 @@ def importance_depths(
 ) -> Float[Tensor, "batch ray fine"]:
     """Depths drawn from the smoothed weights of a first pass; no gradient flows through them.
 
-    The weight of the interval between the samples k and k + 1 is spread over the midpoints k - 1 and k, half an interval
-    closer to the camera than in NeRF: published EG3D weights were trained with that.
+    The weight of the interval between the samples k and k + 1 is spread over the midpoints k - 1
+    and k, half an interval closer to the camera than in NeRF: published EG3D weights were trained
+    with that.
 
     Args:
         depths: sorted sample depths of the first pass.
@@ -94,12 +104,16 @@ def importance_depths(
         return bin_below + (jitter - cdf_below) / width * (bin_above - bin_below)
 
 
-def centred_jitter(batch: int, rays: int, samples: int, like: Tensor) -> Float[Tensor, "batch ray sample"]:
+def centred_jitter(
+    batch: int, rays: int, samples: int, like: Tensor
+) -> Float[Tensor, "batch ray sample"]:
     """Jitter that puts every stratified sample in the middle of its stratum."""
     return torch.full((batch, rays, samples), 0.5, device=like.device, dtype=like.dtype)
 
 
-def even_jitter(batch: int, rays: int, samples: int, like: Tensor) -> Float[Tensor, "batch ray sample"]:
+def even_jitter(
+    batch: int, rays: int, samples: int, like: Tensor
+) -> Float[Tensor, "batch ray sample"]:
     """Jitter that spaces importance samples evenly in probability."""
     even = (torch.arange(samples, device=like.device, dtype=like.dtype) + 0.5) / samples
     return even.expand(batch, rays, samples)

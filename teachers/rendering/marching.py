@@ -1,4 +1,5 @@
-"""Fields along rays → composited rays: the two passes of EG3D's volume renderer (sec. 3.3; NeRF sec. 5.2).
+"""Fields along rays → composited rays: the two passes of EG3D's volume renderer (sec. 3.3; NeRF
+sec. 5.2).
 
 Nothing here draws random numbers: jitter is given, or samples sit in the middle of their strata.
 """
@@ -13,7 +14,15 @@ from torch import Tensor
 
 from .camera import Rays
 from .compositing import composite, interval_weights, sort_samples
-from .depths import DepthLimits, box_limits, centred_jitter, constant_limits, even_jitter, importance_depths, stratified_depths
+from .depths import (
+    DepthLimits,
+    box_limits,
+    centred_jitter,
+    constant_limits,
+    even_jitter,
+    importance_depths,
+    stratified_depths,
+)
 from .rendering import RayJitter
 
 
@@ -32,7 +41,9 @@ class Field(Protocol):
 class DensityField(Field, Protocol):
     """A field that can also tell its density without its colours."""
 
-    def density_logit(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
+    def density_logit(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
         """Density logits at world points."""
         ...
 
@@ -42,16 +53,18 @@ class RaySampling:
     """How rays are sampled.
 
     Attributes:
-        near, far: limits in world units; None for both: where the ray meets the box of side `box_size`.
+        near, far: limits in world units; None for both: where the ray meets the box of side
+            `box_size`.
         depth_samples: stratified samples of the first pass.
         importance_samples: samples of the second pass, drawn from the first's weights.
         in_disparity: first pass evenly spaced in 1/depth.
-        compat: "official" repeats the batch-wide ray limits and depth clamp of the official code, for comparison.
+        compat: "official" repeats the batch-wide ray limits and depth clamp of the official code,
+            for comparison.
         density_gain: see `interval_weights`.
-        first_pass: "reused" (EG3D: its samples are composited too) or "proposal" (it only says where to look; see
-            `proposals.py`).
-        max_points: how many points are looked up at once; bounds the memory, changes no result. None: 2^16 on a CPU, whose caches
-            hold no more, 2^22 elsewhere.
+        first_pass: "reused" (EG3D: its samples are composited too) or "proposal" (it only says
+            where to look; see `proposals.py`).
+        max_points: how many points are looked up at once; bounds the memory, changes no result.
+            None: 2^16 on a CPU, whose caches hold no more, 2^22 elsewhere.
     """
 
     near: float | None = 2.25
@@ -67,13 +80,20 @@ class RaySampling:
 
     def __post_init__(self) -> None:
         if (self.near is None) != (self.far is None):
-            raise ValueError(f"near is {self.near} and far is {self.far}: give both, or neither for the limits of the box")
+            raise ValueError(
+                f"near is {self.near} and far is {self.far}: give both, or neither for the limits"
+                " of the box"
+            )
         fewest = 4 if self.importance_samples else 2
         if self.depth_samples < fewest:
-            raise ValueError(f"depth_samples is {self.depth_samples}: {self.importance_samples} importance samples need at least {fewest}")
+            raise ValueError(
+                f"depth_samples is {self.depth_samples}: {self.importance_samples} importance"
+                f" samples need at least {fewest}"
+            )
         if self.first_pass == "proposal" and self.importance_samples < 2:
             raise ValueError(
-                f"first_pass is 'proposal', which composites the {self.importance_samples} importance samples: give at least 2"
+                f"first_pass is 'proposal', which composites the {self.importance_samples}"
+                " importance samples: give at least 2"
             )
 
     def points_at_once(self, device: torch.device) -> int:
@@ -99,7 +119,8 @@ class RayColors:
 
     Attributes:
         features: premultiplied by the opacity.
-        depth: expected distance, between `nearest` and `farthest`; of rays that see nothing: `farthest`.
+        depth: expected distance, between `nearest` and `farthest`; of rays that see nothing:
+            `farthest`.
         opacity: sum of the compositing weights.
         nearest, farthest: first and last sample of all the rays of an image.
     """
@@ -111,16 +132,23 @@ class RayColors:
     farthest: Float[Tensor, " batch"]
 
 
-def march(field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | None = None) -> RayColors:
+def march(
+    field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | None = None
+) -> RayColors:
     """Renders rays through a field in pieces of at most `sampling.points_at_once` points.
 
-    Rays are independent of each other, so neither the pieces nor the batch change the result (see `compat` for the exception).
+    Rays are independent of each other, so neither the pieces nor the batch change the result (see
+    `compat` for the exception).
     """
     limits = sampling.limits(rays)
     batch, count, _ = rays.directions.shape
-    piece = max(1, sampling.points_at_once(rays.directions.device) // (batch * sampling.samples_at_once))
+    piece = max(
+        1, sampling.points_at_once(rays.directions.device) // (batch * sampling.samples_at_once)
+    )
     pieces = [
-        _march_piece(field, rays[rows], limits[rows], sampling, None if jitter is None else jitter[rows])
+        _march_piece(
+            field, rays[rows], limits[rows], sampling, None if jitter is None else jitter[rows]
+        )
         for rows in (slice(start, start + piece) for start in range(0, count, piece))
     ]
     nearest = torch.stack([p.nearest for p in pieces]).amin(0)
@@ -128,14 +156,27 @@ def march(field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | N
     if sampling.compat == "official":
         nearest, farthest = nearest.amin().expand_as(nearest), farthest.amax().expand_as(farthest)
     depth = torch.cat([p.depth for p in pieces], 1).clamp(nearest[:, None], farthest[:, None])
-    features, opacity = torch.cat([p.features for p in pieces], 1), torch.cat([p.opacity for p in pieces], 1)
+    features, opacity = (
+        torch.cat([p.features for p in pieces], 1),
+        torch.cat([p.opacity for p in pieces], 1),
+    )
     return RayColors(features, depth, opacity, nearest, farthest)
 
 
-def _march_piece(field: Field, rays: Rays, limits: DepthLimits, sampling: RaySampling, jitter: RayJitter | None) -> RayColors:
+def _march_piece(
+    field: Field, rays: Rays, limits: DepthLimits, sampling: RaySampling, jitter: RayJitter | None
+) -> RayColors:
     batch, count, _ = rays.directions.shape
-    coarse = centred_jitter(batch, count, sampling.depth_samples, rays.directions) if jitter is None else jitter.coarse
-    fine = even_jitter(batch, count, sampling.importance_samples, rays.directions) if jitter is None else jitter.fine
+    coarse = (
+        centred_jitter(batch, count, sampling.depth_samples, rays.directions)
+        if jitter is None
+        else jitter.coarse
+    )
+    fine = (
+        even_jitter(batch, count, sampling.importance_samples, rays.directions)
+        if jitter is None
+        else jitter.fine
+    )
     depths = stratified_depths(limits, coarse, in_disparity=sampling.in_disparity)
     features, logits = look_up(field, rays, depths)
     if sampling.importance_samples:
@@ -144,10 +185,14 @@ def _march_piece(field: Field, rays: Rays, limits: DepthLimits, sampling: RaySam
             fine_depths = importance_depths(depths, weights, fine)
         fine_features, fine_logits = look_up(field, rays, fine_depths)
         depths, features, logits = sort_samples(
-            torch.cat([depths, fine_depths], 2), torch.cat([features, fine_features], 2), torch.cat([logits, fine_logits], 2)
+            torch.cat([depths, fine_depths], 2),
+            torch.cat([features, fine_features], 2),
+            torch.cat([logits, fine_logits], 2),
         )
     sums = composite(features, logits, depths, density_gain=sampling.density_gain)
-    return RayColors(sums.features, sums.expected_depth, sums.opacity, depths.amin((1, 2)), depths.amax((1, 2)))
+    return RayColors(
+        sums.features, sums.expected_depth, sums.opacity, depths.amin((1, 2)), depths.amax((1, 2))
+    )
 
 
 def look_up(
@@ -157,6 +202,11 @@ def look_up(
     ray, sample = depths.shape[1:]
     features, logits = field(rays.at(depths).flatten(1, 2))
     return (
-        rearrange(features, "batch (ray sample) feature -> batch ray sample feature", ray=ray, sample=sample),
+        rearrange(
+            features,
+            "batch (ray sample) feature -> batch ray sample feature",
+            ray=ray,
+            sample=sample,
+        ),
         rearrange(logits, "batch (ray sample) 1 -> batch ray sample", ray=ray, sample=sample),
     )

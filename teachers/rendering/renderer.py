@@ -1,7 +1,7 @@
 """Triplane × camera → picture: the volume renderer of EG3D (sec. 3.3-3.4).
 
-The way of the data: rays → samples and compositing (`marching.py`, or `proposals.py` in training) → background →
-super-resolution.
+The way of the data: rays → samples and compositing (`marching.py`, or `proposals.py` in training) →
+background → super-resolution.
 """
 
 from typing import cast
@@ -30,20 +30,25 @@ class TriplaneField:
         """Colours and density logits at world points."""
         return self.decoder(self.triplane.sample(points), points)
 
-    def density_logit(self, points: Float[Tensor, "batch point 3"]) -> Float[Tensor, "batch point 1"]:
+    def density_logit(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
         """Density logits alone, for a pass that needs no colours."""
         return cast(Tensor, self.decoder.density_logit(self.triplane.sample(points), points))  # type: ignore[operator]
 
 
 class TriplaneRenderer(nn.Module):
-    """Draws triplanes: decoder, ray sampling, background and super-resolution. A student starts from a copy of its teacher's.
+    """Draws triplanes: decoder, ray sampling, background and super-resolution. A student starts
+    from a copy of its teacher's.
 
     Args:
         decoder: (plane features, points) → colour channels in [0, 1] and density logits.
         sampling: how rays are sampled.
         resolution: side of the volume rendering.
-        background: colour behind the head in [0, 1]; None adds nothing (black, as the official code without white_back).
-        super_resolution: (feature image, latent) → image; None: rays are cast at the final resolution.
+        background: colour behind the head in [0, 1]; None adds nothing (black, as the official code
+            without white_back).
+        super_resolution: (feature image, latent) → image; None: rays are cast at the final
+            resolution.
     """
 
     def __init__(
@@ -72,8 +77,8 @@ class TriplaneRenderer(nn.Module):
         """One picture per row of triplane and camera (see `Teacher.render`)."""
         if len(triplane) != len(camera):
             raise ValueError(
-                f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn per picture: "
-                "use triplane.repeat_interleave(views) or camera.expand(batch)"
+                f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn"
+                " per picture: use triplane.repeat_interleave(views) or camera.expand(batch)"
             )
         feature_image, depth, opacity = self._volume_render(triplane, camera, jitter)
         image_raw = image = feature_image[:, :3]
@@ -83,8 +88,12 @@ class TriplaneRenderer(nn.Module):
                 image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)  # type: ignore[operator]
         return Rendering(image, image_raw, feature_image, depth, opacity)
 
-    def _volume_render(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Feature image, depth and opacity; as many pictures at once as `RaySampling.points_at_once` allows."""
+    def _volume_render(
+        self, triplane: Triplane, camera: Camera, jitter: RayJitter | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Feature image, depth and opacity; as many pictures at once as
+        `RaySampling.points_at_once` allows.
+        """
         points = self.resolution**2 * self.sampling.samples_at_once
         group = max(1, self.sampling.points_at_once(triplane.planes.device) // points)
         if self.sampling.compat == "official":  # whose pictures depend on the whole batch
@@ -93,13 +102,21 @@ class TriplaneRenderer(nn.Module):
         for number, planes in enumerate(triplane.planes.split(group)):
             rows = slice(number * group, (number + 1) * group)
             part = Triplane(planes, triplane.axes, triplane.box_size)
-            images.append(self._composite(self._cast(part, camera[rows], None if jitter is None else jitter.pictures(rows))))
+            images.append(
+                self._composite(
+                    self._cast(
+                        part, camera[rows], None if jitter is None else jitter.pictures(rows)
+                    )
+                )
+            )
         feature_image, depth, opacity = (torch.cat(parts) for parts in zip(*images, strict=True))
         return feature_image, depth, opacity
 
     def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
         if self.sampling.first_pass == "proposal":
-            return march_proposals(self.field(triplane), camera, self.resolution, self.sampling, jitter)
+            return march_proposals(
+                self.field(triplane), camera, self.resolution, self.sampling, jitter
+            )
         return march(self.field(triplane), camera.rays(self.resolution), self.sampling, jitter)
 
     def _composite(self, colors: RayColors) -> tuple[Tensor, ...]:
@@ -108,7 +125,11 @@ class TriplaneRenderer(nn.Module):
         if self.background is not None:
             features = features + self.background * (1 - colors.opacity[..., None])
         return tuple(
-            rearrange(channels, "batch (height width) channel -> batch channel height width", height=self.resolution)
+            rearrange(
+                channels,
+                "batch (height width) channel -> batch channel height width",
+                height=self.resolution,
+            )
             for channels in (features * 2 - 1, colors.depth[..., None], colors.opacity[..., None])
         )
 

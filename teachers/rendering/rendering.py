@@ -13,8 +13,10 @@ class Rendering:
 
     Attributes:
         image: final RGB, nominally in [-1, 1], not clamped.
-        image_raw: RGB of the volume rendering before super-resolution (the same as `image` without one).
-        feature_image: all colour channels of the decoder, in the range of `image_raw`; its first three are `image_raw`.
+        image_raw: RGB of the volume rendering before super-resolution (the same as `image` without
+            one).
+        feature_image: all colour channels of the decoder, in the range of `image_raw`; its first
+            three are `image_raw`.
         depth: expected distance from the camera centre, world units.
         opacity: sum of the compositing weights, in [0, 1].
     """
@@ -28,7 +30,8 @@ class Rendering:
 
 @dataclass(frozen=True)
 class RayJitter:
-    """Uniform numbers in [0, 1) that place the samples of every ray: makes rendering a pure function.
+    """Uniform numbers in [0, 1) that place the samples of every ray: makes rendering a pure
+    function.
 
     Those of the second pass may be independent, as in EG3D, or `stratified`.
     """
@@ -37,10 +40,14 @@ class RayJitter:
     fine: Float[Tensor, "batch ray fine"]
 
     @classmethod
-    def stratified(cls, coarse: Float[Tensor, "batch ray coarse"], fine: Float[Tensor, "batch ray fine"]) -> "RayJitter":
-        """Jitter whose k-th fine number lies in the k-th of equal parts of [0, 1): no two samples come from the same part.
+    def stratified(
+        cls, coarse: Float[Tensor, "batch ray coarse"], fine: Float[Tensor, "batch ray fine"]
+    ) -> "RayJitter":
+        """Jitter whose k-th fine number lies in the k-th of equal parts of [0, 1): no two samples
+        come from the same part.
 
-        Halves the noise of rays with ten samples. It matters where a discriminator looks: one that can tell pictures by their noise
+        Halves the noise of rays with ten samples. It matters where a discriminator looks: one that
+            can tell pictures by their noise
         is no teacher of shapes.
 
         Args:
@@ -48,7 +55,9 @@ class RayJitter:
         """
         count = fine.shape[-1]
         spread = (fine + torch.arange(count, device=fine.device)) / max(count, 1)
-        return cls(coarse, spread.clamp(max=1 - torch.finfo(fine.dtype).eps / 2))  # the sum may have been rounded up to `count`
+        return cls(
+            coarse, spread.clamp(max=1 - torch.finfo(fine.dtype).eps / 2)
+        )  # the sum may have been rounded up to `count`
 
     def __getitem__(self, rays: slice) -> "RayJitter":
         return RayJitter(self.coarse[:, rays], self.fine[:, rays])

@@ -33,10 +33,15 @@ class DiscriminatorConv(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels * kernel**2)
         self.down, self.gain, self.conv_clamp = down, gain, conv_clamp
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out out_height out_width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out out_height out_width"]:
         """Convolution, bias and leaky ReLU (the latter two only if `activate`)."""
         kernel = self.weight.shape[-1]
-        weight = (self.weight * (self.weight_gain if self.bias is not None else self.weight_gain * self.gain)).to(x.dtype)
+        weight = (
+            self.weight
+            * (self.weight_gain if self.bias is not None else self.weight_gain * self.gain)
+        ).to(x.dtype)
         if self.down and kernel == 1:
             x = F.conv2d(downsample(x), weight)
         elif self.down:
@@ -52,16 +57,24 @@ class DiscriminatorConv(nn.Module):
 class DiscriminatorBlock(nn.Module):
     """Residual block that halves the resolution; the first one also reads the picture."""
 
-    def __init__(self, image_channels: int, in_channels: int, out_channels: int, *, conv_clamp: float | None) -> None:
+    def __init__(
+        self, image_channels: int, in_channels: int, out_channels: int, *, conv_clamp: float | None
+    ) -> None:
         super().__init__()
         if image_channels:
             self.fromrgb = DiscriminatorConv(image_channels, in_channels, 1, conv_clamp=conv_clamp)
         self.is_first = image_channels > 0
         self.conv0 = DiscriminatorConv(in_channels, in_channels, 3, conv_clamp=conv_clamp)
-        self.conv1 = DiscriminatorConv(in_channels, out_channels, 3, down=True, gain=math.sqrt(0.5), conv_clamp=conv_clamp)
-        self.skip = DiscriminatorConv(in_channels, out_channels, 1, down=True, activate=False, gain=math.sqrt(0.5))
+        self.conv1 = DiscriminatorConv(
+            in_channels, out_channels, 3, down=True, gain=math.sqrt(0.5), conv_clamp=conv_clamp
+        )
+        self.skip = DiscriminatorConv(
+            in_channels, out_channels, 1, down=True, activate=False, gain=math.sqrt(0.5)
+        )
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out half_height half_width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch out half_height half_width"]:
         """Half the resolution."""
         if self.is_first:
             x = self.fromrgb(x)
@@ -69,23 +82,32 @@ class DiscriminatorBlock(nn.Module):
 
 
 def minibatch_deviation(x: Float[Tensor, "batch channel height width"], group: int = 4) -> Tensor:
-    """Appends one channel: the mean standard deviation within groups of images (Karras et al. 2018, sec. 3).
+    """Appends one channel: the mean standard deviation within groups of images (Karras et al. 2018,
+    sec. 3).
 
-    A group is every (batch / group)-th image, so images that follow each other are in different groups.
+    A group is every (batch / group)-th image, so images that follow each other are in different
+    groups.
     """
     batch, channels, height, width = x.shape
     group = min(group, batch)
     if batch % group:
-        raise ValueError(f"the batch of {batch} images is not divisible by the statistics group of {group}")
+        raise ValueError(
+            f"the batch of {batch} images is not divisible by the statistics group of {group}"
+        )
     members = x.float().reshape(group, -1, channels, height, width)
     deviation = (members.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
-    return torch.cat([x, deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width).to(x.dtype)], 1)
+    return torch.cat(
+        [x, deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width).to(x.dtype)],
+        1,
+    )
 
 
 class DiscriminatorEpilogue(nn.Module):
     """4x4 features → one vector."""
 
-    def __init__(self, channels: int, out_channels: int, *, group: int, conv_clamp: float | None) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, *, group: int, conv_clamp: float | None
+    ) -> None:
         super().__init__()
         self.group = group
         self.conv = DiscriminatorConv(channels + 1, channels, 3, conv_clamp=conv_clamp)
@@ -105,11 +127,12 @@ class Discriminator(nn.Module):
         label_dim: 25, or 0 for an unconditional discriminator.
         num_mapping_layers: layers of the label's mapping network.
         group: images per minibatch-statistics group.
-        standardizes_label: an option beyond EG3D: labels are brought to zero mean and unit deviation of the data's
-            (`fit_labels`). Raw ones hardly differ from pose to pose, and a short training doesn't learn to tell them apart.
+        standardizes_label: an option beyond EG3D: labels are brought to zero mean and unit
+            deviation of the data's (`fit_labels`). Raw ones hardly differ from pose to pose, and a
+            short training doesn't learn to tell them apart.
         mapping_rate: factor on the effective learning rate of the label's mapping network.
-        patch: an option beyond EG3D: the first block reads patch × patch pixels as channels of one, at that fraction of the
-            resolution; 2 saves a third of the work.
+        patch: an option beyond EG3D: the first block reads patch × patch pixels as channels of one,
+            at that fraction of the resolution; 2 saves a third of the work.
 
     Attributes:
         arguments: what it was constructed with: with these and the weights it can be built again.
@@ -170,7 +193,9 @@ class Discriminator(nn.Module):
                 tracks_average=False,
                 learning_rate=mapping_rate,
             )
-        self.b4 = DiscriminatorEpilogue(channels[4], out_channels, group=group, conv_clamp=conv_clamp)
+        self.b4 = DiscriminatorEpilogue(
+            channels[4], out_channels, group=group, conv_clamp=conv_clamp
+        )
 
     def forward(
         self,
@@ -187,14 +212,24 @@ class Discriminator(nn.Module):
         embedding = self.mapping(None, label)
         return (x * embedding).sum(1, keepdim=True) / math.sqrt(embedding.shape[1])
 
-    def activations(self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32) -> list[Tensor]:
-        """What every residual block answers, from fine to coarse. The label plays no part before the last projection."""
-        activations = [F.pixel_unshuffle(image, self.patch).to(dtype).contiguous(memory_format=torch.channels_last)]
+    def activations(
+        self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32
+    ) -> list[Tensor]:
+        """What every residual block answers, from fine to coarse. The label plays no part before
+        the last projection.
+        """
+        activations = [
+            F.pixel_unshuffle(image, self.patch)
+            .to(dtype)
+            .contiguous(memory_format=torch.channels_last)
+        ]
         for r in self.resolutions:
             activations.append(getattr(self, f"b{r}")(activations[-1]))
         return activations[1:]
 
     def fit_labels(self, labels: Float[Tensor, "picture label_dim"]) -> None:
-        """Takes mean and deviation of the training labels over; numbers that hardly vary stay near zero."""
+        """Takes mean and deviation of the training labels over; numbers that hardly vary stay near
+        zero.
+        """
         self.label_mean.copy_(labels.mean(0))
         self.label_scale.copy_(labels.std(0) + 0.01)

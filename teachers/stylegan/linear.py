@@ -11,7 +11,9 @@ LEAK = 0.2
 LEAKY_GAIN = math.sqrt(2)
 
 
-def leaky_relu(x: Float[Tensor, "*shape"], gain: float = LEAKY_GAIN, clamp: float | None = None) -> Float[Tensor, "*shape"]:
+def leaky_relu(
+    x: Float[Tensor, "*shape"], gain: float = LEAKY_GAIN, clamp: float | None = None
+) -> Float[Tensor, "*shape"]:
     """Leaky ReLU of slope 0.2 times `gain`, clamped to ±`clamp`: keeps the variance of its input."""
     x = F.leaky_relu(x, LEAK) * gain
     return x if clamp is None else x.clamp(-clamp, clamp)
@@ -32,7 +34,13 @@ class EqualizedLinear(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, learning_rate: float = 1.0, bias: float = 0.0, activate: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        learning_rate: float = 1.0,
+        bias: float = 0.0,
+        activate: bool = False,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels) / learning_rate)

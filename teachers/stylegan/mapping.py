@@ -22,7 +22,14 @@ class MappingNetwork(nn.Module):
     w_avg: Tensor
 
     def __init__(
-        self, *, z_dim: int, label_dim: int, w_dim: int, num_layers: int, tracks_average: bool = True, learning_rate: float = 0.01
+        self,
+        *,
+        z_dim: int,
+        label_dim: int,
+        w_dim: int,
+        num_layers: int,
+        tracks_average: bool = True,
+        learning_rate: float = 0.01,
     ) -> None:
         super().__init__()
         self.z_dim, self.label_dim, self.num_layers = z_dim, label_dim, num_layers
@@ -31,13 +38,22 @@ class MappingNetwork(nn.Module):
         in_channels = z_dim + (w_dim if label_dim else 0)
         for layer in range(num_layers):
             setattr(
-                self, f"fc{layer}", EqualizedLinear(in_channels if layer == 0 else w_dim, w_dim, learning_rate=learning_rate, activate=True)
+                self,
+                f"fc{layer}",
+                EqualizedLinear(
+                    in_channels if layer == 0 else w_dim,
+                    w_dim,
+                    learning_rate=learning_rate,
+                    activate=True,
+                ),
             )
         if tracks_average:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
     def forward(
-        self, z: Float[Tensor, "batch z_dim"] | None, label: Float[Tensor, "batch label_dim"] | None = None
+        self,
+        z: Float[Tensor, "batch z_dim"] | None,
+        label: Float[Tensor, "batch label_dim"] | None = None,
     ) -> Float[Tensor, "batch w_dim"]:
         """w, before truncation. Normalises z and the embedded label each, then joins them."""
         parts = []
@@ -45,7 +61,10 @@ class MappingNetwork(nn.Module):
             parts.append(normalize_second_moment(z))
         if self.label_dim:
             if label is None:
-                raise ValueError(f"this mapping network was trained with {self.label_dim}-number camera labels: give it a camera")
+                raise ValueError(
+                    f"this mapping network was trained with {self.label_dim}-number camera labels:"
+                    " give it a camera"
+                )
             parts.append(normalize_second_moment(self.embed(label)))
         x = torch.cat(parts, 1)
         for layer in range(self.num_layers):

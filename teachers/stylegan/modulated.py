@@ -1,7 +1,7 @@
 """Modulated convolutions (StyleGAN2 sec. 2.2), with activations scaled instead of weights.
 
-A convolution with per-sample weights w·s, demodulated by d, equals d · conv(w, s·x): no grouped convolution with the batch as
-groups, which is several times slower on CPUs.
+A convolution with per-sample weights w·s, demodulated by d, equals d · conv(w, s·x): no grouped
+convolution with the batch as groups, which is several times slower on CPUs.
 """
 
 import math
@@ -57,7 +57,10 @@ class SynthesisLayer(nn.Module):
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(
-        self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"], noise: NoiseMode = "none"
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        w: Float[Tensor, "batch w_dim"],
+        noise: NoiseMode = "none",
     ) -> Float[Tensor, "batch out out_height out_width"]:
         """The layer's features at `resolution`."""
         style = self.affine(w)
@@ -72,14 +75,21 @@ class SynthesisLayer(nn.Module):
         weight = self.weight.to(x.dtype)
         if not self.up:
             return F.conv2d(x, weight, padding=1)
-        # A true convolution of the zero-stuffed image, hence the transposed convolution with the kernel as it is.
-        return low_pass(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), padding=1, gain=4.0)
+        # A true convolution of the zero-stuffed image, hence the transposed convolution with the
+        # kernel as it is.
+        return low_pass(
+            F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), padding=1, gain=4.0
+        )
 
 
 class ToRGB(nn.Module):
-    """1x1 modulated convolution without demodulation or activation (its outputs may be planes instead of colours)."""
+    """1x1 modulated convolution without demodulation or activation (its outputs may be planes
+    instead of colours).
+    """
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, *, conv_clamp: float | None = None) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, *, conv_clamp: float | None = None
+    ) -> None:
         super().__init__()
         self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
@@ -91,5 +101,7 @@ class ToRGB(nn.Module):
         self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"]
     ) -> Float[Tensor, "batch out height width"]:
         """Output channels at the resolution of `x`."""
-        x = F.conv2d(_scale(x, self.affine(w) * self.gain), self.weight.to(x.dtype), self.bias.to(x.dtype))
+        x = F.conv2d(
+            _scale(x, self.affine(w) * self.gain), self.weight.to(x.dtype), self.bias.to(x.dtype)
+        )
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

@@ -8,19 +8,30 @@ from torch.nn import functional as F
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
-def low_pass(x: Float[Tensor, "batch channel height width"], padding: int, *, gain: float = 1.0, stride: int = 1) -> Tensor:
-    """The separable filter with unit sum times `gain`, `padding` zeros on all sides, every `stride`-th output kept."""
+def low_pass(
+    x: Float[Tensor, "batch channel height width"],
+    padding: int,
+    *,
+    gain: float = 1.0,
+    stride: int = 1,
+) -> Tensor:
+    """The separable filter with unit sum times `gain`, `padding` zeros on all sides, every
+    `stride`-th output kept.
+    """
     channels = x.shape[1]
     taps = torch.tensor(TAPS, device=x.device, dtype=x.dtype)
     kernel = torch.outer(taps, taps) * (gain / taps.sum() ** 2)
-    return F.conv2d(x, kernel.expand(channels, 1, 4, 4), padding=padding, stride=stride, groups=channels)
+    return F.conv2d(
+        x, kernel.expand(channels, 1, 4, 4), padding=padding, stride=stride, groups=channels
+    )
 
 
 def upsample(x: Float[Tensor, "batch channel height width"]) -> Tensor:
     """Twice the size: zeros in between, then the low-pass filter with gain 4.
 
-    The filter on a zero-stuffed image is, for each of the four output phases, a two by two mix of neighbours with weights
-    (1, 3) / 4: bilinear interpolation at pixel centres, except at the border, where zeros come in instead of copies.
+    The filter on a zero-stuffed image is, for each of the four output phases, a two by two mix of
+    neighbours with weights (1, 3) / 4: bilinear interpolation at pixel centres, except at the
+    border, where zeros come in instead of copies.
     """
     padded = F.pad(x, (1, 1, 1, 1))
     big = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)

@@ -1,4 +1,6 @@
-"""StyleGAN2's synthesis network of the 'skip' kind: every block adds its picture to the doubled one before."""
+"""StyleGAN2's synthesis network of the 'skip' kind: every block adds its picture to the doubled one
+before.
+"""
 
 from typing import cast
 
@@ -36,8 +38,23 @@ class SynthesisBlock(nn.Module):
         if self.is_first:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=up, conv_clamp=conv_clamp, has_noise=has_noise)
-        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, conv_clamp=conv_clamp, has_noise=has_noise)
+            self.conv0 = SynthesisLayer(
+                in_channels,
+                out_channels,
+                w_dim,
+                resolution,
+                up=up,
+                conv_clamp=conv_clamp,
+                has_noise=has_noise,
+            )
+        self.conv1 = SynthesisLayer(
+            out_channels,
+            out_channels,
+            w_dim,
+            resolution,
+            conv_clamp=conv_clamp,
+            has_noise=has_noise,
+        )
         self.torgb = ToRGB(out_channels, image_channels, w_dim, conv_clamp=conv_clamp)
 
     @property
@@ -53,10 +70,16 @@ class SynthesisBlock(nn.Module):
         noise: NoiseMode = "none",
         dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
-        """Features and picture at this block's resolution; `ws` holds one latent per convolution and one for torgb."""
+        """Features and picture at this block's resolution; `ws` holds one latent per convolution
+        and one for torgb.
+        """
         latents = iter(ws.unbind(1))
         if self.is_first:
-            x = self.const.to(dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = (
+                self.const.to(dtype)
+                .expand(len(ws), -1, -1, -1)
+                .contiguous(memory_format=torch.channels_last)
+            )
         else:
             x = self.conv0(x, next(latents), noise)
         x = self.conv1(x, next(latents), noise)
@@ -70,7 +93,8 @@ class SynthesisNetwork(nn.Module):
     """ws → image of `image_channels` at `resolution`, through blocks b4, b8, ….
 
     Args:
-        channel_base, channel_max: a block at resolution r has min(channel_base / r, channel_max) channels.
+        channel_base, channel_max: a block at resolution r has min(channel_base / r, channel_max)
+            channels.
     """
 
     def __init__(
@@ -89,7 +113,15 @@ class SynthesisNetwork(nn.Module):
         channels = {r: min(channel_base // r, channel_max) for r in self.resolutions}
         for r in self.resolutions:
             in_channels = channels[r // 2] if r > 4 else 0
-            block = SynthesisBlock(in_channels, channels[r], w_dim, r, image_channels, conv_clamp=conv_clamp, has_noise=has_noise)
+            block = SynthesisBlock(
+                in_channels,
+                channels[r],
+                w_dim,
+                r,
+                image_channels,
+                conv_clamp=conv_clamp,
+                has_noise=has_noise,
+            )
             setattr(self, f"b{r}", block)
 
     @property
@@ -103,7 +135,10 @@ class SynthesisNetwork(nn.Module):
         return sum(block.num_ws for block in self.blocks) + 1
 
     def forward(
-        self, ws: Float[Tensor, "batch layer w_dim"], noise: NoiseMode = "none", dtype: torch.dtype = torch.float32
+        self,
+        ws: Float[Tensor, "batch layer w_dim"],
+        noise: NoiseMode = "none",
+        dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "batch image_channel height width"]:
         """The last block's picture; `dtype` is that of the convolutions."""
         x = image = None

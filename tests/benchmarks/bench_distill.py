@@ -1,7 +1,9 @@
-"""Speed of a distillation step with `experiment=laptop`, and what it brings to make the next people meanwhile.
+"""Speed of a distillation step with `experiment=laptop`, and what it brings to make the next
+identities meanwhile.
 
-`python tests/benchmarks/bench_distill.py [ROUNDS]`: the ways take turns, a few steps each, so that whatever else the machine does
-is shared by all of them: compare the ways, not runs. Medians over the rounds.
+`python tests/benchmarks/bench_distill.py [ROUNDS]`: the ways take turns, a few steps each, so that
+whatever else the machine does is shared by all of them: compare the ways, not runs. Medians over
+the rounds.
 """
 
 import logging
@@ -18,10 +20,10 @@ import torch
 from lightning import Callback, Trainer
 from torch.utils.data import DataLoader
 
-from pipeline.build import compose, instantiate, to_plain
-from pipeline.distillation_parts import build_lifter, build_module, build_plan
-from pipeline.people import build_sampler
-from pipeline.training.distillation import Distillation
+from pipeline.build.configuration import compose, instantiate, to_plain
+from pipeline.build.distillation import build_lifter, build_module, build_plan
+from pipeline.build.sampler import build_sampler
+from pipeline.distillation.module import Distillation
 
 STEPS = 10
 """Of a round: `laptop` looks at the reference view, too, in one of them."""
@@ -33,10 +35,10 @@ class Way:
 
     Attributes:
         name: for the table.
-        overlap: whether people are made ahead.
+        overlap: whether identities are made ahead.
         threads: of torch, for the student, and for the teacher beside it.
-        wall, processor, share: of a step, by round: seconds by the clock, of processor time, and the teacher's share, which is
-            the time that the student waits for it.
+        wall, processor, share: of a step, by round: seconds by the clock, of processor time, and
+            the teacher's share, which is the time that the student waits for it.
     """
 
     name: str
@@ -46,25 +48,33 @@ class Way:
     processor: list[float] = field(default_factory=list)
     share: list[float] = field(default_factory=list)
 
-    def report(self, first: "Way", people: int) -> str:
+    def report(self, first: "Way", identities: int) -> str:
         """A line of the table."""
-        wall, ratio = statistics.median(self.wall), statistics.median(a / b for a, b in zip(first.wall, self.wall, strict=True))
+        wall, ratio = (
+            statistics.median(self.wall),
+            statistics.median(a / b for a, b in zip(first.wall, self.wall, strict=True)),
+        )
         return (
-            f"{self.name:<30} {1 / wall:6.2f} steps/s  {people / wall:6.1f} people/s  x{ratio:4.2f}  "
-            f"{statistics.median(self.processor):6.2f} processor seconds a step, "
-            f"waiting for the teacher {statistics.median(self.share):4.0%}"
+            f"{self.name:<30} {1 / wall:6.2f} steps/s  {identities / wall:6.1f} identities/s "
+            f" x{ratio:4.2f}  {statistics.median(self.processor):6.2f} processor seconds a step,"
+            f" waiting for the teacher {statistics.median(self.share):4.0%}"
         )
 
 
 class Watch(Callback):
     """Times the steps of a fit but the first, for which nothing is made ahead."""
 
-    def on_train_batch_end(self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """The time so far."""
         if batch_idx == 0:
             self.start = time.perf_counter(), time.process_time()
             module.stopwatch.reset()
-        self.wall, self.processor = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
+        self.wall, self.processor = (
+            time.perf_counter() - self.start[0],
+            time.process_time() - self.start[1],
+        )
         self.share = module.stopwatch.share("teacher")
 
 
@@ -92,7 +102,10 @@ def main() -> None:
     cores, rounds = len(os.sched_getaffinity(0)), int(sys.argv[1]) if len(sys.argv) > 1 else 2
     ways = [Way("alternating, 1 thread", False, 1), Way("overlapping, 1 thread each", True, 1)]
     if cores > 1:
-        ways += [Way(f"alternating, {cores} threads", False, cores), Way(f"overlapping, {cores} threads each", True, cores)]
+        ways += [
+            Way(f"alternating, {cores} threads", False, cores),
+            Way(f"overlapping, {cores} threads each", True, cores),
+        ]
     config = compose("distill", "experiment=laptop", "trainer.log_every=1000000")
     teacher = instantiate(config.teacher)
     sampler = build_sampler(to_plain(config), teacher)
@@ -101,7 +114,10 @@ def main() -> None:
         for way in ways:
             go(way, module)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{platform.machine()}, {cores} cores, load {load}, torch {torch.__version__}; {rounds} rounds of {STEPS} steps")
+    print(
+        f"{platform.machine()}, {cores} cores, load {load}, torch {torch.__version__}; {rounds}"
+        f" rounds of {STEPS} steps"
+    )
     for way in ways:
         print(way.report(ways[0], config.batch_size))
 

@@ -1,9 +1,12 @@
-"""Quality and seconds of all methods on the same test puppets, in one run; prints the measured speed-up of the student.
+"""Quality and seconds of all methods on the same test puppets, in one run; prints the measured
+speed-up of the student.
 
-`python tests/benchmarks/bench_inversion.py checkpoint=student.safetensors [people=2] [share=0.1] [methods=student,w,w_plus,pti,hybrid]`
+`python tests/benchmarks/bench_inversion.py checkpoint=student.safetensors [identities=2]
+[share=0.1] [methods=student,w,w_plus,pti,hybrid]`
 
-Small by default: `share` of the published steps (1: all of them). The true camera is given. The bundled teacher's; without checkpoint= the
-bundled student, and without that one an untrained student, whose seconds count and whose quality doesn't.
+Small by default: `share` of the published steps (1: all of them). The true camera is given. The
+bundled teacher's; without checkpoint= the bundled student, and without that one an untrained
+student, whose seconds count and whose quality doesn't.
 """
 
 import os
@@ -17,12 +20,12 @@ from typing import Any
 
 import torch
 
-from pipeline.build import compose, instantiate
+from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.metrics.picture_scores import psnr
 from pipeline.inversion.models import Models
-from pipeline.lift import BUNDLED
 from pipeline.lifter import Lifter, Recipe
 from pipeline.sampling.random_streams import stream
+from pipeline.verbs.lift import BUNDLED
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.checkpoint import load_discriminator, load_teacher
@@ -37,7 +40,7 @@ STEPS = ("search.steps", "tuning.steps")
 
 @dataclass
 class Scores:
-    """What a method came to: PSNR on the person in dB by gap, and seconds a photograph."""
+    """What a method came to: PSNR on the foreground in dB by gap, and seconds a photograph."""
 
     title: str
     by_gap: list[list[float]] = field(default_factory=lambda: [[] for _ in GAPS_DEG])
@@ -55,13 +58,21 @@ def build(name: str, share: float, models: Models) -> Any:
     return instantiate(config, models=models)
 
 
-def photographs(person: int, passport: Any) -> tuple[torch.Tensor, torch.Tensor, Camera]:
-    """Views of a test puppet: the first is given. Pictures, where the person is, cameras."""
-    given = stream(0, person, "benchmark/inversion").uniform(-20, 20)
+def photographs(identity: int, passport: Any) -> tuple[torch.Tensor, torch.Tensor, Camera]:
+    """Views of a test puppet: the first is given. Pictures, where the identity is, cameras."""
+    given = stream(0, identity, "benchmark/inversion").uniform(-20, 20)
     side = -1.0 if given > 0 else 1.0
     yaws = torch.tensor([given + side * gap for gap in GAPS_DEG]).deg2rad()
-    camera = Camera.orbit(yaws, torch.zeros_like(yaws), radius=passport.camera_radius, pivot=passport.camera_pivot, focal=passport.focal)
-    views = PuppetWorld(supersampling=2).render(PuppetSeeds.of(Split.TEST, [person] * len(yaws)), camera, passport.image_resolution)
+    camera = Camera.orbit(
+        yaws,
+        torch.zeros_like(yaws),
+        radius=passport.camera_radius,
+        pivot=passport.camera_pivot,
+        focal=passport.focal,
+    )
+    views = PuppetWorld(supersampling=2).render(
+        PuppetSeeds.of(Split.TEST, [identity] * len(yaws)), camera, passport.image_resolution
+    )
     return views.image(1.0 if passport.background != "black" else 0.0), views.opacity > 0.5, camera
 
 
@@ -72,22 +83,33 @@ def student_of(path: str | None, teacher: Any) -> Lifter:
     config = compose("distill", "experiment=laptop").student
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     print("no student given: an untrained one stands in, its quality means nothing")
-    return Lifter.from_teacher(encoder=instantiate(config), encoder_recipe=Recipe(config["_target_"], arguments), teacher=teacher).eval()
+    return Lifter.from_teacher(
+        encoder=instantiate(config),
+        encoder_recipe=Recipe(config["_target_"], arguments),
+        teacher=teacher,
+    ).eval()
 
 
 def main() -> None:
     """Prints the machine, then a line a method."""
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    people, share = int(given.get("people", 2)), float(given.get("share", 0.1))
+    identities, share = int(given.get("identities", 2)), float(given.get("share", 0.1))
     teacher = load_teacher("bundled/puppets")
     student = student_of(given.get("checkpoint"), teacher)
-    models = Models(teacher=lambda: teacher, student=lambda: student, discriminator=lambda: load_discriminator("bundled/puppets"))
-    methods = [build(name, share, models) for name in given.get("methods", "student,w,w_plus,pti,hybrid").split(",")]
+    models = Models(
+        teacher=lambda: teacher,
+        student=lambda: student,
+        discriminator=lambda: load_discriminator("bundled/puppets"),
+    )
+    methods = [
+        build(name, share, models)
+        for name in given.get("methods", "student,w,w_plus,pti,hybrid").split(",")
+    ]
     results = [Scores(method.title) for method in methods]
-    for person in range(people):
-        images, where, cameras = photographs(person, teacher.passport)
+    for identity in range(identities):
+        images, where, cameras = photographs(identity, teacher.passport)
         for method, scores in zip(methods, results, strict=True):
-            if method.kind == "student" and person == 0:
+            if method.kind == "student" and identity == 0:
                 method.lift(images[:1], cameras[:1])  # warms up
             started = time.perf_counter()
             portrait = method.lift(images[:1], cameras[:1])
@@ -96,9 +118,19 @@ def main() -> None:
             for row, value in enumerate(seen.tolist()):
                 scores.by_gap[row].append(value)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, load {load}, torch {torch.__version__}")
-    print(f"{people} test puppets, {share:.0%} of the published steps, true cameras; {'; '.join(methods[-1].notes)}")
-    print(f"{'PSNR on the person, dB, at a gap of':<36}" + "".join(f"{gap:6.0f}°" for gap in GAPS_DEG) + "   seconds   × student")
+    print(
+        f"{platform.machine()}, {torch.get_num_threads()} threads, load {load}, torch"
+        f" {torch.__version__}"
+    )
+    print(
+        f"{identities} test puppets, {share:.0%} of the published steps, true cameras;"
+        f" {'; '.join(methods[-1].notes)}"
+    )
+    print(
+        f"{'PSNR on the foreground, dB, at a gap of':<36}"
+        + "".join(f"{gap:6.0f}°" for gap in GAPS_DEG)
+        + "   seconds   × student"
+    )
     fastest = statistics.median(results[0].seconds)
     for scores in results:
         seconds = statistics.median(scores.seconds)

@@ -1,7 +1,7 @@
 """Speed of a training step of a teacher, by part, on pictures drawn at random.
 
-`python tests/benchmarks/bench_pretrain.py`: the configuration of `trilift pretrain`, at both ray resolutions of its schedule, one
-process with one thread, seconds of processor time.
+`python tests/benchmarks/bench_pretrain.py`: the configuration of `trilift pretrain`, at both ray
+resolutions of its schedule, one process with one thread, seconds of processor time.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ import torch
 from lightning import Trainer
 from torch.utils.data import DataLoader
 
-from pipeline.build import compose, instantiate
-from pipeline.data.training_pictures import TrainingPictures
-from pipeline.pretrain import build_module
-from pipeline.training.teacher_gan import TeacherGAN
+from pipeline.build.configuration import compose, instantiate
+from pipeline.pretraining.gan import TeacherGAN
+from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.verbs.pretrain import build_module
 from teachers.rendering.camera import Camera
 
 STEPS = 4
 
 PARTS = {
-    "_imagine": "people and their pictures",
+    "_imagine": "identities and their pictures",
     "_discriminate": "discriminator, forward and back",
     "_generate": "generator, back",
     "_follow": "running average",
@@ -34,8 +34,16 @@ PARTS = {
 
 def noise_pictures(count: int, side: int) -> TrainingPictures:
     """Pictures of nothing, with mattes: the speed does not depend on what is seen."""
-    images = torch.randint(0, 256, (count, 4, side, side), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    return TrainingPictures(images, Camera.orbit(torch.linspace(-0.5, 0.5, count), torch.zeros(count)))
+    images = torch.randint(
+        0,
+        256,
+        (count, 4, side, side),
+        generator=torch.Generator().manual_seed(0),
+        dtype=torch.uint8,
+    )
+    return TrainingPictures(
+        images, Camera.orbit(torch.linspace(-0.5, 0.5, count), torch.zeros(count))
+    )
 
 
 def timed(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:

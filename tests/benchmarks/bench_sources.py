@@ -1,7 +1,8 @@
-"""Speed of the sources of people, with the bundled teacher and the sampler of `experiment=laptop`.
+"""Speed of the sources of identities, with the bundled teacher and the sampler of
+`experiment=laptop`.
 
-`python tests/benchmarks/bench_sources.py`: one process with one thread, batches of 8; a person is two pictures. Seconds of
-processor time, of writing shards and of reading them.
+`python tests/benchmarks/bench_sources.py`: one process with one thread, batches of 8; an identity
+is two pictures. Seconds of processor time, of writing shards and of reading them.
 """
 
 import logging
@@ -13,11 +14,11 @@ from typing import Any
 
 import torch
 
-from pipeline.build import compose, instantiate, to_plain
+from pipeline.build.configuration import compose, instantiate, to_plain
+from pipeline.build.sampler import build_sampler, build_source
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
-from pipeline.generate import describe
-from pipeline.people import build_sampler, build_source
+from pipeline.verbs.generate import describe
 
 BATCH = 8
 PEOPLE = 32
@@ -29,7 +30,7 @@ SHARDS = {
 
 
 def main() -> None:
-    """Writes and reads the same people in every way."""
+    """Writes and reads the same identities in every way."""
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
     config = compose("distill", "experiment=laptop")
@@ -43,12 +44,22 @@ def main() -> None:
                 "cameras": plain["cameras"],
                 "sampler": plain["sampler"],
             }
-            writer = ShardWriter(folder=ShardFolder(folder), description=describe(stored, teacher), sampler=sampler, batch_size=BATCH)
+            writer = ShardWriter(
+                folder=ShardFolder(folder),
+                description=describe(stored, teacher),
+                sampler=sampler,
+                batch_size=BATCH,
+            )
             report(f"write {name}", lambda writer=writer: writer.write(0))
             size = next(Path(folder).glob("shards/*.tar")).stat().st_size
-            data = to_plain(compose("distill", f"data={name.split()[0]}", f"data.path={folder}"))["data"]
-            source = build_source({**plain, "data": data}, sampler, people=PEOPLE)
-            report(f"{name}, {size / PEOPLE / 1000:.3g} kB a person", lambda source=source: read(source))
+            data = to_plain(compose("distill", f"data={name.split()[0]}", f"data.path={folder}"))[
+                "data"
+            ]
+            source = build_source({**plain, "data": data}, sampler, identities=PEOPLE)
+            report(
+                f"{name}, {size / PEOPLE / 1000:.3g} kB an identity",
+                lambda source=source: read(source),
+            )
 
 
 def read(source: Any) -> None:
@@ -62,7 +73,11 @@ def report(name: str, work: Callable[[], Any]) -> None:
     start = time.process_time()
     work()
     seconds = time.process_time() - start
-    print(f"{name:45} {1000 * seconds / PEOPLE:8.1f} ms a person {2 * PEOPLE / seconds:8.1f} images/s", flush=True)
+    print(
+        f"{name:45} {1000 * seconds / PEOPLE:8.1f} ms an identity {2 * PEOPLE / seconds:8.1f}"
+        " images/s",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

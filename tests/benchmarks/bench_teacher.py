@@ -1,6 +1,7 @@
 """Speed of a teacher's stages: the bundled size, and FFHQ 512 with random weights.
 
-`python tests/benchmarks/bench_teacher.py`: one thread, seconds of processor time, the best of a few repeats.
+`python tests/benchmarks/bench_teacher.py`: one thread, seconds of processor time, the best of a few
+repeats.
 """
 
 import time
@@ -31,7 +32,9 @@ def best(work: Callable[[], object], repeats: int) -> float:
 def stages(teacher: EG3DTeacher, *, batch: int, repeats: int) -> dict[str, float]:
     """Seconds per image of each stage."""
     z = torch.randn(batch, teacher.z_dim, generator=torch.Generator().manual_seed(0))
-    camera = Camera.orbit(torch.linspace(-0.3, 0.3, batch), torch.zeros(batch), pivot=teacher.passport.camera_pivot)
+    camera = Camera.orbit(
+        torch.linspace(-0.3, 0.3, batch), torch.zeros(batch), pivot=teacher.passport.camera_pivot
+    )
     ws = teacher.map_latents(z)
     triplane, renderer = teacher.synthesize(ws), teacher.renderer
     enlarge, renderer.super_resolution = renderer.super_resolution, None
@@ -51,8 +54,15 @@ def report(name: str, times: dict[str, float]) -> None:
     """A line for each stage: images per second and its share of a whole image."""
     whole = sum(times.values())
     print(name)
-    for stage, seconds in [*times.items(), ("whole image", whole), ("another view", whole - times["mapping"] - times["planes"])]:
-        print(f"  {stage:<17} {1 / seconds:10.2f} images/s  {seconds * 1e3:9.1f} ms  {seconds / whole:7.1%}")
+    for stage, seconds in [
+        *times.items(),
+        ("whole image", whole),
+        ("another view", whole - times["mapping"] - times["planes"]),
+    ]:
+        print(
+            f"  {stage:<17} {1 / seconds:10.2f} images/s  {seconds * 1e3:9.1f} ms "
+            f" {seconds / whole:7.1%}"
+        )
 
 
 def main() -> None:

@@ -37,7 +37,9 @@ SMALL = {
 def small_lifter() -> Lifter:
     torch.manual_seed(0)
     recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
-    return Lifter.from_teacher(encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher()).eval()
+    return Lifter.from_teacher(
+        encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher()
+    ).eval()
 
 
 def test_a_saved_lifter_lifts_and_draws_the_same(tmp_path):
@@ -45,7 +47,10 @@ def test_a_saved_lifter_lifts_and_draws_the_same(tmp_path):
     lifter.step = 12
     lifter.save(tmp_path / "runs" / "student.safetensors")
     loaded = Lifter.load(tmp_path / "runs" / "student.safetensors")
-    image, camera = torch.rand(2, 3, 32, 32) * 2 - 1, Camera.orbit(torch.tensor([0.2, -0.3]), torch.tensor([0.0, 0.1]))
+    image, camera = (
+        torch.rand(2, 3, 32, 32) * 2 - 1,
+        Camera.orbit(torch.tensor([0.2, -0.3]), torch.tensor([0.0, 0.1])),
+    )
     with torch.no_grad():
         first, second = (one.render(one.lift(image), camera) for one in (lifter, loaded))
     assert all(torch.equal(getattr(first, name), getattr(second, name)) for name in vars(first))
@@ -55,13 +60,22 @@ def test_a_saved_lifter_lifts_and_draws_the_same(tmp_path):
 
 def test_lifted_planes_have_the_teachers_axes_box_and_size():
     teacher = ToyTeacher()
-    planes, target = small_lifter().lift(torch.zeros(1, 3, 32, 32)), teacher.synthesize(teacher.mean_latent())
-    assert (planes.axes, planes.box_size, planes.planes.shape) == (target.axes, target.box_size, target.planes.shape)
+    planes, target = (
+        small_lifter().lift(torch.zeros(1, 3, 32, 32)),
+        teacher.synthesize(teacher.mean_latent()),
+    )
+    assert (planes.axes, planes.box_size, planes.planes.shape) == (
+        target.axes,
+        target.box_size,
+        target.planes.shape,
+    )
 
 
 def test_the_renderer_is_a_frozen_copy():
     teacher = ToyTeacher()
-    lifter = Lifter.from_teacher(encoder=TwoStageEncoder(**SMALL), encoder_recipe=Recipe("x", {}), teacher=teacher)
+    lifter = Lifter.from_teacher(
+        encoder=TwoStageEncoder(**SMALL), encoder_recipe=Recipe("x", {}), teacher=teacher
+    )
     assert lifter.renderer is not teacher.renderer
     assert not any(parameter.requires_grad for parameter in lifter.renderer.parameters())
 
@@ -78,22 +92,52 @@ def described(tmp_path, **changes):
 
 
 @pytest.mark.parametrize(
-    "target", ["os.system", "subprocess.Popen", "pipeline.lifter.Recipe", "students.two_stage.Path", "teachers.checkpoint.load_teacher"]
+    "target",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "pipeline.lifter.Recipe",
+        "students.two_stage.Path",
+        "teachers.checkpoint.load_teacher",
+    ],
 )
 def test_only_our_own_networks_are_built(tmp_path, target):
     arguments = {"path": str(tmp_path)} if target.endswith("load_teacher") else {}
     with pytest.raises((ValueError, FileNotFoundError)) as caught:
         Lifter.load(described(tmp_path, encoder={"target": target, "arguments": arguments}))
-    assert "refusing" in str(caught.value) or "teacher folder" in str(caught.value) or "cannot be built" in str(caught.value)
+    assert (
+        "refusing" in str(caught.value)
+        or "teacher folder" in str(caught.value)
+        or "cannot be built" in str(caught.value)
+    )
 
 
 @pytest.mark.parametrize(
     "changes, message",
     [
         ({"schema": 99}, "schema 99"),
-        ({"encoder": {"target": "students.two_stage.TwoStageEncoder", "arguments": {**SMALL, "dims": 3}}}, "cannot be built"),
-        ({"encoder": {"target": "students.two_stage.TwoStageEncoder", "arguments": {**SMALL, "dim": 32}}}, "don't fit"),
-        ({"encoder": {"target": "students.two_stage.ThreeStageEncoder", "arguments": {}}}, "not in this version"),
+        (
+            {
+                "encoder": {
+                    "target": "students.two_stage.TwoStageEncoder",
+                    "arguments": {**SMALL, "dims": 3},
+                }
+            },
+            "cannot be built",
+        ),
+        (
+            {
+                "encoder": {
+                    "target": "students.two_stage.TwoStageEncoder",
+                    "arguments": {**SMALL, "dim": 32},
+                }
+            },
+            "don't fit",
+        ),
+        (
+            {"encoder": {"target": "students.two_stage.ThreeStageEncoder", "arguments": {}}},
+            "not in this version",
+        ),
         ({"encoder": 3}, "damaged"),
     ],
 )
@@ -121,7 +165,9 @@ def test_a_student_starts_from_another_of_the_same_teacher_whole(tmp_path):
     trained.save(tmp_path / "trained.safetensors")
     fresh = small_lifter()
     assert fresh.start_from(tmp_path / "trained.safetensors") == []
-    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in fresh.state_dict().items())
+    assert all(
+        torch.equal(value, trained.state_dict()[name]) for name, value in fresh.state_dict().items()
+    )
 
 
 def test_a_student_of_another_teacher_lends_what_fits_of_its_encoder_and_only_if_asked(tmp_path):
@@ -129,29 +175,44 @@ def test_a_student_of_another_teacher_lends_what_fits_of_its_encoder_and_only_if
     trained.save(tmp_path / "trained.safetensors")
     recipe = Recipe("students.two_stage.TwoStageEncoder", {**SMALL, "head_widths": [12]})
     torch.manual_seed(1)
-    other = Lifter.from_teacher(encoder=TwoStageEncoder(**recipe.arguments), encoder_recipe=recipe, teacher=ToyTeacher(density=30.0))
+    other = Lifter.from_teacher(
+        encoder=TwoStageEncoder(**recipe.arguments),
+        encoder_recipe=recipe,
+        teacher=ToyTeacher(density=30.0),
+    )
     with pytest.raises(ValueError, match="do not belong together"):
         other.start_from(tmp_path / "trained.safetensors")
     fresh = other.start_from(tmp_path / "trained.safetensors", other_teacher=True)
     before = trained.encoder.state_dict()
     assert fresh and all("plane_head" in name for name in fresh)
-    assert all(torch.equal(value, before[name]) for name, value in other.encoder.state_dict().items() if name not in fresh)
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in other.encoder.state_dict().items()
+        if name not in fresh
+    )
     assert other.passport.options["density"] == 30.0
 
 
 def test_a_student_that_starts_from_another_teachers_is_under_both_licences(tmp_path):
     lender, borrower = small_lifter(), small_lifter()
-    lender.passport = dataclasses.replace(lender.passport, name="borrowed", licence="For research only.")
+    lender.passport = dataclasses.replace(
+        lender.passport, name="borrowed", licence="For research only."
+    )
     lender.save(tmp_path / "lender.safetensors")
     own = borrower.passport.licence
     borrower.start_from(tmp_path / "lender.safetensors", other_teacher=True)
-    assert borrower.passport.licence == f"{own} Started from a student of 'borrowed': For research only."
+    assert (
+        borrower.passport.licence
+        == f"{own} Started from a student of 'borrowed': For research only."
+    )
 
 
 def test_a_student_of_another_architecture_is_no_start(tmp_path):
     small_lifter().save(tmp_path / "trained.safetensors")
     recipe = Recipe("students.two_stage.TwoStageEncoder", {**SMALL, "dim": 32})
-    other = Lifter.from_teacher(encoder=TwoStageEncoder(**recipe.arguments), encoder_recipe=recipe, teacher=ToyTeacher())
+    other = Lifter.from_teacher(
+        encoder=TwoStageEncoder(**recipe.arguments), encoder_recipe=recipe, teacher=ToyTeacher()
+    )
     with pytest.raises(ValueError, match="another architecture"):
         other.start_from(tmp_path / "trained.safetensors")
 

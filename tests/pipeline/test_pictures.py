@@ -53,7 +53,9 @@ def test_grey_depth_is_white_near_black_far_and_clamped_beyond():
 
 
 def test_turbo_runs_from_red_through_green_to_blue():
-    near, middle, far = to_uint8(depth_picture(torch.tensor([[[0.1, 0.5, 0.9]]]), 0.0, 1.0))[0].astype(int)
+    near, middle, far = to_uint8(depth_picture(torch.tensor([[[0.1, 0.5, 0.9]]]), 0.0, 1.0))[
+        0
+    ].astype(int)
     assert near.argmax() == 0 and middle.argmax() == 1 and far.argmax() == 2
 
 
@@ -83,7 +85,9 @@ def test_normals_of_a_sphere_point_away_from_its_centre(yaw):
 def test_normal_picture_does_not_depend_on_where_the_camera_stands():
     pictures = [
         normal_picture(sphere_depth(camera, 32, 0.6), camera)
-        for camera in (Camera.orbit(torch.tensor([yaw]), torch.tensor([0.2]), focal=4.0) for yaw in (0.0, 0.9))
+        for camera in (
+            Camera.orbit(torch.tensor([yaw]), torch.tensor([0.2]), focal=4.0) for yaw in (0.0, 0.9)
+        )
     ]
     assert torch.allclose(*pictures, atol=1e-3)
 
@@ -100,7 +104,11 @@ def test_a_sheet_puts_every_picture_where_its_row_and_column_say():
     black, grey = torch.full((3, 4, 6), -1.0), torch.zeros(1, 2, 3)
     sheet = tile([[black, grey], [grey]], gap=1, background=0.5)
     assert sheet.shape == (3, 1 + 4 + 1 + 2 + 1, 1 + 6 + 1 + 3 + 1)
-    assert (sheet[:, 1:5, 1:7] == -1).all() and (sheet[:, 1:3, 8:11] == 0).all() and (sheet[:, 6:8, 1:4] == 0).all()
+    assert (
+        (sheet[:, 1:5, 1:7] == -1).all()
+        and (sheet[:, 1:3, 8:11] == 0).all()
+        and (sheet[:, 6:8, 1:4] == 0).all()
+    )
     outside = torch.ones(sheet.shape[1:], dtype=torch.bool)
     outside[1:5, 1:7] = outside[1:3, 8:11] = outside[6:8, 1:4] = False
     assert (sheet[:, outside] == 0.5).all()
@@ -133,7 +141,9 @@ def test_a_png_holds_the_picture_and_leaves_nothing_else(tmp_path):
     picture = torch.rand(3, 5, 7) * 2 - 1
     write_png(tmp_path / "new" / "picture.png", picture)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["picture.png"]
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "picture.png")), to_uint8(picture))
+    assert np.array_equal(
+        np.asarray(Image.open(tmp_path / "new" / "picture.png")), to_uint8(picture)
+    )
 
 
 def test_a_failed_write_keeps_the_old_picture(tmp_path, monkeypatch):

@@ -32,7 +32,12 @@ def test_a_block_equals_the_transformers_library(reduction):
         torch.nn.init.normal_(parameter, std=0.2)
     ours = SegformerBlock(dim=dim, heads=4, mlp_ratio=2.0, reduction=reduction).eval()
     state = theirs.state_dict()
-    ours.load_state_dict({name: state[f"{OURS_TO_THEIRS[name.rsplit('.', 1)[0]]}.{name.rsplit('.', 1)[1]}"] for name in ours.state_dict()})
+    ours.load_state_dict(
+        {
+            name: state[f"{OURS_TO_THEIRS[name.rsplit('.', 1)[0]]}.{name.rsplit('.', 1)[1]}"]
+            for name in ours.state_dict()
+        }
+    )
     assert len(ours.state_dict()) == len(state)
     features = torch.randn(2, dim, height, width)
     with torch.no_grad():

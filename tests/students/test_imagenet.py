@@ -21,7 +21,9 @@ class NormalisedBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, 1, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         if stride != 1 or before != width:
-            self.downsample = nn.Sequential(nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+            )
 
     def forward(self, x):
         shortcut = self.downsample(x) if hasattr(self, "downsample") else x
@@ -29,7 +31,9 @@ class NormalisedBlock(nn.Module):
 
 
 class NormalisedResNet34(nn.Module):
-    """ResNet-34 with batch norm on RGB, dilated to stride 8 (dilation has no weights, so the names stay torchvision's)."""
+    """ResNet-34 with batch norm on RGB, dilated to stride 8 (dilation has no weights, so the names
+    stay torchvision's).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +42,12 @@ class NormalisedResNet34(nn.Module):
         before = 64
         stages = [(64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 1, 2), (512, 3, 1, 4)]
         for stage, (width, blocks, stride, dilation) in enumerate(stages, 1):
-            layers = [NormalisedBlock(before if i == 0 else width, width, stride if i == 0 else 1, dilation) for i in range(blocks)]
+            layers = [
+                NormalisedBlock(
+                    before if i == 0 else width, width, stride if i == 0 else 1, dilation
+                )
+                for i in range(blocks)
+            ]
             self.add_module(f"layer{stage}", nn.Sequential(*layers))
             before = width
         self.fc = nn.Linear(512, 10)
@@ -80,15 +89,27 @@ def test_folded_weights_compute_the_published_features_whatever_the_coordinates(
 
 
 def test_every_weight_of_the_published_network_but_its_classifier_is_used(published, file):
-    names = {name for name in published.state_dict() if not name.startswith("fc.") and not name.endswith("num_batches_tracked")}
-    assert len(names) == 36 * 5  # 33 convolutions and 3 shortcuts, each with the 4 tensors of its normalisation
+    names = {
+        name
+        for name in published.state_dict()
+        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+    }
+    assert (
+        len(names) == 36 * 5
+    )  # 33 convolutions and 3 shortcuts, each with the 4 tensors of its normalisation
     assert len(ResNet34().state_dict()) == 36 * 2
 
 
-@pytest.mark.parametrize("name", ["conv1.weight", "bn1.running_var", "layer2.0.downsample.1.bias", "layer4.2.bn2.running_mean"])
+@pytest.mark.parametrize(
+    "name",
+    ["conv1.weight", "bn1.running_var", "layer2.0.downsample.1.bias", "layer4.2.bn2.running_mean"],
+)
 def test_a_file_without_one_of_them_is_refused_by_its_name(file, name):
     path = file.with_name("missing.pth")
-    torch.save({key: value for key, value in torch.load(file, weights_only=True).items() if key != name}, path)
+    torch.save(
+        {key: value for key, value in torch.load(file, weights_only=True).items() if key != name},
+        path,
+    )
     with pytest.raises(ValueError, match=re.escape(name)):
         load_resnet34(ResNet34(), path)
 

@@ -8,7 +8,9 @@ from students.plane_head import PlaneHead
 
 def head(resolution: int = 8) -> PlaneHead:
     torch.manual_seed(0)
-    return PlaneHead(in_channels=6, skip_channels=4, widths=(8,), plane_channels=5, plane_resolution=resolution)
+    return PlaneHead(
+        in_channels=6, skip_channels=4, widths=(8,), plane_channels=5, plane_resolution=resolution
+    )
 
 
 def test_a_channel_s_statistics_are_applied_to_that_channel_of_that_plane():
@@ -28,7 +30,9 @@ def test_statistics_travel_with_the_state_dict():
     calibrated, other = head(), head()
     calibrated.calibrate(torch.arange(15.0), torch.arange(1.0, 16.0))
     other.load_state_dict(calibrated.state_dict())
-    assert torch.equal(other.plane_mean, torch.arange(15.0)) and torch.equal(other.plane_scale, torch.arange(1.0, 16.0))
+    assert torch.equal(other.plane_mean, torch.arange(15.0)) and torch.equal(
+        other.plane_scale, torch.arange(1.0, 16.0)
+    )
 
 
 def test_statistics_of_another_teacher_are_refused():
@@ -40,4 +44,10 @@ def test_statistics_of_another_teacher_are_refused():
 
 @pytest.mark.parametrize("resolution", [4, 8, 20])
 def test_planes_have_the_teacher_s_resolution(resolution):
-    assert head(resolution)(torch.randn(2, 6, 8, 8), torch.randn(2, 4, 8, 8)).shape == (2, 3, 5, resolution, resolution)
+    assert head(resolution)(torch.randn(2, 6, 8, 8), torch.randn(2, 4, 8, 8)).shape == (
+        2,
+        3,
+        5,
+        resolution,
+        resolution,
+    )

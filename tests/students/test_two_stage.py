@@ -36,7 +36,9 @@ def test_the_published_models_have_the_published_number_of_parameters(name, mill
 def test_the_defaults_of_the_class_are_the_base_configuration():
     with torch.device("meta"):
         default, configured = TwoStageEncoder().state_dict(), encoder("base").state_dict()
-    assert {name: value.shape for name, value in default.items()} == {name: value.shape for name, value in configured.items()}
+    assert {name: value.shape for name, value in default.items()} == {
+        name: value.shape for name, value in configured.items()
+    }
 
 
 def test_tiny_has_two_to_three_and_a_half_million_parameters_and_16x16_tokens(tiny):
@@ -48,7 +50,9 @@ def test_tiny_has_two_to_three_and_a_half_million_parameters_and_16x16_tokens(ti
 @pytest.mark.parametrize("size", [32, 64, 96, 128])
 @pytest.mark.parametrize(("channels", "resolution"), [(16, 64), (5, 48)])
 def test_any_multiple_of_32_in_and_the_teachers_planes_out(size, channels, resolution):
-    planes = encoder("tiny", plane_channels=channels, plane_resolution=resolution)(torch.rand(2, 3, size, size) * 2 - 1)
+    planes = encoder("tiny", plane_channels=channels, plane_resolution=resolution)(
+        torch.rand(2, 3, size, size) * 2 - 1
+    )
     assert planes.shape == (2, 3, channels, resolution, resolution)
 
 
@@ -56,7 +60,11 @@ def test_any_multiple_of_32_in_and_the_teachers_planes_out(size, channels, resol
 def test_the_large_models_draw_planes_from_a_small_image(name):
     with torch.device("meta"):
         if name == "light_second_layer":
-            changes = {k: v for k, v in OmegaConf.load(CONFIGURATIONS / f"{name}.yaml").items() if k != "defaults"}
+            changes = {
+                k: v
+                for k, v in OmegaConf.load(CONFIGURATIONS / f"{name}.yaml").items()
+                if k != "defaults"
+            }
             network = encoder("light", **changes)
         else:
             network = encoder(name)
@@ -86,23 +94,30 @@ def test_every_parameter_learns(tiny):
     network(torch.rand(2, 3, 64, 64) * 2 - 1).square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
-        if not name.endswith("attention.key.bias"):  # shifts all logits of a query alike: softmax doesn't see it
+        if not name.endswith(
+            "attention.key.bias"
+        ):  # shifts all logits of a query alike: softmax doesn't see it
             assert parameter.grad.abs().max() > 0, name
 
 
-def test_the_same_patch_elsewhere_gives_other_deep_features_because_the_encoder_knows_where_it_is(tiny):
+def test_the_same_patch_elsewhere_gives_other_deep_features_because_the_encoder_knows_where_it_is(
+    tiny,
+):
     from students.coordinates import append_coordinates
 
     constant = torch.zeros(1, 3, 64, 64)
     blind = torch.cat([constant, torch.zeros(1, 2, 64, 64)], 1)
     interior = slice(20, 44)
     with torch.no_grad():
-        seeing, not_seeing = (tiny.detail(x)[:, :, interior, interior][:, :, 4:8, 4:8] for x in (append_coordinates(constant), blind))
+        seeing, not_seeing = (
+            tiny.detail(x)[:, :, interior, interior][:, :, 4:8, 4:8]
+            for x in (append_coordinates(constant), blind)
+        )
     assert not_seeing.flatten(2).std(-1).max() < 1e-6
     assert seeing.flatten(2).std(-1).max() > 1e-3
 
 
-def test_people_of_a_batch_do_not_see_each_other(tiny):
+def test_identities_of_a_batch_do_not_see_each_other(tiny):
     images = torch.rand(3, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         torch.testing.assert_close(tiny(images)[1:2], tiny(images[1:2]), rtol=1e-4, atol=1e-5)
@@ -124,7 +139,9 @@ def test_imagenet_weights_need_the_network_they_were_trained_for(tiny, tmp_path)
 
 
 def test_an_unknown_backbone_is_named():
-    with pytest.raises(Exception, match="'vgg'"):  # our ValueError, or the type checker's error where it is on
+    with pytest.raises(
+        Exception, match="'vgg'"
+    ):  # our ValueError, or the type checker's error where it is on
         TwoStageEncoder(backbone="vgg")
 
 

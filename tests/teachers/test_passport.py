@@ -11,7 +11,9 @@ from teachers.toy import ToyTeacher
 
 @pytest.fixture
 def passport() -> Passport:
-    return dataclasses.replace(ToyTeacher().passport, name="first", options={"density": 60.0, "rows": [1, 2]})
+    return dataclasses.replace(
+        ToyTeacher().passport, name="first", options={"density": 60.0, "rows": [1, 2]}
+    )
 
 
 def another(value):
@@ -26,11 +28,17 @@ def another(value):
 
 
 def test_passports_that_agree_are_let_through_whatever_their_names(passport):
-    passport.require_same(dataclasses.replace(passport, name="second", licence="other"), mine="student", others="teacher")
+    passport.require_same(
+        dataclasses.replace(passport, name="second", licence="other"),
+        mine="student",
+        others="teacher",
+    )
 
 
 def test_a_difference_names_both_sides_and_every_differing_field(passport):
-    other = dataclasses.replace(passport, name="second", box_size=2.0, plane_axes=("xy", "xz", "zx"))
+    other = dataclasses.replace(
+        passport, name="second", box_size=2.0, plane_axes=("xy", "xz", "zx")
+    )
     with pytest.raises(ValueError) as caught:
         passport.require_same(other, mine="student.safetensors", others="the folder puppets")
     message = str(caught.value)
@@ -50,10 +58,16 @@ def test_a_difference_names_both_sides_and_every_differing_field(passport):
     assert "near" not in message
 
 
-@pytest.mark.parametrize("field", sorted({f.name for f in dataclasses.fields(Passport)} - {"name", "licence"}))
+@pytest.mark.parametrize(
+    "field", sorted({f.name for f in dataclasses.fields(Passport)} - {"name", "licence"})
+)
 def test_every_field_that_changes_a_picture_counts(passport, field):
     with pytest.raises(ValueError, match=field):
-        passport.require_same(dataclasses.replace(passport, **{field: another(getattr(passport, field))}), mine="a", others="b")
+        passport.require_same(
+            dataclasses.replace(passport, **{field: another(getattr(passport, field))}),
+            mine="a",
+            others="b",
+        )
 
 
 def test_json_comes_back_equal(passport, tmp_path):

@@ -9,9 +9,16 @@ from .measures import MEASURES, Measure
 from .perceptual_measures import dists_measure, identity_measure, lpips_measure
 from .pose_measure import PoseEstimator, pose_measure
 
-NEED_WEIGHTS: dict[str, Callable[..., Measure]] = {"lpips": lpips_measure, "dists": dists_measure, "identity": identity_measure}
+NEED_WEIGHTS: dict[str, Callable[..., Measure]] = {
+    "lpips": lpips_measure,
+    "dists": dists_measure,
+    "identity": identity_measure,
+}
 
-NO_POSE = "no pose estimator is configured: give pose_estimator=…, something that finds a face and its camera in a picture"
+NO_POSE = (
+    "no pose estimator is configured: give pose_estimator=…, something that finds a face and its"
+    " camera in a picture"
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,9 @@ class Available:
     absent: Mapping[str, str]
 
 
-def available_measures(weights: Path, settings: Mapping[str, Mapping[str, Any] | None], estimator: PoseEstimator | None) -> Available:
+def available_measures(
+    weights: Path, settings: Mapping[str, Mapping[str, Any] | None], estimator: PoseEstimator | None
+) -> Available:
     """All measures of single views.
 
     Args:

@@ -37,6 +37,11 @@ class Comparison:
     @property
     def depths(self) -> "tuple[Tensor, Tensor, Tensor] | None":
         """Predicted depth, true depth and where both count; None unless all of them are known."""
-        if self.both is None or self.truth is None or self.prediction.depth is None or self.truth.depth is None:
+        if (
+            self.both is None
+            or self.truth is None
+            or self.prediction.depth is None
+            or self.truth.depth is None
+        ):
             return None
         return self.prediction.depth, self.truth.depth, self.both

@@ -1,4 +1,6 @@
-"""Do the pictures of one person agree in 3D? A view warped by its own depth into another view is compared with that view."""
+"""Do the pictures of one subject agree in 3D? A view warped by its own depth into another view is
+compared with that view.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +19,8 @@ class Consistency:
 
     Attributes:
         error: after the warp by depth; 0 for a solid object of constant colour under any camera.
-        still: without a warp, for comparison: what a flat picture that doesn't follow its depth would get.
+        still: without a warp, for comparison: what a flat picture that doesn't follow its depth
+            would get.
         agreeing: share of solid pixels whose depth the other view confirms.
     """
 
@@ -27,7 +30,12 @@ class Consistency:
 
 
 def multi_view_consistency(
-    first: Rendering, first_camera: Camera, second: Rendering, second_camera: Camera, *, tolerance: float = 0.03
+    first: Rendering,
+    first_camera: Camera,
+    second: Rendering,
+    second_camera: Camera,
+    *,
+    tolerance: float = 0.03,
 ) -> Consistency:
     """Carries the pixels of `first` by its depth into `second`.
 
@@ -43,18 +51,32 @@ def multi_view_consistency(
         return F.grid_sample(image, (positions * 2 - 1)[:, None], align_corners=False)[:, :, 0]
 
     solid: Bool[Tensor, "batch pixel"] = first.opacity.flatten(1) > 0.95
-    seen = solid & ((look(second.depth)[:, 0] - distances).abs() < tolerance) & (look(second.opacity)[:, 0] > 0.95)
-    own = F.interpolate(first.image, size=(side, side), mode="area").flatten(2) if first.image.shape[-1] != side else first.image.flatten(2)
-    other = F.interpolate(second.image, size=(side, side), mode="area") if second.image.shape[-1] != side else second.image
+    seen = (
+        solid
+        & ((look(second.depth)[:, 0] - distances).abs() < tolerance)
+        & (look(second.opacity)[:, 0] > 0.95)
+    )
+    own = (
+        F.interpolate(first.image, size=(side, side), mode="area").flatten(2)
+        if first.image.shape[-1] != side
+        else first.image.flatten(2)
+    )
+    other = (
+        F.interpolate(second.image, size=(side, side), mode="area")
+        if second.image.shape[-1] != side
+        else second.image
+    )
     warped, still = (look(other) - own).abs().mean(1), (other.flatten(2) - own).abs().mean(1)
     if not seen.any():
         return Consistency(float("nan"), float("nan"), 0.0)
-    return Consistency(warped[seen].mean().item(), still[seen].mean().item(), (seen.sum() / solid.sum()).item())
+    return Consistency(
+        warped[seen].mean().item(), still[seen].mean().item(), (seen.sum() / solid.sum()).item()
+    )
 
 
 @dataclass(frozen=True)
 class DepthAgreement:
-    """How the mean frontal depth of many generated people compares with the world's own.
+    """How the mean frontal depth of many generated identities compares with the world's own.
 
     Attributes:
         correlation: over the pixels that are mostly covered in both.
@@ -75,7 +97,9 @@ def mean_depth_agreement(
     true_depth: Float[Tensor, "other 1 height width"],
     true_opacity: Float[Tensor, "other 1 height width"],
 ) -> DepthAgreement:
-    """Compares the mean over solid pixels of one set with that of another, seen from the same frontal camera."""
+    """Compares the mean over solid pixels of one set with that of another, seen from the same
+    frontal camera.
+    """
     mean, covered = _mean_over_solid(depth, opacity)
     true_mean, true_covered = _mean_over_solid(true_depth, true_opacity)
     both = (covered > 0.6) & (true_covered > 0.6)

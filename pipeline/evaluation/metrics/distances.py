@@ -20,12 +20,16 @@ class Given(nn.Module):
         super().__init__()
         self.num_features = num_features
 
-    def forward(self, features: Float[Tensor, "picture feature"]) -> Float[Tensor, "picture feature"]:
+    def forward(
+        self, features: Float[Tensor, "picture feature"]
+    ) -> Float[Tensor, "picture feature"]:
         """As they are."""
         return features
 
 
-def frechet_inception_distance(shown: Float[Tensor, "picture feature"], real: Float[Tensor, "other feature"]) -> float:
+def frechet_inception_distance(
+    shown: Float[Tensor, "picture feature"], real: Float[Tensor, "other feature"]
+) -> float:
     """Squared Fréchet distance of the Gaussians that fit the features (Heusel et al. 2017)."""
     metric = FrechetInceptionDistance(feature=Given(real.shape[1]))
     metric.update(real.double(), real=True)
@@ -33,11 +37,17 @@ def frechet_inception_distance(shown: Float[Tensor, "picture feature"], real: Fl
     return float(metric.compute())
 
 
-def kernel_distance(shown: Float[Tensor, "picture feature"], real: Float[Tensor, "other feature"]) -> float:
-    """Squared maximum mean discrepancy under (x·y / n + 1)³, mean over subsets; the same every time."""
+def kernel_distance(
+    shown: Float[Tensor, "picture feature"], real: Float[Tensor, "other feature"]
+) -> float:
+    """Squared maximum mean discrepancy under (x·y / n + 1)³, mean over subsets; the same every
+    time.
+    """
     size = min(KERNEL_SUBSET, len(shown), len(real))
     subsets = 1 if size == len(shown) == len(real) else KERNEL_SUBSETS
-    metric = KernelInceptionDistance(feature=Given(real.shape[1]), subsets=subsets, subset_size=size)
+    metric = KernelInceptionDistance(
+        feature=Given(real.shape[1]), subsets=subsets, subset_size=size
+    )
     metric.update(real.double(), real=True)
     metric.update(shown.double(), real=False)
     with torch.random.fork_rng(devices=[]):

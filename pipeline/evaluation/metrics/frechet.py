@@ -1,9 +1,10 @@
 """Fréchet distances between sets of pictures on features that need no downloaded weights.
 
-Two feature sets: `pixels` (16x16 colours: layout and palette) and `network` (channel statistics and a coarse grid of a
-fixed random convolutional network: texture and parts). Both are projected on the 64 main directions of the real pictures, and the
-distance is divided by the trace of the real covariance, so that 1 means as far as no variety at all. It is *not* FID; compare
-it only with the floor, the distance between two halves of the real pictures, at the same resolution and counts.
+Two feature sets: `pixels` (16x16 colours: layout and palette) and `network` (channel statistics and
+a coarse grid of a fixed random convolutional network: texture and parts). Both are projected on the
+64 main directions of the real pictures, and the distance is divided by the trace of the real
+covariance, so that 1 means as far as no variety at all. It is *not* FID; compare it only with the
+floor, the distance between two halves of the real pictures, at the same resolution and counts.
 """
 
 import logging
@@ -43,18 +44,33 @@ class Gaussian:
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) (Dowson & Landau 1982)."""
     eigenvalues = torch.linalg.eigvals(one.covariance @ other.covariance).real.clamp(min=0)
-    distance = (one.mean - other.mean).square().sum() + one.covariance.trace() + other.covariance.trace() - 2 * eigenvalues.sqrt().sum()
+    distance = (
+        (one.mean - other.mean).square().sum()
+        + one.covariance.trace()
+        + other.covariance.trace()
+        - 2 * eigenvalues.sqrt().sum()
+    )
     return max(0.0, distance.item())
 
 
-def pixel_features(images: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture feature"]:
+def pixel_features(
+    images: Float[Tensor, "picture 3 height width"],
+) -> Float[Tensor, "picture feature"]:
     """Colours averaged on a 16x16 grid."""
     return F.adaptive_avg_pool2d(images, 16).flatten(1)
 
 
-def network_features(images: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture feature"]:
+def network_features(
+    images: Float[Tensor, "picture 3 height width"],
+) -> Float[Tensor, "picture feature"]:
     """Statistics of a fixed random network with 64x64 input."""
-    x = images if images.shape[-1] == 64 else F.interpolate(images, size=(64, 64), mode="bilinear", align_corners=False, antialias=True)
+    x = (
+        images
+        if images.shape[-1] == 64
+        else F.interpolate(
+            images, size=(64, 64), mode="bilinear", align_corners=False, antialias=True
+        )
+    )
     random = torch.Generator().manual_seed(NETWORK_SEED)
     statistics = []
     channels = 3
@@ -67,16 +83,20 @@ def network_features(images: Float[Tensor, "picture 3 height width"]) -> Float[T
     return torch.cat([F.adaptive_avg_pool2d(x, 2).flatten(1), *statistics[2:]], 1)
 
 
-FEATURES: dict[str, Callable[[Tensor], Tensor]] = {"pixels": pixel_features, "network": network_features}
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
+    "pixels": pixel_features,
+    "network": network_features,
+}
 
 
 class FrechetScores:
     """Compares sets of pictures with a fixed set of real ones.
 
     Args:
-        real: pictures in [-1, 1], 256 or more (with fewer, as few as `FEWEST_REAL`, fewer directions are compared).
-        compared: size of the sets that will be scored; the floor is measured with as many real pictures, at most half of
-            them, which the reference is made without.
+        real: pictures in [-1, 1], 256 or more (with fewer, as few as `FEWEST_REAL`, fewer
+            directions are compared).
+        compared: size of the sets that will be scored; the floor is measured with as many real
+            pictures, at most half of them, which the reference is made without.
 
     Raises:
         ValueError: there are too few real pictures.
@@ -84,10 +104,17 @@ class FrechetScores:
 
     def __init__(self, real: Float[Tensor, "picture 3 height width"], *, compared: int) -> None:
         if len(real) < FEWEST_REAL:
-            raise ValueError(f"{len(real)} real pictures came, Fréchet scores need at least {FEWEST_REAL}, and 256 to say much: give more")
+            raise ValueError(
+                f"{len(real)} real pictures came, Fréchet scores need at least {FEWEST_REAL}, and"
+                " 256 to say much: give more"
+            )
         directions_kept = min(DIRECTIONS, len(real) // 4)
         if directions_kept < DIRECTIONS:
-            log.warning("only %d real pictures: Fréchet scores compare %d directions, take them as a hint", len(real), directions_kept)
+            log.warning(
+                "only %d real pictures: Fréchet scores compare %d directions, take them as a hint",
+                len(real),
+                directions_kept,
+            )
         self.compared = compared
         held = min(compared, len(real) // 2)
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
@@ -97,7 +124,11 @@ class FrechetScores:
         for name in FEATURES:
             features = _in_pieces(FEATURES[name], real)[order]
             mean = features.mean(0)
-            directions = torch.linalg.svd((features - mean)[:4000], full_matrices=False).Vh[:directions_kept].mT
+            directions = (
+                torch.linalg.svd((features - mean)[:4000], full_matrices=False)
+                .Vh[:directions_kept]
+                .mT
+            )
             self._projections[name] = (mean, directions)
             projected = (features - mean) @ directions
             self._references[name] = Gaussian.fit(projected[:-held])
@@ -105,16 +136,25 @@ class FrechetScores:
         self._spread = F.adaptive_avg_pool2d(real, 16).std(0).mean()
 
     def __call__(self, images: Float[Tensor, "picture 3 height width"]) -> dict[str, float]:
-        """`pixels`, `network`: normalised distances; `diversity`: standard deviation relative to the real pictures'."""
+        """`pixels`, `network`: normalised distances; `diversity`: standard deviation relative to
+        the real pictures'.
+        """
         scores = {}
         for name, (mean, directions) in self._projections.items():
-            scores[name] = self._compare(name, (_in_pieces(FEATURES[name], images) - mean) @ directions)
-        scores["diversity"] = (F.adaptive_avg_pool2d(images, 16).std(0).mean() / self._spread).item()
+            scores[name] = self._compare(
+                name, (_in_pieces(FEATURES[name], images) - mean) @ directions
+            )
+        scores["diversity"] = (
+            F.adaptive_avg_pool2d(images, 16).std(0).mean() / self._spread
+        ).item()
         return scores
 
     def _compare(self, name: str, projected: Tensor) -> float:
         reference = self._references[name]
-        return frechet_distance(reference, Gaussian.fit(projected)) / reference.covariance.trace().item()
+        return (
+            frechet_distance(reference, Gaussian.fit(projected))
+            / reference.covariance.trace().item()
+        )
 
 
 def _in_pieces(features: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

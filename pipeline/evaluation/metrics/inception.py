@@ -1,7 +1,9 @@
-"""The Inception-v3 of 2015 with which FID and KID are defined (Szegedy et al. 2016; Heusel et al. 2017): the user's local weights.
+"""The Inception-v3 of 2015 with which FID and KID are defined (Szegedy et al. 2016; Heusel et al.
+2017): the user's local weights.
 
-The layers and their names are those of the TensorFlow graph of 2015-12-05 as pytorch-fid's file has it; it differs from
-torchvision's network in its average pooling, which doesn't count the padding, and in the maximum pooling of the last block.
+The layers and their names are those of the TensorFlow graph of 2015-12-05 as pytorch-fid's file has
+it; it differs from torchvision's network in its average pooling, which doesn't count the padding,
+and in the maximum pooling of the last block.
 """
 
 from collections.abc import Sequence
@@ -21,16 +23,28 @@ SIDE = 299
 
 
 class Unit(nn.Module):
-    """Convolution without bias, batch normalisation, ReLU; keeps the size unless it strides or isn't padded."""
+    """Convolution without bias, batch normalisation, ReLU; keeps the size unless it strides or
+    isn't padded.
+    """
 
-    def __init__(self, before: int, after: int, kernel: int | tuple[int, int], stride: int = 1, *, padded: bool = True) -> None:
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        *,
+        padded: bool = True,
+    ) -> None:
         super().__init__()
         height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = (height // 2, width // 2) if padded else (0, 0)
         self.conv = nn.Conv2d(before, after, (height, width), stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(after, eps=1e-3)
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch other new_height new_width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch other new_height new_width"]:
         """The activations."""
         return F.relu(self.bn(self.conv(x)))
 
@@ -43,8 +57,10 @@ class Block(nn.Module):
     """Branches side by side, their answers one after another.
 
     Args:
-        branches: by name: units in a chain; `name_1`, `name_2`, … where there are several; a tuple of the last unit forks.
-        pool: "mean" or "max" (of the same size) before the unit branch_pool, or "down", a halving maximum without a unit.
+        branches: by name: units in a chain; `name_1`, `name_2`, … where there are several; a tuple
+            of the last unit forks.
+        pool: "mean" or "max" (of the same size) before the unit branch_pool, or "down", a halving
+            maximum without a unit.
         before: channels that come in.
         pooled: channels of branch_pool.
     """
@@ -66,7 +82,9 @@ class Block(nn.Module):
         if pooled:
             self.branch_pool = Unit(before, pooled, 1)
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch other new_height new_width"]:
+    def forward(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch other new_height new_width"]:
         """All branches."""
         return torch.cat([*(self._through(chain, x) for chain in self.chains), self._pooled(x)], 1)
 
@@ -78,38 +96,76 @@ class Block(nn.Module):
     def _pooled(self, x: Tensor) -> Tensor:
         if self.pool == "down":
             return F.max_pool2d(x, 3, stride=2)
-        same = F.max_pool2d(x, 3, 1, 1) if self.pool == "max" else F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        same = (
+            F.max_pool2d(x, 3, 1, 1)
+            if self.pool == "max"
+            else F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        )
         return self.branch_pool(same)
 
 
 def _a(before: int, pooled: int) -> Block:
     five = [Unit(before, 48, 1), Unit(48, 64, 5)]
     three = [Unit(before, 64, 1), Unit(64, 96, 3), Unit(96, 96, 3)]
-    return Block(before, {"branch1x1": [Unit(before, 64, 1)], "branch5x5": five, "branch3x3dbl": three}, "mean", pooled)
+    return Block(
+        before,
+        {"branch1x1": [Unit(before, 64, 1)], "branch5x5": five, "branch3x3dbl": three},
+        "mean",
+        pooled,
+    )
 
 
 def _b(before: int) -> Block:
     three = [Unit(before, 64, 1), Unit(64, 96, 3), Unit(96, 96, 3, 2, padded=False)]
-    return Block(before, {"branch3x3": [Unit(before, 384, 3, 2, padded=False)], "branch3x3dbl": three}, "down")
+    return Block(
+        before,
+        {"branch3x3": [Unit(before, 384, 3, 2, padded=False)], "branch3x3dbl": three},
+        "down",
+    )
 
 
 def _c(before: int, inner: int) -> Block:
     seven = [Unit(before, inner, 1), Unit(inner, inner, (1, 7)), Unit(inner, 192, (7, 1))]
     tall, wide = Unit(inner, inner, (7, 1)), Unit(inner, inner, (1, 7))
-    double = [Unit(before, inner, 1), tall, wide, Unit(inner, inner, (7, 1)), Unit(inner, 192, (1, 7))]
-    return Block(before, {"branch1x1": [Unit(before, 192, 1)], "branch7x7": seven, "branch7x7dbl": double}, "mean", 192)
+    double = [
+        Unit(before, inner, 1),
+        tall,
+        wide,
+        Unit(inner, inner, (7, 1)),
+        Unit(inner, 192, (1, 7)),
+    ]
+    return Block(
+        before,
+        {"branch1x1": [Unit(before, 192, 1)], "branch7x7": seven, "branch7x7dbl": double},
+        "mean",
+        192,
+    )
 
 
 def _d(before: int) -> Block:
-    seven = [Unit(before, 192, 1), Unit(192, 192, (1, 7)), Unit(192, 192, (7, 1)), Unit(192, 192, 3, 2, padded=False)]
+    seven = [
+        Unit(before, 192, 1),
+        Unit(192, 192, (1, 7)),
+        Unit(192, 192, (7, 1)),
+        Unit(192, 192, 3, 2, padded=False),
+    ]
     three = [Unit(before, 192, 1), Unit(192, 320, 3, 2, padded=False)]
     return Block(before, {"branch3x3": three, "branch7x7x3": seven}, "down")
 
 
 def _e(before: int, pool: str) -> Block:
     three: Chain = [Unit(before, 384, 1), (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1)))]
-    double: Chain = [Unit(before, 448, 1), Unit(448, 384, 3), (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1)))]
-    return Block(before, {"branch1x1": [Unit(before, 320, 1)], "branch3x3": three, "branch3x3dbl": double}, pool, 192)
+    double: Chain = [
+        Unit(before, 448, 1),
+        Unit(448, 384, 3),
+        (Unit(384, 384, (1, 3)), Unit(384, 384, (3, 1))),
+    ]
+    return Block(
+        before,
+        {"branch1x1": [Unit(before, 320, 1)], "branch3x3": three, "branch3x3dbl": double},
+        pool,
+        192,
+    )
 
 
 class Inception(nn.Module):
@@ -124,12 +180,19 @@ class Inception(nn.Module):
         self.Conv2d_4a_3x3 = Unit(80, 192, 3, padded=False)
         self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = _a(192, 32), _a(256, 64), _a(288, 64)
         self.Mixed_6a = _b(288)
-        self.Mixed_6b, self.Mixed_6c, self.Mixed_6d, self.Mixed_6e = _c(768, 128), _c(768, 160), _c(768, 160), _c(768, 192)
+        self.Mixed_6b, self.Mixed_6c, self.Mixed_6d, self.Mixed_6e = (
+            _c(768, 128),
+            _c(768, 160),
+            _c(768, 160),
+            _c(768, 192),
+        )
         self.Mixed_7a, self.Mixed_7b, self.Mixed_7c = _d(768), _e(1280, "mean"), _e(2048, "max")
 
     @torch.no_grad()
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 2048"]:
-        """Of pictures in [-1, 1], resized to 299² without antialiasing, as the published scores are."""
+        """Of pictures in [-1, 1], resized to 299² without antialiasing, as the published scores
+        are.
+        """
         x = F.interpolate(image, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
@@ -143,20 +206,35 @@ class Inception(nn.Module):
     def load(cls, path: Path) -> "Inception":
         """With the weights of a file; ValueError if it isn't this network."""
         network, published = cls(), read_weights(path)
-        own = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
-        wrong = [name for name, value in own.items() if name not in published or published[name].shape != value.shape]
+        own = {
+            name: value
+            for name, value in network.state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
+        wrong = [
+            name
+            for name, value in own.items()
+            if name not in published or published[name].shape != value.shape
+        ]
         if wrong:
-            raise ValueError(f"{path} is not the Inception of 2015: {wrong[0]} and {len(wrong) - 1} others are missing or of another shape")
+            raise ValueError(
+                f"{path} is not the Inception of 2015: {wrong[0]} and {len(wrong) - 1} others are"
+                " missing or of another shape"
+            )
         network.load_state_dict({name: published[name].float() for name in own}, strict=False)
         return network.eval().requires_grad_(False)
 
 
-def load_inception(weights: Path, file: str | None = None, sha256: str | None = None) -> tuple[Inception, Path]:
+def load_inception(
+    weights: Path, file: str | None = None, sha256: str | None = None
+) -> tuple[Inception, Path]:
     """The network and where its file lies.
 
     Raises:
         FileNotFoundError: it isn't in the weights folder.
         ValueError: it is another file.
     """
-    (path,) = require_weights([WeightFile(file or INCEPTION_FILE, "the Inception-v3 of FID", SOURCE, sha256)], weights)
+    (path,) = require_weights(
+        [WeightFile(file or INCEPTION_FILE, "the Inception-v3 of FID", SOURCE, sha256)], weights
+    )
     return Inception.load(path), path

@@ -1,4 +1,6 @@
-"""A pose estimator made of a landmark detector: five points in a picture → the camera that sees the mean face so."""
+"""A pose estimator made of a landmark detector: five points in a picture → the camera that sees the
+mean face so.
+"""
 
 from pathlib import Path
 
@@ -16,16 +18,23 @@ class LandmarkPose:
     """Finds the camera of a crop (`pose_estimator` of `trilift evaluate`).
 
     Args:
-        detector: finds faces with landmarks, such as `pipeline.portraits.mediapipe_tasks.MediaPipeDetector`.
+        detector: finds faces with landmarks, such as
+            `pipeline.portraits.mediapipe_tasks.MediaPipeDetector`.
     """
 
     def __init__(self, *, detector: LandmarkDetector) -> None:
         self.detector = detector
 
     def __call__(self, image: Float[Tensor, "3 side side"]) -> Camera | None:
-        """Of the largest face in a picture in [-1, 1]; None where there is none, or none that a camera could see so."""
+        """Of the largest face in a picture in [-1, 1]; None where there is none, or none that a
+        camera could see so.
+        """
         pixels = Image.fromarray(to_uint8(image))
-        faces = [face for face in self.detector.detect(Picture(pixels, Path("prediction.png"))) if face.landmarks is not None]
+        faces = [
+            face
+            for face in self.detector.detect(Picture(pixels, Path("prediction.png")))
+            if face.landmarks is not None
+        ]
         if not faces:
             return None
         largest = max(faces, key=lambda face: face.width * face.height)

@@ -12,7 +12,7 @@ class Metric:
         title: in tables.
         unit: of its numbers; empty for none.
         more_is_better: which way is up.
-        meaning: one line for people.
+        meaning: one line for identities.
         digits: after the point.
         weights: file and sha256 of the network that it looks through; None for none.
     """

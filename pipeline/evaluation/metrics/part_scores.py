@@ -1,4 +1,4 @@
-"""Scores of the parts of a person: where truly face, hair, … is seen."""
+"""Scores of the parts of a subject: where truly face, hair, … is seen."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,13 +16,23 @@ FEWEST_PIXELS = 8
 
 
 @torch.no_grad()
-def part_scores(seen: Comparison, parts: Mapping[str, Sequence[int]]) -> list[dict[str, dict[str, float]]]:
-    """For each view, by part and metric; {} without a map of parts. Depth is aligned over the whole person."""
+def part_scores(
+    seen: Comparison, parts: Mapping[str, Sequence[int]]
+) -> list[dict[str, dict[str, float]]]:
+    """For each view, by part and metric; {} without a map of parts. Depth is aligned over the whole
+    subject.
+    """
     if seen.truth is None or seen.truth.part is None or not parts:
         return [{} for _ in range(len(seen.prediction))]
-    found = {part: _scores(seen, torch.isin(seen.truth.part, torch.tensor(list(numbers)))) for part, numbers in parts.items()}
+    found = {
+        part: _scores(seen, torch.isin(seen.truth.part, torch.tensor(list(numbers))))
+        for part, numbers in parts.items()
+    }
     return [
-        {part: {metric: values[view].item() for metric, values in scores.items()} for part, scores in found.items()}
+        {
+            part: {metric: values[view].item() for metric, values in scores.items()}
+            for part, scores in found.items()
+        }
         for view in range(len(seen.prediction))
     ]
 

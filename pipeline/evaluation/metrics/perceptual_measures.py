@@ -1,4 +1,6 @@
-"""Measures that look through published networks: LPIPS, DISTS, identity. Files of the user's; without them nothing stands in."""
+"""Measures that look through published networks: LPIPS, DISTS, identity. Files of the user's;
+without them nothing stands in.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +9,12 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from pipeline.evaluation.provenance import sha256_of
 from pipeline.losses.dists import DISTS, FITTED, L2Pool, fitted_weights
 from pipeline.losses.identity import EG3D_FACE_BOX, SOURCE, crop_face, face_network
 from pipeline.losses.perceptual import LPIPS, NETWORKS, head_weights
 from pipeline.losses.trunks import VGG16_FILE, torchvision_file, vgg16
 from pipeline.losses.weight_files import WeightFile, require_weights
+from pipeline.runs.provenance import sha256_of
 
 from .comparison import Comparison, Numbers
 from .measures import NO_TRUTH, Measure
@@ -22,8 +24,11 @@ DEFAULT_FACES = "arcface_r50.pth"
 """The file of the identity loss's default."""
 
 
-def lpips_measure(weights: Path, network: str = "alexnet", file: str | None = None, sha256: str | None = None) -> Measure:
-    """LPIPS 0.1 of pictures in [-1, 1] (Zhang et al. 2018), as evaluations report it: with AlexNet unless told otherwise.
+def lpips_measure(
+    weights: Path, network: str = "alexnet", file: str | None = None, sha256: str | None = None
+) -> Measure:
+    """LPIPS 0.1 of pictures in [-1, 1] (Zhang et al. 2018), as evaluations report it: with AlexNet
+    unless told otherwise.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -36,8 +41,20 @@ def lpips_measure(weights: Path, network: str = "alexnet", file: str | None = No
     trunk_path, heads_path = require_weights([trunk_file, published.heads], weights)
     trunk = published.build().load(trunk_path, trunk_file.contents)
     model = LPIPS(trunk, head_weights(heads_path, trunk.channels)).eval().requires_grad_(False)
-    metric = Metric("LPIPS", "", False, f"distance of activations of {network}, version 0.1", 4, _file(trunk_path))
-    return Measure("lpips", metric, _between(model, trunk.smallest), f"{NO_TRUTH}, or they are smaller than {trunk.smallest} pixels")
+    metric = Metric(
+        "LPIPS",
+        "",
+        False,
+        f"distance of activations of {network}, version 0.1",
+        4,
+        _file(trunk_path),
+    )
+    return Measure(
+        "lpips",
+        metric,
+        _between(model, trunk.smallest),
+        f"{NO_TRUTH}, or they are smaller than {trunk.smallest} pixels",
+    )
 
 
 def dists_measure(weights: Path, file: str | None = None, sha256: str | None = None) -> Measure:
@@ -45,8 +62,18 @@ def dists_measure(weights: Path, file: str | None = None, sha256: str | None = N
     trunk_file = torchvision_file(VGG16_FILE, "vgg16", file=file, sha256=sha256)
     trunk_path, fitted_path = require_weights([trunk_file, FITTED], weights)
     trunk = vgg16(pool=L2Pool).load(trunk_path, trunk_file.contents)
-    model = DISTS(trunk, *fitted_weights(fitted_path, 3 + sum(trunk.channels))).eval().requires_grad_(False)
-    metric = Metric("DISTS", "", False, "distance of structure and texture in activations of VGG16, forgiving displaced texture", 4)
+    model = (
+        DISTS(trunk, *fitted_weights(fitted_path, 3 + sum(trunk.channels)))
+        .eval()
+        .requires_grad_(False)
+    )
+    metric = Metric(
+        "DISTS",
+        "",
+        False,
+        "distance of structure and texture in activations of VGG16, forgiving displaced texture",
+        4,
+    )
     return Measure(
         "dists",
         metric.with_weights(_file(trunk_path)),
@@ -56,17 +83,32 @@ def dists_measure(weights: Path, file: str | None = None, sha256: str | None = N
 
 
 def identity_measure(weights: Path, file: str | None = None, sha256: str | None = None) -> Measure:
-    """Cosine of the face embeddings of each predicted view and of the picture that was given. Raises as `lpips_measure`."""
-    (path,) = require_weights([WeightFile(file or DEFAULT_FACES, "an ArcFace or MagFace network", SOURCE, sha256)], weights)
+    """Cosine of the face embeddings of each predicted view and of the picture that was given.
+    Raises as `lpips_measure`.
+    """
+    (path,) = require_weights(
+        [WeightFile(file or DEFAULT_FACES, "an ArcFace or MagFace network", SOURCE, sha256)],
+        weights,
+    )
     network = face_network(path).eval().requires_grad_(False)
 
     def score(seen: Comparison) -> Numbers | None:
         if seen.given is None:
             return None
-        given, views = (network(crop_face(image, EG3D_FACE_BOX)) for image in (seen.given, seen.prediction.image))
+        given, views = (
+            network(crop_face(image, EG3D_FACE_BOX))
+            for image in (seen.given, seen.prediction.image)
+        )
         return F.cosine_similarity(views, given.expand_as(views))
 
-    metric = Metric("identity", "", True, "cosine of the face embeddings of the predicted view and the given picture", 3, _file(path))
+    metric = Metric(
+        "identity",
+        "",
+        True,
+        "cosine of the face embeddings of the predicted view and the given picture",
+        3,
+        _file(path),
+    )
     return Measure("identity", metric, score, "nothing was given")
 
 
@@ -74,7 +116,9 @@ def _between(model: torch.nn.Module, smallest: int) -> Callable[[Comparison], Nu
     def score(seen: Comparison) -> Numbers | None:
         if seen.truth is None or min(seen.truth.image.shape[-2:]) < smallest:
             return None
-        pairs = zip(seen.prediction.image.split(1), seen.truth.image.split(1), strict=True)  # one by one: memory is that of one
+        pairs = zip(
+            seen.prediction.image.split(1), seen.truth.image.split(1), strict=True
+        )  # one by one: memory is that of one
         return torch.cat([model(one, other).reshape(1) for one, other in pairs])
 
     return score

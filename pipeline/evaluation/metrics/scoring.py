@@ -14,7 +14,12 @@ from .part_scores import part_scores
 
 
 def scores_of_stored(
-    store: PictureStore, method: str, item: str, cameras: Camera, measures: Sequence[Measure], parts: Mapping[str, Sequence[int]]
+    store: PictureStore,
+    method: str,
+    item: str,
+    cameras: Camera,
+    measures: Sequence[Measure],
+    parts: Mapping[str, Sequence[int]],
 ) -> list[dict[str, Any]]:
     """For each view the scores of a stored prediction by metric, and `parts`: the same by part.
 
@@ -31,16 +36,28 @@ def scores_of_stored(
     prediction = store.get_views(method, item, len(cameras))
     truth = _truth(store, item, len(cameras))
     if truth is not None and truth.image.shape != prediction.image.shape:
-        sizes = " and ".join("x".join(map(str, views.image.shape[-2:])) for views in (prediction, truth))
-        raise ValueError(f"{store.picture(method, item, 0)} and the truth have {sizes} pixels: predictions must have the truth's size")
+        sizes = " and ".join(
+            "x".join(map(str, views.image.shape[-2:])) for views in (prediction, truth)
+        )
+        raise ValueError(
+            f"{store.picture(method, item, 0)} and the truth have {sizes} pixels: predictions must"
+            " have the truth's size"
+        )
     given = store.folder / store.picture("input", item, 0)
     seen = Comparison(prediction, cameras, truth, _given(store, given))
     scores, by_part = scores_of(seen, tuple(measures)), part_scores(seen, parts)
-    return [{**{name: values[view] for name, values in scores.items()}, "parts": by_part[view]} for view in range(len(cameras))]
+    return [
+        {**{name: values[view] for name, values in scores.items()}, "parts": by_part[view]}
+        for view in range(len(cameras))
+    ]
 
 
 def _truth(store: PictureStore, item: str, count: int) -> Truth | None:
-    return store.get_views("truth", item, count) if (store.folder / store.picture("truth", item, 0)).is_file() else None
+    return (
+        store.get_views("truth", item, count)
+        if (store.folder / store.picture("truth", item, 0)).is_file()
+        else None
+    )
 
 
 def _given(store: PictureStore, path: Path) -> Any:

@@ -1,4 +1,6 @@
-"""Scores of all pictures of a method together: FID, KID, jitter. They have no interval over people but that of jitter."""
+"""Scores of all pictures of a method together: FID, KID, jitter. They have no interval over
+identities but that of jitter.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.evaluation.means import mean_over_people
+from pipeline.evaluation.means import mean_over_identities
 from pipeline.evaluation.picture_store import PictureStore
-from pipeline.evaluation.provenance import sha256_of
 from pipeline.evaluation.results import headline
 from pipeline.evaluation.score_lines import Line
+from pipeline.runs.provenance import sha256_of
 
 from .distances import FEWEST, frechet_inception_distance, kernel_distance
 from .inception import Inception, load_inception
@@ -19,33 +21,68 @@ from .jitter import CAMERA_JITTER, CANONICAL_JITTER, camera_jitter, canonical_ji
 from .metric import Metric
 
 FID = Metric(
-    "FID", "", False, "Fréchet distance of Inception features to the true (else the given) pictures; biased upwards below 10 000", 2
+    "FID",
+    "",
+    False,
+    "Fréchet distance of Inception features to the true (else the given) pictures; biased upwards"
+    " below 10 000",
+    2,
 )
-KID = Metric("KID", "", False, "squared maximum mean discrepancy of Inception features (cubic kernel), unbiased", 5)
+KID = Metric(
+    "KID",
+    "",
+    False,
+    "squared maximum mean discrepancy of Inception features (cubic kernel), unbiased",
+    5,
+)
 NO_FILM = "no item is a frame of a film"
 
 
-def with_set_scores(summary: dict[str, Any], lines: Sequence[Line], output: Path, weights: Path) -> dict[str, Any]:
+def with_set_scores(
+    summary: dict[str, Any], lines: Sequence[Line], output: Path, weights: Path
+) -> dict[str, Any]:
     """The summary with FID, KID and jitter among its metrics, or among what was not computed."""
     store = PictureStore(output)
-    for name, metric, score in (("jitter_camera", CAMERA_JITTER, camera_jitter), ("jitter_canonical", CANONICAL_JITTER, canonical_jitter)):
-        found = {method: mean_over_people(score(_of(lines, method), store)) for method in summary["methods"]}
+    for name, metric, score in (
+        ("jitter_camera", CAMERA_JITTER, camera_jitter),
+        ("jitter_canonical", CANONICAL_JITTER, canonical_jitter),
+    ):
+        found = {
+            method: mean_over_identities(score(_of(lines, method), store))
+            for method in summary["methods"]
+        }
         told = {method: None if mean is None else mean.as_dict() for method, mean in found.items()}
         _add(summary, name, metric, told, NO_FILM)
     try:
         network, path = load_inception(weights)
     except FileNotFoundError as error:
-        summary["not_computed"] += [{"metric": name, "why": " ".join(str(error).split())} for name in ("fid", "kid")]
+        summary["not_computed"] += [
+            {"metric": name, "why": " ".join(str(error).split())} for name in ("fid", "kid")
+        ]
         return summary
     file = {"file": path.name, "sha256": sha256_of(path)}
-    features = {method: _features(_of(headline(lines), method), store, network) for method in summary["methods"]}
-    for name, metric, distance in (("fid", FID, frechet_inception_distance), ("kid", KID, kernel_distance)):
+    features = {
+        method: _features(_of(headline(lines), method), store, network)
+        for method in summary["methods"]
+    }
+    for name, metric, distance in (
+        ("fid", FID, frechet_inception_distance),
+        ("kid", KID, kernel_distance),
+    ):
         why = f"fewer than {FEWEST} pictures"
-        _add(summary, name, metric.with_weights(file), {method: _told(distance, *pair) for method, pair in features.items()}, why)
+        _add(
+            summary,
+            name,
+            metric.with_weights(file),
+            {method: _told(distance, *pair) for method, pair in features.items()},
+            why,
+        )
     return summary
 
 
-def _add(summary: dict[str, Any], name: str, metric: Metric, told: dict[str, Any], why: str) -> None:
+def _add(
+    summary: dict[str, Any], name: str, metric: Metric, told: dict[str, Any], why: str
+) -> None:
     if not any(told.values()):
         summary["not_computed"].append({"metric": name, "why": why})
         return
@@ -54,11 +91,15 @@ def _add(summary: dict[str, Any], name: str, metric: Metric, told: dict[str, Any
         summary["scores"][method]["all"][name] = mean
 
 
-def _features(lines: Sequence[Line], store: PictureStore, network: Inception) -> tuple[Tensor, Tensor]:
+def _features(
+    lines: Sequence[Line], store: PictureStore, network: Inception
+) -> tuple[Tensor, Tensor]:
     """Of the predictions, and of the different pictures that they are compared with."""
     shown = [line["files"]["prediction"] for line in lines if line["files"]["prediction"]]
     real = [line["files"]["truth"] or line["files"]["input"] for line in lines]
-    return _looked_at(shown, store, network), _looked_at(list(dict.fromkeys(filter(None, real))), store, network)
+    return _looked_at(shown, store, network), _looked_at(
+        list(dict.fromkeys(filter(None, real))), store, network
+    )
 
 
 def _looked_at(paths: Sequence[str], store: PictureStore, network: Inception) -> Tensor:
@@ -67,10 +108,18 @@ def _looked_at(paths: Sequence[str], store: PictureStore, network: Inception) ->
     return torch.cat([network(store.get_picture(path)[None]) for path in paths])
 
 
-def _told(distance: Callable[[Tensor, Tensor], float], shown: Tensor, real: Tensor) -> dict[str, Any] | None:
+def _told(
+    distance: Callable[[Tensor, Tensor], float], shown: Tensor, real: Tensor
+) -> dict[str, Any] | None:
     if min(len(shown), len(real)) < FEWEST:
         return None
-    return {"mean": round(distance(shown, real), 6), "low": None, "high": None, "people": len(real), "pictures": len(shown)}
+    return {
+        "mean": round(distance(shown, real), 6),
+        "low": None,
+        "high": None,
+        "identities": len(real),
+        "pictures": len(shown),
+    }
 
 
 def _of(lines: Sequence[Line], method: str) -> list[Line]:

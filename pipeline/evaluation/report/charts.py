@@ -22,7 +22,9 @@ def styles(results: Results) -> dict[str, str]:
     faint = {"trivial": " faint", "ceiling": " faint"}
     ordered = sorted(results.methods, key=lambda name: name != results.main_method)
     return {
-        name: f"c{COLOURS[place % len(COLOURS)]}{faint.get(results.methods[name].get('kind') or '', '')}"
+        name: (
+            f"c{COLOURS[place % len(COLOURS)]}{faint.get(results.methods[name].get('kind') or '', '')}"
+        )
         for place, name in enumerate(ordered)
     }
 
@@ -33,17 +35,38 @@ def gap_charts(results: Results) -> list[str]:
     if len(titles) < 2:
         return []
     order = sorted(results.metrics, key=lambda name: name != results.headline)
-    ticks = [(float(place), "same" if title == "same view" else title.rstrip("°")) for place, title in enumerate(titles)]
+    ticks = [
+        (float(place), "same" if title == "same view" else title.rstrip("°"))
+        for place, title in enumerate(titles)
+    ]
     charts = []
     for metric in order:
-        lines = [line for place, name in enumerate(results.methods) if (line := _line(results, name, metric, titles, place)).points]
-        charts.append(line_chart(lines, x_label="yaw gap, degrees", y_label=label(results.metrics[metric]), x_ticks=ticks))
+        lines = [
+            line
+            for place, name in enumerate(results.methods)
+            if (line := _line(results, name, metric, titles, place)).points
+        ]
+        charts.append(
+            line_chart(
+                lines,
+                x_label="yaw gap, degrees",
+                y_label=label(results.metrics[metric]),
+                x_ticks=ticks,
+            )
+        )
     return [chart for chart in charts if chart]
 
 
 def _line(results: Results, name: str, metric: str, titles: list[str], place: int) -> Line:
-    parts = {part["title"]: part for part in (results.told["scores"].get(name) or {}).get("by_yaw_gap") or []}
-    means = {titles.index(title): mean for title, part in parts.items() if (mean := mean_of(part, metric)) is not None}
+    parts = {
+        part["title"]: part
+        for part in (results.told["scores"].get(name) or {}).get("by_yaw_gap") or []
+    }
+    means = {
+        titles.index(title): mean
+        for title, part in parts.items()
+        if (mean := mean_of(part, metric)) is not None
+    }
     shift = DODGE * (place - (len(results.methods) - 1) / 2)
     shown = sorted(means.items())
     return Line(
@@ -60,30 +83,57 @@ def quality_over_seconds(results: Results, metric: str) -> str:
     for name, method in results.methods.items():
         mean = mean_of((results.told["scores"].get(name) or {}).get("all"), metric)
         if mean is not None and method.get("seconds") and method.get("kind") not in NOT_TIMED:
-            points.append(Point(method["title"], float(method["seconds"]), float(mean["mean"]), styles(results)[name], _ends(mean)))
+            points.append(
+                Point(
+                    method["title"],
+                    float(method["seconds"]),
+                    float(mean["mean"]),
+                    styles(results)[name],
+                    _ends(mean),
+                )
+            )
     return speed_chart(points, y_label=label(results.metrics[metric])) if len(points) > 1 else ""
 
 
 def pair_charts(results: Results) -> list[str]:
-    """One score over the other, picture by picture, for the pairs of methods that a comparison names."""
+    """One score over the other, picture by picture, for the pairs of methods that a comparison
+    names.
+    """
     charts = []
     for first, second in results.told.get("pairs") or []:
         if results.headline is not None:
             title_of = {name: results.methods[name]["title"] for name in (first, second)}
             points = _pairs(results, first, second, results.headline)
             unit = label(results.metrics[results.headline])
-            charts.append(pair_chart(points, x_label=f"{unit}: {title_of[second]}", y_label=f"{unit}: {title_of[first]}"))
+            charts.append(
+                pair_chart(
+                    points,
+                    x_label=f"{unit}: {title_of[second]}",
+                    y_label=f"{unit}: {title_of[first]}",
+                )
+            )
     return [chart for chart in charts if chart]
 
 
 def _pairs(results: Results, first: str, second: str, metric: str) -> list[Point]:
     mine, other = (
-        {(row["item"], row["view"]): float(row[metric]) for row in results.rows_of(name) if row.get(metric) is not None}
+        {
+            (row["item"], row["view"]): float(row[metric])
+            for row in results.rows_of(name)
+            if row.get(metric) is not None
+        }
         for name in (first, second)
     )
-    return [Point(f"{item}, view {view}", other[item, view], value, "c0") for (item, view), value in mine.items() if (item, view) in other]
+    return [
+        Point(f"{item}, view {view}", other[item, view], value, "c0")
+        for (item, view), value in mine.items()
+        if (item, view) in other
+    ]
 
 
 def _ends(mean: dict[str, Any]) -> tuple[float, float]:
     low, high = mean.get("low"), mean.get("high")
-    return (float(mean["mean"] if low is None else low), float(mean["mean"] if high is None else high))
+    return (
+        float(mean["mean"] if low is None else low),
+        float(mean["mean"] if high is None else high),
+    )

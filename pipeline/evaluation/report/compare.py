@@ -1,4 +1,6 @@
-"""Several evaluations of the same suite on one page: paired differences on the same pictures, with intervals and wins."""
+"""Several evaluations of the same suite on one page: paired differences on the same pictures, with
+intervals and wins.
+"""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from typing import Any
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import headline
-from pipeline.evaluation.text_file import write_text
+from pipeline.runs.text_file import write_text
 
 from .page import write_pages
 from .pictures import BUDGET
@@ -18,7 +20,7 @@ from .results_folder import RESULTS, Results, read_results
 NOT_COMPARED = ("trivial", "ceiling")
 """Kinds of methods that are left out, unless an evaluation has no others."""
 
-SETTINGS_OF_THOSE = ("ceiling_people", "ceiling_seed", "mean_of", "calibration_samples")
+SETTINGS_OF_THOSE = ("ceiling_identities", "ceiling_seed", "mean_of", "calibration_samples")
 """Settings that decide nothing but what such methods answer."""
 
 
@@ -34,12 +36,18 @@ def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUD
         the page.
 
     Raises:
-        ValueError: fewer than two, they weren't asked the same, or an evaluation's report would be overwritten.
+        ValueError: fewer than two, they weren't asked the same, or an evaluation's report would be
+            overwritten.
     """
     if (output / RESULTS).exists():
-        raise ValueError(f"{output} holds an evaluation, whose report the comparison would replace: give another output=")
+        raise ValueError(
+            f"{output} holds an evaluation, whose report the comparison would replace: give another"
+            " output="
+        )
     merged = merge(folders, output)
-    write_text(output / "comparison.json", json.dumps(merged.told, indent=1, ensure_ascii=False) + "\n")
+    write_text(
+        output / "comparison.json", json.dumps(merged.told, indent=1, ensure_ascii=False) + "\n"
+    )
     return write_pages(merged, output, budget=budget)
 
 
@@ -50,7 +58,10 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
         ValueError: fewer than two, or they weren't asked the same.
     """
     if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
-        raise ValueError(f"compare={[str(folder) for folder in folders]}: give the output folders of two or more different evaluations")
+        raise ValueError(
+            f"compare={[str(folder) for folder in folders]}: give the output folders of two or more"
+            " different evaluations"
+        )
     labels = short_names(folders)
     parts = {label: read_results(folder) for label, folder in zip(labels, folders, strict=True)}
     require_same_question(parts)
@@ -67,10 +78,18 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
     told = {
         **{key: first.get(key) for key in ("schema", "suite", "settings", "manifest_sha256")},
         "title": f"Comparison: {first['suite'].replace('_', ' ')}",
-        "methods": {_name(label, name): _titled(part, label, name) for label, part in parts.items() for name in chosen[label]},
+        "methods": {
+            _name(label, name): _titled(part, label, name)
+            for label, part in parts.items()
+            for name in chosen[label]
+        },
         "metrics": shared,
         "not_computed": differing,
-        "scores": {_name(label, name): part.told["scores"].get(name) or {} for label, part in parts.items() for name in chosen[label]},
+        "scores": {
+            _name(label, name): part.told["scores"].get(name) or {}
+            for label, part in parts.items()
+            for name in chosen[label]
+        },
         "comparisons": [entry for pair in pairs for entry in _compared(rows, pair, shared)],
         "pairs": pairs,
         "against": pairs[0][1],
@@ -104,13 +123,20 @@ def require_same_question(parts: dict[str, Results]) -> None:
             for key, (mine, theirs) in _differences(one.told, other.told).items()
         ]
         if differences:
-            raise ValueError(f"{first} and {label} can't be compared: {'; '.join(differences)}: evaluate both with the same suite")
+            raise ValueError(
+                f"{first} and {label} can't be compared: {'; '.join(differences)}: evaluate both"
+                " with the same suite"
+            )
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     told = {key: (one.get(key), other.get(key)) for key in ("suite", "manifest_sha256")}
     mine, theirs = (part.get("settings") or {} for part in (one, other))
-    told |= {f"settings.{key}": (mine.get(key), theirs.get(key)) for key in {**mine, **theirs} if key not in SETTINGS_OF_THOSE}
+    told |= {
+        f"settings.{key}": (mine.get(key), theirs.get(key))
+        for key in {**mine, **theirs}
+        if key not in SETTINGS_OF_THOSE
+    }
     return {key: pair for key, pair in told.items() if pair[0] != pair[1]}
 
 
@@ -120,7 +146,9 @@ def _brief(value: Any) -> str:
 
 
 def _competitors(part: Results) -> list[str]:
-    chosen = [name for name, method in part.methods.items() if method.get("kind") not in NOT_COMPARED]
+    chosen = [
+        name for name, method in part.methods.items() if method.get("kind") not in NOT_COMPARED
+    ]
     return chosen or list(part.methods)
 
 
@@ -139,11 +167,19 @@ def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dic
     shared, differing = {}, []
     for name, metric in everything.items():
         lacking = [label for label, part in parts.items() if name not in part.metrics]
-        weights = {json.dumps(part.metrics[name].get("weights"), sort_keys=True) for part in parts.values() if name in part.metrics}
+        weights = {
+            json.dumps(part.metrics[name].get("weights"), sort_keys=True)
+            for part in parts.values()
+            if name in part.metrics
+        }
         if lacking:
-            differing.append({"metric": metric["title"], "why": f"not measured in {', '.join(lacking)}"})
+            differing.append(
+                {"metric": metric["title"], "why": f"not measured in {', '.join(lacking)}"}
+            )
         elif len(weights) > 1:
-            differing.append({"metric": metric["title"], "why": "measured through different weights"})
+            differing.append(
+                {"metric": metric["title"], "why": "measured through different weights"}
+            )
         else:
             shared[name] = metric
     return shared, differing
@@ -155,15 +191,26 @@ def _pairs(parts: dict[str, Results], chosen: dict[str, list[str]]) -> list[tupl
     for one, other in combinations(parts, 2):
         same = [name for name in chosen[one] if name in chosen[other]]
         mine, theirs = (parts[label].main_method for label in (one, other))
-        pairs += [(_name(one, name), _name(other, name)) for name in same] or [(_name(one, mine), _name(other, theirs))]
+        pairs += [(_name(one, name), _name(other, name)) for name in same] or [
+            (_name(one, mine), _name(other, theirs))
+        ]
     return pairs
 
 
-def _compared(rows: list[dict[str, Any]], pair: tuple[str, str], metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    asked = [{**row, "person": row.get("person") or row["item"]} for row in rows if row["method"] in pair]
+def _compared(
+    rows: list[dict[str, Any]], pair: tuple[str, str], metrics: dict[str, Any]
+) -> list[dict[str, Any]]:
+    asked = [
+        {**row, "subject": row.get("subject") or row["item"]}
+        for row in rows
+        if row["method"] in pair
+    ]
     told = {
         name: Metric(
-            title=metric["title"], unit=metric.get("unit") or "", more_is_better=metric["more_is_better"], meaning=metric.get("is") or ""
+            title=metric["title"],
+            unit=metric.get("unit") or "",
+            more_is_better=metric["more_is_better"],
+            meaning=metric.get("is") or "",
         )
         for name, metric in metrics.items()
     }
@@ -171,8 +218,14 @@ def _compared(rows: list[dict[str, Any]], pair: tuple[str, str], metrics: dict[s
 
 
 def _notes(parts: dict[str, Results]) -> list[str]:
-    machines = {json.dumps(part.told["run"].get("hardware"), sort_keys=True) for part in parts.values()}
-    return ["The evaluations ran on different machines: compare their scores, not their seconds."] if len(machines) > 1 else []
+    machines = {
+        json.dumps(part.told["run"].get("hardware"), sort_keys=True) for part in parts.values()
+    }
+    return (
+        ["The evaluations ran on different machines: compare their scores, not their seconds."]
+        if len(machines) > 1
+        else []
+    )
 
 
 def _origin(part: Results) -> dict[str, Any]:

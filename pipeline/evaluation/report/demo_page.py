@@ -1,4 +1,6 @@
-"""One self-contained HTML page that tells what a distillation came to: pictures, numbers, and what they mean."""
+"""One self-contained HTML page that tells what a distillation came to: pictures, numbers, and what
+they mean.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -13,14 +15,20 @@ from .demo_report import METRICS, shown
 from .demo_text import CAVEATS, MEANINGS, OUTSIDE, introduction, verdict
 from .learning_curve import Curve, smoothed
 
-MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".mp4": "video/mp4"}
+MIME = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".mp4": "video/mp4",
+}
 
 ANSWERS = {
     "untrained": ("before: untrained", "c1"),
     "student": ("after: the student", "c0"),
     "mean_planes": ("never looks: mean planes", "c2"),
-    "mean_latent": ("never looks: mean person", "c3"),
-    "ceiling": ("on its teacher's people", "c4"),
+    "mean_latent": ("never looks: mean subject", "c3"),
+    "ceiling": ("on its teacher's identities", "c4"),
 }
 """Columns of the table: names of a report's answers → title, style."""
 
@@ -61,7 +69,16 @@ class Story:
 def demo_page(story: Story) -> str:
     """The page; nothing in it points outside itself."""
     style = files(__package__).joinpath("base.css").read_text(encoding="utf-8")
-    sections = [_head(story), _photographs(story), _numbers(story), _sheet(story), _curves(story), _meaning(), _caveats(), _making(story)]
+    sections = [
+        _head(story),
+        _photographs(story),
+        _numbers(story),
+        _sheet(story),
+        _curves(story),
+        _meaning(),
+        _caveats(),
+        _making(story),
+    ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -83,15 +100,33 @@ def inline(path: Path) -> str:
 
 def _head(story: Story) -> str:
     scores, run = story.report["scores"], story.report["run"]
-    before, after = (shown(scores[name]["new_views"]["psnr_person"], "psnr_person") for name in ("untrained", "student"))
+    before, after = (
+        shown(scores[name]["new_views"]["psnr_foreground"], "psnr_foreground")
+        for name in ("untrained", "student")
+    )
     parameters = story.report["checkpoint"]["encoder_parameters"] / 1e6
     facts = [
-        (f"{before} → {after} dB", "likeness of people from sides that it was not shown, before → after"),
-        (f"{run['lift_ms']:.0f} ms", f"for one lift: picture → 3D head, on {_counted(run['hardware']['threads'], 'thread')}"),
-        (f"{parameters:.1f} M", f"parameters, distilled in {story.report['checkpoint']['step']} steps"),
-        (_minutes(sum(seconds for _, seconds in story.commands)), f"for everything on this page, {_machine(run['hardware'])}"),
+        (
+            f"{before} → {after} dB",
+            "likeness of identities from sides that it was not shown, before → after",
+        ),
+        (
+            f"{run['lift_ms']:.0f} ms",
+            f"for one lift: picture → 3D head, on {_counted(run['hardware']['threads'], 'thread')}",
+        ),
+        (
+            f"{parameters:.1f} M",
+            f"parameters, distilled in {story.report['checkpoint']['step']} steps",
+        ),
+        (
+            _minutes(sum(seconds for _, seconds in story.commands)),
+            f"for everything on this page, {_machine(run['hardware'])}",
+        ),
     ]
-    cells = "".join(f'<div class="fact"><b>{escape(value)}</b><span>{escape(text)}</span></div>' for value, text in facts)
+    cells = "".join(
+        f'<div class="fact"><b>{escape(value)}</b><span>{escape(text)}</span></div>'
+        for value, text in facts
+    )
     lead = f'<p class="lead">{escape(introduction(story.report))}</p>'
     return f'<h1>One photograph in,<br>a head in 3D out</h1>{lead}<div class="facts">{cells}</div>'
 
@@ -109,11 +144,16 @@ def _card(photograph: LiftedPhotograph) -> str:
     given = f"<figure>{crop}<figcaption>given</figcaption></figure>"
     film = f"<figure>{_film(photograph.folder)}<figcaption>lifted, turning</figcaption></figure>"
     pictures = f'<div class="pair">{given}{film}</div>'
-    return f'<div class="card"><h3>{escape(photograph.title)} {badge}</h3>{pictures}<p>{escape(photograph.note)}</p></div>'
+    return (
+        f'<div class="card"><h3>{escape(photograph.title)}'
+        f" {badge}</h3>{pictures}<p>{escape(photograph.note)}</p></div>"
+    )
 
 
 def _more_views(photograph: LiftedPhotograph) -> str:
-    sheet = f'<img src="{inline(photograph.folder / "sheet.png")}" alt="new views, depth and normals">'
+    sheet = (
+        f'<img src="{inline(photograph.folder / "sheet.png")}" alt="new views, depth and normals">'
+    )
     return f'<h3>{escape(photograph.title)}</h3><div class="wide">{sheet}</div>'
 
 
@@ -125,16 +165,25 @@ def _film(folder: Path) -> str:
 
 
 def _numbers(story: Story) -> str:
-    scores = {name: story.report["scores"][name] for name in ANSWERS if name in story.report["scores"]}
+    scores = {
+        name: story.report["scores"][name] for name in ANSWERS if name in story.report["scores"]
+    }
     head = "".join(f"<th>{escape(ANSWERS[name][0])}</th>" for name in scores)
     rows = "".join(_number_row(metric, scores) for metric in METRICS)
     count = scores["student"]["new_views"]["psnr"]
     text = (
-        f"{count['people']} people of the puppet world's test split, whom neither teacher nor student has ever seen; "
-        f"{count['pictures']} new views of them, at the true cameras. Small: 95 % intervals over people."
+        f"{count['identities']} identities of the puppet world's test split, whom neither teacher"
+        f" nor student has ever seen; {count['pictures']} new views of them, at the true cameras."
+        " Small: 95 % intervals over identities."
     )
-    table = f'<div class="wide"><table><thead><tr><th>mean over new views</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return f"<h2>Before and after</h2><p>{escape(verdict(story.report['scores']))}</p><p>{escape(text)}</p>{table}"
+    table = (
+        '<div class="wide"><table><thead><tr><th>mean over new'
+        f" views</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+    return (
+        "<h2>Before and"
+        f" after</h2><p>{escape(verdict(story.report['scores']))}</p><p>{escape(text)}</p>{table}"
+    )
 
 
 def _number_row(metric: str, scores: dict[str, Any]) -> str:
@@ -153,17 +202,18 @@ def _number_cell(name: str, mean: dict[str, Any] | None, metric: str) -> str:
 
 def _sheet(story: Story) -> str:
     text = (
-        "For each person a near and a far view: what was given, the truth at the other camera, and every answer drawn at that same "
-        "camera. The bright places of the error picture are where the student is wrong; depth runs from red (near) to blue (far)."
+        "For each subject a near and a far view: what was given, the truth at the other camera, and"
+        " every answer drawn at that same camera. The bright places of the error picture are where"
+        " the student is wrong; depth runs from red (near) to blue (far)."
     )
     sheet = f'<img src="{inline(story.sheet)}" alt="comparison of all answers">'
-    return f'<h2>Test puppets, person by person</h2><p>{text}</p><div class="wide">{sheet}</div>'
+    return f'<h2>Test puppets, subject by subject</h2><p>{text}</p><div class="wide">{sheet}</div>'
 
 
 def _curves(story: Story) -> str:
     loss = [
         Line("training loss", smoothed(story.curves.get("train/loss", [])), "c2"),
-        Line("on held-out people", story.curves.get("validation/loss", []), "c0"),
+        Line("on held-out identities", story.curves.get("validation/loss", []), "c0"),
     ]
     likeness = [
         Line("new view", story.curves.get("validation/psnr_novel", []), "c0"),
@@ -171,11 +221,17 @@ def _curves(story: Story) -> str:
     ]
     charts = [
         line_chart(loss, x_label="steps", y_label="Loss while it learns"),
-        line_chart(likeness, x_label="steps", y_label="PSNR on held-out people of the teacher (dB)"),
+        line_chart(
+            likeness, x_label="steps", y_label="PSNR on held-out identities of the teacher (dB)"
+        ),
         _gap_chart(story.report["scores"]),
     ]
     drawn = "".join(charts)
-    return f'<h2>How it learned, and how far it can turn</h2><div class="charts">{drawn}</div>' if drawn else ""
+    return (
+        f'<h2>How it learned, and how far it can turn</h2><div class="charts">{drawn}</div>'
+        if drawn
+        else ""
+    )
 
 
 def _gap_chart(scores: dict[str, Any]) -> str:
@@ -183,13 +239,18 @@ def _gap_chart(scores: dict[str, Any]) -> str:
     for name, (title, style) in ANSWERS.items():
         points = []
         for part in scores.get(name, {"by_yaw_gap": []})["by_yaw_gap"]:
-            if part["psnr_person"] is None or part["to_deg"] is None or name == "ceiling":
+            if part["psnr_foreground"] is None or part["to_deg"] is None or name == "ceiling":
                 continue
             middle = (part["from_deg"] + part["to_deg"]) / 2
             ticks[middle] = "given" if part["to_deg"] == 0 else f"{middle:g}°"
-            points.append((middle, part["psnr_person"]["mean"]))
+            points.append((middle, part["psnr_foreground"]["mean"]))
         lines.append(Line(title, points, style))
-    return line_chart(lines, x_label="turned away from the given view", y_label="PSNR of the person (dB)", x_ticks=sorted(ticks.items()))
+    return line_chart(
+        lines,
+        x_label="turned away from the given view",
+        y_label="PSNR of the subject (dB)",
+        x_ticks=sorted(ticks.items()),
+    )
 
 
 def _meaning() -> str:
@@ -198,23 +259,39 @@ def _meaning() -> str:
 
 
 def _caveats() -> str:
-    return f"<h2>What to keep in mind</h2><ul>{''.join(f'<li>{escape(text)}</li>' for text in CAVEATS)}</ul>"
+    return (
+        "<h2>What to keep in"
+        f" mind</h2><ul>{''.join(f'<li>{escape(text)}</li>' for text in CAVEATS)}</ul>"
+    )
 
 
 def _making(story: Story) -> str:
     run, checkpoint = story.report["run"], story.report["checkpoint"]
-    lines = "\n".join(f"{escape(command)}    # {_minutes(seconds)}" for command, seconds in story.commands)
+    lines = "\n".join(
+        f"{escape(command)}    # {_minutes(seconds)}" for command, seconds in story.commands
+    )
     versions = ", ".join(f"{name} {value}" for name, value in run["versions"].items() if value)
-    steps = f"{checkpoint['step']} steps" + ("" if story.planned_steps is None else f" of {story.planned_steps} planned")
+    steps = f"{checkpoint['step']} steps" + (
+        "" if story.planned_steps is None else f" of {story.planned_steps} planned"
+    )
     facts = [
         ("Machine", _machine(run["hardware"])),
         ("Peak memory", f"{story.peak_memory_gib:.1f} GiB in the largest process"),
         ("Versions", versions),
-        ("Student", f"{steps}, {checkpoint['encoder_parameters']:,} parameters, sha256 {checkpoint['sha256'][:16]}…"),
+        (
+            "Student",
+            (
+                f"{steps}, {checkpoint['encoder_parameters']:,} parameters, sha256"
+                f" {checkpoint['sha256'][:16]}…"
+            ),
+        ),
         ("Teacher", f"{checkpoint['teacher']}, {checkpoint['teacher_hash'][:16] or 'no hash'}"),
         (
             "One lift",
-            f"{run['lift_ms']:.0f} ms; one rendered view of {checkpoint['image_resolution']}²: {run['render_ms']:.0f} ms (medians)",
+            (
+                f"{run['lift_ms']:.0f} ms; one rendered view of {checkpoint['image_resolution']}²:"
+                f" {run['render_ms']:.0f} ms (medians)"
+            ),
         ),
     ]
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
@@ -223,7 +300,10 @@ def _making(story: Story) -> str:
 
 def _machine(hardware: dict[str, Any]) -> str:
     gpu = hardware["gpu"] or "no GPU"
-    return f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gib']:.0f} GiB, {gpu}"
+    return (
+        f"{hardware['processor']}, {hardware['cores']} cores, {hardware['memory_gib']:.0f} GiB,"
+        f" {gpu}"
+    )
 
 
 def _counted(count: int, thing: str) -> str:

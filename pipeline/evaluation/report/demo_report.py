@@ -11,7 +11,7 @@ from .console import shown as shown_with
 METRICS = {
     measure.name: (measure.metric.title, measure.metric.unit, measure.metric.more_is_better)
     for measure in MEASURES
-    if measure.name in ("psnr", "psnr_person", "ssim", "depth", "depth_aligned", "mask_iou")
+    if measure.name in ("psnr", "psnr_foreground", "ssim", "depth", "depth_aligned", "mask_iou")
 }
 """Name → title, unit, whether more is better."""
 
@@ -19,7 +19,9 @@ DIGITS = {measure.name: measure.metric.digits for measure in MEASURES}
 
 
 def demo_report(output: Path) -> dict[str, Any]:
-    """Scores over new views and by yaw gap, the checkpoint and the run, from the results of an evaluation."""
+    """Scores over new views and by yaw gap, the checkpoint and the run, from the results of an
+    evaluation.
+    """
     told = read_told(output)
     student = told["methods"]["student"]
     scores = {

@@ -1,4 +1,6 @@
-"""The picture of an evaluation: what was given, the truth, every answer, the student's error and depth, from the stored files."""
+"""The picture of an evaluation: what was given, the truth, every answer, the student's error and
+depth, from the stored files.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,20 +22,46 @@ CELL = 128
 """Smallest side of a picture on the sheet."""
 
 
-def demo_sheet(output: Path, *, people: int) -> Float[Tensor, "3 height width"]:
-    """Two rows a person, a near and a far view: given · truth · answers · error, true depth and depth of the first answer."""
+def demo_sheet(output: Path, *, identities: int) -> Float[Tensor, "3 height width"]:
+    """Two rows a subject, a near and a far view: given · truth · answers · error, true depth and
+    depth of the first answer.
+    """
     told, lines = read_told(output), read_lines(output / "scores.jsonl")
-    items = list(dict.fromkeys(line["item"] for line in lines if line["method"] == "student"))[:people]
-    methods = {line["method"]: told["methods"][line["method"]]["title"] for line in lines if line["item"] in items}
-    views = [by_method for item in items for by_method in _near_and_far([line for line in lines if line["item"] == item])]
-    rows = [[_enlarged(picture) for picture in _row(PictureStore(output), [by_method[name] for name in methods])] for by_method in views]
+    items = list(dict.fromkeys(line["item"] for line in lines if line["method"] == "student"))[
+        :identities
+    ]
+    methods = {
+        line["method"]: told["methods"][line["method"]]["title"]
+        for line in lines
+        if line["item"] in items
+    }
+    views = [
+        by_method
+        for item in items
+        for by_method in _near_and_far([line for line in lines if line["item"] == item])
+    ]
+    rows = [
+        [
+            _enlarged(picture)
+            for picture in _row(PictureStore(output), [by_method[name] for name in methods])
+        ]
+        for by_method in views
+    ]
     columns = ["given", "truth", *methods.values(), "error x 2", "true depth", "its depth"]
-    return tile(rows, 4, row_labels=[_label(by_method["student"]) for by_method in views], column_labels=columns)
+    return tile(
+        rows,
+        4,
+        row_labels=[_label(by_method["student"]) for by_method in views],
+        column_labels=columns,
+    )
 
 
 def _near_and_far(lines: Sequence[Line]) -> list[dict[str, Line]]:
     """The new view that is turned least and the one that is turned most, each by method."""
-    views = sorted({line["view"]: line["gap_deg"] for line in lines if line["gap_deg"] > 0}.items(), key=lambda pair: pair[1])
+    views = sorted(
+        {line["view"]: line["gap_deg"] for line in lines if line["gap_deg"] > 0}.items(),
+        key=lambda pair: pair[1],
+    )
     chosen = dict.fromkeys(view for view, _ in (views[0], views[-1]))
     return [{line["method"]: line for line in lines if line["view"] == view} for view in chosen]
 
@@ -44,13 +72,27 @@ def _row(store: PictureStore, lines: Sequence[Line]) -> list[Tensor]:
         read_views([store.folder / files[picture]], [store.folder / files[depth]])
         for picture, depth in (("truth", "true_depth"), ("prediction", "depth"))
     )
-    pictures = [store.get_picture(path) for path in (files["input"], files["truth"], *(line["files"]["prediction"] for line in lines))]
+    pictures = [
+        store.get_picture(path)
+        for path in (
+            files["input"],
+            files["truth"],
+            *(line["files"]["prediction"] for line in lines),
+        )
+    ]
     near, far = _depth_range(truth)
-    return [*pictures, store.get_picture(files["error"]), *(_depth_colours(seen, near, far) for seen in (truth, first))]
+    return [
+        *pictures,
+        store.get_picture(files["error"]),
+        *(_depth_colours(seen, near, far) for seen in (truth, first)),
+    ]
 
 
 def _label(line: Line) -> str:
-    return f"{line['item']}\ngiven {line['given_yaw_deg']:+.0f}°\nseen {line['yaw_deg']:+.0f}°\n{line['psnr_person']:.1f} dB"
+    return (
+        f"{line['item']}\ngiven {line['given_yaw_deg']:+.0f}°\nseen"
+        f" {line['yaw_deg']:+.0f}°\n{line['psnr_foreground']:.1f} dB"
+    )
 
 
 def _depth_range(truth: Truth) -> tuple[float, float]:
@@ -69,4 +111,6 @@ def _enlarged(picture: Float[Tensor, "channel height width"]) -> Float[Tensor, "
     side = max(CELL, picture.shape[-1])
     if picture.shape[-1] == side:
         return picture
-    return F.interpolate(picture[None], size=(side, side), mode="bicubic", align_corners=False, antialias=True)[0].clamp(-1, 1)
+    return F.interpolate(
+        picture[None], size=(side, side), mode="bicubic", align_corners=False, antialias=True
+    )[0].clamp(-1, 1)

@@ -1,4 +1,6 @@
-"""The HTML around a report: style, data and script inside it, and a policy that forbids the browser to ask anybody for anything."""
+"""The HTML around a report: style, data and script inside it, and a policy that forbids the browser
+to ask anybody for anything.
+"""
 
 from html import escape
 from importlib.resources import files
@@ -16,11 +18,13 @@ def framed(title: str, body: str, data: str) -> str:
     """
     style, script = _asset("base.css") + _asset("page.css"), _asset("page.js")
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>trilift: {escape(title)}</title><style>{style}</style></head>\n"
-        f'<body><main>{body}</main>\n<script type="application/json" id="data">{data}</script>\n<script>{script}</script></body></html>\n'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta'
+        f' http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="viewport"'
+        ' content="width=device-width, initial-scale=1"><link rel="icon"'
+        ' href="data:,"><title>trilift:'
+        f" {escape(title)}</title><style>{style}</style></head>\n<body><main>{body}</main>\n<script"
+        ' type="application/json"'
+        f' id="data">{data}</script>\n<script>{script}</script></body></html>\n'
     )
 
 

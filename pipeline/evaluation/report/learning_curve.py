@@ -10,7 +10,8 @@ Curve = list[tuple[float, float]]
 def read_curves(metrics: Path) -> dict[str, Curve]:
     """Curves by name from all metrics.csv below a folder; a run that was continued has several.
 
-    Where two of them know a step, the later file is right: the run was continued from before it. Cells without a number
+    Where two of them know a step, the later file is right: the run was continued from before it.
+        Cells without a number
     and lines that a killed run left unfinished are skipped.
     """
     curves: dict[str, dict[float, float]] = {}
@@ -31,7 +32,10 @@ def smoothed(curve: Curve, points: int = 60) -> Curve:
     """At most so many points, each the mean of its neighbours."""
     width = max(1, -(-len(curve) // points))
     pieces = [curve[start : start + width] for start in range(0, len(curve), width)]
-    return [(sum(x for x, _ in piece) / len(piece), sum(y for _, y in piece) / len(piece)) for piece in pieces]
+    return [
+        (sum(x for x, _ in piece) / len(piece), sum(y for _, y in piece) / len(piece))
+        for piece in pieces
+    ]
 
 
 def _version(file: Path) -> tuple[int, str]:

@@ -3,7 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .numbers import NOTHING, counted, digits_of, duration, heading, interval, label, metric_title, number, table_texts
+from .numbers import (
+    NOTHING,
+    counted,
+    digits_of,
+    duration,
+    heading,
+    interval,
+    label,
+    metric_title,
+    number,
+    table_texts,
+)
 from .origin import origin_facts, origins
 from .results_folder import Results, comparisons_of, gap_titles, mean_of
 from .tables import speed_ups
@@ -13,8 +24,17 @@ def markdown(results: Results) -> str:
     """The whole report."""
     items, pictures, found = results.count()
     title = results.told.get("title") or f"Evaluation: {results.told['suite'].replace('_', ' ')}"
-    count = f"{counted(items, 'item')}, {counted(pictures, 'picture')} each method; faces found in {found} of {items}."
-    parts = [f"# {title}", count, "## Scores", "Mean [95 % interval over people].", _headline(results, "all")]
+    count = (
+        f"{counted(items, 'item')}, {counted(pictures, 'picture')} each method; faces found in"
+        f" {found} of {items}."
+    )
+    parts = [
+        f"# {title}",
+        count,
+        "## Scores",
+        "Mean [95 % interval over identities].",
+        _headline(results, "all"),
+    ]
     if found < items and any(entry.get("found") for entry in results.told["scores"].values()):
         parts += ["Where a face was found:", _headline(results, "found")]
     parts += [
@@ -39,9 +59,14 @@ def _headline(results: Results, denominator: str) -> str:
     rows = []
     for name, method in results.methods.items():
         means = (results.told["scores"].get(name) or {}).get(denominator)
-        cells = [_mean(mean_of(means, metric), digits_of(told)) for metric, told in results.metrics.items()]
+        cells = [
+            _mean(mean_of(means, metric), digits_of(told))
+            for metric, told in results.metrics.items()
+        ]
         rows.append([method["title"], *cells, duration(method.get("seconds"))])
-    return markdown_table(["method", *(label(metric) for metric in results.metrics.values()), "a lift"], rows)
+    return markdown_table(
+        ["method", *(label(metric) for metric in results.metrics.values()), "a lift"], rows
+    )
 
 
 def _gaps(results: Results) -> str:
@@ -50,24 +75,46 @@ def _gaps(results: Results) -> str:
         return ""
     metric, rows = results.metrics[results.headline], []
     for name, method in results.methods.items():
-        parts = {part["title"]: part for part in (results.told["scores"].get(name) or {}).get("by_yaw_gap") or []}
-        rows.append([method["title"], *(_mean(mean_of(parts.get(title), results.headline), digits_of(metric)) for title in titles)])
+        parts = {
+            part["title"]: part
+            for part in (results.told["scores"].get(name) or {}).get("by_yaw_gap") or []
+        }
+        rows.append(
+            [
+                method["title"],
+                *(
+                    _mean(mean_of(parts.get(title), results.headline), digits_of(metric))
+                    for title in titles
+                ),
+            ]
+        )
     return f"## By yaw gap: {label(metric)}\n\n{markdown_table(['method', *titles], rows)}"
 
 
 def _comparisons(results: Results) -> str:
-    """Of the main method, or of the pairs that a comparison is about; the others are in results.json."""
+    """Of the main method, or of the pairs that a comparison is about; the others are in
+    results.json.
+    """
     about = {name for pair in results.told.get("pairs") or [[results.main_method]] for name in pair}
     rows = []
     first, others = comparisons_of(results)
     for entry in [*first, *others]:
         metric = results.metrics[entry["metric"]]
         if entry["first"] in about or entry["second"] in about:
-            names = " − ".join(results.methods[entry[side]]["title"] for side in ("first", "second"))
+            names = " − ".join(
+                results.methods[entry[side]]["title"] for side in ("first", "second")
+            )
             ends = interval(entry, digits_of(metric), signed=True)
             difference = f"{number(entry['difference'], digits_of(metric), signed=True)}{f' [{ends}]' if ends else ''}"
-            rows.append([names, label(metric), difference, *(str(entry[what]) for what in ("wins", "losses", "ties", "people"))])
-    head = ["first − second", "metric", "difference", "wins", "losses", "ties", "people"]
+            rows.append(
+                [
+                    names,
+                    label(metric),
+                    difference,
+                    *(str(entry[what]) for what in ("wins", "losses", "ties", "identities")),
+                ]
+            )
+    head = ["first − second", "metric", "difference", "wins", "losses", "ties", "identities"]
     return f"## Paired comparisons\n\n{markdown_table(head, rows)}" if rows else ""
 
 
@@ -76,8 +123,15 @@ def _slices(results: Results) -> str:
     parts = []
     for key in ("group", "part"):
         slices: Mapping[str, Any] = scores.get(f"by_{key}") or {}
-        told = {name: metric for name, metric in results.metrics.items() if any(mean_of(means, name) for means in slices.values())}
-        rows = [[name, *(_mean(mean_of(means, metric), digits_of(told[metric])) for metric in told)] for name, means in slices.items()]
+        told = {
+            name: metric
+            for name, metric in results.metrics.items()
+            if any(mean_of(means, name) for means in slices.values())
+        }
+        rows = [
+            [name, *(_mean(mean_of(means, metric), digits_of(told[metric])) for metric in told)]
+            for name, means in slices.items()
+        ]
         if rows:
             table = markdown_table([key, *(label(metric) for metric in told.values())], rows)
             parts.append(f"## By {key}: {results.methods[results.main_method]['title']}\n\n{table}")
@@ -99,15 +153,23 @@ def _extras(results: Results) -> str:
 
 def _not_computed(results: Results) -> str:
     missing = results.told.get("not_computed") or []
-    lines = "\n".join(f"- {metric_title(results.told, entry['metric'])}: {entry['why']}" for entry in missing)
+    lines = "\n".join(
+        f"- {metric_title(results.told, entry['metric'])}: {entry['why']}" for entry in missing
+    )
     return f"## Not computed\n\n{lines or 'Nothing was left out.'}"
 
 
 def _origin(results: Results) -> str:
     parts = ["## How this was made"]
     for name, told in origins(results):
-        facts = "\n".join(f"- {f'{title}: ' if title else ''}{text}" for title, text in origin_facts(told))
-        parts += [f"### {name}" if name else "", f"```\n{told['run'].get('command') or ''}\n```", facts]
+        facts = "\n".join(
+            f"- {f'{title}: ' if title else ''}{text}" for title, text in origin_facts(told)
+        )
+        parts += [
+            f"### {name}" if name else "",
+            f"```\n{told['run'].get('command') or ''}\n```",
+            facts,
+        ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -1,4 +1,6 @@
-"""Numbers as a reader wants them: the digits that they deserve, a real minus, milliseconds or minutes."""
+"""Numbers as a reader wants them: the digits that they deserve, a real minus, milliseconds or
+minutes.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,7 +36,10 @@ def interval(entry: dict[str, Any] | None, digits: int, *, signed: bool = False)
     """The 95 % interval of a mean; empty where there is none."""
     if entry is None or entry.get("low") is None or entry.get("high") is None:
         return ""
-    return f"{number(entry['low'], digits, signed=signed)} … {number(entry['high'], digits, signed=signed)}"
+    return (
+        f"{number(entry['low'], digits, signed=signed)} …"
+        f" {number(entry['high'], digits, signed=signed)}"
+    )
 
 
 def duration(seconds: float | int | None) -> str:
@@ -66,13 +71,20 @@ def heading(text: str) -> str:
 
 
 def table_texts(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
-    """The cells of any table: the fractions of a column get as many digits as the largest of them needs for four."""
-    columns = [[_cell_text(cell, _digits(column)) for cell in column] for column in zip(*rows, strict=True)]
+    """The cells of any table: the fractions of a column get as many digits as the largest of them
+    needs for four.
+    """
+    columns = [
+        [_cell_text(cell, _digits(column)) for cell in column] for column in zip(*rows, strict=True)
+    ]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _digits(column: Sequence[Any]) -> int:
-    largest = max((abs(cell) for cell in column if isinstance(cell, float) and math.isfinite(cell)), default=0.0)
+    largest = max(
+        (abs(cell) for cell in column if isinstance(cell, float) and math.isfinite(cell)),
+        default=0.0,
+    )
     return 3 if largest == 0 else min(6, max(0, 3 - math.floor(math.log10(largest))))
 
 

@@ -1,4 +1,6 @@
-"""The pictures of an evaluation inside its page: as large as a budget allows, the rest as thumbnails."""
+"""The pictures of an evaluation inside its page: as large as a budget allows, the rest as
+thumbnails.
+"""
 
 import base64
 import io
@@ -43,7 +45,9 @@ class PictureBook:
         return key
 
     def encoded(self) -> tuple[dict[str, str], int]:
-        """Data URIs by key, and how many of them are the pictures' full set; those behind are thumbnails or left out."""
+        """Data URIs by key, and how many of them are the pictures' full set; those behind are
+        thumbnails or left out.
+        """
         if not self.sources:
             return {}, 0
         level, fits = self._level()
@@ -77,7 +81,13 @@ def encode(picture: Picture, side: int, quality: int) -> bytes:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     data = io.BytesIO()
     if features.check("webp"):
-        picture.save(data, format="WEBP", lossless=quality == 100, quality=quality if quality < 100 else 30, method=1)
+        picture.save(
+            data,
+            format="WEBP",
+            lossless=quality == 100,
+            quality=quality if quality < 100 else 30,
+            method=1,
+        )
     elif quality == 100:
         picture.save(data, format="PNG", optimize=True)
     else:
@@ -100,4 +110,7 @@ def opened(path: Path) -> Picture:
         with Image.open(path) as picture:
             return picture.convert("RGB")
     except OSError as error:
-        raise ValueError(f"{path} can't be shown ({error}): evaluate again, or remove it and write the report again") from error
+        raise ValueError(
+            f"{path} can't be shown ({error}): evaluate again, or remove it and write the report"
+            " again"
+        ) from error

@@ -1,4 +1,6 @@
-"""What an evaluation left behind, read back: results.json, scores.jsonl, and where the pictures are."""
+"""What an evaluation left behind, read back: results.json, scores.jsonl, and where the pictures
+are.
+"""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +10,7 @@ from typing import Any
 
 RESULTS, SCORES = "results.json", "scores.jsonl"
 SCHEMA = 2
-HEADLINES = ("psnr_person", "psnr", "lpips", "ssim", "identity")
+HEADLINES = ("psnr_foreground", "psnr", "lpips", "ssim", "identity")
 """What a reader looks at first: the first of these that was measured."""
 
 
@@ -35,7 +37,11 @@ class Results:
     def metrics(self) -> dict[str, dict[str, Any]]:
         """What was measured of anybody, in the order of results.json."""
         known: dict[str, dict[str, Any]] = self.told["metrics"]
-        return {name: known[name] for name in known if any(mean_of(entry["all"], name) for entry in self.told["scores"].values())}
+        return {
+            name: known[name]
+            for name in known
+            if any(mean_of(entry["all"], name) for entry in self.told["scores"].values())
+        }
 
     @property
     def headline(self) -> str | None:
@@ -45,14 +51,19 @@ class Results:
     @property
     def main_method(self) -> str:
         """Whom the evaluation is about: the first student, or else the first that is asked."""
-        return next((name for name, method in self.methods.items() if method.get("kind") == "student"), next(iter(self.methods)))
+        return next(
+            (name for name, method in self.methods.items() if method.get("kind") == "student"),
+            next(iter(self.methods)),
+        )
 
     def rows_of(self, method: str) -> list[dict[str, Any]]:
         """The pictures of one method."""
         return [row for row in self.rows if row["method"] == method]
 
     def count(self) -> tuple[int, int, int]:
-        """Items, pictures, and items in which a face was found: of those that the main method was asked about."""
+        """Items, pictures, and items in which a face was found: of those that the main method was
+        asked about.
+        """
         rows = self.rows_of(self.main_method)
         cases = {(row["item"], row["view"]) for row in rows}
         items = {item for item, _ in cases}
@@ -69,12 +80,20 @@ def read_results(folder: Path) -> Results:
     told = _parsed(folder / RESULTS, _text(folder, RESULTS))
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         found = told.get("schema") if isinstance(told, dict) else None
-        raise ValueError(f"{folder / RESULTS} has schema {found}, this version reads {SCHEMA}: evaluate again")
+        raise ValueError(
+            f"{folder / RESULTS} has schema {found}, this version reads {SCHEMA}: evaluate again"
+        )
     missing = [key for key in ("suite", "methods", "metrics", "scores", "run") if key not in told]
     if missing or not told["methods"]:
-        raise ValueError(f"{folder / RESULTS} lacks {', '.join(missing) or 'any method'}: evaluate again")
+        raise ValueError(
+            f"{folder / RESULTS} lacks {', '.join(missing) or 'any method'}: evaluate again"
+        )
     lines = _text(folder, SCORES).splitlines()
-    rows = [_parsed(folder / f"{SCORES}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+    rows = [
+        _parsed(folder / f"{SCORES}, line {number}", line)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
     return Results(folder, told, [_with_paths(row, folder) for row in rows])
 
 
@@ -85,12 +104,17 @@ def mean_of(means: dict[str, Any] | None, metric: str) -> dict[str, Any] | None:
 
 
 def comparisons_of(results: Results) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The paired differences that a reader looks at first (the main method's by the headline's metric), and all others."""
+    """The paired differences that a reader looks at first (the main method's by the headline's
+    metric), and all others.
+    """
     first: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
     for entry in results.told.get("comparisons") or []:
         if entry["metric"] in results.metrics and entry.get("difference") is not None:
-            about = results.told.get("pairs") or results.main_method in (entry["first"], entry["second"])
+            about = results.told.get("pairs") or results.main_method in (
+                entry["first"],
+                entry["second"],
+            )
             (first if about and entry["metric"] == results.headline else others).append(entry)
     return first, others
 
@@ -98,7 +122,10 @@ def comparisons_of(results: Results) -> tuple[list[dict[str, Any]], list[dict[st
 def gap_titles(scores: Iterable[dict[str, Any]]) -> list[str]:
     """Titles of the yaw gaps that any method was seen at, from near to far."""
     parts = [part for entry in scores for part in entry.get("by_yaw_gap") or []]
-    start = {part["title"]: (part["from_deg"], part["to_deg"] if part["to_deg"] is not None else 1e9) for part in parts}
+    start = {
+        part["title"]: (part["from_deg"], part["to_deg"] if part["to_deg"] is not None else 1e9)
+        for part in parts
+    }
     return sorted(start, key=start.__getitem__)
 
 
@@ -106,7 +133,9 @@ def _text(folder: Path, name: str) -> str:
     try:
         return (folder / name).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ValueError(f"{folder} has no {name}: give the output folder of a finished `trilift evaluate`") from None
+        raise ValueError(
+            f"{folder} has no {name}: give the output folder of a finished `trilift evaluate`"
+        ) from None
 
 
 def _parsed(where: Path, text: str) -> Any:
@@ -117,11 +146,16 @@ def _parsed(where: Path, text: str) -> Any:
 
 
 def _with_paths(row: dict[str, Any], folder: Path) -> dict[str, Any]:
-    files = {kind: None if path is None else folder / path for kind, path in (row.get("files") or {}).items()}
+    files = {
+        kind: None if path is None else folder / path
+        for kind, path in (row.get("files") or {}).items()
+    }
     return {**row, "files": files}
 
 
 def picture(row: dict[str, Any], kind: str) -> Path | None:
-    """The file of a row's input, prediction, truth, …; None where there is none, or it has been removed."""
+    """The file of a row's input, prediction, truth, …; None where there is none, or it has been
+    removed.
+    """
     path: Path | None = row["files"].get(kind)
     return path if path is not None and path.is_file() else None

@@ -1,4 +1,6 @@
-"""Points with names beside them, as inline SVG: what something reaches over the seconds that it takes, or one score over another."""
+"""Points with names beside them, as inline SVG: what something reaches over the seconds that it
+takes, or one score over another.
+"""
 
 import math
 from collections.abc import Sequence
@@ -31,17 +33,20 @@ def speed_chart(points: Sequence[Point], *, y_label: str) -> str:
     if not drawn:
         return ""
     powers = range(
-        math.floor(math.log10(min(point.x for point in drawn))), math.ceil(math.log10(max(point.x for point in drawn)) + 1e-9) + 1
+        math.floor(math.log10(min(point.x for point in drawn))),
+        math.ceil(math.log10(max(point.x for point in drawn)) + 1e-9) + 1,
     )
     x_range = (float(powers[0]), float(max(powers[-1], powers[0] + 1)))
-    ends = [end for point in drawn for end in (point.interval or (point.y, point.y))]
+    ends = [end for point in drawn for end in point.interval or (point.y, point.y)]
     y_range = padded(min(ends), max(ends), 0.08)
     places = [(_x(math.log10(point.x), x_range), _y(point.y, y_range)) for point in drawn]
     ticks = [(_x(float(power), x_range), _seconds(power)) for power in powers]
     marks = [_mark(point, place, y_range) for point, place in zip(drawn, places, strict=True)]
     names = _names([point.title for point in drawn], places)
     return _figure(
-        f"{y_label} over seconds for one lift", [_grid(ticks, y_range), *marks, names, _x_label("one lift takes (logarithmic)")], y_label
+        f"{y_label} over seconds for one lift",
+        [_grid(ticks, y_range), *marks, names, _x_label("one lift takes (logarithmic)")],
+        y_label,
     )
 
 
@@ -53,17 +58,25 @@ def pair_chart(points: Sequence[Point], *, x_label: str, y_label: str) -> str:
     limits = padded(min(both), max(both), 0.04)
     ticks = [(_x(value, limits), f"{value:g}") for value in round_numbers(*limits)]
     corners = [(_x(value, limits), _y(value, limits)) for value in limits]
-    line = f'<path class="equal" d="M{corners[0][0]:.1f} {corners[0][1]:.1f}L{corners[1][0]:.1f} {corners[1][1]:.1f}"/>'
+    line = (
+        f'<path class="equal" d="M{corners[0][0]:.1f} {corners[0][1]:.1f}L{corners[1][0]:.1f}'
+        f' {corners[1][1]:.1f}"/>'
+    )
     dots = "".join(
-        f'<circle class="{point.style} dot" cx="{_x(point.x, limits):.1f}" cy="{_y(point.y, limits):.1f}" r="3.2">'
-        f"<title>{escape(point.title)}</title></circle>"
+        f'<circle class="{point.style} dot" cx="{_x(point.x, limits):.1f}"'
+        f' cy="{_y(point.y, limits):.1f}" r="3.2"><title>{escape(point.title)}</title></circle>'
         for point in points
     )
-    return _figure(f"{y_label} over {x_label}", [_grid(ticks, limits), line, dots, _x_label(x_label)], y_label)
+    return _figure(
+        f"{y_label} over {x_label}", [_grid(ticks, limits), line, dots, _x_label(x_label)], y_label
+    )
 
 
 def _figure(label: str, parts: Sequence[str], caption: str) -> str:
-    svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    svg = (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
+        f' aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )
     return f'<figure class="chart"><figcaption>{escape(caption)}</figcaption>{svg}</figure>'
 
 
@@ -71,24 +84,42 @@ def _grid(ticks: Sequence[tuple[float, str]], y_range: tuple[float, float]) -> s
     parts = []
     for value in round_numbers(*y_range):
         y = _y(value, y_range)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="axis" x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        parts.append(
+            f'<text class="axis" x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+        )
     for x, text in ticks:
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text class="axis" x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{escape(text)}</text>')
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        )
+        parts.append(
+            f'<text class="axis" x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}"'
+            f' text-anchor="middle">{escape(text)}</text>'
+        )
     return "".join(parts)
 
 
 def _x_label(text: str) -> str:
-    return f'<text class="axis" x="{(WIDTH + LEFT - RIGHT) / 2:.0f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(text)}</text>'
+    return (
+        f'<text class="axis" x="{(WIDTH + LEFT - RIGHT) / 2:.0f}" y="{HEIGHT - 5}"'
+        f' text-anchor="middle">{escape(text)}</text>'
+    )
 
 
 def _mark(point: Point, place: tuple[float, float], y_range: tuple[float, float]) -> str:
     x, y = place
     bar = ""
     if point.interval is not None:
-        bar = f'<path class="bar" d="M{x:.1f} {_y(point.interval[0], y_range):.1f}V{_y(point.interval[1], y_range):.1f}"/>'
-    return f'<g class="{point.style}"><title>{escape(point.title)}</title>{bar}<circle cx="{x:.1f}" cy="{y:.1f}" r="5"/></g>'
+        bar = (
+            f'<path class="bar" d="M{x:.1f}'
+            f' {_y(point.interval[0], y_range):.1f}V{_y(point.interval[1], y_range):.1f}"/>'
+        )
+    return (
+        f'<g class="{point.style}"><title>{escape(point.title)}</title>{bar}<circle cx="{x:.1f}"'
+        f' cy="{y:.1f}" r="5"/></g>'
+    )
 
 
 def _seconds(power: int) -> str:
@@ -104,11 +135,17 @@ def _names(titles: Sequence[str], places: Sequence[tuple[float, float]]) -> str:
         to_right = x + 10 + width < WIDTH - RIGHT
         start = x + 10 if to_right else x - 10 - width
         height = y + 4
-        while any(abs(height - other) < TEXT_HEIGHT and start < end and begin < start + width for begin, end, other in taken):
+        while any(
+            abs(height - other) < TEXT_HEIGHT and start < end and begin < start + width
+            for begin, end, other in taken
+        ):
             height += 2
         taken.append((start, start + width, height))
         anchor = ("start", x + 10) if to_right else ("end", x - 10)
-        parts.append(f'<text class="name" x="{anchor[1]:.1f}" y="{height:.1f}" text-anchor="{anchor[0]}">{escape(title)}</text>')
+        parts.append(
+            f'<text class="name" x="{anchor[1]:.1f}" y="{height:.1f}"'
+            f' text-anchor="{anchor[0]}">{escape(title)}</text>'
+        )
     return "".join(parts)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 Cell = str | float | int | None
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str] = ()) -> dict[str, Any]:
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str] = ()
+) -> dict[str, Any]:
     """A titled table as plain JSON; numbers that aren't finite become None.
 
     Raises:
@@ -15,23 +17,40 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], no
     """
     wrong = [row for row in rows if len(row) != len(columns)]
     if wrong:
-        raise ValueError(f"a row of {len(wrong[0])} cells in the table {title!r} of {len(columns)} columns")
+        raise ValueError(
+            f"a row of {len(wrong[0])} cells in the table {title!r} of {len(columns)} columns"
+        )
     return {
         "title": title,
-        "table": {"columns": list(columns), "rows": [[_plain(cell) for cell in row] for row in rows]},
+        "table": {
+            "columns": list(columns),
+            "rows": [[_plain(cell) for cell in row] for row in rows],
+        },
         "notes": list(notes),
     }
 
 
 def text_of(extra: dict[str, Any]) -> str:
     """The table for a terminal: title, header, a line a row, notes."""
-    rows = [[str(cell) for cell in extra["table"]["columns"]], *([_shown(cell) for cell in row] for row in extra["table"]["rows"])]
+    rows = [
+        [str(cell) for cell in extra["table"]["columns"]],
+        *([_shown(cell) for cell in row] for row in extra["table"]["rows"]),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        "  ".join(f"{cell:{'>' if number else '<'}{width}}" for number, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            f"{cell:{'>' if number else '<'}{width}}"
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]
-    return "\n".join([extra["title"], *(line.rstrip() for line in lines), *(f"· {note}" for note in extra["notes"])])
+    return "\n".join(
+        [
+            extra["title"],
+            *(line.rstrip() for line in lines),
+            *(f"· {note}" for note in extra["notes"]),
+        ]
+    )
 
 
 def _shown(cell: Cell) -> str:

@@ -25,9 +25,17 @@ def log_report(run: Any, output: Path) -> None:
         raise ValueError("logger=wandb needs wandb: pip install 'trilift[wandb]'") from error
     results = read_results(output)
     contents = {"scores": _means(results), "pictures": _pictures(results, wandb.Image)}
-    tables: dict[str, Any] = {name: wandb.Table(columns=[*columns], data=rows) for name, (columns, rows) in contents.items()}
+    tables: dict[str, Any] = {
+        name: wandb.Table(columns=[*columns], data=rows)
+        for name, (columns, rows) in contents.items()
+    }
     page = wandb.Html((output / "index.html").read_text(encoding="utf-8"), inject=False)
-    run.log({f"evaluation/{results.told['suite']}/{name}": value for name, value in {**tables, "report": page}.items()})
+    run.log(
+        {
+            f"evaluation/{results.told['suite']}/{name}": value
+            for name, value in {**tables, "report": page}.items()
+        }
+    )
     run.summary.update(_headlines(results))
 
 
@@ -36,7 +44,11 @@ def _means(results: Results) -> tuple[list[str], list[list[Any]]]:
     rows = []
     for method, scores in results.told["scores"].items():
         found = {metric: (scores.get("all") or {}).get(metric) for metric in results.metrics}
-        rows += [[method, metric, *(mean.get(key) for key in MEAN)] for metric, mean in found.items() if mean]
+        rows += [
+            [method, metric, *(mean.get(key) for key in MEAN)]
+            for metric, mean in found.items()
+            if mean
+        ]
     return ["method", "metric", *MEAN], rows
 
 
@@ -47,7 +59,13 @@ def _pictures(results: Results, image: Any) -> tuple[list[str], list[list[Any]]]
     for row in results.rows:
         files = [picture(row, kind) for kind in KINDS]
         shown = [None if path is None else image(str(path)) for path in files]
-        rows.append([*(row.get(name) for name in facts), *(row.get(metric) for metric in results.metrics), *shown])
+        rows.append(
+            [
+                *(row.get(name) for name in facts),
+                *(row.get(metric) for metric in results.metrics),
+                *shown,
+            ]
+        )
     return [*facts, *results.metrics, *KINDS], rows
 
 

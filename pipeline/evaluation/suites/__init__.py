@@ -1,1 +1,1 @@
-"""Who or what is evaluated: people and photographs, with what is true of them."""
+"""Who or what is evaluated: identities and photographs, with what is true of them."""

@@ -1,4 +1,6 @@
-"""Where does the error come from? One stage of a lift at a time is replaced by the truth: camera, planes, decoder, super-resolution."""
+"""Where does the error come from? One stage of a lift at a time is replaced by the truth: camera,
+planes, decoder, super-resolution.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.captures.camera_fit import fit_camera
 from pipeline.evaluation.report.table import Cell, table
 from pipeline.evaluation.resizing import resized
 from pipeline.inference.reconstructor import LiftedPortrait
@@ -17,14 +20,12 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.triplane import Triplane
 
-from .camera_fit import fit_camera
-
 STAGES = ("camera", "planes", "decoder", "super-resolution")
 
 
 @dataclass(frozen=True)
 class TrueHead:
-    """A person of whom every stage is known.
+    """A subject of whom every stage is known.
 
     Attributes:
         image: what a method is given.
@@ -44,9 +45,10 @@ class Attribution:
     """How much is attributed, and to whom.
 
     Args:
-        items: people; 0 leaves this out.
+        items: identities; 0 leaves this out.
         methods: names of those whose errors are taken apart.
-        rounds: of the search for the camera of the given picture (see `fit_camera`); 0 takes the true one throughout.
+        rounds: of the search for the camera of the given picture (see `fit_camera`); 0 takes the
+            true one throughout.
     """
 
     items: int = 6
@@ -59,18 +61,36 @@ class Attribution:
 
 
 @torch.no_grad()
-def attribution_table(answers: Sequence[Answer], heads: Sequence[TrueHead], settings: Attribution) -> dict[str, Any]:
-    """Errors of the pictures with all stages estimated, with one of them true, and with one of them estimated."""
+def attribution_table(
+    answers: Sequence[Answer], heads: Sequence[TrueHead], settings: Attribution
+) -> dict[str, Any]:
+    """Errors of the pictures with all stages estimated, with one of them true, and with one of them
+    estimated.
+    """
     rows: list[list[Cell]] = []
     for answer in answers:
         if answer.name in settings.methods:
             rows += _rows(answer, heads, settings)
-    columns = ["method", "stage", "RMS error with it true", "share of the error that goes", "RMS error with it alone estimated"]
-    notes = [
-        "errors are root mean squares over all views of pictures in [-1, 1]; shares are of the mean square and need not add up to 1",
-        "the estimated camera is that at which the lifted person looks most like the given picture; the other views move along with it",
+    columns = [
+        "method",
+        "stage",
+        "RMS error with it true",
+        "share of the error that goes",
+        "RMS error with it alone estimated",
     ]
-    return table(f"where the error comes from, {len(heads)} people of the teacher", columns, rows, notes)
+    notes = [
+        (
+            "errors are root mean squares over all views of pictures in [-1, 1]; shares are of the"
+            " mean square and need not add up to 1"
+        ),
+        (
+            "the estimated camera is that at which the lifted subject looks most like the given"
+            " picture; the other views move along with it"
+        ),
+    ]
+    return table(
+        f"where the error comes from, {len(heads)} identities of the teacher", columns, rows, notes
+    )
 
 
 def _rows(answer: Answer, heads: Sequence[TrueHead], settings: Attribution) -> list[list[Cell]]:
@@ -79,22 +99,46 @@ def _rows(answer: Answer, heads: Sequence[TrueHead], settings: Attribution) -> l
     subsets |= {f"all but {stage}": frozenset(STAGES) - {stage} for stage in STAGES}
     squares = dict.fromkeys(subsets, 0.0)
     for head in heads:
-        portrait = answer.answer(resized(head.image[None], answer.image_size or head.image.shape[-1]))
+        portrait = answer.answer(
+            resized(head.image[None], answer.image_size or head.image.shape[-1])
+        )
         estimated = _estimated_cameras(portrait, head, settings.rounds)
         truth = _drawn(head.renderer, head.triplane, head.cameras)
         for name, true in subsets.items():
             seen = _drawn(_renderer(portrait, head, true), *_scene(portrait, head, estimated, true))
-            squares[name] += float((seen.clamp(-1, 1) - truth.clamp(-1, 1)).square().mean()) / len(heads)
+            squares[name] += float((seen.clamp(-1, 1) - truth.clamp(-1, 1)).square().mean()) / len(
+                heads
+            )
     whole = squares["nothing"]
-    rows: list[list[Cell]] = [[answer.name, "none: as the method answers", math.sqrt(whole), 0.0, math.sqrt(whole)]]
+    rows: list[list[Cell]] = [
+        [answer.name, "none: as the method answers", math.sqrt(whole), 0.0, math.sqrt(whole)]
+    ]
     for stage in STAGES:
         gone = 1 - squares[stage] / whole if whole > 0 else 0.0
-        rows.append([answer.name, stage, math.sqrt(squares[stage]), gone, math.sqrt(squares[f"all but {stage}"])])
-    rows.append([answer.name, "all of them", math.sqrt(squares["everything"]), 1.0 if whole > 0 else 0.0, math.sqrt(squares["everything"])])
+        rows.append(
+            [
+                answer.name,
+                stage,
+                math.sqrt(squares[stage]),
+                gone,
+                math.sqrt(squares[f"all but {stage}"]),
+            ]
+        )
+    rows.append(
+        [
+            answer.name,
+            "all of them",
+            math.sqrt(squares["everything"]),
+            1.0 if whole > 0 else 0.0,
+            math.sqrt(squares["everything"]),
+        ]
+    )
     return rows
 
 
-def _scene(portrait: LiftedPortrait, head: TrueHead, estimated: Camera, true: frozenset[str]) -> tuple[Triplane, Camera]:
+def _scene(
+    portrait: LiftedPortrait, head: TrueHead, estimated: Camera, true: frozenset[str]
+) -> tuple[Triplane, Camera]:
     triplane = head.triplane if "planes" in true else portrait.triplane
     return triplane, head.cameras if "camera" in true else estimated
 
@@ -111,13 +155,19 @@ def _renderer(portrait: LiftedPortrait, head: TrueHead, true: frozenset[str]) ->
     )
 
 
-def _drawn(renderer: TriplaneRenderer, triplane: Triplane, cameras: Camera) -> Float[Tensor, "view 3 height width"]:
+def _drawn(
+    renderer: TriplaneRenderer, triplane: Triplane, cameras: Camera
+) -> Float[Tensor, "view 3 height width"]:
     cameras = cameras.to(triplane.planes)
-    return torch.cat([renderer(triplane, cameras[row : row + 1]).image for row in range(len(cameras))])
+    return torch.cat(
+        [renderer(triplane, cameras[row : row + 1]).image for row in range(len(cameras))]
+    )
 
 
 def _estimated_cameras(portrait: LiftedPortrait, head: TrueHead, rounds: int) -> Camera:
-    """The cameras as they are known to somebody who has only the picture and how the others stand to its camera."""
+    """The cameras as they are known to somebody who has only the picture and how the others stand
+    to its camera.
+    """
     if rounds == 0:
         return head.cameras
     given = fit_camera(portrait, head.image, rounds=rounds).camera.to(head.cameras.cam_to_world)

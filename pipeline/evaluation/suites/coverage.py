@@ -1,4 +1,6 @@
-"""Are the evaluated photographs' cameras among those that a student was trained for? Which aren't, and what to train instead."""
+"""Are the evaluated photographs' cameras among those that a student was trained for? Which aren't,
+and what to train instead.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from pipeline.evaluation.report.table import table
 from pipeline.sampling.cameras import CameraPrior
-from pipeline.sampling.laws import Normal, Uniform
+from pipeline.sampling.distributions import Normal, Uniform
 from teachers.rendering.camera import Camera
 
 DRAWN = 1000
@@ -29,14 +31,14 @@ class Quantity:
     Attributes:
         name: in the table.
         unit: of the numbers.
-        law: key of `CameraPrior.laws`.
+        distribution: key of `CameraPrior.distributions`.
         setting: name of its argument.
         slack: differences that mean nothing.
     """
 
     name: str
     unit: str
-    law: str
+    distribution: str
     setting: str
     slack: float
 
@@ -53,22 +55,38 @@ QUANTITIES = (
 
 
 def numbers_of(camera: Camera) -> Float[Tensor, "camera quantity"]:
-    """What `QUANTITIES` names, of each camera: pitch is the true elevation, roll is against an upright camera of the same direction."""
+    """What `QUANTITIES` names, of each camera: pitch is the true elevation, roll is against an
+    upright camera of the same direction.
+    """
     pose, intrinsics = camera.cam_to_world.double(), camera.intrinsics.double()
     position, right, forward = pose[:, :3, 3], pose[:, :3, 0], pose[:, :3, 2]
     radius = position.norm(dim=-1)
-    level = torch.linalg.cross(forward, torch.tensor([0.0, 1.0, 0.0]).to(forward).expand_as(forward))
+    level = torch.linalg.cross(
+        forward, torch.tensor([0.0, 1.0, 0.0]).to(forward).expand_as(forward)
+    )
     level = torch.nn.functional.normalize(level, dim=-1)
     down = torch.linalg.cross(forward, level)
     roll = torch.atan2(-(right * down).sum(-1), (right * level).sum(-1))
     fov = 2 * torch.atan(1 / (intrinsics[:, 0, 0] * math.sqrt(2)))
-    yaw, pitch = torch.atan2(position[:, 0], position[:, 2]), torch.asin((position[:, 1] / radius).clamp(-1, 1))
-    columns = [yaw.rad2deg(), pitch.rad2deg(), roll.rad2deg(), radius, fov.rad2deg(), intrinsics[:, 0, 2], intrinsics[:, 1, 2]]
+    yaw, pitch = (
+        torch.atan2(position[:, 0], position[:, 2]),
+        torch.asin((position[:, 1] / radius).clamp(-1, 1)),
+    )
+    columns = [
+        yaw.rad2deg(),
+        pitch.rad2deg(),
+        roll.rad2deg(),
+        radius,
+        fov.rad2deg(),
+        intrinsics[:, 0, 2],
+        intrinsics[:, 1, 2],
+    ]
     return torch.stack(columns, -1)
 
 
 def coverage_table(cameras: Camera, prior: CameraPrior, *, without: int = 0) -> dict[str, Any]:
-    """The photographs' cameras beside the prior's, the uncovered part by name, and Hydra overrides that would cover it.
+    """The photographs' cameras beside the prior's, the uncovered part by name, and Hydra overrides
+    that would cover it.
 
     Args:
         cameras: of the photographs whose camera is known or was estimated.
@@ -82,17 +100,46 @@ def coverage_table(cameras: Camera, prior: CameraPrior, *, without: int = 0) -> 
     uncovered = np.zeros(len(seen), bool)
     for column, quantity in enumerate(QUANTITIES):
         low, high = np.quantile(trained[:, column], INSIDE)
-        below, above = seen[:, column] < low - quantity.slack, seen[:, column] > high + quantity.slack
+        below, above = (
+            seen[:, column] < low - quantity.slack,
+            seen[:, column] > high + quantity.slack,
+        )
         uncovered |= below | above
-        values = np.quantile(seen[:, column], [0.0, 0.5, 1.0]) if len(seen) else np.full(3, math.nan)
+        values = (
+            np.quantile(seen[:, column], [0.0, 0.5, 1.0]) if len(seen) else np.full(3, math.nan)
+        )
         rows.append(
-            [f"{quantity.name}, {quantity.unit}", *map(float, (*values, low, high)), float((below | above).mean()) if len(seen) else None]
+            [
+                f"{quantity.name}, {quantity.unit}",
+                *map(float, (*values, low, high)),
+                float((below | above).mean()) if len(seen) else None,
+            ]
         )
         if (below | above).any():
             proposals += _overrides(prior, quantity, float(values[0]), float(values[2]))
-    rows.append(["any of these", None, None, None, None, None, float(uncovered.mean()) if len(seen) else None])
-    columns = ["quantity", "least", "median", "most", "trained from", "trained to", "share uncovered"]
-    return table(f"camera coverage, {len(seen)} photographs", columns, rows, _notes(rows, proposals, without))
+    rows.append(
+        [
+            "any of these",
+            None,
+            None,
+            None,
+            None,
+            None,
+            float(uncovered.mean()) if len(seen) else None,
+        ]
+    )
+    columns = [
+        "quantity",
+        "least",
+        "median",
+        "most",
+        "trained from",
+        "trained to",
+        "share uncovered",
+    ]
+    return table(
+        f"camera coverage, {len(seen)} photographs", columns, rows, _notes(rows, proposals, without)
+    )
 
 
 def _notes(rows: Sequence[Sequence[Any]], proposals: Sequence[str], without: int) -> list[str]:
@@ -109,23 +156,28 @@ def _notes(rows: Sequence[Sequence[Any]], proposals: Sequence[str], without: int
 
 
 def _overrides(prior: CameraPrior, quantity: Quantity, least: float, most: float) -> list[str]:
-    """Hydra overrides of the group `cameras` after which the law reaches from `least` to `most`."""
-    address, law = f"cameras.reference.{quantity.setting}", prior.laws[quantity.law]
-    if quantity.law == "pitch" and prior.pitch_law == "eg3d_sampler_offset":
+    """Hydra overrides of the group `cameras` after which the distribution reaches from `least` to
+    `most`.
+    """
+    address, distribution = (
+        f"cameras.reference.{quantity.setting}",
+        prior.distributions[quantity.distribution],
+    )
+    if quantity.distribution == "pitch" and prior.pitch_distribution == "eg3d_sampler_offset":
         least, most = (90 * math.sin(math.radians(value)) for value in (least, most))
     margin = 0.02 * (most - least) + quantity.slack
     least, most = least - margin, most + margin
-    if isinstance(law, Uniform):
+    if isinstance(distribution, Uniform):
         sides = [
-            (f"{address}.low", _outward(least, math.floor), least < law.low),
-            (f"{address}.high", _outward(most, math.ceil), most > law.high),
+            (f"{address}.low", _outward(least, math.floor), least < distribution.low),
+            (f"{address}.high", _outward(most, math.ceil), most > distribution.high),
         ]
         return [f"{name}={value}" for name, value, is_needed in sides if is_needed]
-    if isinstance(law, Normal):
-        reach = max(law.mean - least, most - law.mean)
-        return [f"{address}.deviation={_outward(reach / min(law.limit, 2.0), math.ceil)}"]
+    if isinstance(distribution, Normal):
+        reach = max(distribution.mean - least, most - distribution.mean)
+        return [f"{address}.deviation={_outward(reach / min(distribution.limit, 2.0), math.ceil)}"]
     limits = f"low:{_outward(least, math.floor)},high:{_outward(most, math.ceil)}"
-    return [f"++{address}={{_target_:pipeline.sampling.laws.Uniform,{limits}}}"]
+    return [f"++{address}={{_target_:pipeline.sampling.distributions.Uniform,{limits}}}"]
 
 
 def _outward(value: float, rounding: Callable[[float], int]) -> str:

@@ -1,4 +1,6 @@
-"""Does a person stay who they are when lifted twice? Lifted, drawn from the side, lifted again, drawn back."""
+"""Does a subject stay who they are when lifted twice? Lifted, drawn from the side, lifted again,
+drawn back.
+"""
 
 import math
 from dataclasses import dataclass
@@ -8,18 +10,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.captures.camera_fit import moved
 from pipeline.evaluation.metrics.measures import BEST_PSNR
 from pipeline.evaluation.metrics.picture_scores import psnr
 from pipeline.evaluation.resizing import resized
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
 
-from .camera_fit import moved
-
 
 @dataclass(frozen=True)
 class Cycle:
-    """PSNR in dB of the second lift's picture at the given camera: against the first lift's, and against the photograph.
+    """PSNR in dB of the second lift's picture at the given camera: against the first lift's, and
+    against the photograph.
 
     NaN against a first lift of which nothing is to be seen: nothing goes round without an error.
     """
@@ -52,5 +54,7 @@ def cycle_of(
     second = answer.answer(resized(seen, answer.image_size or seen.shape[-1]))
     again, first = (lift.render(camera) for lift in (second, portrait))
     drawn, wanted = (rendering.image.clamp(-1, 1).float().cpu() for rendering in (again, first))
-    own, of_photograph = (psnr(drawn, picture).clamp(max=BEST_PSNR).item() for picture in (wanted, photograph))
+    own, of_photograph = (
+        psnr(drawn, picture).clamp(max=BEST_PSNR).item() for picture in (wanted, photograph)
+    )
     return Cycle(own if bool(first.opacity.amax() > 0.5) else math.nan, of_photograph)

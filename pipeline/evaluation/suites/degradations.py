@@ -1,4 +1,6 @@
-"""What spoils a photograph: blur, noise, something in front of the face. Each is a function of the picture and a person's stream."""
+"""What spoils a photograph: blur, noise, something in front of the face. Each is a function of the
+picture and a subject's stream.
+"""
 
 import math
 
@@ -27,11 +29,15 @@ def blurred(image: Picture, *, share: int | float) -> Picture:
 
 def noisy(image: Picture, random: np.random.Generator, *, deviation: int | float) -> Picture:
     """Sensor noise: independent Gaussians of that deviation (the scale is 2 from black to white)."""
-    return (image + deviation * torch.from_numpy(random.standard_normal(image.shape, np.float32))).clamp(-1, 1)
+    return (
+        image + deviation * torch.from_numpy(random.standard_normal(image.shape, np.float32))
+    ).clamp(-1, 1)
 
 
 def occluded(image: Picture, random: np.random.Generator, *, share: int | float) -> Picture:
-    """A plain disc, in area that share of the middle half of the picture, somewhere over the face: a cup, a hand, a microphone."""
+    """A plain disc, in area that share of the middle half of the picture, somewhere over the face:
+    a cup, a hand, a microphone.
+    """
     side = image.shape[-1]
     radius = math.sqrt(share * 0.25 / math.pi)
     x, y = 0.5 + random.uniform(-0.13, 0.13), 0.5 + random.uniform(-0.08, 0.16)

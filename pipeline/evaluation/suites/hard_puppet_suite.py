@@ -1,4 +1,6 @@
-"""Test puppets where lifting is hard: large pose, new combinations of accessories, strong light, blur, noise, occlusion."""
+"""Test puppets where lifting is hard: large pose, new combinations of accessories, strong light,
+blur, noise, occlusion.
+"""
 
 import dataclasses
 import functools
@@ -14,7 +16,7 @@ import torch
 from pipeline.evaluation.answers import Answer
 from pipeline.inference.background import background_of
 from pipeline.sampling.random_streams import stream
-from pipeline.worlds.puppets.census import unseen_people
+from pipeline.worlds.puppets.census import unseen_identities
 from pipeline.worlds.puppets.distributions import draw_background, draw_expression, draw_identity
 from pipeline.worlds.puppets.factors import Light, Puppet
 from pipeline.worlds.puppets.splits import PuppetSeeds
@@ -36,8 +38,8 @@ class TurnedPuppets(PuppetSuite):
 
     least_yaw_deg: int | float = 45.0
 
-    def _angles(self, person: int) -> list[tuple[float, float]]:
-        random = stream(self.seed, person, "evaluation/turned puppets")
+    def _angles(self, subject: int) -> list[tuple[float, float]]:
+        random = stream(self.seed, subject, "evaluation/turned puppets")
         side = 1.0 if random.random() < 0.5 else -1.0
         given = side * random.uniform(self.least_yaw_deg, self.input_yaw_deg)
         angles = [(given, random.uniform(-self.pitch_deg, self.pitch_deg))]
@@ -50,28 +52,41 @@ class TurnedPuppets(PuppetSuite):
 
 @dataclass(frozen=True, kw_only=True)
 class LitPuppets(PuppetSuite):
-    """Puppets in one hard light from the side with little from elsewhere; all of their views are lit so."""
+    """Puppets in one hard light from the side with little from elsewhere; all of their views are
+    lit so.
+    """
 
     def _key(self) -> str:
         return hashlib.sha256(f"hard light {super()._key()}".encode()).hexdigest()
 
-    def _render(self, person: int) -> Truth:
+    def _render(self, subject: int) -> Truth:
         passport = self.context.passport
-        seeds = PuppetSeeds.of(SPLIT, [person] * self.views)
+        seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
         world = PuppetWorld(supersampling=self.supersampling)
-        light, background = self._light(person), draw_background(seeds.background)
-        views = world.render_puppet(puppet, light, background, self.cameras(person), passport.image_resolution)
+        light, background = self._light(subject), draw_background(seeds.background)
+        views = world.render_puppet(
+            puppet, light, background, self.cameras(subject), passport.image_resolution
+        )
         image = views.image(background_of(passport)).clamp(-1, 1)
         return Truth(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
 
-    def _light(self, person: int) -> Light:
-        random = stream(self.seed, person, "evaluation/hard light")
-        yaw, pitch, warmth = random.uniform(1.0, 1.5) * random.choice([-1, 1]), random.uniform(-0.2, 0.9), random.uniform(-1, 1)
-        direction = torch.tensor([[[math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)]]])
+    def _light(self, subject: int) -> Light:
+        random = stream(self.seed, subject, "evaluation/hard light")
+        yaw, pitch, warmth = (
+            random.uniform(1.0, 1.5) * random.choice([-1, 1]),
+            random.uniform(-0.2, 0.9),
+            random.uniform(-1, 1),
+        )
+        direction = torch.tensor(
+            [[[math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)]]]
+        )
         return Light(
             direction=direction.expand(self.views, 1, 3),
-            color=torch.tensor([[[1 + 0.25 * warmth, 1.0, 1 - 0.3 * warmth]]]).expand(self.views, 1, 3) * 1.1,
+            color=torch.tensor([[[1 + 0.25 * warmth, 1.0, 1 - 0.3 * warmth]]]).expand(
+                self.views, 1, 3
+            )
+            * 1.1,
             ambient=torch.full((self.views, 1), 0.18),
             gloss=torch.full((self.views, 1), 0.35),
         )
@@ -79,18 +94,20 @@ class LitPuppets(PuppetSuite):
 
 @dataclass(frozen=True, kw_only=True)
 class HardPuppetSuite(Suite):
-    """Some test people of each hard split; the group of an item is its split, the truth is never spoilt.
+    """Some test identities of each hard split; the group of an item is its split, the truth is
+    never spoilt.
 
     Args:
         context: of whose teacher's cameras and background the pictures are.
         splits: which of `SPLITS`.
-        people: of each split.
-        views: pictures of each person, the given one counted.
+        identities: of each split.
+        views: pictures of each subject, the given one counted.
         supersampling, pitch_deg, limit_deg, gaps_deg, seed, cache: see `PuppetSuite`.
         input_yaw_deg: largest yaw of given pictures, but for the split "pose".
         turned_deg: least and largest yaw of given pictures of the split "pose".
-        trained_people: training people among whom nobody wears what those of the split "accessories" wear. The world holds no
-            accessory out of training: the combinations are new, their parts aren't.
+        trained_identities: training identities among whom nobody wears what those of the split
+            "accessories" wear. The world holds no accessory out of training: the combinations are
+            new, their parts aren't.
         blur: standard deviation, as a share of the picture's side.
         noise: standard deviation, in pictures in [-1, 1].
         occlusion: area of what is in front, as a share of the middle half of the picture.
@@ -100,7 +117,7 @@ class HardPuppetSuite(Suite):
 
     context: SuiteContext
     splits: list[str] | tuple[str, ...] = SPLITS
-    people: int = 8
+    identities: int = 8
     views: int = 4
     supersampling: int = 2
     input_yaw_deg: int | float = 30.0
@@ -108,7 +125,7 @@ class HardPuppetSuite(Suite):
     pitch_deg: int | float = 10.0
     limit_deg: int | float = 75.0
     gaps_deg: list[int | float] | tuple[int | float, ...] = (0.0, 15.0, 30.0, 45.0, 60.0)
-    trained_people: int = 20_000
+    trained_identities: int = 20_000
     blur: int | float = 0.02
     noise: int | float = 0.25
     occlusion: int | float = 0.25
@@ -119,20 +136,34 @@ class HardPuppetSuite(Suite):
         unknown = sorted(set(self.splits) - set(SPLITS))
         if unknown or not self.splits:
             raise ValueError(f"splits has {unknown or 'nothing'}: choose from {', '.join(SPLITS)}")
-        if self.people < 1:
-            raise ValueError(f"people={self.people}: give at least 1 person a split")
+        if self.identities < 1:
+            raise ValueError(f"identities={self.identities}: give at least 1 subject a split")
 
     def settings(self) -> dict[str, Any]:
         """What was chosen, but for where it is cached."""
         left_out = ("context", "cache")
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in left_out}
-        return {name: list(value) if isinstance(value, list | tuple) else value for name, value in values.items()}
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in left_out
+        }
+        return {
+            name: list(value) if isinstance(value, list | tuple) else value
+            for name, value in values.items()
+        }
 
     def manifest(self) -> dict[str, Any]:
         """Who is shown in which split; the rest is as of the plain puppets."""
-        items = [{"name": _name(*who), "split": who[0], "person": who[1], "views": self.views} for who in self._chosen]
+        items = [
+            {"name": _name(*who), "split": who[0], "subject": who[1], "views": self.views}
+            for who in self._chosen
+        ]
         plain = self._puppets("blur").manifest()
-        return {**{key: plain[key] for key in ("licence", "split", "world_sha256", "cameras")}, "held_out": HELD_OUT, "items": items}
+        return {
+            **{key: plain[key] for key in ("licence", "split", "world_sha256", "cameras")},
+            "held_out": HELD_OUT,
+            "items": items,
+        }
 
     def items(self) -> Sequence[Item]:
         """Split after split."""
@@ -147,12 +178,14 @@ class HardPuppetSuite(Suite):
         """Camera coverage."""
         if self.context.sampler is None:
             return {}
-        given = Camera.cat([self._puppets(split).cameras(person)[:1] for split, person in self._chosen])
+        given = Camera.cat(
+            [self._puppets(split).cameras(subject)[:1] for split, subject in self._chosen]
+        )
         return {"coverage": coverage_table(given, self.context.sampler.cameras.reference)}
 
-    def spoilt(self, split: str, person: int, image: Picture) -> Picture:
+    def spoilt(self, split: str, subject: int, image: Picture) -> Picture:
         """The given picture as it is in a split."""
-        random = stream(self.seed, person, f"evaluation/{split}")
+        random = stream(self.seed, subject, f"evaluation/{split}")
         if split == "blur":
             return blurred(image, share=self.blur)
         if split == "noise":
@@ -160,14 +193,14 @@ class HardPuppetSuite(Suite):
         return occluded(image, random, share=self.occlusion) if split == "occlusion" else image
 
     def _item(self, index: int) -> Item:
-        split, person = self._chosen[index]
+        split, subject = self._chosen[index]
         puppets = self._puppets(split)
-        camera, truth = puppets.cameras(person), puppets.truth(person)
+        camera, truth = puppets.cameras(subject), puppets.truth(subject)
         return Item(
-            name=_name(split, person),
-            image=self.spoilt(split, person, truth.image[0]),
+            name=_name(split, subject),
+            image=self.spoilt(split, subject, truth.image[0]),
             targets=camera,
-            person=f"puppet{person:05d}",
+            subject=f"puppet{subject:05d}",
             group=split,
             camera=camera[:1],
             truth=truth,
@@ -175,24 +208,41 @@ class HardPuppetSuite(Suite):
 
     @functools.cached_property
     def _chosen(self) -> list[tuple[str, int]]:
-        numbers = {split: list(range(self.people)) for split in self.splits}
+        numbers = {split: list(range(self.identities)) for split in self.splits}
         if "accessories" in numbers:
-            numbers["accessories"] = unseen_people(SPLIT, trained=self.trained_people, count=self.people)
-        return [(split, person) for split in self.splits for person in numbers[split]]
+            numbers["accessories"] = unseen_identities(
+                SPLIT, trained=self.trained_identities, count=self.identities
+            )
+        return [(split, subject) for split in self.splits for subject in numbers[split]]
 
     def _puppets(self, split: str) -> PuppetSuite:
         shared: dict[str, Any] = {
-            name: getattr(self, name) for name in ("context", "people", "views", "supersampling", "pitch_deg", "gaps_deg", "seed", "cache")
+            name: getattr(self, name)
+            for name in (
+                "context",
+                "identities",
+                "views",
+                "supersampling",
+                "pitch_deg",
+                "gaps_deg",
+                "seed",
+                "cache",
+            )
         }
         if split == "pose":
             low, high = self.turned_deg
-            return TurnedPuppets(**shared, input_yaw_deg=high, least_yaw_deg=low, limit_deg=self.limit_deg)
+            return TurnedPuppets(
+                **shared, input_yaw_deg=high, least_yaw_deg=low, limit_deg=self.limit_deg
+            )
         kind = LitPuppets if split == "light" else PuppetSuite
         return kind(**shared, input_yaw_deg=self.input_yaw_deg, limit_deg=self.limit_deg)
 
 
-HELD_OUT = "no accessory is held out of training: the split 'accessories' shows combinations that no training person wears"
+HELD_OUT = (
+    "no accessory is held out of training: the split 'accessories' shows combinations that no"
+    " training subject wears"
+)
 
 
-def _name(split: str, person: int) -> str:
-    return f"{split}-{person:05d}"
+def _name(split: str, subject: int) -> str:
+    return f"{split}-{subject:05d}"

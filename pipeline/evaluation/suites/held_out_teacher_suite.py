@@ -1,4 +1,6 @@
-"""Held-out people of the teacher itself: the student on its own world, where every stage of the truth is known."""
+"""Held-out identities of the teacher itself: the student on its own world, where every stage of the
+truth is known.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +9,7 @@ from typing import Any
 import torch
 
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.mean_planes import observed
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -16,23 +19,24 @@ from .attribution import Attribution, TrueHead, attribution_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
 from .suite import Item, Suite, SuiteContext, Truth
-from .teacher_suite import observed
 
 FIRST_HELD_OUT = 1_000_000_000
-"""Sample numbers from here on are never trained on (as in `pipeline.training.held_out`)."""
+"""Sample numbers from here on are never trained on (as in `pipeline.distillation.held_out`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherSuite(Suite):
-    """People of sample numbers that no training draws: given by the augmented reference camera, seen by that and novel ones.
+    """Identities of sample numbers that no training draws: given by the augmented reference camera,
+    seen by that and novel ones.
 
     The truth is drawn without ray jitter, as a method's answer is.
 
     Args:
         context: with the teacher's sampler.
-        people: how many.
+        identities: how many.
         views: pictures of each, the given one counted.
-        seed: of the people and their cameras; a training whose own seed it is doesn't draw these numbers either.
+        seed: of the identities and their cameras; a training whose own seed it is doesn't draw
+            these numbers either.
         first: number of the first of them.
         attribution: where errors come from.
         invariance: disturbances of the given picture.
@@ -41,7 +45,7 @@ class TeacherSuite(Suite):
     name = "teacher"
 
     context: SuiteContext
-    people: int = 24
+    identities: int = 24
     views: int = 4
     seed: int = 0
     first: int = FIRST_HELD_OUT
@@ -49,24 +53,37 @@ class TeacherSuite(Suite):
     invariance: Invariance = field(default_factory=Invariance)
 
     def __post_init__(self) -> None:
-        if self.people < 1 or self.views < 1:
-            raise ValueError(f"people={self.people}, views={self.views}: the suite needs at least 1 person and 1 view")
+        if self.identities < 1 or self.views < 1:
+            raise ValueError(
+                f"identities={self.identities}, views={self.views}: the suite needs at least 1"
+                " subject and 1 view"
+            )
         if self.first < FIRST_HELD_OUT:
-            raise ValueError(f"first is {self.first}: sample numbers below {FIRST_HELD_OUT} are for training")
+            raise ValueError(
+                f"first is {self.first}: sample numbers below {FIRST_HELD_OUT} are for training"
+            )
         if self.context.sampler is None:
-            raise ValueError("the suite shows people of the student's teacher: give teacher=…, the one that it was distilled from")
+            raise ValueError(
+                "the suite shows identities of the student's teacher: give teacher=…, the one that"
+                " it was distilled from"
+            )
         if self.context.passport.sr_latent == "teacher_w":
             raise ValueError(
-                "this teacher's super-resolution takes each person's own w, which no student has: convert it with sr_latent=w_mean"
+                "this teacher's super-resolution takes each subject's own w, which no student has:"
+                " convert it with sr_latent=w_mean"
             )
 
     def settings(self) -> dict[str, Any]:
         """What was chosen."""
-        chosen = {name: getattr(self, name) for name in ("people", "views", "seed", "first")}
-        return {**chosen, "attribution": self.attribution.as_dict(), "invariance": self.invariance.as_dict()}
+        chosen = {name: getattr(self, name) for name in ("identities", "views", "seed", "first")}
+        return {
+            **chosen,
+            "attribution": self.attribution.as_dict(),
+            "invariance": self.invariance.as_dict(),
+        }
 
     def manifest(self) -> dict[str, Any]:
-        """The sample numbers; the people follow from them, the seed and the teacher's hash."""
+        """The sample numbers; the identities follow from them, the seed and the teacher's hash."""
         passport = self.context.passport
         return {
             "licence": passport.licence,
@@ -74,12 +91,15 @@ class TeacherSuite(Suite):
             "teacher": passport.name,
             "teacher_hash": passport.source_hash,
             "cameras": "given: those of the distillation's reference and novel views",
-            "items": [{"name": _name(number), "sample": number, "views": self.views} for number in self._numbers],
+            "items": [
+                {"name": _name(number), "sample": number, "views": self.views}
+                for number in self._numbers
+            ],
         }
 
     def items(self) -> Sequence[Item]:
-        """A person each."""
-        return LazyItems(self.people, self._item)
+        """A subject each."""
+        return LazyItems(self.identities, self._item)
 
     def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
         """Attribution and invariance."""
@@ -88,16 +108,23 @@ class TeacherSuite(Suite):
             heads = [self.head(number) for number in self._numbers[: self.attribution.items]]
             found["attribution"] = attribution_table(answers, heads, self.attribution)
         if self.invariance.items:
-            pictures = [self.head(number).image for number in self._numbers[: self.invariance.items]]
+            pictures = [
+                self.head(number).image for number in self._numbers[: self.invariance.items]
+            ]
             found["invariance"] = invariance_table(answers, pictures, self.invariance)
         return found
 
     @torch.no_grad()
     def head(self, number: int) -> TrueHead:
-        """Everything about one person, on the sampler's device; the image has the size that the teacher draws."""
+        """Everything about one subject, on the sampler's device; the image has the size that the
+        teacher draws.
+        """
         sampler = self._sampler
         draws = sampler.draw([number])
-        novel = [sampler.cameras.novel.draw(self.seed, [number], f"evaluation/novel/{view}") for view in range(self.views - 1)]
+        novel = [
+            sampler.cameras.novel.draw(self.seed, [number], f"evaluation/novel/{view}")
+            for view in range(self.views - 1)
+        ]
         cameras = Camera.cat([draws.reference, *novel]).to(sampler.device)
         triplane = sampler.synthesize(draws)
         rendering = _seen(sampler, triplane, cameras[:1])
@@ -108,13 +135,21 @@ class TeacherSuite(Suite):
         number = self._numbers[index]
         head = self.head(number)
         seen = observed(_seen(self._sampler, head.triplane, head.cameras))
-        truth = Truth(*(value.float().cpu() for value in (seen.image.clamp(-1, 1), seen.depth, seen.opacity)))
+        truth = Truth(
+            *(value.float().cpu() for value in (seen.image.clamp(-1, 1), seen.depth, seen.opacity))
+        )
         cameras = head.cameras.to(torch.device("cpu"))
-        return Item(name=_name(number), image=head.image.float().cpu(), targets=cameras, camera=cameras[:1], truth=truth)
+        return Item(
+            name=_name(number),
+            image=head.image.float().cpu(),
+            targets=cameras,
+            camera=cameras[:1],
+            truth=truth,
+        )
 
     @property
     def _numbers(self) -> range:
-        return range(self.first, self.first + self.people)
+        return range(self.first, self.first + self.identities)
 
     @property
     def _sampler(self) -> TeacherSampler:
@@ -124,8 +159,13 @@ class TeacherSuite(Suite):
 
 @torch.no_grad()
 def _seen(sampler: TeacherSampler, triplane: Triplane, cameras: Camera) -> Rendering:
-    pictures: list[Rendering] = [sampler.teacher.renderer(triplane, cameras[row : row + 1]) for row in range(len(cameras))]
-    values: Mapping[str, Any] = {name: torch.cat([getattr(picture, name) for picture in pictures]) for name in vars(pictures[0])}
+    pictures: list[Rendering] = [
+        sampler.teacher.renderer(triplane, cameras[row : row + 1]) for row in range(len(cameras))
+    ]
+    values: Mapping[str, Any] = {
+        name: torch.cat([getattr(picture, name) for picture in pictures])
+        for name in vars(pictures[0])
+    }
     return Rendering(**values)
 
 

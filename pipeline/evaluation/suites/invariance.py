@@ -1,7 +1,9 @@
-"""Does the same person come out of the picture turned, zoomed, shifted, cropped, mirrored, lit otherwise? They should: it is them.
+"""Does the same subject come out of the picture turned, zoomed, shifted, cropped, mirrored, lit
+otherwise? They should: it is them.
 
-The canonical planes and the frontal picture must not move when the input does. LP3D's own ablation without camera augmentation
-had the best FID and identity scores while its 3D was wrong (Table 4): image scores alone don't see it, this does.
+The canonical planes and the frontal picture must not move when the input does. LP3D's own ablation
+without camera augmentation had the best FID and identity scores while its 3D was wrong (Table 4):
+image scores alone don't see it, this does.
 """
 
 import math
@@ -31,7 +33,7 @@ class Disturbance:
     Attributes:
         name: in the table.
         change: picture → picture.
-        is_mirror: the person comes out mirrored.
+        is_mirror: the subject comes out mirrored.
     """
 
     name: str
@@ -78,38 +80,61 @@ class Invariance:
 
 @torch.no_grad()
 def invariance_table(
-    answers: Sequence[Answer], pictures: Sequence[Picture], settings: Invariance, relight: Relight | None = None
+    answers: Sequence[Answer],
+    pictures: Sequence[Picture],
+    settings: Invariance,
+    relight: Relight | None = None,
 ) -> dict[str, Any]:
     """Lifts every picture as it is and disturbed, and compares.
 
-    "planes" is the mean absolute change of the planes, "front" the root mean square change of the frontal picture, each divided by the
-    same between different people of the suite as they are: 0 is invariant, 1 is as far off as somebody else.
+    "planes" is the mean absolute change of the planes, "front" the root mean square change of the
+    frontal picture, each divided by the same between different identities of the suite as they are:
+    0 is invariant, 1 is as far off as somebody else.
 
     Args:
         answers: those whose name is in `settings.methods` are asked.
         pictures: square, of any size; they are disturbed before they are brought to a method's.
-        relight: by the number of a picture the same person from the same camera in other light.
+        relight: by the number of a picture the same subject from the same camera in other light.
     """
     rows: list[list[Cell]] = []
     for answer in answers:
         if answer.name not in settings.methods:
             continue
         lifted = [_lift(answer, picture) for picture in pictures]
-        between = _between_people(lifted)
-        for name, (planes, squares) in _changes(answer, pictures, lifted, settings, relight).items():
+        between = _between_identities(lifted)
+        for name, (planes, squares) in _changes(
+            answer, pictures, lifted, settings, relight
+        ).items():
             front = math.sqrt(sum(squares) / len(squares))
-            rows.append([answer.name, name, _share(sum(planes) / len(planes), between[0]), _share(front, between[1]), _decibels(front)])
+            rows.append(
+                [
+                    answer.name,
+                    name,
+                    _share(sum(planes) / len(planes), between[0]),
+                    _share(front, between[1]),
+                    _decibels(front),
+                ]
+            )
     columns = ["method", "input", "planes (share)", "front (share)", "front PSNR, dB"]
     notes = [
-        "0: nothing moves; 1: as far off as another person of the suite. Frontal pictures are the methods' own, at the teacher's camera.",
-        "flip: compared with the mirrored planes and front of the picture as it is; a teacher's planes of a mirrored person needn't be its "
-        "planes mirrored, so look at the front.",
+        (
+            "0: nothing moves; 1: as far off as another subject of the suite. Frontal pictures are"
+            " the methods' own, at the teacher's camera."
+        ),
+        (
+            "flip: compared with the mirrored planes and front of the picture as it is; a teacher's"
+            " planes of a mirrored subject needn't be its planes mirrored, so look at the front."
+        ),
     ]
-    return table(f"invariance to the input, {len(pictures)} people", columns, rows, notes)
+    return table(f"invariance to the input, {len(pictures)} identities", columns, rows, notes)
 
 
 def _changes(
-    answer: Answer, pictures: Sequence[Picture], lifted: Sequence[LiftedPortrait], settings: Invariance, relight: Relight | None
+    answer: Answer,
+    pictures: Sequence[Picture],
+    lifted: Sequence[LiftedPortrait],
+    settings: Invariance,
+    relight: Relight | None,
 ) -> Mapping[str, tuple[list[float], list[float]]]:
     found: dict[str, tuple[list[float], list[float]]] = {}
 
@@ -119,7 +144,9 @@ def _changes(
         before, front = lifted[number].triplane, _front(lifted[number])
         expected = mirrored(before) if is_mirror else before
         planes.append(float((portrait.triplane.planes - expected.planes).abs().mean()))
-        squares.append(float((_front(portrait) - (front.flip(-1) if is_mirror else front)).square().mean()))
+        squares.append(
+            float((_front(portrait) - (front.flip(-1) if is_mirror else front)).square().mean())
+        )
 
     for number, picture in enumerate(pictures):
         for disturbance in settings.disturbances():
@@ -131,20 +158,37 @@ def _changes(
 
 
 def warped(
-    image: Picture, *, roll_deg: int | float = 0.0, zoom: int | float = 1.0, right: int | float = 0.0, down: int | float = 0.0
+    image: Picture,
+    *,
+    roll_deg: int | float = 0.0,
+    zoom: int | float = 1.0,
+    right: int | float = 0.0,
+    down: int | float = 0.0,
 ) -> Picture:
-    """Turned clockwise, enlarged about its middle, moved by shares of its side; what comes in from outside repeats the border."""
+    """Turned clockwise, enlarged about its middle, moved by shares of its side; what comes in from
+    outside repeats the border.
+    """
     angle = math.radians(roll_deg)
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
-    back = torch.tensor([[cosine, sine, -2 * (cosine * right + sine * down)], [-sine, cosine, -2 * (cosine * down - sine * right)]])
+    back = torch.tensor(
+        [
+            [cosine, sine, -2 * (cosine * right + sine * down)],
+            [-sine, cosine, -2 * (cosine * down - sine * right)],
+        ]
+    )
     grid = F.affine_grid(back[None].to(image), [1, *image.shape], align_corners=False)
     return F.grid_sample(image[None], grid, padding_mode="border", align_corners=False)[0]
 
 
 def cropped(image: Picture, *, share: int | float) -> Picture:
-    """As if the photograph had ended earlier: the right and lower margins repeat the last pixels that are left."""
+    """As if the photograph had ended earlier: the right and lower margins repeat the last pixels
+    that are left.
+    """
     height, width = image.shape[-2:]
-    kept = [torch.arange(size).clamp(max=max(1, round(size * (1 - share))) - 1).to(image.device) for size in (height, width)]
+    kept = [
+        torch.arange(size).clamp(max=max(1, round(size * (1 - share))) - 1).to(image.device)
+        for size in (height, width)
+    ]
     return image[:, kept[0]][:, :, kept[1]]
 
 
@@ -157,12 +201,18 @@ def mirrored(triplane: Triplane) -> Triplane:
     return Triplane(torch.stack(planes, 1), triplane.axes, triplane.box_size)
 
 
-def _between_people(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:
-    """Mean absolute difference of planes, and root mean square difference of frontal pictures, between neighbours in the suite."""
-    pairs = [(one, lifted[number - 1]) for number, one in enumerate(lifted)] if len(lifted) > 1 else []
+def _between_identities(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:
+    """Mean absolute difference of planes, and root mean square difference of frontal pictures,
+    between neighbours in the suite.
+    """
+    pairs = (
+        [(one, lifted[number - 1]) for number, one in enumerate(lifted)] if len(lifted) > 1 else []
+    )
     if not pairs:
         return math.nan, math.nan
-    planes = [float((one.triplane.planes - other.triplane.planes).abs().mean()) for one, other in pairs]
+    planes = [
+        float((one.triplane.planes - other.triplane.planes).abs().mean()) for one, other in pairs
+    ]
     squares = [float((_front(one) - _front(other)).square().mean()) for one, other in pairs]
     return sum(planes) / len(planes), math.sqrt(sum(squares) / len(squares))
 

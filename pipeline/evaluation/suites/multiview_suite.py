@@ -1,4 +1,6 @@
-"""Calibrated captures: lift one view of a person, score the others. The head's place in the capture's world is estimated and reported."""
+"""Calibrated captures: lift one view of a subject, score the others. The head's place in the
+capture's world is estimated and reported.
+"""
 
 import functools
 import logging
@@ -13,6 +15,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.captures.camera_fit import fit_camera
+from pipeline.evaluation.captures.camera_frame import (
+    convergence,
+    frame_of_cameras,
+    frame_of_given,
+    scale_of_depths,
+)
+from pipeline.evaluation.captures.capture_export import CaptureSource, export_captures
+from pipeline.evaluation.captures.captures import Capture, find_captures
+from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.picture_scores import Observation
 from pipeline.evaluation.nearest import nearest_to_side
@@ -22,14 +34,9 @@ from pipeline.inference.background import background_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
 
-from .camera_fit import fit_camera
-from .camera_frame import convergence, frame_of_cameras, frame_of_given, scale_of_depths
-from .capture_export import CaptureSource, export_captures
-from .captures import Capture, find_captures
 from .coverage import coverage_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
-from .similarity import Similarity, rotation_angle_deg
 from .suite import NAME, Item, Suite, SuiteContext, Truth
 from .suite_files import as_folder, read_manifest
 
@@ -38,23 +45,44 @@ log = logging.getLogger(__name__)
 SAYS = "the frame that the capture says (where it says none: a guess from its cameras)"
 
 OWN_METRICS = {
-    "frame_fit": Metric("frame fit", "", False, "RMS difference of small pictures: the given one, and the lift at its estimated camera", 4),
-    "frame_turn": Metric("frame turn", "°", False, f"angle between the estimated frame and {SAYS}", 2),
-    "frame_scale": Metric("frame scale", "", False, f"|log| of the factor between the estimated units and those of {SAYS}", 4),
-    "frame_shift": Metric("frame shift", "units", False, f"distance between the origins of the estimated frame and of {SAYS}", 4),
+    "frame_fit": Metric(
+        "frame fit",
+        "",
+        False,
+        "RMS difference of small pictures: the given one, and the lift at its estimated camera",
+        4,
+    ),
+    "frame_turn": Metric(
+        "frame turn", "°", False, f"angle between the estimated frame and {SAYS}", 2
+    ),
+    "frame_scale": Metric(
+        "frame scale",
+        "",
+        False,
+        f"|log| of the factor between the estimated units and those of {SAYS}",
+        4,
+    ),
+    "frame_shift": Metric(
+        "frame shift",
+        "units",
+        False,
+        f"distance between the origins of the estimated frame and of {SAYS}",
+        4,
+    ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiviewSuite(Suite):
-    """Captures of people in the folder format of `captures.py`; their first frame is given.
+    """Captures of identities in the folder format of `captures.py`; their first frame is given.
 
     Args:
         context: of whose teacher's frame the planes are.
         path: a folder of captures, a zip of one, or webdataset shards.
-        frame: how a capture's world is laid on the planes': "estimated" from the given picture alone (`fit_camera`; the scale from its
-            depth where there is one, else from where the optical axes meet), "cameras" from all cameras and nothing else, "known"
-            as the captures say.
+        frame: how a capture's world is laid on the planes': "estimated" from the given picture
+            alone (`fit_camera`; the scale from its depth where there is one, else from where the
+            optical axes meet), "cameras" from all cameras and nothing else, "known" as the captures
+            say.
         rounds: of the search for the given camera.
         source: what is exported to `path` if nothing is there yet; None exports nothing.
         invariance: disturbances of the given pictures.
@@ -81,21 +109,33 @@ class MultiviewSuite(Suite):
 
     def manifest(self) -> dict[str, Any]:
         """The captures and the hashes of their files."""
-        about = {"licence": None, "split": None, "crop": "as in the files", "cameras": "as in the files", **self._files}
+        about = {
+            "licence": None,
+            "split": None,
+            "crop": "as in the files",
+            "cameras": "as in the files",
+            **self._files,
+        }
         files = about.pop("files")
         items = [
             {
                 "name": _plain(capture.name),
                 "views": len(capture.frames),
                 "group": capture.group,
-                "files": {name: digest for name, digest in files.items() if name.startswith(f"{capture.name}/")},
+                "files": {
+                    name: digest
+                    for name, digest in files.items()
+                    if name.startswith(f"{capture.name}/")
+                },
             }
             for capture in self._captures
         ]
         return {key: value for key, value in about.items() if key != "schema"} | {"items": items}
 
     def items(self) -> Sequence[Item]:
-        """A capture each, in the teacher's frame where it says its own, else in a first guess of it."""
+        """A capture each, in the teacher's frame where it says its own, else in a first guess of
+        it.
+        """
         return LazyItems(len(self._captures), self._item)
 
     def targets(self, item: Item, portrait: LiftedPortrait) -> Camera:
@@ -106,19 +146,27 @@ class MultiviewSuite(Suite):
         """Depths in the units of the item, after `targets` of the same lift."""
         if self.frame == "known":
             return prediction
-        return Observation(prediction.image, prediction.depth / self._last["scale"], prediction.opacity)
+        return Observation(
+            prediction.image, prediction.depth / self._last["scale"], prediction.opacity
+        )
 
     def own_metrics(self) -> Mapping[str, Metric]:
         """How well the frame was found."""
         return OWN_METRICS
 
-    def own_scores(self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation) -> Mapping[str, Sequence[float]]:
+    def own_scores(
+        self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation
+    ) -> Mapping[str, Sequence[float]]:
         """Of the item as a whole: the same at every view."""
         motion, error = self._frame(item, portrait)
         found = {"frame_fit": error}
         if self.frame != "known":
             shift = motion.translation.norm().item()
-            found |= {"frame_turn": motion.angle_deg, "frame_scale": abs(math.log(motion.scale)), "frame_shift": shift}
+            found |= {
+                "frame_turn": motion.angle_deg,
+                "frame_scale": abs(math.log(motion.scale)),
+                "frame_shift": shift,
+            }
         return {name: [found.get(name, math.nan)] * len(item.targets) for name in OWN_METRICS}
 
     def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
@@ -126,24 +174,34 @@ class MultiviewSuite(Suite):
         found: dict[str, Any] = {"alignment": self._alignment_table()}
         items = self.items()
         if self.context.sampler is not None:
-            labels = [capture.head.camera(capture.camera[:1]).label() for capture in self._captures if capture.head is not None]
+            labels = [
+                capture.head.camera(capture.camera[:1]).label()
+                for capture in self._captures
+                if capture.head is not None
+            ]
             cameras = Camera.from_label(torch.cat([torch.zeros(0, 25), *labels]))
             prior = self.context.sampler.cameras.reference
             found["coverage"] = coverage_table(cameras, prior, without=len(items) - len(labels))
         if self.invariance.items:
-            pictures = [item.image for item in items[: self.invariance.items] if item.image is not None]
+            pictures = [
+                item.image for item in items[: self.invariance.items] if item.image is not None
+            ]
             found["invariance"] = invariance_table(answers, pictures, self.invariance)
         return found
 
     def _item(self, index: int) -> Item:
         capture, passport = self._captures[index], self.context.passport
         if self.frame == "known" and capture.head is None:
-            raise ValueError(f"{capture.folder} doesn't say where the head is: give suite.frame=estimated")
+            raise ValueError(
+                f"{capture.folder} doesn't say where the head is: give suite.frame=estimated"
+            )
         loaded, frame = capture.load(), capture.head or frame_of_cameras(capture.camera, passport)
         side = passport.image_resolution
         image, depth, opacity = loaded.image, loaded.depth, loaded.opacity
         if opacity is not None:
-            image = on_background(image, opacity, old=capture.background, new=background_of(passport))
+            image = on_background(
+                image, opacity, old=capture.background, new=background_of(passport)
+            )
         depth = None if depth is None else nearest_to_side(depth, side) * frame.scale
         opacity = None if opacity is None else nearest_to_side(opacity, side)
         cameras = frame.camera(capture.camera)
@@ -158,7 +216,9 @@ class MultiviewSuite(Suite):
         )
 
     def _frame(self, item: Item, portrait: LiftedPortrait) -> tuple[Similarity, float]:
-        """From an item's frame to the planes', and how well the given picture fits; found once for each lift."""
+        """From an item's frame to the planes', and how well the given picture fits; found once for
+        each lift.
+        """
         if self.frame == "known" or item.image is None:
             return Similarity.identity(), math.nan
         if self.frame == "cameras":
@@ -180,9 +240,12 @@ class MultiviewSuite(Suite):
         if truth is not None and truth.depth is not None and truth.opacity is not None:
             rendering = portrait.render(fit.camera)
             depth, opacity = (
-                nearest_to_side(value.float().cpu(), truth.depth.shape[-1])[0] for value in (rendering.depth, rendering.opacity)
+                nearest_to_side(value.float().cpu(), truth.depth.shape[-1])[0]
+                for value in (rendering.depth, rendering.opacity)
             )
-            scale = scale_of_depths(depth, truth.depth[0], (opacity > 0.9) & (truth.opacity[0] > 0.9), fallback=scale)
+            scale = scale_of_depths(
+                depth, truth.depth[0], (opacity > 0.9) & (truth.opacity[0] > 0.9), fallback=scale
+            )
         return frame_of_given(given, fit.camera, scale), fit.error
 
     def _alignment_table(self) -> dict[str, Any]:
@@ -193,11 +256,34 @@ class MultiviewSuite(Suite):
             off = (math.nan, math.nan) if capture.head is None else _distance(guess, capture.head)
             has_depth = all(frame.depth for frame in capture.frames)
             says = "no" if capture.head is None else "yes"
-            rows.append([_plain(capture.name), len(capture.frames), says, "depth" if has_depth else "axes", guess.scale, *off])
-        columns = ["item", "views", "says its frame", "scale from", "guess: planes' units a unit", "guess off, °", "guess off, |log scale|"]
+            rows.append(
+                [
+                    _plain(capture.name),
+                    len(capture.frames),
+                    says,
+                    "depth" if has_depth else "axes",
+                    guess.scale,
+                    *off,
+                ]
+            )
+        columns = [
+            "item",
+            "views",
+            "says its frame",
+            "scale from",
+            "guess: planes' units a unit",
+            "guess off, °",
+            "guess off, |log scale|",
+        ]
         notes = [
-            "the guess: optical axes meet in the origin, the given camera is in front at the teacher's distance",
-            f"suite.frame={self.frame}; frame_fit, frame_turn, frame_scale and frame_shift of each person and method are among the scores",
+            (
+                "the guess: optical axes meet in the origin, the given camera is in front at the"
+                " teacher's distance"
+            ),
+            (
+                f"suite.frame={self.frame}; frame_fit, frame_turn, frame_scale and frame_shift of"
+                " each subject and method are among the scores"
+            ),
         ]
         return table("frames of the captures", columns, rows, notes)
 
@@ -225,13 +311,21 @@ class MultiviewSuite(Suite):
 
 def _distance(one: Similarity, other: Similarity) -> tuple[float, float]:
     """Angle in degrees and |log| of the factor between two frames."""
-    return rotation_angle_deg(one.rotation @ other.rotation.mT), abs(math.log(one.scale / other.scale))
+    return rotation_angle_deg(one.rotation @ other.rotation.mT), abs(
+        math.log(one.scale / other.scale)
+    )
 
 
 def on_background(
-    image: Float[Tensor, "view 3 height width"], opacity: Float[Tensor, "view 1 height width"], *, old: float | None, new: float
+    image: Float[Tensor, "view 3 height width"],
+    opacity: Float[Tensor, "view 1 height width"],
+    *,
+    old: float | None,
+    new: float,
 ) -> Float[Tensor, "view 3 height width"]:
-    """People on a plain grey level in [0, 1] instead of the one that they are on, or of whatever was behind them."""
+    """Identities on a plain grey level in [0, 1] instead of the one that they are on, or of
+    whatever was behind them.
+    """
     if old is not None:
         return image + (1 - opacity) * (new - old) * 2
     return opacity * image + (1 - opacity) * (new * 2 - 1)
@@ -239,5 +333,8 @@ def on_background(
 
 def _plain(name: str) -> str:
     """A folder's name as an item's."""
-    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in ".-") else "-" for letter in name)
+    plain = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in ".-") else "-"
+        for letter in name
+    )
     return plain if NAME.fullmatch(plain) else f"p{plain}"

@@ -39,7 +39,7 @@ SPLIT = Split.TEST
 """Whom the suite shows. Neither a teacher nor a student has ever been trained or chosen on them."""
 
 OTHER_LIGHT = 500_000
-"""Numbers of lights are so far from those of the people whom they are put on."""
+"""Numbers of lights are so far from those of the identities whom they are put on."""
 
 PARTS = {
     "face": (Part.SKIN, Part.EYE, Part.MOUTH),
@@ -54,19 +54,22 @@ SKIN_TONES = ((0.45, "dark"), (0.66, "medium"), (1.0, "light"))
 
 @dataclass(frozen=True, kw_only=True)
 class PuppetSuite(Suite):
-    """The first people of the test split, before the teacher's background, each from one camera that is given and others.
+    """The first identities of the test split, before the teacher's background, each from one camera
+    that is given and others.
 
-    The given camera stands within ± `input_yaw_deg`; the others at yaw gaps that go through the bins between `gaps_deg` one
-    after another, on the side where they stay within ± `limit_deg`. Nothing but the seed decides.
+    The given camera stands within ± `input_yaw_deg`; the others at yaw gaps that go through the
+    bins between `gaps_deg` one after another, on the side where they stay within ± `limit_deg`.
+    Nothing but the seed decides.
 
     Args:
         context: of whose teacher's cameras and background the pictures are.
-        people: how many.
+        identities: how many.
         views: pictures of each, the given one counted.
         supersampling: each pixel is the mean of this many squared samples.
         input_yaw_deg: largest yaw of the given picture.
         pitch_deg: largest pitch of any picture.
-        limit_deg: largest yaw of any picture; the gap is shortened where both sides would exceed it.
+        limit_deg: largest yaw of any picture; the gap is shortened where both sides would exceed
+            it.
         gaps_deg: edges of the yaw gaps.
         seed: of the cameras.
         invariance: disturbances of the given pictures; other light, too, which this world can make.
@@ -76,7 +79,7 @@ class PuppetSuite(Suite):
     name = "puppets"
 
     context: SuiteContext
-    people: int = 24
+    identities: int = 24
     views: int = 5
     supersampling: int = 2
     input_yaw_deg: int | float = 30.0
@@ -88,27 +91,40 @@ class PuppetSuite(Suite):
     cache: str | None = None
 
     def __post_init__(self) -> None:
-        if self.people < 1 or self.views < 2:
-            raise ValueError(f"people={self.people}, views={self.views}: the suite needs at least 1 person and 2 views of each")
-        if list(self.gaps_deg) != sorted(set(self.gaps_deg)) or len(self.gaps_deg) < 2 or self.gaps_deg[0] < 0:
-            raise ValueError(f"gaps_deg is {list(self.gaps_deg)}: give at least two rising edges from 0 on, in degrees")
+        if self.identities < 1 or self.views < 2:
+            raise ValueError(
+                f"identities={self.identities}, views={self.views}: the suite needs at least 1"
+                " subject and 2 views of each"
+            )
+        if (
+            list(self.gaps_deg) != sorted(set(self.gaps_deg))
+            or len(self.gaps_deg) < 2
+            or self.gaps_deg[0] < 0
+        ):
+            raise ValueError(
+                f"gaps_deg is {list(self.gaps_deg)}: give at least two rising edges from 0 on, in"
+                " degrees"
+            )
 
     def manifest(self) -> dict[str, Any]:
-        """Who they are; their pictures follow from the numbers, the settings and the hash of the world's code."""
-        people = [
-            {"name": _name(person), "person": person, "views": self.views, "group": group} for person, group in enumerate(self._tones)
+        """Who they are; their pictures follow from the numbers, the settings and the hash of the
+        world's code.
+        """
+        identities = [
+            {"name": _name(subject), "subject": subject, "views": self.views, "group": group}
+            for subject, group in enumerate(self._tones)
         ]
         return {
             "licence": "Apache-2.0 (drawn by trilift)",
             "split": SPLIT.name.lower(),
             "world_sha256": hashlib.sha256(_source_of_the_world()).hexdigest(),
             "cameras": "given: the teacher's own distance, look-at point and focal length",
-            "items": people,
+            "items": identities,
         }
 
     def items(self) -> Sequence[Item]:
-        """A person each, drawn (or read from the cache) when asked for."""
-        return LazyItems(self.people, self._item)
+        """A subject each, drawn (or read from the cache) when asked for."""
+        return LazyItems(self.identities, self._item)
 
     @property
     def parts(self) -> Mapping[str, Sequence[int]]:
@@ -119,63 +135,84 @@ class PuppetSuite(Suite):
         """Camera coverage and invariance."""
         found: dict[str, Any] = {}
         if self.context.sampler is not None:
-            given = Camera.cat([self.cameras(person)[:1] for person in range(self.people)])
+            given = Camera.cat([self.cameras(subject)[:1] for subject in range(self.identities)])
             found["coverage"] = coverage_table(given, self.context.sampler.cameras.reference)
         if self.invariance.items:
-            pictures = [self.truth(person).image[0] for person in range(min(self.people, self.invariance.items))]
+            pictures = [
+                self.truth(subject).image[0]
+                for subject in range(min(self.identities, self.invariance.items))
+            ]
             found["invariance"] = invariance_table(answers, pictures, self.invariance, self.relit)
         return found
 
-    def relit(self, person: int) -> Float[Tensor, "3 height width"]:
-        """The given picture of a person in somebody else's light."""
+    def relit(self, subject: int) -> Float[Tensor, "3 height width"]:
+        """The given picture of a subject in somebody else's light."""
         passport = self.context.passport
-        seeds = PuppetSeeds.of(SPLIT, [person]).with_light([person + OTHER_LIGHT])
-        views = PuppetWorld(supersampling=self.supersampling).render(seeds, self.cameras(person)[:1], passport.image_resolution)
+        seeds = PuppetSeeds.of(SPLIT, [subject]).with_light([subject + OTHER_LIGHT])
+        views = PuppetWorld(supersampling=self.supersampling).render(
+            seeds, self.cameras(subject)[:1], passport.image_resolution
+        )
         return views.image(background_of(passport))[0].clamp(-1, 1)
 
-    def cameras(self, person: int) -> Camera:
-        """The `views` cameras of a person, at the teacher's distance, pivot and focal length."""
+    def cameras(self, subject: int) -> Camera:
+        """The `views` cameras of a subject, at the teacher's distance, pivot and focal length."""
         passport = self.context.passport
-        angles = torch.tensor(self._angles(person)).deg2rad()
+        angles = torch.tensor(self._angles(subject)).deg2rad()
         pivot, focal = passport.camera_pivot, passport.focal
-        return Camera.orbit(angles[:, 0], angles[:, 1], radius=passport.camera_radius, pivot=pivot, focal=focal)
+        return Camera.orbit(
+            angles[:, 0], angles[:, 1], radius=passport.camera_radius, pivot=pivot, focal=focal
+        )
 
-    def truth(self, person: int) -> Truth:
-        """What the cameras of a person see: rendered, or read from the cache."""
-        path = None if self.cache is None else Path(self.cache) / f"puppets-{self._key()[:16]}" / f"{person}.safetensors"
+    def truth(self, subject: int) -> Truth:
+        """What the cameras of a subject see: rendered, or read from the cache."""
+        path = (
+            None
+            if self.cache is None
+            else Path(self.cache) / f"puppets-{self._key()[:16]}" / f"{subject}.safetensors"
+        )
         truth = None if path is None else _read(path)
         if truth is None:
-            truth = self._render(person)
+            truth = self._render(subject)
             if path is not None:
                 write_tensors(path, dict(vars(truth)))
         return truth
 
-    def _item(self, person: int) -> Item:
-        camera, truth = self.cameras(person), self.truth(person)
+    def _item(self, subject: int) -> Item:
+        camera, truth = self.cameras(subject), self.truth(subject)
         return Item(
-            name=_name(person),
+            name=_name(subject),
             image=truth.image[0],
             targets=camera,
-            person=_name(person),
-            group=self._tones[person],
+            subject=_name(subject),
+            group=self._tones[subject],
             camera=camera[:1],
             truth=truth,
         )
 
     @functools.cached_property
     def _tones(self) -> list[str]:
-        tones = luminance(draw_identity(PuppetSeeds.of(SPLIT, range(self.people)).identity).skin.tone).flatten()
-        return [next(name for limit, name in SKIN_TONES if value <= limit) for value in tones.clamp(max=1.0).tolist()]
+        tones = luminance(
+            draw_identity(PuppetSeeds.of(SPLIT, range(self.identities)).identity).skin.tone
+        ).flatten()
+        return [
+            next(name for limit, name in SKIN_TONES if value <= limit)
+            for value in tones.clamp(max=1.0).tolist()
+        ]
 
-    def _angles(self, person: int) -> list[tuple[float, float]]:
+    def _angles(self, subject: int) -> list[tuple[float, float]]:
         """Yaw and pitch in degrees of each view."""
-        random = stream(self.seed, person, "evaluation/puppets")
+        random = stream(self.seed, subject, "evaluation/puppets")
         given = random.uniform(-self.input_yaw_deg, self.input_yaw_deg)
         angles = [(given, random.uniform(-self.pitch_deg, self.pitch_deg))]
         for view in range(self.views - 1):
             bin_number = view % (len(self.gaps_deg) - 1)
             gap = random.uniform(self.gaps_deg[bin_number], self.gaps_deg[bin_number + 1])
-            angles.append((self._at_gap(given, gap, random.random() < 0.5), random.uniform(-self.pitch_deg, self.pitch_deg)))
+            angles.append(
+                (
+                    self._at_gap(given, gap, random.random() < 0.5),
+                    random.uniform(-self.pitch_deg, self.pitch_deg),
+                )
+            )
         return angles
 
     def _at_gap(self, given: float, gap: float, prefers_right: bool) -> float:
@@ -184,19 +221,29 @@ class PuppetSuite(Suite):
             side = -1.0 if given > 0 else 1.0
         return float(max(-self.limit_deg, min(self.limit_deg, given + side * gap)))
 
-    def _render(self, person: int) -> Truth:
+    def _render(self, subject: int) -> Truth:
         passport = self.context.passport
-        seeds = PuppetSeeds.of(SPLIT, [person] * self.views)
-        views = PuppetWorld(supersampling=self.supersampling).render(seeds, self.cameras(person), passport.image_resolution)
+        seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
+        views = PuppetWorld(supersampling=self.supersampling).render(
+            seeds, self.cameras(subject), passport.image_resolution
+        )
         image = views.image(background_of(passport)).clamp(-1, 1)
         return Truth(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
 
     def _key(self) -> str:
-        """Hash of everything that decides a person's pictures, the world's own code included."""
+        """Hash of everything that decides a subject's pictures, the world's own code included."""
         passport = self.context.passport
         digest = hashlib.sha256(_source_of_the_world())
-        seen = {"resolution": passport.image_resolution, "background": background_of(passport), "split": SPLIT.name}
-        chosen = {name: value for name, value in self.settings().items() if name not in ("people", "invariance")}
+        seen = {
+            "resolution": passport.image_resolution,
+            "background": background_of(passport),
+            "split": SPLIT.name,
+        }
+        chosen = {
+            name: value
+            for name, value in self.settings().items()
+            if name not in ("identities", "invariance")
+        }
         digest.update(json.dumps({**chosen, **seen}, sort_keys=True).encode())
         digest.update(self.cameras(0).label().numpy().tobytes())
         return digest.hexdigest()
@@ -204,21 +251,36 @@ class PuppetSuite(Suite):
     def settings(self) -> dict[str, Any]:
         """What was chosen, but for where it is cached."""
         left_out = ("context", "cache")
-        settings = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name not in left_out}
-        return settings | {"gaps_deg": [float(edge) for edge in self.gaps_deg], "invariance": self.invariance.as_dict()}
+        settings = {
+            entry.name: getattr(self, entry.name)
+            for entry in dataclasses.fields(self)
+            if entry.name not in left_out
+        }
+        return settings | {
+            "gaps_deg": [float(edge) for edge in self.gaps_deg],
+            "invariance": self.invariance.as_dict(),
+        }
 
 
-def photograph_of(person: int, passport: Passport, *, yaw_deg: float, resolution: int) -> Float[Tensor, "3 resolution resolution"]:
-    """A picture of one test puppet in [-1, 1] as the teacher's camera would see it, on the teacher's background."""
+def photograph_of(
+    subject: int, passport: Passport, *, yaw_deg: float, resolution: int
+) -> Float[Tensor, "3 resolution resolution"]:
+    """A picture of one test puppet in [-1, 1] as the teacher's camera would see it, on the
+    teacher's background.
+    """
     yaw = torch.tensor([yaw_deg]).deg2rad()
     pivot, focal = passport.camera_pivot, passport.focal
-    camera = Camera.orbit(yaw, torch.zeros(1), radius=passport.camera_radius, pivot=pivot, focal=focal)
-    views = PuppetWorld(supersampling=2).render(PuppetSeeds.of(SPLIT, [person]), camera, resolution)
+    camera = Camera.orbit(
+        yaw, torch.zeros(1), radius=passport.camera_radius, pivot=pivot, focal=focal
+    )
+    views = PuppetWorld(supersampling=2).render(
+        PuppetSeeds.of(SPLIT, [subject]), camera, resolution
+    )
     return views.image(background_of(passport))[0]
 
 
-def _name(person: int) -> str:
-    return f"puppet{person:05d}"
+def _name(subject: int) -> str:
+    return f"puppet{subject:05d}"
 
 
 def _source_of_the_world() -> bytes:

@@ -1,4 +1,6 @@
-"""The files of a suite: a folder, a zip, or webdataset shards (tar files), and the manifest that says what they should be."""
+"""The files of a suite: a folder, a zip, or webdataset shards (tar files), and the manifest that
+says what they should be.
+"""
 
 import hashlib
 import json
@@ -9,8 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.provenance import sha256_of
-from pipeline.evaluation.text_file import write_text
+from pipeline.runs.provenance import sha256_of
+from pipeline.runs.text_file import write_text
 
 log = logging.getLogger(__name__)
 
@@ -19,16 +21,23 @@ MANIFEST_SCHEMA = 1
 
 
 def as_folder(path: Path, cache: Path | None) -> Path:
-    """A folder as it is; a zip, a tar, or a folder of nothing but tars unpacked into the cache, once for the same bytes.
+    """A folder as it is; a zip, a tar, or a folder of nothing but tars unpacked into the cache,
+    once for the same bytes.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
-        ValueError: it is no folder, zip or tar; a member would leave the folder; or there is no cache to unpack into.
+        ValueError: it is no folder, zip or tar; a member would leave the folder; or there is no
+            cache to unpack into.
     """
     if not path.exists():
-        raise FileNotFoundError(f"there is no suite at {path}: give a folder, a zip or webdataset shards")
+        raise FileNotFoundError(
+            f"there is no suite at {path}: give a folder, a zip or webdataset shards"
+        )
     packed = [path] if path.is_file() else sorted(path.glob("*.tar"))
-    if path.is_dir() and (not packed or any(not file.name.startswith(".") and file not in packed for file in path.iterdir())):
+    if path.is_dir() and (
+        not packed
+        or any(not file.name.startswith(".") and file not in packed for file in path.iterdir())
+    ):
         return path
     if cache is None:
         raise ValueError(f"{path} is packed: give suite.cache=FOLDER, where it can be unpacked")
@@ -45,9 +54,13 @@ def as_folder(path: Path, cache: Path | None) -> Path:
 
 
 def write_manifest(folder: Path, **about: Any) -> Path:
-    """Lists every file of a folder with its sha256 in manifest.json, beside what holds for all of them (licence, split, …)."""
+    """Lists every file of a folder with its sha256 in manifest.json, beside what holds for all of
+    them (licence, split, …).
+    """
     files = {name: sha256_of(folder / name) for name in _files_of(folder)}
-    text = json.dumps({"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1, ensure_ascii=False)
+    text = json.dumps(
+        {"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1, ensure_ascii=False
+    )
     write_text(folder / MANIFEST, text + "\n")
     return folder / MANIFEST
 
@@ -68,13 +81,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise ValueError(f"schema {manifest['schema']!r}, this trilift reads {MANIFEST_SCHEMA}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is no manifest of a suite ({error!r}): write it again, or delete it to take the files as they are"
+            f"{path} is no manifest of a suite ({error!r}): write it again, or delete it to take"
+            " the files as they are"
         ) from error
     for name, expected in files.items():
         if not _is_inside(name) or not (folder / name).is_file():
             raise ValueError(f"{path} lists {name}, which is not there: get the whole suite")
         if sha256_of(folder / name) != expected:
-            raise ValueError(f"{folder / name} is another file than the manifest says (sha256 differs): get the suite again")
+            raise ValueError(
+                f"{folder / name} is another file than the manifest says (sha256 differs): get the"
+                " suite again"
+            )
     return manifest  # type: ignore[no-any-return]
 
 
@@ -83,16 +100,22 @@ def _unpack(file: Path, folder: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             wrong = [name for name in archive.namelist() if not _is_inside(name)]
             if wrong:
-                raise ValueError(f"{file} holds {wrong[0]!r}, which lies outside of it: don't trust it")
+                raise ValueError(
+                    f"{file} holds {wrong[0]!r}, which lies outside of it: don't trust it"
+                )
             archive.extractall(folder)
     elif tarfile.is_tarfile(file):
         with tarfile.open(file) as tape:
             try:
                 tape.extractall(folder, filter="data")
             except tarfile.FilterError as error:
-                raise ValueError(f"{file} holds something that lies outside of it ({error}): don't trust it") from error
+                raise ValueError(
+                    f"{file} holds something that lies outside of it ({error}): don't trust it"
+                ) from error
     else:
-        raise ValueError(f"{file} is neither a zip nor a tar: give a folder, a zip or webdataset shards")
+        raise ValueError(
+            f"{file} is neither a zip nor a tar: give a folder, a zip or webdataset shards"
+        )
 
 
 def _is_inside(name: str) -> bool:
@@ -101,4 +124,8 @@ def _is_inside(name: str) -> bool:
 
 def _files_of(folder: Path) -> list[str]:
     found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    return sorted(file.as_posix() for file in found if not any(part.startswith(".") for part in file.parts) and file.as_posix() != MANIFEST)
+    return sorted(
+        file.as_posix()
+        for file in found
+        if not any(part.startswith(".") for part in file.parts) and file.as_posix() != MANIFEST
+    )

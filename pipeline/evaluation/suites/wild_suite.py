@@ -1,4 +1,6 @@
-"""Any folder of photographs, without a truth: is the given view drawn again, and does a person stay who they are when lifted twice?"""
+"""Any folder of photographs, without a truth: is the given view drawn again, and does a subject
+stay who they are when lifted twice?
+"""
 
 import functools
 import math
@@ -13,6 +15,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.captures.camera_fit import fit_camera
+from pipeline.evaluation.captures.registration import (
+    by_landmarks,
+    by_pictures,
+    laid_on,
+    landmarks_in,
+)
+from pipeline.evaluation.captures.similarity import Similarity
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.picture_scores import Observation
 from pipeline.evaluation.resizing import resized
@@ -24,44 +34,61 @@ from pipeline.portraits.face import LandmarkDetector
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
 from teachers.rendering.camera import Camera
 
-from .camera_fit import fit_camera
 from .coverage import coverage_table
 from .cycle import cycle_of
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
-from .registration import by_landmarks, by_pictures, laid_on, landmarks_in
-from .similarity import Similarity
 from .suite import Item, Suite, SuiteContext, Truth
 from .suite_files import as_folder, read_manifest
 
 OWN_METRICS = {
     "cycle": Metric(
-        "cycle PSNR", "dB", True, "lifted, drawn from the side, lifted again, drawn back: against the first lift's own picture", 2
+        "cycle PSNR",
+        "dB",
+        True,
+        "lifted, drawn from the side, lifted again, drawn back: against the first lift's own"
+        " picture",
+        2,
     ),
     "cycle_photo": Metric("cycle PSNR, photo", "dB", True, "the same against the photograph", 2),
-    "aligned_turn": Metric("aligned by", "°", False, "angle by which a prediction was turned before it was compared", 2),
-    "aligned_shift": Metric("aligned by", "% of the side", False, "distance by which its middle was moved then", 2),
-    "by_landmarks": Metric("by landmarks", "", True, "1 where landmarks said how to align, 0 where the pictures did"),
+    "aligned_turn": Metric(
+        "aligned by", "°", False, "angle by which a prediction was turned before it was compared", 2
+    ),
+    "aligned_shift": Metric(
+        "aligned by", "% of the side", False, "distance by which its middle was moved then", 2
+    ),
+    "by_landmarks": Metric(
+        "by landmarks", "", True, "1 where landmarks said how to align, 0 where the pictures did"
+    ),
     "camera_fit": Metric(
-        "camera fit", "", False, "RMS difference of small pictures at the estimated camera; nothing where the camera is known", 4
+        "camera fit",
+        "",
+        False,
+        "RMS difference of small pictures at the estimated camera; nothing where the camera is"
+        " known",
+        4,
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class WildSuite(Suite):
-    """Photographs through the front door that `lift` uses; a file without a face, or that can't be read, stays in the denominator.
+    """Photographs through the front door that `lift` uses; a file without a face, or that can't be
+    read, stays in the denominator.
 
-    The only target is the camera of the given picture: that of the landmarks, or, where there are none, the one at which the lifted
-    person looks most like the picture. Predictions are laid on the picture by a rigid motion in the plane before they are compared
-    (LP3D supp. A3), and are black where nothing of them lies then; the paper leaves out the methods that this makes worse.
+    The only target is the camera of the given picture: that of the landmarks, or, where there are
+        none, the one at which the lifted
+    subject looks most like the picture. Predictions are laid on the picture by a rigid motion in
+    the plane before they are compared (LP3D supp. A3), and are black where nothing of them lies
+    then; the paper leaves out the methods that this makes worse.
 
     Args:
         context: of whose teacher's background and size the pictures are.
         path: a picture, a folder, a zip or webdataset shards.
         portraits: how they are read and framed.
-        alignment: "landmarks" (Procrustes on those that the detector of `portraits` finds in both pictures; by pictures where it finds
-            none), "pictures" (the rigid motion with the least difference), or "none".
+        alignment: "landmarks" (Procrustes on those that the detector of `portraits` finds in both
+            pictures; by pictures where it finds none), "pictures" (the rigid motion with the least
+            difference), or "none".
         rounds: of the search for an unknown camera.
         side_yaw_deg: how far to the side the picture of the cycle is taken, towards the front.
         cycle_methods: names of the methods that are lifted twice.
@@ -87,7 +114,10 @@ class WildSuite(Suite):
         if self.alignment not in ("landmarks", "pictures", "none"):
             raise ValueError(f"alignment is {self.alignment!r}: use landmarks, pictures or none")
         if self.alignment == "landmarks" and self._detector is None:
-            raise ValueError("alignment=landmarks needs portraits that look for faces: give portraits=mediapipe, or alignment=pictures")
+            raise ValueError(
+                "alignment=landmarks needs portraits that look for faces: give portraits=mediapipe,"
+                " or alignment=pictures"
+            )
 
     def settings(self) -> dict[str, Any]:
         """What decides the scores, but for the files, which the manifest has."""
@@ -95,15 +125,37 @@ class WildSuite(Suite):
         chosen = {name: getattr(self, name) for name in names}
         framing = type(self.portraits.framing).__name__
         door = {"framing": framing, "every": self.portraits.every, "most": self.portraits.most}
-        door |= {} if self._detector is None else {"detector": self._detector.name, "faces": getattr(self.portraits.framing, "faces", None)}
-        return {**chosen, "cycle_methods": list(self.cycle_methods), "portraits": door, "invariance": self.invariance.as_dict()}
+        door |= (
+            {}
+            if self._detector is None
+            else {
+                "detector": self._detector.name,
+                "faces": getattr(self.portraits.framing, "faces", None),
+            }
+        )
+        return {
+            **chosen,
+            "cycle_methods": list(self.cycle_methods),
+            "portraits": door,
+            "invariance": self.invariance.as_dict(),
+        }
 
     def manifest(self) -> dict[str, Any]:
-        """Files, hashes, crops and cameras. The files are read for it: who knows otherwise how many faces there are."""
+        """Files, hashes, crops and cameras. The files are read for it: who knows otherwise how many
+        faces there are.
+        """
         if (self._folder / "manifest.json").is_file():
             read_manifest(self._folder)
         items = [
-            {"name": name, "views": 1, **{key: value for key, value in portrait.record().items() if key not in ("name", "landmarks")}}
+            {
+                "name": name,
+                "views": 1,
+                **{
+                    key: value
+                    for key, value in portrait.record().items()
+                    if key not in ("name", "landmarks")
+                },
+            }
             for name, portrait, _ in self._portraits
         ]
         return {
@@ -136,23 +188,42 @@ class WildSuite(Suite):
         kind, motion = self._motion(item, prediction.image[0].clamp(-1, 1))
         self._last["motion"] = (kind, motion)
         image, covered = laid_on(prediction.image[0], motion)
-        depth, opacity = (laid_on(values[0].expand(3, -1, -1) - 1, motion)[0][:1] + 1 for values in (prediction.depth, prediction.opacity))
-        return Observation(image[None], torch.where(covered, depth, 0)[None], torch.where(covered, opacity, 0)[None])
+        depth, opacity = (
+            laid_on(values[0].expand(3, -1, -1) - 1, motion)[0][:1] + 1
+            for values in (prediction.depth, prediction.opacity)
+        )
+        return Observation(
+            image[None],
+            torch.where(covered, depth, 0)[None],
+            torch.where(covered, opacity, 0)[None],
+        )
 
     def own_metrics(self) -> Mapping[str, Metric]:
         """Cycle consistency, the alignment, and how well an unknown camera fits."""
         return OWN_METRICS
 
-    def own_scores(self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation) -> Mapping[str, Sequence[float]]:
+    def own_scores(
+        self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation
+    ) -> Mapping[str, Sequence[float]]:
         """Of the one view."""
         kind, motion = self._last["motion"]
         middle = torch.full((2,), 0.5, dtype=torch.float64)
         found = {"camera_fit": self._last["fit"]}
         if kind != "none":
             shift = 100 * (motion(middle) - middle).norm().item()
-            found |= {"aligned_turn": motion.angle_deg, "aligned_shift": shift, "by_landmarks": float(kind == "landmarks")}
+            found |= {
+                "aligned_turn": motion.angle_deg,
+                "aligned_shift": shift,
+                "by_landmarks": float(kind == "landmarks"),
+            }
         if item.truth is not None and answer.name in self.cycle_methods:
-            cycle = cycle_of(answer, portrait, self._last["camera"], item.truth.image, side_yaw_deg=self.side_yaw_deg)
+            cycle = cycle_of(
+                answer,
+                portrait,
+                self._last["camera"],
+                item.truth.image,
+                side_yaw_deg=self.side_yaw_deg,
+            )
             found |= {"cycle": cycle.own, "cycle_photo": cycle.photograph}
         return {name: [found.get(name, math.nan)] for name in OWN_METRICS}
 
@@ -160,11 +231,19 @@ class WildSuite(Suite):
         """Camera coverage and invariance."""
         found: dict[str, Any] = {}
         if self.context.sampler is not None:
-            labels = [portrait.camera.label().float() for _, portrait, _ in self._portraits if portrait.camera is not None]
+            labels = [
+                portrait.camera.label().float()
+                for _, portrait, _ in self._portraits
+                if portrait.camera is not None
+            ]
             cameras = Camera.from_label(torch.cat([torch.zeros(0, 25), *labels]))
             prior = self.context.sampler.cameras.reference
-            found["coverage"] = coverage_table(cameras, prior, without=len(self._portraits) - len(labels))
-        pictures = [from_uint8(pixels) for _, _, pixels in self._portraits if pixels is not None][: self.invariance.items]
+            found["coverage"] = coverage_table(
+                cameras, prior, without=len(self._portraits) - len(labels)
+            )
+        pictures = [from_uint8(pixels) for _, _, pixels in self._portraits if pixels is not None][
+            : self.invariance.items
+        ]
         if pictures:
             found["invariance"] = invariance_table(answers, pictures, self.invariance)
         return found
@@ -172,15 +251,23 @@ class WildSuite(Suite):
     def _item(self, index: int) -> Item:
         name, portrait, pixels = self._portraits[index]
         image = None if pixels is None else from_uint8(pixels)
-        camera = None if portrait.camera is None else Camera(portrait.camera.cam_to_world.float(), portrait.camera.intrinsics.float())
+        camera = (
+            None
+            if portrait.camera is None
+            else Camera(portrait.camera.cam_to_world.float(), portrait.camera.intrinsics.float())
+        )
         film = portrait.source.name if portrait.frame is not None else None
         return Item(
             name=name,
             image=image,
             targets=camera or orbit_of(self.context.passport, [0.0], [0.0]),
-            person=film or name,
+            subject=film or name,
             camera=camera,
-            truth=None if image is None else Truth(resized(image[None], self.context.passport.image_resolution)),
+            truth=(
+                None
+                if image is None
+                else Truth(resized(image[None], self.context.passport.image_resolution))
+            ),
             face_found=portrait.face_found,
             note=portrait.note,
             sequence=film,
@@ -189,7 +276,9 @@ class WildSuite(Suite):
     def _motion(self, item: Item, image: Float[Tensor, "3 side side"]) -> tuple[str, Similarity]:
         assert item.truth is not None
         if self.alignment == "landmarks" and self._detector is not None:
-            points = [landmarks_in(picture, self._detector) for picture in (image, item.truth.image[0])]
+            points = [
+                landmarks_in(picture, self._detector) for picture in (image, item.truth.image[0])
+            ]
             if points[0] is not None and points[1] is not None:
                 return "landmarks", by_landmarks(points[0], points[1])
         return "pictures", by_pictures(image, item.truth.image[0])
@@ -202,21 +291,27 @@ class WildSuite(Suite):
     def _folder(self) -> Path:
         path = Path(self.path)
         is_packed = path.is_dir() or path.suffix in (".zip", ".tar") or not path.exists()
-        return as_folder(path, None if self.cache is None else Path(self.cache)) if is_packed else path
+        return (
+            as_folder(path, None if self.cache is None else Path(self.cache)) if is_packed else path
+        )
 
     @functools.cached_property
     def _portraits(self) -> list[tuple[str, Portrait, np.ndarray | None]]:
         """Names of items, what was found, and 8-bit crops (they stay in memory)."""
         passport = self.context.passport
         side = max(passport.image_resolution, self.context.image_size)
-        found = read_portraits(self._folder, self.portraits, resolution=side, background=background_of(passport))
+        found = read_portraits(
+            self._folder, self.portraits, resolution=side, background=background_of(passport)
+        )
         kept: list[tuple[str, Portrait, np.ndarray | None]] = []
         taken: set[str] = set()
         for portrait in found:
             if portrait.source.name == "manifest.json":
                 continue
             name = _unique(portrait.name, taken)
-            kept.append((name, portrait, None if portrait.image is None else to_uint8(portrait.image)))
+            kept.append(
+                (name, portrait, None if portrait.image is None else to_uint8(portrait.image))
+            )
         return kept
 
     @functools.cached_property
@@ -228,7 +323,10 @@ class WildSuite(Suite):
 def _unique(name: str, taken: set[str]) -> str:
     """A portrait's name as an item's: letters, digits, points and dashes, never the same twice."""
     plain = (
-        "".join(letter if letter.isascii() and letter.isalnum() else "." if letter == "+" else "-" for letter in name).lstrip(".-")
+        "".join(
+            letter if letter.isascii() and letter.isalnum() else "." if letter == "+" else "-"
+            for letter in name
+        ).lstrip(".-")
         or "photograph"
     )
     wanted, number = plain, 2

@@ -1,4 +1,6 @@
-"""COLMAP's text files: cameras.txt (lenses in pixels) and images.txt (world-to-camera quaternions, OpenCV's axes)."""
+"""COLMAP's text files: cameras.txt (lenses in pixels) and images.txt (world-to-camera quaternions,
+OpenCV's axes).
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,11 +30,18 @@ def read_colmap(folder: Path, up: str | None = None) -> CameraTable:
     Raises:
         ValueError: a line isn't understood, or a lens is distorted.
     """
-    lenses = {words[0]: _lens(words) for words in (line.split() for line in _lines(folder / "cameras.txt")) if words}
+    lenses = {
+        words[0]: _lens(words)
+        for words in (line.split() for line in _lines(folder / "cameras.txt"))
+        if words
+    }
     names, matrices, intrinsics, sizes = [], [], [], []
     for words in _images(folder / "images.txt"):
         if words[8] not in lenses:
-            raise ValueError(f"images.txt: {words[9]} was taken by camera {words[8]}, which cameras.txt doesn't have")
+            raise ValueError(
+                f"images.txt: {words[9]} was taken by camera {words[8]}, which cameras.txt doesn't"
+                " have"
+            )
         names.append(words[9])
         matrices.append(_cam_to_world(words))
         intrinsics.append(lenses[words[8]][0])
@@ -58,9 +67,16 @@ def write_colmap(folder: Path, table: CameraTable, size: int | None) -> None:
         rotation, translation = matrix[:3, :3].T, -matrix[:3, :3].T @ matrix[:3, 3]
         placed = " ".join(f"{value:.17g}" for value in (*_quaternion(rotation), *translation))
         images += [f"{number} {placed} {lenses.setdefault(lens, len(lenses) + 1)} {name}", ""]
-    cameras = ["# CAMERA_ID MODEL WIDTH HEIGHT PARAMS", *(f"{number} {lens}" for lens, number in lenses.items())]
+    cameras = [
+        "# CAMERA_ID MODEL WIDTH HEIGHT PARAMS",
+        *(f"{number} {lens}" for lens, number in lenses.items()),
+    ]
     folder.mkdir(parents=True, exist_ok=True)
-    for file, lines in (("cameras.txt", cameras), ("images.txt", images), ("points3D.txt", ["# no points"])):
+    for file, lines in (
+        ("cameras.txt", cameras),
+        ("images.txt", images),
+        ("points3D.txt", ["# no points"]),
+    ):
         temporary = folder / f".{file}.tmp"
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         temporary.replace(folder / file)
@@ -69,11 +85,17 @@ def write_colmap(folder: Path, table: CameraTable, size: int | None) -> None:
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise ValueError(f"{path} is missing: COLMAP's text model has cameras.txt and images.txt")
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return [
+        line.strip()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
 
 
 def _images(path: Path) -> Iterator[list[str]]:
-    """The ten words of each image; behind each stands a line of its points, which may be empty or, by some writers, left out."""
+    """The ten words of each image; behind each stands a line of its points, which may be empty or,
+    by some writers, left out.
+    """
     lines = _lines(path)
     row = 0
     while row < len(lines):
@@ -82,7 +104,10 @@ def _images(path: Path) -> Iterator[list[str]]:
         if not words:
             continue
         if not _is_image(words):
-            raise ValueError(f"images.txt: {lines[row - 1][:60]!r} isn't IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME")
+            raise ValueError(
+                f"images.txt: {lines[row - 1][:60]!r} isn't IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID"
+                " NAME"
+            )
         yield words
         if row < len(lines) and not _is_image(lines[row].split(maxsplit=9)):
             row += 1
@@ -108,24 +133,40 @@ def _is_number(word: str) -> bool:
 def _lens(words: list[str]) -> tuple[np.ndarray, tuple[int, int]]:
     model = words[1] if len(words) > 4 else "nothing"
     if model not in LENSES:
-        raise ValueError(f"cameras.txt: {model} isn't one of {', '.join(LENSES)}: undistort the pictures with COLMAP first")
+        raise ValueError(
+            f"cameras.txt: {model} isn't one of {', '.join(LENSES)}: undistort the pictures with"
+            " COLMAP first"
+        )
     width, height = int(words[2]), int(words[3])
     parameters = [float(word) for word in words[4:]]
     places = LENSES[model]
     if len(parameters) <= max(places) or any(parameters[max(places) + 1 :]):
-        raise ValueError(f"cameras.txt: camera {words[0]} has a distorted lens: undistort the pictures with COLMAP first")
+        raise ValueError(
+            f"cameras.txt: camera {words[0]} has a distorted lens: undistort the pictures with"
+            " COLMAP first"
+        )
     fx, fy, cx, cy = (parameters[place] for place in places)
-    return np.array([[fx / width, 0, cx / width], [0, fy / height, cy / height], [0, 0, 1.0]]), (width, height)
+    return np.array([[fx / width, 0, cx / width], [0, fy / height, cy / height], [0, 0, 1.0]]), (
+        width,
+        height,
+    )
 
 
 def _lens_text(intrinsics: Float[np.ndarray, "3 3"], size: np.ndarray) -> str:
     width, height = (int(side) for side in size)
-    pixels = (intrinsics[0, 0] * width, intrinsics[1, 1] * height, intrinsics[0, 2] * width, intrinsics[1, 2] * height)
+    pixels = (
+        intrinsics[0, 0] * width,
+        intrinsics[1, 1] * height,
+        intrinsics[0, 2] * width,
+        intrinsics[1, 2] * height,
+    )
     return f"PINHOLE {width} {height} " + " ".join(f"{value:.17g}" for value in pixels)
 
 
 def _cam_to_world(words: list[str]) -> Float[np.ndarray, "4 4"]:
-    w, x, y, z = np.array([float(word) for word in words[1:5]]) / np.linalg.norm([float(word) for word in words[1:5]])
+    w, x, y, z = np.array([float(word) for word in words[1:5]]) / np.linalg.norm(
+        [float(word) for word in words[1:5]]
+    )
     rotation = np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -140,7 +181,9 @@ def _cam_to_world(words: list[str]) -> Float[np.ndarray, "4 4"]:
 
 
 def _quaternion(rotation: Float[np.ndarray, "3 3"]) -> list[float]:
-    """(w, x, y, z), w ≥ 0: the eigenvector of Bar-Itzhack's matrix (2000), which is stable for every rotation."""
+    """(w, x, y, z), w ≥ 0: the eigenvector of Bar-Itzhack's matrix (2000), which is stable for
+    every rotation.
+    """
     r = rotation
     symmetric = np.array(
         [

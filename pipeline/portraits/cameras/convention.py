@@ -1,4 +1,6 @@
-"""Which convention a list of camera matrices seems to be in: cameras that were pointed at something look at it."""
+"""Which convention a list of camera matrices seems to be in: cameras that were pointed at something
+look at it.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +15,11 @@ MARGIN = 0.02
 NEARNESS = 0.05
 """What a target near the origin counts, in cosines."""
 
-READINGS = [(direction, axes) for direction in ("camera-to-world", "world-to-camera") for axes in ("OpenCV", "OpenGL")]
+READINGS = [
+    (direction, axes)
+    for direction in ("camera-to-world", "world-to-camera")
+    for axes in ("OpenCV", "OpenGL")
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Convention:
         axes: OpenCV (z forward) or OpenGL (z backward).
         up: y, -y, z, -z, x, -x: the axis of the world that is up in the pictures.
         is_sure: no other reading explains the cameras as well.
-        looks: mean cosine between viewing directions and the way to what is looked at; 1: all look straight at it.
+        looks: mean cosine between viewing directions and the way to what is looked at; 1: all look
+            straight at it.
         target: what they look at.
         distances: least and greatest distance from it.
     """
@@ -39,13 +46,22 @@ class Convention:
     distances: tuple[float, float]
 
     def __str__(self) -> str:
-        axes = "OpenCV axes (x right, y down, z forward)" if self.axes == "OpenCV" else "OpenGL axes (x right, y up, z backward)"
-        return f"{self.direction}, {axes}, {self.up} up{'' if self.is_sure else ' (others fit as well)'}"
+        axes = (
+            "OpenCV axes (x right, y down, z forward)"
+            if self.axes == "OpenCV"
+            else "OpenGL axes (x right, y up, z backward)"
+        )
+        return (
+            f"{self.direction}, {axes}, {self.up}"
+            f" up{'' if self.is_sure else ' (others fit as well)'}"
+        )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The cameras under one reading: their poses with OpenCV's axes, what they look at, and how straight."""
+    """The cameras under one reading: their poses with OpenCV's axes, what they look at, and how
+    straight.
+    """
 
     direction: str
     axes: str
@@ -62,9 +78,12 @@ class Reading:
     def credit(self) -> float:
         """How straight they look, and a little for a target near the origin.
 
-        Cameras round a head that look past the origin by 0.2 are, inverted, a rig of radius 0.2 far from the origin: as straight.
+        Cameras round a head that look past the origin by 0.2 are, inverted, a rig of radius 0.2 far
+            from the origin: as straight.
         """
-        return self.looks + NEARNESS * min(1.0, float(self.distances.mean()) / max(float(np.linalg.norm(self.target)), 1e-9))
+        return self.looks + NEARNESS * min(
+            1.0, float(self.distances.mean()) / max(float(np.linalg.norm(self.target)), 1e-9)
+        )
 
 
 def seeming_convention(matrices: Float[np.ndarray, "camera 4 4"]) -> Convention:
@@ -74,7 +93,9 @@ def seeming_convention(matrices: Float[np.ndarray, "camera 4 4"]) -> Convention:
         ValueError: the matrices aren't rigid, with the first that isn't.
     """
     _require_rigid(matrices)
-    best, second, *_ = sorted((_read(matrices, *reading) for reading in READINGS), key=lambda reading: -reading.credit)
+    best, second, *_ = sorted(
+        (_read(matrices, *reading) for reading in READINGS), key=lambda reading: -reading.credit
+    )
     up = -best.poses[:, :3, 1].mean(0)
     axis = int(np.abs(up).argmax())
     return Convention(
@@ -91,7 +112,10 @@ def seeming_convention(matrices: Float[np.ndarray, "camera 4 4"]) -> Convention:
 def _read(matrices: Float[np.ndarray, "camera 4 4"], direction: str, axes: str) -> Reading:
     poses = matrices if direction == "camera-to-world" else np.linalg.inv(matrices)
     poses = poses if axes == "OpenCV" else poses @ OPENCV_TO_OPENGL
-    readings = [Reading(direction, axes, poses, target, _cosines(poses, target)) for target in (np.zeros(3), *_meeting_point(poses))]
+    readings = [
+        Reading(direction, axes, poses, target, _cosines(poses, target))
+        for target in (np.zeros(3), *_meeting_point(poses))
+    ]
     return max(readings, key=lambda reading: reading.looks)
 
 
@@ -118,9 +142,13 @@ def _cosines(poses: np.ndarray, target: np.ndarray) -> float:
 def _require_rigid(matrices: np.ndarray) -> None:
     rotations = matrices[:, :3, :3]
     wrong = {
-        "isn't rigid: its rotation has scale or shear": np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max((1, 2)) > 1e-2,
+        "isn't rigid: its rotation has scale or shear": (
+            np.abs(rotations @ rotations.transpose(0, 2, 1) - np.eye(3)).max((1, 2)) > 1e-2
+        ),
         "has a mirrored axis (determinant -1): flip two axes or none": np.linalg.det(rotations) < 0,
-        "has a last row that isn't 0 0 0 1": np.abs(matrices[:, 3] - np.array([0, 0, 0, 1.0])).max(1) > 1e-2,
+        "has a last row that isn't 0 0 0 1": (
+            np.abs(matrices[:, 3] - np.array([0, 0, 0, 1.0])).max(1) > 1e-2
+        ),
     }
     for reason, rows in wrong.items():
         if rows.any():

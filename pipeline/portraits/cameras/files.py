@@ -17,7 +17,8 @@ FORMATS: tuple[Format, ...] = ("eg3d", "opengl", "blender", "nerf", "colmap")
 
 
 def format_of(path: Path) -> Format:
-    """What a file says it is: by its keys, or a folder by the files in it; labels that don't say are EG3D's.
+    """What a file says it is: by its keys, or a folder by the files in it; labels that don't say
+    are EG3D's.
 
     Raises:
         ValueError: none of the formats.
@@ -25,7 +26,9 @@ def format_of(path: Path) -> Format:
     if path.is_dir():
         if (path / "images.txt").is_file():
             return "colmap"
-        raise ValueError(f"{path} has no images.txt: give COLMAP's folder, a dataset.json or a transforms.json")
+        raise ValueError(
+            f"{path} has no images.txt: give COLMAP's folder, a dataset.json or a transforms.json"
+        )
     if path.name in ("images.txt", "cameras.txt"):
         return "colmap"
     content = _json(path)
@@ -34,12 +37,16 @@ def format_of(path: Path) -> Format:
     if "labels" in content:
         said = content.get("convention", "eg3d")
         if said not in CONVENTIONS:
-            raise ValueError(f"{path.name} says its convention is {said!r}: known are {', '.join(CONVENTIONS)}")
+            raise ValueError(
+                f"{path.name} says its convention is {said!r}: known are {', '.join(CONVENTIONS)}"
+            )
         return "opengl" if said == "opengl" else "blender" if said == "blender" else "eg3d"
     raise ValueError(f"{path.name} has neither labels nor frames: it is no list of cameras")
 
 
-def read_cameras(path: Path, convention: Format | None = None, *, up: str | None = None) -> CameraTable:
+def read_cameras(
+    path: Path, convention: Format | None = None, *, up: str | None = None
+) -> CameraTable:
     """The cameras of a file, in this project's convention.
 
     Args:
@@ -52,7 +59,10 @@ def read_cameras(path: Path, convention: Format | None = None, *, up: str | None
     """
     convention = convention or format_of(path)
     if convention not in FORMATS or (up is not None and up not in WORLDS):
-        raise ValueError(f"cannot read cameras as {convention}, {up} up: give one of {', '.join(FORMATS)}, and up=y, z or -y")
+        raise ValueError(
+            f"cannot read cameras as {convention}, {up} up: give one of {', '.join(FORMATS)}, and"
+            " up=y, z or -y"
+        )
     if convention == "colmap":
         return read_colmap(path if path.is_dir() else path.parent, up)
     if convention == "nerf":
@@ -61,7 +71,9 @@ def read_cameras(path: Path, convention: Format | None = None, *, up: str | None
     return table if up is None else table.in_world(CONVENTIONS[convention][0]).from_world(up)
 
 
-def write_cameras(path: Path, table: CameraTable, convention: Format, *, size: int | None = None) -> None:
+def write_cameras(
+    path: Path, table: CameraTable, convention: Format, *, size: int | None = None
+) -> None:
     """Writes a file, or COLMAP's folder, beside its place first, then moves it there.
 
     Args:
@@ -94,8 +106,8 @@ def seeming(path: Path) -> tuple[Convention, Format | None, bool]:
     """What the matrices of a file seem to be.
 
     Returns:
-        The convention, the format under whose rules the file would be read right (None: under none), and whether its intrinsics seem
-        to be in pixels where they should be normalised.
+        The convention, the format under whose rules the file would be read right (None: under
+        none), and whether its intrinsics seem to be in pixels where they should be normalised.
     """
     said = format_of(path)
     table = raw_labels(_json(path)) if said in CONVENTIONS else read_cameras(path, said)
@@ -109,7 +121,9 @@ def seeming(path: Path) -> tuple[Convention, Format | None, bool]:
     if said in ("nerf", "colmap"):
         fits = convention.axes == ("OpenGL" if said == "nerf" else "OpenCV")
         return convention, said if fits else None, is_pixels
-    fitting: Format = "eg3d" if convention.axes == "OpenCV" else "blender" if convention.up == "z" else "opengl"
+    fitting: Format = (
+        "eg3d" if convention.axes == "OpenCV" else "blender" if convention.up == "z" else "opengl"
+    )
     return convention, fitting, is_pixels
 
 
@@ -119,7 +133,11 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} isn't JSON ({error}): give dataset.json, transforms.json, or COLMAP's folder") from error
+        raise ValueError(
+            f"{path} isn't JSON ({error}): give dataset.json, transforms.json, or COLMAP's folder"
+        ) from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}, not an object with labels or frames")
+        raise ValueError(
+            f"{path} holds a {type(content).__name__}, not an object with labels or frames"
+        )
     return content

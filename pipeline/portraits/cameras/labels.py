@@ -1,4 +1,6 @@
-"""Lists of 25 numbers: EG3D's dataset.json, and the same numbers with OpenGL's axes, in our world or in Blender's."""
+"""Lists of 25 numbers: EG3D's dataset.json, and the same numbers with OpenGL's axes, in our world
+or in Blender's.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +10,11 @@ import numpy as np
 
 from .table import OPENCV_TO_OPENGL, CameraTable, numbers
 
-CONVENTIONS = {"eg3d": ("y", np.eye(4)), "opengl": ("y", OPENCV_TO_OPENGL), "blender": ("z", OPENCV_TO_OPENGL)}
+CONVENTIONS = {
+    "eg3d": ("y", np.eye(4)),
+    "opengl": ("y", OPENCV_TO_OPENGL),
+    "blender": ("z", OPENCV_TO_OPENGL),
+}
 """Convention → which axis is up, and the camera's axes."""
 
 
@@ -26,10 +32,20 @@ def read_labels(content: dict[str, Any], convention: str) -> CameraTable:
 def raw_labels(content: dict[str, Any]) -> CameraTable:
     """The numbers as they are, whatever they mean."""
     entries = content.get("labels")
-    if not isinstance(entries, list) or not all(isinstance(entry, list | tuple) and len(entry) == 2 for entry in entries):
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, list | tuple) and len(entry) == 2 for entry in entries
+    ):
         raise ValueError("its labels aren't a list of [file name, [25 numbers]]")
-    table = np.stack([numbers(label, (25,), f"the label of {name}") for name, label in entries]) if entries else np.zeros((0, 25))
-    return CameraTable([str(name) for name, _ in entries], table[:, :16].reshape(-1, 4, 4), table[:, 16:].reshape(-1, 3, 3))
+    table = (
+        np.stack([numbers(label, (25,), f"the label of {name}") for name, label in entries])
+        if entries
+        else np.zeros((0, 25))
+    )
+    return CameraTable(
+        [str(name) for name, _ in entries],
+        table[:, :16].reshape(-1, 4, 4),
+        table[:, 16:].reshape(-1, 3, 3),
+    )
 
 
 def labels_text(table: CameraTable, convention: str) -> str:

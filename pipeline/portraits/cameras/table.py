@@ -16,7 +16,8 @@ WORLDS = {
     "z": np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]),
     "-y": np.diag([1.0, -1.0, -1.0, 1.0]),
 }
-"""Which axis of a world is up → the rotation from it to ours, where y is up and a face looks along +z.
+"""Which axis of a world is up → the rotation from it to ours, where y is up and a face looks along
++z.
 
 In Blender's, z is up and what faces the front view looks along -y.
 """
@@ -39,7 +40,11 @@ class CameraTable:
     sizes: Int[np.ndarray, "camera 2"] | None = None
 
     def __post_init__(self) -> None:
-        twice = {name for name in self.names if self.names.count(name) > 1} if len(set(self.names)) < len(self.names) else set()
+        twice = (
+            {name for name in self.names if self.names.count(name) > 1}
+            if len(set(self.names)) < len(self.names)
+            else set()
+        )
         if twice:
             raise ValueError(f"several cameras are called {min(twice)!r}: names must be unique")
         if not self.names:
@@ -57,7 +62,10 @@ class CameraTable:
         if self.sizes is not None:
             return self.sizes
         if size is None:
-            raise ValueError("this format is in pixels, and the file doesn't say how large the pictures are: give size=…")
+            raise ValueError(
+                "this format is in pixels, and the file doesn't say how large the pictures are:"
+                " give size=…"
+            )
         return np.full((len(self), 2), size)
 
     def project(self, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "camera point 2"]:
@@ -88,5 +96,8 @@ def numbers(value: object, shape: tuple[int, ...], what: str) -> np.ndarray:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{what} is no table of numbers") from error
     if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{what} has shape {list(array.shape)}: expected {' x '.join(map(str, shape))} finite numbers")
+        raise ValueError(
+            f"{what} has shape {list(array.shape)}: expected {' x '.join(map(str, shape))} finite"
+            " numbers"
+        )
     return array

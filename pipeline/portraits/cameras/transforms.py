@@ -1,4 +1,6 @@
-"""NeRF's transforms.json: OpenGL's camera axes in Blender's world (z up), intrinsics in pixels or as a horizontal angle."""
+"""NeRF's transforms.json: OpenGL's camera axes in Blender's world (z up), intrinsics in pixels or
+as a horizontal angle.
+"""
 
 import json
 import math
@@ -27,7 +29,8 @@ def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTab
         raise ValueError("its frames aren't a list of objects")
     names = [str(frame.get("file_path", index)) for index, frame in enumerate(frames)]
     matrices = [
-        numbers(frame.get("transform_matrix"), (4, 4), f"transform_matrix of {name}") for frame, name in zip(frames, names, strict=True)
+        numbers(frame.get("transform_matrix"), (4, 4), f"transform_matrix of {name}")
+        for frame, name in zip(frames, names, strict=True)
     ]
     lenses = [_lens({**content, **frame}, name) for frame, name in zip(frames, names, strict=True)]
     sizes = [size for _, size in lenses if size is not None]
@@ -51,12 +54,22 @@ def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int
         focal = float(values["fl_x"]), float(values.get("fl_y", values["fl_x"]))
     elif "camera_angle_x" in values:
         across = 0.5 * width / math.tan(float(values["camera_angle_x"]) / 2)
-        down = 0.5 * height / math.tan(float(values["camera_angle_y"]) / 2) if "camera_angle_y" in values else across
+        down = (
+            0.5 * height / math.tan(float(values["camera_angle_y"]) / 2)
+            if "camera_angle_y" in values
+            else across
+        )
         focal = across, down
     else:
         raise ValueError(f"{name} has neither fl_x nor camera_angle_x")
     centre = float(values.get("cx", width / 2)), float(values.get("cy", height / 2))
-    return np.array([[focal[0] / width, 0, centre[0] / width], [0, focal[1] / height, centre[1] / height], [0, 0, 1.0]]), size
+    return np.array(
+        [
+            [focal[0] / width, 0, centre[0] / width],
+            [0, focal[1] / height, centre[1] / height],
+            [0, 0, 1.0],
+        ]
+    ), size
 
 
 def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:
@@ -68,8 +81,14 @@ def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:
     sizes = table.without_skew().sized(size)
     matrices = table.in_world("z").cam_to_world @ OPENCV_TO_OPENGL
     frames = []
-    for name, matrix, lens, (width, height) in zip(table.names, matrices.tolist(), table.intrinsics.tolist(), sizes.tolist(), strict=True):
+    for name, matrix, lens, (width, height) in zip(
+        table.names, matrices.tolist(), table.intrinsics.tolist(), sizes.tolist(), strict=True
+    ):
         pixels = {"w": width, "h": height, "fl_x": lens[0][0] * width, "fl_y": lens[1][1] * height}
-        pixels |= {"cx": lens[0][2] * width, "cy": lens[1][2] * height, "camera_angle_x": 2 * math.atan(0.5 / lens[0][0])}
+        pixels |= {
+            "cx": lens[0][2] * width,
+            "cy": lens[1][2] * height,
+            "camera_angle_x": 2 * math.atan(0.5 / lens[0][0]),
+        }
         frames.append({"file_path": name, "transform_matrix": matrix, **pixels})
     path.write_text(json.dumps({"frames": frames}, indent=1), encoding="utf-8")

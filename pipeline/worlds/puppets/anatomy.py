@@ -1,7 +1,8 @@
 """The head's geometry: skull, nose, ears, neck, eyes, lids, mouth.
 
-Coordinates are head units: the head is about 1.7 high, x to the person's left, y up, z forward, nose tip near z = 1. The compiled
-world evaluates these functions for all points of a batch at once, hence plain tensor annotations: all are `[person point]`.
+Coordinates are head units: the head is about 1.7 high, x to the identity's left, y up, z forward,
+nose tip near z = 1. The compiled world evaluates these functions for all points of a batch at once,
+hence plain tensor annotations: all are `[identity point]`.
 """
 
 from typing import NamedTuple
@@ -20,7 +21,9 @@ CENTER_Y, CENTER_Z = 0.02, -0.12
 
 
 Points = tuple[Tensor, Tensor, Tensor]
-"""World x, y, z, each `[person point]`: apart, because the compiler only vectorises contiguous reads."""
+"""World x, y, z, each `[identity point]`: apart, because the compiler only vectorises contiguous
+reads.
+"""
 
 
 class Place(NamedTuple):
@@ -50,10 +53,16 @@ def skull(at: Place, head: Head, face: Face) -> Tensor:
     """Skull, jaw, chin, cheeks, brows and eye sockets."""
     _, x, y, z = at
     d = ellipsoid(x, y - 0.16, z + 0.06, head.width, head.height, head.depth)
-    d = smooth_min(d, ellipsoid(x, y + 0.36, z - head.jaw_forward, head.jaw_width, head.jaw_height, 0.62), 0.28)
-    d = smooth_min(d, ellipsoid(x, y - head.chin_y, z - head.chin_forward, head.chin_width, 0.13, 0.17), 0.18)
+    d = smooth_min(
+        d, ellipsoid(x, y + 0.36, z - head.jaw_forward, head.jaw_width, head.jaw_height, 0.62), 0.28
+    )
+    d = smooth_min(
+        d, ellipsoid(x, y - head.chin_y, z - head.chin_forward, head.chin_width, 0.13, 0.17), 0.18
+    )
     d = smooth_min(d, ellipsoid(x - 0.34, y - head.cheek_y, z - 0.44, head.cheek, 0.2, 0.24), 0.18)
-    d = smooth_min(d, ellipsoid(x - 0.2, y - 0.2, z - 0.62, 0.3, 0.07, 0.10 + head.brow_ridge), 0.14)
+    d = smooth_min(
+        d, ellipsoid(x - 0.2, y - 0.2, z - 0.62, 0.3, 0.07, 0.10 + head.brow_ridge), 0.14
+    )
     return smooth_max(d, -sphere(x - face.eye_x, y - face.eye_y, z - 0.95, 0.16), 0.14)
 
 
@@ -63,8 +72,17 @@ def nose(at: Place, face: Face) -> Tensor:
     middle = (0.0, face.nose_y * 0.4, 0.82 + face.nose_hook)
     tip = (0.0, face.nose_y + face.nose_upturn, face.nose_forward - 0.1)
     d = capsule(x, y, z, (0.0, 0.12, 0.74), middle, face.nose_radius * 0.8, face.nose_radius)
-    d = smooth_min(d, capsule(x, y, z, middle, tip, face.nose_radius, face.nose_radius + 0.025), 0.06)
-    wing = ellipsoid(x - face.nose_width * 0.85, y - face.nose_y + 0.025, z - 0.84, face.nose_width * 0.6, 0.065, 0.09)
+    d = smooth_min(
+        d, capsule(x, y, z, middle, tip, face.nose_radius, face.nose_radius + 0.025), 0.06
+    )
+    wing = ellipsoid(
+        x - face.nose_width * 0.85,
+        y - face.nose_y + 0.025,
+        z - 0.84,
+        face.nose_width * 0.6,
+        0.065,
+        0.09,
+    )
     return smooth_min(d, wing, 0.05)
 
 
@@ -73,14 +91,30 @@ def ears(at: Place, head: Head) -> Tensor:
     _, x, y, z = at
     outward = head.ear_outward
     tilted = z + 0.1 + (x - 0.8) * 0.6
-    d = ellipsoid(x - head.width * 0.97 - outward * 0.5, y + 0.02, tilted, 0.075 + outward * 0.4, head.ear, head.ear * 0.62)
-    hollow = ellipsoid(x - head.width - 0.09 - outward * 0.6, y + 0.02, z + 0.03, 0.06, head.ear * 0.6, head.ear * 0.36)
+    d = ellipsoid(
+        x - head.width * 0.97 - outward * 0.5,
+        y + 0.02,
+        tilted,
+        0.075 + outward * 0.4,
+        head.ear,
+        head.ear * 0.62,
+    )
+    hollow = ellipsoid(
+        x - head.width - 0.09 - outward * 0.6,
+        y + 0.02,
+        z + 0.03,
+        0.06,
+        head.ear * 0.6,
+        head.ear * 0.36,
+    )
     return smooth_max(d, -hollow, 0.05)
 
 
 def neck(at: Place, head: Head) -> Tensor:
     """A slightly widening column."""
-    return capsule(at.x, at.y, at.z, (0.0, -0.5, -0.2), (0.0, -1.7, -0.32), head.neck, head.neck * 1.08)
+    return capsule(
+        at.x, at.y, at.z, (0.0, -0.5, -0.2), (0.0, -1.7, -0.32), head.neck, head.neck * 1.08
+    )
 
 
 def lips(at: Place, face: Face, expression: Expression) -> Tensor:
@@ -89,15 +123,36 @@ def lips(at: Place, face: Face, expression: Expression) -> Tensor:
     above, bend = mouth_y(at, face, expression), across * across * 1.05
     opening = expression.opening
     cupid = 0.16 * (0.09 - at.x).clamp(min=0)
-    upper = ellipsoid(at.x, above - face.lip * 0.62 - opening * 0.4 + cupid, at.z - 0.742 + bend, face.mouth_width, face.lip * 0.80, 0.065)
-    lower = ellipsoid(at.x, above + face.lip * 0.78 + opening * 1.5, at.z - 0.735 + bend, face.mouth_width * 0.86, face.lip * 1.02, 0.075)
+    upper = ellipsoid(
+        at.x,
+        above - face.lip * 0.62 - opening * 0.4 + cupid,
+        at.z - 0.742 + bend,
+        face.mouth_width,
+        face.lip * 0.80,
+        0.065,
+    )
+    lower = ellipsoid(
+        at.x,
+        above + face.lip * 0.78 + opening * 1.5,
+        at.z - 0.735 + bend,
+        face.mouth_width * 0.86,
+        face.lip * 1.02,
+        0.075,
+    )
     return smooth_min(upper, lower, 0.012) * 0.85
 
 
 def open_mouth(at: Place, face: Face, expression: Expression) -> Tensor:
     """The volume that an open mouth takes out of the face; far away where the mouth is shut."""
     opening = expression.opening.clamp(min=0.012)
-    hole = ellipsoid(at.x, mouth_y(at, face, expression) + opening * 0.5, at.z - 0.78, face.mouth_width * 0.80, opening * 1.15, 0.24)
+    hole = ellipsoid(
+        at.x,
+        mouth_y(at, face, expression) + opening * 0.5,
+        at.z - 0.78,
+        face.mouth_width * 0.80,
+        opening * 1.15,
+        0.24,
+    )
     return hole * 0.85 + (expression.opening < 0.012) * 9.0
 
 
@@ -107,13 +162,19 @@ def eyeball(at: Place, face: Face) -> Tensor:
 
 
 def lid_edges(at: Place, face: Face, expression: Expression) -> tuple[Tensor, Tensor]:
-    """Height above the edge of the upper lid, depth below the edge of the lower: an almond between them."""
+    """Height above the edge of the upper lid, depth below the edge of the lower: an almond between
+    them.
+    """
     ex, ey, radius = at.x - face.eye_x, at.y - face.eye_y, face.eye_radius
     opening = face.eye_opening * (1 - expression.blink) + 0.02
     height = ey - face.eye_tilt * ex
     bulge = ex * ex / radius
     upper = height + 0.42 * bulge - radius * (opening * 1.2 - 0.38)
-    lower = -radius * (opening * 0.9 - 0.14 - 0.16 * expression.smile.clamp(min=0)) - height + 0.34 * bulge
+    lower = (
+        -radius * (opening * 0.9 - 0.14 - 0.16 * expression.smile.clamp(min=0))
+        - height
+        + 0.34 * bulge
+    )
     return upper, lower
 
 
@@ -129,7 +190,9 @@ def closed_face(at: Place, puppet: Puppet) -> Tensor:
     head, face, expression = puppet.identity.head, puppet.identity.face, puppet.expression
     d = smooth_min(skull(at, head, face), nose(at, face), 0.09)
     above = mouth_y(at, face, expression)
-    d = smooth_min(d, ellipsoid(at.x, above, at.z - 0.60, face.mouth_width * 1.02, 0.17, 0.17), 0.12)
+    d = smooth_min(
+        d, ellipsoid(at.x, above, at.z - 0.60, face.mouth_width * 1.02, 0.17, 0.17), 0.12
+    )
     d = smooth_min(d, ears(at, head), 0.06)
     d = smooth_min(d, neck(at, head), 0.14)
     d = smooth_min(d, lips(at, face, expression), 0.02)

@@ -13,7 +13,7 @@ from .sdf import ramp
 
 
 def appearance(points: Points, puppet: Puppet, presence: Presence) -> tuple[Tensor, Tensor]:
-    """Albedo in [0, 1] `[person point 3]` and Part numbers `[person point]` at surface points."""
+    """Albedo in [0, 1] `[identity point 3]` and Part numbers `[identity point]` at surface points."""
     at = to_head(points, puppet.identity.head)
     part = nearest_part(at, puppet, presence)
     outfit = puppet.identity.outfit
@@ -34,14 +34,20 @@ def appearance(points: Points, puppet: Puppet, presence: Presence) -> tuple[Tens
 
 
 def skin(at: Place, puppet: Puppet) -> Tensor:
-    """Skin with everything painted onto it: blush, freckles, wrinkles, make-up, brows, lashes, lips, beard."""
+    """Skin with everything painted onto it: blush, freckles, wrinkles, make-up, brows, lashes,
+    lips, beard.
+    """
     color = _complexion(at, puppet)
     color = _paint(at, puppet, color)
     color = _brows_and_lashes(at, puppet, color)
     color = _lips(at, puppet, color)
     identity = puppet.identity
-    cover = beard_cover(at, identity.face, identity.hair, mouth_y(at, identity.face, puppet.expression)) * (identity.hair.beard > 0)
-    strength = torch.where(is_any(identity.hair.beard, BeardKind.STUBBLE), 0.32, 0.93) * (0.85 + 0.15 * _mottle(at, 30.0))
+    cover = beard_cover(
+        at, identity.face, identity.hair, mouth_y(at, identity.face, puppet.expression)
+    ) * (identity.hair.beard > 0)
+    strength = torch.where(is_any(identity.hair.beard, BeardKind.STUBBLE), 0.32, 0.93) * (
+        0.85 + 0.15 * _mottle(at, 30.0)
+    )
     return _mix(color, identity.hair.color * 0.62, cover * strength)
 
 
@@ -56,7 +62,9 @@ def _complexion(at: Place, puppet: Puppet) -> Tensor:
     color = _mix(color, skin.tone * _color(1.0, 0.82, 0.80, color), 0.35 * nose)
     spots = ramp(0.25, 0.5, _mottle(at, 26.0)) * _bump(x / 0.5, (y + 0.12) / 0.2) * front
     color = _mix(color, skin.tone * 0.66, skin.freckles * spots)
-    forehead = _bump((26 * y).sin() - 0.95, 0 * y, 0.12) * ramp(0.35, 0.45, y) * ramp(0.5, 0.3, x) * front
+    forehead = (
+        _bump((26 * y).sin() - 0.95, 0 * y, 0.12) * ramp(0.35, 0.45, y) * ramp(0.5, 0.3, x) * front
+    )
     color = _mix(color, skin.tone * 0.75, ((skin.age - 0.65).clamp(min=0) * forehead).clamp(0, 1))
     shadow = _bump((x - face.eye_x) / 0.19, (y - face.eye_y - 0.085) / 0.075) * front
     return _mix(color, skin.eyeshadow_color, skin.eyeshadow * shadow)
@@ -69,7 +77,9 @@ def _paint(at: Place, puppet: Puppet, color: Tensor) -> Tensor:
     stripes = ((y + 0.12).abs() < 0.12) & ((y * 40).sin() > 0) & (x > 0.2) & front
     half = (side > 0) & (z > -0.1) & (y > -1.0)
     band = ((y - face.eye_y).abs() < 0.17) & front
-    clown = ((x * x + (y - face.nose_y) ** 2 < 0.025) | ((x - 0.45) ** 2 + (y + 0.25) ** 2 < 0.02)) & front
+    clown = (
+        (x * x + (y - face.nose_y) ** 2 < 0.025) | ((x - 0.45) ** 2 + (y + 0.25) ** 2 < 0.02)
+    ) & front
     painted = (
         (is_any(kind, PaintKind.STRIPES) & stripes)
         | (is_any(kind, PaintKind.HALF) & half)
@@ -84,14 +94,24 @@ def _brows_and_lashes(at: Place, puppet: Puppet, color: Tensor) -> Tensor:
     identity, face, expression = puppet.identity, puppet.identity.face, puppet.expression
     along = (x - 0.13) / 0.34
     slope = face.brow_slope + expression.brow_tilt
-    across = y - face.brow_y - expression.brow_lift - slope * (along - 0.4) * 2 * 0.36 + 0.20 * (along - 0.45) ** 2
+    across = (
+        y
+        - face.brow_y
+        - expression.brow_lift
+        - slope * (along - 0.4) * 2 * 0.36
+        + 0.20 * (along - 0.45) ** 2
+    )
     thin = across.abs() * (1 + 0.8 * along.clamp(0, 1) ** 2)
     brow = ramp(face.brow_thickness * 1.25, face.brow_thickness * 0.6, thin) * (z > 0.25)
     brow = brow * ramp(-0.06, 0.04, along) * ramp(1.06, 0.92, along)
     color = _mix(color, identity.hair.color * 0.55, 0.88 * brow)
     upper, _ = lid_edges(at, face, expression)
     ex, ey, ez = x - face.eye_x, y - face.eye_y, z - 0.66
-    near = (ex.abs() < face.eye_radius * 1.1) & (ex * ex + ey * ey + ez * ez < (face.eye_radius * 1.25) ** 2) & (z > 0.4)
+    near = (
+        (ex.abs() < face.eye_radius * 1.1)
+        & (ex * ex + ey * ey + ez * ez < (face.eye_radius * 1.25) ** 2)
+        & (z > 0.4)
+    )
     lash = ramp(0.034, 0.008, upper.abs()) * near
     return _mix(color, _color(0.07, 0.05, 0.05, color), (0.45 + 0.45 * identity.skin.lashes) * lash)
 
@@ -109,7 +129,9 @@ def inner_mouth(at: Place, puppet: Puppet) -> Tensor:
     """Upper teeth above a dark red mouth."""
     above = mouth_y(at, puppet.identity.face, puppet.expression)
     opening = puppet.expression.opening
-    teeth = ramp(-1.15, -0.95, above / opening.clamp(min=0.012)) * (0.94 + 0.06 * ramp(-0.9, -0.5, (at.side * 55).sin()))
+    teeth = ramp(-1.15, -0.95, above / opening.clamp(min=0.012)) * (
+        0.94 + 0.06 * ramp(-0.9, -0.5, (at.side * 55).sin())
+    )
     dark = _color(0.28, 0.09, 0.09, teeth[..., None].expand(*teeth.shape, 3))
     return _mix(dark.expand(*teeth.shape, 3), _color(0.95, 0.93, 0.90, dark), teeth)
 
@@ -118,7 +140,9 @@ def eye(at: Place, puppet: Puppet) -> Tensor:
     """White, iris with a darker rim, pupil, and a painted catchlight."""
     identity, face, expression = puppet.identity, puppet.identity.face, puppet.expression
     sign = torch.where(at.side > 0, 1.0, -1.0)
-    ix = (at.x - face.eye_x - 0.015 - sign * expression.gaze_x * face.eye_radius * 2) / face.eye_radius
+    ix = (
+        at.x - face.eye_x - 0.015 - sign * expression.gaze_x * face.eye_radius * 2
+    ) / face.eye_radius
     iy = (at.y - face.eye_y - 0.004 - expression.gaze_y * face.eye_radius * 2) / face.eye_radius
     r = (ix * ix + iy * iy + 1e-9).sqrt()
     white = _color(0.93, 0.92, 0.90, r[..., None].expand(*r.shape, 3)).expand(*r.shape, 3)
@@ -136,7 +160,11 @@ def hair(at: Place, puppet: Puppet) -> Tensor:
     identity = puppet.identity
     angle = torch.atan2(side, z + 0.1)
     strands = 0.4 * (angle * 31 + 4 * (3 * y).sin() + 6 * identity.hair.part).sin()
-    strands = strands + 0.35 * (angle * 67 + 9 * y + 2 * (5 * angle).sin()).sin() + 0.3 * (angle * 11 + 2 * y).sin()
+    strands = (
+        strands
+        + 0.35 * (angle * 67 + 9 * y + 2 * (5 * angle).sin()).sin()
+        + 0.3 * (angle * 11 + 2 * y).sin()
+    )
     color = identity.hair.color * (1 + 0.16 * strands - 0.3 * ramp(0.3, 1.1, -y))[..., None]
     cloth = identity.outfit.hat_color * (1 + 0.08 * (18 * y + 6 * side).sin())[..., None]
     return torch.where(is_any(identity.hair.style, HairStyle.SCARF)[..., None], cloth, color)
@@ -146,7 +174,9 @@ def clothes(at: Place, puppet: Puppet) -> Tensor:
     """Plain, striped or dotted."""
     outfit, (side, _, y, z) = puppet.identity.outfit, at
     stripes = is_any(outfit.pattern, PatternKind.STRIPES) & ((14 * y).sin() > 0.2)
-    dots = is_any(outfit.pattern, PatternKind.DOTS) & ((14 * side).sin() * (14 * (y + z)).sin() > 0.45)
+    dots = is_any(outfit.pattern, PatternKind.DOTS) & (
+        (14 * side).sin() * (14 * (y + z)).sin() > 0.45
+    )
     return _mix(outfit.cloth.expand(*y.shape, 3), outfit.trim, (stripes | dots) * 1.0)
 
 

@@ -1,4 +1,6 @@
-"""The whole puppet as one signed distance, and which part is nearest (compiled, hence plain annotations)."""
+"""The whole puppet as one signed distance, and which part is nearest (compiled, hence plain
+annotations).
+"""
 
 from enum import IntEnum
 
@@ -24,7 +26,12 @@ class Part(IntEnum):
 
 def parts(at: Place, puppet: Puppet, presence: Presence) -> list[tuple[Part, Tensor]]:
     """The distance to each part, in head units."""
-    head, face, grown, outfit = puppet.identity.head, puppet.identity.face, puppet.identity.hair, puppet.identity.outfit
+    head, face, grown, outfit = (
+        puppet.identity.head,
+        puppet.identity.face,
+        puppet.identity.hair,
+        puppet.identity.outfit,
+    )
     skin = closed_face(at, puppet)
     if presence.beard:
         cover = beard_cover(at, face, grown, mouth_y(at, face, puppet.expression))
@@ -43,14 +50,18 @@ def parts(at: Place, puppet: Puppet, presence: Presence) -> list[tuple[Part, Ten
         found.append((Part.HAT, hat(at, head, grown, outfit)))
     if presence.glasses:
         frame, lens = glasses(at, head, face, outfit)
-        found += [(Part.GLASSES, frame), (Part.LENS, lens)] if presence.lenses else [(Part.GLASSES, frame)]
+        found += (
+            [(Part.GLASSES, frame), (Part.LENS, lens)]
+            if presence.lenses
+            else [(Part.GLASSES, frame)]
+        )
     if presence.earrings:
         found.append((Part.JEWEL, earrings(at, head, outfit)))
     return found
 
 
 def distance(points: Points, puppet: Puppet, presence: Presence) -> Tensor:
-    """Signed distance `[person point]` of world points, in world units."""
+    """Signed distance `[identity point]` of world points, in world units."""
     found = parts(to_head(points, puppet.identity.head), puppet, presence)
     d = found[0][1]
     for _, other in found[1:]:
@@ -60,7 +71,7 @@ def distance(points: Points, puppet: Puppet, presence: Presence) -> Tensor:
 
 
 def nearest_part(at: Place, puppet: Puppet, presence: Presence) -> Tensor:
-    """The number of the nearest Part, as floats `[person point]`."""
+    """The number of the nearest Part, as floats `[identity point]`."""
     (first, d), *others = parts(at, puppet, presence)
     part = torch.full_like(d, float(first.value))
     for label, other in others:

@@ -1,7 +1,9 @@
-"""Training photographs of puppets: one random view a person, as an EG3D-style zip of RGBA pictures.
+"""Training photographs of puppets: one random view an identity, as an EG3D-style zip of RGBA
+pictures.
 
-`dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already multiplied by opacity, black where
-nothing is: composite as colour + (1 - alpha) * background), "split", "first", "resolution" and the pose law's numbers.
+`dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already
+multiplied by opacity, black where nothing is: composite as colour + (1 - alpha) * background),
+"split", "first", "resolution" and the pose distribution's numbers.
 """
 
 import logging
@@ -23,13 +25,13 @@ from .world import PuppetWorld
 logger = logging.getLogger(__name__)
 
 CHUNK = 8
-"""People rendered together."""
+"""Identities rendered together."""
 
 Picture = tuple[bytes, list[float]]
 
 
 @dataclass(frozen=True)
-class PoseLaw:
+class PoseDistribution:
     """Gaussian yaw and pitch about the frontal view, radians, clamped to the limits."""
 
     yaw_deviation: float = 0.5
@@ -38,21 +40,25 @@ class PoseLaw:
     pitch_limit: float = 0.5
 
     def cameras(self, seeds: PuppetSeeds) -> Camera:
-        """One camera a person, a function of the identity seed alone."""
+        """One camera an identity, a function of the identity seed alone."""
         draws = Draws(seeds.identity, "pose")
-        yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(-self.yaw_limit, self.yaw_limit)
-        pitch = draws.normal("pitch", 0.0, self.pitch_deviation, limit=8.0).clamp(-self.pitch_limit, self.pitch_limit)
+        yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(
+            -self.yaw_limit, self.yaw_limit
+        )
+        pitch = draws.normal("pitch", 0.0, self.pitch_deviation, limit=8.0).clamp(
+            -self.pitch_limit, self.pitch_limit
+        )
         return Camera.orbit(yaw[:, 0], pitch[:, 0])
 
 
 @dataclass(frozen=True)
 class Photographer:
-    """Takes pictures of consecutive people; travels to worker processes."""
+    """Takes pictures of consecutive identities; travels to worker processes."""
 
     split: Split
     resolution: int
     supersampling: int
-    pose_law: PoseLaw = field(default_factory=PoseLaw)
+    pose_distribution: PoseDistribution = field(default_factory=PoseDistribution)
     compile: bool = False
 
     def world(self) -> PuppetWorld:
@@ -60,11 +66,14 @@ class Photographer:
         return PuppetWorld(compile=self.compile, supersampling=self.supersampling)
 
     def take(self, world: PuppetWorld, first: int, count: int) -> list[Picture]:
-        """PNG files and labels of people `first` to `first + count - 1`."""
+        """PNG files and labels of identities `first` to `first + count - 1`."""
         seeds = PuppetSeeds.of(self.split, range(first, first + count))
-        views = world.render(seeds, self.pose_law.cameras(seeds), self.resolution)
+        views = world.render(seeds, self.pose_distribution.cameras(seeds), self.resolution)
         pixels = (views.rgba() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        return [(png_bytes(picture), label) for picture, label in zip(pixels, views.camera.label().tolist(), strict=True)]
+        return [
+            (png_bytes(picture), label)
+            for picture, label in zip(pixels, views.camera.label().tolist(), strict=True)
+        ]
 
 
 def export_puppets(
@@ -75,50 +84,71 @@ def export_puppets(
     first: int = 0,
     resolution: int = 64,
     supersampling: int = 2,
-    pose_law: PoseLaw | None = None,
+    pose_distribution: PoseDistribution | None = None,
     workers: int = 2,
     compile: bool = True,
 ) -> Path:
-    """Renders one view each of `count` people into an uncompressed zip.
+    """Renders one view each of `count` identities into an uncompressed zip.
 
     Args:
         path: the zip; it appears when it is complete.
-        split: whose people; they are numbered from 0 in each split.
-        count: how many people, from number `first` on.
+        split: whose identities; they are numbered from 0 in each split.
+        count: how many identities, from number `first` on.
         resolution: side of the square pictures in pixels.
         supersampling: each pixel is the mean of this many squared samples.
-        pose_law: how yaw and pitch are distributed.
+        pose_distribution: how yaw and pitch are distributed.
         workers: processes of one thread each; 0 renders in this process.
-        compile: compile the kernels first (see `PuppetWorld`): pays from about two thousand pictures.
+        compile: compile the kernels first (see `PuppetWorld`): pays from about two thousand
+            pictures.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: `count` isn't positive, or the split has no such people.
+        ValueError: `count` isn't positive, or the split has no such identities.
     """
     if count < 1:
-        raise ValueError(f"count is {count}: ask for at least one person.")
+        raise ValueError(f"count is {count}: ask for at least one identity.")
     PuppetSeeds.of(split, [first, first + count - 1])
-    pose_law = pose_law or PoseLaw()
-    photographer = Photographer(split, resolution, supersampling, pose_law, compile)
-    chunks = [(start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)]
-    pictures = _in_processes(photographer, chunks, workers) if workers else _in_this_process(photographer, chunks)
-    about: dict[str, str | int | float] = {"split": split.name.lower(), "first": first, "resolution": resolution, **asdict(pose_law)}
+    pose_distribution = pose_distribution or PoseDistribution()
+    photographer = Photographer(split, resolution, supersampling, pose_distribution, compile)
+    chunks = [
+        (start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)
+    ]
+    pictures = (
+        _in_processes(photographer, chunks, workers)
+        if workers
+        else _in_this_process(photographer, chunks)
+    )
+    about: dict[str, str | int | float] = {
+        "split": split.name.lower(),
+        "first": first,
+        "resolution": resolution,
+        **asdict(pose_distribution),
+    }
     bar = tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2)
     return write_dataset(Path(path), iter(bar), {"alpha": "premultiplied", **about})
 
 
-def _in_this_process(photographer: Photographer, chunks: list[tuple[int, int]]) -> Iterator[Picture]:
+def _in_this_process(
+    photographer: Photographer, chunks: list[tuple[int, int]]
+) -> Iterator[Picture]:
     world = photographer.world()
     for start, count in chunks:
         yield from photographer.take(world, start, count)
 
 
-def _in_processes(photographer: Photographer, chunks: list[tuple[int, int]], workers: int) -> Iterator[Picture]:
+def _in_processes(
+    photographer: Photographer, chunks: list[tuple[int, int]], workers: int
+) -> Iterator[Picture]:
     if photographer.compile:
-        logger.info("Compiling the world's kernels once (one to three minutes unless cached); the workers read them from the cache.")
-        photographer.take(photographer.world(), *chunks[0])  # as many as a worker takes: other sizes would be compiled for anew
+        logger.info(
+            "Compiling the world's kernels once (one to three minutes unless cached); the workers"
+            " read them from the cache."
+        )
+        photographer.take(
+            photographer.world(), *chunks[0]
+        )  # as many as a worker takes: other sizes would be compiled for anew
     with get_context("spawn").Pool(workers, _start_worker, (photographer,)) as pool:
         for pictures in pool.imap(_work, chunks):
             yield from pictures

@@ -1,8 +1,10 @@
 """How the factors are distributed. All numbers of the population stand here.
 
-* Skin: the luminance of the albedo is uniform from light to dark, independent of everything but 2 % of fantasy skin.
+* Skin: the luminance of the albedo is uniform from light to dark, independent of everything but 2 %
+of fantasy skin.
 * Hair colour, style, hats, glasses: drawn independently of the skin.
-* Expression: most people smile mildly or are neutral; a sixth smiles with open mouth; few are sad.
+* Expression: most identities smile mildly or are neutral; a sixth smiles with open mouth; few are
+sad.
 """
 
 from dataclasses import replace
@@ -12,7 +14,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .draws import Draws, hsv
-from .factors import Background, Color, Expression, Face, Hair, HairStyle, HatKind, Head, Identity, Light, Outfit, Scalar, Skin
+from .factors import (
+    Background,
+    Color,
+    Expression,
+    Face,
+    Hair,
+    HairStyle,
+    HatKind,
+    Head,
+    Identity,
+    Light,
+    Outfit,
+    Scalar,
+    Skin,
+)
 from .hair import is_any
 
 HAIR_STYLES = {
@@ -26,10 +42,30 @@ BEARDS = [0.56, 0.16, 0.15, 0.13]
 PAINTS = [0.972, 0.007, 0.007, 0.007, 0.007]
 FANTASY_SKIN = 0.02
 
-SKIN_TONES = [(0.98, 0.86, 0.78), (0.95, 0.76, 0.64), (0.86, 0.64, 0.50), (0.70, 0.48, 0.35), (0.52, 0.34, 0.24), (0.36, 0.23, 0.165)]
-HAIR_COLORS = [(0.085, 0.07, 0.07), (0.22, 0.135, 0.08), (0.40, 0.24, 0.12), (0.82, 0.64, 0.34), (0.62, 0.27, 0.10), (0.60, 0.46, 0.28)]
+SKIN_TONES = [
+    (0.98, 0.86, 0.78),
+    (0.95, 0.76, 0.64),
+    (0.86, 0.64, 0.50),
+    (0.70, 0.48, 0.35),
+    (0.52, 0.34, 0.24),
+    (0.36, 0.23, 0.165),
+]
+HAIR_COLORS = [
+    (0.085, 0.07, 0.07),
+    (0.22, 0.135, 0.08),
+    (0.40, 0.24, 0.12),
+    (0.82, 0.64, 0.34),
+    (0.62, 0.27, 0.10),
+    (0.60, 0.46, 0.28),
+]
 HAIR_COLOR_WEIGHTS = [0.25, 0.22, 0.18, 0.15, 0.12, 0.08]
-IRIS_COLORS = [(0.36, 0.21, 0.10), (0.19, 0.12, 0.08), (0.30, 0.50, 0.74), (0.30, 0.50, 0.28), (0.46, 0.50, 0.54)]
+IRIS_COLORS = [
+    (0.36, 0.21, 0.10),
+    (0.19, 0.12, 0.08),
+    (0.30, 0.50, 0.74),
+    (0.30, 0.50, 0.28),
+    (0.46, 0.50, 0.54),
+]
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
@@ -39,7 +75,7 @@ def luminance(color: Tensor) -> Tensor:
 
 
 def draw_identity(seeds: list[int]) -> Identity:
-    """The people of the given identity seeds."""
+    """The identities of the given identity seeds."""
     draws = Draws(seeds, "identity")
     femininity = draws.uniform("femininity")
     age = draws.uniform("age")
@@ -56,7 +92,11 @@ def draw_expression(seeds: list[int]) -> Expression:
     laugh = draws.chance("laugh", 0.22)
     sad = draws.chance("sad", 0.06)
     smile = draws.normal("smile", 0.42, 0.20).clamp(0.02, 0.8)
-    smile = torch.where(laugh > 0, draws.uniform("laughing", 0.6, 0.95), torch.where(sad > 0, draws.uniform("sadness", -0.22, 0.0), smile))
+    smile = torch.where(
+        laugh > 0,
+        draws.uniform("laughing", 0.6, 0.95),
+        torch.where(sad > 0, draws.uniform("sadness", -0.22, 0.0), smile),
+    )
     talking = draws.uniform("talk opening", 0.015, 0.05) * draws.chance("talk", 0.12)
     opening = torch.where(laugh > 0, draws.uniform("laugh opening", 0.045, 0.10), talking)
     return Expression(
@@ -121,14 +161,24 @@ def _head(draws: Draws, femininity: Scalar) -> Head:
 
 def _under_hair(head: Head, style: Scalar) -> Head:
     """Smaller, flatter ears where hair covers them."""
-    is_covered = is_any(style, HairStyle.BOB, HairStyle.LONG, HairStyle.CURLY, HairStyle.SCARF, HairStyle.AFRO, HairStyle.BOWL)
+    is_covered = is_any(
+        style,
+        HairStyle.BOB,
+        HairStyle.LONG,
+        HairStyle.CURLY,
+        HairStyle.SCARF,
+        HairStyle.AFRO,
+        HairStyle.BOWL,
+    )
     outward = torch.where(is_covered, head.ear_outward * 0.15, head.ear_outward)
     return replace(head, ear=torch.where(is_covered, head.ear * 0.7, head.ear), ear_outward=outward)
 
 
 def _under_hat(style: Scalar, hat: Scalar) -> Scalar:
     """Hair that would stick out of a hat's crown is worn short."""
-    is_high = is_any(style, HairStyle.QUIFF, HairStyle.BUN, HairStyle.AFRO, HairStyle.MOHAWK, HairStyle.SCARF)
+    is_high = is_any(
+        style, HairStyle.QUIFF, HairStyle.BUN, HairStyle.AFRO, HairStyle.MOHAWK, HairStyle.SCARF
+    )
     is_crowned = is_any(hat, HatKind.CAP, HatKind.BEANIE, HatKind.FEDORA)
     return torch.where(is_high & is_crowned, float(HairStyle.SHORT), style)
 
@@ -159,7 +209,11 @@ def _skin(draws: Draws, femininity: Scalar, age: Scalar) -> Skin:
     tone = _skin_tone(draws)
     made_up = draws.chance("lipstick", 0.05 + 0.4 * femininity)
     hue = draws.uniform("lipstick hue", 0.93, 1.02)
-    lipstick = hsv(hue, draws.uniform("lipstick saturation", 0.45, 0.8), draws.uniform("lipstick value", 0.5, 0.85))
+    lipstick = hsv(
+        hue,
+        draws.uniform("lipstick saturation", 0.45, 0.8),
+        draws.uniform("lipstick value", 0.5, 0.85),
+    )
     natural = tone * torch.tensor([0.90, 0.62, 0.62]) + torch.tensor([0.06, 0.01, 0.02])
     light = (luminance(tone) - 0.3).clamp(0, 0.3) / 0.3
     return Skin(
@@ -167,10 +221,13 @@ def _skin(draws: Draws, femininity: Scalar, age: Scalar) -> Skin:
         lip=torch.where(made_up[..., None] > 0, lipstick, natural).clamp(0, 1),
         iris=_pick(draws, "iris", IRIS_COLORS, [0.35, 0.22, 0.18, 0.15, 0.10]),
         blush=draws.uniform("blush", 0.0, 0.5) * light,
-        freckles=draws.uniform("freckle strength", 0.2, 0.55) * draws.chance("freckles", 0.18) * light,
+        freckles=draws.uniform("freckle strength", 0.2, 0.55)
+        * draws.chance("freckles", 0.18)
+        * light,
         age=age,
         lashes=femininity,
-        eyeshadow=draws.uniform("eyeshadow strength", 0.2, 0.6) * draws.chance("eyeshadow", 0.3 * femininity),
+        eyeshadow=draws.uniform("eyeshadow strength", 0.2, 0.6)
+        * draws.chance("eyeshadow", 0.3 * femininity),
         eyeshadow_color=draws.color("eyeshadow", (0.3, 0.8), (0.3, 0.7)),
         paint=draws.choice("paint", PAINTS),
         paint_color=draws.color("paint", (0.6, 1.0), (0.5, 1.0)),
@@ -185,9 +242,13 @@ def _skin_tone(draws: Draws) -> Color:
     upper = torch.bucketize(wanted, knots[1:-1]) + 1
     share = ((wanted - knots[upper - 1]) / (knots[upper] - knots[upper - 1]))[..., None]
     tone = tones[upper - 1] * (1 - share) + tones[upper] * share
-    undertone = torch.stack([draws.normal(f"undertone {channel}", 1.0, 0.02) for channel in "rgb"], -1)
+    undertone = torch.stack(
+        [draws.normal(f"undertone {channel}", 1.0, 0.02) for channel in "rgb"], -1
+    )
     fantasy = draws.color("fantasy skin", (0.25, 0.6), (0.5, 0.9))
-    return torch.where(draws.chance("fantasy", FANTASY_SKIN)[..., None] > 0, fantasy, tone * undertone).clamp(0.05, 1)
+    return torch.where(
+        draws.chance("fantasy", FANTASY_SKIN)[..., None] > 0, fantasy, tone * undertone
+    ).clamp(0.05, 1)
 
 
 def _hair(draws: Draws, femininity: Scalar, age: Scalar) -> Hair:
@@ -218,7 +279,11 @@ def _outfit(draws: Draws, femininity: Scalar) -> Outfit:
         hat_color=draws.color("hat", (0.1, 0.8), (0.2, 0.9)),
         glasses=draws.choice("glasses", GLASSES),
         glasses_radius=draws.uniform("glasses radius", 0.20, 0.245),
-        glasses_color=torch.where(black > 0, torch.tensor([0.06, 0.06, 0.07]), draws.color("glasses", (0.3, 0.9), (0.2, 0.8))),
+        glasses_color=torch.where(
+            black > 0,
+            torch.tensor([0.06, 0.06, 0.07]),
+            draws.color("glasses", (0.3, 0.9), (0.2, 0.8)),
+        ),
         earrings=draws.chance("earrings", 0.03 + 0.35 * femininity),
         collar=draws.choice("collar", [0.6, 0.15, 0.25]),
         pattern=draws.choice("pattern", [0.6, 0.22, 0.18]),
@@ -228,6 +293,8 @@ def _outfit(draws: Draws, femininity: Scalar) -> Outfit:
     )
 
 
-def _pick(draws: Draws, name: str, colors: list[tuple[float, float, float]], weights: list[float]) -> Color:
+def _pick(
+    draws: Draws, name: str, colors: list[tuple[float, float, float]], weights: list[float]
+) -> Color:
     chosen = torch.tensor(colors)[draws.choice(name + " color", weights)[:, 0].long()]
     return chosen[:, None] * draws.uniform(name + " brightness", 0.85, 1.2)[..., None]

@@ -1,7 +1,7 @@
 """Random numbers that depend on (seed, purpose, name) and on nothing else.
 
-A draw is a hash, not the next number of a sequence: adding, removing or reordering draws leaves all others alone, and a person is
-the same whatever batch it is drawn in.
+A draw is a hash, not the next number of a sequence: adding, removing or reordering draws leaves all
+others alone, and an identity is the same whatever batch it is drawn in.
 """
 
 import zlib
@@ -13,47 +13,61 @@ from torch import Tensor
 
 
 class Draws:
-    """Named draws for several people at once.
+    """Named draws for several identities at once.
 
     Args:
-        seeds: one non-negative number a person.
+        seeds: one non-negative number an identity.
         purpose: what is drawn ("identity", "light" ...): different purposes are independent.
     """
 
     def __init__(self, seeds: list[int], purpose: str) -> None:
         self._keys = _scramble(np.asarray(seeds, np.uint64) ^ _word(purpose))
 
-    def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> Float[Tensor, "person 1"]:
+    def uniform(
+        self, name: str, low: float = 0.0, high: float = 1.0
+    ) -> Float[Tensor, "identity 1"]:
         """Uniform in [low, high)."""
         bits = _scramble(self._keys + _word(name)) >> np.uint64(40)
         return torch.from_numpy(bits.astype(np.float32))[:, None] * ((high - low) / 2**24) + low
 
-    def normal(self, name: str, mean: float, deviation: float, limit: float = 2.2) -> Float[Tensor, "person 1"]:
+    def normal(
+        self, name: str, mean: float, deviation: float, limit: float = 2.2
+    ) -> Float[Tensor, "identity 1"]:
         """Gaussian, cut off (clamped) at `limit` deviations."""
         gaussian = torch.special.ndtri(self.uniform(name, 1e-6, 1 - 1e-6)).clamp(-limit, limit)
         return mean + deviation * gaussian
 
-    def chance(self, name: str, probability: Tensor | float) -> Float[Tensor, "person 1"]:
+    def chance(self, name: str, probability: Tensor | float) -> Float[Tensor, "identity 1"]:
         """1 with the given probability, else 0."""
         return (self.uniform(name) < probability).float()
 
-    def choice(self, name: str, weights: list[float]) -> Float[Tensor, "person 1"]:
+    def choice(self, name: str, weights: list[float]) -> Float[Tensor, "identity 1"]:
         """The index of one of the alternatives, with probabilities proportional to `weights`."""
         edges = torch.tensor(weights).cumsum(0) / sum(weights)
         return torch.bucketize(self.uniform(name), edges[:-1], right=True).float()
 
-    def color(self, name: str, saturation: tuple[float, float], value: tuple[float, float]) -> Float[Tensor, "person 1 3"]:
+    def color(
+        self, name: str, saturation: tuple[float, float], value: tuple[float, float]
+    ) -> Float[Tensor, "identity 1 3"]:
         """Any hue, with saturation and value uniform in their ranges."""
         hue = self.uniform(name + ".hue")
-        return hsv(hue, self.uniform(name + ".saturation", *saturation), self.uniform(name + ".value", *value))
+        return hsv(
+            hue,
+            self.uniform(name + ".saturation", *saturation),
+            self.uniform(name + ".value", *value),
+        )
 
 
 def hsv(
-    hue: Float[Tensor, "person 1"], saturation: Float[Tensor, "person 1"], value: Float[Tensor, "person 1"]
-) -> Float[Tensor, "person 1 3"]:
+    hue: Float[Tensor, "identity 1"],
+    saturation: Float[Tensor, "identity 1"],
+    value: Float[Tensor, "identity 1"],
+) -> Float[Tensor, "identity 1 3"]:
     """RGB in [0, 1] of hue (turns), saturation and value."""
     phase = torch.stack([(hue * 6 + n) % 6 for n in (5.0, 3.0, 1.0)], -1)
-    return value[..., None] - (value * saturation)[..., None] * torch.minimum(phase, 4 - phase).clamp(0, 1)
+    return value[..., None] - (value * saturation)[..., None] * torch.minimum(
+        phase, 4 - phase
+    ).clamp(0, 1)
 
 
 def _word(text: str) -> np.uint64:

@@ -1,8 +1,9 @@
 """The factors of a puppet: identity, expression, light, background, as typed records.
 
-Every field is a tensor over people: `[person 1]`, colours `[person 1 3]` in [0, 1], so that it broadcasts against `[person point]`.
-Lengths are in head units (half a head is about 1; see `anatomy.to_head`). Kinds hold the value of the IntEnum named beside them.
-How they are distributed is the subject of `distributions.py`.
+Every field is a tensor over identities: `[identity 1]`, colours `[identity 1 3]` in [0, 1], so that
+it broadcasts against `[identity point]`. Lengths are in head units (half a head is about 1; see
+`anatomy.to_head`). Kinds hold the value of the IntEnum named beside them. How they are distributed
+is the subject of `distributions.py`.
 """
 
 from dataclasses import dataclass, fields
@@ -13,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Scalar = Float[Tensor, "person 1"]
-Color = Float[Tensor, "person 1 3"]
+Scalar = Float[Tensor, "identity 1"]
+Color = Float[Tensor, "identity 1 3"]
 Record = TypeVar("Record")
 
 
@@ -169,7 +170,9 @@ class Identity:
 
 @dataclass(frozen=True)
 class Expression:
-    """What the face does: `smile` in [-0.3, 1], `opening` of the mouth, `blink` in [0, 1], gaze, raised and tilted brows."""
+    """What the face does: `smile` in [-0.3, 1], `opening` of the mouth, `blink` in [0, 1], gaze,
+    raised and tilted brows.
+    """
 
     smile: Scalar
     opening: Scalar
@@ -182,7 +185,9 @@ class Expression:
 
 @dataclass(frozen=True)
 class Light:
-    """One soft directional light fixed to the world, and what comes from everywhere. `direction` has unit length and points to it."""
+    """One soft directional light fixed to the world, and what comes from everywhere. `direction`
+    has unit length and points to it.
+    """
 
     direction: Color
     color: Color
@@ -208,16 +213,25 @@ class Puppet:
     expression: Expression
 
 
-def pack(record: Any) -> Float[Tensor, "person number"]:
-    """All numbers of a record side by side: one argument for a compiled kernel instead of a hundred."""
+def pack(record: Any) -> Float[Tensor, "identity number"]:
+    """All numbers of a record side by side: one argument for a compiled kernel instead of a
+    hundred.
+    """
     values = (getattr(record, field.name) for field in fields(record))
-    return torch.cat([value.flatten(1) if isinstance(value, Tensor) else pack(value) for value in values], 1)
+    return torch.cat(
+        [value.flatten(1) if isinstance(value, Tensor) else pack(value) for value in values], 1
+    )
 
 
 def moved(record: Record, target: Tensor) -> Record:
     """The record on the device of `target`."""
     values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]
-    return type(record)(**{name: v.to(target.device) if isinstance(v, Tensor) else moved(v, target) for name, v in values.items()})
+    return type(record)(
+        **{
+            name: v.to(target.device) if isinstance(v, Tensor) else moved(v, target)
+            for name, v in values.items()
+        }
+    )
 
 
 def unpack(kind: type[Record], packed: Tensor) -> Record:
@@ -232,23 +246,33 @@ def width(kind: type) -> int:
 
 def _types(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: {Scalar: 1, Color: 3}.get(hints[field.name], hints[field.name]) for field in fields(kind)}  # type: ignore[arg-type]
+    return {
+        field.name: {Scalar: 1, Color: 3}.get(hints[field.name], hints[field.name])
+        for field in fields(kind)
+    }  # type: ignore[arg-type]
 
 
 def _layout(kind: type) -> tuple[type, tuple[tuple[str, Any], ...]]:
-    return kind, tuple((name, part if isinstance(part, int) else _layout(part)) for name, part in _types(kind).items())
+    return kind, tuple(
+        (name, part if isinstance(part, int) else _layout(part))
+        for name, part in _types(kind).items()
+    )
 
 
 LAYOUTS: dict[type, Any] = {kind: _layout(kind) for kind in (Puppet,)}
 
 
-def _unpack(layout: tuple[type, tuple[tuple[str, Any], ...]], packed: Tensor, start: int) -> tuple[Any, int]:
+def _unpack(
+    layout: tuple[type, tuple[tuple[str, Any], ...]], packed: Tensor, start: int
+) -> tuple[Any, int]:
     kind, parts = layout
     values = {}
     for name, part in parts:
         if not isinstance(part, int):
             values[name], start = _unpack(part, packed, start)
             continue
-        values[name] = packed[:, start : start + 1] if part == 1 else packed[:, None, start : start + 3]
+        values[name] = (
+            packed[:, start : start + 1] if part == 1 else packed[:, None, start : start + 3]
+        )
         start += part
     return kind(**values), start

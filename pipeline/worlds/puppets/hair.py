@@ -1,4 +1,6 @@
-"""Hair on the head: thirteen styles, each a signed distance in head units (compiled, hence plain annotations)."""
+"""Hair on the head: thirteen styles, each a signed distance in head units (compiled, hence plain
+annotations).
+"""
 
 from enum import IntEnum
 
@@ -36,12 +38,18 @@ def hair(at: Place, head: Head, hair: Hair, presence: Presence) -> Tensor:
 def _thickness(hair: Hair) -> Tensor:
     tied = is_any(hair.style, Style.BUN, Style.PONYTAIL, Style.SCARF)
     thick = torch.where(tied, hair.thickness * 0.45 + 0.02, hair.thickness)
-    return torch.where(is_any(hair.style, Style.BUZZ), 0.018, torch.where(is_any(hair.style, Style.QUIFF), thick * 0.8, thick))
+    return torch.where(
+        is_any(hair.style, Style.BUZZ),
+        0.018,
+        torch.where(is_any(hair.style, Style.QUIFF), thick * 0.8, thick),
+    )
 
 
 def _line(hair: Hair) -> Tensor:
     """The hairline's height: a fringe pulls it down."""
-    fringed = is_any(hair.style, Style.BOWL) | ((hair.fringe > 0) & is_any(hair.style, Style.BOB, Style.LONG))
+    fringed = is_any(hair.style, Style.BOWL) | (
+        (hair.fringe > 0) & is_any(hair.style, Style.BOB, Style.LONG)
+    )
     return hair.line - 0.2 * fringed
 
 
@@ -50,12 +58,25 @@ def _parted(at: Place, hair: Hair) -> Tensor:
 
 
 def _cap(at: Place, head: Head, hair: Hair) -> Tensor:
-    """A shell over the skull, open at the face (an egg whose top is the hairline) and cut at the nape."""
+    """A shell over the skull, open at the face (an egg whose top is the hairline) and cut at the
+    nape.
+    """
     _, x, y, z = at
     thick, line = _thickness(hair), _line(hair)
-    is_short = is_any(hair.style, Style.SHORT, Style.QUIFF, Style.BUZZ, Style.BUN, Style.PONYTAIL, Style.MOHAWK)
-    d = ellipsoid(x, y - 0.17, z + 0.07, head.width + thick, head.height + thick * 1.2, head.depth + thick)
-    face = ellipsoid(_parted(at, hair), y + 0.52 - line * 0.5, z - 1.0, 0.72 + 0.10 * is_short, 1.08 + line * 0.5 + 0.05 * is_short, 0.98)
+    is_short = is_any(
+        hair.style, Style.SHORT, Style.QUIFF, Style.BUZZ, Style.BUN, Style.PONYTAIL, Style.MOHAWK
+    )
+    d = ellipsoid(
+        x, y - 0.17, z + 0.07, head.width + thick, head.height + thick * 1.2, head.depth + thick
+    )
+    face = ellipsoid(
+        _parted(at, hair),
+        y + 0.52 - line * 0.5,
+        z - 1.0,
+        0.72 + 0.10 * is_short,
+        1.08 + line * 0.5 + 0.05 * is_short,
+        0.98,
+    )
     d = smooth_max(d, -face, 0.06)
     nape = torch.where(is_short, 0.32, 0.55)
     return smooth_max(d, 0.1 - nape - y + (z + 0.22).clamp(0, 0.42) * is_short, 0.05)
@@ -65,10 +86,25 @@ def _falling(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
     """Hair that falls to the jaw, the shoulders or below; a headscarf has the same shape."""
     _, x, y, z = at
     thick, line, style = _thickness(hair), _line(hair), hair.style
-    length = torch.where(is_any(style, Style.BOB), 0.62 + hair.length * 0.3, 0.75 + hair.length * 0.6)
-    length = torch.where(is_any(style, Style.LONG), 1.25 + hair.length, torch.where(is_any(style, Style.SCARF), 1.25, length))
-    d = ellipsoid(x, y + length * 0.35, z + 0.22, head.width + thick * 1.3 + 0.03, 0.55 + length * 0.62, 0.72 + thick)
-    face = ellipsoid(_parted(at, hair), y + 0.62 - line * 0.5, z - 0.95, 0.68, 1.25 + line * 0.5, 1.12)
+    length = torch.where(
+        is_any(style, Style.BOB), 0.62 + hair.length * 0.3, 0.75 + hair.length * 0.6
+    )
+    length = torch.where(
+        is_any(style, Style.LONG),
+        1.25 + hair.length,
+        torch.where(is_any(style, Style.SCARF), 1.25, length),
+    )
+    d = ellipsoid(
+        x,
+        y + length * 0.35,
+        z + 0.22,
+        head.width + thick * 1.3 + 0.03,
+        0.55 + length * 0.62,
+        0.72 + thick,
+    )
+    face = ellipsoid(
+        _parted(at, hair), y + 0.62 - line * 0.5, z - 0.95, 0.68, 1.25 + line * 0.5, 1.12
+    )
     d = smooth_max(smooth_max(d, -face, 0.07), -(y + length), 0.08)
     return smooth_min(cap, d, 0.06)
 
@@ -87,7 +123,9 @@ def _afro(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
 
 
 def _quiff(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
-    return smooth_min(cap, ellipsoid(at.side - hair.part, at.y - 0.86, at.z - 0.42, 0.5, 0.2, 0.40), 0.12)
+    return smooth_min(
+        cap, ellipsoid(at.side - hair.part, at.y - 0.86, at.z - 0.42, 0.5, 0.2, 0.40), 0.12
+    )
 
 
 def _bun(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
@@ -95,7 +133,11 @@ def _bun(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
 
 
 def _ponytail(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
-    return smooth_min(cap, capsule(at.side, at.y, at.z, (0.0, 0.7, -0.95), (hair.part, -0.9, -1.1), 0.22, 0.10), 0.1)
+    return smooth_min(
+        cap,
+        capsule(at.side, at.y, at.z, (0.0, 0.7, -0.95), (hair.part, -0.9, -1.1), 0.22, 0.10),
+        0.1,
+    )
 
 
 def _mohawk(at: Place, head: Head, hair: Hair, cap: Tensor) -> Tensor:
@@ -109,7 +151,13 @@ def _waves(at: Place, hair: Hair, d: Tensor) -> Tensor:
     amplitude = torch.where(is_curly, 0.032, torch.where(smooth, 0.0, 0.012 * hair.wave))
     rate = torch.where(is_curly, 13.0, 9.0)
     side, _, y, z = at
-    return d - amplitude * (rate * side + 3 * (rate * 0.7 * y).sin()).sin() * (rate * y).sin() * (rate * z + 1.3).sin()
+    return (
+        d
+        - amplitude
+        * (rate * side + 3 * (rate * 0.7 * y).sin()).sin()
+        * (rate * y).sin()
+        * (rate * z + 1.3).sin()
+    )
 
 
 SHAPES = (

@@ -24,7 +24,7 @@ class Presence:
 
     @classmethod
     def of(cls, identity: Identity) -> "Presence":
-        """What these people have."""
+        """What these identities have."""
         hair, outfit = identity.hair, identity.outfit
         return cls(
             hair=frozenset(int(style) for style in hair.style.unique()),

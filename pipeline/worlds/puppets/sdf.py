@@ -1,8 +1,8 @@
 """Signed distances of primitives, and smooth unions of them.
 
-These functions are compiled into one kernel, hence their plain annotations: coordinates are `[person point]`, sizes broadcast
-against them (`[person 1]` or numbers). Distances are negative inside. Formulas: Hart 1996 (sphere tracing), the polynomial
-smooth minimum of Inigo Quilez.
+These functions are compiled into one kernel, hence their plain annotations: coordinates are
+`[identity point]`, sizes broadcast against them (`[identity 1]` or numbers). Distances are negative
+inside. Formulas: Hart 1996 (sphere tracing), the polynomial smooth minimum of Inigo Quilez.
 """
 
 import torch
@@ -17,8 +17,10 @@ def sphere(x: Tensor, y: Tensor, z: Tensor, radius: Size) -> Tensor:
 
 
 def ellipsoid(x: Tensor, y: Tensor, z: Tensor, a: Size, b: Size, c: Size) -> Tensor:
-    """First-order distance to an ellipsoid with half-axes `a, b, c`: exact for a sphere, zero on the surface."""
-    # Reciprocals once a person: a vector division costs as much as ten multiplications.
+    """First-order distance to an ellipsoid with half-axes `a, b, c`: exact for a sphere, zero on
+    the surface.
+    """
+    # Reciprocals once an identity: a vector division costs as much as ten multiplications.
     inverse_a, inverse_b, inverse_c = 1 / a, 1 / b, 1 / c
     x, y, z = x * inverse_a, y * inverse_b, z * inverse_c
     squared = x * x + y * y + z * z + 1e-9
@@ -27,13 +29,24 @@ def ellipsoid(x: Tensor, y: Tensor, z: Tensor, a: Size, b: Size, c: Size) -> Ten
 
 
 def capsule(
-    x: Tensor, y: Tensor, z: Tensor, start: tuple[Size, Size, Size], end: tuple[Size, Size, Size], start_radius: Size, end_radius: Size
+    x: Tensor,
+    y: Tensor,
+    z: Tensor,
+    start: tuple[Size, Size, Size],
+    end: tuple[Size, Size, Size],
+    start_radius: Size,
+    end_radius: Size,
 ) -> Tensor:
     """Distance to a segment minus a radius that runs linearly along it (exact for equal radii)."""
     px, py, pz = x - start[0], y - start[1], z - start[2]
     dx, dy, dz = end[0] - start[0], end[1] - start[1], end[2] - start[2]
     along = ((px * dx + py * dy + pz * dz) * (1 / (dx * dx + dy * dy + dz * dz))).clamp(0, 1)
-    return sphere(px - along * dx, py - along * dy, pz - along * dz, start_radius + (end_radius - start_radius) * along)
+    return sphere(
+        px - along * dx,
+        py - along * dy,
+        pz - along * dz,
+        start_radius + (end_radius - start_radius) * along,
+    )
 
 
 def disc(x: Tensor, height: Tensor, z: Tensor, a: Size, c: Size, thickness: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""A contact sheet of puppets: a row of views for each person."""
+"""A contact sheet of puppets: a row of views for each identity."""
 
 import torch
 from jaxtyping import Float
@@ -15,11 +15,23 @@ GAP = 2
 
 
 def puppet_sheet(
-    world: PuppetWorld, seeds: PuppetSeeds, *, yaws: tuple[float, ...] = (-0.5, 0.0, 0.5), pitch: float = 0.08, resolution: int = 128
+    world: PuppetWorld,
+    seeds: PuppetSeeds,
+    *,
+    yaws: tuple[float, ...] = (-0.5, 0.0, 0.5),
+    pitch: float = 0.08,
+    resolution: int = 128,
 ) -> Float[Tensor, "3 height width"]:
-    """Pictures in [-1, 1] of every person (rows) from every yaw (columns, radians), before their own backdrops."""
+    """Pictures in [-1, 1] of every identity (rows) from every yaw (columns, radians), before their
+    own backdrops.
+    """
     rows = []
-    for person in range(len(seeds)):
+    for identity in range(len(seeds)):
         cameras = [Camera.orbit(torch.tensor([yaw]), torch.tensor([pitch])) for yaw in yaws]
-        rows.append([world.render(seeds[person : person + 1], camera, resolution).image()[0] for camera in cameras])
+        rows.append(
+            [
+                world.render(seeds[identity : identity + 1], camera, resolution).image()[0]
+                for camera in cameras
+            ]
+        )
     return tile(rows, GAP)

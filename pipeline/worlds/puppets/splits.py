@@ -1,10 +1,12 @@
-"""Which people train, validate and test: a person's split is part of its type, so that no code path can mix them."""
+"""Which identities train, validate and test: an identity's split is part of its type, so that no
+code path can mix them.
+"""
 
 from dataclasses import dataclass, replace
 from enum import Enum
 
 PER_SPLIT = 1_000_000
-"""People in a split."""
+"""Identities in a split."""
 
 
 class Split(Enum):
@@ -17,7 +19,7 @@ class Split(Enum):
 
 @dataclass(frozen=True)
 class PuppetSeeds:
-    """The seeds of a batch of people, all of one split, one for each factor.
+    """The seeds of a batch of identities, all of one split, one for each factor.
 
     Made by `PuppetSeeds.of`; the constructor refuses seeds outside the split.
     """
@@ -32,41 +34,58 @@ class PuppetSeeds:
         for factor in ("identity", "expression", "light", "background"):
             seeds = getattr(self, factor)
             if len(seeds) != len(self.identity):
-                raise ValueError(f"{len(seeds)} {factor} seeds came with {len(self.identity)} identity seeds: give one of each a person.")
-            wrong = [seed for seed in seeds if not self.split.value <= seed < self.split.value + PER_SPLIT]
+                raise ValueError(
+                    f"{len(seeds)} {factor} seeds came with {len(self.identity)} identity seeds:"
+                    " give one of each an identity."
+                )
+            wrong = [
+                seed
+                for seed in seeds
+                if not self.split.value <= seed < self.split.value + PER_SPLIT
+            ]
             if wrong:
                 raise ValueError(
-                    f"{factor} seed {wrong[0]} is not of the {self.split.name.lower()} split "
-                    f"({self.split.value} to {self.split.value + PER_SPLIT - 1}): use PuppetSeeds.of(split, numbers)."
+                    f"{factor} seed {wrong[0]} is not of the {self.split.name.lower()} split"
+                    f" ({self.split.value} to {self.split.value + PER_SPLIT - 1}): use"
+                    " PuppetSeeds.of(split, numbers)."
                 )
 
     @classmethod
     def of(cls, split: Split, numbers: list[int] | range) -> "PuppetSeeds":
-        """The people with these numbers (from 0) in the split.
+        """The identities with these numbers (from 0) in the split.
 
         Raises:
             ValueError: a number is negative or not below 1,000,000.
         """
         wrong = [number for number in numbers if not 0 <= number < PER_SPLIT]
         if wrong:
-            raise ValueError(f"person {wrong[0]} came, but a split has people 0 to {PER_SPLIT - 1}: numbers count from 0 in every split.")
+            raise ValueError(
+                f"identity {wrong[0]} came, but a split has identities 0 to {PER_SPLIT - 1}:"
+                " numbers count from 0 in every split."
+            )
         seeds = [split.value + number for number in numbers]
         return cls(split, seeds, seeds, seeds, seeds)
 
     def with_expression(self, numbers: list[int]) -> "PuppetSeeds":
-        """The same people with other expressions, of the same split."""
+        """The same identities with other expressions, of the same split."""
         return replace(self, expression=PuppetSeeds.of(self.split, numbers).identity)
 
     def with_light(self, numbers: list[int]) -> "PuppetSeeds":
-        """The same people in other light, of the same split."""
+        """The same identities in other light, of the same split."""
         return replace(self, light=PuppetSeeds.of(self.split, numbers).identity)
 
     def with_background(self, numbers: list[int]) -> "PuppetSeeds":
-        """The same people before other backgrounds, of the same split."""
+        """The same identities before other backgrounds, of the same split."""
         return replace(self, background=PuppetSeeds.of(self.split, numbers).identity)
 
     def __len__(self) -> int:
         return len(self.identity)
 
     def __getitem__(self, rows: slice) -> "PuppetSeeds":
-        return PuppetSeeds(self.split, self.identity[rows], self.expression[rows], self.light[rows], self.background[rows])
+        return PuppetSeeds(
+            self.split,
+            self.identity[rows],
+            self.expression[rows],
+            self.light[rows],
+            self.background[rows],
+        )

@@ -1,7 +1,9 @@
-"""Sphere tracing in batches: a coarse march of cones, then a fine march of rays from where their cone stopped.
+"""Sphere tracing in batches: a coarse march of cones, then a fine march of rays from where their
+cone stopped.
 
-All people of a batch are traced together. After some steps the rays that still travel are gathered, so that the distance is only
-evaluated for them; the batch stays rectangular (the longest list of rays decides).
+All identities of a batch are traced together. After some steps the rays that still travel are
+gathered, so that the distance is only evaluated for them; the batch stays rectangular (the longest
+list of rays decides).
 """
 
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from teachers.rendering.camera import Camera, Rays
 from .body import BOUND
 
 Distance = Callable[[Tensor], Tensor]
-"""World points `[person point 3]` to signed distances `[person point]`."""
+"""World points `[identity point 3]` to signed distances `[identity point]`."""
 
 CAUTION = 0.87
 """Share of a distance that a step takes: bent and displaced parts overestimate it a little."""
@@ -29,8 +31,8 @@ GATHER_AT = frozenset({0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 35, 40})
 class Hits:
     """Where rays meet the surface: distances from the camera centre, valid where `is_hit`."""
 
-    depths: Float[Tensor, "person ray"]
-    is_hit: Bool[Tensor, "person ray"]
+    depths: Float[Tensor, "identity ray"]
+    is_hit: Bool[Tensor, "identity ray"]
 
 
 def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
@@ -44,22 +46,36 @@ def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
 
 
 def _march_cones(distance: Distance, camera: Camera, resolution: int) -> tuple[Tensor, Tensor]:
-    """How far all rays of each block of pixels may go before one can touch anything, and which blocks go on from there."""
+    """How far all rays of each block of pixels may go before one can touch anything, and which
+    blocks go on from there.
+    """
     rays = camera.rays(resolution)
     start, far, _ = _bounds(rays, BOUND * 1.1)
     spread = 0.75 / (resolution * camera.intrinsics[:, 0, 0:1])
     depths, live = start.clone(), torch.ones_like(start, dtype=torch.bool)
     stopped = torch.zeros_like(live)
     for _ in range(COARSE_STEPS):
-        room = distance(rays.origins + rays.directions * depths[..., None]) * CAUTION - spread * depths
+        room = (
+            distance(rays.origins + rays.directions * depths[..., None]) * CAUTION - spread * depths
+        )
         stopped = stopped | (live & (room < spread * depths))
         live = live & ~stopped & (depths < far)
         depths = torch.where(live, depths + room, depths)
     blocks = [grid.unflatten(1, (resolution, resolution)) for grid in (depths, stopped | live)]
-    return tuple(g.repeat_interleave(CONE_SIZE, 1).repeat_interleave(CONE_SIZE, 2).flatten(1) for g in blocks)  # type: ignore[return-value]
+    return tuple(
+        g.repeat_interleave(CONE_SIZE, 1).repeat_interleave(CONE_SIZE, 2).flatten(1) for g in blocks
+    )  # type: ignore[return-value]
 
 
-def _march(distance: Distance, rays: Rays, depths: Tensor, far: Tensor, live: Tensor, steps: int, tolerance: Tensor) -> Hits:
+def _march(
+    distance: Distance,
+    rays: Rays,
+    depths: Tensor,
+    far: Tensor,
+    live: Tensor,
+    steps: int,
+    tolerance: Tensor,
+) -> Hits:
     depths, hit = depths.clone(), torch.zeros_like(live)
     for step in range(steps):
         if step in GATHER_AT:
@@ -70,7 +86,9 @@ def _march(distance: Distance, rays: Rays, depths: Tensor, far: Tensor, live: Te
         t = depths.gather(1, chosen)
         d = distance(origins + directions * t[..., None])
         going = live.gather(1, chosen)
-        patience = 1 + (step / 12) ** 2  # a ray that crawls along the surface for long has all but reached it
+        patience = (
+            1 + (step / 12) ** 2
+        )  # a ray that crawls along the surface for long has all but reached it
         arrived = going & (d < patience * tolerance * t)
         t = torch.where(going & ~arrived, t + d * CAUTION, t)
         depths.scatter_(1, chosen, t)
@@ -79,22 +97,28 @@ def _march(distance: Distance, rays: Rays, depths: Tensor, far: Tensor, live: Te
     return Hits(depths, hit | (live & (depths < far)))
 
 
-def polish(distance: Distance, origins: Tensor, directions: Tensor, depths: Tensor, reach: float = 2e-3) -> Tensor:
-    """Depths `[person point]` moved from within the tracing tolerance onto the surface, by three more steps no longer than `reach`."""
+def polish(
+    distance: Distance, origins: Tensor, directions: Tensor, depths: Tensor, reach: float = 2e-3
+) -> Tensor:
+    """Depths `[identity point]` moved from within the tracing tolerance onto the surface, by three
+    more steps no longer than `reach`.
+    """
     for _ in range(3):
         depths = depths + distance(origins + directions * depths[..., None]).clamp(-reach, reach)
     return depths
 
 
-def gather_true(flags: Bool[Tensor, "person ray"]) -> tuple[Tensor, Tensor]:
-    """Indices `[person longest]` whose first entries are those of the true flags (others pad), and the numbers of true flags."""
+def gather_true(flags: Bool[Tensor, "identity ray"]) -> tuple[Tensor, Tensor]:
+    """Indices `[identity longest]` whose first entries are those of the true flags (others pad),
+    and the numbers of true flags.
+    """
     counts = flags.sum(1)
     longest = int(counts.max())
     return flags.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :longest], counts
 
 
 def take(values: Tensor, chosen: Tensor) -> Tensor:
-    """Rows `[person longest channel]` of `[person ray channel]`."""
+    """Rows `[identity longest channel]` of `[identity ray channel]`."""
     return values.gather(1, chosen[..., None].expand(-1, -1, values.shape[-1]))
 
 

@@ -1,4 +1,4 @@
-"""PuppetWorld: people and cameras to pictures with exact depth, normals and labels."""
+"""PuppetWorld: identities and cameras to pictures with exact depth, normals and labels."""
 
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -20,7 +20,9 @@ from .splits import PuppetSeeds
 from .tracer import gather_true, polish, take, trace
 
 CACHED_POINTS = 4096
-"""Points of each person in one call of a compiled kernel: its temporaries then stay in the processor's cache."""
+"""Points of each identity in one call of a compiled kernel: its temporaries then stay in the
+processor's cache.
+"""
 
 VECTOR = 16
 """Points come in multiples of this: a single one, say, would be compiled for once more."""
@@ -28,12 +30,13 @@ VECTOR = 16
 
 @dataclass(frozen=True)
 class PuppetViews:
-    """One picture per person.
+    """One picture per identity.
 
     Attributes:
         color: RGB in [0, 1], premultiplied by the opacity: black where nothing is.
-        opacity: share of a pixel's samples that hit the person, in [0, 1].
-        depth: mean distance from the camera centre of the samples that hit (world units), 0 where none did.
+        opacity: share of a pixel's samples that hit the identity, in [0, 1].
+        depth: mean distance from the camera centre of the samples that hit (world units), 0 where
+            none did.
         normal: mean unit normal in world space, 0 where nothing is.
         part: `Part` numbers of one sample near the middle of each pixel.
         backdrop: RGB in [0, 1] of the background.
@@ -48,8 +51,12 @@ class PuppetViews:
     backdrop: Float[Tensor, "batch 3 height width"]
     camera: Camera
 
-    def image(self, background: Float[Tensor, "batch 3 height width"] | float | None = None) -> Float[Tensor, "batch 3 height width"]:
-        """The picture in [-1, 1] over a background in [0, 1]; without one, over the person's own backdrop."""
+    def image(
+        self, background: Float[Tensor, "batch 3 height width"] | float | None = None
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """The picture in [-1, 1] over a background in [0, 1]; without one, over the identity's own
+        backdrop.
+        """
         behind = self.backdrop if background is None else background
         return (self.color + (1 - self.opacity) * behind) * 2 - 1
 
@@ -59,11 +66,12 @@ class PuppetViews:
 
 
 class PuppetWorld:
-    """Renders the people of given seeds.
+    """Renders the identities of given seeds.
 
     Args:
-        compile: compile the signed distance and the albedo with torch.compile. The first call then takes one to three minutes (seconds
-            when inductor's cache knows the kernels), later ones are several times faster. Not possible while jaxtyping checks calls.
+        compile: compile the signed distance and the albedo with torch.compile. The first call then
+            takes one to three minutes (seconds when inductor's cache knows the kernels), later ones
+            are several times faster. Not possible while jaxtyping checks calls.
         supersampling: each pixel is the mean of this many squared samples.
     """
 
@@ -73,28 +81,39 @@ class PuppetWorld:
 
     @torch.no_grad()
     def render(self, seeds: PuppetSeeds, camera: Camera, resolution: int) -> PuppetViews:
-        """One square picture per camera; row i shows the person of row i of `seeds`.
+        """One square picture per camera; row i shows the identity of row i of `seeds`.
 
         Raises:
             ValueError: the numbers of seeds and cameras differ.
         """
         if len(seeds) != len(camera):
             raise ValueError(
-                f"{len(seeds)} seeds came with {len(camera)} cameras: give each person one camera (repeat the person for more views)."
+                f"{len(seeds)} seeds came with {len(camera)} cameras: give each identity one camera"
+                " (repeat the identity for more views)."
             )
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
-        return self.render_puppet(puppet, draw_light(seeds.light), draw_background(seeds.background), camera, resolution)
+        return self.render_puppet(
+            puppet, draw_light(seeds.light), draw_background(seeds.background), camera, resolution
+        )
 
     @torch.no_grad()
-    def render_puppet(self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int) -> PuppetViews:
+    def render_puppet(
+        self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int
+    ) -> PuppetViews:
         """One square picture per camera (on its device), of factors that needn't come from seeds."""
         surface, look = self._kernels(moved(puppet, camera.cam_to_world))
-        light, background = moved(light, camera.cam_to_world), moved(background, camera.cam_to_world)
-        # Numbers in the code must become constants: as inputs they would be double and keep the kernels from being vectorised.
+        light, background = (
+            moved(light, camera.cam_to_world),
+            moved(background, camera.cam_to_world),
+        )
+        # Numbers in the code must become constants: as inputs they would be double and keep the
+        # kernels from being vectorised.
         with torch._dynamo.config.patch(specialize_float=True):
             return self._draw(surface, look, light, background, camera, resolution)
 
-    def _draw(self, surface, look, light: Light, background: Background, camera: Camera, resolution: int) -> PuppetViews:  # type: ignore[no-untyped-def]
+    def _draw(
+        self, surface, look, light: Light, background: Background, camera: Camera, resolution: int
+    ) -> PuppetViews:  # type: ignore[no-untyped-def]
         fine = resolution * self.supersampling
         hits = trace(surface, camera, fine)
         rays = camera.rays(fine)
@@ -106,9 +125,20 @@ class PuppetWorld:
         albedo, parts = look(points)
         color = shade(surface, points, normals, directions, albedo, parts, light)
         is_real = torch.arange(chosen.shape[1], device=chosen.device) < counts[:, None]
-        found = torch.cat([color, normals, depths[..., None], parts[..., None]], -1) * is_real[..., None]
-        canvas = torch.zeros(len(camera), fine * fine, 8, device=points.device).scatter(1, chosen[..., None].expand(-1, -1, 8), found)
-        return self._views(canvas, hits.is_hit, backdrop(camera.rays(resolution).directions, background), camera, resolution)
+        found = (
+            torch.cat([color, normals, depths[..., None], parts[..., None]], -1)
+            * is_real[..., None]
+        )
+        canvas = torch.zeros(len(camera), fine * fine, 8, device=points.device).scatter(
+            1, chosen[..., None].expand(-1, -1, 8), found
+        )
+        return self._views(
+            canvas,
+            hits.is_hit,
+            backdrop(camera.rays(resolution).directions, background),
+            camera,
+            resolution,
+        )
 
     def _kernels(self, puppet: Puppet):  # type: ignore[no-untyped-def]
         packed = pack(puppet)
@@ -122,19 +152,27 @@ class PuppetWorld:
 
     @cached_property
     def _compiled(self):  # type: ignore[no-untyped-def]
-        return torch.compile(_distance_kernel, dynamic=True), torch.compile(_appearance_kernel, dynamic=True)
+        return torch.compile(_distance_kernel, dynamic=True), torch.compile(
+            _appearance_kernel, dynamic=True
+        )
 
-    def _views(self, canvas: Tensor, is_hit: Tensor, behind: Tensor, camera: Camera, resolution: int) -> PuppetViews:
+    def _views(
+        self, canvas: Tensor, is_hit: Tensor, behind: Tensor, camera: Camera, resolution: int
+    ) -> PuppetViews:
         grid = canvas.mT.unflatten(2, (resolution * self.supersampling,) * 2)
         mean = F.avg_pool2d(grid, self.supersampling)
-        opacity = F.avg_pool2d(is_hit.float().unflatten(1, grid.shape[2:])[:, None], self.supersampling)
+        opacity = F.avg_pool2d(
+            is_hit.float().unflatten(1, grid.shape[2:])[:, None], self.supersampling
+        )
         middle = self.supersampling // 2
         return PuppetViews(
             color=mean[:, :3],
             opacity=opacity,
             depth=mean[:, 6:7] / opacity.clamp(min=1e-6),
             normal=F.normalize(mean[:, 3:6], dim=1) * (opacity > 0),
-            part=grid[:, 7:8, middle :: self.supersampling, middle :: self.supersampling].round().long(),
+            part=grid[:, 7:8, middle :: self.supersampling, middle :: self.supersampling]
+            .round()
+            .long(),
             backdrop=behind.mT.unflatten(2, (resolution, resolution)),
             camera=camera,
         )
@@ -143,7 +181,10 @@ class PuppetWorld:
 def _call(kernel, packed: Tensor, points: Tensor):  # type: ignore[no-untyped-def]
     count = points.shape[1]
     points = F.pad(points, (0, 0, 0, -count % VECTOR))
-    pieces = [kernel(*piece.movedim(-1, 0).contiguous(), packed) for piece in points.split(CACHED_POINTS, 1)]
+    pieces = [
+        kernel(*piece.movedim(-1, 0).contiguous(), packed)
+        for piece in points.split(CACHED_POINTS, 1)
+    ]
     if isinstance(pieces[0], Tensor):
         return torch.cat(pieces, 1)[:, :count]
     return tuple(torch.cat(column, 1)[:, :count] for column in zip(*pieces, strict=True))

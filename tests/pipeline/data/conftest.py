@@ -1,4 +1,4 @@
-"""A small teacher, its sampler, and folders of its people."""
+"""A small teacher, its sampler, and folders of its identities."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.untrained import untrained_teacher
-from tests.pipeline.data.small_people import TINY_EG3D, describe, sampler_of
+from tests.pipeline.data.small_identities import TINY_EG3D, describe, sampler_of
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +24,18 @@ def sampler(teacher) -> TeacherSampler:
 
 @pytest.fixture
 def write(teacher, sampler, tmp_path) -> Callable[..., Path]:
-    """Writes `shards` shards of four people into a folder; other settings go to the description."""
+    """Writes `shards` shards of four identities into a folder; other settings go to the
+    description.
+    """
 
-    def written(name: str = "people", shards: int = 3, batch_size: int = 4, **changes) -> Path:
+    def written(name: str = "identities", shards: int = 3, batch_size: int = 4, **changes) -> Path:
         folder = ShardFolder(tmp_path / name)
-        writer = ShardWriter(folder=folder, description=describe(teacher, **changes), sampler=sampler, batch_size=batch_size)
+        writer = ShardWriter(
+            folder=folder,
+            description=describe(teacher, **changes),
+            sampler=sampler,
+            batch_size=batch_size,
+        )
         assert all(writer.write(shard) for shard in range(shards))
         folder.merge()
         return folder.path

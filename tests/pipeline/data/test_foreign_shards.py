@@ -10,22 +10,27 @@ from pipeline.data.foreign_shards import ForeignShards
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import CorruptShard, MissingField
 from pipeline.data.shards import HashingFile, ShardFile, write_records
-from pipeline.sampling.source import PeopleSource
-from tests.pipeline.data.small_people import FULL
+from pipeline.sampling.source import BatchSource
+from tests.pipeline.data.small_identities import FULL
 
 
 @pytest.fixture
 def foreign(write, tmp_path) -> Callable[..., str]:
-    """Two tars of four people each, without manifest, numbers or hashes; `without` names fields that they lack."""
+    """Two tars of four identities each, without manifest, numbers or hashes; `without` names fields
+    that they lack.
+    """
 
     def written(*without: str) -> str:
         own = ShardFolder(write("own", shards=2, kind="full", storage=FULL))
         (tmp_path / "foreign").mkdir()
         for shard in range(2):
             file = ShardFile(own.tar(shard), own.facts(shard)[1])
-            people = [{k: v for k, v in file.read(index).items() if k not in ("json", *without)} for index in range(4)]
+            identities = [
+                {k: v for k, v in file.read(index).items() if k not in ("json", *without)}
+                for index in range(4)
+            ]
             with (tmp_path / "foreign" / f"{shard}.tar").open("wb") as raw:
-                write_records(HashingFile(raw), list(enumerate(people)))
+                write_records(HashingFile(raw), list(enumerate(identities)))
         return str(tmp_path / "foreign" / "{0..1}.tar")
 
     return written
@@ -35,19 +40,30 @@ def looks(batch) -> list[float]:
     return [round(float(image.mean()), 5) for image in batch.image]
 
 
-def test_every_person_comes_once_an_epoch_in_changing_order_and_numbers_mean_the_same_again(foreign, sampler):
+def test_every_identity_comes_once_an_epoch_in_changing_order_and_numbers_mean_the_same_again(
+    foreign, sampler
+):
     urls = foreign()
-    first, second = (ForeignShards(urls=urls, sampler=sampler, laws={}, buffer=4) for _ in range(2))
-    assert isinstance(first, PeopleSource)
+    first, second = (
+        ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=4) for _ in range(2)
+    )
+    assert isinstance(first, BatchSource)
     epochs = [looks(first(range(start, start + 8))) for start in (0, 8)]
-    assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1] and len(set(epochs[0])) == 8
-    assert looks(second([9, 11])) == [epochs[1][1], epochs[1][3]]  # another process, or after a restart
+    assert (
+        sorted(epochs[0]) == sorted(epochs[1])
+        and epochs[0] != epochs[1]
+        and len(set(epochs[0])) == 8
+    )
+    assert looks(second([9, 11])) == [
+        epochs[1][1],
+        epochs[1][3],
+    ]  # another process, or after a restart
     assert looks(second([0, 1])) == epochs[0][:2]
     assert second([4, 5]).samples.tolist() == [4, 5]
 
 
-def test_people_are_those_that_were_stored(foreign, sampler):
-    stored = ForeignShards(urls=foreign(), sampler=sampler, laws={}, buffer=1)
+def test_identities_are_those_that_were_stored(foreign, sampler):
+    stored = ForeignShards(urls=foreign(), sampler=sampler, distributions={}, buffer=1)
     together = torch.cat([stored([n]).novel.rendering.depth for n in range(8)])
     live = sampler(range(8)).novel.rendering.depth
     assert all(any(torch.allclose(one, other, atol=1e-5) for other in live) for one in together)
@@ -56,8 +72,8 @@ def test_people_are_those_that_were_stored(foreign, sampler):
 def test_a_missing_field_is_named_or_left_out_and_counted(foreign, sampler):
     urls = foreign("z.npy")
     with pytest.raises(MissingField, match=r"neither planes\.npy nor z\.npy"):
-        ForeignShards(urls=urls, sampler=sampler, laws={})([0])
-    skipping = ForeignShards(urls=urls, sampler=sampler, laws={}, on_error="skip")
+        ForeignShards(urls=urls, sampler=sampler, distributions={})([0])
+    skipping = ForeignShards(urls=urls, sampler=sampler, distributions={}, on_error="skip")
     with pytest.raises(CorruptShard, match="holds nobody who can be read"):
         skipping([0])
     assert skipping.skipped["MissingField"] == 8
@@ -69,7 +85,9 @@ def test_a_shard_that_breaks_off_is_named_or_left_out(foreign, sampler):
     content = broken.read_bytes()
     broken.write_bytes(content[: content.index(b"000000000002.reference.features.npy") + 700])
     with pytest.raises(CorruptShard, match="a foreign shard can't be read"):
-        ForeignShards(urls=urls, sampler=sampler, laws={}, buffer=8)(range(8))
-    skipping = ForeignShards(urls=urls, sampler=sampler, laws={}, buffer=8, on_error="skip")
+        ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=8)(range(8))
+    skipping = ForeignShards(
+        urls=urls, sampler=sampler, distributions={}, buffer=8, on_error="skip"
+    )
     assert len(set(looks(skipping(range(5))))) >= 4
     assert skipping.skipped.total() >= 1

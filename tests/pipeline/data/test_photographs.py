@@ -26,7 +26,9 @@ def labels() -> list[list[float]]:
 
 def write(path, label_list=None, pictures=None, **extra):
     pictures = pictures or [picture(seed=number) for number in range(3)]
-    return write_dataset(path / "photographs.zip", zip(pictures, label_list or labels(), strict=True), extra)
+    return write_dataset(
+        path / "photographs.zip", zip(pictures, label_list or labels(), strict=True), extra
+    )
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -36,7 +38,9 @@ def test_what_was_written_is_read(tmp_path):
     expected = np.asarray(Image.open(io.BytesIO(pictures[1]))).transpose(2, 0, 1)
     assert np.array_equal(photographs[1].pixels.numpy(), expected)
     torch.testing.assert_close(photographs[1].camera.label(), CAMERA[1:2].label())
-    torch.testing.assert_close(photographs[1].image(), torch.from_numpy(expected.copy()) / 127.5 - 1)
+    torch.testing.assert_close(
+        photographs[1].image(), torch.from_numpy(expected.copy()) / 127.5 - 1
+    )
 
 
 def test_a_folder_reads_like_a_zip_and_memory_makes_no_difference(tmp_path):
@@ -56,9 +60,13 @@ def test_alpha_comes_out_premultiplied_either_way(tmp_path):
     once[..., 3] = 51
     for name, content, extra in (("a", straight, {}), ("b", once, {"alpha": "premultiplied"})):
         (tmp_path / name).mkdir()
-        photograph = Photographs(write(tmp_path / name, pictures=[png_bytes(content)] * 3, **extra))[0]
+        photograph = Photographs(
+            write(tmp_path / name, pictures=[png_bytes(content)] * 3, **extra)
+        )[0]
         assert photograph.pixels[:, 0, 0].tolist() == [40, 40, 40, 51]
-        torch.testing.assert_close(photograph.image(0.5)[:, 0, 0], torch.full((3,), (40 / 255 + 0.8 * 0.5) * 2 - 1))
+        torch.testing.assert_close(
+            photograph.image(0.5)[:, 0, 0], torch.full((3,), (40 / 255 + 0.8 * 0.5) * 2 - 1)
+        )
 
 
 def test_a_mirror_image_belongs_to_the_mirrored_camera(tmp_path):
@@ -77,7 +85,9 @@ def test_a_mirrored_puppet_is_what_the_mirrored_camera_sees_of_the_mirrored_worl
     camera = Camera.orbit(torch.tensor([0.4]), torch.tensor([0.1]))
     world, seeds = PuppetWorld(supersampling=1), PuppetSeeds.of(Split.TRAIN, [3])
     views = world.render(seeds, camera, 48)
-    points = views.camera.rays(48).at(views.depth.flatten(2).mT)[:, :, 0] * torch.tensor([-1.0, 1, 1])
+    points = views.camera.rays(48).at(views.depth.flatten(2).mT)[:, :, 0] * torch.tensor(
+        [-1.0, 1, 1]
+    )
     position, away = camera.mirrored().project(points)
     hit = views.opacity.flatten() == 1
     columns = torch.arange(48).repeat(48)[hit]
@@ -143,7 +153,9 @@ def test_labels_of_another_length_or_kind_are_explained(tmp_path):
 
 
 def test_pictures_of_two_sizes_or_kinds_are_refused(tmp_path):
-    with pytest.raises(BadDataset, match=r"00000002\.png is 16x16 RGB, but .*00000000\.png is 8x8 RGB"):
+    with pytest.raises(
+        BadDataset, match=r"00000002\.png is 16x16 RGB, but .*00000000\.png is 8x8 RGB"
+    ):
         Photographs(write(tmp_path, pictures=[picture(), picture(), picture(16)]))
     with pytest.raises(BadDataset, match="is 8x8 RGBA, but"):
         validate_photographs(write(tmp_path, pictures=[picture(), picture(), picture(channels=4)]))

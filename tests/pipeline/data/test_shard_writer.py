@@ -1,4 +1,6 @@
-"""Shards are the same bytes whoever writes them, appear as a whole or not at all, and each is written once."""
+"""Shards are the same bytes whoever writes them, appear as a whole or not at all, and each is
+written once.
+"""
 
 import errno
 import os
@@ -15,7 +17,7 @@ from pipeline.data.claims import Claims
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_writer import ShardWriter
-from tests.pipeline.data.small_people import describe
+from tests.pipeline.data.small_identities import describe
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -24,7 +26,7 @@ import sys, time
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from teachers.eg3d.untrained import untrained_teacher
-from tests.pipeline.data.small_people import TINY_EG3D, describe, sampler_of
+from tests.pipeline.data.small_identities import TINY_EG3D, describe, sampler_of
 
 teacher, folder = untrained_teacher(TINY_EG3D), ShardFolder(sys.argv[1])
 writer = ShardWriter(folder=folder, description=describe(teacher), sampler=sampler_of(teacher), batch_size=1)
@@ -38,9 +40,16 @@ folder.merge()
 
 
 def worker(folder: Path, pause: float) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "JAXTYPING_DISABLE": "1"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(REPOSITORY),
+        "JAXTYPING_DISABLE": "1",
+    }
     command = [sys.executable, "-c", WORKER, str(folder), str(pause)]
-    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 def wrote(process: subprocess.Popen) -> list[int]:
@@ -50,43 +59,70 @@ def wrote(process: subprocess.Popen) -> list[int]:
 
 
 def tars(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted((folder / "shards").iterdir()) if not file.name.startswith(".")}
+    return {
+        file.name: file.read_bytes()
+        for file in sorted((folder / "shards").iterdir())
+        if not file.name.startswith(".")
+    }
 
 
 def writer_of(teacher, sampler, folder, **changes) -> ShardWriter:
-    return ShardWriter(folder=ShardFolder(folder), description=describe(teacher, **changes), sampler=sampler, batch_size=4)
+    return ShardWriter(
+        folder=ShardFolder(folder),
+        description=describe(teacher, **changes),
+        sampler=sampler,
+        batch_size=4,
+    )
 
 
-def test_latent_shards_are_byte_identical_whatever_the_batch_the_order_and_the_worker(write, teacher, sampler, tmp_path):
+def test_latent_shards_are_byte_identical_whatever_the_batch_the_order_and_the_worker(
+    write, teacher, sampler, tmp_path
+):
     first = write("a", batch_size=4)
     second = ShardFolder(tmp_path / "b")
-    workers = [ShardWriter(folder=second, description=describe(teacher), sampler=sampler, batch_size=size) for size in (1, 3)]
-    assert [workers[number % 2].write(shard) for number, shard in enumerate((2, 0, 1))] == [True] * 3
+    workers = [
+        ShardWriter(folder=second, description=describe(teacher), sampler=sampler, batch_size=size)
+        for size in (1, 3)
+    ]
+    assert [workers[number % 2].write(shard) for number, shard in enumerate((2, 0, 1))] == [
+        True
+    ] * 3
     second.merge()
     assert tars(first) == tars(second.path) and len(tars(first)) == 6
     assert (first / "manifest.json").read_bytes() == (second.path / "manifest.json").read_bytes()
 
 
-def test_two_workers_at_once_one_of_them_killed_in_the_middle_leave_whole_shards_each_written_once(write, sampler, teacher, tmp_path):
+def test_two_workers_at_once_one_of_them_killed_in_the_middle_leave_whole_shards_each_written_once(
+    write, sampler, teacher, tmp_path
+):
     folder = tmp_path / "fleet"
     victim, other = worker(folder, 0.3), worker(folder, 0.05)
     deadline = time.monotonic() + 200
     while not list(folder.glob("shards/.*.tar.*.part")) and time.monotonic() < deadline:
         time.sleep(0.005)
     assert victim.stdout.readline() == "ready\n"
-    while not any(str(victim.pid) in claim.read_text() for claim in folder.glob("claims/0*")) and time.monotonic() < deadline:
+    while (
+        not any(str(victim.pid) in claim.read_text() for claim in folder.glob("claims/0*"))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.005)
     victim.send_signal(signal.SIGKILL)
     by_victim, _ = victim.communicate()
     by_other = wrote(other)
     by_third = wrote(worker(folder, 0.0))  # the same command again
-    done = [*(int(line.split()[1]) for line in by_victim.splitlines() if line.startswith("wrote")), *by_other, *by_third]
+    done = [
+        *(int(line.split()[1]) for line in by_victim.splitlines() if line.startswith("wrote")),
+        *by_other,
+        *by_third,
+    ]
     assert sorted(done) == list(range(6))
     assert not list(folder.glob("shards/.*")) and not list(folder.glob("claims/0*"))
     assert tars(folder) == tars(write("alone", shards=6, batch_size=4))
 
 
-def test_a_shard_that_is_being_written_or_was_broken_off_is_invisible_and_written_again(teacher, sampler, tmp_path, monkeypatch):
+def test_a_shard_that_is_being_written_or_was_broken_off_is_invisible_and_written_again(
+    teacher, sampler, tmp_path, monkeypatch
+):
     writer = writer_of(teacher, sampler, tmp_path)
     seen = []
 
@@ -113,13 +149,13 @@ def test_a_full_disk_is_named_and_leaves_no_half_shard(teacher, sampler, tmp_pat
     assert not list(tmp_path.glob("shards/.*")) and not list(tmp_path.glob("claims/0*"))
 
 
-def test_a_folder_with_other_people_is_refused_by_name(write, teacher, sampler):
+def test_a_folder_with_other_identities_is_refused_by_name(write, teacher, sampler):
     folder = write()
     with pytest.raises(ValueError, match="seed: 3 → 4"):
         writer_of(teacher, sampler, folder, seed=4)
 
 
-def test_more_people_may_be_written_later(write, teacher, sampler):
+def test_more_identities_may_be_written_later(write, teacher, sampler):
     folder = write(shards=1)
     assert writer_of(teacher, sampler, folder).write(5)
     manifest = ShardFolder(folder).merge()
@@ -136,7 +172,9 @@ def test_only_one_takes_a_claim_and_the_dead_lose_theirs(tmp_path):
     assert again is not None and not claim.is_held() and again.is_held()
 
 
-def test_a_silent_worker_on_another_machine_is_replaced_by_exactly_one_and_notices(tmp_path, monkeypatch):
+def test_a_silent_worker_on_another_machine_is_replaced_by_exactly_one_and_notices(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("pipeline.data.claims._machine", lambda: "elsewhere")
     silent = Claims(tmp_path).take("000000")
     monkeypatch.undo()
@@ -160,7 +198,9 @@ def test_a_process_number_that_is_used_again_keeps_no_claim_alive(tmp_path):
     assert Claims(tmp_path).take("000000") is not None
 
 
-def test_verifying_finds_every_changed_shard_and_another_teachers_people(write, teacher, sampler, tmp_path):
+def test_verifying_finds_every_changed_shard_and_another_teachers_identities(
+    write, teacher, sampler, tmp_path
+):
     folder = ShardFolder(write(shards=4))
     assert list(broken_shards(folder, describe(teacher), sampler)) == []
     with folder.tar(1).open("r+b") as file:
@@ -170,5 +210,11 @@ def test_verifying_finds_every_changed_shard_and_another_teachers_people(write, 
     folder.sidecar(3).write_text("{")
     found = {name: str(error) for name, error in broken_shards(folder, describe(teacher), sampler)}
     assert found.keys() == {1, 2, 3}
-    assert "sha256 differs" in found[1] and "has 2000 bytes" in found[2] and "doesn't describe a shard" in found[3]
-    assert "is not whom the teacher draws: z.npy" in str(next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1])
+    assert (
+        "sha256 differs" in found[1]
+        and "has 2000 bytes" in found[2]
+        and "doesn't describe a shard" in found[3]
+    )
+    assert "is not whom the teacher draws: z.npy" in str(
+        next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1]
+    )

@@ -1,4 +1,6 @@
-"""From lines to results: who counts how much, which pictures are compared, and what is said of what was not measured."""
+"""From lines to results: who counts how much, which pictures are compared, and what is said of what
+was not measured.
+"""
 
 import json
 import math
@@ -7,25 +9,44 @@ import random
 import pytest
 
 from pipeline.evaluation.gap_bins import gap_bins
-from pipeline.evaluation.means import mean_over_people
+from pipeline.evaluation.means import mean_over_identities
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import Asked, headline, in_order, summary
 
-PSNR, DEPTH = Metric("PSNR", "dB", True, "likeness", 2), Metric("depth error", "units", False, "distance", 4)
+PSNR, DEPTH = (
+    Metric("PSNR", "dB", True, "likeness", 2),
+    Metric("depth error", "units", False, "distance", 4),
+)
 EDGES = (0.0, 15.0, 30.0)
 
 
 def line(method: str, item: str, view: int, gap: float | None, psnr: float | None, **more) -> dict:
-    facts = {"person": item, "group": None, "sequence": None, "face_found": True, "gap_deg": gap, "prediction_sha256": "00"}
+    facts = {
+        "subject": item,
+        "group": None,
+        "sequence": None,
+        "face_found": True,
+        "gap_deg": gap,
+        "prediction_sha256": "00",
+    }
     times = {"seconds": 1.0, "render_seconds": 0.1, "peak_memory_mib": 9.0}
     return {"method": method, "item": item, "view": view, **facts, **times, "psnr": psnr} | more
 
 
-def asked(methods: tuple[str, ...] = ("student",), items: tuple[str, ...] = ("a", "b"), **more) -> Asked:
+def asked(
+    methods: tuple[str, ...] = ("student",), items: tuple[str, ...] = ("a", "b"), **more
+) -> Asked:
     about = {name: {"title": name, "kind": "student"} for name in methods}
     metrics = {"psnr": PSNR, "depth": DEPTH}
-    return Asked(methods=about, items=items, metrics=metrics, missing={"depth": "no depth", "fid": "no file"}, gaps_deg=EDGES, **more)
+    return Asked(
+        methods=about,
+        items=items,
+        metrics=metrics,
+        missing={"depth": "no depth", "fid": "no file"},
+        gaps_deg=EDGES,
+        **more,
+    )
 
 
 def test_every_gap_falls_into_one_bin():
@@ -37,74 +58,122 @@ def test_every_gap_falls_into_one_bin():
 
 
 def test_the_given_view_counts_only_where_there_is_no_other():
-    lines = [line("student", "a", 0, 0.0, 40.0), line("student", "a", 1, 10.0, 20.0), line("student", "b", 0, 0.0, 30.0)]
+    lines = [
+        line("student", "a", 0, 0.0, 40.0),
+        line("student", "a", 1, 10.0, 20.0),
+        line("student", "b", 0, 0.0, 30.0),
+    ]
     assert [(one["item"], one["view"]) for one in headline(lines)] == [("a", 1), ("b", 0)]
     told = summary(lines, asked())["scores"]["student"]
     assert told["all"]["psnr"]["mean"] == 25.0
-    assert [(part["title"], part["psnr"]["mean"]) for part in told["by_yaw_gap"]] == [("same view", 35.0), ("0–15°", 20.0)]
+    assert [(part["title"], part["psnr"]["mean"]) for part in told["by_yaw_gap"]] == [
+        ("same view", 35.0),
+        ("0–15°", 20.0),
+    ]
 
 
-def test_people_count_alike_however_many_pictures_they_have():
-    mean = mean_over_people([("a", 10.0)] * 9 + [("b", 20.0)])
-    assert mean is not None and mean.mean == 15.0 and mean.people == 2 and mean.pictures == 10
+def test_identities_count_alike_however_many_pictures_they_have():
+    mean = mean_over_identities([("a", 10.0)] * 9 + [("b", 20.0)])
+    assert mean is not None and mean.mean == 15.0 and mean.identities == 2 and mean.pictures == 10
 
 
-def test_the_interval_of_equal_people_is_a_point_and_that_of_many_normal_ones_is_two_standard_errors():
-    equal = mean_over_people([(str(person), 7.0) for person in range(5)])
+def test_the_interval_of_equal_identities_is_a_point_and_that_of_many_normal_ones_is_two_standard_errors():
+    equal = mean_over_identities([(str(subject), 7.0) for subject in range(5)])
     assert equal is not None and (equal.low, equal.high) == (7.0, 7.0)
-    spread = mean_over_people([(str(person), float(person % 2)) for person in range(400)])
-    assert spread is not None and spread.high - spread.low == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(400), rel=0.1)
+    spread = mean_over_identities([(str(subject), float(subject % 2)) for subject in range(400)])
+    assert spread is not None and spread.high - spread.low == pytest.approx(
+        2 * 1.96 * 0.5 / math.sqrt(400), rel=0.1
+    )
 
 
 def test_pictures_without_a_number_are_left_out():
-    mean = mean_over_people([("a", None), ("b", 3.0)])
-    assert mean is not None and mean.mean == 3.0 and mean.people == 1
-    assert mean_over_people([("a", None)]) is None
+    mean = mean_over_identities([("a", None), ("b", 3.0)])
+    assert mean is not None and mean.mean == 3.0 and mean.identities == 1
+    assert mean_over_identities([("a", None)]) is None
 
 
 def test_an_interval_of_a_paired_difference_is_narrower_than_those_of_its_sides():
     noise = random.Random(0)
-    people = {f"p{number}": noise.gauss(20, 5) for number in range(60)}
-    lines = [line("one", name, 1, 9.0, value + 1 + noise.gauss(0, 0.2)) for name, value in people.items()]
-    lines += [line("other", name, 1, 9.0, value) for name, value in people.items()]
+    identities = {f"p{number}": noise.gauss(20, 5) for number in range(60)}
+    lines = [
+        line("one", name, 1, 9.0, value + 1 + noise.gauss(0, 0.2))
+        for name, value in identities.items()
+    ]
+    lines += [line("other", name, 1, 9.0, value) for name, value in identities.items()]
     (told,) = comparisons(lines, ["one", "other"], {"psnr": PSNR})
-    alone = mean_over_people((one["person"], one["psnr"]) for one in lines[:60])
-    assert alone is not None and told["difference"] == pytest.approx(1, abs=0.1) and told["low"] > 0.9
-    assert told["high"] - told["low"] < 0.1 * (alone.high - alone.low) and told["wins"] == 60 == told["people"]
+    alone = mean_over_identities((one["subject"], one["psnr"]) for one in lines[:60])
+    assert (
+        alone is not None and told["difference"] == pytest.approx(1, abs=0.1) and told["low"] > 0.9
+    )
+    assert (
+        told["high"] - told["low"] < 0.1 * (alone.high - alone.low)
+        and told["wins"] == 60 == told["identities"]
+    )
 
 
 def test_less_depth_error_wins_and_only_common_pictures_are_compared():
-    lines = [line("one", "a", view, 9.0, None, depth=value) for view, value in enumerate((1.0, 2.0, 3.0, 4.0))]
-    lines += [line("other", "a", view, 9.0, None, depth=value) for view, value in enumerate((2.0, 2.0, 1.0))]
+    lines = [
+        line("one", "a", view, 9.0, None, depth=value)
+        for view, value in enumerate((1.0, 2.0, 3.0, 4.0))
+    ]
+    lines += [
+        line("other", "a", view, 9.0, None, depth=value)
+        for view, value in enumerate((2.0, 2.0, 1.0))
+    ]
     (told,) = comparisons(lines, ["one", "other"], {"depth": DEPTH})
     assert (told["wins"], told["ties"], told["losses"], told["pictures"]) == (1, 1, 1, 3)
     assert told["difference"] == pytest.approx((-1 + 0 + 2) / 3)
 
 
 def test_pictures_without_a_face_stay_in_one_denominator():
-    lines = [line("student", "a", 0, None, 10.0), line("student", "b", 0, None, 4.0, face_found=False)]
+    lines = [
+        line("student", "a", 0, None, 10.0),
+        line("student", "b", 0, None, 4.0, face_found=False),
+    ]
     told = summary(lines, asked())
-    assert told["scores"]["student"]["all"]["psnr"]["mean"] == 7.0 and told["scores"]["student"]["found"]["psnr"]["mean"] == 10.0
+    assert (
+        told["scores"]["student"]["all"]["psnr"]["mean"] == 7.0
+        and told["scores"]["student"]["found"]["psnr"]["mean"] == 10.0
+    )
     assert told["counted"]["items"] == 2 and told["counted"]["faces_found"] == 1
     assert summary(lines[:1], asked())["scores"]["student"]["found"] is None
 
 
 def test_groups_and_parts_have_means_of_their_own():
     parts = {"face": {"psnr": 12.0}, "hair": {"psnr": None}}
-    lines = [line("student", "a", 1, 9.0, 10.0, group="dark", parts=parts), line("student", "b", 1, 9.0, 20.0, group="light", parts={})]
+    lines = [
+        line("student", "a", 1, 9.0, 10.0, group="dark", parts=parts),
+        line("student", "b", 1, 9.0, 20.0, group="light", parts={}),
+    ]
     told = summary(lines, asked(parts=["face", "hair"]))["scores"]["student"]
-    assert {group: means["psnr"]["mean"] for group, means in told["by_group"].items()} == {"dark": 10.0, "light": 20.0}
-    assert told["by_part"]["face"]["psnr"]["people"] == 1 and told["by_part"]["hair"]["psnr"] is None
+    assert {group: means["psnr"]["mean"] for group, means in told["by_group"].items()} == {
+        "dark": 10.0,
+        "light": 20.0,
+    }
+    assert (
+        told["by_part"]["face"]["psnr"]["identities"] == 1
+        and told["by_part"]["hair"]["psnr"] is None
+    )
 
 
 def test_what_has_no_number_is_listed_with_the_reason():
     told = summary([line("student", "a", 1, 9.0, 10.0)], asked())
-    assert told["not_computed"] == [{"metric": "depth", "why": "no depth"}, {"metric": "fid", "why": "no file"}]
-    assert list(told["metrics"]) == ["psnr"] and json.loads(json.dumps(told, allow_nan=False)) == told
+    assert told["not_computed"] == [
+        {"metric": "depth", "why": "no depth"},
+        {"metric": "fid", "why": "no file"},
+    ]
+    assert (
+        list(told["metrics"]) == ["psnr"] and json.loads(json.dumps(told, allow_nan=False)) == told
+    )
 
 
 def test_the_order_in_which_lines_came_does_not_matter():
-    lines = [line(method, item, view, 9.0, float(view)) for item in ("b", "a") for method in ("other", "student") for view in (1, 0)]
+    lines = [
+        line(method, item, view, 9.0, float(view))
+        for item in ("b", "a")
+        for method in ("other", "student")
+        for view in (1, 0)
+    ]
     chosen = asked(("student", "other"))
     shuffled = random.Random(1).sample(lines, len(lines)) + lines[:2]
     assert in_order(shuffled, chosen) == in_order(lines, chosen)

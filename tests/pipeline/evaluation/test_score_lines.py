@@ -1,15 +1,17 @@
-"""Lines survive a kill; processes share items; the pictures that are read are those that were stored."""
+"""Lines survive a kill; processes share items; the pictures that are read are those that were
+stored.
+"""
 
 import math
 
 import pytest
 import torch
 
-from pipeline.evaluation.peak_memory import PeakMemory
 from pipeline.evaluation.picture_store import PictureStore, Prediction
 from pipeline.evaluation.score_lines import LineFile, read_lines
 from pipeline.evaluation.shard import Shard, shard_of_launcher
 from pipeline.evaluation.suites.suite import Item, Truth
+from pipeline.runs.peak_memory import PeakMemory
 from teachers.rendering.camera import Camera
 
 
@@ -32,7 +34,11 @@ def test_a_damaged_line_in_the_middle_is_no_torn_end(tmp_path):
 
 
 def test_two_writers_of_one_file_are_refused(tmp_path):
-    with LineFile(tmp_path / "lines.jsonl"), pytest.raises(ValueError, match="another process"), LineFile(tmp_path / "lines.jsonl"):
+    with (
+        LineFile(tmp_path / "lines.jsonl"),
+        pytest.raises(ValueError, match="another process"),
+        LineFile(tmp_path / "lines.jsonl"),
+    ):
         pass
 
 
@@ -50,7 +56,9 @@ def test_every_item_is_one_processes(count):
 
 
 def test_launchers_say_which_process_this_is():
-    assert shard_of_launcher({"RANK": "3", "WORLD_SIZE": "4", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}) == Shard(3, 4)
+    assert shard_of_launcher(
+        {"RANK": "3", "WORLD_SIZE": "4", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}
+    ) == Shard(3, 4)
     assert shard_of_launcher({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}) == Shard(1, 2)
     assert shard_of_launcher({}) == Shard(0, 1)
     with pytest.raises(ValueError, match="process 2 of 2"):
@@ -60,7 +68,9 @@ def test_launchers_say_which_process_this_is():
 def test_what_is_stored_is_the_nearest_of_256_levels_and_stays_that(tmp_path):
     store = PictureStore(tmp_path)
     image = torch.rand(2, 3, 16, 16) * 2 - 1
-    store.put_views("student", "a", Prediction(image, torch.rand(2, 1, 8, 8) + 2, torch.ones(2, 1, 8, 8)))
+    store.put_views(
+        "student", "a", Prediction(image, torch.rand(2, 1, 8, 8) + 2, torch.ones(2, 1, 8, 8))
+    )
     read = store.get_views("student", "a", 2)
     assert (read.image - image).abs().max() <= 1 / 255 + 1e-6
     assert read.depth is not None and read.depth.shape == (2, 1, 16, 16) and read.normal is None

@@ -1,4 +1,6 @@
-"""The output of an evaluation, written without one: toy pictures, and numbers that follow from them."""
+"""The output of an evaluation, written without one: toy pictures, and numbers that follow from
+them.
+"""
 
 import hashlib
 import json
@@ -13,11 +15,25 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from pipeline.evaluation.provenance import hardware, versions
+from pipeline.runs.provenance import hardware, versions
 
 METRICS = {
-    "psnr": {"title": "PSNR", "unit": "dB", "more_is_better": True, "is": "likeness of the whole picture", "digits": 2, "weights": None},
-    "depth": {"title": "depth error", "unit": "units", "more_is_better": False, "is": "mean error", "digits": 4, "weights": None},
+    "psnr": {
+        "title": "PSNR",
+        "unit": "dB",
+        "more_is_better": True,
+        "is": "likeness of the whole picture",
+        "digits": 2,
+        "weights": None,
+    },
+    "depth": {
+        "title": "depth error",
+        "unit": "units",
+        "more_is_better": False,
+        "is": "mean error",
+        "digits": 4,
+        "weights": None,
+    },
     "identity": {
         "title": "identity",
         "unit": "",
@@ -27,7 +43,13 @@ METRICS = {
         "weights": {"file": "arcface.pth", "sha256": "ab" * 32},
     },
 }
-GAPS = ((0.0, 0.0, "same view"), (0.0, 15.0, "0–15°"), (15.0, 30.0, "15–30°"), (30.0, 45.0, "30–45°"), (45.0, 60.0, "45–60°"))
+GAPS = (
+    (0.0, 0.0, "same view"),
+    (0.0, 15.0, "0–15°"),
+    (15.0, 30.0, "15–30°"),
+    (30.0, 45.0, "30–45°"),
+    (45.0, 60.0, "45–60°"),
+)
 YAWS = (0.0, 10.0, -22.0, 40.0, -50.0)
 
 
@@ -68,7 +90,9 @@ def write_results(
     seed: int = 0,
     **told: Any,
 ) -> Path:
-    """Writes results.json, scores.jsonl and the pictures of so many items; `missed` are those without a face."""
+    """Writes results.json, scores.jsonl and the pictures of so many items; `missed` are those
+    without a face.
+    """
     rows: list[dict[str, Any]] = []
     for item in range(items):
         for view in range(views):
@@ -85,7 +109,10 @@ def write_results(
             for number, method in enumerate(methods):
                 error = method.error * (1 + abs(YAWS[view]) / 40)
                 seen = (worse or _noisy)(truth, error, hash((item, view, number, seed)) % 10_000)
-                own = {"prediction": f"pictures/{method.name}/{name}.png", "depth": f"depth/{method.name}/{name}.safetensors"}
+                own = {
+                    "prediction": f"pictures/{method.name}/{name}.png",
+                    "depth": f"depth/{method.name}/{name}.safetensors",
+                }
                 _save(folder / own["prediction"], seen)
                 _save_depth(folder / own["depth"], seen)
                 rows.append(_row(folder, method, item, view, truth, seen, shared | own, missed))
@@ -111,12 +138,21 @@ def _save_depth(path: Path, pixels: np.ndarray) -> None:
     safetensors.torch.save_file({"depth": 2.5 + grey / 500, "opacity": (grey < 235).half()}, path)
 
 
-def _row(folder: Path, method: ToyMethod, item: int, view: int, truth: np.ndarray, seen: np.ndarray, files: dict, missed: Any) -> dict:
+def _row(
+    folder: Path,
+    method: ToyMethod,
+    item: int,
+    view: int,
+    truth: np.ndarray,
+    seen: np.ndarray,
+    files: dict,
+    missed: Any,
+) -> dict:
     squared = float(((truth.astype(float) - seen) ** 2).mean())
     return {
         "method": method.name,
         "item": f"p{item}",
-        "person": f"p{item}",
+        "subject": f"p{item}",
         "view": view,
         "group": ("light skin", "dark skin")[item % 2],
         "given_yaw_deg": 0.0,
@@ -131,7 +167,9 @@ def _row(folder: Path, method: ToyMethod, item: int, view: int, truth: np.ndarra
         "depth": round(squared**0.5 / 2000, 5),
         "identity": None,
         "input_sha256": hashlib.sha256((folder / files["input"]).read_bytes()).hexdigest(),
-        "prediction_sha256": hashlib.sha256((folder / files["prediction"]).read_bytes()).hexdigest(),
+        "prediction_sha256": hashlib.sha256(
+            (folder / files["prediction"]).read_bytes()
+        ).hexdigest(),
         "checkpoint_sha256": "cd" * 32,
         "files": {"error": None, "frontal": None, **files},
     }
@@ -141,7 +179,7 @@ def _told(methods: Sequence[ToyMethod], rows: list[dict]) -> dict[str, Any]:
     return {
         "schema": 2,
         "suite": "puppets",
-        "settings": {"people": 4, "views": 3},
+        "settings": {"identities": 4, "views": 3},
         "manifest_sha256": "ef" * 32,
         "checkpoint": {
             "path": "student.safetensors",
@@ -162,14 +200,28 @@ def _told(methods: Sequence[ToyMethod], rows: list[dict]) -> dict[str, Any]:
             }
             for method in methods
         },
-        "metrics": {name: metric for name, metric in METRICS.items() if any(row[name] is not None for row in rows)},
+        "metrics": {
+            name: metric
+            for name, metric in METRICS.items()
+            if any(row[name] is not None for row in rows)
+        },
         "not_computed": [{"metric": "lpips", "why": "the file vgg16.pth isn't in weights/"}],
-        "scores": {method.name: _scores([row for row in rows if row["method"] == method.name]) for method in methods},
-        "comparisons": [_compared(rows, methods[0].name, other.name, metric) for other in methods[1:] for metric in ("psnr", "depth")],
+        "scores": {
+            method.name: _scores([row for row in rows if row["method"] == method.name])
+            for method in methods
+        },
+        "comparisons": [
+            _compared(rows, methods[0].name, other.name, metric)
+            for other in methods[1:]
+            for metric in ("psnr", "depth")
+        ],
         "extras": {
             "invariance": {
                 "title": "Invariance",
-                "table": {"columns": ["change", "planes moved", "frontal PSNR"], "rows": [["roll +10°", 0.31, 18.2], ["flip", 0.12, 21.5]]},
+                "table": {
+                    "columns": ["change", "planes moved", "frontal PSNR"],
+                    "rows": [["roll +10°", 0.31, 18.2], ["flip", 0.12, 21.5]],
+                },
                 "notes": ["A change of the input must not move the canonical planes."],
             }
         },
@@ -188,21 +240,34 @@ def _scores(rows: list[dict]) -> dict[str, Any]:
     counted = [row for row in rows if row["gap_deg"] > 0]
     found = [row for row in counted if row["face_found"]]
     inside = {
-        title: [row for row in rows if (row["gap_deg"] == 0 if high == 0 else low < row["gap_deg"] <= high)] for low, high, title in GAPS
+        title: [
+            row
+            for row in rows
+            if (row["gap_deg"] == 0 if high == 0 else low < row["gap_deg"] <= high)
+        ]
+        for low, high, title in GAPS
     }
     return {
         "all": _means(counted),
         "found": _means(found) if len(found) < len(counted) else None,
         "by_yaw_gap": [
-            {"title": title, "from_deg": low, "to_deg": high, **_means(inside[title])} for low, high, title in GAPS if inside[title]
+            {"title": title, "from_deg": low, "to_deg": high, **_means(inside[title])}
+            for low, high, title in GAPS
+            if inside[title]
         ],
         "by_part": {},
-        "by_group": {group: _means([row for row in rows if row["group"] == group]) for group in sorted({row["group"] for row in rows})},
+        "by_group": {
+            group: _means([row for row in rows if row["group"] == group])
+            for group in sorted({row["group"] for row in rows})
+        },
     }
 
 
 def _means(rows: list[dict]) -> dict[str, Any]:
-    return {metric: _mean([row for row in rows if row[metric] is not None], metric) for metric in METRICS}
+    return {
+        metric: _mean([row for row in rows if row[metric] is not None], metric)
+        for metric in METRICS
+    }
 
 
 def _mean(rows: list[dict], metric: str) -> dict[str, Any] | None:
@@ -210,16 +275,38 @@ def _mean(rows: list[dict], metric: str) -> dict[str, Any] | None:
         return None
     values = np.array([row[metric] for row in rows])
     spread = 1.96 * float(values.std()) / math.sqrt(len(values))
-    people = len({row["item"] for row in rows})
+    identities = len({row["item"] for row in rows})
     mean = float(values.mean())
-    return {"mean": mean, "low": mean - spread, "high": mean + spread, "people": people, "pictures": len(rows)}
+    return {
+        "mean": mean,
+        "low": mean - spread,
+        "high": mean + spread,
+        "identities": identities,
+        "pictures": len(rows),
+    }
 
 
 def _compared(rows: list[dict], first: str, second: str, metric: str) -> dict[str, Any]:
-    mine, others = ({(r["item"], r["view"]): r[metric] for r in rows if r["method"] == name} for name in (first, second))
-    pairs = [(mine[key], others[key]) for key in mine if mine[key] is not None and others[key] is not None]
+    mine, others = (
+        {(r["item"], r["view"]): r[metric] for r in rows if r["method"] == name}
+        for name in (first, second)
+    )
+    pairs = [
+        (mine[key], others[key])
+        for key in mine
+        if mine[key] is not None and others[key] is not None
+    ]
     better = [(a > b) == METRICS[metric]["more_is_better"] for a, b in pairs]
     difference = float(np.mean([a - b for a, b in pairs]))
     ends = {"difference": difference, "low": difference - 0.5, "high": difference + 0.5}
     wins = sum(better)
-    return {"first": first, "second": second, "metric": metric, **ends, "wins": wins, "losses": len(pairs) - wins, "ties": 0, "people": 4}
+    return {
+        "first": first,
+        "second": second,
+        "metric": metric,
+        **ends,
+        "wins": wins,
+        "losses": len(pairs) - wins,
+        "ties": 0,
+        "identities": 4,
+    }

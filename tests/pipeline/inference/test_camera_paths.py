@@ -13,7 +13,9 @@ PASSPORT = ToyTeacher().passport
 
 def test_the_frontal_camera_is_at_the_teacher_s_distance_with_its_focal_length():
     camera = orbit_of(PASSPORT, [0.0], [0.0])
-    torch.testing.assert_close(camera.cam_to_world[0, :3, 3], torch.tensor([0.0, 0.0, PASSPORT.camera_radius]))
+    torch.testing.assert_close(
+        camera.cam_to_world[0, :3, 3], torch.tensor([0.0, 0.0, PASSPORT.camera_radius])
+    )
     assert camera.intrinsics[0, 0, 0] == pytest.approx(PASSPORT.focal)
 
 
@@ -22,9 +24,13 @@ def test_a_turntable_is_one_closed_round_within_its_angles():
     yaw = torch.atan2(positions[:, 0], positions[:, 2]).rad2deg()
     pitch = (positions[:, 1] / PASSPORT.camera_radius).asin().rad2deg()
     assert yaw.max() == pytest.approx(30, abs=0.01) and yaw.min() == pytest.approx(-30, abs=0.01)
-    assert pitch.max() == pytest.approx(12, abs=0.01) and pitch.min() == pytest.approx(-12, abs=0.01)
+    assert pitch.max() == pytest.approx(12, abs=0.01) and pitch.min() == pytest.approx(
+        -12, abs=0.01
+    )
     steps = (positions - positions.roll(1, 0)).norm(dim=1)
-    assert steps[0] == pytest.approx(float(steps[20]), rel=1e-3), "the step back to the start is one like the others"
+    assert steps[0] == pytest.approx(float(steps[20]), rel=1e-3), (
+        "the step back to the start is one like the others"
+    )
     assert steps.max() < 2 * math.pi * PASSPORT.camera_radius * math.radians(30) / 40 * 1.01
 
 

@@ -33,7 +33,9 @@ SMALL = {
 def lifter() -> Lifter:
     torch.manual_seed(0)
     recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
-    return Lifter.from_teacher(encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher(resolution=16)).train()
+    return Lifter.from_teacher(
+        encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher(resolution=16)
+    ).train()
 
 
 def test_the_encoder_runs_once_however_many_views_are_asked_for(lifter):
@@ -47,20 +49,23 @@ def test_the_encoder_runs_once_however_many_views_are_asked_for(lifter):
 
 def test_a_portrait_shows_what_its_planes_hold(lifter):
     teacher = ToyTeacher(resolution=16)
-    person = teacher.synthesize(teacher.map_latents(torch.randn(1, teacher.z_dim)))
+    identity = teacher.synthesize(teacher.map_latents(torch.randn(1, teacher.z_dim)))
     face = Reconstructor(lifter).lift(torch.zeros(1, 3, 64, 64))
-    face.triplane = Triplane(person.planes, person.axes, person.box_size)
+    face.triplane = Triplane(identity.planes, identity.axes, identity.box_size)
     cameras = orbit_of(teacher.passport, [-0.4, 0.0, 0.4], [0.1, 0.0, -0.1])
-    expected = teacher.render(person.repeat_interleave(3), cameras)
+    expected = teacher.render(identity.repeat_interleave(3), cameras)
     rendering = face.render(cameras)
     torch.testing.assert_close(rendering.image, expected.image)
     torch.testing.assert_close(rendering.opacity, expected.opacity)
     assert not rendering.image.requires_grad
 
 
-def test_the_same_photograph_is_lifted_to_the_same_person(lifter):
+def test_the_same_photograph_is_lifted_to_the_same_identity(lifter):
     reconstructor, photograph = Reconstructor(lifter), torch.rand(1, 3, 64, 64) * 2 - 1
-    assert torch.equal(reconstructor.lift(photograph).view(0.2).image, reconstructor.lift(photograph).view(0.2).image)
+    assert torch.equal(
+        reconstructor.lift(photograph).view(0.2).image,
+        reconstructor.lift(photograph).view(0.2).image,
+    )
 
 
 def test_pictures_are_asked_for_at_the_size_that_the_encoder_was_made_for(lifter):

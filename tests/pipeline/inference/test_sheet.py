@@ -1,4 +1,6 @@
-"""Sheets and films can be looked at: large enough, the person right side up, empty space black in depth."""
+"""Sheets and films can be looked at: large enough, the identity right side up, empty space black in
+depth.
+"""
 
 import pytest
 import torch
@@ -15,11 +17,15 @@ from teachers.toy import ToyTeacher
 def portrait() -> LiftedPortrait:
     teacher = ToyTeacher(resolution=32)
     nothing = Recipe("students.none", {})
-    lifter = Lifter.from_teacher(encoder=torch.nn.Identity(), encoder_recipe=nothing, teacher=teacher)
-    return LiftedPortrait(lifter, teacher.synthesize(teacher.map_latents(torch.zeros(1, teacher.z_dim))))
+    lifter = Lifter.from_teacher(
+        encoder=torch.nn.Identity(), encoder_recipe=nothing, teacher=teacher
+    )
+    return LiftedPortrait(
+        lifter, teacher.synthesize(teacher.map_latents(torch.zeros(1, teacher.z_dim)))
+    )
 
 
-def test_depth_is_coloured_on_the_person_and_black_beside_it(portrait):
+def test_depth_is_coloured_on_the_identity_and_black_beside_it(portrait):
     rendering = portrait.view()
     colours, opaque = depth_colours(rendering)[0], rendering.opacity[0, 0] > 0.5
     assert opaque.any() and (colours[:, ~opaque] == -1).all()

@@ -1,4 +1,4 @@
-"""A saved person is the same person when read, and nothing else is taken for one."""
+"""A saved identity is the same identity when read, and nothing else is taken for one."""
 
 import pytest
 import torch
@@ -11,24 +11,32 @@ from teachers.toy import ToyTeacher
 TEACHER = ToyTeacher()
 
 
-def test_a_person_survives_the_file(tmp_path):
+def test_a_identity_survives_the_file(tmp_path):
     triplane = TEACHER.synthesize(TEACHER.map_latents(torch.randn(1, TEACHER.z_dim)))
-    save_triplane(tmp_path / "new" / "person.safetensors", triplane, TEACHER.passport)
-    read, passport = read_triplane(tmp_path / "new" / "person.safetensors")
+    save_triplane(tmp_path / "new" / "identity.safetensors", triplane, TEACHER.passport)
+    read, passport = read_triplane(tmp_path / "new" / "identity.safetensors")
     assert torch.equal(read.planes, triplane.planes)
-    assert (read.axes, read.box_size, passport) == (triplane.axes, triplane.box_size, TEACHER.passport)
+    assert (read.axes, read.box_size, passport) == (
+        triplane.axes,
+        triplane.box_size,
+        TEACHER.passport,
+    )
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
-def test_whoever_may_read_a_new_file_may_read_a_person(tmp_path):
+def test_whoever_may_read_a_new_file_may_read_a_identity(tmp_path):
     (tmp_path / "plain").touch()
-    save_triplane(tmp_path / "person.safetensors", Triplane(torch.zeros(1, 3, 4, 8, 8)), TEACHER.passport)
-    assert (tmp_path / "person.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    save_triplane(
+        tmp_path / "identity.safetensors", Triplane(torch.zeros(1, 3, 4, 8, 8)), TEACHER.passport
+    )
+    assert (tmp_path / "identity.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_several_people_do_not_go_into_one_file(tmp_path):
-    with pytest.raises(ValueError, match="one person, got 2"):
-        save_triplane(tmp_path / "two.safetensors", Triplane(torch.zeros(2, 3, 4, 8, 8)), TEACHER.passport)
+def test_several_identities_do_not_go_into_one_file(tmp_path):
+    with pytest.raises(ValueError, match="one identity, got 2"):
+        save_triplane(
+            tmp_path / "two.safetensors", Triplane(torch.zeros(2, 3, 4, 8, 8)), TEACHER.passport
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -37,7 +37,9 @@ def test_without_the_video_extra_it_is_a_gif(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("has_h264", [True, False])
-def test_a_film_that_fails_leaves_nothing_behind_and_the_old_one_alone(tmp_path, monkeypatch, has_h264):
+def test_a_film_that_fails_leaves_nothing_behind_and_the_old_one_alone(
+    tmp_path, monkeypatch, has_h264
+):
     if has_h264:
         pytest.importorskip("av")
     monkeypatch.setattr(video, "has_h264", lambda: has_h264)

@@ -11,7 +11,9 @@ from tests.pipeline.inversion.small_teacher import TINY
 
 @pytest.fixture(scope="session")
 def toy() -> ToyTeacher:
-    return ToyTeacher(resolution=16, plane_resolution=16, depth_samples=12, importance_samples=12, sharpness=100.0)
+    return ToyTeacher(
+        resolution=16, plane_resolution=16, depth_samples=12, importance_samples=12, sharpness=100.0
+    )
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,25 @@ def bowl(place: torch.Tensor):
 
 def test_it_goes_down_and_says_how():
     place = torch.zeros(2, requires_grad=True)
-    course = descend([Moved([place], 0.1)], bowl(place), Schedule(steps=100, **STEADY), title="bowl", progress=False)
+    course = descend(
+        [Moved([place], 0.1)],
+        bowl(place),
+        Schedule(steps=100, **STEADY),
+        title="bowl",
+        progress=False,
+    )
     assert (place - 3.0).abs().max() < 0.1 and len(course.losses) == 100
     assert course.losses[0] == 18.0 and course.losses[-1] < 0.1 and course.note("bowl") == ()
 
 
 def test_no_steps_move_nothing():
     place = torch.ones(2, requires_grad=True)
-    assert descend([Moved([place], 0.1)], bowl(place), Schedule(steps=0), title="none", progress=False).losses == []
+    assert (
+        descend(
+            [Moved([place], 0.1)], bowl(place), Schedule(steps=0), title="none", progress=False
+        ).losses
+        == []
+    )
     assert torch.equal(place, torch.ones(2))
 
 
@@ -41,8 +52,14 @@ def test_an_update_into_a_hole_is_taken_back_and_made_smaller():
         value = (place - 0.85).square().sum() if place.item() < 0.9 else place.sum() * float("nan")
         return value, value
 
-    course = descend([Moved([place], 1.0)], losses, Schedule(steps=60, **STEADY), title="hole", progress=False)
-    assert course.taken_back > 0 and torch.isfinite(place).all() and place.item() == pytest.approx(0.85, abs=0.1)
+    course = descend(
+        [Moved([place], 1.0)], losses, Schedule(steps=60, **STEADY), title="hole", progress=False
+    )
+    assert (
+        course.taken_back > 0
+        and torch.isfinite(place).all()
+        and place.item() == pytest.approx(0.85, abs=0.1)
+    )
     assert all(loss == loss for loss in course.losses)
 
 
@@ -53,7 +70,9 @@ def test_a_gradient_that_is_not_finite_counts_as_well():
         value = place.sqrt().sum()  # 0, with an infinite slope
         return value, value
 
-    course = descend([Moved([place], 0.1)], losses, Schedule(steps=5, **STEADY), title="root", progress=False)
+    course = descend(
+        [Moved([place], 0.1)], losses, Schedule(steps=5, **STEADY), title="root", progress=False
+    )
     assert place.item() == 0.0 and course.taken_back == 1 and "at its start" in course.ended_early
     assert "ended after 0 steps" in course.note("root")[0]
 
@@ -66,7 +85,13 @@ def test_it_is_no_endless_try():
         value = (place if len(count) == 1 else place * float("nan")).sum()
         return value, value
 
-    course = descend([Moved([place], 0.1)], losses, Schedule(steps=100, **STEADY), title="nothing", progress=False)
+    course = descend(
+        [Moved([place], 0.1)],
+        losses,
+        Schedule(steps=100, **STEADY),
+        title="nothing",
+        progress=False,
+    )
     assert place.item() == 0.0 and len(count) < 20 and course.ended_early
 
 

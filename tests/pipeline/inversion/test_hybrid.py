@@ -17,18 +17,34 @@ from tests.pipeline.inversion.small_teacher import TINY
 
 @pytest.fixture(scope="module")
 def teacher():
-    return untrained_teacher({**TINY, "plane_resolution": 32, "render_resolution": 32, "image_resolution": 32})
+    return untrained_teacher(
+        {**TINY, "plane_resolution": 32, "render_resolution": 32, "image_resolution": 32}
+    )
 
 
 @pytest.fixture(scope="module")
 def models(teacher) -> Models:
     """A student with random weights, whose pictures aren't empty."""
     size = {"plane_channels": 4, "plane_resolution": 32, "image_size": 32, "dim": 16}
-    canonical = {"canonical_blocks": 1, "canonical_patch_stride": 1, "canonical_widths": [8], "canonical_upsamplings": 0}
-    detail = {"detail_widths": [8], "detail_strides": [2], "fusion_widths": [8], "fusion_dim": 16, "head_widths": [8]}
+    canonical = {
+        "canonical_blocks": 1,
+        "canonical_patch_stride": 1,
+        "canonical_widths": [8],
+        "canonical_upsamplings": 0,
+    }
+    detail = {
+        "detail_widths": [8],
+        "detail_strides": [2],
+        "fusion_widths": [8],
+        "fusion_dim": 16,
+        "head_widths": [8],
+    }
     arguments = {**size, **canonical, **detail, "backbone": "compact", "backbone_widths": [8, 8, 8]}
     torch.manual_seed(0)
-    encoder, recipe = TwoStageEncoder(**arguments), Recipe("students.two_stage.TwoStageEncoder", arguments)
+    encoder, recipe = (
+        TwoStageEncoder(**arguments),
+        Recipe("students.two_stage.TwoStageEncoder", arguments),
+    )
     lifter = Lifter.from_teacher(encoder=encoder, encoder_recipe=recipe, teacher=teacher)
     return Models(student=lambda: lifter, weights_folder="nowhere")
 
@@ -36,7 +52,9 @@ def models(teacher) -> Models:
 @pytest.fixture(scope="module")
 def photograph(teacher):
     camera = orbit_of(teacher.passport, [0.2], [0.0])
-    ws = teacher.map_latents(torch.randn(1, teacher.z_dim, generator=torch.Generator().manual_seed(1)))
+    ws = teacher.map_latents(
+        torch.randn(1, teacher.z_dim, generator=torch.Generator().manual_seed(1))
+    )
     return teacher.render(teacher.synthesize(ws), camera).image, camera
 
 
@@ -49,13 +67,20 @@ def test_without_steps_it_is_the_students_answer_bit_for_bit(models, photograph)
     image, camera = photograph
     student = Student(models=models).lift(image, camera)
     for given in (camera, None):
-        hybrid = Hybrid(models=models, refinement=Refinement(steps=0), camera=CameraSearch(preheat=2), progress=False).lift(image, given)
+        hybrid = Hybrid(
+            models=models,
+            refinement=Refinement(steps=0),
+            camera=CameraSearch(preheat=2),
+            progress=False,
+        ).lift(image, given)
         assert torch.equal(hybrid.triplane.planes, student.triplane.planes)
         assert torch.equal(hybrid.render(camera).image, student.render(camera).image)
 
 
 @pytest.mark.parametrize(("planes_rate", "encoder_rate"), [(0.1, 0.0), (0.0, 1e-3), (0.05, 1e-3)])
-def test_it_comes_nearer_and_leaves_the_student_alone(models, photograph, planes_rate, encoder_rate):
+def test_it_comes_nearer_and_leaves_the_student_alone(
+    models, photograph, planes_rate, encoder_rate
+):
     image, camera = photograph
     before = {name: value.clone() for name, value in models.student.state_dict().items()}
     student = Student(models=models).lift(image, camera)
@@ -65,8 +90,13 @@ def test_it_comes_nearer_and_leaves_the_student_alone(models, photograph, planes
         portrait = hybrid.lift(image, camera)
     assert isinstance(portrait, InvertedPortrait) and len(portrait.losses) == 15
     assert error(portrait, photograph) < 0.9 * error(student, photograph)
-    assert all(torch.equal(value, before[name]) for name, value in models.student.state_dict().items())
-    assert not any(parameter.requires_grad and parameter.grad is not None for parameter in models.student.parameters())
+    assert all(
+        torch.equal(value, before[name]) for name, value in models.student.state_dict().items()
+    )
+    assert not any(
+        parameter.requires_grad and parameter.grad is not None
+        for parameter in models.student.parameters()
+    )
     assert torch.equal(hybrid.lift(image, camera).triplane.planes, portrait.triplane.planes)
 
 

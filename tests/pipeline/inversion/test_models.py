@@ -15,7 +15,14 @@ from teachers.stylegan.discriminator import Discriminator
 
 def small_discriminator(channels: int = 3) -> Discriminator:
     torch.manual_seed(0)
-    return Discriminator(resolution=16, image_channels=channels, label_dim=25, channel_base=64, channel_max=8, num_mapping_layers=1)
+    return Discriminator(
+        resolution=16,
+        image_channels=channels,
+        label_dim=25,
+        channel_base=64,
+        channel_max=8,
+        num_mapping_layers=1,
+    )
 
 
 class Published(PerceptualLoss):
@@ -42,12 +49,17 @@ def test_the_term_is_lpips_then_the_discriminator_then_nothing(toy, tmp_path, mo
 
     assert lpips_term(tmp_path) is None
     assert "none" in Models(weights_folder=tmp_path).perceptual(toy.passport).name
-    assert "none" in Models(weights_folder=tmp_path, discriminator=missing).perceptual(toy.passport).name
+    assert (
+        "none"
+        in Models(weights_folder=tmp_path, discriminator=missing).perceptual(toy.passport).name
+    )
     models = Models(weights_folder=tmp_path, discriminator=small_discriminator, teacher=lambda: toy)
     assert "discriminator" in models.perceptual(toy.passport).name
     assert "discriminator" in W(models=models).notes[0]
     monkeypatch.setattr(models_module, "lpips_term", lambda folder: LPIPSTerm(Published(), "vgg16"))
-    term = Models(weights_folder=tmp_path, discriminator=small_discriminator).perceptual(toy.passport)
+    term = Models(weights_folder=tmp_path, discriminator=small_discriminator).perceptual(
+        toy.passport
+    )
     assert term.name == "LPIPS (vgg16)" and term.is_lpips
 
 
@@ -66,4 +78,6 @@ def test_the_discriminator_sees_equal_pictures_as_equal_and_learns_nothing(toy):
 
 def test_a_discriminator_of_another_teacher_is_refused(toy):
     with pytest.raises(ValueError, match="don't belong together"):
-        Models(discriminator=lambda: small_discriminator(7), weights_folder="nowhere").perceptual(toy.passport)
+        Models(discriminator=lambda: small_discriminator(7), weights_folder="nowhere").perceptual(
+            toy.passport
+        )

@@ -30,7 +30,9 @@ def test_only_noise_that_the_planes_depend_on_counts(tiny):
 
 def test_white_noise_costs_nothing_and_a_picture_much():
     random = torch.Generator().manual_seed(0)
-    white = NoiseMaps([torch.randn(64, 64, generator=random)]).regularizer()  # its coarsest level has but 64 numbers
+    white = NoiseMaps(
+        [torch.randn(64, 64, generator=random)]
+    ).regularizer()  # its coarsest level has but 64 numbers
     smooth = NoiseMaps([torch.linspace(-1.7, 1.7, 64)[:, None].expand(64, 64)]).regularizer()
     assert white < 0.1 and smooth > 20 * white
 
@@ -46,9 +48,17 @@ def test_the_teachers_own_noise_stays_and_the_persons_is_in_the_planes():
     before = weights_sha256(teacher.generator)
     camera = orbit_of(teacher.passport, [0.0], [0.0])
     image = teacher.render(teacher.synthesize(teacher.mean_latent()), camera).image
-    found = W(models=Models(teacher=lambda: teacher), search=LatentSearch(steps=3, samples=10), progress=False).find(image, camera)
+    found = W(
+        models=Models(teacher=lambda: teacher),
+        search=LatentSearch(steps=3, samples=10),
+        progress=False,
+    ).find(image, camera)
     assert found.teacher is not teacher and weights_sha256(teacher.generator) == before
     own, changed = (dict(one.named_buffers()) for one in (teacher, found.teacher))
-    assert any(not torch.equal(own[name], changed[name]) for name in own if name.endswith("noise_const"))
+    assert any(
+        not torch.equal(own[name], changed[name]) for name in own if name.endswith("noise_const")
+    )
     assert not any(buffer.requires_grad for buffer in changed.values())
-    assert not torch.equal(found.teacher.synthesize(found.ws).planes, teacher.synthesize(found.ws).planes)
+    assert not torch.equal(
+        found.teacher.synthesize(found.ws).planes, teacher.synthesize(found.ws).planes
+    )

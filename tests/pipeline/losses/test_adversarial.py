@@ -18,7 +18,9 @@ def test_they_are_the_logarithms_of_the_probabilities():
     real, fake = torch.tensor([[1.5], [-0.5]]), torch.tensor([[0.3], [-2.0]])
     expected = -torch.log(torch.sigmoid(real)).mean() - torch.log(1 - torch.sigmoid(fake)).mean()
     assert discriminator_loss(real, fake).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert generator_loss(fake).item() == pytest.approx(-torch.log(torch.sigmoid(fake)).mean().item(), rel=1e-5)
+    assert generator_loss(fake).item() == pytest.approx(
+        -torch.log(torch.sigmoid(fake)).mean().item(), rel=1e-5
+    )
 
 
 def test_the_generator_still_learns_where_the_discriminator_is_sure():

@@ -16,7 +16,9 @@ class Step(nn.Module):
     """Dense where x > 0; as dense as the planes say."""
 
     def density_logit(self, features: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        return torch.where(points[..., :1] > 0, features[..., :1], torch.full_like(points[..., :1], -100.0))
+        return torch.where(
+            points[..., :1] > 0, features[..., :1], torch.full_like(points[..., :1], -100.0)
+        )
 
 
 RENDERER = TriplaneRenderer(decoder=Step(), sampling=RaySampling(), resolution=4)
@@ -31,11 +33,15 @@ def test_equal_neighbours_cost_nothing_and_a_step_its_height():
     nowhere, across = torch.zeros_like(points), torch.tensor([[[-0.3, 0.0, 0.0], [-0.1, 0.0, 0.0]]])
     assert density_variation(RENDERER, level(3.0), points, nowhere).item() == 0
     height = math.log1p(math.exp(2.0))  # softplus(3 - 1), at one of the two points
-    assert density_variation(RENDERER, level(3.0), points, across).item() == pytest.approx(height / 2, rel=1e-5)
+    assert density_variation(RENDERER, level(3.0), points, across).item() == pytest.approx(
+        height / 2, rel=1e-5
+    )
 
 
 def test_it_pulls_the_denser_side_down():
     triplane = level(3.0)
     triplane.planes.requires_grad_()
-    density_variation(RENDERER, triplane, torch.tensor([[[0.1, 0.0, 0.0]]]), torch.tensor([[[-0.2, 0.0, 0.0]]])).backward()
+    density_variation(
+        RENDERER, triplane, torch.tensor([[[0.1, 0.0, 0.0]]]), torch.tensor([[[-0.2, 0.0, 0.0]]])
+    ).backward()
     assert triplane.planes.grad.sum() > 0  # going down the gradient lowers the density

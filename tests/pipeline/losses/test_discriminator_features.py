@@ -1,4 +1,6 @@
-"""Feature matching looks through a discriminator that it neither trains, saves, nor needs before a stage has one."""
+"""Feature matching looks through a discriminator that it neither trains, saves, nor needs before a
+stage has one.
+"""
 
 import pytest
 import torch
@@ -13,7 +15,9 @@ from teachers.stylegan.discriminator import Discriminator
 
 def discriminator() -> Discriminator:
     torch.manual_seed(0)
-    return Discriminator(resolution=16, image_channels=6, channel_base=128, channel_max=8, num_mapping_layers=1)
+    return Discriminator(
+        resolution=16, image_channels=6, channel_base=128, channel_max=8, num_mapping_layers=1
+    )
 
 
 def show(rendering: Rendering) -> torch.Tensor:
@@ -39,8 +43,12 @@ def test_it_is_the_difference_of_what_the_blocks_answer():
     for block in (network.b16, network.b8):
         x, y = block(x), block(y)
         differences.append((x - y).abs().mean().item())
-    assert loss_of(network)(rendering(0), rendering(1)).item() == pytest.approx(sum(differences) / 2, rel=1e-5)
-    assert loss_of(network, blocks=1)(rendering(0), rendering(1)).item() == pytest.approx(differences[0], rel=1e-5)
+    assert loss_of(network)(rendering(0), rendering(1)).item() == pytest.approx(
+        sum(differences) / 2, rel=1e-5
+    )
+    assert loss_of(network, blocks=1)(rendering(0), rendering(1)).item() == pytest.approx(
+        differences[0], rel=1e-5
+    )
     assert loss_of(network)(rendering(0), rendering(0)).item() == 0
 
 
@@ -48,7 +56,9 @@ def test_the_logit_is_made_of_these_activations():
     network = discriminator()
     shown, label = show(rendering(0)), torch.randn(4, 25)
     embedding = network.mapping(None, label)
-    expected = (network.b4(network.activations(shown)[-1]) * embedding).sum(1, keepdim=True) / embedding.shape[1] ** 0.5
+    expected = (network.b4(network.activations(shown)[-1]) * embedding).sum(
+        1, keepdim=True
+    ) / embedding.shape[1] ** 0.5
     assert torch.allclose(network(shown, label), expected)
 
 
@@ -59,7 +69,9 @@ def test_the_discriminator_learns_nothing_from_it_and_stays_trainable():
         picture.requires_grad_()
     loss_of(network)(prediction, rendering(1)).backward()
     assert prediction.image.grad.abs().max() > 0 and prediction.image_raw.grad.abs().max() > 0
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
+    assert all(
+        parameter.grad is None and parameter.requires_grad for parameter in network.parameters()
+    )
 
 
 def test_it_sees_the_discriminator_as_it_is_now():
@@ -72,8 +84,12 @@ def test_it_sees_the_discriminator_as_it_is_now():
 
 
 def test_a_sum_hands_the_discriminator_on_without_owning_it():
-    losses = WeightedSum({"image": ImageLoss(), "discriminator_features": DiscriminatorFeatureLoss(weight=0.5)})
-    assert losses.needs_discriminator and not WeightedSum({"image": ImageLoss()}).needs_discriminator
+    losses = WeightedSum(
+        {"image": ImageLoss(), "discriminator_features": DiscriminatorFeatureLoss(weight=0.5)}
+    )
+    assert (
+        losses.needs_discriminator and not WeightedSum({"image": ImageLoss()}).needs_discriminator
+    )
     with pytest.raises(ValueError, match="only an adversarial stage has one"):
         losses.view(rendering(0), rendering(1))
     losses.attach(discriminator(), show)

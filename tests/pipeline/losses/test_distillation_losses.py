@@ -1,4 +1,6 @@
-"""Each loss is zero for the teacher's own answer, grows with its own kind of error, and is blind to the others."""
+"""Each loss is zero for the teacher's own answer, grows with its own kind of error, and is blind to
+the others.
+"""
 
 import dataclasses
 
@@ -14,13 +16,22 @@ from pipeline.losses.weighted_sum import WeightedSum
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
-VIEW_LOSSES = {ImageLoss: {"image", "image_raw"}, FeatureLoss: {"feature_image"}, DepthLoss: {"depth"}, OpacityLoss: {"opacity"}}
+VIEW_LOSSES = {
+    ImageLoss: {"image", "image_raw"},
+    FeatureLoss: {"feature_image"},
+    DepthLoss: {"depth"},
+    OpacityLoss: {"opacity"},
+}
 
 
 def rendering() -> Rendering:
     torch.manual_seed(0)
     return Rendering(
-        torch.rand(2, 3, 16, 16), torch.rand(2, 3, 8, 8), torch.rand(2, 4, 8, 8), 2.7 + torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8)
+        torch.rand(2, 3, 16, 16),
+        torch.rand(2, 3, 8, 8),
+        torch.rand(2, 4, 8, 8),
+        2.7 + torch.rand(2, 1, 8, 8),
+        torch.rand(2, 1, 8, 8),
     )
 
 
@@ -60,18 +71,30 @@ def test_depth_counts_only_where_the_teacher_has_a_surface():
 
 def test_the_triplane_loss_is_the_mean_absolute_difference_and_refuses_other_axes():
     planes = torch.randn(2, 3, 4, 8, 8)
-    assert TriplaneLoss()(Triplane(planes + 0.5), Triplane(planes)).item() == pytest.approx(0.5, rel=1e-5)
+    assert TriplaneLoss()(Triplane(planes + 0.5), Triplane(planes)).item() == pytest.approx(
+        0.5, rel=1e-5
+    )
     with pytest.raises(ValueError, match="cannot be compared"):
         TriplaneLoss()(Triplane(planes, ("xy", "xz", "yz")), Triplane(planes))
 
 
 def test_the_sum_is_weighted_and_its_parts_are_named():
-    losses = WeightedSum({"triplane": TriplaneLoss(weight=2.0), "image": ImageLoss(weight=3.0), "opacity": OpacityLoss(weight=0.5)})
+    losses = WeightedSum(
+        {
+            "triplane": TriplaneLoss(weight=2.0),
+            "image": ImageLoss(weight=3.0),
+            "opacity": OpacityLoss(weight=0.5),
+        }
+    )
     target = rendering()
     off = dataclasses.replace(target, image=target.image + 0.1, opacity=target.opacity + 0.2)
     planes = torch.zeros(2, 3, 4, 8, 8)
     parts = losses.planes(Triplane(planes + 0.5), Triplane(planes)) | losses.view(off, target)
-    assert {name: round(value.item(), 4) for name, value in parts.items()} == {"triplane": 0.5, "image": 0.1, "opacity": 0.2}
+    assert {name: round(value.item(), 4) for name, value in parts.items()} == {
+        "triplane": 0.5,
+        "image": 0.1,
+        "opacity": 0.2,
+    }
     assert losses.total(parts).item() == pytest.approx(2 * 0.5 + 3 * 0.1 + 0.5 * 0.2, rel=1e-4)
     assert losses.needs_views
     assert not WeightedSum({"triplane": TriplaneLoss()}).needs_views

@@ -42,8 +42,12 @@ def test_the_raw_pair_counts_where_it_is_another_picture():
     single = DSSIMLoss().compare(off, on).item()
     loss = DSSIMLoss(raw_weight=0.25)
     assert loss(rendering(off, off), rendering(on, on)).item() == pytest.approx(single)
-    assert loss(rendering(off, off.clone()), rendering(on, on)).item() == pytest.approx(1.25 * single)
-    assert DSSIMLoss(raw_weight=0)(rendering(on, off), rendering(on, on)).item() == pytest.approx(0, abs=1e-4)
+    assert loss(rendering(off, off.clone()), rendering(on, on)).item() == pytest.approx(
+        1.25 * single
+    )
+    assert DSSIMLoss(raw_weight=0)(rendering(on, off), rendering(on, on)).item() == pytest.approx(
+        0, abs=1e-4
+    )
 
 
 def test_its_gradient_leads_to_the_target():

@@ -10,7 +10,9 @@ def test_of_a_linear_discriminator_it_is_the_squared_norm_of_its_weights():
     weights = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
     shown = torch.randn(5, 3, 4, 4).requires_grad_()
     logits = (shown * weights).sum((1, 2, 3))[:, None]
-    assert r1_penalty(logits, shown).item() == pytest.approx(weights.square().sum().item(), rel=1e-5)
+    assert r1_penalty(logits, shown).item() == pytest.approx(
+        weights.square().sum().item(), rel=1e-5
+    )
 
 
 def test_it_is_differentiable_in_the_discriminator():

@@ -1,4 +1,6 @@
-"""The identity loss: where it looks, whom it takes for the same, and that it reads both kinds of files alike."""
+"""The identity loss: where it looks, whom it takes for the same, and that it reads both kinds of
+files alike.
+"""
 
 import numpy as np
 import onnx
@@ -15,11 +17,25 @@ from pipeline.losses.onnx_network import OnnxNetwork
 from pipeline.losses.weighted_sum import WeightedSum
 from teachers.rendering.rendering import Rendering
 
-ARCFACE_TEMPLATE = [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
+ARCFACE_TEMPLATE = [
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+]
 """Eyes, nose and corners of the mouth in the 112² crop."""
 
-MEAN_FACE = [(-0.3115, 0.2904), (0.3098, 0.2897), (0.0033, -0.0462), (-0.2522, -0.3813), (0.2485, -0.3813)]
-"""The same points of the mean face of Deng et al. (2019), y up; EG3D aligns to it at 300 pixels a unit and crops 700."""
+MEAN_FACE = [
+    (-0.3115, 0.2904),
+    (0.3098, 0.2897),
+    (0.0033, -0.0462),
+    (-0.2522, -0.3813),
+    (0.2485, -0.3813),
+]
+"""The same points of the mean face of Deng et al. (2019), y up; EG3D aligns to it at 300 pixels a
+unit and crops 700.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +55,20 @@ def network() -> IResNet:
 def folder(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     torch.save(
-        {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}, folder / "half.pth"
+        {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in network.state_dict().items()
+        },
+        folder / "half.pth",
     )
     save_file(network.state_dict(), folder / "face.safetensors")
-    torch.onnx.export(network, (torch.zeros(1, 3, 112, 112),), folder / "face.onnx", dynamo=False, input_names=["input.1"])
+    torch.onnx.export(
+        network,
+        (torch.zeros(1, 3, 112, 112),),
+        folder / "face.onnx",
+        dynamo=False,
+        input_names=["input.1"],
+    )
     return folder
 
 
@@ -67,10 +93,14 @@ def test_the_crop_shows_the_box_and_nothing_else():
     image = torch.full((1, 3, 40, 40), -1.0)
     image[..., 10:30, 5:25] = 1.0
     assert torch.equal(crop_face(image, (0.125, 0.25, 0.625, 0.75)), torch.ones(1, 3, 112, 112))
-    assert crop_face(image, (0, 0, 1, 1)).mean().item() == pytest.approx(image.mean().item(), abs=0.02)
+    assert crop_face(image, (0, 0, 1, 1)).mean().item() == pytest.approx(
+        image.mean().item(), abs=0.02
+    )
 
 
-@pytest.mark.parametrize("file, tolerance", [("face.safetensors", 1e-6), ("half.pth", 2e-2), ("face.onnx", 1e-4)])
+@pytest.mark.parametrize(
+    "file, tolerance", [("face.safetensors", 1e-6), ("half.pth", 2e-2), ("face.onnx", 1e-4)]
+)
 def test_every_kind_of_file_gives_the_embeddings_of_the_network(folder, network, file, tolerance):
     loss = IdentityLoss(weights_folder=folder, file=file)
     image = pictures(0)
@@ -85,7 +115,9 @@ def test_gradients_reach_the_prediction_and_nothing_else(folder, file):
     value = loss(rendering(prediction), rendering(target))
     value.backward()
     assert 0 < value.item() < 2
-    assert prediction.grad[..., 32].abs().max() > 0 and (prediction.grad[..., :6] == 0).all()  # left of the box nothing counts
+    assert (
+        prediction.grad[..., 32].abs().max() > 0 and (prediction.grad[..., :6] == 0).all()
+    )  # left of the box nothing counts
     assert target.grad is None
     assert loss(rendering(target), rendering(target)).item() == pytest.approx(0, abs=1e-5)
     losses = WeightedSum({"identity": loss})
@@ -93,15 +125,22 @@ def test_gradients_reach_the_prediction_and_nothing_else(folder, file):
 
 
 def test_it_is_the_cosine(folder, network):
-    one, other = (network(crop_face(pictures(seed), EG3D_FACE_BOX)).numpy().astype(np.float64) for seed in (0, 1))
+    one, other = (
+        network(crop_face(pictures(seed), EG3D_FACE_BOX)).numpy().astype(np.float64)
+        for seed in (0, 1)
+    )
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     loss = IdentityLoss(weights_folder=folder, file="face.safetensors")
-    assert loss(rendering(pictures(0)), rendering(pictures(1))).item() == pytest.approx(1 - cosine.mean(), abs=1e-5)
+    assert loss(rendering(pictures(0)), rendering(pictures(1))).item() == pytest.approx(
+        1 - cosine.mean(), abs=1e-5
+    )
 
 
 def test_iresnet50_has_the_published_size():
     with torch.device("meta"):
-        assert round(sum(parameter.numel() for parameter in IResNet().parameters()) / 1e6, 2) == 43.59
+        assert (
+            round(sum(parameter.numel() for parameter in IResNet().parameters()) / 1e6, 2) == 43.59
+        )
 
 
 def test_another_state_dict_and_a_wrong_box_are_refused(tmp_path):
@@ -118,9 +157,13 @@ def write_graph(path, nodes, weights, axes="nchw"):
         helper.make_tensor_value_info("x", TensorProto.FLOAT, [*"nchw"]),
         helper.make_tensor_value_info("y", TensorProto.FLOAT, [*axes]),
     ]
-    initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    initializers = [
+        numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()
+    ]
     graph = helper.make_graph(nodes, "face", ends[:1], ends[1:], initializers)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), path)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8), path
+    )
     return path
 
 
@@ -143,7 +186,9 @@ def test_operators_mean_what_onnx_says(tmp_path):
         node("Sub", ["x", "two"], ["a0"]),
         node("Div", ["a0", "two"], ["a1"]),
         node("Conv", ["a1", "kernel", "bias"], ["a2"], group=4, pads=[0, 1, 2, 1], strides=[2, 1]),
-        node("BatchNormalization", ["a2", "channel", "bias", "bias", "channel"], ["a3"], epsilon=1e-3),
+        node(
+            "BatchNormalization", ["a2", "channel", "bias", "bias", "channel"], ["a3"], epsilon=1e-3
+        ),
         node("PRelu", ["a3", "slope"], ["a4"]),
         node("GlobalAveragePool", ["a4"], ["b0"]),
         node("Sigmoid", ["b0"], ["b1"]),
@@ -162,12 +207,16 @@ def test_operators_mean_what_onnx_says(tmp_path):
     path = write_graph(tmp_path / "all.onnx", nodes, weights, axes="ne")
     x = random.normal(size=(2, 4, 6, 4)).astype(np.float32)
     (expected,) = ReferenceEvaluator(str(path)).run(None, {"x": x})
-    np.testing.assert_allclose(OnnxNetwork(path)(torch.from_numpy(x)).numpy(), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        OnnxNetwork(path)(torch.from_numpy(x)).numpy(), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_an_unknown_operator_and_a_damaged_file_are_named(tmp_path):
     path = write_graph(tmp_path / "odd.onnx", [helper.make_node("Erf", ["x"], ["y"])], {})
-    with pytest.raises(ValueError, match=r"odd.onnx can't be differentiated here.*aren't known: Erf"):
+    with pytest.raises(
+        ValueError, match=r"odd.onnx can't be differentiated here.*aren't known: Erf"
+    ):
         OnnxNetwork(path)
     (tmp_path / "bad.onnx").write_bytes(b"\x00\x01 not a graph")
     with pytest.raises(ValueError, match=r"bad.onnx can't be read as an ONNX model"):

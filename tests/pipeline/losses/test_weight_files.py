@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
-from pipeline.build import compose, instantiate
+from pipeline.build.configuration import compose, instantiate
 from pipeline.losses.weight_files import WeightFile, read_weights, require_weights
 
 
@@ -41,7 +41,9 @@ def write(path: Path, content: bytes = b"weights") -> str:
 def test_a_name_with_a_hash_is_believed_and_checked(tmp_path):
     digest = write(tmp_path / "right.pth")
     (tmp_path / "right.pth").rename(tmp_path / f"net-{digest[:8]}.pth")
-    assert require_weights([WeightFile(f"net-{digest[:8]}.pth", "a net", "?")], tmp_path) == [tmp_path / f"net-{digest[:8]}.pth"]
+    assert require_weights([WeightFile(f"net-{digest[:8]}.pth", "a net", "?")], tmp_path) == [
+        tmp_path / f"net-{digest[:8]}.pth"
+    ]
     write(tmp_path / "net-00000000.pth")
     with pytest.raises(ValueError, match=f"its sha256 is {digest}, expected sha256 00000000…"):
         require_weights([WeightFile("net-00000000.pth", "a net", "?")], tmp_path)
@@ -73,7 +75,9 @@ def test_tensors_are_read_from_both_formats(tmp_path):
     torch.save({"a.weight": torch.nn.Parameter(state["a.weight"])}, tmp_path / "net.pth")
     for name in ("net.safetensors", "net.pth"):
         read = read_weights(tmp_path / name)
-        assert torch.equal(read["a.weight"], state["a.weight"]) and not read["a.weight"].requires_grad
+        assert (
+            torch.equal(read["a.weight"], state["a.weight"]) and not read["a.weight"].requires_grad
+        )
 
 
 class Trap:
@@ -89,7 +93,9 @@ def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch):
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("content, said", [([1], "holds a list"), ({"state": {}}, "holds a dictionary with dict")])
+@pytest.mark.parametrize(
+    "content, said", [([1], "holds a list"), ({"state": {}}, "holds a dictionary with dict")]
+)
 def test_what_is_no_state_dict_is_refused(tmp_path, content, said):
     torch.save(content, tmp_path / "net.pth")
     with pytest.raises(ValueError, match=said):
@@ -97,17 +103,32 @@ def test_what_is_no_state_dict_is_refused(tmp_path, content, said):
 
 
 @pytest.mark.parametrize(
-    "name, missing", [("perceptual", "vgg16-397923af.pth"), ("dists", "vgg16-397923af.pth"), ("identity", "arcface_r50.pth")]
+    "name, missing",
+    [
+        ("perceptual", "vgg16-397923af.pth"),
+        ("dists", "vgg16-397923af.pth"),
+        ("identity", "arcface_r50.pth"),
+    ],
 )
-def test_a_run_without_its_weights_ends_when_its_losses_are_built(name, missing, tmp_path, monkeypatch):
+def test_a_run_without_its_weights_ends_when_its_losses_are_built(
+    name, missing, tmp_path, monkeypatch
+):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     config = compose("distill", f"loss=[image,{name}]", f"paths.weights={tmp_path}")
-    with pytest.raises(FileNotFoundError, match=rf"weights are missing in {tmp_path}:\n  {missing}"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"weights are missing in {tmp_path}:\n  {missing}"
+    ):
         instantiate(config.loss[name])
 
 
 def test_the_folder_comes_from_a_variable(monkeypatch):
     monkeypatch.setenv("TRILIFT_WEIGHTS", "/somewhere")
-    assert OmegaConf.select(compose("distill", "loss=[dists]"), "loss.dists.weights_folder") == "/somewhere"
+    assert (
+        OmegaConf.select(compose("distill", "loss=[dists]"), "loss.dists.weights_folder")
+        == "/somewhere"
+    )
     monkeypatch.delenv("TRILIFT_WEIGHTS")
-    assert OmegaConf.select(compose("distill", "loss=[dists]"), "loss.dists.weights_folder") == "weights"
+    assert (
+        OmegaConf.select(compose("distill", "loss=[dists]"), "loss.dists.weights_folder")
+        == "weights"
+    )

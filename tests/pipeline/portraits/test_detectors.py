@@ -1,4 +1,6 @@
-"""Where faces come from: the cascade, files beside the pictures, MediaPipe (a stand-in for its package)."""
+"""Where faces come from: the cascade, files beside the pictures, MediaPipe (a stand-in for its
+package).
+"""
 
 import json
 import sys
@@ -27,7 +29,10 @@ def test_the_cascade_finds_the_astronaut_s_face_and_none_in_a_plain_picture():
     (face,) = detector.detect(Picture(Image.open(ASTRONAUT).convert("RGB"), ASTRONAUT))
     eyes_and_mouth = [(102, 94), (147, 98), (124, 132)]
     assert face.landmarks is None and 80 < face.width < 110
-    assert all(face.left < x < face.left + face.width and face.top < y < face.top + face.height for x, y in eyes_and_mouth)
+    assert all(
+        face.left < x < face.left + face.width and face.top < y < face.top + face.height
+        for x, y in eyes_and_mouth
+    )
     assert detector.detect(Picture(GREY, ASTRONAUT)) == []
     assert detector.detect(Picture(Image.new("RGB", (300, 20)), ASTRONAUT)) == []
 
@@ -39,11 +44,18 @@ def test_landmarks_beside_a_picture_are_found(tmp_path, name):
     else:
         np.savez(tmp_path / name, landmarks=np.array(FIVE, np.float32))
     (face,) = CachedLandmarks().detect(Picture(GREY, tmp_path / "anna.jpg"))
-    assert face.five_points().tolist() == FIVE and (face.left, face.top, face.width, face.height) == (40, 30, 20, 22)
+    assert face.five_points().tolist() == FIVE and (
+        face.left,
+        face.top,
+        face.width,
+        face.height,
+    ) == (40, 30, 20, 22)
 
 
 def test_landmarks_may_lie_elsewhere_be_of_another_size_and_of_several_faces(tmp_path):
-    (tmp_path / "b.json").write_text(json.dumps({"landmarks": [FIVE, (np.array(FIVE) + 20).tolist()], "size": [200, 160]}))
+    (tmp_path / "b.json").write_text(
+        json.dumps({"landmarks": [FIVE, (np.array(FIVE) + 20).tolist()], "size": [200, 160]})
+    )
     one, two = CachedLandmarks(str(tmp_path)).detect(Picture(GREY, Path("elsewhere/b.png")))
     np.testing.assert_allclose(one.five_points(), np.array(FIVE) / 2)
     np.testing.assert_allclose(two.five_points(), np.array(FIVE) / 2 + 10)
@@ -99,7 +111,9 @@ def test_other_numbers_of_landmarks_are_refused():
 
 @pytest.fixture
 def mediapipe(monkeypatch):
-    """What MediaPipe's documentation says of its Tasks API, as far as it is used; no real model has been run here."""
+    """What MediaPipe's documentation says of its Tasks API, as far as it is used; no real model has
+    been run here.
+    """
     package = types.ModuleType("mediapipe")
     calls = []
 
@@ -110,8 +124,16 @@ def mediapipe(monkeypatch):
             return Landmarker()
 
         def detect(self, image):
-            assert image.data.dtype == np.uint8 and image.data.flags["C_CONTIGUOUS"] and image.image_format == "SRGB"
-            return types.SimpleNamespace(face_landmarks=[[types.SimpleNamespace(x=0.5, y=row / 478, z=0.0) for row in range(478)]])
+            assert (
+                image.data.dtype == np.uint8
+                and image.data.flags["C_CONTIGUOUS"]
+                and image.image_format == "SRGB"
+            )
+            return types.SimpleNamespace(
+                face_landmarks=[
+                    [types.SimpleNamespace(x=0.5, y=row / 478, z=0.0) for row in range(478)]
+                ]
+            )
 
     def settings(**given):
         return types.SimpleNamespace(**given)
@@ -119,7 +141,8 @@ def mediapipe(monkeypatch):
     package.Image = settings
     package.ImageFormat = types.SimpleNamespace(SRGB="SRGB")
     package.tasks = types.SimpleNamespace(
-        BaseOptions=settings, vision=types.SimpleNamespace(FaceLandmarker=Landmarker, FaceLandmarkerOptions=settings)
+        BaseOptions=settings,
+        vision=types.SimpleNamespace(FaceLandmarker=Landmarker, FaceLandmarkerOptions=settings),
     )
     monkeypatch.setitem(sys.modules, "mediapipe", package)
     return calls
@@ -132,7 +155,10 @@ def test_mediapipe_s_positions_become_pixels_and_the_model_is_loaded_once(tmp_pa
         (face,) = detector.detect(Picture(GREY, tmp_path / "a.png"))
     assert face.landmarks.shape == (478, 2) and face.landmarks[239].tolist() == [50, 40]
     (options,) = mediapipe
-    assert options.base_options.model_asset_path.endswith("face_landmarker.task") and options.num_faces == 10
+    assert (
+        options.base_options.model_asset_path.endswith("face_landmarker.task")
+        and options.num_faces == 10
+    )
 
 
 def test_without_its_model_or_its_package_mediapipe_says_what_to_do(tmp_path, monkeypatch):

@@ -18,17 +18,34 @@ def test_a_folder_is_called_after_the_photograph():
 
 
 def test_photographs_with_the_same_stem_get_different_folders():
-    assert names("anna.jpg", "anna.png", "ANNA.webp", "bo.jpg") == ["anna_jpg", "anna_png", "ANNA_webp", "bo"]
+    assert names("anna.jpg", "anna.png", "ANNA.webp", "bo.jpg") == [
+        "anna_jpg",
+        "anna_png",
+        "ANNA_webp",
+        "bo",
+    ]
     assert names("x/a.jpg", "y/a.jpg") == ["a_jpg", "a_jpg_2"]
     assert names("a_jpg.png", "a.jpg", "a.png") == ["a_jpg", "a_jpg_2", "a_png"]
 
 
 def test_characters_that_hydra_and_file_systems_mind_are_replaced():
-    assert names("yaw=3:b*.png", "...png", "new\nline.png") == ["yaw-3-b-", "photograph", "new-line"]
+    assert names("yaw=3:b*.png", "...png", "new\nline.png") == [
+        "yaw-3-b-",
+        "photograph",
+        "new-line",
+    ]
 
 
 @given(
-    st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=6), unique=True, max_size=6)
+    st.lists(
+        st.text(
+            st.characters(exclude_characters="/\0", exclude_categories=("Cs",)),
+            min_size=1,
+            max_size=6,
+        ),
+        unique=True,
+        max_size=6,
+    )
 )
 def test_names_never_collide_and_never_leave_the_folder(files):
     made = names(*files)

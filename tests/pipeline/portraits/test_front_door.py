@@ -23,7 +23,9 @@ FIVE = np.array([[40.0, 30], [60, 30], [50, 42], [42, 52], [58, 52]])
 
 
 def read(path: Path, framing, resolution: int = 16, **frames) -> list[Portrait]:
-    return list(read_portraits(path, PortraitSettings(framing=framing, **frames), resolution=resolution))
+    return list(
+        read_portraits(path, PortraitSettings(framing=framing, **frames), resolution=resolution)
+    )
 
 
 def grey(path: Path, size=(100, 80)) -> Path:
@@ -32,7 +34,9 @@ def grey(path: Path, size=(100, 80)) -> Path:
 
 
 def faces_at(*middles) -> str:
-    return json.dumps({"landmarks": [(FIVE - FIVE.mean(0) + middle).tolist() for middle in middles]})
+    return json.dumps(
+        {"landmarks": [(FIVE - FIVE.mean(0) + middle).tolist() for middle in middles]}
+    )
 
 
 def test_a_good_picture_a_bad_one_and_one_without_a_face_all_come_out(tmp_path):
@@ -43,17 +47,36 @@ def test_a_good_picture_a_bad_one_and_one_without_a_face_all_come_out(tmp_path):
     (tmp_path / "c.json").write_text('{"landmarks": []}')
     grey(tmp_path / "d.png")
     good, bad, faceless, unknown = read(tmp_path, FaceCrops(CachedLandmarks()))
-    assert good.face_found and good.image.shape == (3, 16, 16) and len(good.camera) == 1 and good.note == ""
+    assert (
+        good.face_found
+        and good.image.shape == (3, 16, 16)
+        and len(good.camera) == 1
+        and good.note == ""
+    )
     assert good.source_sha256 == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
-    assert bad.image is None and bad.camera is None and "not a picture" in bad.note and not bad.face_found
-    assert not faceless.face_found and faceless.camera is None and faceless.crop.size == 80 and "no face found" in faceless.note
+    assert (
+        bad.image is None
+        and bad.camera is None
+        and "not a picture" in bad.note
+        and not bad.face_found
+    )
+    assert (
+        not faceless.face_found
+        and faceless.camera is None
+        and faceless.crop.size == 80
+        and "no face found" in faceless.note
+    )
     assert unknown.image is None and "no landmarks" in unknown.note
     assert [portrait.name for portrait in (good, bad, faceless, unknown)] == ["a", "b", "c", "d"]
     json.dumps([portrait.record() for portrait in (good, bad, faceless, unknown)])
 
 
-@pytest.mark.parametrize(("faces", "left"), [("largest", [100]), ("nearest_centre", [150]), ("all", [60, 100, 150])])
-def test_of_several_faces_those_that_were_asked_for_are_taken_and_that_is_said(tmp_path, faces, left):
+@pytest.mark.parametrize(
+    ("faces", "left"), [("largest", [100]), ("nearest_centre", [150]), ("all", [60, 100, 150])]
+)
+def test_of_several_faces_those_that_were_asked_for_are_taken_and_that_is_said(
+    tmp_path, faces, left
+):
     class Three:
         name = "three"
 
@@ -62,8 +85,12 @@ def test_of_several_faces_those_that_were_asked_for_are_taken_and_that_is_said(t
 
     portraits = read(grey(tmp_path / "a.png", (320, 200)), FaceCrops(Three(), faces))
     middles = {60: 67.5, 100: 115.0, 150: 160.0}
-    assert [p.crop.left + p.crop.size / 2 for p in portraits] == pytest.approx([middles[x] for x in left])
-    assert all("3 faces" in p.note and "pose unknown" in p.note and p.camera is None for p in portraits)
+    assert [p.crop.left + p.crop.size / 2 for p in portraits] == pytest.approx(
+        [middles[x] for x in left]
+    )
+    assert all(
+        "3 faces" in p.note and "pose unknown" in p.note and p.camera is None for p in portraits
+    )
     assert [p.name for p in portraits] == ["a", "a+face2", "a+face3"][: len(left)]
     with pytest.raises(ValueError, match="largest, nearest_centre or all"):
         FaceCrops(Three(), "first")
@@ -86,7 +113,9 @@ def test_landmarks_that_are_no_face_are_doubted(tmp_path):
 
 
 def test_landmarks_count_for_the_upright_picture(tmp_path):
-    """A phone's photograph, stored sideways: the crop is cut where the landmarks say, after it is turned."""
+    """A phone's photograph, stored sideways: the crop is cut where the landmarks say, after it is
+    turned.
+    """
     pixels = np.zeros((200, 100, 3), np.uint8)
     pixels[100:] = 255
     exif = Image.Exif()
@@ -100,7 +129,12 @@ def test_landmarks_count_for_the_upright_picture(tmp_path):
 def test_whole_takes_squares_only_and_centre_the_middle(tmp_path):
     grey(tmp_path / "a.png", (40, 40))
     (portrait,) = read(tmp_path / "a.png", WholePicture())
-    assert (portrait.crop.left, portrait.crop.size, portrait.face_found, portrait.camera) == (0, 40, True, None)
+    assert (portrait.crop.left, portrait.crop.size, portrait.face_found, portrait.camera) == (
+        0,
+        40,
+        True,
+        None,
+    )
     grey(tmp_path / "a.png", (50, 40))
     assert "no square" in read(tmp_path / "a.png", WholePicture())[0].note
     assert read(tmp_path / "a.png", CentreSquare())[0].crop.left == 5
@@ -109,10 +143,17 @@ def test_whole_takes_squares_only_and_centre_the_middle(tmp_path):
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_an_animation_is_a_sequence_of_frames(tmp_path, kind):
     frames = [Image.new("RGB", (32, 32), (level, level, level)) for level in (0, 60, 120, 180, 240)]
-    frames[0].save(tmp_path / "moving", format=kind, save_all=True, append_images=frames[1:], lossless=True)
+    frames[0].save(
+        tmp_path / "moving", format=kind, save_all=True, append_images=frames[1:], lossless=True
+    )
     portraits = read(tmp_path / "moving", CentreSquare(), every=2, most=2)
-    assert [(p.name, p.frame) for p in portraits] == [("moving+frame00000", 0), ("moving+frame00002", 2)]
-    assert [round(float((p.image.mean() + 1) * 127.5)) for p in portraits] == pytest.approx([0, 120], abs=3)
+    assert [(p.name, p.frame) for p in portraits] == [
+        ("moving+frame00000", 0),
+        ("moving+frame00002", 2),
+    ]
+    assert [round(float((p.image.mean() + 1) * 127.5)) for p in portraits] == pytest.approx(
+        [0, 120], abs=3
+    )
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -122,19 +163,39 @@ def test_a_film_is_a_sequence_of_frames(tmp_path, suffix):
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for level in (10, 90, 170, 250):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(
+                        np.full((48, 64, 3), level, np.uint8), format="rgb24"
+                    )
+                )
+            )
         container.mux(stream.encode())
     pictures = list(read_pictures(tmp_path / f"clip{suffix}", every=3))
     assert [number for number, _ in pictures] == [0, 3] and pictures[0][1].size == (64, 48)
-    assert [float(np.asarray(image).mean()) for _, image in pictures] == pytest.approx([10, 250], abs=6)
+    assert [float(np.asarray(image).mean()) for _, image in pictures] == pytest.approx(
+        [10, 250], abs=6
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b"no film", b"#EXTM3U\nhttp://localhost/a.ts\n", b"ffconcat version 1.0\nfile other.mp4\n"])
-def test_what_is_called_a_film_and_is_none_is_refused_and_no_playlist_is_followed(tmp_path, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no film",
+        b"#EXTM3U\nhttp://localhost/a.ts\n",
+        b"ffconcat version 1.0\nfile other.mp4\n",
+    ],
+)
+def test_what_is_called_a_film_and_is_none_is_refused_and_no_playlist_is_followed(
+    tmp_path, content
+):
     pytest.importorskip("av")
     (tmp_path / "clip.mp4").write_bytes(content)
     (portrait,) = read(tmp_path / "clip.mp4", CentreSquare())
-    assert portrait.image is None and ("damaged film" in portrait.note or "empty file" in portrait.note)
+    assert portrait.image is None and (
+        "damaged film" in portrait.note or "empty file" in portrait.note
+    )
 
 
 def test_a_file_that_is_gone_is_a_portrait_with_a_sentence_but_no_folder_is_an_error(tmp_path):
@@ -147,7 +208,9 @@ def test_the_mean_face_s_own_picture_is_framed_as_eg3d_would(tmp_path):
     points = mean_face.DECIMETRES[:, :2] * (1, -1) * 300 + 350
     (tmp_path / "a.json").write_text(json.dumps({"landmarks": points.tolist()}))
     (portrait,) = read(tmp_path / "a.png", FaceCrops(CachedLandmarks()))
-    assert (portrait.crop.left, portrait.crop.top, portrait.crop.size) == pytest.approx((0, 0, 700), abs=1e-6)
+    assert (portrait.crop.left, portrait.crop.top, portrait.crop.size) == pytest.approx(
+        (0, 0, 700), abs=1e-6
+    )
 
 
 def test_of_a_real_photograph_box_and_landmarks_give_nearly_the_same_crop_and_the_landmarks_a_frontal_camera():
@@ -155,7 +218,9 @@ def test_of_a_real_photograph_box_and_landmarks_give_nearly_the_same_crop_and_th
     (boxed,) = read(ASTRONAUT, FaceCrops(CascadeDetector()))
     (marked,) = read(ASTRONAUT, FaceCrops(CachedLandmarks()))
     assert boxed.camera is None and "pose unknown" in boxed.note and marked.note == ""
-    middles = [np.array([crop.left, crop.top]) + crop.size / 2 for crop in (boxed.crop, marked.crop)]
+    middles = [
+        np.array([crop.left, crop.top]) + crop.size / 2 for crop in (boxed.crop, marked.crop)
+    ]
     assert np.abs(middles[0] - middles[1]).max() < 0.05 * marked.crop.size
     assert boxed.crop.size == pytest.approx(marked.crop.size, rel=0.12)
     x, y, z = marked.camera.cam_to_world[0, :3, 3].tolist()
@@ -164,7 +229,9 @@ def test_of_a_real_photograph_box_and_landmarks_give_nearly_the_same_crop_and_th
 
 
 def test_a_phone_s_film_is_turned_upright(tmp_path):
-    """A matrix in the file's track header takes the stored top left corner to the top right one, as phones held upright write it."""
+    """A matrix in the file's track header takes the stored top left corner to the top right one, as
+    phones held upright write it.
+    """
     av = pytest.importorskip("av")
     stored = np.zeros((48, 64, 3), np.uint8)
     stored[:24, :32] = 255
@@ -176,7 +243,9 @@ def test_a_phone_s_film_is_turned_upright(tmp_path):
     content = bytearray((tmp_path / "clip.mp4").read_bytes())
     matrix = content.index(b"tkhd") + 4 + 40
     one = 0x10000
-    content[matrix : matrix + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 48 * one, 0, 0x40000000)
+    content[matrix : matrix + 36] = struct.pack(
+        ">9i", 0, one, 0, -one, 0, 0, 48 * one, 0, 0x40000000
+    )
     (tmp_path / "clip.mp4").write_bytes(content)
     ((_, image),) = read_pictures(tmp_path / "clip.mp4")
     assert image.size == (48, 64)

@@ -1,4 +1,4 @@
-"""Any photograph of a person comes in upright and in RGB; anything else is refused in one line."""
+"""Any photograph of an identity comes in upright and in RGB; anything else is refused in one line."""
 
 import io
 import os
@@ -75,7 +75,9 @@ def test_what_is_transparent_shows_the_background(tmp_path, background, level, m
 def test_half_transparent_pixels_are_mixed(tmp_path):
     path = tmp_path / "half.png"
     Image.new("RGBA", (20, 20), (200, 200, 200, 128)).save(path)
-    assert read_photograph(path, background=0.0).getpixel((5, 5)) == pytest.approx((100, 100, 100), abs=1)
+    assert read_photograph(path, background=0.0).getpixel((5, 5)) == pytest.approx(
+        (100, 100, 100), abs=1
+    )
 
 
 def test_grey_16_bit_and_cmyk_files_become_rgb(tmp_path):
@@ -84,7 +86,10 @@ def test_grey_16_bit_and_cmyk_files_become_rgb(tmp_path):
     Image.fromarray((ramp / 257).astype(np.uint8)).save(tmp_path / "grey.png")
     Image.fromarray(QUADRANTS).convert("CMYK").save(tmp_path / "print.jpg", quality=95)
     Image.fromarray(((ramp // 257) % 2).astype(bool)).save(tmp_path / "one_bit.png")
-    deep, grey = (np.asarray(read_photograph(tmp_path / name)).astype(int) for name in ("deep.png", "grey.png"))
+    deep, grey = (
+        np.asarray(read_photograph(tmp_path / name)).astype(int)
+        for name in ("deep.png", "grey.png")
+    )
     assert abs(deep - grey).max() <= 1 and deep[0, 0, 0] == 0 and deep[-1, -1, 2] == 255
     assert corners(read_photograph(tmp_path / "print.jpg")) == ["red", "green", "blue", "white"]
     assert read_photograph(tmp_path / "one_bit.png").mode == "RGB"
@@ -92,7 +97,9 @@ def test_grey_16_bit_and_cmyk_files_become_rgb(tmp_path):
 
 def test_the_first_picture_of_a_phone_s_multi_picture_jpeg_is_read(tmp_path):
     path = tmp_path / "phone.jpg"
-    Image.fromarray(QUADRANTS).save(path, format="MPO", save_all=True, append_images=[Image.new("RGB", (32, 24))])
+    Image.fromarray(QUADRANTS).save(
+        path, format="MPO", save_all=True, append_images=[Image.new("RGB", (32, 24))]
+    )
     assert corners(read_photograph(path)) == ["red", "green", "blue", "white"]
 
 
@@ -114,10 +121,14 @@ def test_one_pixel_is_too_few(tmp_path):
 def png_that_claims(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks
+    )
 
 
-@pytest.mark.parametrize(("width", "height"), [(20000, 20000), (20000, 5000), (2_000_000_000, 2_000_000_000)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(20000, 20000), (20000, 5000), (2_000_000_000, 2_000_000_000)]
+)
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, width, height):
     path = tmp_path / "huge.png"
     path.write_bytes(png_that_claims(width, height))
@@ -127,7 +138,9 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, width, height)
 
 def test_a_truncated_photograph_is_damaged(tmp_path):
     whole = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(whole, format="JPEG")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(
+        whole, format="JPEG"
+    )
     for share in (0.3, 0.9):
         path = tmp_path / "cut.jpg"
         path.write_bytes(whole.getvalue()[: int(len(whole.getvalue()) * share)])
@@ -136,7 +149,14 @@ def test_a_truncated_photograph_is_damaged(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"hello, I am a text", b"\x00" * 100, b"%PDF-1.4", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\xff\xd8\xff"]
+    "content",
+    [
+        b"hello, I am a text",
+        b"\x00" * 100,
+        b"%PDF-1.4",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        b"\xff\xd8\xff",
+    ],
 )
 def test_what_is_no_picture_is_refused(tmp_path, content):
     path = tmp_path / "photo.jpg"
@@ -148,7 +168,11 @@ def test_what_is_no_picture_is_refused(tmp_path, content):
 
 def test_an_empty_file_a_missing_one_and_a_folder_are_told_apart(tmp_path):
     (tmp_path / "empty.png").touch()
-    for name, sentence in (("empty.png", "empty file"), ("missing.png", "no such file"), (".", "not a file")):
+    for name, sentence in (
+        ("empty.png", "empty file"),
+        ("missing.png", "no such file"),
+        (".", "not a file"),
+    ):
         with pytest.raises(ValueError, match=sentence):
             read_photograph(tmp_path / name)
 

@@ -1,4 +1,6 @@
-"""The mean face that a known camera sees gives that camera back, and its crop is the square that the camera takes."""
+"""The mean face that a known camera sees gives that camera back, and its crop is the square that
+the camera takes.
+"""
 
 import math
 
@@ -16,14 +18,18 @@ from teachers.rendering.camera import Camera
 
 def camera(yaw_deg: float, pitch_deg: float, roll_deg: float = 0.0) -> Camera:
     yaw, pitch = (torch.tensor([math.radians(angle)]) for angle in (yaw_deg, pitch_deg))
-    return Camera.orbit(yaw, pitch, roll=math.radians(roll_deg), pivot=(0.0, 0.0, 0.2), focal=mean_face.FOCAL)
+    return Camera.orbit(
+        yaw, pitch, roll=math.radians(roll_deg), pivot=(0.0, 0.0, 0.2), focal=mean_face.FOCAL
+    )
 
 
 def seen(by: Camera) -> np.ndarray:
     return by.project(torch.from_numpy(mean_face.WORLD).float()[None])[0][0].double().numpy()
 
 
-@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (30, 10, 5), (-60, 20, -10), (80, -20, 0), (5, 45, 20)])
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "roll"), [(0, 0, 0), (30, 10, 5), (-60, 20, -10), (80, -20, 0), (5, 45, 20)]
+)
 def test_the_camera_that_saw_the_face_is_found(yaw, pitch, roll):
     taken = camera(yaw, pitch, roll)
     pose = fit_pose(seen(taken))
@@ -35,14 +41,21 @@ def test_the_camera_that_saw_the_face_is_found(yaw, pitch, roll):
 def test_a_pixel_of_noise_moves_the_pose_by_a_few_degrees_at_most():
     points = seen(camera(20, 5))
     generator = np.random.default_rng(0)
-    yaws = [fit_pose(points + generator.normal(0, 1 / 512, points.shape)).yaw_deg for _ in range(50)]
+    yaws = [
+        fit_pose(points + generator.normal(0, 1 / 512, points.shape)).yaw_deg for _ in range(50)
+    ]
     assert abs(np.mean(yaws) - 20) < 1 and np.std(yaws) < 2
 
 
 def test_mirrored_landmarks_give_the_mirrored_camera():
     points = seen(camera(25, 8, 3))
     mirrored = np.stack([1 - points[:, 0], points[:, 1]], 1)[[1, 0, 2, 4, 3]]
-    torch.testing.assert_close(fit_pose(mirrored).camera.label(), fit_pose(points).camera.mirrored().label(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        fit_pose(mirrored).camera.label(),
+        fit_pose(points).camera.mirrored().label(),
+        atol=1e-4,
+        rtol=0,
+    )
 
 
 def test_the_crop_of_a_frontal_face_is_the_square_that_the_frontal_camera_takes():
@@ -57,7 +70,9 @@ def test_the_crop_follows_the_face_when_the_photograph_is_turned_scaled_and_shif
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     moved = points @ turn.T * 1.7 + (300, -40)
     after = crop_of_landmarks(moved)
-    assert after.size == pytest.approx(1.7 * before.size) and after.roll_deg == pytest.approx(before.roll_deg + 33)
+    assert after.size == pytest.approx(1.7 * before.size) and after.roll_deg == pytest.approx(
+        before.roll_deg + 33
+    )
     np.testing.assert_allclose(after.to_square(moved), before.to_square(points), atol=1e-9)
 
 
@@ -69,12 +84,16 @@ def test_a_face_that_leans_clockwise_has_a_positive_roll():
 
 
 def test_eg3d_s_numbers_hang_together():
-    """Papers' facts: 2985.29 / 700 is the focal length that draws a decimetre, ten away, at about 300 pixels of 1024."""
+    """Papers' facts: 2985.29 / 700 is the focal length that draws a decimetre, ten away, at about
+    300 pixels of 1024.
+    """
     assert pytest.approx(4.2647, abs=1e-4) == mean_face.FOCAL
     assert pytest.approx(mean_face.PIXELS_PER_DECIMETRE, rel=0.01) == 2985.29 / 10
     assert 10 * mean_face.WORLD_PER_DECIMETRE == mean_face.RADIUS
     eyes = np.linalg.norm(mean_face.MILLIMETRES[1] - mean_face.MILLIMETRES[0])
-    assert abs(eyes - 63.4) < 3.8  # Dodgson 2004: mean and standard deviation of adults, millimetres
+    assert (
+        abs(eyes - 63.4) < 3.8
+    )  # Dodgson 2004: mean and standard deviation of adults, millimetres
 
 
 def test_labels_of_fitted_cameras_are_eg3d_labels():
@@ -82,7 +101,9 @@ def test_labels_of_fitted_cameras_are_eg3d_labels():
     assert check_labels(["a"], [label]).shape == (1, 25)
 
 
-@pytest.mark.parametrize("points", [np.zeros((5, 2)), np.stack([np.arange(5.0), np.arange(5.0)], 1)])
+@pytest.mark.parametrize(
+    "points", [np.zeros((5, 2)), np.stack([np.arange(5.0), np.arange(5.0)], 1)]
+)
 def test_points_that_are_no_face_are_refused(points):
     with pytest.raises(ValueError, match="on a line"):
         crop_of_landmarks(points)

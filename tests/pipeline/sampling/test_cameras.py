@@ -1,4 +1,4 @@
-"""Cameras follow LP3D's laws, and one sample's camera depends on nothing but its number."""
+"""Cameras follow LP3D's distributions, and one sample's camera depends on nothing but its number."""
 
 import math
 
@@ -6,21 +6,25 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.sampling.cameras import CameraPrior, elevation_of_sampler_offset, focal_of_diagonal_fov
-from pipeline.sampling.laws import Fixed, Normal, Uniform
+from pipeline.sampling.cameras import (
+    CameraPrior,
+    elevation_of_sampler_offset,
+    focal_of_diagonal_fov,
+)
+from pipeline.sampling.distributions import Fixed, Normal, Uniform
 
 
 def prior(**changes) -> CameraPrior:
-    laws = {
+    distributions = {
         "yaw_deg": Uniform(low=-49, high=49),
         "pitch_deg": Uniform(low=-26, high=26),
-        "pitch_law": "elevation",
+        "pitch_distribution": "elevation",
         "fov_diagonal_deg": Normal(mean=18.83, deviation=1.0),
         "roll_deg": Normal(mean=0, deviation=2),
         "radius": Normal(mean=2.7, deviation=0.1),
         "principal_point": Normal(mean=0.5, deviation=0.0273),
     }
-    return CameraPrior(**{**laws, **changes})
+    return CameraPrior(**{**distributions, **changes})
 
 
 def elevations(camera) -> torch.Tensor:
@@ -35,10 +39,15 @@ def test_the_published_field_of_view_is_the_diagonal_of_the_published_focal_leng
 
 
 def test_26_degrees_of_sampler_offset_are_16_8_degrees_of_elevation():
-    assert math.degrees(elevation_of_sampler_offset(math.radians(26))) == pytest.approx(16.79, abs=0.01)
+    assert math.degrees(elevation_of_sampler_offset(math.radians(26))) == pytest.approx(
+        16.79, abs=0.01
+    )
     assert elevation_of_sampler_offset(-0.3) == -elevation_of_sampler_offset(0.3)
     highest = {
-        law: elevations(prior(pitch_deg=Fixed(value=26), pitch_law=law).draw(0, [0], "x")) for law in ("elevation", "eg3d_sampler_offset")
+        distribution: elevations(
+            prior(pitch_deg=Fixed(value=26), pitch_distribution=distribution).draw(0, [0], "x")
+        )
+        for distribution in ("elevation", "eg3d_sampler_offset")
     }
     assert highest["elevation"].item() == pytest.approx(26, abs=1e-3)
     assert highest["eg3d_sampler_offset"].item() == pytest.approx(16.79, abs=0.01)
@@ -51,16 +60,19 @@ def test_cameras_are_bit_equal_in_any_batch():
     assert torch.equal(together, alone)
 
 
-def test_changing_one_law_moves_no_other_quantity():
+def test_changing_one_distribution_moves_no_other_quantity():
     first, second = (
-        prior(**change).draw(1, range(20), "camera") for change in ({}, {"roll_deg": Fixed(value=0.0), "radius": Fixed(value=2.7)})
+        prior(**change).draw(1, range(20), "camera")
+        for change in ({}, {"roll_deg": Fixed(value=0.0), "radius": Fixed(value=2.7)})
     )
     assert torch.equal(first.intrinsics, second.intrinsics)
-    direction = [torch.nn.functional.normalize(c.cam_to_world[:, :3, 3], dim=1) for c in (first, second)]
+    direction = [
+        torch.nn.functional.normalize(c.cam_to_world[:, :3, 3], dim=1) for c in (first, second)
+    ]
     assert torch.allclose(*direction, atol=1e-6)
 
 
-def test_the_laws_are_followed():
+def test_the_distributions_are_followed():
     cameras = prior().draw(0, range(1500), "camera")
     position = cameras.cam_to_world[:, :3, 3]
     yaw = torch.rad2deg(torch.atan2(position[:, 0], position[:, 2]))
@@ -79,20 +91,29 @@ def test_the_laws_are_followed():
 
 
 def test_every_camera_looks_at_the_pivot():
-    camera = prior(pivot=[0.0, 0.0, 0.2], principal_point=Fixed(value=0.5)).draw(0, range(10), "camera")
+    camera = prior(pivot=[0.0, 0.0, 0.2], principal_point=Fixed(value=0.5)).draw(
+        0, range(10), "camera"
+    )
     image, _ = camera.project(torch.tensor([0.0, 0.0, 0.2]).expand(10, 1, 3))
     assert torch.allclose(image, torch.full_like(image, 0.5), atol=1e-5)
 
 
-@pytest.mark.parametrize("broken", [{"pitch_law": "polar"}, {"fov_diagonal_deg": Fixed(value=0)}, {"fov_diagonal_deg": Fixed(value=180)}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"pitch_distribution": "polar"},
+        {"fov_diagonal_deg": Fixed(value=0)},
+        {"fov_diagonal_deg": Fixed(value=180)},
+    ],
+)
 def test_impossible_cameras_are_refused(broken):
-    with pytest.raises(ValueError, match=r"pitch_law|field of view"):
+    with pytest.raises(ValueError, match=r"pitch_distribution|field of view"):
         prior(**broken).draw(0, [0], "x")
 
 
-def test_a_limited_normal_law_stays_within_its_limit():
-    law = Normal(mean=1.0, deviation=2.0, limit=1.5)
+def test_a_limited_normal_distribution_stays_within_its_limit():
+    distribution = Normal(mean=1.0, deviation=2.0, limit=1.5)
     random = np.random.default_rng(0)
-    values = [law.draw(random) for _ in range(500)]
+    values = [distribution.draw(random) for _ in range(500)]
     assert -2 <= min(values) < -1.8
     assert 3.8 < max(values) <= 4

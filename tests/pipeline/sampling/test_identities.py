@@ -1,12 +1,12 @@
-"""A fixed set of people, always the same bits, from ever new cameras."""
+"""A fixed set of identities, always the same bits, from ever new cameras."""
 
 import pytest
 import torch
 
 from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.identities import Identities
 from pipeline.sampling.latents import LatentPrior
-from pipeline.sampling.laws import Fixed, Uniform
 from pipeline.sampling.sample_filter import SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.untrained import untrained_teacher
@@ -17,7 +17,9 @@ TEACHER = {
     "depth_samples": 4, "importance_samples": 4,
 }  # fmt: skip
 SIZE = 4 * (3 * 4 * 8 * 8 + 4 * 8)
-"""Bytes of one person in single precision: planes, and a w of 8 numbers for each of the 4 layers of a synthesis network for 8x8."""
+"""Bytes of one identity in single precision: planes, and a w of 8 numbers for each of the 4 layers
+of a synthesis network for 8x8.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +29,24 @@ def teacher():
 
 def sampler(teacher, identities: Identities | None, **changes) -> TeacherSampler:
     prior = CameraPrior(
-        yaw_deg=Uniform(low=-40, high=40), pitch_deg=Uniform(low=-20, high=20), pitch_law="elevation", fov_diagonal_deg=Fixed(value=18.83)
+        yaw_deg=Uniform(low=-40, high=40),
+        pitch_deg=Uniform(low=-20, high=20),
+        pitch_distribution="elevation",
+        fov_diagonal_deg=Fixed(value=18.83),
     )
     latents = LatentPrior(truncation=Uniform(low=0.7, high=1.0))
-    settings = {"teacher": teacher, "cameras": CameraPair(reference=prior, novel=prior), "latents": latents, "seed": 5, **changes}
+    settings = {
+        "teacher": teacher,
+        "cameras": CameraPair(reference=prior, novel=prior),
+        "latents": latents,
+        "seed": 5,
+        **changes,
+    }
     return TeacherSampler(identities=identities, **settings)
 
 
 def counted(draw: TeacherSampler) -> list[int]:
-    """Notes how many people are synthesised, call by call."""
+    """Notes how many identities are synthesised, call by call."""
     calls, synthesize = [], draw._synthesize
 
     def noted(draws):
@@ -49,22 +60,24 @@ def counted(draw: TeacherSampler) -> list[int]:
 def test_every_round_shows_everybody_once_in_an_order_of_its_own():
     identities = Identities(count=7)
     rounds = [identities.numbers(3, range(start, start + 7)) for start in (0, 7, 14)]
-    assert all(sorted(people) == list(range(7)) for people in rounds)
+    assert all(sorted(identities) == list(range(7)) for identities in rounds)
     assert rounds[0] != rounds[1] != rounds[2]
     assert identities.numbers(3, [9, 2]) == [rounds[1][2], rounds[0][2]]
     assert Identities(count=7).numbers(4, range(7)) != rounds[0]
     assert Identities(count=7, shuffled=False).numbers(3, range(5, 10)) == [5, 6, 0, 1, 2]
 
 
-def test_the_same_people_come_again_before_other_cameras(teacher):
+def test_the_same_identities_come_again_before_other_cameras(teacher):
     draw = sampler(teacher, Identities(count=3, shuffled=False))
     first, second = draw([0, 1, 2]), draw([3, 4, 5])
     assert torch.equal(first.triplane.planes, second.triplane.planes)
-    assert not torch.isclose(first.reference.camera.cam_to_world[:, 0, 3], second.reference.camera.cam_to_world[:, 0, 3]).any()
+    assert not torch.isclose(
+        first.reference.camera.cam_to_world[:, 0, 3], second.reference.camera.cam_to_world[:, 0, 3]
+    ).any()
     assert not torch.equal(first.image, second.image)
 
 
-def test_person_i_is_whom_sample_number_i_shows_without_this_mode(teacher):
+def test_identity_i_is_whom_sample_number_i_shows_without_this_mode(teacher):
     fixed, endless = sampler(teacher, Identities(count=3, shuffled=False)), sampler(teacher, None)
     assert torch.equal(fixed.draw([4]).z, endless.draw([1]).z)
     assert torch.equal(fixed.draw([4]).truncation, endless.draw([1]).truncation)
@@ -94,7 +107,7 @@ def test_half_precision_rounds_planes_and_nothing_else(teacher):
     assert not torch.equal(planes, planes.half().float())
 
 
-def test_people_are_made_once_where_they_fit_and_again_where_they_do_not(teacher, caplog):
+def test_identities_are_made_once_where_they_fit_and_again_where_they_do_not(teacher, caplog):
     everybody = sampler(teacher, Identities(count=4))
     calls = counted(everybody)
     for _ in range(3):
@@ -106,7 +119,7 @@ def test_people_are_made_once_where_they_fit_and_again_where_they_do_not(teacher
         some(range(4))
         some(range(4, 8))
     assert calls == [1] * (4 + 2)
-    assert "keep 2 of 4 people" in caplog.text
+    assert "keep 2 of 4 identities" in caplog.text
 
 
 def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
@@ -114,7 +127,11 @@ def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
     probe = SampleFilter(opacity=[None, None])
     middle = probe.measure(draw(range(6)).novel)["opacity"].median().item()
     filtered = sampler(teacher, None, filter=SampleFilter(opacity=[middle, None], attempts=20))
-    fixed = sampler(teacher, Identities(count=6, shuffled=False), filter=SampleFilter(opacity=[middle, None], attempts=20))
+    fixed = sampler(
+        teacher,
+        Identities(count=6, shuffled=False),
+        filter=SampleFilter(opacity=[middle, None], attempts=20),
+    )
     fixed([3, 8])
     batch = fixed(range(6))
     assert torch.equal(fixed.draw(range(6)).z, filtered.draw(range(6)).z)
@@ -124,7 +141,7 @@ def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
     assert fixed.filter.counts.judged == judged
 
 
-def test_held_out_people_are_new_ones_and_another_seed_keeps_its_own(teacher):
+def test_held_out_identities_are_new_ones_and_another_seed_keeps_its_own(teacher):
     draw = sampler(teacher, Identities(count=2))
     planes = draw([0, 1]).triplane.planes
     assert draw.for_scores(9).identities is None
@@ -134,7 +151,7 @@ def test_held_out_people_are_new_ones_and_another_seed_keeps_its_own(teacher):
 
 
 def test_settings_that_make_no_sense_are_refused(teacher):
-    with pytest.raises(ValueError, match="at least one person"):
+    with pytest.raises(ValueError, match="at least one identity"):
         Identities(count=0)
     with pytest.raises(ValueError, match="memory_gb is -1"):
         Identities(count=1, memory_gb=-1)

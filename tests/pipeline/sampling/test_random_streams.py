@@ -1,4 +1,6 @@
-"""The same numbers for a sample wherever it is drawn; numbers that look random wherever they are compared."""
+"""The same numbers for a sample wherever it is drawn; numbers that look random wherever they are
+compared.
+"""
 
 import hashlib
 
@@ -15,7 +17,9 @@ GOLDEN_HASH = "1e138a4020541922"
 
 
 def uniforms(samples, **changes):
-    return hashed_uniforms(**{"seed": 3, "samples": samples, "view": 0, "rays": 50, "values": 12, **changes})
+    return hashed_uniforms(
+        **{"seed": 3, "samples": samples, "view": 0, "rays": 50, "values": 12, **changes}
+    )
 
 
 def test_host_draws_are_the_same_for_any_batch():
@@ -25,12 +29,17 @@ def test_host_draws_are_the_same_for_any_batch():
 
 
 def test_host_draws_differ_by_seed_sample_and_purpose():
-    draws = [normals(*key, 8) for key in [(7, [4], "latent"), (8, [4], "latent"), (7, [5], "latent"), (7, [4], "camera")]]
+    draws = [
+        normals(*key, 8)
+        for key in [(7, [4], "latent"), (8, [4], "latent"), (7, [5], "latent"), (7, [4], "camera")]
+    ]
     assert all(not torch.isclose(a, b).any() for i, a in enumerate(draws) for b in draws[:i])
 
 
 def test_host_draws_never_change_between_versions():
-    assert stream(0, 1, "latent").standard_normal(2).tolist() == pytest.approx(GOLDEN_NORMALS, abs=0)
+    assert stream(0, 1, "latent").standard_normal(2).tolist() == pytest.approx(
+        GOLDEN_NORMALS, abs=0
+    )
 
 
 def test_neighbouring_samples_share_no_host_numbers():
@@ -46,7 +55,9 @@ def test_numbers_out_of_range_are_refused(seed, sample):
 
 def test_hashed_numbers_are_the_same_for_any_batch_and_any_range():
     together = uniforms(SAMPLES)
-    assert torch.equal(together, torch.cat([uniforms(SAMPLES[i : i + 1]) for i in range(len(SAMPLES))]))
+    assert torch.equal(
+        together, torch.cat([uniforms(SAMPLES[i : i + 1]) for i in range(len(SAMPLES))])
+    )
     assert torch.equal(together[:, :, 4:], uniforms(SAMPLES, values=8, first_value=4))
     assert torch.equal(together[:, :10], uniforms(SAMPLES, rays=10))
 
@@ -56,9 +67,14 @@ def test_hashed_numbers_never_change_between_versions_or_devices():
     assert hashlib.sha256(bits).hexdigest()[:16] == GOLDEN_HASH
 
 
-@pytest.mark.parametrize("change", [{"seed": 4}, {"seed": 3 + 2**32}, {"view": 1}, {"samples": SAMPLES + 2**32}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 4}, {"seed": 3 + 2**32}, {"view": 1}, {"samples": SAMPLES + 2**32}]
+)
 def test_hashed_numbers_differ_by_seed_view_and_the_high_words(change):
-    first, second = uniforms(SAMPLES).flatten(), uniforms(**{"samples": SAMPLES, **change}).flatten()
+    first, second = (
+        uniforms(SAMPLES).flatten(),
+        uniforms(**{"samples": SAMPLES, **change}).flatten(),
+    )
     assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1]) < 4 / len(first) ** 0.5
     assert (first == second).float().mean() < 0.01
 
@@ -85,7 +101,9 @@ def test_neighbours_are_not_correlated(axis, step):
 
 
 def test_hashed_bits_are_fair_and_independent():
-    words = (hashed_uniforms(5, torch.arange(64), view=0, rays=64, values=16) * 2**24).long().flatten()
+    words = (
+        (hashed_uniforms(5, torch.arange(64), view=0, rays=64, values=16) * 2**24).long().flatten()
+    )
     bits = ((words[:, None] >> torch.arange(24)) & 1).float()
     bound = 4.5 / len(bits) ** 0.5
     assert (bits.mean(0) - 0.5).abs().max() < bound / 2

@@ -1,4 +1,4 @@
-"""A filter takes the same people whatever the batch, and says whom it did not take."""
+"""A filter takes the same identities whatever the batch, and says whom it did not take."""
 
 import dataclasses
 import logging
@@ -8,9 +8,9 @@ import torch
 
 from pipeline.batch import View
 from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.draws import Draws, with_rows
 from pipeline.sampling.latents import LatentPrior
-from pipeline.sampling.laws import Fixed, Uniform
 from pipeline.sampling.sample_filter import MARGINS, SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.discriminator import Discriminator
@@ -29,7 +29,9 @@ EG3D = {
 
 def discriminator() -> Discriminator:
     torch.manual_seed(3)
-    return Discriminator(resolution=16, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1)
+    return Discriminator(
+        resolution=16, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1
+    )
 
 
 def toy() -> ToyTeacher:
@@ -37,17 +39,28 @@ def toy() -> ToyTeacher:
 
 
 def sampler(filter: SampleFilter | None, teacher=None, **changes) -> TeacherSampler:
-    laws = {"pitch_deg": Uniform(low=-20, high=20), "pitch_law": "elevation", "fov_diagonal_deg": Fixed(value=18.83)}
+    distributions = {
+        "pitch_deg": Uniform(low=-20, high=20),
+        "pitch_distribution": "elevation",
+        "fov_diagonal_deg": Fixed(value=18.83),
+    }
     cameras = CameraPair(
-        reference=CameraPrior(yaw_deg=Uniform(low=-49, high=49), radius=Uniform(low=2.6, high=2.8), **laws),
-        novel=CameraPrior(yaw_deg=Uniform(low=-36, high=36), **laws),
+        reference=CameraPrior(
+            yaw_deg=Uniform(low=-49, high=49), radius=Uniform(low=2.6, high=2.8), **distributions
+        ),
+        novel=CameraPrior(yaw_deg=Uniform(low=-36, high=36), **distributions),
     )
-    settings = {"cameras": cameras, "latents": LatentPrior(truncation=Uniform(low=0.7, high=1.0)), "seed": 5, **changes}
+    settings = {
+        "cameras": cameras,
+        "latents": LatentPrior(truncation=Uniform(low=0.7, high=1.0)),
+        "seed": 5,
+        **changes,
+    }
     return TeacherSampler(teacher=teacher or toy(), filter=filter, **settings)
 
 
 def median(name: str, teacher=None, **settings) -> float:
-    """The value that half of the people of `NUMBERS` are below."""
+    """The value that half of the identities of `NUMBERS` are below."""
     probe = SampleFilter(**{name: [None, None]}, **settings)
     draw = sampler(probe, teacher)
     return probe.measure(draw(NUMBERS).novel)[name].median().item()
@@ -81,12 +94,14 @@ def test_the_score_is_the_discriminators_whatever_else_is_in_the_batch():
     assert torch.allclose(together, alone, atol=1e-4)
     assert together.std() > 100 * (together - alone).abs().max()
     lowest = together.median().item()
-    batch = sampler(SampleFilter(score=[lowest, None], discriminator=discriminator(), attempts=30), teacher)(NUMBERS[:4])
+    batch = sampler(
+        SampleFilter(score=[lowest, None], discriminator=discriminator(), attempts=30), teacher
+    )(NUMBERS[:4])
     assert judge.measure(batch.novel)["score"].min() >= lowest - 1e-4
 
 
 @pytest.mark.parametrize("size", [1, 5, 12])
-def test_the_people_do_not_depend_on_the_batch_or_the_rank(opacity, size):
+def test_the_identities_do_not_depend_on_the_batch_or_the_rank(opacity, size):
     whole = sampler(SampleFilter(opacity=[opacity, None]))(NUMBERS)
     draw = sampler(SampleFilter(opacity=[opacity, None]))
     order = [*NUMBERS[::2], *NUMBERS[1::2]]  # as two ranks share them
@@ -94,11 +109,18 @@ def test_the_people_do_not_depend_on_the_batch_or_the_rank(opacity, size):
     rows = [NUMBERS.index(n) for n in order]
     for name in ("reference", "novel"):
         pictures = torch.cat([getattr(part, name).rendering.image for part in parts])
-        assert torch.allclose(pictures, getattr(whole, name).rendering.image[rows], atol=1e-5, rtol=0)
-    assert torch.allclose(torch.cat([part.triplane.planes for part in parts]), whole.triplane.planes[rows], atol=1e-5, rtol=0)
+        assert torch.allclose(
+            pictures, getattr(whole, name).rendering.image[rows], atol=1e-5, rtol=0
+        )
+    assert torch.allclose(
+        torch.cat([part.triplane.planes for part in parts]),
+        whole.triplane.planes[rows],
+        atol=1e-5,
+        rtol=0,
+    )
 
 
-def test_kept_draws_show_the_people_that_were_taken(opacity):
+def test_kept_draws_show_the_identities_that_were_taken(opacity):
     draw = sampler(SampleFilter(opacity=[opacity, None]))
     draws, batch = draw.draw(NUMBERS), draw(NUMBERS)
     assert max(draws.attempts) > 0
@@ -106,8 +128,11 @@ def test_kept_draws_show_the_people_that_were_taken(opacity):
     assert torch.allclose(draw.planes(NUMBERS).planes, batch.triplane.planes, atol=1e-5)
 
 
-def test_a_rejected_person_is_another_one_in_front_of_the_same_camera(opacity):
-    plain, filtered = sampler(None).draw(NUMBERS), sampler(SampleFilter(opacity=[opacity, None])).draw(NUMBERS)
+def test_a_rejected_identity_is_another_one_in_front_of_the_same_camera(opacity):
+    plain, filtered = (
+        sampler(None).draw(NUMBERS),
+        sampler(SampleFilter(opacity=[opacity, None])).draw(NUMBERS),
+    )
     rejected = torch.tensor(filtered.attempts) > 0
     assert 0 < rejected.sum() < len(NUMBERS)
     assert torch.equal(filtered.z[~rejected], plain.z[~rejected])
@@ -121,9 +146,9 @@ def test_only_the_rejected_are_drawn_again(opacity, monkeypatch):
     draw = sampler(SampleFilter(opacity=[opacity, None]))
     chances, asked = draw._chances, {}
 
-    def noted(samples, people=None, attempt=0):
+    def noted(samples, identities=None, attempt=0):
         asked.setdefault(attempt, list(samples))  # rows near the limit are asked for again, alone
-        return chances(samples, people, attempt)
+        return chances(samples, identities, attempt)
 
     monkeypatch.setattr(draw, "_chances", noted)
     taken = draw.draw(NUMBERS).attempts
@@ -160,7 +185,7 @@ def test_attempts_end_and_are_counted_by_reason(caplog):
         "filter/rejected_depth": 0.0,
         "filter/exhausted": 1.0,
     }
-    assert "rejected 36 of 36 drawn people (100.0%) by opacity 36" in counts.report()
+    assert "rejected 36 of 36 drawn identities (100.0%) by opacity 36" in counts.report()
     assert "sample 40 failed all its attempts" in caplog.text
 
 
@@ -179,7 +204,9 @@ def test_depth_and_relief_are_what_they_say():
     opacity = torch.tensor([1.0, 1.0, 1.0, 0.0]).reshape(1, 1, 2, 2)
     picture = torch.zeros(1, 3, 2, 2)
     view = View(camera, Rendering(picture, picture, picture, depth, opacity))
-    measured = SampleFilter(opacity=[None, None], depth=[None, None], relief=[None, None]).measure(view)
+    measured = SampleFilter(opacity=[None, None], depth=[None, None], relief=[None, None]).measure(
+        view
+    )
     assert measured["opacity"].item() == pytest.approx(0.75)
     assert measured["depth"].item() == pytest.approx(-0.1, abs=1e-5)
     assert measured["relief"].item() == pytest.approx((0.02 / 3) ** 0.5, abs=1e-5)
@@ -209,7 +236,9 @@ def test_limits_that_make_no_sense_are_refused(settings, complaint):
 
 
 def test_another_teachers_discriminator_is_refused():
-    other = Discriminator(resolution=16, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=1)
+    other = Discriminator(
+        resolution=16, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=1
+    )
     with pytest.raises(ValueError, match="reads 4 channels"):
         sampler(SampleFilter(score=[0.0, None], discriminator=other), untrained_teacher(EG3D))
 
@@ -223,4 +252,4 @@ def test_rows_are_replaced_wherever_a_record_holds_them():
     assert torch.equal(merged.z, expected.z)
     assert torch.equal(merged.conditioning.label(), expected.conditioning.label())
     assert torch.equal(merged.novel.label(), expected.novel.label())
-    assert merged.people == expected.people == merged.samples
+    assert merged.identities == expected.identities == merged.samples

@@ -1,12 +1,12 @@
-"""A sample is the same person, seen from the same places, whatever it is drawn with."""
+"""A sample is the same identity, seen from the same places, whatever it is drawn with."""
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.distributions import Fixed, Normal, Uniform
 from pipeline.sampling.latents import LatentPrior
-from pipeline.sampling.laws import Fixed, Normal, Uniform
 from pipeline.sampling.sampler import TeacherSampler, batch_numbers
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
@@ -17,15 +17,21 @@ NUMBERS = [7, 8, 9, 10, 1_000_000_003]
 
 
 def cameras() -> CameraPair:
-    laws = {"pitch_deg": Uniform(low=-20, high=20), "pitch_law": "elevation", "pivot": (0.0, 0.0, 0.0)}
+    distributions = {
+        "pitch_deg": Uniform(low=-20, high=20),
+        "pitch_distribution": "elevation",
+        "pivot": (0.0, 0.0, 0.0),
+    }
     return CameraPair(
         reference=CameraPrior(
             yaw_deg=Uniform(low=-49, high=49),
             fov_diagonal_deg=Normal(mean=18.83, deviation=1),
             radius=Normal(mean=2.7, deviation=0.1),
-            **laws,
+            **distributions,
         ),
-        novel=CameraPrior(yaw_deg=Uniform(low=-36, high=36), fov_diagonal_deg=Fixed(value=18.83), **laws),
+        novel=CameraPrior(
+            yaw_deg=Uniform(low=-36, high=36), fov_diagonal_deg=Fixed(value=18.83), **distributions
+        ),
     )
 
 
@@ -46,16 +52,24 @@ def tiny_eg3d() -> EG3DTeacher:
         depth_samples=8,
         importance_samples=8,
     )
-    return EG3DTeacher(Generator(config), eg3d_passport(config, name="random", source_hash="", licence="none"))
+    return EG3DTeacher(
+        Generator(config), eg3d_passport(config, name="random", source_hash="", licence="none")
+    )
 
 
 def sampler(teacher, **changes) -> TeacherSampler:
     latents = LatentPrior(truncation=Uniform(low=0.6, high=1.0))
-    return TeacherSampler(**{"teacher": teacher, "cameras": cameras(), "latents": latents, "seed": 5, **changes})
+    return TeacherSampler(
+        **{"teacher": teacher, "cameras": cameras(), "latents": latents, "seed": 5, **changes}
+    )
 
 
 def pictures(batch) -> dict[str, torch.Tensor]:
-    views = {f"{name}/{key}": value for name in ("reference", "novel") for key, value in vars(getattr(batch, name).rendering).items()}
+    views = {
+        f"{name}/{key}": value
+        for name in ("reference", "novel")
+        for key, value in vars(getattr(batch, name).rendering).items()
+    }
     return {"image": batch.image, "planes": batch.triplane.planes, **views}
 
 
@@ -70,24 +84,34 @@ def test_draws_are_bit_equal_and_pictures_equal_to_1e_5_for_any_batch(make, back
     for name in ("z", "truncation"):
         assert torch.equal(getattr(drawn, name), torch.cat([getattr(one, name) for one in alone]))
     for name in ("reference", "novel"):
-        assert torch.equal(getattr(drawn, name).label(), torch.cat([getattr(one, name).label() for one in alone]))
+        assert torch.equal(
+            getattr(drawn, name).label(), torch.cat([getattr(one, name).label() for one in alone])
+        )
     for name, value in pictures(together).items():
-        assert torch.allclose(value, torch.cat([pictures(one)[name] for one in single]), atol=1e-5, rtol=0), name
+        assert torch.allclose(
+            value, torch.cat([pictures(one)[name] for one in single]), atol=1e-5, rtol=0
+        ), name
 
 
 def test_a_restarted_sampler_draws_the_same_bits():
     first, second = sampler(tiny_eg3d())(NUMBERS), sampler(tiny_eg3d())(NUMBERS)
-    assert all(torch.equal(pictures(first)[name], pictures(second)[name]) for name in pictures(first))
+    assert all(
+        torch.equal(pictures(first)[name], pictures(second)[name]) for name in pictures(first)
+    )
 
 
-def test_another_seed_is_another_person_from_another_place():
+def test_another_seed_is_another_identity_from_another_place():
     first, second = (sampler(ToyTeacher(), seed=seed).draw(NUMBERS) for seed in (5, 6))
     assert not torch.isclose(first.z, second.z).any()
-    assert not torch.isclose(first.reference.cam_to_world[:, 0, 3], second.reference.cam_to_world[:, 0, 3]).any()
+    assert not torch.isclose(
+        first.reference.cam_to_world[:, 0, 3], second.reference.cam_to_world[:, 0, 3]
+    ).any()
 
 
-def test_both_views_show_the_person_of_the_planes():
-    teacher = ToyTeacher(plane_resolution=64, depth_samples=64, importance_samples=64, sharpness=3000.0)
+def test_both_views_show_the_identity_of_the_planes():
+    teacher = ToyTeacher(
+        plane_resolution=64, depth_samples=64, importance_samples=64, sharpness=3000.0
+    )
     draw = sampler(teacher, latents=LatentPrior())
     batch, ws = draw(NUMBERS), teacher.map_latents(draw.draw(NUMBERS).z)
     for view in (batch.reference, batch.novel):
@@ -121,12 +145,15 @@ def test_a_random_background_needs_a_matte():
         sampler(tiny_eg3d(), background="random")
 
 
-def test_the_conditioning_camera_follows_its_law():
+def test_the_conditioning_camera_follows_its_distribution():
     reference = sampler(ToyTeacher()).draw([1]).reference
     assert LatentPrior().draw_conditioning(0, [1], reference) is None
     assert LatentPrior(conditioning="reference").draw_conditioning(0, [1], reference) is reference
     near = CameraPrior(
-        yaw_deg=Uniform(low=-16, high=16), pitch_deg=Fixed(value=0), pitch_law="elevation", fov_diagonal_deg=Fixed(value=18.83)
+        yaw_deg=Uniform(low=-16, high=16),
+        pitch_deg=Fixed(value=0),
+        pitch_distribution="elevation",
+        fov_diagonal_deg=Fixed(value=18.83),
     )
     drawn = LatentPrior(conditioning=near).draw_conditioning(0, range(50), reference)
     yaw = torch.rad2deg(torch.atan2(drawn.cam_to_world[:, 0, 3], drawn.cam_to_world[:, 2, 3]))
@@ -137,9 +164,20 @@ def test_the_conditioning_camera_follows_its_law():
 
 @pytest.mark.parametrize("world_size", [1, 2, 4])
 def test_ranks_share_a_step_without_gap_or_repeat(world_size):
-    steps = [[batch_numbers(step, batch_size=8, rank=r, world_size=world_size, first=100) for r in range(world_size)] for step in range(3)]
+    steps = [
+        [
+            batch_numbers(step, batch_size=8, rank=r, world_size=world_size, first=100)
+            for r in range(world_size)
+        ]
+        for step in range(3)
+    ]
     assert sorted(n for step in steps for rank in step for n in rank) == list(range(100, 124))
-    assert all(n % world_size == rank for step in steps for rank, numbers in enumerate(step) for n in numbers)
+    assert all(
+        n % world_size == rank
+        for step in steps
+        for rank, numbers in enumerate(step)
+        for n in numbers
+    )
     assert {len(numbers) for step in steps for numbers in step} == {8 // world_size}
 
 
@@ -148,6 +186,6 @@ def test_a_batch_that_ranks_cannot_share_is_refused():
         batch_numbers(0, batch_size=8, world_size=3)
 
 
-def test_numbers_far_apart_are_different_people():
+def test_numbers_far_apart_are_different_identities():
     z = sampler(ToyTeacher()).draw([0, 2**32, 2**62]).z
     assert len(np.unique(z.numpy(), axis=0)) == 3

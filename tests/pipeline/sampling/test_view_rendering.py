@@ -1,4 +1,6 @@
-"""Drawing a view cheaply changes the drawing, not the person, and not the renderer that it is asked of."""
+"""Drawing a view cheaply changes the drawing, not the identity, and not the renderer that it is
+asked of.
+"""
 
 import pytest
 import torch
@@ -21,7 +23,9 @@ def test_half_the_side_is_the_same_picture_with_fewer_pixels():
 
 
 def test_the_networks_are_shared_and_the_original_keeps_its_settings():
-    renderer = untrained_teacher({"plane_resolution": 8, "channel_base": 64, "channel_max": 8, "sr_latent": "w_mean"}).renderer
+    renderer = untrained_teacher(
+        {"plane_resolution": 8, "channel_base": 64, "channel_max": 8, "sr_latent": "w_mean"}
+    ).renderer
     cheap = ViewRendering(depth_samples=4, first_pass="proposal").apply(renderer)
     assert [id(p) for p in cheap.parameters()] == [id(p) for p in renderer.parameters()]
     assert (cheap.sampling.depth_samples, cheap.sampling.first_pass) == (4, "proposal")

@@ -15,7 +15,7 @@ PATIENCE = 1000
 
 SITE = f"""
 import sys
-import pipeline.verb_process
+import pipeline.runs.child_process
 pipeline.verb_process.verb_command = lambda verb, settings: [sys.executable, "-S", {str(STUB)!r}, *settings]
 """
 
@@ -29,7 +29,13 @@ class SweepProcess:
         site.mkdir()
         (site / "sitecustomize.py").write_text(SITE)
         paths = os.pathsep.join([str(site), str(repository)])
-        self.environment = {**os.environ, "PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", "JAXTYPING_DISABLE": "1"}
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": paths,
+            "PYTHONSAFEPATH": "1",
+            "OMP_NUM_THREADS": "1",
+            "JAXTYPING_DISABLE": "1",
+        }
         self.started: list[subprocess.Popen[str]] = []
 
     @property
@@ -37,10 +43,23 @@ class SweepProcess:
         return self.folder / "runs" / "distill" / "swept"
 
     def start(self, *settings: str, step_seconds: float = 0.0) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "pipeline.sweep", "distill", "-m", "name=swept", "teacher=toy", *settings]
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline.verbs.sweep",
+            "distill",
+            "-m",
+            "name=swept",
+            "teacher=toy",
+            *settings,
+        ]
         environment = {**self.environment, "STUB_SECONDS": str(step_seconds)}
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        self.started.append(subprocess.Popen(command, cwd=self.folder, env=environment, start_new_session=True, **output))
+        self.started.append(
+            subprocess.Popen(
+                command, cwd=self.folder, env=environment, start_new_session=True, **output
+            )
+        )
         return self.started[-1]
 
     def run(self, *settings: str, status: int = 0) -> str:

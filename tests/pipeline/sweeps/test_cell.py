@@ -4,7 +4,13 @@ import pytest
 
 from pipeline.sweeps.cell import Cell, Record, cell_name, fingerprint
 
-CONFIG = {"seed": 1, "name": "a", "paths": {"run": "x"}, "trainer": {"threads": 1, "max_steps": 5}, "loss": {"image": {"weight": 1.0}}}
+CONFIG = {
+    "seed": 1,
+    "name": "a",
+    "paths": {"run": "x"},
+    "trainer": {"threads": 1, "max_steps": 5},
+    "loss": {"image": {"weight": 1.0}},
+}
 
 
 def cell(folder: Path, mark: str = "now") -> Cell:
@@ -25,11 +31,19 @@ def test_a_cell_is_called_what_varies_in_it(varied, name):
 @pytest.mark.parametrize("value", ["[8,8]", "a/b", "x=y", "z" * 200, "größe"])
 def test_names_are_short_safe_and_different(value):
     names = {cell_name([("student.dim", value)]), cell_name([("student.dim", f"{value}!")])}
-    assert len(names) == 2 and all(len(name) < 150 and not set(name) & set("=/,[] ") for name in names)
+    assert len(names) == 2 and all(
+        len(name) < 150 and not set(name) & set("=/,[] ") for name in names
+    )
 
 
 def test_what_does_not_change_a_result_does_not_change_the_fingerprint():
-    same = {**CONFIG, "name": "b", "paths": {"run": "y"}, "trainer": {"threads": 8, "max_steps": 5}, "logger": {"wandb": {}}}
+    same = {
+        **CONFIG,
+        "name": "b",
+        "paths": {"run": "y"},
+        "trainer": {"threads": 8, "max_steps": 5},
+        "logger": {"wandb": {}},
+    }
     assert fingerprint(same) == fingerprint(CONFIG)
     assert fingerprint({**CONFIG, "trainer": {"threads": 1, "max_steps": 6}}) != fingerprint(CONFIG)
     assert fingerprint({**CONFIG, "loss": {"image": {"weight": 0.5}}}) != fingerprint(CONFIG)
@@ -54,5 +68,8 @@ def test_a_cell_runs_only_while_somebody_holds_it(tmp_path):
 def test_a_damaged_record_is_named_with_what_to_do(tmp_path):
     cell(tmp_path).folder.mkdir()
     (cell(tmp_path).folder / "cell.json").write_text("{")
-    with pytest.raises(ValueError, match=r"seed-1/cell.json is no record of a cell .*remove the file to run the cell again"):
+    with pytest.raises(
+        ValueError,
+        match=r"seed-1/cell.json is no record of a cell .*remove the file to run the cell again",
+    ):
         _ = cell(tmp_path).state

@@ -15,22 +15,34 @@ from pipeline.sweeps.table import cells_csv, markdown, rows_csv
 
 @pytest.fixture
 def outcome(tmp_path):
-    def make(student: str, seed: int, state: str = "finished", error: str | None = None, **numbers: float) -> Outcome:
+    def make(
+        student: str, seed: int, state: str = "finished", error: str | None = None, **numbers: float
+    ) -> Outcome:
         varied = (("student", student), ("seed", str(seed)))
-        return Outcome(Cell("distill", (), varied, tmp_path / f"{student}-{seed}"), state, error, numbers)
+        return Outcome(
+            Cell("distill", (), varied, tmp_path / f"{student}-{seed}"), state, error, numbers
+        )
 
     return make
 
 
 def test_seeds_are_told_together_as_mean_and_sample_deviation(outcome):
-    rows = rows_of([outcome("tiny", seed, psnr_novel=value) for seed, value in enumerate((10.0, 12.0, 14.0))] + [outcome("base", 0)])
-    assert [(row.title, len(row.outcomes)) for row in rows] == [("student=tiny", 3), ("student=base", 1)]
+    rows = rows_of(
+        [outcome("tiny", seed, psnr_novel=value) for seed, value in enumerate((10.0, 12.0, 14.0))]
+        + [outcome("base", 0)]
+    )
+    assert [(row.title, len(row.outcomes)) for row in rows] == [
+        ("student=tiny", 3),
+        ("student=base", 1),
+    ]
     assert (rows[0].mean("psnr_novel"), rows[0].deviation("psnr_novel")) == (12.0, 2.0)
     assert rows[1].mean("psnr_novel") is None
 
 
 def test_only_finished_cells_count(outcome):
-    (row,) = rows_of([outcome("tiny", 0, psnr_novel=10.0), outcome("tiny", 1, "interrupted", psnr_novel=2.0)])
+    (row,) = rows_of(
+        [outcome("tiny", 0, psnr_novel=10.0), outcome("tiny", 1, "interrupted", psnr_novel=2.0)]
+    )
     assert row.mean("psnr_novel") == 10.0 and row.deviation("psnr_novel") is None
     (row,) = rows_of([outcome("tiny", 0, psnr_novel=10.0), outcome("tiny", 1, psnr_novel=math.nan)])
     assert row.mean("psnr_novel") == 10.0
@@ -46,13 +58,23 @@ def test_the_tables_say_the_numbers_what_failed_and_what_is_left(outcome):
     rows = rows_of(outcomes)
     text = markdown(rows)
     assert "| setting | finished | psnr_novel | lift, ms | parameters, M | minutes |" in text
-    assert "| student=tiny | 2/2 | 14.50 ± 0.71 | 18.0 | 2.70 | 6.0 |" in text and "| student=base | 0/2 | – | – | – | – |" in text
+    assert (
+        "| student=tiny | 2/2 | 14.50 ± 0.71 | 18.0 | 2.70 | 6.0 |" in text
+        and "| student=base | 0/2 | – | – | – | – |" in text
+    )
     assert "- `base-0`: exit status 1: out | of memory" in text and "Not finished: `base-1`" in text
     (tiny, _) = csv.DictReader(io.StringIO(rows_csv(rows)))
-    assert (float(tiny["psnr_novel"]), float(tiny["psnr_novel_sd"]), tiny["finished"]) == (14.5, pytest.approx(0.7071, abs=1e-4), "2")
+    assert (float(tiny["psnr_novel"]), float(tiny["psnr_novel_sd"]), tiny["finished"]) == (
+        14.5,
+        pytest.approx(0.7071, abs=1e-4),
+        "2",
+    )
     cells = list(csv.DictReader(io.StringIO(cells_csv(outcomes))))
     assert [cell["state"] for cell in cells] == ["finished", "finished", "failed", "interrupted"]
-    assert cells[0]["parameters"] == "2695536" and cells[2]["error"] == "exit status 1: out | of memory"
+    assert (
+        cells[0]["parameters"] == "2695536"
+        and cells[2]["error"] == "exit status 1: out | of memory"
+    )
 
 
 def point(title: str, quality: float, lift_ms: float, parameters: float) -> Point:
@@ -60,35 +82,65 @@ def point(title: str, quality: float, lift_ms: float, parameters: float) -> Poin
 
 
 def test_the_front_is_what_nothing_beats_in_all_of_quality_time_and_size():
-    good, small, fast, beaten = point("a", 15, 20, 3e6), point("b", 14, 20, 2e6), point("c", 13, 10, 3e6), point("d", 12.9, 12, 3e6)
+    good, small, fast, beaten = (
+        point("a", 15, 20, 3e6),
+        point("b", 14, 20, 2e6),
+        point("c", 13, 10, 3e6),
+        point("d", 12.9, 12, 3e6),
+    )
     assert front([good, small, fast, beaten]) == [good, small, fast]
-    assert front([point("x", 1, 5, 1), point("y", 1, 5, 1)]) == [point("x", 1, 5, 1), point("y", 1, 5, 1)]
+    assert front([point("x", 1, 5, 1), point("y", 1, 5, 1)]) == [
+        point("x", 1, 5, 1),
+        point("y", 1, 5, 1),
+    ]
     assert front([good, point("e", 15.1, 20, 3e6)], more_is_better=False) == [good]
 
 
 def test_the_picture_shows_the_front_in_colour_and_the_beaten_grey():
-    pixels = pareto_picture([point("a", 15, 20, 3e6), point("b", 14, 25, 4e6)], quality="psnr_novel")
+    pixels = pareto_picture(
+        [point("a", 15, 20, 3e6), point("b", 14, 25, 4e6)], quality="psnr_novel"
+    )
     colours = {tuple(colour) for colour in pixels.reshape(-1, 3).tolist()}
-    assert pixels.dtype == np.uint8 and (0x1F, 0x6F, 0x8B) in colours and (0xB8, 0xB8, 0xB8) in colours
+    assert (
+        pixels.dtype == np.uint8 and (0x1F, 0x6F, 0x8B) in colours and (0xB8, 0xB8, 0xB8) in colours
+    )
 
 
-def test_a_report_of_runs_with_students_has_sizes_times_and_a_picture(tmp_path, untrained_student, capsys):
-    cells = [Cell("distill", (), (("student", name),), tmp_path / name, "mark") for name in ("one", "two")]
+def test_a_report_of_runs_with_students_has_sizes_times_and_a_picture(
+    tmp_path, untrained_student, capsys
+):
+    cells = [
+        Cell("distill", (), (("student", name),), tmp_path / name, "mark")
+        for name in ("one", "two")
+    ]
     for number, cell in enumerate(cells):
         cell.write(Record("finished", "mark", [], attempts=1, seconds=90.0))
         (cell.folder / "student.safetensors").write_bytes(untrained_student.read_bytes())
         (cell.folder / "metrics").mkdir()
-        (cell.folder / "metrics" / "metrics.csv").write_text(f"step,train/loss,validation/psnr_novel\n5,1,\n9,,{12 + number}\n")
+        (cell.folder / "metrics" / "metrics.csv").write_text(
+            f"step,train/loss,validation/psnr_novel\n5,1,\n9,,{12 + number}\n"
+        )
     assert write_report(tmp_path, cells) == FINISHED
     one, two = outcomes_of(cells)
-    assert (one.numbers["psnr_novel"], two.numbers["psnr_novel"], one.numbers["step"], one.numbers["minutes"]) == (12.0, 13.0, 9.0, 1.5)
+    assert (
+        one.numbers["psnr_novel"],
+        two.numbers["psnr_novel"],
+        one.numbers["step"],
+        one.numbers["minutes"],
+    ) == (12.0, 13.0, 9.0, 1.5)
     assert one.numbers["lift_ms"] > 0 and one.numbers["parameters"] == two.numbers["parameters"] > 0
     assert {"cells.csv", "table.csv", "table.md"} <= {file.name for file in tmp_path.iterdir()}
-    assert Image.open(tmp_path / "pareto.png").size[0] == 900 and "| student=two | 1/1 | 13.00 |" in capsys.readouterr().out
+    assert (
+        Image.open(tmp_path / "pareto.png").size[0] == 900
+        and "| student=two | 1/1 | 13.00 |" in capsys.readouterr().out
+    )
 
 
 def test_the_exit_status_says_whether_to_try_again(tmp_path):
-    cells = [Cell("distill", (), (("seed", str(seed)),), tmp_path / str(seed), "mark") for seed in range(2)]
+    cells = [
+        Cell("distill", (), (("seed", str(seed)),), tmp_path / str(seed), "mark")
+        for seed in range(2)
+    ]
     cells[0].write(Record("finished", "mark", []))
     assert write_report(tmp_path, cells) == UNFINISHED
     cells[1].write(Record("failed", "mark", [], error="why"))

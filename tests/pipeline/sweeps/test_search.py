@@ -8,7 +8,11 @@ SPACE = {"rate": Interval(1e-4, 1e-1, log=True), "size": Interval(2, 9), "kind":
 
 
 def value(trial) -> float:
-    return -abs(float(trial.values["rate"]) - 1e-2) - abs(int(trial.values["size"]) - 4) + (trial.values["kind"] == "b")
+    return (
+        -abs(float(trial.values["rate"]) - 1e-2)
+        - abs(int(trial.values["size"]) - 4)
+        + (trial.values["kind"] == "b")
+    )
 
 
 def finish(search: Search, folder, space=SPACE, told: int = 1000) -> list[dict]:
@@ -24,7 +28,12 @@ def finish(search: Search, folder, space=SPACE, told: int = 1000) -> list[dict]:
 def test_a_search_stays_in_its_space_and_ends_after_its_trials(tmp_path, sampler):
     tried = finish(Search(sampler=sampler, trials=7, parallel=3), tmp_path)
     assert len(tried) == 7 and len({tuple(trial.items()) for trial in tried}) == 7
-    assert all(1e-4 <= float(trial["rate"]) <= 1e-1 and 2 <= int(trial["size"]) <= 9 and trial["kind"] in "ab" for trial in tried)
+    assert all(
+        1e-4 <= float(trial["rate"]) <= 1e-1
+        and 2 <= int(trial["size"]) <= 9
+        and trial["kind"] in "ab"
+        for trial in tried
+    )
 
 
 def test_the_bayesian_search_finds_better_than_the_random_one(tmp_path):

@@ -20,44 +20,84 @@ def record(cell: Path) -> dict:
 
 def test_a_sweep_killed_in_the_middle_is_continued_by_the_same_command(sweep_process, wait_until):
     settings = ["seed=0,1", "batch_size=3,4"]
-    names = ["seed-0__batch_size-3", "seed-0__batch_size-4", "seed-1__batch_size-3", "seed-1__batch_size-4"]
+    names = [
+        "seed-0__batch_size-3",
+        "seed-0__batch_size-4",
+        "seed-1__batch_size-3",
+        "seed-1__batch_size-4",
+    ]
     first, second, third, fourth = (sweep_process.sweep / name for name in names)
     victim = sweep_process.start(*settings, step_seconds=0.4)
-    wait_until(lambda: (third / "steps").exists() and (third / "steps").read_text() not in ("", "0"))
+    wait_until(
+        lambda: (third / "steps").exists() and (third / "steps").read_text() not in ("", "0")
+    )
     os.kill(victim.pid, signal.SIGKILL)
     victim.communicate()
-    before = {cell: (record(cell), (cell / "cell.json").stat().st_mtime_ns, (cell / "output.log").read_bytes()) for cell in (first, second)}
-    assert [record(cell)["state"] for cell in (first, second, third)] == ["finished", "finished", "running"] and not fourth.exists()
+    before = {
+        cell: (
+            record(cell),
+            (cell / "cell.json").stat().st_mtime_ns,
+            (cell / "output.log").read_bytes(),
+        )
+        for cell in (first, second)
+    }
+    assert [record(cell)["state"] for cell in (first, second, third)] == [
+        "finished",
+        "finished",
+        "running",
+    ] and not fourth.exists()
     sweep_process.run(*settings)
     for cell, kept in before.items():
-        assert (record(cell), (cell / "cell.json").stat().st_mtime_ns, (cell / "output.log").read_bytes()) == kept
+        assert (
+            record(cell),
+            (cell / "cell.json").stat().st_mtime_ns,
+            (cell / "output.log").read_bytes(),
+        ) == kept
     assert (record(third)["state"], record(third)["attempts"]) == ("finished", 2)
     assert (third / "steps.log").read_text().split() == ["0", "1", "2"]
     assert (record(fourth)["state"], record(fourth)["attempts"]) == ("finished", 1)
     with (sweep_process.sweep / "cells.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["cell"], row["state"], float(row["psnr_novel"])) for row in rows] == [
-        (name, "finished", 10 + size + seed / 10) for name, (seed, size) in zip(names, [(0, 3), (0, 4), (1, 3), (1, 4)], strict=True)
+        (name, "finished", 10 + size + seed / 10)
+        for name, (seed, size) in zip(names, [(0, 3), (0, 4), (1, 3), (1, 4)], strict=True)
     ]
     assert "batch_size=3 | 2/2 | 13.05 ± 0.07" in (sweep_process.sweep / "table.md").read_text()
 
 
-def test_joblib_runs_cells_side_by_side_and_one_that_fails_stops_nobody_and_is_listed_and_tried_again(sweep_process):
+def test_joblib_runs_cells_side_by_side_and_one_that_fails_stops_nobody_and_is_listed_and_tried_again(
+    sweep_process,
+):
     settings = ["seed=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     sweep_process.sweep.mkdir(parents=True)
     (sweep_process.sweep / "broken").touch()
     said = sweep_process.run(*settings, status=1)
-    assert "- `seed-3`: exit status 1: RuntimeError: seed 3 is broken" in said and "| all | 2/3 |" in said
-    assert [record(sweep_process.sweep / f"seed-{seed}")["state"] for seed in (1, 2, 3)] == ["finished", "finished", "failed"]
+    assert (
+        "- `seed-3`: exit status 1: RuntimeError: seed 3 is broken" in said
+        and "| all | 2/3 |" in said
+    )
+    assert [record(sweep_process.sweep / f"seed-{seed}")["state"] for seed in (1, 2, 3)] == [
+        "finished",
+        "finished",
+        "failed",
+    ]
     (sweep_process.sweep / "broken").unlink()
     assert "| all | 3/3 |" in sweep_process.run(*settings)
-    assert [record(sweep_process.sweep / f"seed-{seed}")["attempts"] for seed in (1, 2, 3)] == [1, 1, 2]
+    assert [record(sweep_process.sweep / f"seed-{seed}")["attempts"] for seed in (1, 2, 3)] == [
+        1,
+        1,
+        2,
+    ]
 
 
 def test_submitit_runs_cells_as_jobs(sweep_process):
-    said = sweep_process.run("seed=1,2", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
+    said = sweep_process.run(
+        "seed=1,2", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"
+    )
     assert "| all | 2/2 |" in said
-    assert all(record(sweep_process.sweep / f"seed-{seed}")["state"] == "finished" for seed in (1, 2))
+    assert all(
+        record(sweep_process.sweep / f"seed-{seed}")["state"] == "finished" for seed in (1, 2)
+    )
 
 
 def test_a_cell_that_another_process_is_at_is_waited_for(sweep_process):
@@ -69,7 +109,9 @@ def test_a_cell_that_another_process_is_at_is_waited_for(sweep_process):
             said.append(line)
             if "waiting for another process that runs seed-1" in line:
                 break
-        assert record(sweep_process.sweep / "seed-2")["state"] == "finished" and cell.record() is None, "".join(said)
+        assert (
+            record(sweep_process.sweep / "seed-2")["state"] == "finished" and cell.record() is None
+        ), "".join(said)
     output, _ = process.communicate()
     assert process.returncode == 0 and "| all | 2/2 |" in output
     assert record(sweep_process.sweep / "seed-1")["attempts"] == 1
@@ -82,7 +124,12 @@ def test_a_cell_that_does_not_compose_stops_nobody_and_is_listed(sweep_process):
 
 
 def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process, wait_until):
-    settings = ["hydra/sweeper=search", "hydra.sweeper.trials=4", "validation_seed=int(interval(0,6))", "batch_size=2"]
+    settings = [
+        "hydra/sweeper=search",
+        "hydra.sweeper.trials=4",
+        "validation_seed=int(interval(0,6))",
+        "batch_size=2",
+    ]
     victim = sweep_process.start(*settings, step_seconds=0.4)
     wait_until(lambda: (sweep_process.sweep / "trial-0001" / "steps").exists())
     os.killpg(victim.pid, signal.SIGKILL)
@@ -92,25 +139,72 @@ def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process
     assert [trial["state"] for trial in trials] == ["finished"] * 4 and trials[0]["attempts"] == 1
     assert not (sweep_process.sweep / "trial-0004").exists() and "best of 4: psnr_novel" in said
     with (sweep_process.sweep / "cells.csv").open() as file:
-        assert [row["cell"] for row in csv.DictReader(file)] == [f"trial-{number:04d}" for number in range(4)]
+        assert [row["cell"] for row in csv.DictReader(file)] == [
+            f"trial-{number:04d}" for number in range(4)
+        ]
     assert "Launching" not in sweep_process.run(*settings, "--table")
 
 
 @pytest.mark.slow
 def test_processes_of_several_devices_start_the_run_again_and_not_the_sweep(repository, tmp_path):
     small = [
-        *("teacher=toy", "sampler=fast", "loss=[triplane,image]", "batch_size=2", "calibration_samples=2"),
-        *("student.image_size=32", "student.backbone_widths=[8,8,8]", "student.dim=16", "student.canonical_blocks=1"),
-        *("student.canonical_widths=[8]", "student.detail_widths=[8,8]", "student.detail_strides=[1,2]", "student.fusion_widths=[8]"),
-        *("student.fusion_dim=16", "student.head_widths=[8]", "trainer.threads=1", "trainer.max_steps=2", "callbacks.state.every_steps=1"),
-        *("callbacks.validation.every_steps=2", "callbacks.validation.samples=2", "callbacks.preview.people=0"),
+        *(
+            "teacher=toy",
+            "sampler=fast",
+            "loss=[triplane,image]",
+            "batch_size=2",
+            "calibration_samples=2",
+        ),
+        *(
+            "student.image_size=32",
+            "student.backbone_widths=[8,8,8]",
+            "student.dim=16",
+            "student.canonical_blocks=1",
+        ),
+        *(
+            "student.canonical_widths=[8]",
+            "student.detail_widths=[8,8]",
+            "student.detail_strides=[1,2]",
+            "student.fusion_widths=[8]",
+        ),
+        *(
+            "student.fusion_dim=16",
+            "student.head_widths=[8]",
+            "trainer.threads=1",
+            "trainer.max_steps=2",
+            "callbacks.state.every_steps=1",
+        ),
+        *(
+            "callbacks.validation.every_steps=2",
+            "callbacks.validation.samples=2",
+            "callbacks.preview.identities=0",
+        ),
     ]
-    command = [sys.executable, "-m", "pipeline.command_line", "distill", "-m", *small, "trainer.devices=2", "seed=0,1", "name=swept"]
-    environment = {**os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", "JAXTYPING_DISABLE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.command_line",
+        "distill",
+        "-m",
+        *small,
+        "trainer.devices=2",
+        "seed=0,1",
+        "name=swept",
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(repository),
+        "PYTHONSAFEPATH": "1",
+        "OMP_NUM_THREADS": "1",
+        "JAXTYPING_DISABLE": "1",
+    }
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     sweep = tmp_path / "runs" / "distill" / "swept"
     assert {folder.name for folder in sweep.iterdir() if folder.is_dir()} == {"seed-0", "seed-1"}
     for cell in (sweep / "seed-0", sweep / "seed-1"):
         assert record(cell)["attempts"] == 1 and "MEMBER: 2/2" in (cell / "output.log").read_text()
-    assert Image.open(sweep / "pareto.png").size[0] > 0 and "| all | 2/2 |" in (sweep / "table.md").read_text()
+    assert (
+        Image.open(sweep / "pareto.png").size[0] > 0
+        and "| all | 2/2 |" in (sweep / "table.md").read_text()
+    )

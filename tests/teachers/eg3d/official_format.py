@@ -1,4 +1,6 @@
-"""Writes pickles in the structure of official EG3D snapshots from any weights, without any official class or text."""
+"""Writes pickles in the structure of official EG3D snapshots from any weights, without any official
+class or text.
+"""
 
 import io
 import pickle
@@ -11,7 +13,12 @@ import torch
 from torch import Tensor
 
 OFFICIAL_AXES = torch.tensor(
-    [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 0, 1], [0, 1, 0]], [[0, 0, 1], [1, 0, 0], [0, 1, 0]]], dtype=torch.float32
+    [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, 0, 0], [0, 0, 1], [0, 1, 0]],
+        [[0, 0, 1], [1, 0, 0], [0, 1, 0]],
+    ],
+    dtype=torch.float32,
 )
 
 BUFFERS = ("w_avg", "noise_const", "resample_filter", "dataset_label_std")
@@ -50,8 +57,16 @@ _reconstruct_persistent_obj.__module__ = "torch_utils.persistence"
 class Persistent:
     """A module of a persistent class: what it pickles as."""
 
-    def __init__(self, class_name: str, state: dict[str, Any], source: str = PLACEHOLDER_SOURCE) -> None:
-        self.meta = {"type": "class", "version": 6, "module_src": source, "class_name": class_name, "state": state}
+    def __init__(
+        self, class_name: str, state: dict[str, Any], source: str = PLACEHOLDER_SOURCE
+    ) -> None:
+        self.meta = {
+            "type": "class",
+            "version": 6,
+            "module_src": source,
+            "class_name": class_name,
+            "state": state,
+        }
 
     def __reduce_ex__(self, protocol: int) -> Any:
         return _reconstruct_persistent_obj, (self.meta,)
@@ -64,11 +79,17 @@ def plain_module(module: str, name: str, state: dict[str, Any]) -> Any:
     return instance
 
 
-def module_state(tensors: dict[str, Tensor], modules: dict[str, Any], **attributes: Any) -> dict[str, Any]:
+def module_state(
+    tensors: dict[str, Tensor], modules: dict[str, Any], **attributes: Any
+) -> dict[str, Any]:
     """The attributes of an nn.Module with these tensors and submodules."""
     return {
         "training": False,
-        "_parameters": {name: torch.nn.Parameter(tensor, False) for name, tensor in tensors.items() if name not in BUFFERS},
+        "_parameters": {
+            name: torch.nn.Parameter(tensor, False)
+            for name, tensor in tensors.items()
+            if name not in BUFFERS
+        },
         "_buffers": {name: tensor for name, tensor in tensors.items() if name in BUFFERS},
         "_non_persistent_buffers_set": set(),
         "_forward_hooks": OrderedDict(),
@@ -77,16 +98,25 @@ def module_state(tensors: dict[str, Tensor], modules: dict[str, Any], **attribut
     }
 
 
-def module_tree(weights: dict[str, Tensor], class_names: dict[str, str], prefix: str = "", **attributes: Any) -> Any:
-    """Nested modules for weights by dotted name; `class_names` by prefix, anything else is a "Layer"."""
+def module_tree(
+    weights: dict[str, Tensor], class_names: dict[str, str], prefix: str = "", **attributes: Any
+) -> Any:
+    """Nested modules for weights by dotted name; `class_names` by prefix, anything else is a
+    "Layer".
+    """
     own = {name: tensor for name, tensor in weights.items() if "." not in name}
     below: dict[str, dict[str, Tensor]] = {}
     for name, tensor in weights.items():
         child, _, rest = name.partition(".")
         if rest:
             below.setdefault(child, {})[rest] = tensor
-    modules = {child: module_tree(tensors, class_names, f"{prefix}{child}.") for child, tensors in below.items()}
-    state = module_state(own, modules | attributes.pop("more_modules", {}), weight_gain=np.float64(0.5), **attributes)
+    modules = {
+        child: module_tree(tensors, class_names, f"{prefix}{child}.")
+        for child, tensors in below.items()
+    }
+    state = module_state(
+        own, modules | attributes.pop("more_modules", {}), weight_gain=np.float64(0.5), **attributes
+    )
     if prefix == "decoder.":
         return plain_module("training.triplane", "OSGDecoder", state)
     if prefix == "decoder.net.":
@@ -106,10 +136,14 @@ def official_snapshot(
     superresolution_class: str = "SuperresolutionHybrid8XDC",
 ) -> dict[str, Any]:
     """The top-level dictionary of a snapshot; change it, then `official_pickle` it."""
-    marcher = plain_module("training.volumetric_rendering.ray_marcher", "MipRayMarcher2", module_state({}, {}))
+    marcher = plain_module(
+        "training.volumetric_rendering.ray_marcher", "MipRayMarcher2", module_state({}, {})
+    )
     axes = {} if plane_axes is None else {"plane_axes": plane_axes}
     renderer = plain_module(
-        "training.volumetric_rendering.renderer", "ImportanceRenderer", module_state({}, {"ray_marcher": marcher}, **axes)
+        "training.volumetric_rendering.renderer",
+        "ImportanceRenderer",
+        module_state({}, {"ray_marcher": marcher}, **axes),
     )
     names = {"": "TriPlaneGenerator", "superresolution.": superresolution_class}
     network = module_tree(
@@ -125,7 +159,11 @@ def official_snapshot(
     critic = (
         None
         if discriminator is None
-        else module_tree(discriminator, {"": "DualDiscriminator"}, _init_kwargs=EasyDict(discriminator_init_kwargs or {}))
+        else module_tree(
+            discriminator,
+            {"": "DualDiscriminator"},
+            _init_kwargs=EasyDict(discriminator_init_kwargs or {}),
+        )
     )
     return {
         "training_set_kwargs": {"path": "faces.zip", "resolution": 512},
@@ -136,7 +174,9 @@ def official_snapshot(
     }
 
 
-def official_pickle(snapshot: Any, protocol: int = 4, renamed_modules: dict[str, str] | None = None) -> bytes:
+def official_pickle(
+    snapshot: Any, protocol: int = 4, renamed_modules: dict[str, str] | None = None
+) -> bytes:
     """The bytes of a snapshot file."""
     buffer = io.BytesIO()
     writer = _GlobalsByName(buffer, protocol)
@@ -149,7 +189,9 @@ FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1]))
 
 
 def official_weights(generator: torch.nn.Module) -> dict[str, Tensor]:
-    """The weights of one of our generators under the published names, with the buffers that the published ones have."""
+    """The weights of one of our generators under the published names, with the buffers that the
+    published ones have.
+    """
     names = {"renderer.decoder.": "decoder.", "renderer.super_resolution.": "superresolution."}
     weights = {}
     for name, value in generator.state_dict().items():

@@ -9,7 +9,12 @@ from teachers.eg3d.configuration import EG3DConfiguration
 
 
 def test_a_configuration_survives_json():
-    config = EG3DConfiguration(prior_ellipsoids=((0.0, 0.0, 0.0, 0.1, 0.2, 0.3),), near=None, far=None, plane_axes=("xy", "xz", "yz"))
+    config = EG3DConfiguration(
+        prior_ellipsoids=((0.0, 0.0, 0.0, 0.1, 0.2, 0.3),),
+        near=None,
+        far=None,
+        plane_axes=("xy", "xz", "yz"),
+    )
     assert EG3DConfiguration.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -22,7 +27,10 @@ def test_unknown_keys_are_named():
     "changes, words",
     [
         ({"super_resolution": "none"}, "does not go with sr_latent"),
-        ({"super_resolution": "none", "sr_latent": "none"}, "render_resolution is 128, image_resolution 512"),
+        (
+            {"super_resolution": "none", "sr_latent": "none"},
+            "render_resolution is 128, image_resolution 512",
+        ),
     ],
 )
 def test_contradictions_are_refused(changes, words):
@@ -32,7 +40,9 @@ def test_contradictions_are_refused(changes, words):
 
 def test_a_published_generator_has_no_options_and_others_name_theirs():
     assert EG3DConfiguration().options == {}
-    changed = dataclasses.replace(EG3DConfiguration(), density_gain=20.0, prior_ellipsoids=((0.0,) * 6,))
+    changed = dataclasses.replace(
+        EG3DConfiguration(), density_gain=20.0, prior_ellipsoids=((0.0,) * 6,)
+    )
     assert changed.options == {"density_gain": 20.0, "prior_ellipsoids": [[0.0] * 6]}
 
 

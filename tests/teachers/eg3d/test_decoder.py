@@ -15,7 +15,10 @@ def decoder() -> Decoder:
     return Decoder(plane_channels=4, hidden_channels=6, feature_channels=5)
 
 
-FEATURES, POINTS = torch.randn(2, 7, 4, generator=torch.Generator().manual_seed(1)), torch.rand(2, 7, 3)
+FEATURES, POINTS = (
+    torch.randn(2, 7, 4, generator=torch.Generator().manual_seed(1)),
+    torch.rand(2, 7, 3),
+)
 
 
 def test_it_is_linear_softplus_linear(decoder):
@@ -33,7 +36,9 @@ def test_colours_reach_black_and_white():
 
 
 def test_the_density_alone_is_that_of_the_whole(decoder):
-    assert torch.allclose(decoder.density_logit(FEATURES, POINTS), decoder(FEATURES, POINTS)[1], atol=1e-6)
+    assert torch.allclose(
+        decoder.density_logit(FEATURES, POINTS), decoder(FEATURES, POINTS)[1], atol=1e-6
+    )
 
 
 def test_it_does_not_know_where_a_point_is_unless_it_has_a_prior(decoder):
@@ -53,7 +58,9 @@ def test_a_prior_is_added_to_the_gained_logit():
 
 def test_the_prior_is_zero_on_its_surface_positive_inside_and_limited():
     prior = EllipsoidPrior([[0.1, 0.0, 0.0, 0.2, 0.4, 0.1]], slope=5.0, low=-5.0, high=2.0)
-    points = torch.tensor([[[0.3, 0.0, 0.0], [0.1, 0.4, 0.0], [0.1, 0.0, 0.09], [0.1, 0.0, 0.0], [3.0, 0.0, 0.0]]])
+    points = torch.tensor(
+        [[[0.3, 0.0, 0.0], [0.1, 0.4, 0.0], [0.1, 0.0, 0.09], [0.1, 0.0, 0.0], [3.0, 0.0, 0.0]]]
+    )
     on, top, inside, middle, far = prior(points).flatten().tolist()
     assert on == pytest.approx(0.0, abs=1e-4)
     assert top == pytest.approx(0.0, abs=1e-4)
@@ -64,7 +71,9 @@ def test_the_prior_is_zero_on_its_surface_positive_inside_and_limited():
 def test_in_a_solid_the_logit_rises_from_its_surface_to_its_centre_and_outside_nothing_changes():
     soft, solid = [0.0, 0.0, 0.0, 0.2, 0.2, 0.2], [0.0, 0.0, 0.0, 0.1, 0.1, 0.2]
     prior = EllipsoidPrior([soft], [solid], solid_slope=50.0)
-    points = torch.tensor([[[0.0, 0.0, 0.0], [0.05, 0.0, 0.0], [0.1, 0.0, 0.0], [0.15, 0.0, 0.0], [0.0, 0.0, 0.19]]])
+    points = torch.tensor(
+        [[[0.0, 0.0, 0.0], [0.05, 0.0, 0.0], [0.1, 0.0, 0.0], [0.15, 0.0, 0.0], [0.0, 0.0, 0.19]]]
+    )
     added = (prior(points) - EllipsoidPrior([soft])(points)).flatten().tolist()
     assert added == pytest.approx([50.0, 25.0, 0.0, 0.0, 2.5], abs=1e-3)
     assert not prior.state_dict()

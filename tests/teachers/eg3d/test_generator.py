@@ -57,7 +57,9 @@ def test_without_a_camera_the_frontal_one_conditions():
     assert not torch.allclose(made.map_latents(z()), made.map_latents(z(), side_camera()))
 
 
-@pytest.mark.parametrize("changes", [{"condition_is_zero": True}, {"label_scale": 0.0}, {"label_dim": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"condition_is_zero": True}, {"label_scale": 0.0}, {"label_dim": 0}]
+)
 def test_a_blanked_or_absent_label_makes_cameras_irrelevant(changes):
     made = generator(**changes)
     assert torch.equal(made.map_latents(z()), made.map_latents(z(), side_camera()))
@@ -72,7 +74,7 @@ def test_plane_k_is_the_kth_block_of_channels():
     assert (triplane.axes, triplane.box_size) == (TINY.plane_axes, TINY.box_size)
 
 
-def test_people_do_not_depend_on_their_neighbours():
+def test_identities_do_not_depend_on_their_neighbours():
     made = generator()
     both, one = made.synthesize(made.map_latents(z())), made.synthesize(made.map_latents(z()[1:]))
     assert torch.allclose(both.planes[1:], one.planes, atol=1e-5)
@@ -97,7 +99,9 @@ def test_planes_are_single_precision_whatever_the_convolutions_are():
 
 
 def test_backgrounds_follow_the_configuration():
-    assert [generator(background=name).renderer.background for name in ("black", "white", "matte")] == [None, 1.0, 1.0]
+    assert [
+        generator(background=name).renderer.background for name in ("black", "white", "matte")
+    ] == [None, 1.0, 1.0]
 
 
 def test_a_renderer_rebuilt_from_the_configuration_takes_the_weights_of_the_first():
@@ -106,4 +110,6 @@ def test_a_renderer_rebuilt_from_the_configuration_takes_the_weights_of_the_firs
     again.load_state_dict(made.renderer.state_dict())
     triplane = made.synthesize(made.map_latents(z()))
     with torch.no_grad():
-        assert torch.equal(again(triplane, side_camera()).image, made.renderer(triplane, side_camera()).image)
+        assert torch.equal(
+            again(triplane, side_camera()).image, made.renderer(triplane, side_camera()).image
+        )

@@ -1,6 +1,8 @@
-"""Snapshots that would run a payload under plain pickle are refused, or read as data, without running it.
+"""Snapshots that would run a payload under plain pickle are refused, or read as data, without
+running it.
 
-Every payload creates a file. Each test first shows that plain unpickling really runs it, then that our reader doesn't.
+Every payload creates a file. Each test first shows that plain unpickling really runs it, then that
+our reader doesn't.
 """
 
 import builtins
@@ -61,12 +63,21 @@ def in_a_list(path: Path) -> bytes:
 
 def through_getattr(path: Path) -> bytes:
     module = call(named("builtins", "__import__"), text("os"))
-    return b"\x80\x04" + call(call(named("builtins", "getattr"), module, text("system")), text(touch(path))) + b"."
+    return (
+        b"\x80\x04"
+        + call(call(named("builtins", "getattr"), module, text("system")), text(touch(path)))
+        + b"."
+    )
 
 
 def behind_an_allowed_module(path: Path) -> bytes:
     """`collections` is on the list, what can be reached from it by dots is not."""
-    return b"\x80\x04" + call(named("collections", "_sys.modules.get"), text("os")) + b"0" + through_a_dotted_name(path, "torch._utils")
+    return (
+        b"\x80\x04"
+        + call(named("collections", "_sys.modules.get"), text("os"))
+        + b"0"
+        + through_a_dotted_name(path, "torch._utils")
+    )
 
 
 def through_a_dotted_name(path: Path, module: str = "pathlib") -> bytes:
@@ -74,7 +85,15 @@ def through_a_dotted_name(path: Path, module: str = "pathlib") -> bytes:
 
 
 def from_the_memo(path: Path) -> bytes:
-    return b"\x80\x04" + text("os") + b"q\x07" + text("system") + b"q\x0900h\x07h\x09\x93" + text(touch(path)) + b"\x85R."
+    return (
+        b"\x80\x04"
+        + text("os")
+        + b"q\x07"
+        + text("system")
+        + b"q\x0900h\x07h\x09\x93"
+        + text(touch(path))
+        + b"\x85R."
+    )
 
 
 def after_an_allowed_call(path: Path) -> bytes:
@@ -95,8 +114,12 @@ OUTER = {
     "the old opcode OBJ": lambda path: b"\x80\x02(cos\nsystem\n" + text(touch(path)) + b"o.",
     "a name hidden in the memo": from_the_memo,
     "after an allowed call": after_an_allowed_call,
-    "an object that acts when created": lambda path: b"\x80\x04" + named("somewhere", "Acts") + text(str(path)) + b"\x85\x81.",
-    "the same with keywords": lambda path: b"\x80\x04" + named("somewhere", "Acts") + text(str(path)) + b"\x85}\x92.",
+    "an object that acts when created": lambda path: (
+        b"\x80\x04" + named("somewhere", "Acts") + text(str(path)) + b"\x85\x81."
+    ),
+    "the same with keywords": lambda path: (
+        b"\x80\x04" + named("somewhere", "Acts") + text(str(path)) + b"\x85}\x92."
+    ),
 }
 
 
@@ -165,7 +188,10 @@ def official_modules(monkeypatch):
         "dnnlib",
         "dnnlib.util",
     )
-    names += tuple(f"training.volumetric_rendering.{name}" for name in ("renderer", "ray_marcher", "ray_sampler"))
+    names += tuple(
+        f"training.volumetric_rendering.{name}"
+        for name in ("renderer", "ray_marcher", "ray_sampler")
+    )
     modules = {name: ModuleType(name) for name in names}
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
@@ -177,7 +203,9 @@ def official_modules(monkeypatch):
 
 
 def small_snapshot(official):
-    return official.official_snapshot({"backbone.a": torch.ones(2), "decoder.net.0.weight": torch.ones(1)})
+    return official.official_snapshot(
+        {"backbone.a": torch.ones(2), "decoder.net.0.weight": torch.ones(1)}
+    )
 
 
 def test_embedded_source_text_is_never_executed(official, official_modules, tmp_path):
@@ -185,7 +213,9 @@ def test_embedded_source_text_is_never_executed(official, official_modules, tmp_
     snapshot = small_snapshot(official)
     snapshot["G_ema"].meta["module_src"] = python(witness)
     data = official.official_pickle(snapshot)
-    official_modules["torch_utils.persistence"]._reconstruct_persistent_obj = lambda meta: builtins.exec(meta["module_src"]) or meta
+    official_modules["torch_utils.persistence"]._reconstruct_persistent_obj = lambda meta: (
+        builtins.exec(meta["module_src"]) or meta
+    )
     harmless = b"#" * len(official.PLACEHOLDER_SOURCE)
     pickle.loads(data.replace(official.PLACEHOLDER_SOURCE.encode(), harmless))
     assert witness.exists()
@@ -194,7 +224,9 @@ def test_embedded_source_text_is_never_executed(official, official_modules, tmp_
     assert not witness.exists()
 
 
-def test_a_class_that_acts_when_given_its_state_is_never_looked_up(official, official_modules, tmp_path):
+def test_a_class_that_acts_when_given_its_state_is_never_looked_up(
+    official, official_modules, tmp_path
+):
     witness = tmp_path / "ran"
     decoder = type("OSGDecoder", (), {"__setstate__": lambda self, state: witness.touch()})
     official_modules["training.triplane"].OSGDecoder = decoder
@@ -219,7 +251,12 @@ def test_a_class_that_acts_when_given_its_state_is_never_looked_up(official, off
         named("torch._utils", "_rebuild_tensor_v2") + b"(NK\x00))tR.",
         named("torch._utils", "_rebuild_parameter") + b"NNN\x87R.",
         named("torch_utils.persistence", "_reconstruct_persistent_obj") + b"}\x85R.",
-        named("training.triplane", "OSGDecoder") + b")\x81}b}(" + text("__class__") + b"Nub}(" + text("again") + b"Nub.",
+        named("training.triplane", "OSGDecoder")
+        + b")\x81}b}("
+        + text("__class__")
+        + b"Nub}("
+        + text("again")
+        + b"Nub.",
         b"}}b.",
         text("os") + b"K\x01\x93.",
     ],
@@ -252,11 +289,24 @@ def hostile_blobs(witness: Path) -> dict[str, bytes]:
     blobs = {}
     for index, place in enumerate(["magic number", "version", "system", "storage record", "keys"]):
         blobs[place] = b"".join([*parts[:index], payload, *parts[index + 1 :]])
-    header = pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": Calls(exec, python(witness))}, 2)
+    header = pickle.dumps(
+        {
+            "protocol_version": 1001,
+            "little_endian": True,
+            "type_sizes": Calls(exec, python(witness)),
+        },
+        2,
+    )
     blobs["inside the header"] = b"".join([*parts[:2], header, *parts[3:]])
     blobs["instead of everything"] = payload
     blobs["in the storage's type"] = b"".join(
-        [*parts[:3], parts[3].replace(b"ctorch\nFloatStorage\n", b"cos\nsystem\n" + text(touch(witness)) + b"\x85R"), *parts[4:]]
+        [
+            *parts[:3],
+            parts[3].replace(
+                b"ctorch\nFloatStorage\n", b"cos\nsystem\n" + text(touch(witness)) + b"\x85R"
+            ),
+            *parts[4:],
+        ]
     )
     return blobs
 
@@ -265,7 +315,9 @@ def hostile_blobs(witness: Path) -> dict[str, bytes]:
 def test_a_hostile_storage_blob_is_refused(official, tmp_path, place):
     witness = tmp_path / "ran"
     blob = hostile_blobs(witness)[place]
-    with contextlib.suppress(Exception):  # torch stumbles over the payload's result, after having run it
+    with contextlib.suppress(
+        Exception
+    ):  # torch stumbles over the payload's result, after having run it
         torch.storage._load_from_bytes(blob)
     assert wait_for(witness), "the payload is harmless: this test proves nothing"
     witness.unlink()
@@ -273,11 +325,15 @@ def test_a_hostile_storage_blob_is_refused(official, tmp_path, place):
         read_storage(memoryview(blob))
     data = official.official_pickle(small_snapshot(official))
     inner = next(
-        argument for operation, argument, _ in pickletools.genops(data) if operation.name.endswith("BINBYTES") and len(argument) > 100
+        argument
+        for operation, argument, _ in pickletools.genops(data)
+        if operation.name.endswith("BINBYTES") and len(argument) > 100
     )
     frameless = b"\x80\x04" + data[11:]
     prefix = (
-        b"B" + struct.pack("<I", len(inner)) if b"B" + struct.pack("<I", len(inner)) + inner in frameless else b"C" + bytes([len(inner)])
+        b"B" + struct.pack("<I", len(inner))
+        if b"B" + struct.pack("<I", len(inner)) + inner in frameless
+        else b"C" + bytes([len(inner)])
     )
     hostile = frameless.replace(prefix + inner, b"B" + struct.pack("<I", len(blob)) + blob)
     with pytest.raises(ValueError, match="tensor's storage"):
@@ -295,7 +351,11 @@ def test_a_hostile_storage_blob_is_refused(official, tmp_path, place):
         "announced bytes": b"\x80\x04\x8e" + struct.pack("<Q", (1 << 64) - 1) + b"x",
         "announced frame": b"\x80\x04\x95" + struct.pack("<Q", 1 << 50) + b"N.",
         "long memo index": b"\x80\x04N" + b"r" + struct.pack("<I", (1 << 32) - 1) + b".",
-        "nested tuples as a key": b"\x80\x04})" + b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(60)) + b"Ns.",
+        "nested tuples as a key": (
+            b"\x80\x04})"
+            + b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(60))
+            + b"Ns."
+        ),
         "nested marks": b"\x80\x04" + b"(" * 100_000 + b".",
         "endless integer": b"\x80\x04\x8b" + struct.pack("<I", 1 << 30) + b"\x01",
     }.values(),
@@ -312,7 +372,10 @@ def test_settings_that_repeat_themselves_exponentially_are_refused(official, tmp
     for _ in range(60):
         value = [value, value]
     data = official.official_pickle(
-        official.official_snapshot({"backbone.a": torch.ones(2), "decoder.b": torch.ones(1)}, rendering_kwargs={"box_warp": value})
+        official.official_snapshot(
+            {"backbone.a": torch.ones(2), "decoder.b": torch.ones(1)},
+            rendering_kwargs={"box_warp": value},
+        )
     )
     start = time.perf_counter()
     with pytest.raises(ValueError, match="larger or deeper"):

@@ -1,4 +1,6 @@
-"""What the official EG3D code computed from the same weights and jitter, this code computes too (within its tolerances)."""
+"""What the official EG3D code computed from the same weights and jitter, this code computes too
+(within its tolerances).
+"""
 
 import dataclasses
 import json
@@ -20,10 +22,16 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "eg3d_small128"
 
 @pytest.fixture
 def generator():
-    network = Generator(EG3DConfiguration.from_dict(json.loads((GOLDEN / "config.json").read_text())))
-    missing, unknown = network.load_state_dict(load_file(GOLDEN / "generator.safetensors"), strict=False)
+    network = Generator(
+        EG3DConfiguration.from_dict(json.loads((GOLDEN / "config.json").read_text()))
+    )
+    missing, unknown = network.load_state_dict(
+        load_file(GOLDEN / "generator.safetensors"), strict=False
+    )
     assert not unknown
-    assert all("super_resolution" in name and name.endswith("noise_const") for name in missing)  # never used
+    assert all(
+        "super_resolution" in name and name.endswith("noise_const") for name in missing
+    )  # never used
     return network.eval().requires_grad_(False)
 
 
@@ -38,15 +46,23 @@ def renderer_cases():
 
 
 def test_the_golden_stays_below_eight_megabytes():
-    assert sum(path.stat().st_size for path in GOLDEN.parent.rglob("*") if path.is_file()) < 8_000_000
+    assert (
+        sum(path.stat().st_size for path in GOLDEN.parent.rglob("*") if path.is_file()) < 8_000_000
+    )
 
 
 def test_one_identity_from_latent_to_picture(generator, identity):
     report = compare(generator, identity)
     assert report.passed, report.table()
-    assert {"ws", "planes_stride32", "pts_sigma", "ray_directions", "features_stride2", "image_depth", "image_stride2"} <= {
-        comparison.quantity for comparison in report.compared
-    }
+    assert {
+        "ws",
+        "planes_stride32",
+        "pts_sigma",
+        "ray_directions",
+        "features_stride2",
+        "image_depth",
+        "image_stride2",
+    } <= {comparison.quantity for comparison in report.compared}
     assert len(report.compared) == 16
     assert not report.ignored
     assert not report.differences
@@ -79,7 +95,11 @@ def damaged(generator, **changes):
 def test_a_wrong_setting_is_seen_where_it_acts(generator, identity, changes, failing):
     report = compare(damaged(generator, **changes), identity)
     assert not report.passed
-    failed = {comparison.quantity for comparison in report.comparisons if not comparison.passed and comparison.note != ABSENT}
+    failed = {
+        comparison.quantity
+        for comparison in report.comparisons
+        if not comparison.passed and comparison.note != ABSENT
+    }
     assert failing <= failed
 
 
@@ -88,7 +108,9 @@ def test_a_weight_that_is_off_by_a_hundredth_is_seen(generator, identity):
     report = compare(generator, identity)
     assert not report.passed
     assert all(
-        comparison.passed for comparison in report.comparisons if comparison.quantity.startswith("ws") and comparison.largest is not None
+        comparison.passed
+        for comparison in report.comparisons
+        if comparison.quantity.startswith("ws") and comparison.largest is not None
     )
 
 
@@ -96,14 +118,21 @@ def test_an_empty_reference_passes_nothing(generator):
     report = compare(generator, {})
     assert not report.passed
     assert not report.compared
-    assert all(comparison.note == ABSENT and not comparison.passed for comparison in report.comparisons)
+    assert all(
+        comparison.note == ABSENT and not comparison.passed for comparison in report.comparisons
+    )
     assert "nothing could be compared" in report.table()
 
 
 def test_what_lacks_its_inputs_fails_instead_of_being_skipped(generator, identity):
-    report = compare(generator, {name: array for name, array in identity.items() if name != "u_coarse"})
+    report = compare(
+        generator, {name: array for name, array in identity.items() if name != "u_coarse"}
+    )
     assert not report.passed
-    assert any(comparison.quantity == "image_depth" and "inputs" in comparison.note for comparison in report.comparisons)
+    assert any(
+        comparison.quantity == "image_depth" and "inputs" in comparison.note
+        for comparison in report.comparisons
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e-3])
@@ -114,7 +143,14 @@ def test_a_single_wrong_number_fails(generator, renderer_cases, value):
 
 
 def test_other_shapes_fail_and_unknown_names_are_listed(generator, renderer_cases):
-    report = compare(generator, {**renderer_cases, "tiny_features": renderer_cases["tiny_features"][:1], "novelty": np.ones(2)})
+    report = compare(
+        generator,
+        {
+            **renderer_cases,
+            "tiny_features": renderer_cases["tiny_features"][:1],
+            "novelty": np.ones(2),
+        },
+    )
     assert not report.passed
     assert report.ignored == ("novelty",)
     assert "shape [2, 64, 32], the reference has [1, 64, 32]" in report.table()
@@ -129,10 +165,14 @@ def test_a_reference_with_random_noise_is_refused(generator, identity):
     meta = json.loads(identity["meta_json"].tobytes())
     meta["synthesis"]["noise_mode"] = "random"
     with pytest.raises(ValueError, match="nobody can repeat"):
-        compare(generator, {**identity, "meta_json": np.frombuffer(json.dumps(meta).encode(), np.uint8)})
+        compare(
+            generator, {**identity, "meta_json": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+        )
 
 
-def test_the_super_resolution_is_compared_with_the_teachers_latent_whatever_a_folder_says(generator, identity):
+def test_the_super_resolution_is_compared_with_the_teachers_latent_whatever_a_folder_says(
+    generator, identity
+):
     assert compare(damaged(generator, sr_latent="w_mean"), identity).passed
 
 
@@ -157,6 +197,10 @@ def test_the_altered_raw_image_exists_only_for_comparison(generator):
 def test_references_are_read_without_pickle(tmp_path):
     np.savez(tmp_path / "objects.npz", z=np.array([{}], dtype=object))
     (tmp_path / "text.npz").write_text("no archive")
-    for name, words in {"objects.npz": "can't be read", "text.npz": "can't be read", "nowhere.npz": "is not a file"}.items():
+    for name, words in {
+        "objects.npz": "can't be read",
+        "text.npz": "can't be read",
+        "nowhere.npz": "is not a file",
+    }.items():
         with pytest.raises(ValueError, match=words):
             read_dump(tmp_path / name)

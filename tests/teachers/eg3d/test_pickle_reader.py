@@ -1,4 +1,6 @@
-"""The snapshot reader returns what was written, and says in one line what is wrong with anything else."""
+"""The snapshot reader returns what was written, and says in one line what is wrong with anything
+else.
+"""
 
 import hashlib
 import io
@@ -34,7 +36,9 @@ def write(official, tmp_path):
 
     def to_file(content, protocol=4):
         path = tmp_path / "network.pkl"
-        path.write_bytes(content if isinstance(content, bytes) else official.official_pickle(content, protocol))
+        path.write_bytes(
+            content if isinstance(content, bytes) else official.official_pickle(content, protocol)
+        )
         return path
 
     return to_file
@@ -43,10 +47,19 @@ def write(official, tmp_path):
 @pytest.mark.parametrize("protocol", [4, 5])
 def test_weights_settings_and_attributes_come_back_exactly(official, write, protocol):
     weights = tiny_weights()
-    settings = {"ray_start": 2.25, "box_warp": 1, "avg_camera_pivot": [0, 0, 0.2], "white_back": False}
+    settings = {
+        "ray_start": 2.25,
+        "box_warp": 1,
+        "avg_camera_pivot": [0, 0, 0.2],
+        "white_back": False,
+    }
     path = write(
         official.official_snapshot(
-            weights, {"b4.out.bias": torch.ones(1)}, init_kwargs={"z_dim": 8}, rendering_kwargs=settings, resolution=128
+            weights,
+            {"b4.out.bias": torch.ones(1)},
+            init_kwargs={"z_dim": 8},
+            rendering_kwargs=settings,
+            resolution=128,
         ),
         protocol,
     )
@@ -73,7 +86,9 @@ def test_transposed_tensors_and_shared_storages_are_read_through_their_strides(o
 
 
 def test_arrays_are_views_into_the_file_and_can_not_be_written(official, write):
-    array = read_snapshot(write(official.official_snapshot(tiny_weights()))).generator_state["decoder.net.0.weight"]
+    array = read_snapshot(write(official.official_snapshot(tiny_weights()))).generator_state[
+        "decoder.net.0.weight"
+    ]
     assert not array.flags.owndata and not array.flags.writeable
 
 
@@ -86,19 +101,26 @@ def test_a_cuda_location_does_not_matter(official, write):
 
 def test_source_text_is_kept_only_as_its_hash(official, write):
     snapshot = read_snapshot(write(official.official_snapshot(tiny_weights())))
-    assert snapshot.source_hashes["TriPlaneGenerator"] == hashlib.sha256(official.PLACEHOLDER_SOURCE.encode()).hexdigest()
+    assert (
+        snapshot.source_hashes["TriPlaneGenerator"]
+        == hashlib.sha256(official.PLACEHOLDER_SOURCE.encode()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
 def test_older_and_newer_numpy_name_their_scalars_differently(official, write, module):
     renames = {"numpy._core.multiarray": module, "numpy.core.multiarray": module}
-    data = official.official_pickle(official.official_snapshot(tiny_weights()), renamed_modules=renames)
+    data = official.official_pickle(
+        official.official_snapshot(tiny_weights()), renamed_modules=renames
+    )
     assert module.encode() in data
     assert len(read_snapshot(write(data)).generator_state) == 6
 
 
 def test_missing_attributes_have_defaults(official, write):
-    snapshot = official.official_snapshot(tiny_weights(), init_kwargs={"rendering_kwargs": {"box_warp": 1}}, plane_axes=None)
+    snapshot = official.official_snapshot(
+        tiny_weights(), init_kwargs={"rendering_kwargs": {"box_warp": 1}}, plane_axes=None
+    )
     state = snapshot["G_ema"].meta["state"]
     del state["neural_rendering_resolution"], state["rendering_kwargs"]
     read = read_snapshot(write(snapshot))
@@ -121,7 +143,9 @@ def test_other_files_are_named_for_what_they_are(official, write, tmp_path):
     with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
         archive.writestr("data.pkl", b"")
     torch.save({"a": torch.ones(2)}, tmp_path / "legacy", _use_new_zipfile_serialization=False)
-    tensorflow = official.official_pickle({"G_ema": official.named("dnnlib.tflib.network", "Network")})
+    tensorflow = official.official_pickle(
+        {"G_ema": official.named("dnnlib.tflib.network", "Network")}
+    )
     cases = {
         "zip file": (tmp_path / "zip").read_bytes(),
         "torch.save": (tmp_path / "legacy").read_bytes(),
@@ -132,7 +156,8 @@ def test_other_files_are_named_for_what_they_are(official, write, tmp_path):
         "web page": b"<!DOCTYPE html><html>",
         "not a pickle": b"\x89PNG\r\n\x1a\n",
         "is empty": b"",
-        "follow the end": official.official_pickle(official.official_snapshot(tiny_weights())) + b"tail",
+        "follow the end": official.official_pickle(official.official_snapshot(tiny_weights()))
+        + b"tail",
     }
     for words, content in cases.items():
         with pytest.raises(ValueError, match=words):
@@ -149,17 +174,26 @@ def test_a_two_dimensional_gan_is_not_eg3d(official, write):
 
 def test_other_plane_layouts_are_refused(official, write):
     with pytest.raises(ValueError, match=r"plane_axes is \[4, 3, 3\]"):
-        read_snapshot(write(official.official_snapshot(tiny_weights(), plane_axes=torch.eye(3).repeat(4, 1, 1))))
+        read_snapshot(
+            write(
+                official.official_snapshot(tiny_weights(), plane_axes=torch.eye(3).repeat(4, 1, 1))
+            )
+        )
 
 
 def test_a_module_that_contains_itself_ends_with_an_error(official, write):
     marker = b"\x8c\x08_modules\x94}\x94"
-    data = official.official_pickle({"G_ema": official.plain_module("training.triplane", "OSGDecoder", {"_modules": {}})})
+    data = official.official_pickle(
+        {"G_ema": official.plain_module("training.triplane", "OSGDecoder", {"_modules": {}})}
+    )
     assert marker in data
-    # {"_modules": {"backbone": <the object itself>, …}}: the object is already in the memo when its state is read.
+    # {"_modules": {"backbone": <the object itself>, …}}: the object is already in the memo when its
+    # state is read.
     memo = data[: data.index(b"OSGDecoder")].count(b"\x94") + 2
     own = b"h" + bytes([memo])
-    entries = b"".join(b"\x8c" + bytes([len(name)]) + name + own for name in (b"backbone", b"decoder", b"renderer"))
+    entries = b"".join(
+        b"\x8c" + bytes([len(name)]) + name + own for name in (b"backbone", b"decoder", b"renderer")
+    )
     data = b"\x80\x04" + data[11:].replace(marker, marker + b"(" + entries + b"u")
     with pytest.raises(ValueError, match="contains itself"):
         read_snapshot(write(data))
@@ -192,14 +226,18 @@ def _blob(tensor):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool])
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.int64, torch.uint8, torch.bool]
+)
 def test_storages_of_every_allowed_type_equal_torchs(dtype):
     tensor = torch.tensor([0, 1, 2, 1]).to(dtype)
     assert read_storage(memoryview(_blob(tensor))).values.tolist() == tensor.tolist()
 
 
 def test_damaged_bytes_raise_nothing_but_value_errors(official, write):
-    data = official.official_pickle(official.official_snapshot({"backbone.a": torch.ones(3), "decoder.b": torch.ones(2)}))
+    data = official.official_pickle(
+        official.official_snapshot({"backbone.a": torch.ones(3), "decoder.b": torch.ones(2)})
+    )
     numbers = random.Random(0)
     refused = 0
     for _ in range(300):

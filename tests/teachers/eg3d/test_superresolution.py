@@ -1,4 +1,6 @@
-"""The published super-resolution modules: sizes, latents, and what their first block does to the raw image."""
+"""The published super-resolution modules: sizes, latents, and what their first block does to the
+raw image.
+"""
 
 import pytest
 import torch
@@ -12,7 +14,9 @@ from teachers.rendering.triplane import Triplane
 
 def module(variant: str, latent: str = "constant_one", **others) -> SuperResolution:
     torch.manual_seed(0)
-    return SuperResolution(variant=variant, feature_channels=4, w_dim=4, latent=latent, has_noise=False, **others)
+    return SuperResolution(
+        variant=variant, feature_channels=4, w_dim=4, latent=latent, has_noise=False, **others
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,11 @@ def test_the_latent_one_needs_no_ws(small):
 def test_the_mean_latent_is_kept_in_the_module():
     network, features = module("2X", "w_mean"), torch.randn(1, 4, 64, 64)
     network.w_mean.copy_(torch.arange(4.0))
-    assert torch.allclose(network(features, None), module("2X", "teacher_w")(features, torch.arange(4.0)[None, None]), atol=1e-6)
+    assert torch.allclose(
+        network(features, None),
+        module("2X", "teacher_w")(features, torch.arange(4.0)[None, None]),
+        atol=1e-6,
+    )
     assert "w_mean" in network.state_dict()
 
 
@@ -79,19 +87,27 @@ def test_unknown_variants_and_latents_are_named():
 
 
 class Gray(torch.nn.Module):
-    def forward(self, features: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, features: torch.Tensor, points: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.full((*points.shape[:2], 4), 0.4), points[..., :1] * 4
 
 
 @pytest.mark.parametrize("resolution, is_changed", [(64, True), (32, False)])
-def test_only_in_official_compatibility_the_raw_image_has_the_first_blocks_picture_added(small, resolution, is_changed):
+def test_only_in_official_compatibility_the_raw_image_has_the_first_blocks_picture_added(
+    small, resolution, is_changed
+):
     """And only where nothing is resized and the first block keeps the size."""
     pictures = {}
     for compat in ("none", "official"):
         sampling = RaySampling(depth_samples=4, importance_samples=0, compat=compat)
-        renderer = TriplaneRenderer(decoder=Gray(), sampling=sampling, resolution=resolution, super_resolution=small)
+        renderer = TriplaneRenderer(
+            decoder=Gray(), sampling=sampling, resolution=resolution, super_resolution=small
+        )
         with torch.no_grad():
-            pictures[compat] = renderer(Triplane(torch.zeros(1, 3, 1, 4, 4)), Camera.orbit(torch.zeros(1), torch.zeros(1)))
+            pictures[compat] = renderer(
+                Triplane(torch.zeros(1, 3, 1, 4, 4)), Camera.orbit(torch.zeros(1), torch.zeros(1))
+            )
     ours, official = pictures["none"], pictures["official"]
     assert torch.equal(ours.image, official.image)
     assert torch.equal(ours.image_raw, ours.feature_image[:, :3])

@@ -30,7 +30,9 @@ def teacher() -> EG3DTeacher:
 
 
 def discriminator() -> Discriminator:
-    return Discriminator(resolution=8, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1)
+    return Discriminator(
+        resolution=8, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1
+    )
 
 
 def z(count: int = 2) -> torch.Tensor:
@@ -60,7 +62,10 @@ def test_planes_made_once_serve_many_cameras(teacher):
 
 
 def test_it_is_differentiable_in_latents_planes_and_cameras(teacher):
-    ws, yaw = teacher.map_latents(z(1)).clone().requires_grad_(), torch.tensor([0.1], requires_grad=True)
+    ws, yaw = (
+        teacher.map_latents(z(1)).clone().requires_grad_(),
+        torch.tensor([0.1], requires_grad=True),
+    )
     triplane = teacher.synthesize(ws)
     triplane.planes.retain_grad()
     teacher.render(triplane, Camera.orbit(yaw, torch.zeros(1))).image.square().sum().backward()
@@ -72,7 +77,9 @@ def test_it_is_differentiable_in_latents_planes_and_cameras(teacher):
 
 def test_the_mean_latent_is_truncation_zero(teacher):
     teacher.generator.backbone.mapping.w_avg.normal_()
-    assert torch.allclose(teacher.map_latents(z(), truncation=0.0), teacher.mean_latent().expand(2, -1, -1))
+    assert torch.allclose(
+        teacher.map_latents(z(), truncation=0.0), teacher.mean_latent().expand(2, -1, -1)
+    )
 
 
 def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
@@ -83,8 +90,12 @@ def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
     ]  # fmt: skip
     again = load_teacher(tmp_path / "teacher")
     assert (again.passport, again.configuration) == (teacher.passport, teacher.configuration)
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in teacher.state_dict().items())
-    picture, same = (t.render(t.synthesize(t.map_latents(z())), cameras(0.0, 0.3)) for t in (teacher, again))
+    assert all(
+        torch.equal(value, again.state_dict()[name]) for name, value in teacher.state_dict().items()
+    )
+    picture, same = (
+        t.render(t.synthesize(t.map_latents(z())), cameras(0.0, 0.3)) for t in (teacher, again)
+    )
     assert torch.equal(picture.image, same.image)
 
 
@@ -155,7 +166,9 @@ def test_training_starts_from_both_networks_of_a_folder(teacher, tmp_path):
     generator, fresh = Generator(config), discriminator()
     start_from(generator, fresh, tmp_path / "teacher")
     assert weights_sha256(generator) == weights_sha256(teacher.generator)
-    assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in critic.state_dict().items())
+    assert all(
+        torch.equal(value, fresh.state_dict()[name]) for name, value in critic.state_dict().items()
+    )
     other = Generator(dataclasses.replace(config, w_dim=6))
     with pytest.raises(ValueError, match=r"generator.safetensors does not fit.*of another shape"):
         start_from(other, fresh, tmp_path / "teacher")
@@ -166,4 +179,6 @@ def test_training_starts_from_both_networks_of_a_folder(teacher, tmp_path):
 
 def test_passports_of_teachers_of_other_weights_do_not_agree(teacher):
     with pytest.raises(ValueError, match="source_hash"):
-        teacher.passport.require_same(untrained_teacher(TINY, seed=1).passport, mine="one", others="other")
+        teacher.passport.require_same(
+            untrained_teacher(TINY, seed=1).passport, mine="one", others="other"
+        )

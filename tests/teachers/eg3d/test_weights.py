@@ -1,4 +1,6 @@
-"""A snapshot's weights and settings arrive where they belong, and what doesn't fit is said in one error."""
+"""A snapshot's weights and settings arrive where they belong, and what doesn't fit is said in one
+error.
+"""
 
 import dataclasses
 import hashlib
@@ -50,20 +52,39 @@ def small_generator(super_resolution="2X", **changes):
 
 @pytest.fixture
 def write(official, tmp_path):
-    """Writes a snapshot of a small generator, after `edit(weights, settings)`, and returns its path."""
+    """Writes a snapshot of a small generator, after `edit(weights, settings)`, and returns its
+    path.
+    """
 
-    def to_file(generator=None, edit=lambda weights, settings: None, discriminator=None, **keywords):
+    def to_file(
+        generator=None, edit=lambda weights, settings: None, discriminator=None, **keywords
+    ):
         generator = generator or small_generator()
         config = generator.config
         weights = official.official_weights(generator)
         module = f"SuperresolutionHybrid{config.super_resolution}"
         settings = official.published_settings(
-            superresolution_module=f"training.superresolution.{module}", depth_resolution=6, depth_resolution_importance=6
+            superresolution_module=f"training.superresolution.{module}",
+            depth_resolution=6,
+            depth_resolution_importance=6,
         )
         edit(weights, settings)
-        init = {"channel_base": 64, "channel_max": 8, "img_resolution": config.image_resolution, "sr_num_fp16_res": 4, "conv_clamp": None}
-        keywords = {"init_kwargs": init, "resolution": 8, "superresolution_class": module, **keywords}
-        snapshot = official.official_snapshot(weights, discriminator, rendering_kwargs=settings, **keywords)
+        init = {
+            "channel_base": 64,
+            "channel_max": 8,
+            "img_resolution": config.image_resolution,
+            "sr_num_fp16_res": 4,
+            "conv_clamp": None,
+        }
+        keywords = {
+            "init_kwargs": init,
+            "resolution": 8,
+            "superresolution_class": module,
+            **keywords,
+        }
+        snapshot = official.official_snapshot(
+            weights, discriminator, rendering_kwargs=settings, **keywords
+        )
         path = tmp_path / "network.pkl"
         path.write_bytes(official.official_pickle(snapshot))
         return path
@@ -71,7 +92,10 @@ def write(official, tmp_path):
     return to_file
 
 
-@pytest.mark.parametrize("super_resolution", ["2X", "4X", *(pytest.param(name, marks=pytest.mark.slow) for name in ("8X", "8XDC"))])
+@pytest.mark.parametrize(
+    "super_resolution",
+    ["2X", "4X", *(pytest.param(name, marks=pytest.mark.slow) for name in ("8X", "8XDC"))],
+)
 def test_an_imported_generator_draws_what_the_exported_one_drew(write, super_resolution):
     generator = small_generator(super_resolution)
     imported = import_pickle(write(generator), sr_latent="teacher_w").teacher
@@ -93,7 +117,11 @@ def test_every_weight_arrives_and_the_mean_latent_is_the_average(write, super_re
     state = import_pickle(write(generator)).teacher.generator.state_dict()
     assert state.keys() == generator.state_dict().keys()
     mean = "renderer.super_resolution.w_mean"
-    assert all(torch.equal(state[name], value) for name, value in generator.state_dict().items() if name != mean)
+    assert all(
+        torch.equal(state[name], value)
+        for name, value in generator.state_dict().items()
+        if name != mean
+    )
     assert torch.equal(state[mean], state["backbone.mapping.w_avg"])
 
 
@@ -128,24 +156,45 @@ def test_all_that_does_not_fit_is_listed_in_one_error(write):
 def test_another_filter_is_not_taken_for_the_published_one(write):
     with pytest.raises(ValueError, match=r"resample_filter is not the \[1 3 3 1\]"):
         import_pickle(
-            write(edit=lambda weights, settings: weights.update({"backbone.synthesis.b8.resample_filter": torch.ones(4, 4) / 16}))
+            write(
+                edit=lambda weights, settings: weights.update(
+                    {"backbone.synthesis.b8.resample_filter": torch.ones(4, 4) / 16}
+                )
+            )
         )
 
 
 def test_missing_options_have_the_official_defaults(write):
     def forget(weights, settings):
-        for name in ("c_scale", "decoder_lr_mul", "white_back", "avg_camera_radius", "avg_camera_pivot", "sr_antialias", "clamp_mode"):
+        for name in (
+            "c_scale",
+            "decoder_lr_mul",
+            "white_back",
+            "avg_camera_radius",
+            "avg_camera_pivot",
+            "sr_antialias",
+            "clamp_mode",
+        ):
             settings.pop(name, None)
 
     config = import_pickle(write(edit=forget)).teacher.configuration
     assert config.label_scale == 0  # the official code then blanks the label
-    assert (config.decoder_learning_rate, config.background, config.camera_radius, config.camera_pivot) == (1, "black", 2.7, (0, 0, 0))
+    assert (
+        config.decoder_learning_rate,
+        config.background,
+        config.camera_radius,
+        config.camera_pivot,
+    ) == (1, "black", 2.7, (0, 0, 0))
     assert config.sr_antialias
 
 
 def test_options_without_a_default_are_asked_for(write):
     with pytest.raises(ValueError, match="lack ray_start, box_warp"):
-        import_pickle(write(edit=lambda weights, settings: (settings.pop("ray_start"), settings.pop("box_warp"))))
+        import_pickle(
+            write(
+                edit=lambda weights, settings: (settings.pop("ray_start"), settings.pop("box_warp"))
+            )
+        )
 
 
 def test_options_of_the_published_cars_are_understood(write):
@@ -157,8 +206,16 @@ def test_options_of_the_published_cars_are_understood(write):
         "avg_camera_radius": 1.7,
         "c_gen_conditioning_zero": True,
     }
-    config = import_pickle(write(edit=lambda weights, settings: settings.update(cars))).teacher.configuration
-    assert (config.near, config.far, config.box_size, config.background, config.condition_is_zero) == (0.1, 2.6, 1.6, "white", True)
+    config = import_pickle(
+        write(edit=lambda weights, settings: settings.update(cars))
+    ).teacher.configuration
+    assert (
+        config.near,
+        config.far,
+        config.box_size,
+        config.background,
+        config.condition_is_zero,
+    ) == (0.1, 2.6, 1.6, "white", True)
     assert config.focal == 1.7074
 
 
@@ -178,7 +235,9 @@ def test_options_that_can_not_be_reproduced_are_refused(write, changes, words):
 
 
 def test_automatic_limits_follow_the_box(write):
-    config = import_pickle(write(edit=lambda weights, settings: settings.update(ray_start="auto", ray_end="auto"))).teacher.configuration
+    config = import_pickle(
+        write(edit=lambda weights, settings: settings.update(ray_start="auto", ray_end="auto"))
+    ).teacher.configuration
     assert config.near is None
     assert config.far is None
 
@@ -193,7 +252,9 @@ def test_corrected_planes_of_forks_are_recognised(write):
     fork = torch.tensor([rows("x", "y"), rows("x", "z"), rows("y", "z")])
     imported = import_pickle(write(plane_axes=fork))
     assert imported.teacher.passport.plane_axes == ("xy", "xz", "yz")
-    assert any("('xy', 'xz', 'yz') differ from the published" in warning for warning in imported.warnings)
+    assert any(
+        "('xy', 'xz', 'yz') differ from the published" in warning for warning in imported.warnings
+    )
 
 
 def test_published_planes_are_xy_xz_zx_and_raise_no_warning(write):
@@ -202,7 +263,9 @@ def test_published_planes_are_xy_xz_zx_and_raise_no_warning(write):
     assert not any("axes" in warning for warning in imported.warnings)
 
 
-@pytest.mark.parametrize("matrix", [torch.eye(3) * 2, -torch.eye(3), torch.tensor([[1.0, 1, 0], [0, 1, 0], [0, 0, 1]])])
+@pytest.mark.parametrize(
+    "matrix", [torch.eye(3) * 2, -torch.eye(3), torch.tensor([[1.0, 1, 0], [0, 1, 0], [0, 0, 1]])]
+)
 def test_planes_along_no_axis_are_refused(write, matrix):
     with pytest.raises(ValueError, match="not spanned by world axes"):
         import_pickle(write(plane_axes=torch.stack([matrix, torch.eye(3), torch.eye(3)])))
@@ -214,7 +277,13 @@ def test_planes_that_are_no_planes_are_refused(write):
 
 
 def test_the_pickled_super_resolution_counts_when_the_options_disagree(write):
-    imported = import_pickle(write(edit=lambda weights, settings: settings.update(superresolution_module="a.SuperresolutionHybrid4X")))
+    imported = import_pickle(
+        write(
+            edit=lambda weights, settings: settings.update(
+                superresolution_module="a.SuperresolutionHybrid4X"
+            )
+        )
+    )
     assert imported.teacher.passport.super_resolution == "2X"
     assert any("SuperresolutionHybrid4X" in warning for warning in imported.warnings)
     with pytest.raises(ValueError, match="super-resolution 'Own' is not known"):
@@ -222,7 +291,10 @@ def test_the_pickled_super_resolution_counts_when_the_options_disagree(write):
 
 
 def test_unknown_sources_are_a_fork_and_known_ones_are_not(official, write, monkeypatch):
-    assert any("TriPlaneGenerator" in warning and "fork" in warning for warning in import_pickle(write()).warnings)
+    assert any(
+        "TriPlaneGenerator" in warning and "fork" in warning
+        for warning in import_pickle(write()).warnings
+    )
     digest = hashlib.sha256(official.PLACEHOLDER_SOURCE.encode()).hexdigest()
     monkeypatch.setattr(snapshot_settings, "KNOWN_SOURCES", (digest[:12],))
     assert not any("TriPlaneGenerator" in warning for warning in import_pickle(write()).warnings)
@@ -230,15 +302,25 @@ def test_unknown_sources_are_a_fork_and_known_ones_are_not(official, write, monk
 
 def critic_weights(**changes):
     torch.manual_seed(1)
-    critic = Discriminator(**{"resolution": 128, "image_channels": 6, "channel_base": 256, "channel_max": 8, **changes})
+    critic = Discriminator(
+        **{"resolution": 128, "image_channels": 6, "channel_base": 256, "channel_max": 8, **changes}
+    )
     return {name: value.clone() for name, value in critic.state_dict().items()}
 
 
 def test_the_discriminator_comes_along(write):
     weights = critic_weights()
-    settings = {"channel_base": 256, "channel_max": 8, "conv_clamp": 256, "epilogue_kwargs": {"mbstd_group_size": 4}}
+    settings = {
+        "channel_base": 256,
+        "channel_max": 8,
+        "conv_clamp": 256,
+        "epilogue_kwargs": {"mbstd_group_size": 4},
+    }
     imported = import_pickle(write(discriminator=weights, discriminator_init_kwargs=settings))
-    assert all(torch.equal(value, weights[name]) for name, value in imported.discriminator.state_dict().items())
+    assert all(
+        torch.equal(value, weights[name])
+        for name, value in imported.discriminator.state_dict().items()
+    )
     assert imported.discriminator_arguments["num_mapping_layers"] == 8
     assert imported.discriminator(torch.zeros(1, 6, 128, 128), torch.zeros(1, 25)).shape == (1, 1)
 
@@ -262,7 +344,9 @@ def test_a_saved_folder_is_read_back_as_the_same_teacher(write, tmp_path):
     save_eg3d(tmp_path / "teacher", teacher)
     again = load_teacher(tmp_path / "teacher")
     assert again.passport == teacher.passport
-    assert all(torch.equal(value, teacher.state_dict()[name]) for name, value in again.state_dict().items())
+    assert all(
+        torch.equal(value, teacher.state_dict()[name]) for name, value in again.state_dict().items()
+    )
 
 
 def test_what_is_not_a_teacher_folder_is_refused_with_advice(tmp_path, write):

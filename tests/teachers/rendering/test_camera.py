@@ -1,4 +1,6 @@
-"""The project's conventions: where a camera sits, what its axes are, and where a point lands in its picture."""
+"""The project's conventions: where a camera sits, what its axes are, and where a point lands in its
+picture.
+"""
 
 import pytest
 import torch
@@ -14,8 +16,20 @@ def any_cameras(count: int = 4) -> Camera:
     """Cameras with everything: roll, their own radius, focal length and principal point, and skew."""
     random = torch.Generator().manual_seed(0)
     angles = (torch.rand(3, count, generator=random) - 0.5) * 1.5
-    focal, radius, middle = torch.linspace(2, 4, count), torch.linspace(2, 3, count), torch.rand(count, 2, generator=random) * 0.2 + 0.4
-    camera = Camera.orbit(angles[0], angles[1], roll=angles[2], radius=radius, pivot=(0.1, -0.1, 0.2), focal=focal, principal_point=middle)
+    focal, radius, middle = (
+        torch.linspace(2, 4, count),
+        torch.linspace(2, 3, count),
+        torch.rand(count, 2, generator=random) * 0.2 + 0.4,
+    )
+    camera = Camera.orbit(
+        angles[0],
+        angles[1],
+        roll=angles[2],
+        radius=radius,
+        pivot=(0.1, -0.1, 0.2),
+        focal=focal,
+        principal_point=middle,
+    )
     intrinsics = camera.intrinsics.clone()
     intrinsics[:, 0, 1] = torch.linspace(-0.3, 0.3, count)
     intrinsics[:, 1, 1] *= 1.1
@@ -31,14 +45,20 @@ def test_the_front_camera_is_that_of_eg3d():
     expected = torch.tensor([[[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 2.7], [0, 0, 0, 1.0]]])
     assert torch.allclose(orbit(radius=2.7).cam_to_world, expected, atol=1e-7)
     focal = 4.2647
-    assert torch.allclose(orbit().intrinsics, torch.tensor([[[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]]]))
+    assert torch.allclose(
+        orbit().intrinsics, torch.tensor([[[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]]])
+    )
 
 
 def test_positive_yaw_moves_to_plus_x_and_positive_pitch_up():
     x, y, z = orbit(yaw=0.5, radius=2.0).cam_to_world[0, :3, 3]
-    assert (x.item(), y.item(), z.item()) == pytest.approx((2 * 0.479426, 0.0, 2 * 0.877583), abs=1e-5)
+    assert (x.item(), y.item(), z.item()) == pytest.approx(
+        (2 * 0.479426, 0.0, 2 * 0.877583), abs=1e-5
+    )
     x, y, z = orbit(pitch=0.5, radius=2.0).cam_to_world[0, :3, 3]
-    assert (x.item(), y.item(), z.item()) == pytest.approx((0.0, 2 * 0.479426, 2 * 0.877583), abs=1e-5)
+    assert (x.item(), y.item(), z.item()) == pytest.approx(
+        (0.0, 2 * 0.479426, 2 * 0.877583), abs=1e-5
+    )
 
 
 def test_in_the_front_picture_plus_x_is_right_and_plus_y_is_up():
@@ -49,7 +69,9 @@ def test_in_the_front_picture_plus_x_is_right_and_plus_y_is_up():
 
 
 def test_positive_roll_turns_the_picture_clockwise():
-    u, v = picture_of(orbit(roll=torch.pi / 2), 0.0, 0.1, 0.0)  # what was above the middle is now on its right
+    u, v = picture_of(
+        orbit(roll=torch.pi / 2), 0.0, 0.1, 0.0
+    )  # what was above the middle is now on its right
     assert (u, v) == pytest.approx((0.5 + 4.2647 * 0.1 / 2.7, 0.5), abs=1e-5)
 
 
@@ -89,12 +111,16 @@ def test_rays_start_at_the_camera_have_unit_length_and_run_row_by_row_from_the_t
 
 
 def test_the_principal_point_moves_the_picture_with_it():
-    assert picture_of(orbit(principal_point=(0.4, 0.7)), 0.0, 0.0, 0.0) == pytest.approx((0.4, 0.7), abs=1e-6)
+    assert picture_of(orbit(principal_point=(0.4, 0.7)), 0.0, 0.0, 0.0) == pytest.approx(
+        (0.4, 0.7), abs=1e-6
+    )
 
 
 def test_skew_shears_columns_by_rows():
     intrinsics = torch.tensor([[[2.0, 0.5, 0.5], [0, 2.0, 0.5], [0, 0, 1]]])
-    u, v = picture_of(Camera(orbit().cam_to_world, intrinsics), 0.0, -0.27, 0.0)  # y down is 0.1 per unit of depth
+    u, v = picture_of(
+        Camera(orbit().cam_to_world, intrinsics), 0.0, -0.27, 0.0
+    )  # y down is 0.1 per unit of depth
     assert (u, v) == pytest.approx((0.5 + 0.5 * 0.1, 0.5 + 2.0 * 0.1), abs=1e-5)
 
 

@@ -13,7 +13,9 @@ def logit_of(density: float) -> float:
     return 1 + math.log(math.expm1(density))
 
 
-def constant_medium(density: float, length: float, samples: int = 20) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def constant_medium(
+    density: float, length: float, samples: int = 20
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Colours, logits and unevenly spaced depths of one ray through `length` of a medium."""
     spacing = torch.rand(samples - 1, generator=torch.Generator().manual_seed(0)) + 0.1
     depths = 2 + torch.cat([torch.zeros(1), spacing.cumsum(0)]) / spacing.sum() * length
@@ -26,23 +28,31 @@ def test_through_constant_density_and_length_opacity_is_one_minus_exp(density, l
     result = composite(*constant_medium(density, length))
     opacity = -math.expm1(-density * length)
     assert result.opacity.item() == pytest.approx(opacity, rel=1e-5)
-    assert result.features[0, 0].tolist() == pytest.approx([0.2 * opacity, 0.5 * opacity, 0.9 * opacity], rel=1e-5)
+    assert result.features[0, 0].tolist() == pytest.approx(
+        [0.2 * opacity, 0.5 * opacity, 0.9 * opacity], rel=1e-5
+    )
 
 
 def test_a_density_gain_multiplies_the_density():
     colors, logits, depths = constant_medium(0.3, 1.0)
-    assert composite(colors, logits, depths, density_gain=5.0).opacity.item() == pytest.approx(1 - math.exp(-1.5), rel=1e-5)
+    assert composite(colors, logits, depths, density_gain=5.0).opacity.item() == pytest.approx(
+        1 - math.exp(-1.5), rel=1e-5
+    )
 
 
 def test_density_logits_are_averaged_before_the_softplus():
     logits, depths = torch.tensor([[[1.0, 7.0]]]), torch.tensor([[[2.0, 2.5]]])
     density = math.log1p(math.exp(3.0))  # softplus((1 + 7) / 2 - 1)
-    assert interval_weights(logits, depths).item() == pytest.approx(1 - math.exp(-density * 0.5), rel=1e-5)
+    assert interval_weights(logits, depths).item() == pytest.approx(
+        1 - math.exp(-density * 0.5), rel=1e-5
+    )
 
 
 def test_an_interval_shows_the_mean_colour_of_its_ends():
     colors = torch.tensor([[[[0.0], [1.0], [0.0]]]])
-    result = composite(colors, torch.full((1, 1, 3), logit_of(1.0)), torch.tensor([[[0.0, 1.0, 2.0]]]))
+    result = composite(
+        colors, torch.full((1, 1, 3), logit_of(1.0)), torch.tensor([[[0.0, 1.0, 2.0]]])
+    )
     assert result.features.item() == pytest.approx(0.5 * (1 - math.exp(-2.0)), rel=1e-5)
 
 

@@ -15,7 +15,9 @@ from teachers.rendering.depths import (
 )
 
 
-def rays_along(*directions: tuple[float, float, float], origin: tuple[float, float, float] = (0.0, 0.0, 2.0)) -> Rays:
+def rays_along(
+    *directions: tuple[float, float, float], origin: tuple[float, float, float] = (0.0, 0.0, 2.0)
+) -> Rays:
     vectors = torch.nn.functional.normalize(torch.tensor([directions]), dim=-1)
     return Rays(torch.tensor(origin).expand_as(vectors), vectors)
 
@@ -33,7 +35,9 @@ def test_every_stratum_has_one_sample():
 
 def test_without_jitter_samples_sit_in_the_middle_of_their_strata():
     rays = rays_along((0.0, 0.0, -1.0))
-    depths = stratified_depths(constant_limits(rays, 1.0, 3.0), centred_jitter(1, 1, 5, rays.origins))
+    depths = stratified_depths(
+        constant_limits(rays, 1.0, 3.0), centred_jitter(1, 1, 5, rays.origins)
+    )
     assert torch.allclose(depths, torch.tensor([1.25, 1.75, 2.25, 2.75, 3.25]))
 
 
@@ -48,7 +52,9 @@ def test_a_ray_is_limited_by_its_entry_into_the_box_and_its_exit():
     found = box_limits(rays_along((0.0, 0.0, -1.0), (0.3, 0.0, -1.5)), 1.0)
     assert (found.near[0, 0].item(), found.far[0, 0].item()) == (1.5, 2.5)
     slope = (0.3**2 + 1.5**2) ** 0.5 / 1.5  # enters by the front, leaves by the back
-    assert (found.near[0, 1].item(), found.far[0, 1].item()) == pytest.approx((1.5 * slope, 2.5 * slope))
+    assert (found.near[0, 1].item(), found.far[0, 1].item()) == pytest.approx(
+        (1.5 * slope, 2.5 * slope)
+    )
 
 
 def test_a_ray_that_misses_borrows_the_limits_of_its_own_image():
@@ -60,7 +66,10 @@ def test_a_ray_that_misses_borrows_the_limits_of_its_own_image():
 
 
 def test_box_limits_depend_on_the_batch_only_in_the_official_way():
-    near_camera, far_camera = (Camera.orbit(torch.tensor([0.3]), torch.zeros(1), radius=radius, focal=1.0) for radius in (1.5, 3.0))
+    near_camera, far_camera = (
+        Camera.orbit(torch.tensor([0.3]), torch.zeros(1), radius=radius, focal=1.0)
+        for radius in (1.5, 3.0)
+    )
     both = Camera.cat([near_camera, far_camera]).rays(8)
     alone, together = box_limits(near_camera.rays(8), 1.0), box_limits(both, 1.0)
     assert torch.equal(alone.near, together.near[:1])
@@ -94,17 +103,24 @@ def test_importance_samples_gather_where_the_weight_is(peaked):
 
 
 def test_the_weight_of_an_interval_is_spread_half_an_interval_towards_the_camera(peaked):
-    """Weight in [5, 6] and, by the smoothing, half of it in both neighbours: a NeRF would have its mean at 5.5."""
+    """Weight in [5, 6] and, by the smoothing, half of it in both neighbours: a NeRF would have its
+    mean at 5.5.
+    """
     samples = importance_depths(*peaked, even_jitter(1, 1, 1000, torch.zeros(1)))[0, 0]
     assert samples.median().item() == pytest.approx(5.0, abs=0.02)
 
 
 def test_uniform_weights_give_uniform_samples():
     depths = torch.linspace(2, 3, 21).reshape(1, 1, -1)
-    samples = importance_depths(depths, torch.full((1, 1, 20), 0.05), even_jitter(1, 1, 101, depths))[0, 0]
+    samples = importance_depths(
+        depths, torch.full((1, 1, 20), 0.05), even_jitter(1, 1, 101, depths)
+    )[0, 0]
     assert torch.allclose(samples.diff(), samples.diff().mean().expand(100), rtol=2e-2)
 
 
 def test_no_gradient_flows_through_sample_positions():
-    depths, weights = torch.linspace(2, 3, 8).reshape(1, 1, -1).requires_grad_(), torch.rand(1, 1, 7, requires_grad=True)
+    depths, weights = (
+        torch.linspace(2, 3, 8).reshape(1, 1, -1).requires_grad_(),
+        torch.rand(1, 1, 7, requires_grad=True),
+    )
     assert not importance_depths(depths, weights, torch.rand(1, 1, 4)).requires_grad

@@ -44,18 +44,25 @@ def parts(colors) -> tuple[torch.Tensor, ...]:
     return colors.features, colors.depth, colors.opacity
 
 
-def test_fog_between_the_limits_is_the_exponential_law():
+def test_fog_between_the_limits_is_the_exponential_distribution():
     box = RaySampling(near=None, far=None, box_size=1.0, depth_samples=32, importance_samples=0)
     straight = Camera.orbit(torch.zeros(1), torch.zeros(1), radius=2.7, focal=4.0)
     at_the_borders = RayJitter(torch.zeros(1, 1, 32), torch.zeros(1, 1, 0))
-    colors = march(fog, straight.rays(1), box, at_the_borders)  # one ray, straight through a box of length 1
+    colors = march(
+        fog, straight.rays(1), box, at_the_borders
+    )  # one ray, straight through a box of length 1
     opacity = 1 - math.exp(-0.8)
     assert colors.opacity.item() == pytest.approx(opacity, rel=1e-4)
     assert colors.features.flatten().tolist() == pytest.approx([0.25 * opacity] * 3, rel=1e-4)
 
 
 @pytest.mark.parametrize(
-    "sampling", [SAMPLING, dataclasses.replace(SAMPLING, importance_samples=0), dataclasses.replace(SAMPLING, near=None, far=None)]
+    "sampling",
+    [
+        SAMPLING,
+        dataclasses.replace(SAMPLING, importance_samples=0),
+        dataclasses.replace(SAMPLING, near=None, far=None),
+    ],
 )
 def test_neither_pieces_nor_the_batch_change_a_picture(sampling):
     rays, numbers = cameras().rays(6), jitter(3, 36, sampling)
@@ -63,18 +70,27 @@ def test_neither_pieces_nor_the_batch_change_a_picture(sampling):
     pieces = march(ball, rays, dataclasses.replace(sampling, max_points=700), numbers)
     for one, other in zip(parts(whole), parts(pieces), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
-    last = march(ball, cameras()[2:].rays(6), sampling, RayJitter(numbers.coarse[2:], numbers.fine[2:]))
+    last = march(
+        ball, cameras()[2:].rays(6), sampling, RayJitter(numbers.coarse[2:], numbers.fine[2:])
+    )
     for one, other in zip(parts(whole), parts(last), strict=True):
         assert torch.allclose(one[2:], other, atol=1e-6)
 
 
 def test_the_official_way_lets_the_batch_change_a_picture():
     sampling = dataclasses.replace(SAMPLING, compat="official", near=None, far=None)
-    rows = Camera.cat([cameras(1), Camera.orbit(torch.zeros(1), torch.zeros(1), radius=4.0, focal=2.0)])
-    together, alone = march(nothing, rows.rays(6), sampling), march(nothing, rows[:1].rays(6), sampling)
+    rows = Camera.cat(
+        [cameras(1), Camera.orbit(torch.zeros(1), torch.zeros(1), radius=4.0, focal=2.0)]
+    )
+    together, alone = (
+        march(nothing, rows.rays(6), sampling),
+        march(nothing, rows[:1].rays(6), sampling),
+    )
     assert not torch.equal(together.depth[:1], alone.depth)
     ours = dataclasses.replace(sampling, compat="none")
-    assert torch.equal(march(nothing, rows.rays(6), ours).depth[:1], march(nothing, rows[:1].rays(6), ours).depth)
+    assert torch.equal(
+        march(nothing, rows.rays(6), ours).depth[:1], march(nothing, rows[:1].rays(6), ours).depth
+    )
 
 
 def test_the_same_jitter_gives_the_same_picture_and_other_jitter_another():
@@ -96,12 +112,20 @@ def test_stratified_jitter_is_spread_evenly_and_halves_the_noise():
     sampling = dataclasses.replace(SAMPLING, depth_samples=12, importance_samples=10)
     ray = Camera.orbit(torch.zeros(1), torch.zeros(1), radius=2.7, focal=2.0).rays(1)
     many = Rays(ray.origins[:, :1].expand(1, 4000, 3), ray.directions[:, :1].expand(1, 4000, 3))
-    middle, chances = torch.full((1, 4000, 12), 0.5), torch.rand(1, 4000, 10, generator=torch.Generator().manual_seed(1))
+    middle, chances = (
+        torch.full((1, 4000, 12), 0.5),
+        torch.rand(1, 4000, 10, generator=torch.Generator().manual_seed(1)),
+    )
     spread = RayJitter.stratified(middle, chances)
     assert torch.equal((spread.fine * 10).floor(), torch.arange(10.0).expand(1, 4000, 10))
-    independent, stratified = (march(ball, many, sampling, numbers).depth for numbers in (RayJitter(middle, chances), spread))
+    independent, stratified = (
+        march(ball, many, sampling, numbers).depth
+        for numbers in (RayJitter(middle, chances), spread)
+    )
     assert stratified.std() < 0.5 * independent.std()
-    assert abs(stratified.mean() - 2.4) < abs(independent.mean() - 2.4) < 0.05  # from the camera to the ball
+    assert (
+        abs(stratified.mean() - 2.4) < abs(independent.mean() - 2.4) < 0.05
+    )  # from the camera to the ball
 
 
 def test_without_jitter_nothing_is_drawn_at_random():
@@ -125,7 +149,11 @@ def test_every_depth_lies_between_the_nearest_and_the_farthest_sample():
 
 
 def test_the_ball_is_seen_at_its_front():
-    colors = march(ball, cameras(1).rays(9), dataclasses.replace(SAMPLING, depth_samples=96, importance_samples=96))
+    colors = march(
+        ball,
+        cameras(1).rays(9),
+        dataclasses.replace(SAMPLING, depth_samples=96, importance_samples=96),
+    )
     middle = 9 * 9 // 2
     assert colors.opacity[0, middle] > 0.99
     assert colors.depth[0, middle].item() == pytest.approx(2.7 - 0.3, abs=0.06)
@@ -133,9 +161,13 @@ def test_the_ball_is_seen_at_its_front():
 
 
 def test_gradients_reach_the_camera_but_not_through_where_samples_are():
-    """With the camera moving, points move; importance depths stay: the second look-up's depths carry no gradient."""
+    """With the camera moving, points move; importance depths stay: the second look-up's depths
+    carry no gradient.
+    """
     position = torch.tensor([0.2], requires_grad=True)
-    march(ball, Camera.orbit(position, torch.zeros(1), radius=2.7, focal=2.0).rays(4), SAMPLING).features.sum().backward()
+    march(
+        ball, Camera.orbit(position, torch.zeros(1), radius=2.7, focal=2.0).rays(4), SAMPLING
+    ).features.sum().backward()
     assert position.grad.abs().item() > 0
     looked = []
 
@@ -144,7 +176,9 @@ def test_gradients_reach_the_camera_but_not_through_where_samples_are():
         return ball(points)
 
     density = torch.tensor(60.0, requires_grad=True)
-    march(lambda points: (points + 0.5, noted(points)[1] * density / 60), cameras(1).rays(4), SAMPLING).features.sum().backward()
+    march(
+        lambda points: (points + 0.5, noted(points)[1] * density / 60), cameras(1).rays(4), SAMPLING
+    ).features.sum().backward()
     assert density.grad is not None and density.grad.isfinite()
     assert len(looked) == 2
     assert not any(points.requires_grad for points in looked)

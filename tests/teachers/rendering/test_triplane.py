@@ -29,13 +29,19 @@ def test_a_plane_ignores_exactly_the_coordinate_that_its_name_leaves_out(axes, p
 
 def test_the_published_axes_leave_yz_out_and_the_orthogonal_ones_have_every_pair():
     assert {frozenset(name) for name in EG3D_AXES} == {frozenset("xy"), frozenset("xz")}
-    assert {frozenset(name) for name in ORTHOGONAL_AXES} == {frozenset("xy"), frozenset("xz"), frozenset("yz")}
+    assert {frozenset(name) for name in ORTHOGONAL_AXES} == {
+        frozenset("xy"),
+        frozenset("xz"),
+        frozenset("yz"),
+    }
 
 
 @BOTH
 @pytest.mark.parametrize("plane", [0, 1, 2])
 def test_at_a_texel_centre_stands_a_third_of_the_texel(axes, plane):
-    """The first letter runs along the columns, the second along the rows; the mean is over three planes."""
+    """The first letter runs along the columns, the second along the rows; the mean is over three
+    planes.
+    """
     box_size = 1.6
     triplane = only(plane, axes, box_size)
     row, column = torch.tensor([0, 3, 7]), torch.tensor([6, 1, 0])
@@ -64,10 +70,12 @@ def test_between_two_texels_features_are_mixed_linearly():
     ramp = torch.arange(8.0).expand(1, 3, 1, 8, 8)
     triplane = Triplane(ramp, ("xy", "xy", "xy"), 1.0)
     quarter = ((3.25 + 0.5) / 8) - 0.5
-    assert triplane.sample(torch.tensor([[[quarter, 0.0, 0.0]]])).item() == pytest.approx(3.25, abs=1e-5)
+    assert triplane.sample(torch.tensor([[[quarter, 0.0, 0.0]]])).item() == pytest.approx(
+        3.25, abs=1e-5
+    )
 
 
-def test_rows_are_people_and_repeating_keeps_the_views_of_one_together():
+def test_rows_are_identities_and_repeating_keeps_the_views_of_one_together():
     triplane = Triplane(torch.arange(2.0).reshape(2, 1, 1, 1, 1).expand(2, 3, 1, 4, 4))
     assert len(triplane.repeat_interleave(3)) == 6
     assert triplane.repeat_interleave(3).planes[:, 0, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1]

@@ -13,7 +13,9 @@ FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1]))
 
 def inputs(batch: int = 3, channels: int = 5, side: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(0)
-    return torch.randn(batch, channels, side, side, generator=random), torch.randn(batch, 4, generator=random)
+    return torch.randn(batch, channels, side, side, generator=random), torch.randn(
+        batch, 4, generator=random
+    )
 
 
 def layer(**others) -> SynthesisLayer:
@@ -24,7 +26,9 @@ def layer(**others) -> SynthesisLayer:
 
 
 def own_weights(made: SynthesisLayer, w: torch.Tensor) -> torch.Tensor:
-    """`[batch out in 3 3]`: the weights scaled by the style, each filter then brought to unit length (StyleGAN2 eq. 1, 3)."""
+    """`[batch out in 3 3]`: the weights scaled by the style, each filter then brought to unit
+    length (StyleGAN2 eq. 1, 3).
+    """
     style = F.linear(w, made.affine.weight / math.sqrt(4), made.affine.bias)
     scaled = made.weight * style[:, None, :, None, None]
     return scaled / (scaled.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt()
@@ -37,7 +41,9 @@ def finish(x: torch.Tensor, made: SynthesisLayer) -> torch.Tensor:
 def grouped(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Each sample convolved with its own weights."""
     batch, out = weights.shape[:2]
-    return F.conv2d(x.flatten(0, 1)[None], weights.flatten(0, 1), padding=1, groups=batch).unflatten(1, (batch, out))[0]
+    return F.conv2d(
+        x.flatten(0, 1)[None], weights.flatten(0, 1), padding=1, groups=batch
+    ).unflatten(1, (batch, out))[0]
 
 
 def test_a_modulated_convolution_equals_one_with_per_sample_weights():
@@ -49,7 +55,9 @@ def test_doubling_is_a_true_convolution_of_the_zero_stuffed_picture_then_the_fil
     made, (x, w) = layer(up=True), inputs()
     stuffed = torch.zeros(3, 5, 11, 11)
     stuffed[:, :, ::2, ::2] = x
-    flipped = own_weights(made, w).flip(-1, -2)  # conv2d correlates; a convolution turns the kernel over
+    flipped = own_weights(made, w).flip(
+        -1, -2
+    )  # conv2d correlates; a convolution turns the kernel over
     big = grouped(F.pad(stuffed, (1, 1, 1, 1)), flipped)
     assert big.shape[-1] == 13
     doubled = F.conv2d(F.pad(big, (1, 1, 1, 1)), (FILTER * 4).expand(7, 1, 4, 4), groups=7)
@@ -67,7 +75,9 @@ def test_noise_is_a_constant_picture_times_its_strength_and_only_on_request():
 
 
 def test_a_layer_without_noise_has_no_tensors_for_it():
-    assert {name for name in layer().state_dict()} - {name for name in layer(has_noise=False).state_dict()} == {
+    assert {name for name in layer().state_dict()} - {
+        name for name in layer(has_noise=False).state_dict()
+    } == {
         "noise_const",
         "noise_strength",
     }
@@ -93,7 +103,9 @@ def test_to_rgb_scales_by_the_style_without_normalising():
     torch.nn.init.normal_(made.bias)
     style = F.linear(w, made.affine.weight / math.sqrt(4), made.affine.bias) / math.sqrt(5)
     weights = made.weight[None, :, :, 0, 0] * style[:, None]
-    assert torch.allclose(made(x, w), torch.einsum("boi,bihw->bohw", weights, x) + made.bias[:, None, None], atol=1e-5)
+    assert torch.allclose(
+        made(x, w), torch.einsum("boi,bihw->bohw", weights, x) + made.bias[:, None, None], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("up", [False, True])

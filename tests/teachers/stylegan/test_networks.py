@@ -23,7 +23,9 @@ def test_a_linear_layer_scales_its_weights_when_used_not_when_stored():
     assert layer.weight.std().item() == pytest.approx(100, rel=0.1)
     assert torch.allclose(layer.bias, torch.full((8,), 50.0))
     x = torch.randn(5, 64)
-    assert torch.allclose(layer(x), F.linear(x, layer.weight * 0.01 / 8, torch.full((8,), 0.5)), atol=1e-6)
+    assert torch.allclose(
+        layer(x), F.linear(x, layer.weight * 0.01 / 8, torch.full((8,), 0.5)), atol=1e-6
+    )
 
 
 def test_mapping_normalises_latent_and_label_each_and_joins_them():
@@ -32,7 +34,9 @@ def test_mapping_normalises_latent_and_label_each_and_joins_them():
     assert torch.allclose(mapping(z * 7, label), mapping(z, label), atol=1e-5)
     embedded = F.linear(label, mapping.embed.weight / 5, mapping.embed.bias)
     joined = torch.cat([normalize_second_moment(z), normalize_second_moment(embedded)], 1)
-    expected = F.leaky_relu(F.linear(joined, mapping.fc0.weight * 0.01 / math.sqrt(14), mapping.fc0.bias * 0.01), 0.2) * math.sqrt(2)
+    expected = F.leaky_relu(
+        F.linear(joined, mapping.fc0.weight * 0.01 / math.sqrt(14), mapping.fc0.bias * 0.01), 0.2
+    ) * math.sqrt(2)
     assert torch.allclose(mapping(z, label), expected, atol=1e-6)
 
 
@@ -49,7 +53,9 @@ def test_the_average_latent_follows_a_share_of_the_way():
 
 
 def test_synthesis_takes_one_latent_per_convolution_and_one_for_the_last_picture():
-    network = SynthesisNetwork(w_dim=4, resolution=16, image_channels=3, channel_base=64, channel_max=8)
+    network = SynthesisNetwork(
+        w_dim=4, resolution=16, image_channels=3, channel_base=64, channel_max=8
+    )
     assert network.num_ws == 1 + 2 + 2 + 1
     assert network(torch.randn(2, 6, 4)).shape == (2, 3, 16, 16)
     ws = torch.randn(1, 6, 4)
@@ -60,7 +66,9 @@ def test_synthesis_takes_one_latent_per_convolution_and_one_for_the_last_picture
 
 
 def test_each_block_adds_its_picture_to_the_doubled_one_before():
-    network = SynthesisNetwork(w_dim=4, resolution=8, image_channels=2, channel_base=64, channel_max=8)
+    network = SynthesisNetwork(
+        w_dim=4, resolution=8, image_channels=2, channel_base=64, channel_max=8
+    )
     ws = torch.randn(2, 4, 4)
     _, small = network.b4(None, None, ws[:, :2])
     network.b8.torgb.weight.data.zero_()
@@ -68,7 +76,9 @@ def test_each_block_adds_its_picture_to_the_doubled_one_before():
 
 
 def test_a_blocks_picture_shares_the_latent_of_the_next_blocks_first_convolution():
-    network = SynthesisNetwork(w_dim=4, resolution=8, image_channels=2, channel_base=64, channel_max=8)
+    network = SynthesisNetwork(
+        w_dim=4, resolution=8, image_channels=2, channel_base=64, channel_max=8
+    )
     ws, other = torch.randn(1, 4, 4), torch.randn(1, 4)
     changed = ws.clone()
     changed[:, 1] = other
@@ -92,7 +102,14 @@ def test_statistics_need_whole_groups_but_take_a_batch_smaller_than_one():
 
 
 def test_a_discriminator_gives_one_logit_per_picture_that_depends_on_its_label():
-    network = Discriminator(resolution=16, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=2, conv_clamp=None)
+    network = Discriminator(
+        resolution=16,
+        image_channels=4,
+        channel_base=64,
+        channel_max=8,
+        num_mapping_layers=2,
+        conv_clamp=None,
+    )
     pictures, labels = torch.randn(4, 4, 16, 16), torch.randn(4, 25)
     logits = network(pictures, labels)
     assert logits.shape == (4, 1)
@@ -101,7 +118,14 @@ def test_a_discriminator_gives_one_logit_per_picture_that_depends_on_its_label()
 
 
 def test_a_discriminator_of_patches_sees_every_pixel_at_half_the_resolution():
-    patches = Discriminator(resolution=16, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1, patch=2)
+    patches = Discriminator(
+        resolution=16,
+        image_channels=3,
+        channel_base=64,
+        channel_max=8,
+        num_mapping_layers=1,
+        patch=2,
+    )
     assert patches.resolutions == [8]
     image = torch.randn(4, 3, 16, 16, requires_grad=True)
     logits = patches(image, torch.randn(4, 25))
@@ -110,7 +134,9 @@ def test_a_discriminator_of_patches_sees_every_pixel_at_half_the_resolution():
 
 
 def test_an_unconditional_discriminator_needs_no_label():
-    network = Discriminator(resolution=8, image_channels=3, label_dim=0, channel_base=64, channel_max=8)
+    network = Discriminator(
+        resolution=8, image_channels=3, label_dim=0, channel_base=64, channel_max=8
+    )
     assert network(torch.randn(4, 3, 8, 8)).shape == (4, 1)
 
 

@@ -9,7 +9,9 @@ from teachers.stylegan.resampling import downsample, low_pass, upsample
 KERNEL = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
 
 
-def filtered(x: torch.Tensor, padding: tuple[int, int, int, int], gain: float = 1.0) -> torch.Tensor:
+def filtered(
+    x: torch.Tensor, padding: tuple[int, int, int, int], gain: float = 1.0
+) -> torch.Tensor:
     channels = x.shape[1]
     return F.conv2d(F.pad(x, padding), (KERNEL * gain).expand(channels, 1, 4, 4), groups=channels)
 

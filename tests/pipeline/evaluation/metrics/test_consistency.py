@@ -1,4 +1,4 @@
-"""Views of one person agree after a warp by depth, and only then."""
+"""Views of one subject agree after a warp by depth, and only then."""
 
 import dataclasses
 import math
@@ -15,7 +15,14 @@ from teachers.toy import ToyTeacher
 @pytest.fixture(scope="module")
 def views() -> tuple[Rendering, Camera, Rendering, Camera]:
     """The spheres of the toy teacher from two sides."""
-    teacher = ToyTeacher(plane_resolution=64, resolution=48, depth_samples=48, importance_samples=48, sharpness=2000.0, density=200.0)
+    teacher = ToyTeacher(
+        plane_resolution=64,
+        resolution=48,
+        depth_samples=48,
+        importance_samples=48,
+        sharpness=2000.0,
+        density=200.0,
+    )
     triplane = teacher.synthesize(teacher.mean_latent())
     cameras = [Camera.orbit(torch.tensor([yaw]), torch.zeros(1)) for yaw in (-0.15, 0.15)]
     first, second = (teacher.render(triplane, camera) for camera in cameras)
@@ -40,7 +47,10 @@ def test_a_picture_that_does_not_follow_its_depth_is_found_out(views):
     """The second view shows the first one's colours, as a flat picture would."""
     first, first_camera, second, second_camera = views
     flat = dataclasses.replace(second, image=first.image)
-    honest, lying = (multi_view_consistency(first, first_camera, other, second_camera) for other in (second, flat))
+    honest, lying = (
+        multi_view_consistency(first, first_camera, other, second_camera)
+        for other in (second, flat)
+    )
     assert lying.error > 2 * honest.error
     assert lying.still < 1e-6
 
@@ -60,7 +70,11 @@ def test_without_a_common_surface_there_is_no_error_to_tell(views):
 
 
 def test_mean_depths_that_differ_by_an_offset_correlate_fully():
-    depth = 2.5 + torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)).expand(4, -1, -1, -1) * 0.2
+    depth = (
+        2.5
+        + torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)).expand(4, -1, -1, -1)
+        * 0.2
+    )
     solid = torch.ones(4, 1, 16, 16)
     found = mean_depth_agreement(depth + 0.1, solid, depth[:2], solid[:2])
     assert found.correlation == pytest.approx(1.0, abs=1e-4)
@@ -71,5 +85,7 @@ def test_mean_depths_that_differ_by_an_offset_correlate_fully():
 
 def test_a_relief_turned_inside_out_correlates_negatively():
     depth = 2.5 + torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.2
-    found = mean_depth_agreement(5.0 - depth, torch.ones(2, 1, 16, 16), depth, torch.ones(2, 1, 16, 16))
+    found = mean_depth_agreement(
+        5.0 - depth, torch.ones(2, 1, 16, 16), depth, torch.ones(2, 1, 16, 16)
+    )
     assert found.correlation < -0.99

@@ -11,7 +11,9 @@ from pipeline.evaluation.metrics.frechet import FrechetScores, Gaussian, frechet
 def test_between_diagonal_gaussians_it_is_the_closed_form():
     """|m1 - m2|² + Σ (s1 - s2)² for standard deviations s."""
     one = Gaussian(torch.zeros(3).double(), torch.diag(torch.tensor([1.0, 4.0, 9.0])).double())
-    other = Gaussian(torch.tensor([1.0, 0.0, 2.0]).double(), torch.diag(torch.tensor([4.0, 4.0, 1.0])).double())
+    other = Gaussian(
+        torch.tensor([1.0, 0.0, 2.0]).double(), torch.diag(torch.tensor([4.0, 4.0, 1.0])).double()
+    )
     assert frechet_distance(one, other) == pytest.approx((1 + 4) + (1 + 0 + 4))
     assert frechet_distance(other, one) == pytest.approx(10)
 
@@ -19,7 +21,10 @@ def test_between_diagonal_gaussians_it_is_the_closed_form():
 def test_rotating_both_gaussians_changes_nothing():
     random = torch.Generator().manual_seed(0)
     rotation = torch.linalg.qr(torch.randn(4, 4, generator=random).double()).Q
-    means, roots = torch.randn(2, 4, generator=random).double(), torch.randn(2, 4, 4, generator=random).double()
+    means, roots = (
+        torch.randn(2, 4, generator=random).double(),
+        torch.randn(2, 4, 4, generator=random).double(),
+    )
     plain = [Gaussian(m, r @ r.mT) for m, r in zip(means, roots, strict=True)]
     turned = [Gaussian(rotation @ g.mean, rotation @ g.covariance @ rotation.mT) for g in plain]
     assert frechet_distance(*turned) == pytest.approx(frechet_distance(*plain), rel=1e-6)
@@ -57,7 +62,10 @@ def test_other_colours_blur_and_sameness_are_farther(scores):
     same = scores(world(128, 1))
     darker = scores(world(128, 1) - 0.5)
     monotone = scores(world(128, 1, variety=0.05))
-    noisy = scores(world(128, 1) + torch.randn(128, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 0.5)
+    noisy = scores(
+        world(128, 1)
+        + torch.randn(128, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 0.5
+    )
     assert darker["pixels"] > 2 * same["pixels"]
     assert monotone["pixels"] > 2 * same["pixels"]
     assert noisy["network"] > 2 * same["network"]

@@ -37,7 +37,9 @@ def test_the_camera_that_took_the_mean_face_is_found(yaw, pitch):
     found = LandmarkPose(detector=Knowing(camera))(torch.zeros(3, SIDE, SIDE))
     assert found is not None and rotation_angle(found, camera) < 0.05
     frontal = Camera.orbit(torch.zeros(1), torch.zeros(1))
-    cosine = (math.cos(yaw) + math.cos(pitch) + math.cos(yaw) * math.cos(pitch) - 1) / 2  # of a turn about y after one about x
+    cosine = (
+        math.cos(yaw) + math.cos(pitch) + math.cos(yaw) * math.cos(pitch) - 1
+    ) / 2  # of a turn about y after one about x
     assert rotation_angle(found, frontal) == pytest.approx(math.degrees(math.acos(cosine)), abs=0.1)
 
 

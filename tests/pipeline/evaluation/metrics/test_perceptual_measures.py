@@ -1,4 +1,6 @@
-"""Measures that need a file: what they say with one (of random weights), and that nothing stands in without."""
+"""Measures that need a file: what they say with one (of random weights), and that nothing stands in
+without.
+"""
 
 import pytest
 import torch
@@ -7,15 +9,23 @@ from torch.nn import functional as F
 
 from pipeline.evaluation.metrics.available import available_measures
 from pipeline.evaluation.metrics.comparison import Comparison
-from pipeline.evaluation.metrics.perceptual_measures import dists_measure, identity_measure, lpips_measure
-from pipeline.evaluation.provenance import sha256_of
+from pipeline.evaluation.metrics.perceptual_measures import (
+    dists_measure,
+    identity_measure,
+    lpips_measure,
+)
 from pipeline.evaluation.suites.suite import Truth
 from pipeline.losses.identity import EG3D_FACE_BOX, crop_face
 from pipeline.losses.iresnet import IResNet
 from pipeline.losses.trunks import alexnet, vgg16
+from pipeline.runs.provenance import sha256_of
 from teachers.rendering.camera import Camera
 
-WANTED = {"lpips": {"file": "alex.pth"}, "dists": {"file": "vgg.pth"}, "identity": {"file": "face.safetensors"}}
+WANTED = {
+    "lpips": {"file": "alex.pth"},
+    "dists": {"file": "vgg.pth"},
+    "identity": {"file": "face.safetensors"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +49,13 @@ def measures(weights):
 
 def seen(noise: float, side: int = 48, given: bool = True) -> Comparison:
     random = torch.Generator().manual_seed(0)
-    truth = F.interpolate(torch.rand(2, 3, 6, 6, generator=random), size=(side, side), mode="bicubic").clamp(0, 1) * 2 - 1
+    truth = (
+        F.interpolate(
+            torch.rand(2, 3, 6, 6, generator=random), size=(side, side), mode="bicubic"
+        ).clamp(0, 1)
+        * 2
+        - 1
+    )
     other = (truth + noise * torch.randn(truth.shape, generator=random)).clamp(-1, 1)
     cameras = Camera.orbit(torch.zeros(2), torch.zeros(2))
     return Comparison(Truth(other), cameras, Truth(truth), truth[:1] if given else None)
@@ -66,24 +82,44 @@ def test_identity_is_the_cosine_with_the_given_picture(measures, weights):
     comparison, network = seen(0.3), IResNet.load(weights / "face.safetensors").eval()
     found = measures[2].score(comparison)
     with torch.no_grad():
-        views, given = (network(crop_face(image, EG3D_FACE_BOX)) for image in (comparison.prediction.image, comparison.given))
-    assert found is not None and found[1].item() == pytest.approx((F.normalize(views) @ F.normalize(given).mT)[1, 0].item(), abs=1e-5)
+        views, given = (
+            network(crop_face(image, EG3D_FACE_BOX))
+            for image in (comparison.prediction.image, comparison.given)
+        )
+    assert found is not None and found[1].item() == pytest.approx(
+        (F.normalize(views) @ F.normalize(given).mT)[1, 0].item(), abs=1e-5
+    )
     same = measures[2].score(seen(0.0))
     assert same is not None and same[0].item() == pytest.approx(1, abs=1e-5)
     assert measures[2].score(seen(0.0, given=False)) is None
 
 
 def test_a_measure_names_its_file_and_hash(measures, weights):
-    assert measures[0].metric.weights == {"file": "alex.pth", "sha256": sha256_of(weights / "alex.pth")}
-    assert measures[2].metric.weights == {"file": "face.safetensors", "sha256": sha256_of(weights / "face.safetensors")}
+    assert measures[0].metric.weights == {
+        "file": "alex.pth",
+        "sha256": sha256_of(weights / "alex.pth"),
+    }
+    assert measures[2].metric.weights == {
+        "file": "face.safetensors",
+        "sha256": sha256_of(weights / "face.safetensors"),
+    }
 
 
 def test_what_is_absent_is_listed_with_file_and_hash_and_never_replaced(weights, tmp_path):
     here = available_measures(weights, WANTED, None)
-    assert {"lpips", "dists", "identity"} <= {measure.name for measure in here.measures} and set(here.absent) == {"pose"}
-    nowhere = available_measures(tmp_path, {"lpips": {}, "dists": {}, "identity": None}, lambda image: None)
-    assert "alexnet-owt-7be5be79.pth" in nowhere.absent["lpips"] and "vgg16-397923af.pth" in nowhere.absent["dists"]
-    assert nowhere.absent["identity"] == "not wanted" and "pose" in {measure.name for measure in nowhere.measures}
+    assert {"lpips", "dists", "identity"} <= {measure.name for measure in here.measures} and set(
+        here.absent
+    ) == {"pose"}
+    nowhere = available_measures(
+        tmp_path, {"lpips": {}, "dists": {}, "identity": None}, lambda image: None
+    )
+    assert (
+        "alexnet-owt-7be5be79.pth" in nowhere.absent["lpips"]
+        and "vgg16-397923af.pth" in nowhere.absent["dists"]
+    )
+    assert nowhere.absent["identity"] == "not wanted" and "pose" in {
+        measure.name for measure in nowhere.measures
+    }
     assert not {"lpips", "dists", "identity"} & {measure.name for measure in nowhere.measures}
 
 

@@ -1,4 +1,6 @@
-"""Every measure against a closed form or a library: what is 20 dB, what a turned surface is off by, what alignment forgives."""
+"""Every measure against a closed form or a library: what is 20 dB, what a turned surface is off by,
+what alignment forgives.
+"""
 
 import dataclasses
 import math
@@ -16,7 +18,14 @@ from pipeline.evaluation.metrics.comparison import Comparison
 from pipeline.evaluation.metrics.measures import BEST_PSNR, MEASURES, scores_of
 from pipeline.evaluation.metrics.normals import inner, normal_error
 from pipeline.evaluation.metrics.part_scores import part_scores
-from pipeline.evaluation.metrics.picture_scores import aligned, depth_error, mask_iou, ms_ssim, psnr, ssim
+from pipeline.evaluation.metrics.picture_scores import (
+    aligned,
+    depth_error,
+    mask_iou,
+    ms_ssim,
+    psnr,
+    ssim,
+)
 from pipeline.evaluation.metrics.pose_measure import pose_measure, rotation_angle
 from pipeline.evaluation.suites.suite import Truth
 from pipeline.pictures import surface_normals
@@ -36,11 +45,15 @@ def head(shift: int = 0, depth: float = 2.5) -> Truth:
 
 
 def scores(prediction: Truth, truth: Truth | None) -> dict[str, float]:
-    return {name: values[0] for name, values in scores_of(Comparison(prediction, CAMERA, truth)).items()}
+    return {
+        name: values[0] for name, values in scores_of(Comparison(prediction, CAMERA, truth)).items()
+    }
 
 
 def plane(tilt_deg: float, distance: float = 2.7, side: int = 24) -> Truth:
-    """A plane through the point at a distance before the frontal camera, turned about the vertical axis."""
+    """A plane through the point at a distance before the frontal camera, turned about the vertical
+    axis.
+    """
     rays, tilt = CAMERA.rays(side), math.radians(tilt_deg)
     normal = torch.tensor([math.sin(tilt), 0.0, math.cos(tilt)])
     point = torch.tensor([0.0, 0.0, 2.7 - distance])
@@ -52,16 +65,26 @@ def plane(tilt_deg: float, distance: float = 2.7, side: int = 24) -> Truth:
 
 def test_the_truth_itself_scores_perfectly():
     perfect = scores(head(), head())
-    assert perfect["psnr"] == perfect["psnr_person"] == BEST_PSNR
-    assert perfect["ssim"] == pytest.approx(1, abs=1e-6) and perfect["mask_iou"] == 1 and perfect["normal"] == pytest.approx(0, abs=0.05)
-    assert perfect["depth"] == 0 and perfect["depth_aligned"] == perfect["depth_rmse"] == pytest.approx(0, abs=1e-6)
+    assert perfect["psnr"] == perfect["psnr_foreground"] == BEST_PSNR
+    assert (
+        perfect["ssim"] == pytest.approx(1, abs=1e-6)
+        and perfect["mask_iou"] == 1
+        and perfect["normal"] == pytest.approx(0, abs=0.05)
+    )
+    assert perfect["depth"] == 0 and perfect["depth_aligned"] == perfect[
+        "depth_rmse"
+    ] == pytest.approx(0, abs=1e-6)
 
 
 def test_what_is_not_known_has_no_score():
     alone = scores(head(), None)
-    assert set(alone) == {measure.name for measure in MEASURES} and all(math.isnan(value) for value in alone.values())
+    assert set(alone) == {measure.name for measure in MEASURES} and all(
+        math.isnan(value) for value in alone.values()
+    )
     picture = scores(Truth(head().image), head())
-    assert picture["psnr"] == BEST_PSNR and all(math.isnan(picture[name]) for name in ("depth", "depth_rmse", "normal", "mask_iou"))
+    assert picture["psnr"] == BEST_PSNR and all(
+        math.isnan(picture[name]) for name in ("depth", "depth_rmse", "normal", "mask_iou")
+    )
 
 
 def test_a_tenth_of_the_range_off_is_20_decibels():
@@ -70,11 +93,22 @@ def test_a_tenth_of_the_range_off_is_20_decibels():
 
 
 def test_pictures_have_torchmetrics_scores():
-    image, truth = torch.rand(2, 1, 3, 176, 176, generator=torch.Generator().manual_seed(0)).mul(2).sub(1).unbind()
+    image, truth = (
+        torch.rand(2, 1, 3, 176, 176, generator=torch.Generator().manual_seed(0))
+        .mul(2)
+        .sub(1)
+        .unbind()
+    )
     image = truth * 0.8 + image * 0.2
-    assert psnr(image, truth).item() == pytest.approx(peak_signal_noise_ratio(image, truth, data_range=2.0).item(), abs=1e-4)
-    assert ssim(image, truth).item() == pytest.approx(structural_similarity_index_measure(image, truth, data_range=2.0).item(), abs=1e-5)
-    expected = multiscale_structural_similarity_index_measure(image, truth, data_range=2.0, normalize="relu")
+    assert psnr(image, truth).item() == pytest.approx(
+        peak_signal_noise_ratio(image, truth, data_range=2.0).item(), abs=1e-4
+    )
+    assert ssim(image, truth).item() == pytest.approx(
+        structural_similarity_index_measure(image, truth, data_range=2.0).item(), abs=1e-5
+    )
+    expected = multiscale_structural_similarity_index_measure(
+        image, truth, data_range=2.0, normalize="relu"
+    )
     found = ms_ssim(image, truth)
     assert found is not None and found.item() == pytest.approx(expected.item(), abs=1e-5)
 
@@ -83,26 +117,43 @@ def test_small_pictures_have_no_fifth_scale():
     assert ms_ssim(torch.zeros(1, 3, 160, 160), torch.zeros(1, 3, 160, 160)) is None
 
 
-def test_a_plain_background_helps_the_whole_picture_but_not_the_person():
+def test_a_plain_background_helps_the_whole_picture_but_not_the_subject():
     truth = head()
     assert truth.opacity is not None
-    wrong = dataclasses.replace(truth, image=truth.image * 0.5 * truth.opacity + (1 - truth.opacity))
+    wrong = dataclasses.replace(
+        truth, image=truth.image * 0.5 * truth.opacity + (1 - truth.opacity)
+    )
     found, share = scores(wrong, truth), truth.opacity.mean().item()
-    assert found["psnr"] - found["psnr_person"] == pytest.approx(-10 * math.log10(share), abs=1e-3)
+    assert found["psnr"] - found["psnr_foreground"] == pytest.approx(
+        -10 * math.log10(share), abs=1e-3
+    )
 
 
 def test_depth_that_is_too_far_by_some_units_is_off_by_these_and_has_the_right_shape():
     found = scores(head(depth=2.53), head())
     assert found["depth"] == pytest.approx(0.03, abs=1e-6)
-    assert found["depth_aligned"] == pytest.approx(0, abs=1e-6) and found["depth_rmse"] == pytest.approx(0, abs=1e-6)
+    assert found["depth_aligned"] == pytest.approx(0, abs=1e-6) and found[
+        "depth_rmse"
+    ] == pytest.approx(0, abs=1e-6)
 
 
 def test_aligning_forgives_scale_but_not_a_relief_turned_inside_out():
     truth = head()
     assert truth.depth is not None and truth.solid is not None
-    assert depth_error(aligned(truth.depth * 3 + 1, truth.depth, truth.solid), truth.depth, truth.solid).item() < 1e-5
-    hollow = depth_error(aligned(-truth.depth, truth.depth, truth.solid), truth.depth, truth.solid).item()
-    flat = depth_error(aligned(torch.full_like(truth.depth, 2.0), truth.depth, truth.solid), truth.depth, truth.solid).item()
+    assert (
+        depth_error(
+            aligned(truth.depth * 3 + 1, truth.depth, truth.solid), truth.depth, truth.solid
+        ).item()
+        < 1e-5
+    )
+    hollow = depth_error(
+        aligned(-truth.depth, truth.depth, truth.solid), truth.depth, truth.solid
+    ).item()
+    flat = depth_error(
+        aligned(torch.full_like(truth.depth, 2.0), truth.depth, truth.solid),
+        truth.depth,
+        truth.solid,
+    ).item()
     assert hollow == pytest.approx(flat, abs=1e-6) and flat > 0.01
 
 
@@ -110,7 +161,9 @@ def test_the_rmse_of_a_flat_depth_is_the_truths_standard_deviation():
     truth = head()
     assert truth.depth is not None and truth.solid is not None
     flat = dataclasses.replace(truth, depth=torch.full_like(truth.depth, 2.0))
-    assert scores(flat, truth)["depth_rmse"] == pytest.approx(truth.depth[truth.solid].std(unbiased=False).item(), rel=1e-4)
+    assert scores(flat, truth)["depth_rmse"] == pytest.approx(
+        truth.depth[truth.solid].std(unbiased=False).item(), rel=1e-4
+    )
 
 
 def test_a_plane_turned_by_some_degrees_is_off_by_these():
@@ -129,7 +182,9 @@ def test_normals_are_those_of_kornia():
     pixels = torch.diag(torch.tensor([24.0, 24.0, 1.0])) @ CAMERA.intrinsics[0]
     pixels[:2, 2] -= 0.5  # kornia's pixel centres are whole numbers
     theirs = kornia.geometry.depth.depth_to_normals(seen.depth * along, pixels[None])[0]
-    ours = torch.einsum("ij,ihw->jhw", CAMERA.cam_to_world[0, :3, :3], surface_normals(seen.depth, CAMERA)[0])
+    ours = torch.einsum(
+        "ij,ihw->jhw", CAMERA.cam_to_world[0, :3, :3], surface_normals(seen.depth, CAMERA)[0]
+    )
     cosine = (theirs * ours).sum(0)[2:-2, 2:-2].abs()
     assert cosine.min() > 0.9999
 
@@ -150,12 +205,21 @@ def test_silhouettes_that_half_overlap_score_a_third():
 
 def test_silhouettes_that_never_meet_have_no_depth_error():
     found = scores(dataclasses.replace(head(), opacity=torch.zeros(1, 1, 32, 32)), head())
-    assert math.isnan(found["depth"]) and math.isnan(found["depth_aligned"]) and found["mask_iou"] == 0
+    assert (
+        math.isnan(found["depth"]) and math.isnan(found["depth_aligned"]) and found["mask_iou"] == 0
+    )
 
 
 def test_views_are_scored_one_by_one():
-    both = Truth(*(torch.cat([getattr(head(), name), getattr(head(3), name)]) for name in ("image", "depth", "opacity")))
-    truth = Truth(*(getattr(head(), name).repeat(2, 1, 1, 1) for name in ("image", "depth", "opacity")))
+    both = Truth(
+        *(
+            torch.cat([getattr(head(), name), getattr(head(3), name)])
+            for name in ("image", "depth", "opacity")
+        )
+    )
+    truth = Truth(
+        *(getattr(head(), name).repeat(2, 1, 1, 1) for name in ("image", "depth", "opacity"))
+    )
     together = scores_of(Comparison(both, CAMERA.expand(2), truth))
     for row, one in enumerate((head(), head(3))):
         alone = scores(one, head())
@@ -169,8 +233,15 @@ def test_an_error_in_one_part_is_no_error_of_another():
     part[..., :16, :], part[..., 16:, :16] = 1, 2
     image = truth.image.clone()
     image[:, :, :16] += 0.2
-    found = part_scores(Comparison(dataclasses.replace(truth, image=image), CAMERA, dataclasses.replace(truth, part=part)), PARTS)[0]
-    assert found["top"]["psnr"] == pytest.approx(20, abs=1e-3) and found["left"]["psnr"] == BEST_PSNR
+    found = part_scores(
+        Comparison(
+            dataclasses.replace(truth, image=image), CAMERA, dataclasses.replace(truth, part=part)
+        ),
+        PARTS,
+    )[0]
+    assert (
+        found["top"]["psnr"] == pytest.approx(20, abs=1e-3) and found["left"]["psnr"] == BEST_PSNR
+    )
     assert math.isnan(found["nowhere"]["psnr"]) and found["both"]["depth"] == 0
     assert part_scores(Comparison(truth, CAMERA, truth), PARTS) == [{}]
 
@@ -186,4 +257,8 @@ def test_the_pose_error_is_the_angle_between_the_cameras():
     measure = pose_measure(lambda image: next(answers))
     two = Truth(torch.zeros(2, 3, 8, 8))
     angles = measure.score(Comparison(two, CAMERA.expand(2)))
-    assert angles is not None and angles[0].item() == pytest.approx(math.degrees(0.3), abs=1e-3) and angles[1].isnan()
+    assert (
+        angles is not None
+        and angles[0].item() == pytest.approx(math.degrees(0.3), abs=1e-3)
+        and angles[1].isnan()
+    )

@@ -20,10 +20,15 @@ def test_the_difference_of_a_better_student_is_that_of_its_pictures(tmp_path):
     told = compared([big, small], tmp_path / "both")
     entry = next(entry for entry in told["comparisons"] if entry["metric"] == "psnr")
     assert (entry["first"], entry["second"]) == ("big/student", "small/student")
-    scores = [[row["psnr"] for row in read_results(folder).rows_of("student") if row["gap_deg"] > 0] for folder in (big, small)]
-    assert entry["difference"] == pytest.approx(sum(scores[0]) / len(scores[0]) - sum(scores[1]) / len(scores[1]), abs=1e-4)
+    scores = [
+        [row["psnr"] for row in read_results(folder).rows_of("student") if row["gap_deg"] > 0]
+        for folder in (big, small)
+    ]
+    assert entry["difference"] == pytest.approx(
+        sum(scores[0]) / len(scores[0]) - sum(scores[1]) / len(scores[1]), abs=1e-4
+    )
     assert entry["low"] < entry["difference"] < entry["high"]
-    assert (entry["wins"], entry["losses"], entry["people"]) == (len(scores[0]), 0, 4)
+    assert (entry["wins"], entry["losses"], entry["identities"]) == (len(scores[0]), 0, 4)
     page = (tmp_path / "both" / "index.html").read_text()
     assert "big: the student − small: the student" in page
     assert "mean planes" not in page
@@ -33,11 +38,20 @@ def test_the_difference_of_a_better_student_is_that_of_its_pictures(tmp_path):
 def test_an_evaluation_equals_itself(tmp_path):
     one, same = (write_results(tmp_path / name, methods=[STUDENT]) for name in ("one", "same"))
     for entry in compared([one, same], tmp_path / "both")["comparisons"]:
-        assert (entry["difference"], entry["low"], entry["high"], entry["wins"], entry["losses"]) == (0, 0, 0, 0, 0)
+        assert (
+            entry["difference"],
+            entry["low"],
+            entry["high"],
+            entry["wins"],
+            entry["losses"],
+        ) == (0, 0, 0, 0, 0)
 
 
 def test_evaluations_without_a_common_method_are_compared_by_what_they_are_about(tmp_path):
-    student, pti = write_results(tmp_path / "a", methods=[STUDENT, MEAN]), write_results(tmp_path / "b", methods=[PTI, MEAN])
+    student, pti = (
+        write_results(tmp_path / "a", methods=[STUDENT, MEAN]),
+        write_results(tmp_path / "b", methods=[PTI, MEAN]),
+    )
     assert compared([student, pti], tmp_path / "both")["pairs"] == [["a/student", "b/pti"]]
 
 
@@ -45,12 +59,18 @@ def test_evaluations_without_a_common_method_are_compared_by_what_they_are_about
     ("other", "said"),
     [
         ({"suite": "wild"}, "suite is puppets in a and wild in b"),
-        ({"manifest_sha256": "01" * 32}, "manifest_sha256 is efefefefefef… in a and 010101010101… in b"),
-        ({"settings": {"people": 8, "views": 3}}, "settings.people is 4 in a and 8 in b"),
+        (
+            {"manifest_sha256": "01" * 32},
+            "manifest_sha256 is efefefefefef… in a and 010101010101… in b",
+        ),
+        ({"settings": {"identities": 8, "views": 3}}, "settings.identities is 4 in a and 8 in b"),
     ],
 )
 def test_other_questions_are_refused_and_the_difference_is_named(tmp_path, other, said):
-    folders = [write_results(tmp_path / "a", items=1), write_results(tmp_path / "b", items=1, **other)]
+    folders = [
+        write_results(tmp_path / "a", items=1),
+        write_results(tmp_path / "b", items=1, **other),
+    ]
     with pytest.raises(ValueError, match=said) as raised:
         write_comparison(folders, tmp_path / "both")
     assert "\n" not in str(raised.value)
@@ -65,7 +85,9 @@ def test_metrics_through_other_weights_are_named_instead_of_compared(tmp_path):
     path.write_text(json.dumps(told))
     both = compared([one, two], tmp_path / "both")
     assert list(both["metrics"]) == ["psnr"]
-    assert both["not_computed"] == [{"metric": "depth error", "why": "measured through different weights"}]
+    assert both["not_computed"] == [
+        {"metric": "depth error", "why": "measured through different weights"}
+    ]
 
 
 def test_one_evaluation_is_not_enough(tmp_path):
@@ -76,7 +98,10 @@ def test_one_evaluation_is_not_enough(tmp_path):
 
 def test_names_are_as_short_as_they_can_be(tmp_path):
     assert short_names([tmp_path / "a", tmp_path / "b"]) == ["a", "b"]
-    assert short_names([tmp_path / "a" / "evaluation", tmp_path / "b" / "evaluation"]) == ["a/evaluation", "b/evaluation"]
+    assert short_names([tmp_path / "a" / "evaluation", tmp_path / "b" / "evaluation"]) == [
+        "a/evaluation",
+        "b/evaluation",
+    ]
 
 
 def test_the_report_of_an_evaluation_is_not_overwritten(tmp_path):

@@ -9,19 +9,37 @@ import pytest
 from pipeline.evaluation.report.page import write_report
 from tests.pipeline.evaluation.toy_results import write_results
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+CHROMIUM = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright in this environment: pip install 'trilift[dev]'")
+    playwright = pytest.importorskip(
+        "playwright.sync_api",
+        reason="no playwright in this environment: pip install 'trilift[dev]'",
+    )
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -50,7 +68,9 @@ def page(browser, report) -> Iterator:
 
 
 def numbers(page, table: str, column: int) -> list[float]:
-    texts = page.locator(f"{table} >> tbody tr").evaluate_all(f"rows => rows.map(row => row.cells[{column}].innerText.split('\\n')[0])")
+    texts = page.locator(f"{table} >> tbody tr").evaluate_all(
+        f"rows => rows.map(row => row.cells[{column}].innerText.split('\\n')[0])"
+    )
     return [float(text.replace("−", "-").removesuffix("°")) for text in texts]
 
 
@@ -85,7 +105,11 @@ def test_only_the_missed_faces_can_be_listed(page):
 
 def test_the_slider_moves_the_cut_by_pointer_and_by_keyboard(page):
     def cut() -> float:
-        return float(page.evaluate("document.querySelector('#stage').style.getPropertyValue('--cut')").removesuffix("%"))
+        return float(
+            page.evaluate(
+                "document.querySelector('#stage').style.getPropertyValue('--cut')"
+            ).removesuffix("%")
+        )
 
     assert cut() == 50
     page.locator("#stage").scroll_into_view_if_needed()
@@ -106,22 +130,33 @@ def test_the_slider_moves_the_cut_by_pointer_and_by_keyboard(page):
 
 def test_a_click_on_a_row_opens_its_pictures_on_the_slider(page):
     page.click("#pictures-table tbody tr:nth-child(5)")
-    name = page.locator("#pictures-table tbody tr:nth-child(5) td").first.inner_text().split("\n")[0]
+    name = (
+        page.locator("#pictures-table tbody tr:nth-child(5) td").first.inner_text().split("\n")[0]
+    )
     assert page.locator("#case option:checked").inner_text() == name
     page.select_option("#left", "input")
     page.select_option("#right", "error:pti")
-    assert page.inner_text("#left-name") == "given" and page.inner_text("#right-name") == "error of PTI"
+    assert (
+        page.inner_text("#left-name") == "given"
+        and page.inner_text("#right-name") == "error of PTI"
+    )
     given, error = (page.get_attribute(f"#{side}-picture", "src") for side in ("left", "right"))
     assert given != error and given.startswith("data:image/")
     assert page.evaluate("document.querySelector('#right-picture').naturalWidth") == 24
 
 
 def test_the_worst_are_worse_than_the_best(page):
-    best, worst = ([float(text.split()[0]) for text in page.locator(f"#{kind} .told b").all_inner_texts()] for kind in ("best", "worst"))
+    best, worst = (
+        [float(text.split()[0]) for text in page.locator(f"#{kind} .told b").all_inner_texts()]
+        for kind in ("best", "worst")
+    )
     assert len(best) == len(worst) == 6
     assert min(best) > max(worst)
     page.select_option("#metric", "depth")
-    least, most = (float(page.locator(f"#{kind} .told b").first.inner_text().split()[0]) for kind in ("best", "worst"))
+    least, most = (
+        float(page.locator(f"#{kind} .told b").first.inner_text().split()[0])
+        for kind in ("best", "worst")
+    )
     assert least < most, "of an error the best is the smallest"
 
 

@@ -52,17 +52,25 @@ def test_the_page_tells_everything_that_the_results_say(folder):
 def test_nothing_in_the_page_points_outside(folder):
     text = (folder / "index.html").read_text()
     markup = text.replace(json.dumps(data_of(text)["pictures"], separators=(",", ":")), "")
-    assert not re.search(r"https?://|//[a-z]|@import|url\(", re.sub(r"^//.*$|// .*$", "", markup, flags=re.MULTILINE))
+    assert not re.search(
+        r"https?://|//[a-z]|@import|url\(", re.sub(r"^//.*$|// .*$", "", markup, flags=re.MULTILINE)
+    )
     assert "default-src 'none'" in text
 
 
 def test_every_picture_is_in_the_page_once_and_where_its_case_says(folder):
     data = data_of((folder / "index.html").read_text())
     assert len(data["cases"]) == 4 * 3
-    assert len(set(data["pictures"])) > 4 * 3  # the error maps of noise differ, the discs of a person don't
+    assert (
+        len(set(data["pictures"])) > 4 * 3
+    )  # the error maps of noise differ, the discs of a subject don't
     for case in data["cases"]:
         places = [case["input"], case["truth"], case["true_depth"]]
-        places += [answer[kind] for answer in case["answers"].values() for kind in ("prediction", "error", "depth")]
+        places += [
+            answer[kind]
+            for answer in case["answers"].values()
+            for kind in ("prediction", "error", "depth")
+        ]
         assert all(data["pictures"][place].startswith("data:image/") for place in places)
 
 
@@ -78,7 +86,10 @@ def test_the_report_can_be_written_again_without_pictures_and_without_rows(tmp_p
     for path in (folder / "pictures").rglob("*.png"):
         path.unlink()
     data = data_of(write_report(folder).read_text())
-    assert data["cases"][0]["truth"] is None and data["cases"][0]["answers"]["pti"]["prediction"] is None
+    assert (
+        data["cases"][0]["truth"] is None
+        and data["cases"][0]["answers"]["pti"]["prediction"] is None
+    )
     (folder / "scores.jsonl").write_text("")
     assert "Scores" in write_report(folder).read_text()
 
@@ -100,9 +111,18 @@ def test_csv_has_every_picture_and_every_mean(folder):
     assert (folder / rows[0]["prediction_file"]).is_file()
     means = list(csv.DictReader(io.StringIO((folder / "means.csv").read_text())))
     told = json.loads((folder / "results.json").read_text())["scores"]
-    found = {(mean["method"], mean["over"], mean["part"], mean["metric"]): float(mean["mean"]) for mean in means}
-    assert found["mean_planes", "yaw gap", "15–30°", "depth"] == told["mean_planes"]["by_yaw_gap"][2]["depth"]["mean"]
-    assert found["student", "group", "dark skin", "psnr"] == told["student"]["by_group"]["dark skin"]["psnr"]["mean"]
+    found = {
+        (mean["method"], mean["over"], mean["part"], mean["metric"]): float(mean["mean"])
+        for mean in means
+    }
+    assert (
+        found["mean_planes", "yaw gap", "15–30°", "depth"]
+        == told["mean_planes"]["by_yaw_gap"][2]["depth"]["mean"]
+    )
+    assert (
+        found["student", "group", "dark skin", "psnr"]
+        == told["student"]["by_group"]["dark skin"]["psnr"]["mean"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +131,10 @@ def test_csv_has_every_picture_and_every_mean(folder):
         (lambda folder: (folder / "results.json").unlink(), "has no results.json"),
         (lambda folder: (folder / "scores.jsonl").unlink(), "has no scores.jsonl"),
         (lambda folder: (folder / "results.json").write_text("{"), "is damaged"),
-        (lambda folder: (folder / "results.json").write_text('{"schema": 1}'), "has schema 1, this version reads 2"),
+        (
+            lambda folder: (folder / "results.json").write_text('{"schema": 1}'),
+            "has schema 1, this version reads 2",
+        ),
         (lambda folder: (folder / "scores.jsonl").write_text('{"a": 1}\n{"b'), "line 2 is damaged"),
         (lambda folder: (folder / "pictures/truth/p0_0.png").write_text("no"), "can't be shown"),
     ],
@@ -124,7 +147,10 @@ def test_a_folder_that_is_no_evaluation_is_refused_in_one_line(tmp_path, spoil, 
 
 
 def test_pictures_keep_within_the_budget_and_the_first_are_the_large_ones():
-    noise = [Image.fromarray(np.random.default_rng(n).integers(0, 255, (256, 256, 3), dtype=np.uint8)) for n in range(12)]
+    noise = [
+        Image.fromarray(np.random.default_rng(n).integers(0, 255, (256, 256, 3), dtype=np.uint8))
+        for n in range(12)
+    ]
     book = PictureBook(budget=20_000)
     for place, picture in enumerate(noise):
         book.add(str(place), lambda picture=picture: picture)
@@ -148,7 +174,9 @@ def test_an_error_map_is_white_where_nothing_differs_and_darkest_beyond_the_scal
     seen[0, 1] += int(FULL_ERROR) // 2
     for name, pixels in (("truth", truth), ("seen", seen)):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    brightness = np.asarray(error_map(tmp_path / "seen.png", tmp_path / "truth.png")).astype(int).sum(-1)
+    brightness = (
+        np.asarray(error_map(tmp_path / "seen.png", tmp_path / "truth.png")).astype(int).sum(-1)
+    )
     assert brightness[1, 1] == 3 * 255
     assert brightness[0, 0] < brightness[0, 1] < brightness[1, 1]
 
@@ -157,7 +185,10 @@ def test_better_is_bold_whichever_way_is_up(folder):
     table = (folder / "index.html").read_text().split("<h2>Scores</h2>")[1].split("</table>")[0]
     bold = re.findall(r'<td class=best data-value="([^"]+)"', table)
     scores = json.loads((folder / "results.json").read_text())["scores"]
-    assert [float(value) for value in bold] == [scores["pti"]["all"]["psnr"]["mean"], scores["pti"]["all"]["depth"]["mean"]]
+    assert [float(value) for value in bold] == [
+        scores["pti"]["all"]["psnr"]["mean"],
+        scores["pti"]["all"]["depth"]["mean"],
+    ]
 
 
 def test_a_sentence_says_how_much_faster_the_student_is(tmp_path):
@@ -194,7 +225,11 @@ def test_the_cells_of_a_column_have_the_same_digits():
 
 
 def test_a_method_twice_as_slow_in_decades_stands_twice_as_far():
-    points = [Point("a", 0.01, 1.0, "c0"), Point("b", 0.1, 2.0, "c1"), Point("c", 1.0, 3.0, "c2", (2.5, 3.5))]
+    points = [
+        Point("a", 0.01, 1.0, "c0"),
+        Point("b", 0.1, 2.0, "c1"),
+        Point("c", 1.0, 3.0, "c2", (2.5, 3.5)),
+    ]
     chart = speed_chart(points, y_label="PSNR")
     x = [float(place) for place in re.findall(r'<circle cx="([\d.]+)"', chart)]
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
@@ -202,6 +237,10 @@ def test_a_method_twice_as_slow_in_decades_stands_twice_as_far():
 
 
 def test_a_chart_has_room_for_its_intervals():
-    chart = line_chart([Line("a", [(0.0, 1.0), (1.0, 2.0)], "c0", [(0.0, 1.5), (1.0, 9.0)])], x_label="x", y_label="y")
+    chart = line_chart(
+        [Line("a", [(0.0, 1.0), (1.0, 2.0)], "c0", [(0.0, 1.5), (1.0, 9.0)])],
+        x_label="x",
+        y_label="y",
+    )
     ends = [float(end) for bar in re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", chart) for end in bar]
     assert len(ends) == 4 and all(0 <= end <= 220 for end in ends)

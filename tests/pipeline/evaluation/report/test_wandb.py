@@ -17,10 +17,16 @@ def test_tables_pictures_and_the_page_go_to_wandb_without_a_network(tmp_path, mo
     log_report(run, folder)
     summary = dict(run.summary)
     run.finish()
-    mean = json.loads((folder / "results.json").read_text())["scores"]["student"]["all"]["psnr"]["mean"]
+    mean = json.loads((folder / "results.json").read_text())["scores"]["student"]["all"]["psnr"][
+        "mean"
+    ]
     assert summary["puppets/student/psnr"] == pytest.approx(mean)
     kept = [path for path in (tmp_path / "wandb").rglob("*") if path.is_file()]
-    pictures = next(json.loads(path.read_text()) for path in kept if path.name.endswith(".table.json") and "pictures" in path.name)
+    pictures = next(
+        json.loads(path.read_text())
+        for path in kept
+        if path.name.endswith(".table.json") and "pictures" in path.name
+    )
     assert len(pictures["data"]) == 2 * 2 * 3
     assert {"method", "psnr", "input", "truth", "prediction"} <= set(pictures["columns"])
     staged = [path.read_bytes()[:4] for path in (tmp_path / "staged").rglob("*") if path.is_file()]

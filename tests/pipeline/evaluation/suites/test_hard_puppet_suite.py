@@ -7,7 +7,7 @@ from pipeline.evaluation.suites.degradations import blurred, noisy, occluded
 from pipeline.evaluation.suites.hard_puppet_suite import SPLITS, HardPuppetSuite
 from pipeline.evaluation.suites.suite import SuiteContext
 from pipeline.sampling.random_streams import stream
-from pipeline.worlds.puppets.census import combinations_of, unseen_people, wearing
+from pipeline.worlds.puppets.census import combinations_of, unseen_identities, wearing
 from pipeline.worlds.puppets.splits import Split
 from teachers.toy import ToyTeacher
 
@@ -15,7 +15,16 @@ CONTEXT = SuiteContext(passport=ToyTeacher(resolution=16).passport, image_size=1
 
 
 def suite(**changes) -> HardPuppetSuite:
-    return HardPuppetSuite(**{"context": CONTEXT, "people": 1, "views": 2, "supersampling": 1, "trained_people": 300, **changes})
+    return HardPuppetSuite(
+        **{
+            "context": CONTEXT,
+            "identities": 1,
+            "views": 2,
+            "supersampling": 1,
+            "trained_identities": 300,
+            **changes,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +37,14 @@ def yaw_deg(camera):
     return torch.atan2(position[:, 0], position[:, 2]).rad2deg()
 
 
-def test_every_split_has_its_people_and_the_manifest_says_so_before_anything_is_drawn(items, monkeypatch):
+def test_every_split_has_its_identities_and_the_manifest_says_so_before_anything_is_drawn(
+    items, monkeypatch
+):
     assert tuple(items) == SPLITS
-    monkeypatch.setattr("pipeline.worlds.puppets.world.PuppetWorld.render_puppet", lambda *given: pytest.fail("rendered"))
+    monkeypatch.setattr(
+        "pipeline.worlds.puppets.world.PuppetWorld.render_puppet",
+        lambda *given: pytest.fail("rendered"),
+    )
     manifest = suite().manifest()
     assert [entry["name"] for entry in manifest["items"]] == [item.name for item in items.values()]
     assert manifest["split"] == "test" and "held out" in manifest["held_out"]
@@ -38,8 +52,13 @@ def test_every_split_has_its_people_and_the_manifest_says_so_before_anything_is_
 
 def test_pose_turns_the_given_view_away(items):
     assert 45 <= yaw_deg(items["pose"].camera).abs().item() <= 75.01
-    assert all(yaw_deg(items[split].camera).abs().item() <= 30.01 for split in SPLITS if split != "pose")
-    many = [suite(splits=["pose"], people=9)._puppets("pose").cameras(person) for person in range(9)]
+    assert all(
+        yaw_deg(items[split].camera).abs().item() <= 30.01 for split in SPLITS if split != "pose"
+    )
+    many = [
+        suite(splits=["pose"], identities=9)._puppets("pose").cameras(subject)
+        for subject in range(9)
+    ]
     assert {bool(yaw_deg(camera)[0] > 0) for camera in many} == {True, False}
 
 
@@ -58,12 +77,12 @@ def test_hard_light_changes_the_colours_and_nothing_else(items):
 
 
 def test_new_combinations_are_worn_by_nobody_in_training():
-    people = unseen_people(Split.TEST, trained=300, count=3)
+    identities = unseen_identities(Split.TEST, trained=300, count=3)
     seen = combinations_of(Split.TRAIN, 300)
-    assert not set(wearing(Split.TEST, people)) & seen
+    assert not set(wearing(Split.TEST, identities)) & seen
     assert set(wearing(Split.TRAIN, [7])) <= seen
     with pytest.raises(ValueError, match="ask for at most so many"):
-        unseen_people(Split.TEST, trained=300, count=3, searched=4)
+        unseen_identities(Split.TEST, trained=300, count=3, searched=4)
 
 
 def test_blur_keeps_the_mean_noise_its_deviation_and_occlusion_its_area():
@@ -71,18 +90,22 @@ def test_blur_keeps_the_mean_noise_its_deviation_and_occlusion_its_area():
     image[:, 32:] = 0.5
     assert float(blurred(image, share=0.03).mean()) == pytest.approx(0.25, abs=1e-4)
     assert torch.allclose(blurred(torch.ones(3, 8, 8), share=0.1), torch.ones(3, 8, 8))
-    assert float(noisy(image, stream(0, 0, "noise"), deviation=0.1).sub(image).std()) == pytest.approx(0.1, abs=0.01)
+    assert float(
+        noisy(image, stream(0, 0, "noise"), deviation=0.1).sub(image).std()
+    ) == pytest.approx(0.1, abs=0.01)
     covered = (occluded(image, stream(0, 0, "occlusion"), share=0.4) != image).any(0).float().mean()
     assert float(covered) == pytest.approx(0.1, abs=0.01)
 
 
-@pytest.mark.parametrize("wrong", [{"splits": ["rain"]}, {"splits": []}, {"people": 0}])
+@pytest.mark.parametrize("wrong", [{"splits": ["rain"]}, {"splits": []}, {"identities": 0}])
 def test_nonsense_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"choose from|at least 1 person"):
+    with pytest.raises(ValueError, match=r"choose from|at least 1 subject"):
         suite(**wrong)
 
 
 def test_the_given_camera_is_the_teachers():
     passport = dataclasses.replace(CONTEXT.passport, camera_radius=3.0)
-    item = suite(context=dataclasses.replace(CONTEXT, passport=passport), splits=["blur"]).items()[0]
+    item = suite(context=dataclasses.replace(CONTEXT, passport=passport), splits=["blur"]).items()[
+        0
+    ]
     assert float(item.camera.cam_to_world[0, :3, 3].norm()) == pytest.approx(3.0, abs=1e-4)

@@ -3,7 +3,7 @@ import functools
 import pytest
 import torch
 
-from pipeline.build import compose, instantiate
+from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.answers import Answer, student_answer
 from pipeline.evaluation.suites.attribution import STAGES, Attribution, attribution_table
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
@@ -21,13 +21,21 @@ TEACHER = ToyTeacher(resolution=16, depth_samples=8, importance_samples=0)
 @functools.cache
 def sampler() -> TeacherSampler:
     config = compose("evaluate")
-    return TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
+    return TeacherSampler(
+        teacher=TEACHER,
+        cameras=instantiate(config.cameras),
+        latents=instantiate(config.sampler.latents),
+        seed=0,
+    )
 
 
 def suite(**changes) -> TeacherSuite:
     context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=16)
-    few = {"attribution": Attribution(items=2, methods=["known"], rounds=0), "invariance": Invariance(items=0)}
-    return TeacherSuite(**{"context": context, "people": 2, "views": 3, **few, **changes})
+    few = {
+        "attribution": Attribution(items=2, methods=["known"], rounds=0),
+        "invariance": Invariance(items=0),
+    }
+    return TeacherSuite(**{"context": context, "identities": 2, "views": 3, **few, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +46,14 @@ def lifter(untrained_student):
 
 
 def knows(lifter, heads, change=lambda planes: planes):
-    """A method that knows the planes of the people whom it is asked about."""
+    """A method that knows the planes of the identities whom it is asked about."""
 
     def lift(image):
         head = min(heads, key=lambda head: float((head.image - image[0]).abs().sum()))
-        return LiftedPortrait(lifter, Triplane(change(head.triplane.planes), head.triplane.axes, head.triplane.box_size))
+        return LiftedPortrait(
+            lifter,
+            Triplane(change(head.triplane.planes), head.triplane.axes, head.triplane.box_size),
+        )
 
     return Answer("known", "known", lift)
 
@@ -53,11 +64,17 @@ def rows(table):
 
 def test_the_given_picture_is_the_first_view_and_the_truth_is_the_teachers(lifter):
     item = suite().items()[1]
-    assert torch.equal(item.image, item.truth.image[0]) and len(item.targets) == 3 and item.name == "sample1000000001"
+    assert (
+        torch.equal(item.image, item.truth.image[0])
+        and len(item.targets) == 3
+        and item.name == "sample1000000001"
+    )
     assert torch.equal(item.camera.cam_to_world, item.targets.cam_to_world[:1])
     head = suite().head(1_000_000_001)
     portrait = LiftedPortrait(lifter, head.triplane)
-    assert torch.allclose(portrait.render(item.targets).image.clamp(-1, 1), item.truth.image, atol=1e-6)
+    assert torch.allclose(
+        portrait.render(item.targets).image.clamp(-1, 1), item.truth.image, atol=1e-6
+    )
 
 
 def test_with_the_true_planes_there_is_nothing_to_attribute(lifter):
@@ -70,17 +87,27 @@ def test_with_the_true_planes_there_is_nothing_to_attribute(lifter):
 def test_an_error_of_the_planes_goes_with_the_true_planes_and_with_nothing_else(lifter):
     asked = suite()
     heads = [asked.head(number) for number in asked._numbers]
-    found = rows(attribution_table([knows(lifter, heads, lambda planes: planes * 0.9)], heads, Attribution(methods=["known"], rounds=0)))
+    found = rows(
+        attribution_table(
+            [knows(lifter, heads, lambda planes: planes * 0.9)],
+            heads,
+            Attribution(methods=["known"], rounds=0),
+        )
+    )
     whole = found["none: as the method answers"][0]
     assert whole > 0.01 and found["planes"] == [0.0, 1.0, whole]
-    assert all(found[stage][0] == whole and found[stage][2] == 0 for stage in STAGES if stage != "planes")
+    assert all(
+        found[stage][0] == whole and found[stage][2] == 0 for stage in STAGES if stage != "planes"
+    )
     assert found["all of them"][0] == 0
 
 
 def test_an_unknown_camera_is_estimated_and_its_error_goes_with_the_true_one(lifter):
-    asked = suite(people=1)
+    asked = suite(identities=1)
     heads = [asked.head(1_000_000_000)]
-    found = rows(attribution_table([knows(lifter, heads)], heads, Attribution(methods=["known"], rounds=1)))
+    found = rows(
+        attribution_table([knows(lifter, heads)], heads, Attribution(methods=["known"], rounds=1))
+    )
     assert found["camera"] == [0.0, 1.0, found["none: as the method answers"][0]]
     assert found["planes"][0] == found["none: as the method answers"][0] > 0
 
@@ -90,10 +117,15 @@ def test_both_tables_are_made_of_an_ordinary_student(lifter):
     extras = asked.extras([student_answer(lifter)])
     assert list(extras) == ["attribution", "invariance"]
     assert rows(extras["attribution"])["planes"][0] == 0
-    assert [entry["sample"] for entry in asked.manifest()["items"]] == [1_000_000_000, 1_000_000_001]
+    assert [entry["sample"] for entry in asked.manifest()["items"]] == [
+        1_000_000_000,
+        1_000_000_001,
+    ]
 
 
-@pytest.mark.parametrize("wrong", [{"people": 0}, {"first": 5}, {"context": SuiteContext(passport=TEACHER.passport)}])
+@pytest.mark.parametrize(
+    "wrong", [{"identities": 0}, {"first": 5}, {"context": SuiteContext(passport=TEACHER.passport)}]
+)
 def test_nonsense_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"at least 1 person|for training|give teacher="):
+    with pytest.raises(ValueError, match=r"at least 1 subject|for training|give teacher="):
         suite(**wrong)

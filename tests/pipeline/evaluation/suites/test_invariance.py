@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from pipeline.evaluation.answers import Answer, constant_answer, student_answer
-from pipeline.evaluation.suites.invariance import Invariance, cropped, invariance_table, mirrored, warped
+from pipeline.evaluation.suites.invariance import (
+    Invariance,
+    cropped,
+    invariance_table,
+    mirrored,
+    warped,
+)
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
@@ -46,20 +52,30 @@ def test_a_lift_that_mirrors_with_its_input_has_no_error_in_the_flip(lifter):
         return LiftedPortrait(lifter, mirrored(triplane()) if is_flipped else triplane())
 
     ramp = torch.linspace(1, -1, 32).expand(3, 32, 32)
-    found = shares(invariance_table([Answer("symmetric", "symmetric", lift)], [ramp, ramp], Invariance(methods=["symmetric"])))
+    found = shares(
+        invariance_table(
+            [Answer("symmetric", "symmetric", lift)],
+            [ramp, ramp],
+            Invariance(methods=["symmetric"]),
+        )
+    )
     assert found["flip"][0] == 0 and found["flip"][2] > 40
 
 
 def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lifter):
     answers = [student_answer(lifter), constant_answer(lifter, triplane(), "constant", "constant")]
-    table = invariance_table(answers, pictures(), Invariance(), relight=lambda number: pictures()[number] * 0.5)
+    table = invariance_table(
+        answers, pictures(), Invariance(), relight=lambda number: pictures()[number] * 0.5
+    )
     assert {row[0] for row in table["table"]["rows"]} == {"student"}
     assert all(row[0] > 0.01 for row in shares(table).values()) and "relight" in shares(table)
 
 
 def test_somebody_else_for_every_disturbance_is_a_whole_share(lifter):
-    people = iter([0, 1, *[number % 2 for number in range(1, 15)]])
-    answer = Answer("wild", "wild", lambda image: LiftedPortrait(lifter, triplane(next(people))))
+    identities = iter([0, 1, *[number % 2 for number in range(1, 15)]])
+    answer = Answer(
+        "wild", "wild", lambda image: LiftedPortrait(lifter, triplane(next(identities)))
+    )
     found = shares(invariance_table([answer], pictures(2), Invariance(methods=["wild"])))
     assert any(row[0] == pytest.approx(1) for name, row in found.items() if name != "flip")
 
@@ -67,7 +83,9 @@ def test_somebody_else_for_every_disturbance_is_a_whole_share(lifter):
 def test_mirrored_planes_are_seen_by_the_mirrored_camera_as_the_mirror_image():
     camera = Camera.orbit(torch.tensor([0.5]), torch.tensor([0.2]))
     seen = TEACHER.render(triplane(), camera).image
-    assert torch.allclose(TEACHER.render(mirrored(triplane()), camera.mirrored()).image, seen.flip(-1), atol=1e-4)
+    assert torch.allclose(
+        TEACHER.render(mirrored(triplane()), camera.mirrored()).image, seen.flip(-1), atol=1e-4
+    )
 
 
 def test_pictures_move_as_they_are_told():
@@ -76,11 +94,20 @@ def test_pictures_move_as_they_are_told():
 
     def middle(picture):
         weights = picture[0].clamp(min=0)
-        rows, columns = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(40) + 0.5, indexing="ij")
-        return float((weights * columns).sum() / weights.sum()), float((weights * rows).sum() / weights.sum())
+        rows, columns = torch.meshgrid(
+            torch.arange(40) + 0.5, torch.arange(40) + 0.5, indexing="ij"
+        )
+        return float((weights * columns).sum() / weights.sum()), float(
+            (weights * rows).sum() / weights.sum()
+        )
 
     assert middle(warped(image, right=0.1, down=-0.05)) == pytest.approx((35, 9), abs=0.2)
     assert middle(warped(image, zoom=0.5)) == pytest.approx((25.5, 15.5), abs=0.3)
-    assert middle(warped(image, roll_deg=90)) == pytest.approx((29, 31), abs=0.3)  # clockwise: top right to lower right
+    assert middle(warped(image, roll_deg=90)) == pytest.approx(
+        (29, 31), abs=0.3
+    )  # clockwise: top right to lower right
     assert torch.equal(cropped(image, share=0.1)[:, :36, :36], image[:, :36, :36])
-    assert torch.equal(cropped(image, share=0.5)[:, :, 20:], cropped(image, share=0.5)[:, :, 19:20].expand(3, 40, 20))
+    assert torch.equal(
+        cropped(image, share=0.5)[:, :, 20:],
+        cropped(image, share=0.5)[:, :, 19:20].expand(3, 40, 20),
+    )

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.captures.camera_frame import convergence, frame_of_cameras, frame_of_given
+from pipeline.evaluation.captures.capture_export import PuppetCaptures, world_of
+from pipeline.evaluation.captures.captures import find_captures, read_capture, write_capture
+from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
+from pipeline.evaluation.mean_planes import observed
 from pipeline.evaluation.metrics.picture_scores import Observation
-from pipeline.evaluation.suites.camera_frame import convergence, frame_of_cameras, frame_of_given
-from pipeline.evaluation.suites.capture_export import PuppetCaptures, world_of
-from pipeline.evaluation.suites.captures import find_captures, read_capture, write_capture
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.multiview_suite import MultiviewSuite, on_background
-from pipeline.evaluation.suites.similarity import Similarity, rotation_angle_deg
 from pipeline.evaluation.suites.suite import SuiteContext, Truth
-from pipeline.evaluation.suites.teacher_suite import observed
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
@@ -35,36 +35,53 @@ def portrait(untrained_student):
 
 @pytest.fixture(scope="module")
 def captures(portrait, tmp_path_factory):
-    """The toy's mean person in a world of its own."""
+    """The toy's mean subject in a world of its own."""
     folder, head = tmp_path_factory.mktemp("captures"), world_of(0, 1)
     seen = observed(portrait.render(CAMERAS))
     truth = Truth(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
-    write_capture(folder / "somebody", truth, head.inverse().camera(CAMERAS), head=head, background=1.0)
+    write_capture(
+        folder / "somebody", truth, head.inverse().camera(CAMERAS), head=head, background=1.0
+    )
     return folder
 
 
 def suite(path, **changes) -> MultiviewSuite:
-    return MultiviewSuite(**{"context": CONTEXT, "path": str(path), "invariance": Invariance(items=0), **changes})
+    return MultiviewSuite(
+        **{"context": CONTEXT, "path": str(path), "invariance": Invariance(items=0), **changes}
+    )
 
 
 def scores(asked, portrait):
     item = asked.items()[0]
     seen = observed(portrait.render(asked.targets(item, portrait)))
     prediction = asked.adjusted(item, Observation(seen.image, seen.depth, seen.opacity))
-    return item, prediction, asked.own_scores(item, Answer("known", "known", lambda image: portrait), portrait, prediction)
+    return (
+        item,
+        prediction,
+        asked.own_scores(
+            item, Answer("known", "known", lambda image: portrait), portrait, prediction
+        ),
+    )
 
 
 def test_what_is_written_is_read_again(captures):
     capture = read_capture(captures / "somebody")
     head = world_of(0, 1)
-    assert capture.head.scale == pytest.approx(head.scale) and torch.allclose(capture.head.rotation, head.rotation)
+    assert capture.head.scale == pytest.approx(head.scale) and torch.allclose(
+        capture.head.rotation, head.rotation
+    )
     back = capture.head.camera(capture.camera)
     assert torch.allclose(back.cam_to_world, CAMERAS.cam_to_world, atol=1e-4)
     loaded = capture.load()
-    assert loaded.image.shape == (4, 3, 32, 32) and loaded.depth.shape == loaded.opacity.shape == (4, 1, 32, 32)
+    assert loaded.image.shape == (4, 3, 32, 32) and loaded.depth.shape == loaded.opacity.shape == (
+        4,
+        1,
+        32,
+        32,
+    )
 
 
-def test_the_known_frame_shows_the_known_person(captures, portrait):
+def test_the_known_frame_shows_the_known_subject(captures, portrait):
     item, prediction, found = scores(suite(captures, frame="known"), portrait)
     assert (prediction.image.clamp(-1, 1) - item.truth.image).abs().max() < 0.02
     solid = item.truth.opacity > 0.95
@@ -75,19 +92,29 @@ def test_the_known_frame_shows_the_known_person(captures, portrait):
 def test_a_frame_is_found_from_one_picture_and_said(captures, portrait):
     asked = suite(captures, rounds=6)
     item, prediction, found = scores(asked, portrait)
-    assert found["frame_turn"][0] < 1.5 and found["frame_scale"][0] < 0.01 and found["frame_fit"][0] < 0.01
+    assert (
+        found["frame_turn"][0] < 1.5
+        and found["frame_scale"][0] < 0.01
+        and found["frame_fit"][0] < 0.01
+    )
     assert found["frame_shift"][0] < 0.03
     assert found["frame_fit"] == [found["frame_fit"][0]] * 4
     assert (prediction.image.clamp(-1, 1) - item.truth.image).abs().mean() < 0.02
     solid = (item.truth.opacity > 0.95) & (prediction.opacity > 0.95)
     assert (prediction.depth - item.truth.depth)[solid].abs().mean() < 0.02
     (row,) = asked.extras([])["alignment"]["table"]["rows"]
-    assert row[:4] == ["somebody", 4, "yes", "depth"] and 5 < row[5] < 15  # the guess believes that the given view is frontal
+    assert (
+        row[:4] == ["somebody", 4, "yes", "depth"] and 5 < row[5] < 15
+    )  # the guess believes that the given view is frontal
 
 
 def test_the_same_answer_to_somebody_else_is_aligned_anew(captures, portrait, monkeypatch):
     asked, frames = suite(captures), []
-    monkeypatch.setattr(MultiviewSuite, "_estimate", lambda self, item, portrait: frames.append(item.name) or (Similarity.identity(), 0.0))
+    monkeypatch.setattr(
+        MultiviewSuite,
+        "_estimate",
+        lambda self, item, portrait: frames.append(item.name) or (Similarity.identity(), 0.0),
+    )
     item = asked.items()[0]
     for name in ("a", "a", "b", "a"):
         asked.targets(dataclasses.replace(item, name=name), portrait)
@@ -96,30 +123,43 @@ def test_the_same_answer_to_somebody_else_is_aligned_anew(captures, portrait, mo
 
 def test_cameras_alone_know_the_place_and_the_size_but_not_where_the_face_looks(captures):
     capture = read_capture(captures / "somebody")
-    assert torch.allclose(capture.head(convergence(capture.camera)).float(), torch.zeros(3), atol=1e-3)
+    assert torch.allclose(
+        capture.head(convergence(capture.camera)).float(), torch.zeros(3), atol=1e-3
+    )
     guess = frame_of_cameras(capture.camera, TEACHER.passport)
     assert guess.scale == pytest.approx(capture.head.scale, rel=1e-3)
     given = guess.camera(capture.camera[:1])
-    assert given.cam_to_world[0, 0, 3].abs() < 1e-3 and given.cam_to_world[0, :3, 3].norm() == pytest.approx(2.7, abs=1e-3)
+    assert given.cam_to_world[0, 0, 3].abs() < 1e-3 and given.cam_to_world[
+        0, :3, 3
+    ].norm() == pytest.approx(2.7, abs=1e-3)
 
 
 def test_a_frame_of_one_camera_undoes_a_world():
     world = world_of(3, 5)
     found = frame_of_given(world.inverse().camera(CAMERAS[:1]), CAMERAS[:1], world.scale)
     assert rotation_angle_deg(found.rotation @ world.rotation.mT) < 0.05
-    assert torch.allclose(found(torch.ones(1, 3, dtype=torch.float64)), world(torch.ones(1, 3, dtype=torch.float64)), atol=1e-3)
+    assert torch.allclose(
+        found(torch.ones(1, 3, dtype=torch.float64)),
+        world(torch.ones(1, 3, dtype=torch.float64)),
+        atol=1e-3,
+    )
 
 
 def test_puppets_are_exported_once_and_checked_against_their_manifest(tmp_path):
     path = tmp_path / "captures"
-    puppets = PuppetCaptures(people=2, views=3, supersampling=1)
+    puppets = PuppetCaptures(identities=2, views=3, supersampling=1)
     asked = suite(path, source=puppets, frame="known")
     manifest = asked.manifest()
-    assert [entry["name"] for entry in manifest["items"]] == ["puppet00000", "puppet00001"] and manifest["split"] == "test"
+    assert [entry["name"] for entry in manifest["items"]] == [
+        "puppet00000",
+        "puppet00001",
+    ] and manifest["split"] == "test"
     assert all(len(entry["files"]) == 10 and entry["views"] == 3 for entry in manifest["items"])
     item = asked.items()[1]
     original = item.targets
-    assert item.group in ("dark", "medium", "light") and original.cam_to_world[0, :3, 3].norm() == pytest.approx(2.7, abs=1e-3)
+    assert item.group in ("dark", "medium", "light") and original.cam_to_world[
+        0, :3, 3
+    ].norm() == pytest.approx(2.7, abs=1e-3)
     shutil.copy(path / "puppet00000" / "001.png", path / "puppet00000" / "000.png")
     with pytest.raises(ValueError, match="another file than the manifest says"):
         suite(path).manifest()
@@ -127,10 +167,10 @@ def test_puppets_are_exported_once_and_checked_against_their_manifest(tmp_path):
 
 def test_a_plain_background_is_exchanged_without_a_seam():
     opacity = torch.linspace(0, 1, 5).reshape(1, 1, 1, 5)
-    person = torch.full((1, 3, 1, 5), 0.2)
-    white, black = (opacity * person + (1 - opacity) * level for level in (1.0, -1.0))
+    subject = torch.full((1, 3, 1, 5), 0.2)
+    white, black = (opacity * subject + (1 - opacity) * level for level in (1.0, -1.0))
     assert torch.allclose(on_background(white, opacity, old=1.0, new=0.0), black, atol=1e-6)
-    assert torch.allclose(on_background(person, opacity, old=None, new=0.0), black, atol=1e-6)
+    assert torch.allclose(on_background(subject, opacity, old=None, new=0.0), black, atol=1e-6)
 
 
 def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
@@ -141,8 +181,22 @@ def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
     told = json.loads(path.read_text())
     for change, message in [
         ({"given": "nobody.png"}, "names one of the frames"),
-        ({"frames": [{**frame, "camera": [2.0 * value for value in frame["camera"]]} for frame in told["frames"]]}, "right angles"),
-        ({"frames": [{**frame, "image": "x" + frame["image"]} for frame in told["frames"]], "given": "x000.png"}, "not there"),
+        (
+            {
+                "frames": [
+                    {**frame, "camera": [2.0 * value for value in frame["camera"]]}
+                    for frame in told["frames"]
+                ]
+            },
+            "right angles",
+        ),
+        (
+            {
+                "frames": [{**frame, "image": "x" + frame["image"]} for frame in told["frames"]],
+                "given": "x000.png",
+            },
+            "not there",
+        ),
         ({"schema": 7}, "schema 7"),
     ]:
         path.write_text(json.dumps({**told, **change}))

@@ -14,7 +14,15 @@ PASSPORT = ToyTeacher(resolution=16).passport
 
 
 def suite(passport=PASSPORT, **changes) -> PuppetSuite:
-    return PuppetSuite(**{"context": SuiteContext(passport), "people": 2, "views": 3, "supersampling": 1, **changes})
+    return PuppetSuite(
+        **{
+            "context": SuiteContext(passport),
+            "identities": 2,
+            "views": 3,
+            "supersampling": 1,
+            **changes,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -22,35 +30,47 @@ def seen() -> list[Item]:
     return list(suite().items())
 
 
-def test_it_shows_test_people_and_no_others(monkeypatch):
+def test_it_shows_test_identities_and_no_others(monkeypatch):
     drawn = []
     of = PuppetSeeds.of
-    monkeypatch.setattr(puppet_suite.PuppetSeeds, "of", lambda split, numbers: drawn.append(split) or of(split, numbers))
-    assert suite(people=1, views=2).items()[0].name == "puppet00000"
+    monkeypatch.setattr(
+        puppet_suite.PuppetSeeds,
+        "of",
+        lambda split, numbers: drawn.append(split) or of(split, numbers),
+    )
+    assert suite(identities=1, views=2).items()[0].name == "puppet00000"
     photograph_of(3, PASSPORT, yaw_deg=0.0, resolution=16)
     assert set(drawn) == {Split.TEST}
 
 
 def test_pictures_lie_on_the_teachers_background_with_exact_depth(seen):
     for item in seen:
-        assert item.truth.image.shape == (3, 3, 16, 16) and torch.equal(item.image, item.truth.image[0])
+        assert item.truth.image.shape == (3, 3, 16, 16) and torch.equal(
+            item.image, item.truth.image[0]
+        )
         assert torch.equal(item.truth.image[:, :, 0, 0], torch.ones(3, 3))
         solid = item.truth.depth[item.truth.opacity > 0.99]
         assert len(solid) > 50 and (solid > 2.0).all() and (solid < 3.2).all()
-    black = suite(dataclasses.replace(PASSPORT, background="black"), people=1, views=2).items()[0]
+    black = suite(dataclasses.replace(PASSPORT, background="black"), identities=1, views=2).items()[
+        0
+    ]
     assert torch.equal(black.truth.image[:, :, 0, 0], -torch.ones(2, 3))
 
 
-def test_parts_cover_the_person_and_nothing_else(seen):
+def test_parts_cover_the_subject_and_nothing_else(seen):
     shown = torch.zeros_like(seen[0].truth.part, dtype=torch.bool)
     for numbers in suite().parts.values():
         shown |= torch.isin(seen[0].truth.part, torch.tensor(numbers))
-    assert (shown == (seen[0].truth.part != 0)).all() and (shown & (seen[0].truth.opacity == 0)).sum() == 0
+    assert (shown == (seen[0].truth.part != 0)).all() and (
+        shown & (seen[0].truth.opacity == 0)
+    ).sum() == 0
 
 
 def test_skin_tones_are_told_apart_and_known_before_anything_is_drawn(seen):
-    listed = suite(people=60).manifest()["items"]
-    counts = [sum(entry["group"] == tone for entry in listed) for tone in ("dark", "medium", "light")]
+    listed = suite(identities=60).manifest()["items"]
+    counts = [
+        sum(entry["group"] == tone for entry in listed) for tone in ("dark", "medium", "light")
+    ]
     assert sum(counts) == 60 and min(counts) >= 10
     assert [item.group for item in seen] == [entry["group"] for entry in listed[:2]]
 
@@ -62,27 +82,33 @@ def test_cameras_are_the_teachers():
 
 
 def test_gaps_go_through_the_bins_and_stay_in_front():
-    chosen = suite(people=40, views=5, gaps_deg=(0, 15, 30, 45, 60), limit_deg=50)
-    for person in range(40):
-        position = chosen.cameras(person).cam_to_world[:, :3, 3]
+    chosen = suite(identities=40, views=5, gaps_deg=(0, 15, 30, 45, 60), limit_deg=50)
+    for subject in range(40):
+        position = chosen.cameras(subject).cam_to_world[:, :3, 3]
         yaw = torch.atan2(position[:, 0], position[:, 2]).rad2deg()
-        for gap, (low, high) in zip((yaw - yaw[0]).abs(), [(0, 0), (0, 15), (15, 30), (30, 45), (45, 60)], strict=True):
+        for gap, (low, high) in zip(
+            (yaw - yaw[0]).abs(), [(0, 0), (0, 15), (15, 30), (30, 45), (45, 60)], strict=True
+        ):
             assert low - 1e-3 <= gap <= high + 1e-3
         assert yaw.abs().max() <= 50.001 and yaw[0].abs() <= 30
         assert torch.asin(position[:, 1] / position.norm(dim=-1)).rad2deg().abs().max() <= 10.001
 
 
-def test_more_people_leave_the_first_ones_as_they_are():
-    assert torch.equal(suite(people=2).cameras(1).cam_to_world, suite(people=5).cameras(1).cam_to_world)
-    assert suite(people=2).manifest()["items"] == suite(people=5).manifest()["items"][:2]
+def test_more_identities_leave_the_first_ones_as_they_are():
+    assert torch.equal(
+        suite(identities=2).cameras(1).cam_to_world, suite(identities=5).cameras(1).cam_to_world
+    )
+    assert suite(identities=2).manifest()["items"] == suite(identities=5).manifest()["items"][:2]
 
 
-def test_what_was_rendered_is_read_again_and_only_for_the_same_settings(seen, tmp_path, monkeypatch):
+def test_what_was_rendered_is_read_again_and_only_for_the_same_settings(
+    seen, tmp_path, monkeypatch
+):
     kept = suite(cache=str(tmp_path))
     first = kept.truth(1)
     assert torch.equal(first.image, seen[1].truth.image)
     monkeypatch.setattr(PuppetSuite, "_render", lambda *arguments: pytest.fail("rendered again"))
-    again = suite(cache=str(tmp_path), people=7).truth(1)
+    again = suite(cache=str(tmp_path), identities=7).truth(1)
     assert all(torch.equal(getattr(first, name), getattr(again, name)) for name in vars(first))
     for other in (suite(cache=str(tmp_path), seed=1), suite(cache=str(tmp_path), supersampling=2)):
         with pytest.raises(pytest.fail.Exception, match="rendered again"):
@@ -97,7 +123,9 @@ def test_a_damaged_cache_is_rendered_again(seen, tmp_path):
     assert torch.equal(kept.truth(0).image, seen[0].truth.image)
 
 
-@pytest.mark.parametrize("wrong", [{"people": 0}, {"views": 1}, {"gaps_deg": [0, 0]}, {"gaps_deg": [30, 10]}])
+@pytest.mark.parametrize(
+    "wrong", [{"identities": 0}, {"views": 1}, {"gaps_deg": [0, 0]}, {"gaps_deg": [30, 10]}]
+)
 def test_nonsense_is_refused(wrong):
     with pytest.raises(ValueError, match=r"suite needs|rising edges"):
         suite(**wrong)

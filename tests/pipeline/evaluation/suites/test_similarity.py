@@ -3,11 +3,14 @@ import math
 import pytest
 import torch
 
-from pipeline.evaluation.suites.similarity import Similarity
+from pipeline.evaluation.captures.similarity import Similarity
 from teachers.rendering.camera import Camera
 
 TURN = math.radians(30)
-ABOUT_Y = torch.tensor([[math.cos(TURN), 0, math.sin(TURN)], [0, 1, 0], [-math.sin(TURN), 0, math.cos(TURN)]], dtype=torch.float64)
+ABOUT_Y = torch.tensor(
+    [[math.cos(TURN), 0, math.sin(TURN)], [0, 1, 0], [-math.sin(TURN), 0, math.cos(TURN)]],
+    dtype=torch.float64,
+)
 KNOWN = Similarity(2.5, ABOUT_Y, torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64))
 
 
@@ -41,7 +44,9 @@ def test_a_moved_camera_sees_the_moved_world_as_before_but_further():
     points = torch.randn(1, 9, 3, generator=torch.Generator().manual_seed(1)) * 0.3
     seen, distances = camera.project(points)
     moved, further = KNOWN.camera(camera).project(KNOWN(points))
-    assert torch.allclose(seen, moved, atol=1e-5) and torch.allclose(distances * 2.5, further, atol=1e-4)
+    assert torch.allclose(seen, moved, atol=1e-5) and torch.allclose(
+        distances * 2.5, further, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("points", [torch.zeros(2, 3), torch.ones(5, 3)])

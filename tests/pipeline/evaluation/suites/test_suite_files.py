@@ -28,10 +28,19 @@ def test_a_folder_a_zip_and_shards_hold_the_same_suite(folder, tmp_path):
             for name in names:
                 tape.add(folder / name, name)
     cache = tmp_path / "cache"
-    manifests = [read_manifest(as_folder(path, cache)) for path in (folder, tmp_path / "suite.zip", shards, shards / "00001.tar")[:3]]
-    assert manifests[0]["licence"] == "mine" and set(manifests[0]["files"]) == {"a/one.png", "two.png"}
+    manifests = [
+        read_manifest(as_folder(path, cache))
+        for path in (folder, tmp_path / "suite.zip", shards, shards / "00001.tar")[:3]
+    ]
+    assert manifests[0]["licence"] == "mine" and set(manifests[0]["files"]) == {
+        "a/one.png",
+        "two.png",
+    }
     assert manifests[0] == manifests[1] == manifests[2]
-    assert as_folder(folder, None) == folder and as_folder(shards, cache) == as_folder(shards, cache) != shards
+    assert (
+        as_folder(folder, None) == folder
+        and as_folder(shards, cache) == as_folder(shards, cache) != shards
+    )
 
 
 def test_an_altered_or_missing_file_is_named(folder):

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.build import compose, instantiate
+from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.answers import Answer, student_answer
+from pipeline.evaluation.mean_planes import observed
 from pipeline.evaluation.metrics.picture_scores import Observation
 from pipeline.evaluation.suites.cycle import cycle_of
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.suite import SuiteContext
-from pipeline.evaluation.suites.teacher_suite import observed
 from pipeline.evaluation.suites.wild_suite import WildSuite
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter
@@ -51,13 +51,26 @@ def folder(portrait, tmp_path_factory) -> Path:
 @functools.cache
 def sampler() -> TeacherSampler:
     config = compose("evaluate")
-    return TeacherSampler(teacher=TEACHER, cameras=instantiate(config.cameras), latents=instantiate(config.sampler.latents), seed=0)
+    return TeacherSampler(
+        teacher=TEACHER,
+        cameras=instantiate(config.cameras),
+        latents=instantiate(config.sampler.latents),
+        seed=0,
+    )
 
 
 def suite(path, **changes) -> WildSuite:
     context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=32)
     door = PortraitSettings(framing=WholePicture())
-    return WildSuite(**{"context": context, "path": str(path), "portraits": door, "invariance": Invariance(items=0), **changes})
+    return WildSuite(
+        **{
+            "context": context,
+            "path": str(path),
+            "portraits": door,
+            "invariance": Invariance(items=0),
+            **changes,
+        }
+    )
 
 
 def knows(portrait) -> Answer:
@@ -67,17 +80,26 @@ def knows(portrait) -> Answer:
 def scores(asked, portrait, answer=None):
     item = asked.items()[0]
     seen = observed(portrait.render(asked.targets(item, portrait)))
-    prediction = asked.adjusted(item, Observation(seen.image.clamp(-1, 1), seen.depth, seen.opacity))
+    prediction = asked.adjusted(
+        item, Observation(seen.image.clamp(-1, 1), seen.depth, seen.opacity)
+    )
     return item, prediction, asked.own_scores(item, answer or knows(portrait), portrait, prediction)
 
 
 def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
     asked = suite(folder)
     good, bad = asked.items()
-    assert (good.name, bad.name) == ("anna-smith", "broken") and good.truth.image.shape == (1, 3, 32, 32)
+    assert (good.name, bad.name) == ("anna-smith", "broken") and good.truth.image.shape == (
+        1,
+        3,
+        32,
+        32,
+    )
     assert bad.image is None and bad.truth is None and not bad.face_found and "picture" in bad.note
     entries = asked.manifest()["items"]
-    assert [entry["views"] for entry in entries] == [1, 1] and all(len(entry["source_sha256"]) == 64 for entry in entries)
+    assert [entry["views"] for entry in entries] == [1, 1] and all(
+        len(entry["source_sha256"]) == 64 for entry in entries
+    )
     json.dumps(asked.manifest())
     json.dumps(asked.settings())
 
@@ -86,25 +108,46 @@ def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folde
     item, prediction, found = scores(suite(folder), portrait)
     assert item.camera is None and found["camera_fit"][0] < 0.01
     assert (prediction.image - item.truth.image).abs().mean() < 0.01
-    assert found["cycle"] == [100.0] and found["cycle_photo"][0] > 30  # whoever is lifted, it is the same person
+    assert (
+        found["cycle"] == [100.0] and found["cycle_photo"][0] > 30
+    )  # whoever is lifted, it is the same subject
 
 
 def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
-    other = LiftedPortrait(portrait.lifter, TEACHER.synthesize(TEACHER.map_latents(torch.full((1, TEACHER.z_dim), 1.5))))
+    other = LiftedPortrait(
+        portrait.lifter,
+        TEACHER.synthesize(TEACHER.map_latents(torch.full((1, TEACHER.z_dim), 1.5))),
+    )
     photograph = portrait.render(TAKEN).image.clamp(-1, 1)
-    round_trip = cycle_of(Answer("fickle", "fickle", lambda image: other), portrait, TAKEN, photograph, side_yaw_deg=25)
+    round_trip = cycle_of(
+        Answer("fickle", "fickle", lambda image: other),
+        portrait,
+        TAKEN,
+        photograph,
+        side_yaw_deg=25,
+    )
     assert round_trip.own < 25 and round_trip.own == pytest.approx(round_trip.photograph)
     seen = []
-    cycle_of(Answer("spy", "spy", lambda image: seen.append(image) or portrait), portrait, TAKEN, photograph, side_yaw_deg=20)
+    cycle_of(
+        Answer("spy", "spy", lambda image: seen.append(image) or portrait),
+        portrait,
+        TAKEN,
+        photograph,
+        side_yaw_deg=20,
+    )
     aside = Camera.orbit(torch.tensor([0.25 - math.radians(20)]), torch.tensor([0.1]))
-    assert (seen[0] - portrait.render(aside).image.clamp(-1, 1)).abs().mean() < 0.02  # towards the front
+    assert (
+        seen[0] - portrait.render(aside).image.clamp(-1, 1)
+    ).abs().mean() < 0.02  # towards the front
 
 
 def test_a_lift_of_which_nothing_is_to_be_seen_has_no_cycle(portrait):
     class Nobody(LiftedPortrait):
         def render(self, camera: Camera) -> Rendering:
             seen = super().render(camera)
-            return dataclasses.replace(seen, image=torch.ones_like(seen.image), opacity=torch.zeros_like(seen.opacity))
+            return dataclasses.replace(
+                seen, image=torch.ones_like(seen.image), opacity=torch.zeros_like(seen.opacity)
+            )
 
     nobody = Nobody(portrait.lifter, portrait.triplane)
     photograph = portrait.render(TAKEN).image.clamp(-1, 1)
@@ -123,15 +166,21 @@ def test_a_rigid_motion_is_taken_out_and_reported(folder, portrait):
     moved = torch.roll(item.truth.image, 2, -1)
     ones = torch.ones(1, 1, 32, 32)
     prediction = asked.adjusted(item, Observation(moved, ones * 2.7, ones))
-    assert (prediction.image - item.truth.image)[:, :, :, 2:-4].abs().mean() < (moved - item.truth.image).abs().mean() / 3
+    assert (prediction.image - item.truth.image)[:, :, :, 2:-4].abs().mean() < (
+        moved - item.truth.image
+    ).abs().mean() / 3
     assert (
         (prediction.image[..., -1] == -1).all()
         and (prediction.depth[..., -1] == 0).all()
         and prediction.depth[0, 0, 16, 16] == pytest.approx(2.7)
     )
     asked._last.update(camera=item.targets, fit=math.nan)
-    found = asked.own_scores(item, Answer("nobody", "", lambda image: portrait), portrait, prediction)
-    assert found["aligned_shift"][0] == pytest.approx(100 * 2 / 32, abs=0.5) and found["by_landmarks"] == [0.0]
+    found = asked.own_scores(
+        item, Answer("nobody", "", lambda image: portrait), portrait, prediction
+    )
+    assert found["aligned_shift"][0] == pytest.approx(100 * 2 / 32, abs=0.5) and found[
+        "by_landmarks"
+    ] == [0.0]
     assert suite(folder, alignment="none").adjusted(item, prediction) is prediction
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pipeline.worlds.dataset_zip import write_dataset
-from pipeline.worlds.puppets.dataset import PoseLaw, export_puppets
+from pipeline.worlds.puppets.dataset import PoseDistribution, export_puppets
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.rendering.camera import Camera
@@ -16,14 +16,25 @@ from teachers.rendering.camera import Camera
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> zipfile.ZipFile:
-    path = tmp_path_factory.mktemp("puppets") / "people.zip"
-    export_puppets(path, split=Split.TEST, count=4, first=10, resolution=32, supersampling=1, workers=0, compile=False)
+    path = tmp_path_factory.mktemp("puppets") / "identities.zip"
+    export_puppets(
+        path,
+        split=Split.TEST,
+        count=4,
+        first=10,
+        resolution=32,
+        supersampling=1,
+        workers=0,
+        compile=False,
+    )
     return zipfile.ZipFile(path)
 
 
 def test_a_picture_is_the_view_that_its_label_says(archive):
     index = json.loads(archive.read("dataset.json"))
-    assert index["alpha"] == "premultiplied" and index["split"] == "test" and len(index["labels"]) == 4
+    assert (
+        index["alpha"] == "premultiplied" and index["split"] == "test" and len(index["labels"]) == 4
+    )
     name, label = index["labels"][2]
     camera = Camera.from_label(torch.tensor([label]))
     views = PuppetWorld(supersampling=1).render(PuppetSeeds.of(Split.TEST, [12]), camera, 32)
@@ -37,20 +48,36 @@ def test_the_zip_is_uncompressed_and_named_as_eg3d_names(archive):
     assert "00000/img00000003.png" in archive.namelist()
 
 
-def test_worker_processes_render_the_same_people(archive, tmp_path):
-    path = export_puppets(tmp_path / "w.zip", split=Split.TEST, count=2, first=10, resolution=32, supersampling=1, workers=1, compile=False)
+def test_worker_processes_render_the_same_identities(archive, tmp_path):
+    path = export_puppets(
+        tmp_path / "w.zip",
+        split=Split.TEST,
+        count=2,
+        first=10,
+        resolution=32,
+        supersampling=1,
+        workers=1,
+        compile=False,
+    )
     other = zipfile.ZipFile(path)
-    pixels = [np.asarray(Image.open(io.BytesIO(a.read("00000/img00000001.png")))).astype(int) for a in (archive, other)]
+    pixels = [
+        np.asarray(Image.open(io.BytesIO(a.read("00000/img00000001.png")))).astype(int)
+        for a in (archive, other)
+    ]
     assert np.abs(pixels[0] - pixels[1]).mean() < 0.1
 
 
-def test_poses_follow_their_law_and_belong_to_the_person():
-    law = PoseLaw(yaw_deviation=0.4, yaw_limit=0.6, pitch_deviation=0.1, pitch_limit=0.2)
-    position = law.cameras(PuppetSeeds.of(Split.TRAIN, range(5000))).cam_to_world[:, :3, 3] / 2.7
+def test_poses_follow_their_distribution_and_belong_to_the_identity():
+    distribution = PoseDistribution(
+        yaw_deviation=0.4, yaw_limit=0.6, pitch_deviation=0.1, pitch_limit=0.2
+    )
+    position = (
+        distribution.cameras(PuppetSeeds.of(Split.TRAIN, range(5000))).cam_to_world[:, :3, 3] / 2.7
+    )
     yaw, pitch = torch.atan2(position[:, 0], position[:, 2]), position[:, 1].asin()
     assert yaw.abs().max() < 0.601 and pitch.abs().max() < 0.201
     assert abs(yaw.mean()) < 0.02 and abs(pitch.std() - 0.096) < 0.01
-    alone = law.cameras(PuppetSeeds.of(Split.TRAIN, [4321])).cam_to_world[0, :3, 3] / 2.7
+    alone = distribution.cameras(PuppetSeeds.of(Split.TRAIN, [4321])).cam_to_world[0, :3, 3] / 2.7
     torch.testing.assert_close(alone, position[4321])
 
 
@@ -67,7 +94,7 @@ def test_a_failed_export_leaves_no_file(tmp_path):
 def test_nothing_to_write_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="at least one"):
         write_dataset(tmp_path / "d.zip", iter([]))
-    with pytest.raises(ValueError, match="at least one person"):
+    with pytest.raises(ValueError, match="at least one identity"):
         export_puppets(tmp_path / "d.zip", split=Split.TRAIN, count=0)
-    with pytest.raises(ValueError, match="has people 0 to"):
+    with pytest.raises(ValueError, match="has identities 0 to"):
         export_puppets(tmp_path / "d.zip", split=Split.TRAIN, count=10, first=999_995)

@@ -16,20 +16,24 @@ from pipeline.worlds.puppets.factors import Puppet, pack, unpack, width
 MANY = list(range(20_000))
 
 
-def test_a_person_is_the_same_whatever_the_batch():
+def test_a_identity_is_the_same_whatever_the_batch():
     alone, among_others = draw_identity([77]), draw_identity([3, 77, 12345])
     torch.testing.assert_close(pack(alone)[0], pack(among_others)[1], rtol=0, atol=0)
 
 
 def test_purposes_and_names_are_independent_streams():
-    others = [Draws(MANY, "b").uniform("x"), Draws(MANY, "a").uniform("y"), Draws([seed + 1 for seed in MANY], "a").uniform("x")]
+    others = [
+        Draws(MANY, "b").uniform("x"),
+        Draws(MANY, "a").uniform("y"),
+        Draws([seed + 1 for seed in MANY], "a").uniform("x"),
+    ]
     streams = [Draws(MANY, "a").uniform("x"), *others]
     correlations = torch.corrcoef(torch.cat(streams, 1).T) - torch.eye(4)
     assert correlations.abs().max() < 0.03
 
 
-def test_draws_follow_their_laws():
-    draws = Draws(MANY, "laws")
+def test_draws_follow_their_distributions():
+    draws = Draws(MANY, "distributions")
     uniform, normal = draws.uniform("u", 2.0, 4.0), draws.normal("n", 1.0, 0.5)
     assert abs(uniform.mean() - 3) < 0.02 and uniform.min() >= 2 and uniform.max() < 4
     assert abs(normal.mean() - 1) < 0.02 and abs(normal.std() - 0.49) < 0.02
@@ -48,12 +52,19 @@ def test_hair_says_nothing_about_skin():
     identity = draw_identity(MANY)
     pair = torch.stack([luminance(identity.skin.tone)[:, 0], luminance(identity.hair.color)[:, 0]])
     assert torch.corrcoef(pair)[0, 1].abs() < 0.03
-    styles = identity.hair.style[identity.outfit.hat == 0].long().bincount(minlength=len(HAIR_STYLES)).float()
+    styles = (
+        identity.hair.style[identity.outfit.hat == 0]
+        .long()
+        .bincount(minlength=len(HAIR_STYLES))
+        .float()
+    )
     styles = styles / styles.sum()
-    assert (styles - torch.tensor(list(HAIR_STYLES.values())) / sum(HAIR_STYLES.values())).abs().max() < 0.015
+    assert (
+        styles - torch.tensor(list(HAIR_STYLES.values())) / sum(HAIR_STYLES.values())
+    ).abs().max() < 0.015
 
 
-def test_most_people_are_neutral_or_smile_mildly():
+def test_most_identities_are_neutral_or_smile_mildly():
     smile = draw_expression(MANY).smile
     assert ((smile >= 0) & (smile <= 0.8)).float().mean() > 0.7
     assert (smile < 0).float().mean() < 0.08
@@ -67,7 +78,13 @@ def test_light_comes_from_a_direction_of_unit_length_and_mostly_from_the_front()
 
 def test_colours_are_colours():
     identity, background = draw_identity(MANY), draw_background(MANY)
-    for color in (identity.skin.tone, identity.skin.lip, identity.hair.color, identity.outfit.cloth, background.first):
+    for color in (
+        identity.skin.tone,
+        identity.skin.lip,
+        identity.hair.color,
+        identity.outfit.cloth,
+        background.first,
+    ):
         assert color.min() >= 0 and color.max() <= 1
 
 
@@ -76,4 +93,6 @@ def test_packing_loses_nothing():
     packed = pack(puppet)
     assert packed.shape == (3, width(Puppet))
     torch.testing.assert_close(pack(unpack(Puppet, packed)), packed, rtol=0, atol=0)
-    torch.testing.assert_close(unpack(Puppet, packed).identity.skin.iris, puppet.identity.skin.iris, rtol=0, atol=0)
+    torch.testing.assert_close(
+        unpack(Puppet, packed).identity.skin.iris, puppet.identity.skin.iris, rtol=0, atol=0
+    )

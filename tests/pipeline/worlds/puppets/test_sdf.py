@@ -17,11 +17,15 @@ def test_distance_to_a_sphere_is_the_distance_from_its_centre_minus_its_radius(p
 def test_an_ellipsoid_with_equal_axes_is_a_sphere(points):
     far_from_centre = torch.stack(points).norm(dim=0) > 0.05
     found = sdf.ellipsoid(*points, 0.7, 0.7, 0.7)
-    torch.testing.assert_close(found[far_from_centre], sdf.sphere(*points, 0.7)[far_from_centre], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        found[far_from_centre], sdf.sphere(*points, 0.7)[far_from_centre], atol=1e-4, rtol=0
+    )
 
 
 def test_an_ellipsoid_is_zero_on_its_surface_and_signed_beside_it():
-    directions = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.Generator().manual_seed(1)), dim=-1)
+    directions = torch.nn.functional.normalize(
+        torch.randn(500, 3, generator=torch.Generator().manual_seed(1)), dim=-1
+    )
     axes = torch.tensor([0.3, 0.8, 0.5])
     surface = (directions * axes).T[:, None]
     assert sdf.ellipsoid(*surface, *axes).abs().max() < 1e-4
@@ -30,12 +34,16 @@ def test_an_ellipsoid_is_zero_on_its_surface_and_signed_beside_it():
 
 
 def test_an_ellipsoid_matches_the_true_distance_beside_its_surface():
-    directions = torch.nn.functional.normalize(torch.randn(500, 3, generator=torch.Generator().manual_seed(1)), dim=-1)
+    directions = torch.nn.functional.normalize(
+        torch.randn(500, 3, generator=torch.Generator().manual_seed(1)), dim=-1
+    )
     axes = torch.tensor([0.3, 0.8, 0.5])
     surface = directions * axes
     normals = torch.nn.functional.normalize(surface / axes.square(), dim=-1)
     beside = (surface + 0.01 * normals).T[:, None]
-    torch.testing.assert_close(sdf.ellipsoid(*beside, *axes), torch.full((1, 500), 0.01), atol=6e-4, rtol=0)
+    torch.testing.assert_close(
+        sdf.ellipsoid(*beside, *axes), torch.full((1, 500), 0.01), atol=6e-4, rtol=0
+    )
 
 
 def test_distance_to_a_capsule_is_the_distance_to_its_nearest_centre_minus_its_radius(points):
@@ -47,7 +55,14 @@ def test_distance_to_a_capsule_is_the_distance_to_its_nearest_centre_minus_its_r
 
 
 def test_a_disc_never_overestimates_and_has_a_rim_of_its_thickness():
-    found = sdf.disc(torch.tensor([[0.0, 1.3]]), torch.tensor([[0.4, 0.0]]), torch.tensor([[0.0, 0.0]]), 1.0, 1.0, 0.05)
+    found = sdf.disc(
+        torch.tensor([[0.0, 1.3]]),
+        torch.tensor([[0.4, 0.0]]),
+        torch.tensor([[0.0, 0.0]]),
+        1.0,
+        1.0,
+        0.05,
+    )
     torch.testing.assert_close(found, torch.tensor([[0.35, 0.25]]), atol=1e-3, rtol=0)
 
 
@@ -58,4 +73,6 @@ def test_a_smooth_union_is_the_plain_one_away_from_the_seam_and_a_quarter_width_
 
 
 def test_a_ramp_may_run_down():
-    torch.testing.assert_close(sdf.ramp(0.5, 0.1, torch.tensor([0.6, 0.3, 0.0])), torch.tensor([0.0, 0.5, 1.0]))
+    torch.testing.assert_close(
+        sdf.ramp(0.5, 0.1, torch.tensor([0.6, 0.3, 0.0])), torch.tensor([0.0, 0.5, 1.0])
+    )

@@ -6,7 +6,7 @@ from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.rendering.camera import Camera
 
 
-def test_rows_are_people_and_columns_are_views():
+def test_rows_are_identities_and_columns_are_views():
     world, seeds = PuppetWorld(supersampling=1), PuppetSeeds.of(Split.TRAIN, [4, 5])
     sheet = puppet_sheet(world, seeds, yaws=(-0.4, 0.4, 0.0), pitch=0.0, resolution=32)
     last = world.render(seeds[1:], Camera.orbit(torch.zeros(1), torch.zeros(1)), 32).image()[0]

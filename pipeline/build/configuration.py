@@ -1,0 +1,152 @@
+"""From configuration to objects: the only caller of `hydra.utils.instantiate`, and what every verb
+is wrapped in.
+"""
+
+import functools
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+
+BUILDABLE = ("teachers", "students", "pipeline", "torch.optim", "lightning")
+"""The packages whose classes and functions a configuration may name as `_target_`."""
+
+VERSION_BASE = "1.3"
+
+USER_ERRORS = (
+    ValueError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
+"""What an identity can put right: said in one line, without a traceback."""
+
+
+def configuration_folder() -> Path:
+    """conf/, beside pipeline/ in a clone, inside it in an installed wheel.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package / "conf", package.parent / "conf")
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"no configuration folder: neither {candidates[0]} nor {candidates[1]} exists; install"
+        " trilift again"
+    )
+
+
+def compose(name: str, *overrides: str) -> DictConfig:
+    """The configuration of a verb without running it: `compose("distill", "experiment=laptop")`."""
+    with hydra.initialize_config_dir(str(configuration_folder()), version_base=VERSION_BASE):
+        return hydra.compose(name, overrides=list(overrides))
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """A configuration as plain dictionaries, lists and scalars, every interpolation resolved.
+
+    Raises:
+        omegaconf.errors.MissingMandatoryValue: a `???` has not been given.
+    """
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
+    """Builds what `_target_` names, inner nodes first, and hands `extra` to the outermost as it is
+    (never copied).
+
+    Constructors get plain lists and dictionaries, not configurations.
+
+    Args:
+        config: a node with `_target_`; with `_partial_: true` the result still waits for arguments.
+        extra: arguments that a configuration can't hold, such as a module or parameters.
+
+    Raises:
+        ValueError: no `_target_`, or a target outside `BUILDABLE`, or an argument that its
+            constructor doesn't know, or whatever the constructor itself complained about.
+    """
+    node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
+    if OmegaConf.select(node, "_target_") is None:
+        raise ValueError(
+            f"cannot build {OmegaConf.to_container(node)}: it has no _target_; name a class there"
+        )
+    require_buildable(OmegaConf.to_container(node, resolve=True, throw_on_missing=True), **extra)
+    try:
+        build = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+        return functools.partial(build, **extra) if node.get("_partial_") else build(**extra)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, USER_ERRORS):
+            raise error.__cause__ from error
+        raise
+
+
+def require_buildable(plain: Any, **extra: Any) -> None:
+    """Checks every `_target_` of a plain configuration without building it; `extra` goes to the
+    outermost.
+
+    Raises:
+        ValueError: a target outside `BUILDABLE`, or an argument that it doesn't know.
+    """
+    for position, node in enumerate(_targets(plain)):
+        _require_known_arguments(_locate(node["_target_"]), node, extra if position == 0 else {})
+
+
+def _targets(plain: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(plain, dict):
+        if "_target_" in plain:
+            yield plain
+        plain = list(plain.values())
+    if isinstance(plain, list):
+        for value in plain:
+            yield from _targets(value)
+
+
+def _locate(target: Any) -> Callable[..., Any]:
+    """The class or function of that name, if it was defined (not merely imported) in one of our
+    packages.
+    """
+    allowed = f"configurations build only what is defined in {', '.join(BUILDABLE)}"
+    if not _is_buildable(str(target)):
+        raise ValueError(f"refusing to build {target!r}: {allowed}")
+    try:
+        found: Callable[..., Any] = pkgutil.resolve_name(str(target))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"cannot build {target!r}: {error}") from error
+    if not callable(found) or not _is_buildable(getattr(found, "__module__", None) or ""):
+        raise ValueError(f"refusing to build {target!r}, which is {found!r}: {allowed}")
+    return found
+
+
+def _is_buildable(address: str) -> bool:
+    return any(address == package or address.startswith(f"{package}.") for package in BUILDABLE)
+
+
+def _require_known_arguments(
+    target: Callable[..., Any], node: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    parameters = inspect.signature(target).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    given = [
+        key
+        for key in node
+        if key not in ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+    ]
+    unknown = [key for key in (*given, *extra) if key not in parameters]
+    if unknown:
+        raise ValueError(
+            f"{node['_target_']} does not take {', '.join(unknown)}; it takes"
+            f" {', '.join(parameters) or 'nothing'}"
+        )

@@ -1,0 +1,191 @@
+"""What a distillation is put together from, as configured: teacher, plan, adversary, identities,
+student.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.distillation.adversarial import AdversarialDistillation
+from pipeline.distillation.adversary import Adversary
+from pipeline.distillation.execution import Execution
+from pipeline.distillation.held_out import HeldOutScores
+from pipeline.distillation.module import Distillation
+from pipeline.distillation.plan import StageSettings, TrainingPlan, used_losses
+from pipeline.lifter import Lifter, Recipe, student_file
+from pipeline.sampling.calibration import calibrate
+from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import BatchSource
+from teachers.checkpoint import load_discriminator
+from teachers.passport import Passport
+from teachers.teacher import Teacher
+
+from .configuration import instantiate, to_plain
+from .sampler import build_sampler, build_source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all phases of a run share.
+
+    Attributes:
+        teacher, plan, sampler: as configured.
+        adversary: None if no stage has any.
+        source: of the identities that are trained on.
+        end: the run's last step; -1 for a run without end.
+    """
+
+    teacher: Teacher
+    plan: TrainingPlan
+    adversary: Adversary | None
+    sampler: TeacherSampler
+    source: BatchSource
+    end: int
+
+    @classmethod
+    def build(cls, config: DictConfig) -> "Parts":
+        """Builds them; what is missing is missed here."""
+        torch.manual_seed(config.seed)
+        teacher: Teacher = instantiate(config.teacher)
+        plan = build_plan(config)
+        adversary = build_adversary(config, teacher.passport) if plan.is_adversarial else None
+        sampler = build_sampler(config, teacher)
+        end = plan.end(config.trainer.max_steps)
+        source = build_source(to_plain(config), sampler, identities=max(0, end) * config.batch_size)
+        return cls(teacher, plan, adversary, sampler, source, end)
+
+    def module(self, config: DictConfig, step: int) -> Distillation:
+        """What is trained in the phase of a step, untrained."""
+        adversary = None if self.plan.at(step).adversarial is None else self.adversary
+        return build_module(
+            config, self.plan, build_lifter(config, self.teacher), self.source, adversary
+        )
+
+    def scores(self, config: DictConfig, student_path: Path, **settings: Any) -> HeldOutScores:
+        """On the held-out identities; `settings` instead of the configured."""
+        sampler = self.sampler.for_scores(
+            config.validation_seed, cameras=instantiate(config.validation_cameras)
+        )
+        return HeldOutScores(
+            sampler=sampler,
+            student_path=student_path,
+            **{**to_plain(config.callbacks.validation), **settings},
+        )
+
+    def require_groups(self, config: DictConfig, processes: int) -> None:
+        """Every process must have whole groups of the discriminator's statistics."""
+        if self.adversary is not None:
+            self.adversary.require_groups(
+                config.batch_size // processes // config.trainer.accumulate, processes=processes
+            )
+
+
+def build_plan(config: DictConfig) -> TrainingPlan:
+    """The stages, with the losses that they use; the others aren't built, so that their files
+    needn't be there.
+    """
+    stages = {
+        str(name): StageSettings.from_dict(str(name), values)
+        for name, values in to_plain(config.plan.stages).items()
+    }
+    own = {str(name): float(loss.get("weight", 1.0)) for name, loss in config.loss.items()}
+    return TrainingPlan.from_settings(
+        stages, {name: instantiate(config.loss[name]) for name in used_losses(stages, own)}, own
+    )
+
+
+def build_adversary(config: DictConfig, passport: Passport) -> Adversary:
+    """The discriminator that the teacher was trained with, ready to be trained on."""
+    folder = OmegaConf.select(config, "teacher.path")
+    if folder is None:
+        raise ValueError(
+            "the plan has an adversarial stage, which starts from the teacher's discriminator, and"
+            f" the teacher {passport.name!r} comes from no folder that could have one: use"
+            " teacher=folder teacher.path=DIR, or plan=one_stage"
+        )
+    if config.plan.adversary is None:
+        raise ValueError(
+            "the plan has an adversarial stage but no plan.adversary: copy it from"
+            " conf/plan/two_stage.yaml"
+        )
+    return Adversary(
+        discriminator=load_discriminator(folder),
+        passport=passport,
+        settings=instantiate(config.plan.adversary),
+    )
+
+
+def build_module(
+    config: DictConfig,
+    plan: TrainingPlan,
+    lifter: Lifter,
+    source: BatchSource,
+    adversary: Adversary | None,
+) -> Distillation:
+    """What is trained until the phase ends: with an adversary, or without."""
+    settings = config.trainer
+    arguments = {
+        "lifter": lifter,
+        "sampler": source,
+        "plan": plan,
+        "optimizer": instantiate(config.optimizer),
+        "batch_size": config.batch_size,
+        "accumulate": settings.accumulate,
+        "gradient_clip": settings.gradient_clip_val,
+        "execution": Execution(
+            bfloat16=settings.bfloat16,
+            channels_last=settings.channels_last,
+            compile=settings.compile,
+            checkpoints_activations=settings.checkpoints_activations,
+        ),
+        "overlap": settings.overlap,
+        "log_every": settings.log_every,
+    }
+    return (
+        Distillation(**arguments)
+        if adversary is None
+        else AdversarialDistillation(adversary=adversary, **arguments)
+    )
+
+
+def build_lifter(config: DictConfig, teacher: Teacher) -> Lifter:
+    """An untrained student for the teacher's planes."""
+    node = OmegaConf.merge(
+        config.student,
+        {
+            "plane_channels": teacher.passport.plane_channels,
+            "plane_resolution": teacher.passport.plane_resolution,
+        },
+    )
+    assert isinstance(node, DictConfig)
+    arguments = to_plain(node)
+    recipe = Recipe(arguments.pop("_target_"), arguments)
+    return Lifter.from_teacher(encoder=instantiate(node), encoder_recipe=recipe, teacher=teacher)
+
+
+def prepare(config: DictConfig, module: Distillation) -> None:
+    """What a new run starts from, and a continued one has in its weights.
+
+    That is another student, or ImageNet's features and the statistics of the teacher's planes.
+    """
+    if config.start_from is not None:
+        fresh = module.lifter.start_from(
+            student_file(config.start_from), other_teacher=config.start_from_other_teacher
+        )
+        log.info(
+            "starting from %s%s",
+            config.start_from,
+            f"; fresh are {', '.join(fresh)}" if fresh else "",
+        )
+        return
+    encoder: Any = module.lifter.encoder
+    if config.imagenet is not None:
+        encoder.load_imagenet(Path(config.imagenet))
+    if config.calibration_samples:
+        calibrate(encoder, module.sampler, samples=config.calibration_samples)

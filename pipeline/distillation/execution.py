@@ -1,0 +1,50 @@
+"""How the encoder is computed: settings that change speed and memory, and results by rounding at
+most.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pipeline.lifter import Lifter
+from students.attention import SegformerBlock
+from teachers.rendering.triplane import Triplane
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Settings of the encoder's forward and backward pass; rendering and losses stay in single
+    precision.
+
+    Attributes:
+        bfloat16: forward pass under autocast.
+        channels_last: weights and pictures are laid out channel by channel within a pixel: faster
+            convolutions on GPUs with tensor cores.
+        compile: torch.compile, which takes a minute or more at the start.
+        checkpoints_activations: transformer blocks keep their input only and compute the rest again
+            for the backward pass.
+    """
+
+    bfloat16: bool = False
+    channels_last: bool = False
+    compile: bool = False
+    checkpoints_activations: bool = False
+
+    def prepare(self, encoder: nn.Module) -> None:
+        """Makes an encoder ready; its parameters keep their names and values."""
+        if self.channels_last:
+            encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for block in (module for module in encoder.modules() if isinstance(module, SegformerBlock)):
+            block.checkpoints_activations = self.checkpoints_activations
+        if self.compile:
+            encoder.compile()
+
+    def lift(self, lifter: Lifter, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
+        """The lifter's planes, in single precision whatever the encoder computed in."""
+        if self.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bfloat16):
+            triplane = lifter.lift(image)
+        return Triplane(triplane.planes.float(), triplane.axes, triplane.box_size)

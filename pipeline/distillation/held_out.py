@@ -1,0 +1,204 @@
+"""Validation on identities whom training never draws, and the student that did best on them."""
+
+import logging
+import math
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from pipeline.batch import DistillationBatch
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.rendering.rendering import Rendering
+
+from .ema import ExponentialAverage
+from .module import Distillation
+
+log = logging.getLogger(__name__)
+
+FIRST_HELD_OUT = 1_000_000_000
+"""Sample numbers from here on are never trained on."""
+
+
+KEEP_BYTES = 256 * 1024**2
+"""If the planes of all held-out identities are smaller than this, they are drawn once and kept."""
+
+
+class HeldOutScores(Callback):
+    """Scores the (averaged) student on the same held-out identities every so many steps and at the
+    end; keeps the best.
+
+    Each stage of the plan has losses of its own, so its students are compared with each other only.
+    Against an adversary the latest one is kept: the score doesn't see what the adversary improves.
+
+    Logged are `validation/loss` (the training loss with both views), `validation/psnr_reference`,
+    `validation/psnr_novel` (dB) and `validation/depth` (mean absolute error, world units, novel
+    view).
+
+    Args:
+        sampler: draws the identities; with a seed of its own, so that runs of other seeds are
+            scored on the same identities.
+        student_path: where the best student so far is written.
+        every_steps: how often.
+        samples: how many identities; 0: nobody is scored, no student is kept.
+        batch_size: how many at once; doesn't change the scores.
+    """
+
+    def __init__(
+        self,
+        *,
+        sampler: TeacherSampler,
+        student_path: Path,
+        every_steps: int = 500,
+        samples: int = 32,
+        batch_size: int = 8,
+    ) -> None:
+        self.sampler = sampler
+        self.student_path = student_path
+        self.every_steps = every_steps
+        self.samples = samples
+        self.batch_size = batch_size
+        self.best = math.inf
+        self.last = math.inf
+        self.all: dict[str, float] = {}
+        self._scored_stage = ""
+        self._is_scored = True
+        self._kept: dict[int, DistillationBatch] = {}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Scores when it is time, and after the last step: before that step is saved, so that no
+        kill comes in between.
+        """
+        assert isinstance(module, Distillation)
+        self._is_scored = False
+        if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
+            with module.stopwatch.paused():
+                self.score(trainer, module)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Scores the last step of a run that its time limit has ended: without that, a short run
+        would have no student.
+        """
+        assert isinstance(module, Distillation)
+        if not self._is_scored:
+            self.score(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score so far, and the last."""
+        return {"best": self.best, "last": self.last, "scored_stage": self._scored_stage}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
+        self.best, self.last, self._scored_stage = (
+            state_dict["best"],
+            state_dict["last"],
+            state_dict["scored_stage"],
+        )
+
+    def score(self, trainer: Trainer, module: Distillation) -> None:
+        """Scores the student as it is, logs that, and keeps the student if it is the best."""
+        self._is_scored = True
+        if not self.samples:
+            return
+        self.sampler.to(module.device)
+        with averaged(trainer, module):
+            scores = self._scores(trainer, module)
+            self.last = scores["validation/loss"]
+            is_first_of_stage, self._scored_stage = (
+                self._scored_stage != module.stage.name,
+                module.stage.name,
+            )
+            if self.last < self.best or is_first_of_stage or not module.keeps_best:
+                self.best = self.last
+                if trainer.is_global_zero:
+                    module.lifter.save(self.student_path)
+        self.all = {**scores, "validation/best": self.best}
+        trainer.callback_metrics.update(
+            {name: torch.tensor(value) for name, value in scores.items()}
+        )
+        for logger in trainer.loggers:
+            logger.log_metrics(scores, step=module.step)
+        log.info(
+            "step %d: %s",
+            module.step,
+            ", ".join(
+                f"{name.removeprefix('validation/')} {value:.4f}" for name, value in scores.items()
+            ),
+        )
+        module.stopwatch.reset()
+
+    @torch.no_grad()
+    def _scores(self, trainer: Trainer, module: Distillation) -> dict[str, float]:
+        numbers = [
+            n
+            for n in range(FIRST_HELD_OUT, FIRST_HELD_OUT + self.samples)
+            if n % trainer.world_size == trainer.global_rank
+        ]
+        sums: dict[str, Tensor] = {}
+        for start in range(0, len(numbers), self.batch_size):
+            identities = self._identities(numbers[start : start + self.batch_size])
+            for name, value in _measure(module, identities, self.sampler).items():
+                sums[name] = sums.get(name, torch.zeros((), device=module.device)) + value * len(
+                    identities
+                )
+        together = torch.stack(
+            [*sums.values(), torch.tensor(float(len(numbers)), device=module.device)]
+        )
+        if trainer.world_size > 1:
+            together = trainer.strategy.reduce(together, reduce_op="sum")  # type: ignore[assignment]
+        return {
+            f"validation/{name}": float(value / together[-1])
+            for name, value in zip(sums, together, strict=False)
+        }
+
+    def _identities(self, numbers: list[int]) -> DistillationBatch:
+        """The same identities every time: kept while they are few and small."""
+        if numbers[0] in self._kept:
+            return self._kept[numbers[0]]
+        identities = self.sampler(numbers)
+        if identities.triplane.planes.nbytes * self.samples / len(identities) < KEEP_BYTES:
+            self._kept[numbers[0]] = identities
+        return identities
+
+
+def averaged(trainer: Trainer, module: LightningModule) -> Any:
+    """A context in which the module has its averaged weights, if the run keeps any."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    averages = [callback for callback in callbacks if isinstance(callback, ExponentialAverage)]
+    return averages[0].applied(module) if averages else nullcontext()
+
+
+def _measure(
+    module: Distillation, identities: DistillationBatch, sampler: TeacherSampler
+) -> dict[str, Tensor]:
+    prediction = module.lift(identities.image)
+    seen = {
+        name: module.look(prediction, identities, name, sampler) for name in ("reference", "novel")
+    }
+    parts = module.losses.planes(prediction, identities.triplane)
+    views = [module.losses.view(seen[name], getattr(identities, name).rendering) for name in seen]
+    loss = torch.stack([module.losses.total(part) for part in (parts, *views) if part]).sum()
+    return {
+        "loss": loss,
+        "psnr_reference": psnr(seen["reference"], identities.reference.rendering),
+        "psnr_novel": psnr(seen["novel"], identities.novel.rendering),
+        "depth": depth_error(seen["novel"], identities.novel.rendering),
+    }
+
+
+def psnr(prediction: Rendering, target: Rendering) -> Tensor:
+    """Mean over the pictures of the peak signal-to-noise ratio, dB."""
+    error = (prediction.image.clamp(-1, 1) - target.image.clamp(-1, 1)).square().mean((1, 2, 3))
+    return (10 * torch.log10(4 / error.clamp(min=1e-10))).mean()
+
+
+def depth_error(prediction: Rendering, target: Rendering) -> Tensor:
+    """Mean absolute depth error where the target has a surface, world units."""
+    return (
+        (prediction.depth - target.depth).abs() * target.opacity
+    ).sum() / target.opacity.sum().clamp(min=1.0)

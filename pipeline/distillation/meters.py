@@ -1,0 +1,75 @@
+"""What a run's numbers are read beside: stage, learning rates, gradient norms, memory."""
+
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from pipeline.runs.provenance import peak_memory_gib
+
+from .module import Distillation
+
+
+class Meters(Callback):
+    """Logs, every so many steps, what a step was done with.
+
+    `plan/stage` is the stage's place in the plan, from 0; `rate/<group>` and `gradient/<group>` the
+    learning rates and the norms of the gradients before they are limited, by the optimisers'
+    groups; `memory/process_gib` and `memory/gpu_gib` the largest memory so far, of the first
+    process and of torch on its GPU.
+
+    Args:
+        every_steps: how often.
+    """
+
+    def __init__(self, *, every_steps: int = 10) -> None:
+        self.every_steps = every_steps
+        self._is_due = False
+        self._norms: dict[str, float] = {}
+
+    def on_train_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Another step."""
+        assert isinstance(module, Distillation)
+        self._is_due = (module.step + 1) % self.every_steps == 0
+
+    def on_after_backward(self, trainer: Trainer, module: LightningModule) -> None:
+        """Gradients add up part by part, the student's before the adversary's: what a group had
+        last is what it learns from.
+        """
+        if not self._is_due:
+            return
+        for name, group in _groups(trainer).items():
+            gradients = [
+                parameter.grad for parameter in group["params"] if parameter.grad is not None
+            ]
+            if gradients:
+                self._norms[name] = float(torch.nn.utils.get_total_norm(gradients))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Logs."""
+        assert isinstance(module, Distillation)
+        if not self._is_due:
+            return
+        values = {
+            "plan/stage": float(module.plan.stages.index(module.stage)),
+            "memory/process_gib": peak_memory_gib(),
+        }
+        if module.device.type == "cuda":
+            values["memory/gpu_gib"] = torch.cuda.max_memory_allocated(module.device) / 2**30
+        values |= {f"rate/{name}": float(group["lr"]) for name, group in _groups(trainer).items()}
+        values |= {f"gradient/{name}": norm for name, norm in self._norms.items()}
+        module.log_dict(values)
+        self._norms.clear()
+
+
+def _groups(trainer: Trainer) -> dict[str, dict[str, Any]]:
+    """The optimisers' parameter groups by name; the adversary's only one has none of its own."""
+    return {
+        group.get("name", "discriminator"): group
+        for optimizer in trainer.optimizers
+        for group in optimizer.param_groups
+    }

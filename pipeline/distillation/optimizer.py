@@ -1,0 +1,99 @@
+"""How a student learns: Adam with a lower rate for transformers (LP3D supp. A2), and a rate that
+follows the step.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.lifter import Lifter
+from students.attention import SegformerBlock
+
+FUSED_DEVICES = ("cuda", "cpu", "xpu")
+"""Where torch has a fused Adam."""
+
+
+class StudentOptimizer:
+    """Adam and its learning rates; a pure function of the step, so nothing but Adam's moments has
+    to be saved.
+
+    Args:
+        learning_rate: of everything but the transformers; 1e-4 in LP3D.
+        transformer_learning_rate: of the transformer blocks; 5e-5 in LP3D.
+        renderer_learning_rate: of decoder and super-resolution, in stages that train them (LP3D
+            names no rate of their own).
+        betas: of Adam (not stated by LP3D).
+        warmup_steps: the rates rise linearly over these steps.
+        total_steps: the rates fall on a half cosine until here; None: they stay.
+        final_factor: what they fall to, as a share.
+        fused: one kernel for the whole update, where the device has it; the same but for rounding.
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float | int = 1e-4,
+        transformer_learning_rate: float | int = 5e-5,
+        renderer_learning_rate: float | int = 1e-4,
+        betas: tuple[float, float] | list[float] = (0.9, 0.999),
+        warmup_steps: int = 0,
+        total_steps: int | None = None,
+        final_factor: float | int = 0.0,
+        fused: bool = False,
+    ) -> None:
+        self.rates = {
+            "transformers": transformer_learning_rate,
+            "others": learning_rate,
+            "renderer": renderer_learning_rate,
+        }
+        self.betas = (betas[0], betas[1])
+        self.warmup_steps, self.total_steps, self.final_factor = (
+            warmup_steps,
+            total_steps,
+            final_factor,
+        )
+        self.fused = fused
+
+    def build(self, lifter: Lifter) -> torch.optim.Adam:
+        """Adam over a lifter, in three named groups.
+
+        The renderer's group is there in every stage, so that the optimiser's state has one form:
+        while the renderer is frozen, it has no gradients and Adam passes it over.
+        """
+        blocks = [
+            module for module in lifter.encoder.modules() if isinstance(module, SegformerBlock)
+        ]
+        transformers = {id(parameter) for block in blocks for parameter in block.parameters()}
+        encoder = list(lifter.encoder.parameters())
+        members: dict[str, list[nn.Parameter]] = {
+            "transformers": [parameter for parameter in encoder if id(parameter) in transformers],
+            "others": [parameter for parameter in encoder if id(parameter) not in transformers],
+            "renderer": list(lifter.renderer.parameters()),
+        }
+        groups: list[dict[str, Any]] = [
+            {"name": name, "params": parameters, "lr": self.rates[name]}
+            for name, parameters in members.items()
+            if parameters
+        ]
+        return torch.optim.Adam(
+            groups,
+            betas=self.betas,
+            fused=True if self.fused and encoder[0].device.type in FUSED_DEVICES else None,
+        )
+
+    def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Gives every group its rate for the update after `step` others."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.rates[group["name"]] * self.factor(step)
+
+    def factor(self, step: int) -> float:
+        """Share of the full learning rates at a step."""
+        factor = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        if self.total_steps:
+            done = min(1.0, step / self.total_steps)
+            factor *= (
+                self.final_factor + (1 - self.final_factor) * (1 + math.cos(math.pi * done)) / 2
+            )
+        return factor

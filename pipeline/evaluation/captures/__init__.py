@@ -1,0 +1,1 @@
+"""Captures made by others: their layouts, cameras and alignment."""

@@ -1,0 +1,159 @@
+"""From where was the photograph taken? The camera at which a lifted subject looks most like it,
+where no landmarks say.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.inference.camera_paths import orbit_of
+from pipeline.inference.reconstructor import LiftedPortrait
+from teachers.rendering.camera import Camera
+from teachers.rendering.renderer import TriplaneRenderer
+
+from .least_squares import minimise
+
+SIDE = 32
+"""Pictures are compared at this size, and at a quarter of it: far steps are seen in the small one."""
+
+YAWS_DEG, PITCHES_DEG = tuple(range(-50, 51, 10)), (-15, 5)
+"""Directions from which the search begins."""
+
+STARTS = 3
+"""So many of them, the best ones, are followed: a head seen from elsewhere can look alike."""
+
+COARSE, FINE = 0.05, 0.02
+"""Differences are taken over so much of a move, first and last."""
+
+
+@dataclass(frozen=True)
+class CameraFit:
+    """What was found.
+
+    Attributes:
+        camera: one, in the frame of the planes, on the CPU.
+        error: root mean square difference of the small pictures, on the scale [-1, 1].
+    """
+
+    camera: Camera
+    error: float
+
+
+@torch.no_grad()
+def fit_camera(
+    portrait: LiftedPortrait,
+    image: Float[Tensor, "3 height width"],
+    *,
+    start: Camera | None = None,
+    intrinsics: Float[Tensor, "1 3 3"] | None = None,
+    rounds: int = 8,
+) -> CameraFit:
+    """Moves a camera about the head until the lifted subject looks as in the picture: six numbers,
+    three of them turn.
+
+    Args:
+        portrait: who was lifted from the picture.
+        image: the picture, in [-1, 1].
+        start: where to begin; None: where the portrait itself says (an inversion's), or from the
+            best of some directions around the front.
+        intrinsics: of the picture's camera; None: those of the start, or the teacher's.
+        rounds: of the search; each draws some fifteen pictures.
+    """
+    wanted = _pyramid(image[None])
+    rough, careful = (_small(portrait.lifter.renderer, side) for side in (SIDE, 2 * SIDE))
+
+    def difference(camera: Camera, renderer: TriplaneRenderer) -> Tensor:
+        seen = renderer(portrait.triplane, camera.to(portrait.triplane.planes)).image
+        return _pyramid(seen.float().clamp(-1, 1).to(image)) - wanted
+
+    def search(start: Camera, renderer: TriplaneRenderer, step: float, rounds: int) -> Camera:
+        moves = torch.zeros(6, dtype=torch.float64)
+        return moved(
+            start,
+            minimise(
+                lambda moves: difference(moved(start, moves), renderer),
+                moves,
+                step=step,
+                rounds=rounds,
+            ),
+        )
+
+    def error(camera: Camera, renderer: TriplaneRenderer = rough) -> float:
+        return difference(camera, renderer).norm().item()
+
+    start = start or getattr(portrait, "camera", None)
+    if start is None:
+        seen = [
+            _with(intrinsics, _orbit(portrait, yaw, pitch))
+            for yaw in YAWS_DEG
+            for pitch in PITCHES_DEG
+        ]
+        followed = [
+            search(camera, rough, COARSE, (rounds + 1) // 2)
+            for camera in sorted(seen, key=error)[:STARTS]
+        ]
+        start = min(followed, key=error)
+    camera = search(_with(intrinsics, start.to(torch.device("cpu"))), careful, FINE, rounds)
+    return CameraFit(camera, error(camera, careful))
+
+
+def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
+    """A camera turned about the world's origin (three angles, radians), shifted in its own plane
+    (shares of its distance), and moved away (logarithm of the distance's factor).
+    """
+    turn = _rotation(moves[:3]).to(camera.cam_to_world)
+    cam_to_world = camera.cam_to_world.clone()
+    right, down, position = cam_to_world[:, :3, 0], cam_to_world[:, :3, 1], cam_to_world[:, :3, 3]
+    across, along, away = (moves[3:].to(position) * 0.3).unbind()
+    position = (
+        position + position.norm(dim=-1, keepdim=True) * (across * right + along * down)
+    ) * away.exp()
+    cam_to_world[:, :3, 3] = position
+    cam_to_world[:, :3] = turn @ cam_to_world[:, :3]
+    return Camera(cam_to_world, camera.intrinsics)
+
+
+def _small(renderer: TriplaneRenderer, side: int) -> TriplaneRenderer:
+    """The same without super-resolution and with few rays: many pictures are drawn."""
+    side = min(renderer.resolution, side)
+    return TriplaneRenderer(
+        decoder=renderer.decoder,
+        sampling=renderer.sampling,
+        resolution=side,
+        background=renderer.background,
+    )
+
+
+def _rotation(vector: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
+    x, y, z = vector.double().unbind()
+    zero = torch.zeros_like(x)
+    return torch.linalg.matrix_exp(
+        torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
+    )
+
+
+def _orbit(portrait: LiftedPortrait, yaw_deg: int | float, pitch_deg: int | float) -> Camera:
+    return orbit_of(portrait.passport, [math.radians(yaw_deg)], [math.radians(pitch_deg)])
+
+
+def _with(intrinsics: Tensor | None, camera: Camera) -> Camera:
+    return (
+        camera
+        if intrinsics is None
+        else Camera(camera.cam_to_world, intrinsics.to(camera.intrinsics))
+    )
+
+
+def _pyramid(
+    image: Float[Tensor, "1 3 height width"], sides: Sequence[int] = (SIDE, SIDE // 4)
+) -> Float[Tensor, " value"]:
+    """The picture at several sizes, each weighing the same: the norm of a difference is its root
+    mean square.
+    """
+    levels = [F.adaptive_avg_pool2d(image, side).flatten() for side in sides]
+    return torch.cat([level / (len(level) * len(levels)) ** 0.5 for level in levels])

@@ -1,0 +1,252 @@
+"""Calibrated captures of identities as a folder: pictures, cameras, and, where there are any, masks
+and depths (docs/suites.md).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from jaxtyping import Float
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from pipeline.evaluation.suites.suite import Truth
+from pipeline.inference.tensor_file import write_tensors
+from pipeline.pictures import from_uint8, write_png
+from pipeline.runs.text_file import write_text
+from teachers.rendering.camera import Camera
+
+from .similarity import Similarity
+
+CAMERAS = "cameras.json"
+CAPTURE_SCHEMA = 1
+ORTHOGONAL = 1e-3
+"""How far a camera's axes may be from unit length and right angles."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a capture; file names are relative to its folder."""
+
+    image: str
+    mask: str | None
+    depth: str | None
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One subject before several cameras at one moment.
+
+    Attributes:
+        folder: where the files are; its name is the subject's.
+        frames: the given one first.
+        camera: one a frame, in the capture's own world and units; intrinsics divided by the
+            (square) picture's size.
+        head: what takes the capture's world to the teacher's, if it is known.
+        group: by which scores are told apart.
+        background: grey level in [0, 1] that is behind everybody already; None: whatever was there.
+    """
+
+    folder: Path
+    frames: tuple[Frame, ...]
+    camera: Camera
+    head: Similarity | None = None
+    group: str | None = None
+    background: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The subject's."""
+        return self.folder.name
+
+    def load(self) -> Truth:
+        """Pictures, masks and depths of all frames; masks and depths only where every frame has
+        them.
+
+        Raises:
+            ValueError: a file can't be read, a picture isn't square, or sizes differ.
+        """
+        images = torch.stack(
+            [from_uint8(self._pixels(frame.image, "RGB")) for frame in self.frames]
+        )
+        masks, depths = None, None
+        if all(frame.mask for frame in self.frames):
+            masks = torch.stack(
+                [
+                    torch.from_numpy(self._pixels(str(frame.mask), "L"))[None].float() / 255
+                    for frame in self.frames
+                ]
+            )
+        if all(frame.depth for frame in self.frames):
+            depths = torch.stack([self._depth(str(frame.depth))[None] for frame in self.frames])
+        for values in (masks, depths):
+            if values is not None and values.shape[-2:] != images.shape[-2:]:
+                raise ValueError(
+                    f"{self.folder}: masks and depths must have the size of the pictures"
+                )
+        if masks is None and depths is not None:
+            masks = (depths > 0).float()
+        return Truth(images, depths, masks)
+
+    def _pixels(self, name: str, mode: str) -> np.ndarray:
+        try:
+            with Image.open(self.folder / name) as picture:
+                pixels = np.array(picture.convert(mode))
+        except OSError as error:
+            raise ValueError(f"{self.folder / name} can't be read ({error})") from error
+        if pixels.shape[0] != pixels.shape[1]:
+            raise ValueError(
+                f"{self.folder / name} is {pixels.shape[1]}x{pixels.shape[0]}: pictures of a"
+                " capture are square"
+            )
+        return pixels
+
+    def _depth(self, name: str) -> Float[Tensor, "height width"]:
+        try:
+            return safetensors.torch.load_file(self.folder / name)["depth"].float()
+        except (OSError, SafetensorError, KeyError) as error:
+            raise ValueError(f"{self.folder / name} holds no tensor 'depth' ({error!r})") from error
+
+
+def find_captures(folder: Path) -> list[Capture]:
+    """Every subfolder that has a cameras.json, by name.
+
+    Raises:
+        ValueError: there is none, or one is wrong.
+    """
+    files = sorted(folder.glob(f"*/{CAMERAS}"))
+    if not files:
+        raise ValueError(
+            f"{folder} holds no captures: a folder a subject with {CAMERAS} and the pictures that"
+            " it names"
+        )
+    return [read_capture(file.parent) for file in files]
+
+
+def read_capture(folder: Path) -> Capture:
+    """One subject's folder; no picture is decoded.
+
+    Raises:
+        ValueError: cameras.json is damaged, a file is missing, or a camera is none.
+    """
+    path = folder / CAMERAS
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if told["schema"] != CAPTURE_SCHEMA:
+            raise ValueError(f"schema {told['schema']!r}, this trilift reads {CAPTURE_SCHEMA}")
+        entries = sorted(told["frames"], key=lambda entry: entry["image"] != told["given"])
+        frames = tuple(
+            Frame(entry["image"], entry.get("mask"), entry.get("depth")) for entry in entries
+        )
+        camera = Camera.from_label(
+            torch.tensor([entry["camera"] for entry in entries], dtype=torch.float64)
+        )
+        head = None if told.get("head") is None else _similarity(told["head"])
+        group, background = told.get("group"), told.get("background")
+    except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+        raise ValueError(
+            f"{path} doesn't describe a capture: {error!r} (docs/suites.md says what it should"
+            " hold)"
+        ) from error
+    if len(frames) < 2 or frames[0].image != told["given"]:
+        raise ValueError(
+            f"{path}: a capture needs the given picture and at least one other; `given` names one"
+            " of the frames"
+        )
+    missing = [
+        name
+        for frame in frames
+        for name in (frame.image, frame.mask, frame.depth)
+        if name and not (folder / name).is_file()
+    ]
+    if missing:
+        raise ValueError(f"{path} names {missing[0]}, which is not there")
+    _require_rigid(path, camera)
+    camera = Camera(camera.cam_to_world.float(), camera.intrinsics.float())
+    return Capture(
+        folder, frames, camera, head, group, None if background is None else float(background)
+    )
+
+
+def write_capture(
+    folder: Path,
+    truth: Truth,
+    camera: Camera,
+    *,
+    names: Sequence[str] | None = None,
+    head: Similarity | None = None,
+    group: str | None = None,
+    background: float | None = None,
+) -> Capture:
+    """Writes one subject's folder; the first view is the given one.
+
+    Args:
+        folder: it is made.
+        truth: square pictures; opacity becomes masks, depth is in the capture's units.
+        camera: one a view, intrinsics divided by the picture's size.
+        names: of the views.
+        head: capture's world → teacher's world, where it is known.
+        group: by which scores are told apart.
+        background: grey level in [0, 1] that is behind everybody; None: whatever was there.
+    """
+    names = names or [f"{view:03d}" for view in range(len(truth))]
+    frames: list[dict[str, Any]] = []
+    for view, name in enumerate(names):
+        entry: dict[str, Any] = {
+            "image": f"{name}.png",
+            "camera": [round(value, 9) for value in camera.label()[view].double().tolist()],
+        }
+        write_png(folder / entry["image"], truth.image[view])
+        if truth.opacity is not None:
+            entry["mask"] = f"{name}.mask.png"
+            write_png(folder / entry["mask"], truth.opacity[view] * 2 - 1)
+        if truth.depth is not None:
+            entry["depth"] = f"{name}.depth.safetensors"
+            write_tensors(folder / entry["depth"], {"depth": truth.depth[view, 0].float()})
+        frames.append(entry)
+    told = {
+        "schema": CAPTURE_SCHEMA,
+        "given": frames[0]["image"],
+        "group": group,
+        "background": background,
+        "head": None if head is None else _as_json(head),
+        "frames": frames,
+    }
+    write_text(folder / CAMERAS, json.dumps(told, indent=1) + "\n")
+    return read_capture(folder)
+
+
+def _require_rigid(path: Path, camera: Camera) -> None:
+    rotation, eye = camera.cam_to_world[:, :3, :3], torch.eye(3, dtype=torch.float64)
+    if (rotation @ rotation.mT - eye).abs().max() > ORTHOGONAL or (
+        torch.linalg.det(rotation) < 0
+    ).any():
+        raise ValueError(
+            f"{path}: a camera's axes are not at right angles, of unit length and right-handed:"
+            " give camera-to-world matrices"
+        )
+    if not (camera.intrinsics[:, 0, 0] > 0.1).all() or (camera.intrinsics[:, 0, 0] > 50).any():
+        raise ValueError(
+            f"{path}: focal lengths are divided by the picture's width: expected 0.1 to 50"
+        )
+
+
+def _similarity(told: dict[str, Any]) -> Similarity:
+    rotation = torch.tensor(told["rotation"], dtype=torch.float64).reshape(3, 3)
+    return Similarity(
+        float(told["scale"]), rotation, torch.tensor(told["translation"], dtype=torch.float64)
+    )
+
+
+def _as_json(motion: Similarity) -> dict[str, Any]:
+    return {
+        "scale": motion.scale,
+        "rotation": motion.rotation.flatten().tolist(),
+        "translation": motion.translation.tolist(),
+    }

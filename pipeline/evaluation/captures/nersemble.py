@@ -1,0 +1,143 @@
+"""NeRSemble as its owners have it on disk, brought into our folder format; it needs a licence from
+its authors.
+
+The data was not at hand: the layout follows the published loaders (github
+tobias-kirschstein/nersemble and nersemble-data), and the tests' folder imitates it. Look at the
+pictures of the first export.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pipeline.evaluation.suites.suite import SuiteContext
+from pipeline.evaluation.suites.suite_files import write_manifest
+from pipeline.portraits.film import read_pictures
+
+from .capture_crop import PixelCamera
+from .capture_shots import Shot, export_shots, like, mask_tensor, picture_tensor
+
+NERSEMBLE_SIZE = (2200, 3208)
+"""Pixels of the full pictures, to which the calibration refers whatever the size of the files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NersembleCaptures:
+    """A moment of each participant (sixteen cameras) as a capture.
+
+    Args:
+        path: the folder with the participants' folders (017, 018, …): camera_params.json there or
+            in calibration/; pictures in
+            sequences/NAME/[timesteps/]frame_00000/images…/cam_SERIAL.png (version 1) or
+            sequences/NAME/images/cam_SERIAL.mp4 (version 2, needs the extra video).
+        sequence: which one.
+        frame: which moment of it.
+        given: serial of the camera whose picture is lifted.
+        width: side of the crops, metres at the head: 0.25 is about EG3D's.
+        resolution: of the pictures that are written.
+    """
+
+    path: str
+    sequence: str = "EXP-1-head"
+    frame: int = 0
+    given: str = "222200037"
+    width: int | float = 0.25
+    resolution: int = 512
+
+    def export(self, folder: Path, context: SuiteContext) -> None:
+        """Writes a capture a participant and the manifest."""
+        identities = [
+            subject
+            for subject in sorted(Path(self.path).iterdir())
+            if (subject / "sequences" / self.sequence).is_dir()
+        ]
+        if not identities:
+            raise ValueError(
+                f"{self.path} holds no participant with sequences/{self.sequence}: give source.path"
+                " and source.sequence"
+            )
+        for subject in identities:
+            export_shots(
+                folder,
+                subject.name,
+                list(self._shots(subject)),
+                f"cam_{self.given}",
+                float(self.width),
+                self.resolution,
+            )
+        write_manifest(
+            folder,
+            suite="multiview",
+            licence="NeRSemble's own",
+            split="all",
+            crop="square about where the optical axes meet",
+        )
+
+    def _shots(self, subject: Path) -> Iterator[Shot]:
+        files = [
+            file
+            for file in (
+                subject / "calibration" / "camera_params.json",
+                subject / "camera_params.json",
+            )
+            if file.is_file()
+        ]
+        if not files:
+            raise ValueError(
+                f"{subject} has no camera_params.json, neither in it nor in calibration/"
+            )
+        told = json.loads(files[0].read_text())
+        matrix = torch.tensor(told["intrinsics"], dtype=torch.float64)
+        for serial, world_to_cam in sorted(told["world_2_cam"].items()):
+            found = self._picture(subject, f"cam_{serial}")
+            if found is not None:
+                image, mask, z = found
+                scale = torch.diag(
+                    torch.tensor(
+                        [
+                            image.shape[-1] / NERSEMBLE_SIZE[0],
+                            image.shape[-2] / NERSEMBLE_SIZE[1],
+                            1.0,
+                        ],
+                        dtype=torch.float64,
+                    )
+                )
+                pose = torch.linalg.inv(torch.tensor(world_to_cam, dtype=torch.float64))
+                yield Shot(f"cam_{serial}", image, PixelCamera(scale @ matrix, pose), mask, z)
+
+    def _picture(
+        self, subject: Path, camera: str
+    ) -> tuple[Tensor, Tensor | None, Tensor | None] | None:
+        sequence = subject / "sequences" / self.sequence
+        film = sequence / "images" / f"{camera}.mp4"
+        if film.is_file():
+            frames = read_pictures(film, every=1, most=self.frame + 1)
+            pictures = [image for number, image in frames if (number or 0) == self.frame]
+            return (picture_tensor(pictures[0]), None, None) if pictures else None
+        moments = [
+            folder / f"frame_{self.frame:05d}" for folder in (sequence, sequence / "timesteps")
+        ]
+        moment = next((folder for folder in moments if folder.is_dir()), None)
+        if moment is None:
+            raise ValueError(f"{sequence} has no frame_{self.frame:05d}, nor images/{camera}.mp4")
+        pictures_found = sorted(
+            file for kind in ("png", "jpg") for file in moment.glob(f"images*/{camera}.{kind}")
+        )
+        if not pictures_found:
+            return None
+        image = picture_tensor(Image.open(pictures_found[0]))
+        masks = sorted(moment.glob(f"alpha_map*/{camera}.*"))
+        mask = None if not masks else mask_tensor(masks[0], image)
+        depths = sorted(moment.glob(f"colmap*/depth_maps_geometric/*/{camera}.npz"))
+        z = (
+            None
+            if not depths
+            else like(torch.from_numpy(np.load(depths[-1])["depth_map"]).float()[None], image)
+        )
+        return image, mask, z

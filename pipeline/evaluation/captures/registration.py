@@ -1,0 +1,106 @@
+"""One picture laid upon another by a rigid motion in the plane (LP3D supp. A3): by landmarks, or by
+the pictures themselves.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.pictures import to_uint8
+from pipeline.portraits.face import LandmarkDetector, Picture
+
+from .least_squares import minimise
+from .similarity import Similarity
+
+SIDES = (16, 32, 64)
+"""Pictures are laid upon each other at these sizes, one after another."""
+
+
+def by_landmarks(
+    landmarks: Float[Tensor, "point 2"],
+    target: Float[Tensor, "point 2"],
+    *,
+    has_scale: bool = False,
+) -> Similarity:
+    """Orthogonal Procrustes between the landmarks of a picture and those of another; positions in
+    [0, 1], v down.
+    """
+    return Similarity.between(landmarks, target, has_scale=has_scale)
+
+
+def by_pictures(
+    image: Float[Tensor, "3 height width"],
+    target: Float[Tensor, "3 height width"],
+    *,
+    rounds: int = 10,
+) -> Similarity:
+    """The rigid motion after which a picture differs least from another, coarse to fine; where no
+    landmarks are to be had.
+    """
+    moves = torch.zeros(3, dtype=torch.float64)
+    for side in SIDES:
+        if side > image.shape[-1]:
+            break
+        small, wanted = (F.adaptive_avg_pool2d(picture[None], side) for picture in (image, target))
+
+        def difference(moves: Tensor, small: Tensor = small, wanted: Tensor = wanted) -> Tensor:
+            return (_sampled(small[0], _motion(moves))[0] - wanted[0]).flatten()
+
+        moves = minimise(difference, moves, step=0.2 / side, rounds=rounds)
+    return _motion(moves)
+
+
+def landmarks_in(
+    image: Float[Tensor, "3 side side"], detector: LandmarkDetector
+) -> Float[Tensor, "point 2"] | None:
+    """Those of the largest face that a detector finds in a picture, positions in [0, 1]; None where
+    it finds none.
+    """
+    pixels = Image.fromarray(to_uint8(image))
+    faces = [
+        face
+        for face in detector.detect(Picture(pixels, Path("prediction.png")))
+        if face.landmarks is not None
+    ]
+    if not faces:
+        return None
+    landmarks = max(faces, key=lambda face: face.width * face.height).landmarks
+    return torch.from_numpy(np.asarray(landmarks, np.float64)) / pixels.width
+
+
+def laid_on(
+    image: Float[Tensor, "3 height width"], motion: Similarity
+) -> tuple[Float[Tensor, "3 height width"], Bool[Tensor, "1 height width"]]:
+    """The picture after the motion, black where nothing of it lies, and where something does."""
+    laid, source = _sampled(image, motion)
+    covered = (source.abs() <= 1).all(-1)[None]
+    return torch.where(covered, laid, -torch.ones_like(laid)), covered
+
+
+def _sampled(image: Float[Tensor, "3 height width"], motion: Similarity) -> tuple[Tensor, Tensor]:
+    """The picture after the motion, its border repeated outside, and where in it each pixel comes
+    from, in [-1, 1].
+    """
+    height, width = image.shape[-2:]
+    v, u = torch.meshgrid(
+        *((torch.arange(size) + 0.5) / size for size in (height, width)), indexing="ij"
+    )
+    source = motion.inverse()(torch.stack([u, v], -1).to(image)) * 2 - 1
+    return F.grid_sample(
+        image[None], source[None].to(image), padding_mode="border", align_corners=False
+    )[0], source.to(image)
+
+
+def _motion(moves: Float[Tensor, " 3"]) -> Similarity:
+    """Turns about the middle of the picture by an angle (radians), then shifts (shares of its
+    side).
+    """
+    cosine, sine = moves[0].cos(), moves[0].sin()
+    rotation = torch.stack([cosine, -sine, sine, cosine]).reshape(2, 2)
+    middle = torch.full((2,), 0.5, dtype=moves.dtype)
+    return Similarity(1.0, rotation, middle - rotation @ middle + moves[1:])

@@ -1,0 +1,202 @@
+"""The card of a trained teacher: what it was trained on and how, how it scores, what is known to be
+wrong with it.
+"""
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
+from pipeline.evaluation.metrics.frechet import FrechetScores
+from pipeline.pictures import write_png
+from pipeline.worlds.puppets.splits import PuppetSeeds, Split
+from pipeline.worlds.puppets.world import PuppetWorld
+from teachers.eg3d.teacher import EG3DTeacher
+from teachers.rendering.camera import Camera
+
+from .progress import draw_pictures, teacher_sheet, view_scores
+from .training_pictures import TrainingPictures
+
+FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
+"""The middle of a face in a 64x64 picture."""
+
+
+@dataclass(frozen=True)
+class CardScores:
+    """A teacher's scores at full size.
+
+    Attributes:
+        frechet, floor: normalised distances on both feature sets, of the teacher and of real
+            pictures against real ones.
+        diversity: standard deviation relative to the data's.
+        views: see `view_scores`.
+        depth: mean frontal depth against the puppet world's.
+        tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
+            [0, 1].
+        nearest, data_nearest: root mean square distance at 32² to the nearest training picture, of
+            generated pictures and of other training pictures: memorised pictures would be far
+            nearer.
+        compared: pictures per Fréchet score.
+    """
+
+    frechet: dict[str, float]
+    floor: dict[str, float]
+    diversity: float
+    views: dict[str, float]
+    depth: DepthAgreement
+    tone: tuple[float, float]
+    data_tone: tuple[float, float]
+    nearest: float
+    data_nearest: float
+    compared: int
+
+    def ratios(self) -> dict[str, float]:
+        """Distances in multiples of the floor."""
+        return {name: value / self.floor[name] for name, value in self.frechet.items()}
+
+
+def score_at_full_size(
+    teacher: EG3DTeacher, pictures: TrainingPictures, *, compared: int = 1024, real: int = 8000
+) -> CardScores:
+    """All scores of a teacher that was trained on puppets; takes some minutes on a CPU."""
+    truth = pictures.pictures(real)
+    frechet = FrechetScores(truth, compared=compared)
+    drawn = draw_pictures(teacher, pictures.cameras, compared)
+    scores = frechet(drawn)
+    diversity = scores.pop("diversity")
+    return CardScores(
+        frechet=scores,
+        floor=frechet.floor,
+        diversity=diversity,
+        views=view_scores(teacher),
+        depth=depth_against_puppets(teacher),
+        tone=_tone(drawn),
+        data_tone=_tone(truth),
+        nearest=_distance_to_nearest(drawn[:256], truth),
+        data_nearest=_distance_to_nearest(truth[:256], truth[256:]),
+        compared=compared,
+    )
+
+
+@torch.no_grad()
+def depth_against_puppets(
+    teacher: EG3DTeacher, *, identities: int = 64, seed: int = 11
+) -> DepthAgreement:
+    """The mean frontal depth of generated identities against that of identities of the validation
+    split.
+    """
+    zero = torch.zeros(identities)
+    camera = Camera.orbit(
+        zero, zero, radius=teacher.passport.camera_radius, focal=teacher.passport.focal
+    )
+    z = torch.randn(identities, teacher.z_dim, generator=torch.Generator().manual_seed(seed))
+    ws = teacher.map_latents(z)
+    rendering = teacher.render(teacher.synthesize(ws), camera, ws=ws)
+    world = PuppetWorld(supersampling=1)
+    side = teacher.passport.render_resolution
+    views = [
+        world.render(PuppetSeeds.of(Split.VALIDATE, range(i, i + 8)), camera[i : i + 8], side)
+        for i in range(0, identities, 8)
+    ]
+    depth, opacity = (
+        torch.cat([getattr(view, name) for view in views]) for name in ("depth", "opacity")
+    )
+    return mean_depth_agreement(rendering.depth, rendering.opacity, depth, opacity)
+
+
+def write_card(
+    folder: Path, teacher: EG3DTeacher, scores: CardScores, *, images: int, recipe: str, notes: str
+) -> None:
+    """Writes card.md, card_scores.json and sheet.png into a teacher folder.
+
+    Args:
+        images: real pictures seen in training.
+        recipe: the command, in a line.
+        notes: what an identity adds: hours, hardware, known faults.
+    """
+    passport = teacher.passport
+    table = "\n".join(f"| {name} | {value} |" for name, value in _rows(scores))
+    text = f"""# Teacher `{passport.name}`
+
+EG3D, {passport.image_resolution}² pictures, planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
+{passport.depth_samples} + {passport.importance_samples} ray samples. Trained from scratch by `trilift pretrain` on puppets, each identity
+seen in one picture only, without depth or second views. Licence: {passport.licence}.
+
+![identities by rows: yaw -0.6 to 0.6, then depth and normals](sheet.png)
+
+| score | value |
+|---|---|
+| real pictures seen | {images:,} |
+{table}
+
+{scores.compared} generated pictures per Fréchet score, at the cameras of the data, truncation 1; scored {date.today()} on
+{platform.machine()}, torch {torch.__version__}. The floor is the distance between real pictures and other real pictures with the same
+counts. Not FID.
+
+Recipe: `{recipe}`
+
+{notes}
+"""
+    write_png(folder / "sheet.png", teacher_sheet(teacher, identities=10))
+    for name, content in (
+        ("card.md", text),
+        ("card_scores.json", json.dumps(asdict(scores), indent=2)),
+    ):
+        writing = folder / f"{name}~writing"
+        writing.write_text(content)
+        writing.replace(folder / name)
+
+
+def _rows(scores: CardScores) -> list[tuple[str, str]]:
+    """What the card's table says."""
+    ratios, views, depth = scores.ratios(), scores.views, scores.depth
+    rows = [
+        (
+            f"Fréchet distance on {name}, × floor",
+            f"{ratios[name]:.1f} ({scores.frechet[name]:.4f}; floor {scores.floor[name]:.4f})",
+        )
+        for name in scores.frechet
+    ]
+    return [
+        *rows,
+        ("diversity, share of the data's", f"{scores.diversity:.2f}"),
+        (
+            "colour error between views ±0.15 rad after warping by depth (without)",
+            f"{views['view_error']:.3f} ({views['view_still']:.3f})",
+        ),
+        (
+            "mean frontal depth, correlation with the world's (inside the face)",
+            f"{depth.correlation:.2f} ({depth.face_correlation:.2f})",
+        ),
+        (
+            "… its error after the offset, world units (offset)",
+            f"{depth.error:.4f} ({depth.offset:+.3f})",
+        ),
+        (
+            "brightness of faces, mean ± sd (data)",
+            "{:.2f} ± {:.2f} ({:.2f} ± {:.2f})".format(*scores.tone, *scores.data_tone),
+        ),
+        (
+            "distance to the nearest training picture (of other training pictures)",
+            f"{scores.nearest:.3f} ({scores.data_nearest:.3f})",
+        ),
+    ]
+
+
+def _tone(images: Float[Tensor, "picture 3 height width"]) -> tuple[float, float]:
+    brightness = ((F.adaptive_avg_pool2d(images, 64)[FACE] + 1) / 2).mean((1, 2, 3))
+    return brightness.mean().item(), brightness.std().item()
+
+
+def _distance_to_nearest(
+    images: Float[Tensor, "picture 3 height width"], others: Float[Tensor, "other 3 height width"]
+) -> float:
+    small, references = (F.adaptive_avg_pool2d(x, 32).flatten(1) for x in (images, others))
+    return (torch.cdist(small, references).amin(1).mean() / small.shape[1] ** 0.5).item()

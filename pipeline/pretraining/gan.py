@@ -1,0 +1,347 @@
+"""Adversarial training of an EG3D teacher from single pictures with camera labels (EG3D sec.
+3.4-3.5 and supp.).
+"""
+
+import copy
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import kornia
+import torch
+from jaxtyping import Float
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.losses.adversarial import discriminator_loss, generator_loss
+from pipeline.losses.balance import Balance
+from pipeline.losses.density_variation import density_variation
+from pipeline.losses.gradient_penalty import r1_penalty
+from teachers.eg3d.configuration import EG3DConfiguration
+from teachers.eg3d.discriminator import Discriminator, discriminator_input
+from teachers.eg3d.generator import Generator
+from teachers.rendering.camera import Camera
+from teachers.rendering.rendering import RayJitter, Rendering
+from teachers.rendering.triplane import Triplane
+
+from .schedule import GANSchedule
+from .training_pictures import PictureBatch, TrainingPictures
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GANSettings:
+    """The constants of the training.
+
+    Attributes:
+        batch_size: pictures per process and step; a multiple of the discriminator's statistics
+            group.
+        generator_rate, discriminator_rate: learning rates of Adam (0, 0.99).
+        r1_gamma, r1_every: weight of R1 and how often it is computed.
+        density_weight, density_every, density_points, density_sd: density regularisation; the
+            offset is a share of the box.
+        ema_images: half-life of the averaged generator in pictures,
+        ema_rampup: but at most this share of the pictures seen.
+        bfloat16: convolutions in bfloat16, on devices that have its instructions.
+        seed: of everything drawn.
+    """
+
+    batch_size: int
+    generator_rate: float = 2.5e-3
+    discriminator_rate: float = 2e-3
+    r1_gamma: float = 1.0
+    r1_every: int = 16
+    density_weight: float = 0.25
+    density_every: int = 4
+    density_points: int = 1000
+    density_sd: float = 0.004
+    ema_images: int = 10_000
+    ema_rampup: float = 0.05
+    bfloat16: bool = True
+    seed: int = 0
+
+
+class TeacherGAN(LightningModule):
+    """Generator against discriminator, with manual optimisation.
+
+    One step draws real pictures, makes fakes at the cameras of other real pictures, lets the
+    discriminator learn from both, and uses the same fakes for the generator. Everything drawn
+    follows from (seed, step, rank), so a resumed run continues as if it had not stopped.
+
+    Args:
+        config: the generator as it is trained (its ray samples may be fewer than those of the
+            teacher that is shipped).
+        discriminator: reads `discriminator_channels(config)` channels.
+        photographs: training pictures.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: EG3DConfiguration,
+        discriminator: Discriminator,
+        photographs: TrainingPictures,
+        schedule: GANSchedule,
+        settings: GANSettings,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config, self.schedule, self.settings = config, schedule, settings
+        self.generator: Generator = Generator(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator: Discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.photographs = photographs
+        self.has_superresolution = config.super_resolution != "none"
+        self.convolution_dtype = torch.float32
+        self.balance = Balance(learner="generator")
+        self.seen = 0
+        self.steps = 0
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam for each; the discriminator's is corrected for its lazy penalty (StyleGAN2 app. B)."""
+        lazy = self.settings.r1_every / (self.settings.r1_every + 1)
+        return [
+            torch.optim.Adam(
+                self.generator.parameters(), self.settings.generator_rate, (0.0, 0.99), eps=1e-8
+            ),
+            torch.optim.Adam(
+                self.discriminator.parameters(),
+                self.settings.discriminator_rate * lazy,
+                (0.0, 0.99**lazy),
+                eps=1e-8,
+            ),
+        ]
+
+    def on_fit_start(self) -> None:
+        """Half precision where it is asked for and the device has it: a processor that only
+        emulates it takes eight times as long.
+        """
+        has_bfloat16 = (
+            self.device.type != "cpu"
+            or torch.cpu._is_avx512_bf16_supported()
+            or torch.cpu._is_amx_tile_supported()
+        )
+        if self.settings.bfloat16 and not has_bfloat16:
+            log.warning(
+                "this processor has no bfloat16 instructions: convolutions are computed in float32"
+            )
+        self.convolution_dtype = (
+            torch.bfloat16 if self.settings.bfloat16 and has_bfloat16 else torch.float32
+        )
+        self.generator.convolution_dtype = self.convolution_dtype
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Discriminator, then generator, then the running average."""
+        random = self._random()
+        generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[attr-defined]
+        self._set_rates(generator_optimizer, discriminator_optimizer)
+        real = self.photographs.draw(self.settings.batch_size, random)
+        camera = self.photographs.draw_cameras(self.settings.batch_size, random)
+        triplane, rendering = self._imagine(camera, random)
+        shown = self._show(rendering)
+
+        self.discriminator.requires_grad_(True)
+        discriminator_optimizer.zero_grad()
+        self._discriminate(real, camera, shown.detach())
+        discriminator_optimizer.step()
+
+        self.discriminator.requires_grad_(False)
+        generator_optimizer.zero_grad()
+        self._generate(triplane, camera, shown, random)
+        generator_optimizer.step()
+
+        self._follow()
+
+    def _discriminate(self, real: PictureBatch, fake_camera: Camera, fake: Tensor) -> None:
+        shown = self._show_real(real)
+        real_logits = self.discriminator(shown, real.camera.label(), self.convolution_dtype)
+        fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
+        loss = discriminator_loss(real_logits, fake_logits)
+        if self.steps % self.settings.r1_every == 0:
+            penalty = self._penalty(real, shown)
+            loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
+            self.log("r1", penalty)
+        self.manual_backward(loss)
+        right = self.balance.follow(real_logits.detach(), fake_logits.detach(), self.steps)
+        self.log_dict(
+            {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True
+        )
+        self.log("discriminator_accuracy", right)
+
+    def _penalty(self, real: PictureBatch, shown: Tensor) -> Float[Tensor, ""]:
+        """R1 at real pictures; with dual discrimination at both, each at its own size (the raw one
+        before it is enlarged).
+        """
+        label = real.camera.label()
+        if not self.has_superresolution:
+            shown = shown.requires_grad_()
+            return r1_penalty(self.discriminator(shown, label), shown)
+        image, raw, matte = self._real_parts(real)
+        assert raw is not None
+        image, raw = image.requires_grad_(), raw.detach().requires_grad_()
+        logits = self.discriminator(self._stack(image, raw, matte), label)
+        return r1_penalty(logits, image) + r1_penalty(logits, raw)
+
+    def _generate(
+        self, triplane: Triplane, camera: Camera, shown: Tensor, random: torch.Generator
+    ) -> None:
+        loss = generator_loss(self.discriminator(shown, camera.label(), self.convolution_dtype))
+        self.log("generator_loss", loss)
+        if self.settings.density_weight and self.steps % self.settings.density_every == 0:
+            shape, size = (len(camera), self.settings.density_points, 3), self.config.box_size
+            points = (torch.rand(shape, generator=random, device=self.device) - 0.5) * size
+            offsets = torch.randn(shape, generator=random, device=self.device) * (
+                self.settings.density_sd * size
+            )
+            variation = density_variation(self.generator.renderer, triplane, points, offsets)
+            loss = loss + variation * self.settings.density_weight * self.settings.density_every
+        self.manual_backward(loss)
+
+    def _imagine(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
+        """New identities, seen by the given cameras."""
+        return self._draw(
+            torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device),
+            camera,
+            random,
+        )
+
+    def _draw(
+        self, z: Float[Tensor, "batch z_dim"], camera: Camera, random: torch.Generator
+    ) -> tuple[Triplane, Rendering]:
+        """The identities of given latents at given cameras, with drawn ray samples."""
+        generator = self.generator
+        generator.renderer.resolution = resolution = self.schedule.render_resolution(self.seen)
+        ws = generator.map_latents(z, self._conditions(camera, random))
+        generator.backbone.mapping.track(ws[:, 0])
+        triplane = generator.synthesize(ws)
+        samples = self.config.depth_samples + self.config.importance_samples
+        uniform = torch.rand(
+            len(camera), resolution**2, samples, generator=random, device=self.device
+        )
+        jitter = RayJitter.stratified(
+            uniform[..., : self.config.depth_samples], uniform[..., self.config.depth_samples :]
+        )
+        return triplane, generator.renderer(triplane, camera, ws, jitter)
+
+    def _conditions(self, camera: Camera, random: torch.Generator) -> Camera | None:
+        """The generator's conditioning cameras: mostly the rendered ones, some swapped with a
+        neighbour's (EG3D sec. 3.5).
+        """
+        if not self.config.label_dim:
+            return None
+        is_swapped = torch.rand(
+            len(camera), generator=random, device=self.device
+        ) < self.schedule.swap_probability(self.seen)
+        neighbours = torch.arange(len(camera), device=self.device).roll(1)
+        return camera[
+            torch.where(is_swapped, neighbours, torch.arange(len(camera), device=self.device))
+        ]
+
+    def _show(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
+        """What the discriminator sees of renderings."""
+        matte = self._enlarge(rendering.opacity) if self.config.background == "matte" else None
+        raw = rendering.image_raw if self.has_superresolution else None
+        return self._stack(self._enlarge(rendering.image), raw, matte)
+
+    def _show_real(self, real: PictureBatch) -> Float[Tensor, "batch channel height width"]:
+        """The same of real pictures."""
+        return self._stack(*self._real_parts(real))
+
+    def _real_parts(self, real: PictureBatch) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Image, raw image and matte of real pictures: composited like the renderings, as coarse as
+        they are.
+        """
+        image = real.over(0.0 if self.config.background == "black" else 1.0)
+        side = self.schedule.render_resolution(self.seen)
+        matte = (
+            self._enlarge(_reduce(real.opacity, side))
+            if self.config.background == "matte"
+            else None
+        )
+        if self.has_superresolution:
+            return image, _reduce(image, side), matte
+        return self._enlarge(_reduce(image, side)), None, matte
+
+    def _stack(
+        self, image: Tensor, raw: Tensor | None, matte: Tensor | None
+    ) -> Float[Tensor, "batch channel height width"]:
+        """The discriminator's input, blurred as the schedule says; of two pictures only the final
+        one, as in EG3D.
+        """
+        if raw is None:
+            return self._blur(discriminator_input(image, None, matte))
+        return discriminator_input(self._blur(image), raw, matte)
+
+    def _enlarge(self, x: Tensor) -> Tensor:
+        side = self.config.image_resolution
+        return (
+            x
+            if x.shape[-1] == side
+            else F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+        )
+
+    def _blur(self, x: Tensor) -> Tensor:
+        sigma = self.schedule.blur(self.seen)
+        if sigma < 0.3:
+            return x
+        kernel = 2 * int(3 * sigma) + 1
+        return kornia.filters.gaussian_blur2d(
+            x, (kernel, kernel), (sigma, sigma), border_type="replicate"
+        )
+
+    def _follow(self) -> None:
+        """Counts the step; the running average follows."""
+        self.steps += 1
+        self.seen += self.settings.batch_size * self.trainer.world_size
+        half_life = min(self.settings.ema_images, self.seen * self.settings.ema_rampup)
+        decay = 0.5 ** (self.settings.batch_size * self.trainer.world_size / max(half_life, 1e-8))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.generator.parameters()), 1 - decay
+            )
+            for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+                kept.copy_(current)
+
+    def _set_rates(self, *optimizers: Any) -> None:
+        factor = self.schedule.learning_rate(self.seen)
+        lazy = self.settings.r1_every / (self.settings.r1_every + 1)
+        for optimizer, rate in zip(
+            optimizers,
+            (self.settings.generator_rate, self.settings.discriminator_rate * lazy),
+            strict=True,
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def _random(self) -> torch.Generator:
+        seed = (self.settings.seed * 1_000_003 + self.steps) * 4099 + self.trainer.global_rank
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Our own counters: Lightning's global step counts every optimiser."""
+        checkpoint["seen"], checkpoint["steps"] = self.seen, self.steps
+        checkpoint["balance"] = self.balance.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """See `on_save_checkpoint`."""
+        self.seen, self.steps = checkpoint["seen"], checkpoint["steps"]
+        self.balance.load_state_dict(checkpoint["balance"])
+
+
+def discriminator_channels(config: EG3DConfiguration) -> int:
+    """How many channels the discriminator of a generator is shown: image, raw image with
+    super-resolution, matte.
+    """
+    return 3 + 3 * (config.super_resolution != "none") + (config.background == "matte")
+
+
+def _reduce(x: Tensor, side: int) -> Tensor:
+    return (
+        x
+        if x.shape[-1] == side
+        else F.interpolate(
+            x, size=(side, side), mode="bilinear", align_corners=False, antialias=True
+        )
+    )

@@ -1,0 +1,183 @@
+"""The training pictures of a teacher, drawn at random, half of them mirrored: in memory as bytes,
+or decoded when they come up.
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from pipeline.data.archive import Archive
+from pipeline.data.photographs import Photographs
+from pipeline.worlds.puppets.dataset import PoseDistribution, export_puppets
+from pipeline.worlds.puppets.splits import Split
+from teachers.rendering.camera import Camera
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PictureBatch:
+    """Pictures and the cameras that took them.
+
+    Attributes:
+        color: RGB in [0, 1], premultiplied by the opacity.
+        opacity: 1 where the picture has no matte.
+        camera: one per picture.
+    """
+
+    color: Float[Tensor, "batch 3 height width"]
+    opacity: Float[Tensor, "batch 1 height width"]
+    camera: Camera
+
+    def over(self, background: float) -> Float[Tensor, "batch 3 height width"]:
+        """The pictures in [-1, 1] in front of a grey in [0, 1]."""
+        return (self.color + (1 - self.opacity) * background) * 2 - 1
+
+
+class TrainingPictures:
+    """Pictures with cameras.
+
+    Args:
+        images: bytes with three channels (RGB) or four (premultiplied RGB and opacity), or a
+            collection too large for that.
+        cameras: one per image.
+        mirrored: also draw mirror images, with the mirrored camera.
+    """
+
+    def __init__(
+        self,
+        images: UInt8[Tensor, "picture channel height width"] | Photographs,
+        cameras: Camera,
+        *,
+        mirrored: bool = True,
+    ) -> None:
+        self.images, self.cameras, self.mirrored = images, cameras, mirrored
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether pictures are held decoded."""
+        return isinstance(self.images, Tensor)
+
+    def draw(self, count: int, random: torch.Generator) -> PictureBatch:
+        """Pictures drawn with replacement, on the device of `random`."""
+        rows, is_mirrored = self._draw_rows(count, random)
+        pixels = self._pixels(rows).float() / 255
+        return _batch(
+            torch.where(is_mirrored[:, None, None, None], pixels.flip(-1), pixels),
+            self._cameras_of(rows, is_mirrored),
+        )
+
+    def draw_cameras(self, count: int, random: torch.Generator) -> Camera:
+        """The cameras that `draw` would give, without their pictures."""
+        return self._cameras_of(*self._draw_rows(count, random))
+
+    def pictures(
+        self, count: int, background: float = 1.0
+    ) -> Float[Tensor, "picture 3 height width"]:
+        """The first `count` pictures in [-1, 1], in front of a grey in [0, 1]."""
+        count = min(count, len(self))
+        return _batch(self._pixels(torch.arange(count)).float() / 255, self.cameras[:count]).over(
+            background
+        )
+
+    def _draw_rows(
+        self, count: int, random: torch.Generator
+    ) -> tuple[Int64[Tensor, " batch"], Bool[Tensor, " batch"]]:
+        rows = torch.randint(len(self), (count,), generator=random, device=random.device)
+        return rows, torch.rand(count, generator=random, device=random.device) < (
+            0.5 if self.mirrored else 0.0
+        )
+
+    def _cameras_of(self, rows: Tensor, is_mirrored: Tensor) -> Camera:
+        camera = self.cameras.to(rows.device)[rows]
+        mirror, choose = camera.mirrored(), is_mirrored[:, None, None]
+        return Camera(
+            torch.where(choose, mirror.cam_to_world, camera.cam_to_world),
+            torch.where(choose, mirror.intrinsics, camera.intrinsics),
+        )
+
+    def _pixels(self, rows: Tensor) -> UInt8[Tensor, "batch channel height width"]:
+        if isinstance(self.images, Tensor):
+            self.images = self.images.to(rows.device)
+            return self.images[rows]
+        return self.images.batch(rows.cpu())[0].to(rows.device)
+
+
+def _batch(pixels: Tensor, camera: Camera) -> PictureBatch:
+    opacity = pixels[:, 3:] if pixels.shape[1] == 4 else torch.ones_like(pixels[:, :1])
+    return PictureBatch(pixels[:, :3], opacity, camera)
+
+
+def puppet_pictures(
+    *,
+    path: str,
+    count: int,
+    resolution: int,
+    first: int = 0,
+    supersampling: int = 2,
+    workers: int = 2,
+    compile: bool = True,
+    pose_distribution: dict[str, float] | None = None,
+) -> TrainingPictures:
+    """Training identities of the puppet world, `first` and those after, each from one view;
+    rendered into `path` if nothing is there.
+
+    Raises:
+        ValueError: `path` holds other identities.
+    """
+    file, distribution = Path(path), PoseDistribution(**(pose_distribution or {}))
+    if file.exists():
+        _check_identities(file, {"first": first, "count": count, **asdict(distribution)})
+    else:
+        log.info("rendering %d training identities into %s", count, file)
+        export_puppets(
+            file,
+            split=Split.TRAIN,
+            count=count,
+            first=first,
+            resolution=resolution,
+            supersampling=supersampling,
+            pose_distribution=distribution,
+            workers=workers,
+            compile=compile,
+        )
+    return labelled_pictures(path=path, resolution=resolution, mirrored=True)
+
+
+def _check_identities(file: Path, asked: dict[str, int | float]) -> None:
+    index = Archive(file).index()
+    there = {**index.others, "count": len(index.names)}
+    wanted = {name: value for name, value in asked.items() if there.get(name, value) != value}
+    if wanted:
+        found = {name: there[name] for name in wanted}
+        raise ValueError(
+            f"{file} holds other identities than were asked for: it has {found}, asked was"
+            f" {wanted}: give another data.path, or remove the file"
+        )
+
+
+def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> TrainingPictures:
+    """An EG3D-style folder or zip (see `Photographs`).
+
+    Raises:
+        ValueError: it is unusable, or its pictures are not of `resolution`.
+    """
+    photographs = Photographs(Path(path))
+    if photographs.resolution != resolution:
+        raise ValueError(
+            f"{path} holds pictures of {photographs.resolution}², but the teacher is to draw"
+            f" {resolution}²: resize them, or change the teacher"
+        )
+    cameras = Camera.from_label(photographs.labels)
+    if not photographs.is_in_memory:
+        return TrainingPictures(photographs, cameras, mirrored=mirrored)
+    return TrainingPictures(
+        photographs.batch(torch.arange(len(photographs)))[0], cameras, mirrored=mirrored
+    )

@@ -1,0 +1,185 @@
+"""Training a converted teacher further with its super-resolution's latent fixed, as LP3D did before
+it distilled (supp. A2).
+
+A student answers with planes and has no w, so the super-resolution must not need one. The networks
+are the checkpoint's own, whatever they are; what was changed, and what it did to the scores, goes
+with the result.
+"""
+
+import json
+import logging
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from teachers.checkpoint import load_discriminator, load_teacher, teacher_folder
+from teachers.eg3d.teacher import EG3DTeacher
+from teachers.passport import Passport
+
+log = logging.getLogger(__name__)
+
+GIVEN_BY_TEACHER = ("resolution", "image_channels")
+"""Arguments of a discriminator that follow from the generator's configuration."""
+
+
+def settings_of_checkpoint(path: Path | str, changes: dict[str, Any]) -> dict[str, Any]:
+    """How a training has to be configured whose networks are those of a teacher folder.
+
+    Args:
+        path: the folder (see `load_teacher`), with its discriminator.
+        changes: of the generator's configuration, by name; None keeps what the checkpoint has.
+
+    Returns:
+        `teacher`, `discriminator`, `licence`: sections of the configuration of `trilift pretrain`.
+
+    Raises:
+        ValueError: the teacher is no EG3D, or a folder's file is damaged.
+        FileNotFoundError: there is no such folder, or it has no discriminator.
+    """
+    teacher = checkpoint_of(path)
+    discriminator = {
+        name: value
+        for name, value in load_discriminator(path).arguments.items()
+        if name not in GIVEN_BY_TEACHER
+    }
+    kept = {
+        **teacher.configuration.to_dict(),
+        **{name: value for name, value in changes.items() if value is not None},
+    }
+    return {"teacher": kept, "discriminator": discriminator, "licence": teacher.passport.licence}
+
+
+def checkpoint_of(path: Path | str) -> EG3DTeacher:
+    """The teacher of a folder, if it is one that can be trained."""
+    teacher = load_teacher(path)
+    if not isinstance(teacher, EG3DTeacher):
+        raise ValueError(
+            f"{path} holds a {type(teacher).__name__}: only EG3D teachers can be trained further"
+        )
+    return teacher
+
+
+def has_no_latent(path: Path | str) -> bool:
+    """Whether no latent reaches the pictures of a teacher but through its planes: there is nothing
+    to fix.
+    """
+    return checkpoint_of(path).passport.super_resolution == "none"
+
+
+def keep_as_it_is(path: Path | str, output: Path) -> None:
+    """Copies the folder of a teacher that needs no tuning, so that the next command finds it where
+    a tuned one would be.
+    """
+    writing = output.with_name(f"{output.name}~writing")
+    shutil.rmtree(writing, ignore_errors=True)
+    shutil.copytree(teacher_folder(path), writing)
+    shutil.rmtree(output, ignore_errors=True)
+    writing.rename(output)
+    log.info(
+        "%s has no super-resolution: its pictures are the volume rendering, which takes no latent,"
+        " so there is nothing to fix. A student can be distilled from it as it is; %s is a copy",
+        path,
+        output,
+    )
+
+
+class TuningRecord:
+    """Where a tuned teacher comes from, what was changed, and its scores before and after.
+
+    Args:
+        folder: of the run: keeps the checkpoint's scores, so that a resumed run has them.
+        start_from: the checkpoint's folder.
+    """
+
+    def __init__(self, folder: Path, start_from: Path | str) -> None:
+        self.start_from = start_from
+        self._scores = folder / "checkpoint_scores.json"
+
+    @property
+    def is_unscored(self) -> bool:
+        """Whether the checkpoint's own scores are still unknown."""
+        return not self._scores.exists()
+
+    def checkpoint(self) -> EG3DTeacher:
+        """The teacher before it was tuned, with the latent that it was trained or converted for."""
+        return checkpoint_of(self.start_from)
+
+    def score_checkpoint(self, scores: dict[str, float]) -> None:
+        """Keeps the scores of the checkpoint as it came."""
+        self._write({"checkpoint": scores})
+        log.info(
+            "the checkpoint itself: %s",
+            ", ".join(f"{name} {value:.4f}" for name, value in scores.items()),
+        )
+
+    def texts(self, tuned: Passport, scores: dict[str, float]) -> dict[str, str]:
+        """Files for the tuned teacher's folder: provenance.json and card.md. The first scores told
+        are those before any step.
+
+        Args:
+            tuned: its passport.
+            scores: as they are now, with the `images` seen.
+        """
+        known = json.loads(self._scores.read_text())
+        if "untuned" not in known:
+            known["untuned"] = scores
+            self._write(known)
+        before = self.checkpoint()
+        changed = {
+            name: [old, new]
+            for (name, old), new in zip(
+                asdict(before.passport).items(), asdict(tuned).values(), strict=True
+            )
+            if old != new
+            and name not in ("name", "source_hash", "depth_samples", "importance_samples")
+        }
+        record = {
+            "tuned_from": asdict(before.passport),
+            "changed": changed,
+            "images": scores["images"],
+            "scores": {**known, "tuned": scores},
+        }
+        provenance = teacher_folder(self.start_from) / "provenance.json"
+        if provenance.is_file():
+            record["provenance_of_checkpoint"] = json.loads(provenance.read_text())
+        return {
+            "provenance.json": json.dumps(record, indent=2),
+            "card.md": _card(before.passport, tuned, record),
+        }
+
+    def _write(self, scores: dict[str, Any]) -> None:
+        writing = self._scores.with_name(f"{self._scores.name}~writing")
+        writing.write_text(json.dumps(scores, indent=2))
+        writing.replace(self._scores)
+
+
+def _card(before: Passport, tuned: Passport, record: dict[str, Any]) -> str:
+    changes = "\n".join(
+        f"- {name}: {old} → {new}" for name, (old, new) in record["changed"].items()
+    )
+    columns = {
+        f"checkpoint ({before.sr_latent})": record["scores"]["checkpoint"],
+        f"untuned ({tuned.sr_latent})": record["scores"]["untuned"],
+        "tuned": record["scores"]["tuned"],
+    }
+    names = [name for name in record["scores"]["checkpoint"] if not name.endswith("_floor")]
+    rows = "\n".join(
+        f"| {name} | " + " | ".join(f"{column[name]:.4f}" for column in columns.values()) + " |"
+        for name in names
+    )
+    return f"""# Teacher `{tuned.name}`
+
+EG3D `{before.name}` (source {before.source_hash}), trained further on {int(record["images"]):,} pictures,
+so that a student, which has no w, can use its super-resolution.
+
+**Licence.** {tuned.licence}
+
+{changes}
+
+| score | {" | ".join(columns)} |
+|---|{"---|" * len(columns)}
+{rows}
+
+`pixels` and `network` are normalised Fréchet distances, not FID; compare them in a row only. `provenance.json` has everything.
+"""

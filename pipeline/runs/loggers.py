@@ -1,0 +1,63 @@
+"""Where numbers and pictures of a run go beside its folder: wandb and TensorBoard."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers.wandb import WandbLogger
+from PIL import Image
+
+from .processes import is_first_process
+
+WANDB_ID = "wandb_id"
+
+
+def wandb_logger(
+    *, folder: str, project: str, name: str, group: str | None = None, offline: bool = False
+) -> WandbLogger:
+    """A logger whose wandb run goes on when the run in `folder` does: the id is kept there.
+
+    Args:
+        folder: of the run.
+        project, name: on wandb.
+        group: there; None: the sweep that the run is a cell of, if it is.
+        offline: write to `folder`/wandb only, for `wandb sync`.
+    """
+    path = Path(folder)
+    if group is None and (path / "cell.json").exists():
+        group = path.parent.name
+    return WandbLogger(
+        name=name,
+        project=project,
+        save_dir=folder,
+        offline=offline,
+        id=_wandb_id(path),
+        group=group,
+        resume="allow",
+    )
+
+
+def _wandb_id(folder: Path) -> str | None:
+    """Only the first process talks to wandb."""
+    kept = folder / WANDB_ID
+    if not is_first_process():
+        return None
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_name(f"{WANDB_ID}~writing")
+        temporary.write_text(uuid.uuid4().hex[:12])
+        temporary.replace(kept)
+    return kept.read_text()
+
+
+def log_picture(logger: Logger, name: str, path: Path, *, step: int) -> None:
+    """Shows a PNG where a logger can show pictures."""
+    if isinstance(logger, TensorBoardLogger):
+        experiment: Any = logger.experiment
+        experiment.add_image(
+            name, np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC"
+        )
+    elif isinstance(logger, WandbLogger):
+        logger.log_image(name, [str(path)], step=step)

@@ -1,0 +1,108 @@
+"""Where numbers come from: the machine, the versions, the command, the file's hash."""
+
+import hashlib
+import os
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("trilift", "torch", "lightning", "torchmetrics", "numpy")
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores that may be used, memory in GiB, GPU."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Python, the packages that matter, and the revision of the clone, if it is one."""
+    return {
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "revision": _revision(),
+    }
+
+
+def packages() -> dict[str, str]:
+    """Everything that is installed, by name."""
+    return dict(
+        sorted(
+            (found.metadata["Name"], found.version)
+            for found in distributions()
+            if found.metadata["Name"]
+        )
+    )
+
+
+def commit() -> dict[str, Any]:
+    """The commit of the clone that this code lies in, None outside of one; whether files differ
+    from it.
+    """
+    revision = _revision()
+    return {
+        "commit": None if revision is None else revision.removesuffix("+"),
+        "dirty": revision is not None and revision.endswith("+"),
+    }
+
+
+def command(verb: str) -> str:
+    """The command line of this process, as it can be typed again."""
+    return shlex.join(["trilift", verb, *sys.argv[1:]])
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def peak_memory_gib(*, of_children: bool = False) -> float:
+    """Largest resident memory so far of this process, or of the largest child that has ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(usage.ru_maxrss * unit / 2**30, 2)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _revision() -> str | None:
+    """The commit of the clone that this code lies in; "+" when files differ from it."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        described = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10"]
+        return subprocess.run(
+            described, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

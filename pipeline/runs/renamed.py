@@ -1,0 +1,54 @@
+"""Files written by earlier versions: old addresses and old keys → today's.
+
+Every reader of a stored configuration, description or score passes what it read through `current`.
+This is the only table of that kind; `tests/pipeline/runs/test_renamed.py` reads files that commit
+967260b wrote.
+"""
+
+from typing import Any
+
+MOVED = {
+    "pipeline.sampling.laws": "pipeline.sampling.distributions",
+    "pipeline.data.live.live_people": "pipeline.data.live.live_samples",
+    "pipeline.data.training_pictures": "pipeline.pretraining.training_pictures",
+    "pipeline.evaluation.suites.capture_export": "pipeline.evaluation.captures.capture_export",
+    "pipeline.evaluation.suites.h3ds": "pipeline.evaluation.captures.h3ds",
+    "pipeline.evaluation.suites.nersemble": "pipeline.evaluation.captures.nersemble",
+    "pipeline.training.gan_schedule": "pipeline.pretraining.schedule",
+    "pipeline.training.adversary": "pipeline.distillation.adversary",
+    "pipeline.training.optimizer": "pipeline.distillation.optimizer",
+    "pipeline.training.loggers": "pipeline.runs.loggers",
+}
+"""Beginnings of `_target_`: module or object, before → now."""
+
+RENAMED = {
+    "people": "identities",
+    "ceiling_people": "ceiling_identities",
+    "trained_people": "trained_identities",
+    "sheet_people": "sheet_identities",
+    "pitch_law": "pitch_distribution",
+    "pose_law": "pose_distribution",
+    "laws": "distributions",
+    "person": "subject",
+    "psnr_person": "psnr_foreground",
+}
+"""Keys of configurations, descriptions and scores, before → now, wherever they stand."""
+
+
+def current(stored: Any) -> Any:
+    """Plain values as this version writes them; what is current already stays as it is."""
+    if isinstance(stored, dict):
+        return {RENAMED.get(key, key): _value(key, value) for key, value in stored.items()}
+    return [current(value) for value in stored] if isinstance(stored, list) else stored
+
+
+def _value(key: str, value: Any) -> Any:
+    return moved(value) if key == "_target_" and isinstance(value, str) else current(value)
+
+
+def moved(target: str) -> str:
+    """The present address of a class or function."""
+    for before, now in MOVED.items():
+        if target == before or target.startswith(f"{before}."):
+            return now + target[len(before) :]
+    return target

@@ -1,0 +1,285 @@
+"""Training state on disk: a folder of safetensors parts and one JSON file, replaced as a whole and
+never unpickled.
+"""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .state_tree import StateWriter, decode
+
+log = logging.getLogger(__name__)
+
+STATE_FORMAT = 1
+PART_BYTES = 15_000_000
+"""Payload of one part: with its header a part stays below 16 MB, so that it passes where big files
+don't.
+"""
+
+_LOOKS = 20  # a look that falls between two renames of a run that is saving finds nothing
+_NAME_LENGTH = 120
+# more than one tensor's entry costs in a safetensors header, its name being cut (and perhaps
+# escaped)
+_HEADER_BYTES = 512
+
+
+class SafetensorsCheckpointIO(CheckpointIO):
+    """Lightning plugin: checkpoints are folders `part-000.safetensors`, …, `state.json`.
+
+    At every moment a whole checkpoint exists under the path or beside it (`~writing`, `~previous`),
+    and `load_checkpoint` finds it: a kill in the middle of saving leaves the last one.
+    """
+
+    def __init__(self, *, part_bytes: int = PART_BYTES) -> None:
+        if part_bytes < 1024:
+            raise ValueError(f"part_bytes is {part_bytes}: a part must hold at least 1024 bytes")
+        self.part_bytes = part_bytes
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Writes the folder, then puts it in the place of the one before.
+
+        Raises:
+            TypeError: the state holds an object that cannot be saved without pickle; the key path
+                is named.
+            OSError: no room or no permission; the previous checkpoint is untouched.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _finish_interrupted_swap(target)
+        writing = _beside(target, "writing")
+        try:
+            writing.mkdir()
+            self._write(checkpoint, writing)
+        except OSError as error:
+            shutil.rmtree(writing, ignore_errors=True)
+            kept = (
+                "the previous checkpoint there is untouched"
+                if target.exists()
+                else "nothing was there before"
+            )
+            raise OSError(
+                error.errno,
+                f"cannot save the training state to {target}: {error.strerror or error}; {kept}",
+            ) from error
+        except BaseException:
+            shutil.rmtree(writing, ignore_errors=True)
+            raise
+        _swap(writing, target)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Reads the newest whole checkpoint at `path` (on the CPU unless `map_location` is a
+        device), also while a run replaces it.
+
+        Raises:
+            FileNotFoundError: nothing whole is there.
+            ValueError: the folder is not of this format.
+        """
+        while True:
+            looks = (find_checkpoint(Path(path)) for _ in range(_LOOKS))
+            folder = next((found for found in looks if found is not None), None)
+            if folder is None:
+                raise FileNotFoundError(
+                    f"no whole training state at {path}: expected a folder with state.json and"
+                    " every part that it names"
+                )
+            before = _identity(folder)
+            try:
+                state = read_state(folder, map_location)
+            except (OSError, RuntimeError, ValueError):
+                if before is not None and _identity(folder) == before:
+                    raise
+            else:
+                if _identity(folder) == before:
+                    return state
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Removes the folder and what an interrupted save may have left beside it."""
+        for folder in (Path(path), _beside(Path(path), "writing"), _beside(Path(path), "previous")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write(self, checkpoint: dict[str, Any], folder: Path) -> None:
+        writer = StateWriter()
+        tree = writer.encode(checkpoint)
+        index: dict[str, Any] = {
+            name: {"shape": list(tensor.shape), "pieces": []}
+            for name, tensor in writer.tensors.items()
+        }
+        sizes: dict[str, int] = {}
+        for number, pieces in enumerate(_parts(writer.tensors, self.part_bytes)):
+            part = f"part-{number:03d}.safetensors"
+            content = safetensors.torch.save({piece.key: piece.values for piece in pieces})
+            _write_synced(folder / part, content)
+            sizes[part] = len(content)
+            for piece in pieces:
+                index[piece.name]["pieces"].append([part, piece.key])
+        record = {"format": STATE_FORMAT, "parts": sizes, "tensors": index, "state": tree}
+        _write_synced(folder / "state.json", json.dumps(record).encode())
+        _sync_folder(folder)
+
+
+def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
+    """The training state in a whole checkpoint folder."""
+    record = _read_record(folder)
+    device = str(map_location) if isinstance(map_location, str | torch.device) else "cpu"
+    loaded: dict[str, Tensor] = {}
+
+    def tensor(name: str) -> Tensor:
+        if name not in loaded:
+            entry = record["tensors"][name]
+            pieces = [files[part].get_tensor(key) for part, key in entry["pieces"]]
+            loaded[name] = (pieces[0] if len(pieces) == 1 else torch.cat(pieces)).reshape(
+                entry["shape"]
+            )
+        return loaded[name]
+
+    try:
+        files = {part: safe_open(folder / part, "pt", device=device) for part in record["parts"]}
+        return decode(record["state"], tensor)
+    except (KeyError, SafetensorError) as error:
+        raise ValueError(f"{folder} is damaged: {error}") from error
+
+
+def read_entry(path: Path, key: str) -> Any:
+    """One entry of the newest whole training state at `path`, one without tensors; None where the
+    state hasn't any.
+    """
+    folder = find_checkpoint(path)
+    entries = {} if folder is None else dict(_read_record(folder)["state"]["$dict"])
+    return decode(entries[key], _no_tensor) if key in entries else None
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    if record.get("format") != STATE_FORMAT:
+        raise ValueError(
+            f"{folder} has training state format {record.get('format')!r}, this trilift reads"
+            f" {STATE_FORMAT}"
+        )
+    return record
+
+
+def _no_tensor(name: str) -> Tensor:
+    raise ValueError(f"the entry holds the tensor {name}: read the whole state")
+
+
+def find_checkpoint(path: Path) -> Path | None:
+    """The folder to read for `path`: itself, or what a kill in the middle of a swap left beside it;
+    None without any.
+    """
+    for folder in (path, _beside(path, "writing"), _beside(path, "previous")):
+        if _is_whole(folder):
+            return folder
+    return None
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Changes when the folder is replaced by another."""
+    try:
+        found = (folder / "state.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _is_whole(folder: Path) -> bool:
+    """state.json is written last, so it stands only beside all its parts; sizes catch copies that
+    broke off.
+    """
+    try:
+        sizes = json.loads((folder / "state.json").read_text())["parts"]
+        return all((folder / part).stat().st_size == size for part, size in sizes.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+class _Piece(NamedTuple):
+    """A run of a tensor's flattened elements: the tensor's name in the state, the key in the file,
+    the elements.
+    """
+
+    name: str
+    key: str
+    values: Tensor
+
+
+def _pieces(tensors: dict[str, Tensor], limit: int) -> Iterator[_Piece]:
+    for name, tensor in tensors.items():
+        flat = tensor.reshape(-1)
+        length = max(1, (limit - _HEADER_BYTES) // flat.element_size())
+        for number, start in enumerate(range(0, max(1, len(flat)), length)):
+            yield _Piece(
+                name,
+                f"{name[:_NAME_LENGTH]}|{number}",
+                flat[start : start + length].to("cpu", copy=True),
+            )
+
+
+def _parts(tensors: dict[str, Tensor], limit: int) -> Iterator[list[_Piece]]:
+    """Pieces grouped so that each group stays within `limit` bytes, header included."""
+    part: list[_Piece] = []
+    used = 0
+    for piece in _pieces(tensors, limit):
+        size = piece.values.numel() * piece.values.element_size() + _HEADER_BYTES
+        if part and used + size > limit:
+            yield part
+            part, used = [], 0
+        part.append(piece)
+        used += size
+    if part:
+        yield part
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f"{path.name}~{what}")
+
+
+def _swap(writing: Path, target: Path) -> None:
+    previous = _beside(target, "previous")
+    if target.exists():
+        os.rename(target, previous)
+    os.rename(writing, target)
+    _sync_folder(target.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _finish_interrupted_swap(target: Path) -> None:
+    """Puts a whole checkpoint under `target` again if a kill came between the two renames, and
+    clears what is left.
+    """
+    whole = find_checkpoint(target)
+    if whole is not None and whole != target:
+        log.warning("the last save of %s was interrupted: taking %s", target, whole.name)
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(whole, target)
+    for what in ("writing", "previous"):
+        shutil.rmtree(_beside(target, what), ignore_errors=True)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Asks the disk to keep the entries of a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

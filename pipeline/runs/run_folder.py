@@ -1,0 +1,205 @@
+"""Where one run lives: a folder with a lock, the configuration it was started with, and its
+checkpoints.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from .resume import find_checkpoint
+
+log = logging.getLogger(__name__)
+
+_MISSING = object()
+
+
+class RunFolder:
+    """The folder `runs/<verb>/<name>` of one run: used as a context, it is locked for this process.
+
+    The lock belongs to the open file, so the system releases it however the process ends.
+
+    Args:
+        path: the folder; made when missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._lock: IO[str] | None = None
+
+    @property
+    def config_path(self) -> Path:
+        """The configuration that the run was started with."""
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the training states."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Where the newest training state is or will be."""
+        return self.checkpoints / "last"
+
+    def checkpoint_to_resume(self) -> Path | None:
+        """The newest whole training state, None when the run has not saved any."""
+        return self.last_checkpoint if find_checkpoint(self.last_checkpoint) is not None else None
+
+    def mark(self, status: str, **facts: Any) -> None:
+        """Writes to `status.json` how the run stands: running, unfinished, finished or failed, and
+        anything else about it.
+        """
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        write_json(
+            self.path / "status.json",
+            {
+                "status": status,
+                **facts,
+                "time": now,
+                "process": os.getpid(),
+                "host": socket.gethostname(),
+            },
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What was marked last, {} for a run that never began. A running one that no process holds
+        was killed: it is unfinished.
+        """
+        try:
+            marked: dict[str, Any] = json.loads((self.path / "status.json").read_text())
+        except FileNotFoundError:
+            return {}
+        if marked["status"] == "running" and not (
+            self._is_mine(marked) or self._is_held_by_another()
+        ):
+            return {**marked, "status": "unfinished", "reason": "its process was killed"}
+        return marked
+
+    def _is_mine(self, marked: dict[str, Any]) -> bool:
+        return self._lock is not None and (marked["process"], marked["host"]) == (
+            os.getpid(),
+            socket.gethostname(),
+        )
+
+    def _is_held_by_another(self) -> bool:
+        if self._lock is not None or not (self.path / "lock").exists():
+            return False
+        with (self.path / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def __enter__(self) -> "RunFolder":
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = (self.path / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            lock.close()
+            raise RuntimeError(
+                f"{self.path} is in use by {holder}: wait for it, stop it, or give this run another"
+                " name"
+            ) from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        self._lock = lock
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._lock is not None:
+            self._lock.truncate(0)
+            self._lock.close()
+            self._lock = None
+
+    def record(self, configuration: dict[str, Any], *, free: Iterable[str] = ()) -> bool:
+        """Writes the configuration of a new run, or checks it against that of the run to be
+        continued.
+
+        Args:
+            configuration: resolved, plain values.
+            free: dotted keys, with all below them, that may change without making it another run
+                (`trainer.max_steps`, `logger`, …). What changed in them is recorded.
+
+        Returns:
+            whether the run is continued.
+
+        Raises:
+            ValueError: another key has changed; every difference is listed.
+        """
+        configuration = json.loads(json.dumps(configuration))
+        continued = self.config_path.exists()
+        if continued:
+            self._require_same(self.recorded(), configuration, tuple(free))
+        write_json(self.config_path, configuration)
+        return continued
+
+    def recorded(self) -> dict[str, Any]:
+        """The configuration that the run was started with.
+
+        Raises:
+            FileNotFoundError: there is no such run.
+        """
+        if not self.config_path.exists():
+            raise FileNotFoundError(
+                f"there is no run at {self.path}: give its name (name=…) or its folder"
+                " (paths.run=…)"
+            )
+        configuration: dict[str, Any] = json.loads(self.config_path.read_text())
+        return configuration
+
+    def _require_same(
+        self, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]
+    ) -> None:
+        changes = [change for change in differences(before, now) if not _is_below(change[0], free)]
+        if changes:
+            lines = "\n".join(f"  {key}: {_show(old)} → {_show(new)}" for key, old, new in changes)
+            raise ValueError(
+                f"{self.path} holds a run with another configuration (before → now):\n{lines}\nGive"
+                " this run another name, go back to the former values, or remove the folder to"
+                " start anew."
+            )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whoever reads sees the old file or the whole new one."""
+    temporary = path.with_name(f"{path.name}~writing")
+    temporary.write_text(json.dumps(content, indent=2))
+    temporary.replace(path)
+
+
+def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(dotted key, value before, value now) wherever two nested configurations differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in [*before, *(name for name in now if name not in before)]:
+            yield from differences(
+                before.get(name, _MISSING),
+                now.get(name, _MISSING),
+                f"{key}.{name}" if key else name,
+            )
+    elif before is _MISSING or now is _MISSING or before != now:
+        yield key, before, now
+
+
+def _is_below(key: str, prefixes: tuple[str, ...]) -> bool:
+    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _show(value: Any) -> str:
+    return "(absent)" if value is _MISSING else json.dumps(value)

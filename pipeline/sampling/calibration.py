@@ -1,0 +1,30 @@
+"""Before the first step: the student is told what its teacher's planes look like on average."""
+
+import torch
+
+from pipeline.sampling.source import BatchSource
+from students.two_stage import TwoStageEncoder
+
+SMALLEST_SCALE = 1e-3
+"""A channel that never changes still gets this share of the mean deviation: scales must be
+positive.
+"""
+
+
+@torch.no_grad()
+def calibrate(
+    encoder: TwoStageEncoder, sampler: BatchSource, *, samples: int = 64, batch_size: int = 8
+) -> None:
+    """Sets the encoder's plane statistics from the first sample numbers of the run, channel by
+    channel.
+    """
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for start in range(0, samples, batch_size):
+        planes = sampler.planes(range(start, min(start + batch_size, samples))).planes.double()
+        count += planes.shape[0] * planes.shape[3] * planes.shape[4]
+        total = total + planes.sum((0, 3, 4))
+        squares = squares + planes.square().sum((0, 3, 4))
+    mean = total / count
+    deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+    deviation = deviation.clamp(min=SMALLEST_SCALE * float(deviation.mean()) + 1e-8)
+    encoder.calibrate(mean.flatten().float(), deviation.flatten().float())

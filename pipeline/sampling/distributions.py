@@ -1,0 +1,59 @@
+"""How one number is spread: the distributions that camera and latent priors are configured with."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """A distribution of one number."""
+
+    def draw(self, random: np.random.Generator) -> float:
+        """One value."""
+        ...
+
+
+class Fixed:
+    """Always the same value."""
+
+    def __init__(self, *, value: float | int) -> None:
+        self.value = float(value)
+
+    def draw(self, random: np.random.Generator) -> float:
+        """The value."""
+        return self.value
+
+
+class Uniform:
+    """Evenly between two limits."""
+
+    def __init__(self, *, low: float | int, high: float | int) -> None:
+        if not low <= high:
+            raise ValueError(f"a uniform distribution needs low ≤ high, got {low} and {high}")
+        self.low, self.high = float(low), float(high)
+
+    def draw(self, random: np.random.Generator) -> float:
+        """A value in [low, high)."""
+        return self.low + (self.high - self.low) * float(random.random())
+
+
+class Normal:
+    """Gaussian; values beyond `limit` standard deviations are drawn again."""
+
+    def __init__(
+        self, *, mean: float | int, deviation: float | int, limit: float | int = 4.0
+    ) -> None:
+        if deviation < 0 or limit <= 0.5:
+            raise ValueError(
+                "a normal distribution needs a deviation ≥ 0 and a limit above 0.5 deviations, got"
+                f" {deviation} and {limit}"
+            )
+        self.mean, self.deviation, self.limit = float(mean), float(deviation), float(limit)
+
+    def draw(self, random: np.random.Generator) -> float:
+        """A value within `limit` deviations of the mean."""
+        while True:
+            value = float(random.standard_normal())
+            if abs(value) <= self.limit:
+                return self.mean + self.deviation * value

@@ -1,0 +1,66 @@
+"""Says which convention a file of cameras seems to be in, and converts it to another.
+
+Reads and writes EG3D's dataset.json (eg3d), the same numbers with OpenGL's axes in our world
+(opengl) or in Blender's (blender), NeRF's transforms.json (nerf) and a folder of COLMAP's text
+files (colmap). Without to= it only looks. Exit status: 1 if the file seems to be in another
+convention than the one that it is read in.
+"""
+
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from pipeline.build.application import verb
+from pipeline.build.configuration import to_plain
+from pipeline.portraits.cameras.files import format_of, read_cameras, seeming, write_cameras
+
+
+@verb("cameras")
+def main(config: DictConfig) -> None:
+    """Looks, says, converts."""
+    settings = to_plain(config)
+    path = Path(str(settings["input"]))
+    said = settings["from"] or format_of(path)
+    table = read_cameras(path, said, up=settings["up"])
+    is_right = report(path, said, len(table))
+    if settings["to"] is not None:
+        if settings["output"] is None:
+            raise ValueError(f"converting to {settings['to']} needs output=…")
+        write_cameras(Path(str(settings["output"])), table, settings["to"], size=settings["size"])
+        sys.stdout.write(f"written as {settings['to']}: {settings['output']}\n")
+    if not is_right:
+        raise SystemExit(1)
+
+
+def report(path: Path, said: str, count: int) -> bool:
+    """Prints what the file seems to be; returns whether that is what it is read as."""
+    convention, fitting, is_pixels = seeming(path)
+    target = ", ".join(f"{value:.2f}" for value in convention.target)
+    near, far = convention.distances
+    lines = [
+        f"{path}: {count} cameras, read as {said}",
+        (
+            f"seems to be: {convention}; intrinsics"
+            f" {'in pixels' if is_pixels else 'normalised by the size'}"
+        ),
+        (
+            f"the cameras look at ({target}) from {near:.2f} to {far:.2f} away,"
+            f" {convention.looks:.3f} of straight"
+        ),
+    ]
+    is_right = not is_pixels and (fitting == said or not convention.is_sure)
+    if is_pixels:
+        lines.append("divide focal lengths and principal points by the size of the pictures")
+    elif not is_right:
+        lines.append(
+            f"read it as {fitting}: from={fitting}"
+            if fitting
+            else "invert its matrices: they seem to be world-to-camera, or flip y and z"
+        )
+    sys.stdout.write("\n".join(lines) + "\n")
+    return is_right
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Store a teacher's identities as shards, to be read instead of drawn: by any number of workers,
+each shard once.
+
+Run the same command again to continue; run it several times at once, on any machine that sees the
+folder, to go faster. `shards=latent` keeps kilobytes an identity (rendered again when read),
+`shards=full` pictures. `verify=true` checks every byte.
+"""
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from pipeline.build.application import verb
+from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.sampler import build_sampler, distributions_of
+from pipeline.data.generation_progress import GenerationProgress
+from pipeline.data.manifest import Description, ShardFolder, weights_hash
+from pipeline.data.record import Storage
+from pipeline.data.shard_check import broken_shards
+from pipeline.data.shard_writer import ShardWriter
+from pipeline.distillation.held_out import FIRST_HELD_OUT
+from pipeline.sampling.sampler import TeacherSampler
+from teachers.teacher import Teacher
+
+log = logging.getLogger("trilift.generate")
+
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
+@verb("generate")
+def main(config: DictConfig) -> int:
+    """Writes what is missing, or checks what is there; returns the number of identities that this
+    worker wrote.
+    """
+    torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0))))
+    teacher: Teacher = instantiate(config.teacher)
+    sampler = build_sampler(config, teacher)
+    description = describe(to_plain(config), teacher)
+    folder = ShardFolder(Path(config.output))
+    if config.verify or config.repair:
+        verify(folder, description, sampler, repair=config.repair)
+        if not config.repair:
+            return 0
+    sampler.to(torch.device(_device(config.device)))
+    writer = ShardWriter(
+        folder=folder,
+        description=description,
+        sampler=sampler,
+        batch_size=config.batch_size,
+        stale_seconds=60 * config.stale_minutes,
+    )
+    with ended_by_sigterm():
+        return write(writer, asked_for(config), worker=config.worker)
+
+
+def describe(config: dict[str, Any], teacher: Teacher) -> Description:
+    """What all shards of this configuration share."""
+    kind, storage = config["shards"]["kind"], {}
+    if kind == "full":
+        storage = {name: config["shards"][name] for name in ("pictures", "features", "planes")}
+        Storage(**storage)
+    elif kind != "latent":
+        raise ValueError(f"shards.kind is {kind!r}: use shards=latent or shards=full")
+    return Description(
+        kind=kind,
+        teacher=json.loads(teacher.passport.to_json()),
+        weights=weights_hash(teacher),
+        seed=config["seed"],
+        shard_size=config["shards"]["size"],
+        distributions=json.loads(json.dumps(distributions_of(config))),
+        storage=storage,
+    )
+
+
+def asked_for(config: DictConfig) -> range:
+    """The shards that cover identities [first, first + count).
+
+    Raises:
+        ValueError: they aren't whole shards, or would be identities on whom students are scored.
+    """
+    size, first, count = config.shards.size, config.first, config.count
+    if size < 1 or count < 1 or first < 0:
+        raise ValueError(
+            f"got shards.size={size}, first={first}, count={count}: sizes and counts are at least"
+            " 1, numbers at least 0"
+        )
+    if first % size or count % size:
+        nearest = {"first": first // size * size, "count": -(-count // size) * size}
+        advice = " ".join(f"{name}={value}" for name, value in nearest.items())
+        raise ValueError(
+            f"first={first} and count={count} don't make whole shards of {size} identities: use"
+            f" {advice}, or another shards.size"
+        )
+    if first + count > FIRST_HELD_OUT:
+        raise ValueError(
+            f"identities from number {FIRST_HELD_OUT} on are kept for scores: first={first} and"
+            f" count={count} reach beyond"
+        )
+    return range(first // size, (first + count) // size)
+
+
+def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
+    """Writes those shards that nobody has written or is writing; returns how many identities those
+    were.
+    """
+    folder, size = writer.folder, writer.description.shard_size
+    done = folder.done() & set(shards)
+    progress = GenerationProgress(total=len(shards) * size, done=len(done) * size)
+    start = int(worker * GOLDEN_RATIO % 1 * len(shards))  # workers begin far from each other
+    written = 0
+    try:
+        for name in [*shards[start:], *shards[:start]]:
+            if name not in done and writer.write(name, progress.add_identities):
+                written += 1
+                progress.add_shard(size, folder.tar(name).stat().st_size)
+            progress.see(len(folder.done() & set(shards)) * size)
+    finally:
+        progress.close()
+    manifest = folder.merge()
+    left = set(shards) - set(manifest.shards)
+    size_mb = sum(shard.bytes for shard in manifest.shards.values()) / 1e6
+    log.info("worker %d wrote %d shards (%s)", worker, written, progress.text())
+    log.info("%s holds %d identities, %.3g MB", folder.path, manifest.count, size_mb)
+    if left:
+        log.info(
+            "%d shards are being written by other workers; should one of them die, run the same"
+            " command again",
+            len(left),
+        )
+    return written * size
+
+
+def verify(
+    folder: ShardFolder, description: Description, sampler: TeacherSampler, *, repair: bool
+) -> None:
+    """Checks every shard; lists what is broken, or removes it, so that it is written again.
+
+    Raises:
+        SystemExit: something is broken and isn't to be repaired.
+    """
+    folder.require()
+    whole: list[int] = []
+    broken: list[int] = []
+    for name, error in broken_shards(
+        folder, description, sampler, on_shard=lambda shard: whole.append(shard.count)
+    ):
+        log.error("%s", error)
+        broken.append(name)
+        if repair:
+            folder.remove(name)
+    log.info(
+        "%d shards (%d identities) are what was written, %d are not",
+        len(whole),
+        sum(whole),
+        len(broken),
+    )
+    if broken and not repair:
+        log.error("write them again with repair=true")
+        raise SystemExit(1)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the process as Ctrl-C does: claims are given back, half a shard is removed."""
+
+    def leave(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.getsignal(signal.SIGTERM)
+        ours = before is signal.SIG_DFL  # a scheduler's launcher has a handler of its own
+        if ours:
+            signal.signal(signal.SIGTERM, leave)
+    except ValueError:  # not the main thread
+        ours = False
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _device(name: str) -> str:
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+if __name__ == "__main__":
+    main()

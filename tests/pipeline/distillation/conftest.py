@@ -1,0 +1,161 @@
+"""Runs of `trilift distill` as processes that can be killed, without the price of starting Python
+for each.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.runs.resume import SafetensorsCheckpointIO
+
+REPOSITORY = Path(__file__).parents[3]
+
+SMALL_RUN = [
+    "teacher=untrained_tiny",
+    "loss=[triplane,image,depth]",
+    "student.image_size=32",
+    "student.backbone_widths=[8,8,8]",
+    "student.dim=16",
+    "student.canonical_blocks=1",
+    "student.canonical_widths=[8]",
+    "student.detail_widths=[8,8]",
+    "student.detail_strides=[1,2]",
+    "student.fusion_widths=[8]",
+    "student.fusion_dim=16",
+    "student.head_widths=[8]",
+    "batch_size=2",
+    "calibration_samples=4",
+    "trainer.threads=1",
+    "callbacks.validation.samples=0",
+    "callbacks.preview.identities=0",
+    "callbacks.state.every_steps=1",
+]
+
+
+class Run:
+    """One run's folder, and the processes that work on it."""
+
+    def __init__(self, server: subprocess.Popen, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self.output = folder.with_name(f"{folder.name}.log")
+
+    @property
+    def settings(self) -> list[str]:
+        """What every process of the run is told."""
+        return [*SMALL_RUN, f"paths.run={self.folder}"]
+
+    def start(self, *settings: str, **environment: str) -> int:
+        """Starts a process; returns its id."""
+        return self._ask(
+            {
+                "start": [*self.settings, *settings],
+                "environment": environment,
+                "output": str(self.output),
+            }
+        )
+
+    def wait(self, process: int) -> int:
+        """The exit status of a process; negative: the signal that killed it."""
+        return self._ask({"wait": process})
+
+    def reach(self, step: int) -> None:
+        """Waits until a step has been saved."""
+        deadline = time.monotonic() + 200
+        while self.step < step and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert self.step >= step, self.log
+
+    def finish(self, *settings: str, **environment: str) -> "Run":
+        """Runs to the end, which has to be a good one."""
+        assert self.wait(self.start(*settings, **environment)) == 0, self.log
+        return self
+
+    def together(self, *settings: str, port: int, **environment: str) -> list[int]:
+        """The exit statuses of two processes that share the run as torchrun would let them."""
+        shared = {
+            "WORLD_SIZE": "2",
+            "LOCAL_WORLD_SIZE": "2",
+            "GROUP_RANK": "0",
+            "TORCHELASTIC_RUN_ID": "test",
+            **environment,
+        }
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        processes = [
+            self.start(
+                "trainer.devices=2",
+                *settings,
+                **shared,
+                **address,
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+            )
+            for rank in range(2)
+        ]
+        return [self.wait(process) for process in processes]
+
+    @property
+    def log(self) -> str:
+        return self.output.read_text() if self.output.exists() else ""
+
+    @property
+    def state(self) -> dict:
+        """The last training state."""
+        return SafetensorsCheckpointIO().load_checkpoint(self.folder / "checkpoints" / "last")
+
+    @property
+    def status(self) -> dict:
+        return json.loads((self.folder / "status.json").read_text())
+
+    @property
+    def step(self) -> int:
+        """The step of the last training state, 0 before the first; cheap, and right while another
+        process saves.
+        """
+        try:
+            text = (self.folder / "checkpoints" / "last" / "state.json").read_text()
+        except FileNotFoundError:
+            return 0
+        return int(re.search(r'"distillation", {"\$dict": \[\["step", (\d+)', text)[1])
+
+    def _ask(self, command: dict) -> int:
+        self.server.stdin.write(f"{json.dumps(command)}\n")
+        self.server.stdin.flush()
+        return json.loads(self.server.stdout.readline())
+
+
+@pytest.fixture(scope="session")
+def run_server() -> Iterator[subprocess.Popen]:
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(REPOSITORY),
+        "JAXTYPING_DISABLE": "1",
+    }
+    command = [sys.executable, str(Path(__file__).with_name("forked_runs.py"))]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        yield server
+        server.stdin.close()
+
+
+@pytest.fixture
+def new_run(run_server, tmp_path):
+    """A function: name → run in a folder of that name."""
+    return lambda name: Run(run_server, tmp_path / name)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port for a process group."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

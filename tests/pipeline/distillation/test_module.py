@@ -1,0 +1,405 @@
+"""Stage 1 trains the encoder and nothing else, on the right identities, and can be stopped and
+continued.
+"""
+
+import dataclasses
+import math
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from lightning import Callback, Trainer
+from torch.utils.data import DataLoader
+
+from pipeline.distillation.ema import ExponentialAverage
+from pipeline.distillation.held_out import FIRST_HELD_OUT, HeldOutScores
+from pipeline.distillation.module import Distillation
+from pipeline.distillation.optimizer import StudentOptimizer
+from pipeline.distillation.plan import Stage, TrainingPlan
+from pipeline.distillation.previews import Previews
+from pipeline.lifter import Lifter, Recipe
+from pipeline.losses.depth import DepthLoss
+from pipeline.losses.image import ImageLoss
+from pipeline.losses.triplane import TriplaneLoss
+from pipeline.losses.weighted_sum import WeightedSum
+from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.state_keeper import StateKeeper
+from pipeline.sampling.calibration import calibrate
+from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.distributions import Fixed, Uniform
+from pipeline.sampling.latents import LatentPrior
+from pipeline.sampling.sampler import TeacherSampler
+from students.two_stage import TwoStageEncoder
+from teachers.eg3d.untrained import untrained_teacher
+from teachers.toy import ToyTeacher
+
+SMALL = {
+    "plane_channels": 16,
+    "plane_resolution": 16,
+    "image_size": 32,
+    "backbone": "compact",
+    "backbone_widths": [8, 8, 8],
+    "dim": 16,
+    "canonical_blocks": 1,
+    "canonical_heads": 2,
+    "canonical_patch_stride": 1,
+    "canonical_widths": [8],
+    "canonical_upsamplings": 0,
+    "detail_widths": [8],
+    "detail_strides": [2],
+    "fusion_widths": [8],
+    "fusion_dim": 16,
+    "fusion_patch_stride": 1,
+    "head_widths": [8],
+}
+TINY_EG3D = {
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 16, "channel_base": 64, "channel_max": 8, "render_resolution": 32,
+    "image_resolution": 32, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
+}  # fmt: skip
+
+
+def toy() -> ToyTeacher:
+    return ToyTeacher(plane_resolution=16, depth_samples=8, importance_samples=8, sharpness=60.0)
+
+
+def sampler_of(teacher) -> TeacherSampler:
+    def prior(yaw: float) -> CameraPrior:
+        return CameraPrior(
+            yaw_deg=Uniform(low=-yaw, high=yaw),
+            pitch_deg=Fixed(value=0.0),
+            pitch_distribution="elevation",
+            fov_diagonal_deg=Fixed(value=18.83),
+        )
+
+    return TeacherSampler(
+        teacher=teacher,
+        cameras=CameraPair(reference=prior(40.0), novel=prior(30.0)),
+        latents=LatentPrior(),
+        seed=0,
+    )
+
+
+def plan_of(losses: dict, reference_every: int = 10) -> TrainingPlan:
+    return TrainingPlan([Stage("reconstruction", 0, None, reference_every, WeightedSum(losses))])
+
+
+def module_of(teacher=None, batch_size: int = 2, **changes) -> Distillation:
+    teacher = teacher or toy()
+    torch.manual_seed(0)
+    recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
+    lifter = Lifter.from_teacher(
+        encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=teacher
+    )
+    return Distillation(
+        **{
+            "lifter": lifter,
+            "sampler": sampler_of(teacher),
+            "plan": plan_of(
+                {"triplane": TriplaneLoss(), "image": ImageLoss(), "depth": DepthLoss()}
+            ),
+            "optimizer": StudentOptimizer(learning_rate=2e-3, transformer_learning_rate=1e-3),
+            "batch_size": batch_size,
+            "gradient_clip": 1.0,
+            **changes,
+        }
+    )
+
+
+def fit(
+    module: Distillation, *callbacks: Callback, max_steps: int = 3, state: Path | None = None
+) -> Trainer:
+    trainer = Trainer(
+        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)
+    return trainer
+
+
+class Watch(Callback):
+    """Notes which samples a module draws, and in which mode the teacher is."""
+
+    def __init__(self) -> None:
+        self.samples: list[int] = []
+
+    def on_fit_start(self, trainer, module) -> None:
+        draw = module.sampler.draw
+
+        def noted(samples):
+            self.samples += samples
+            return draw(samples)
+
+        module.sampler.draw = noted
+
+
+@pytest.fixture
+def teacher():
+    return untrained_teacher(TINY_EG3D)
+
+
+def test_the_teacher_is_neither_trained_nor_saved_nor_in_training_mode(teacher):
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    module = module_of(teacher)
+    trainer = fit(module)
+    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+    assert not teacher.training
+    assert not any(
+        parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters()
+    )
+    teacher_tensors = {id(tensor) for tensor in teacher.state_dict(keep_vars=True).values()}
+    assert not any(
+        id(p) in teacher_tensors
+        for group in trainer.optimizers[0].param_groups
+        for p in group["params"]
+    )
+    assert not any(
+        id(tensor) in teacher_tensors for tensor in module.state_dict(keep_vars=True).values()
+    )
+    assert {name.split(".")[1] for name in module.state_dict()} == {"encoder", "renderer"}
+
+
+def test_every_encoder_weight_learns_and_the_renderer_stays(teacher):
+    module = module_of(teacher)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    fit(module)
+    changed = {
+        name for name, value in module.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert {
+        name for name, _ in module.lifter.encoder.named_parameters(prefix="lifter.encoder")
+    } == changed
+
+
+def test_steps_draw_consecutive_identities_and_never_a_held_out_one(tmp_path):
+    module, watch = module_of(), Watch()
+    fit(module, watch)
+    assert watch.samples == [0, 1, 2, 3, 4, 5]
+    assert max(watch.samples) < FIRST_HELD_OUT
+    assert (module.step, module.samples_seen) == (3, 6)
+
+
+def test_the_student_gets_better_at_identities_it_has_never_seen(tmp_path):
+    module = module_of(batch_size=4)
+    calibrate(module.lifter.encoder, module.sampler, samples=16)
+    scores = HeldOutScores(
+        sampler=module.sampler.for_scores(9),
+        student_path=tmp_path / "student.safetensors",
+        every_steps=1000,
+        samples=4,
+    )
+    untrained = scores._scores(Trainer(logger=False, accelerator="cpu"), module)["validation/loss"]
+    fit(module, scores, max_steps=30)
+    assert scores.last < 0.9 * untrained
+    assert Lifter.load(tmp_path / "student.safetensors").step == 30
+
+
+def test_a_run_that_is_cut_by_its_clock_has_a_student_of_its_last_step(tmp_path):
+    class Clock(Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            trainer.should_stop = module.step == 3
+
+    module = module_of()
+    scores = HeldOutScores(
+        sampler=module.sampler,
+        student_path=tmp_path / "student.safetensors",
+        every_steps=1000,
+        samples=1,
+    )
+    fit(module, Clock(), scores, max_steps=50)
+    assert module.step == 3 and math.isfinite(scores.last)
+    assert Lifter.load(tmp_path / "student.safetensors").step == 3
+
+
+def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):
+    module = module_of()
+    trainer = Trainer(logger=False, accelerator="cpu")
+    sampler = module.sampler.for_scores(1)
+    first, second = (
+        HeldOutScores(
+            sampler=sampler, student_path=tmp_path / "x", samples=6, batch_size=size
+        )._scores(trainer, module)
+        for size in (2, 6)
+    )
+    assert (
+        first.keys()
+        == second.keys()
+        == {f"validation/{name}" for name in ("loss", "psnr_reference", "psnr_novel", "depth")}
+    )
+    for name in ("validation/psnr_reference", "validation/psnr_novel"):
+        assert first[name] == pytest.approx(second[name], rel=1e-4)
+    assert first["validation/loss"] == pytest.approx(
+        second["validation/loss"], rel=1e-2
+    )  # depth is a ratio of sums
+
+
+def compare(module: Distillation, prediction, identities, views=("novel", "reference")):
+    return module.compare(
+        prediction, module.looks(prediction, identities, views), identities, module.losses
+    )[0]
+
+
+def test_the_reference_view_counts_every_k_th_step_only():
+    module = module_of(
+        plan=plan_of({"triplane": TriplaneLoss(), "image": ImageLoss()}, reference_every=3)
+    )
+    assert [len(module.plan.stages[0].views(step)) for step in range(7)] == [2, 1, 1, 2, 1, 1, 2]
+    identities = module.sampler([0, 1])
+    prediction = module.lift(identities.image)
+    without, with_reference = (
+        compare(module, prediction, identities, views).item()
+        for views in (("novel",), ("novel", "reference"))
+    )
+    reference = module.losses.view(
+        module.look(prediction, identities, "reference"), identities.reference.rendering
+    )
+    assert with_reference - without == pytest.approx(
+        module.losses.total(reference).item(), rel=1e-4
+    )
+
+
+def test_the_teachers_own_planes_have_no_loss(teacher):
+    module = module_of(teacher)
+    identities = module.sampler([3, 4])
+    assert compare(module, identities.triplane, identities).item() < 1e-5
+
+
+def test_two_ranks_together_have_the_gradient_of_one():
+    gradients = []
+    for shares in ([[0, 1, 2, 3]], [[0, 2], [1, 3]]):
+        module = module_of(plan=plan_of({"triplane": TriplaneLoss(), "image": ImageLoss()}))
+        for numbers in shares:
+            identities = module.sampler(numbers)
+            (compare(module, module.lift(identities.image), identities) / len(shares)).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in module.lifter.encoder.parameters()]))
+    assert torch.allclose(*gradients, atol=1e-5 * gradients[0].abs().max().item())
+
+
+def test_calibration_tells_the_encoder_the_teachers_statistics(teacher):
+    module = module_of(teacher)
+    calibrate(module.lifter.encoder, module.sampler, samples=8, batch_size=3)
+    planes = module.sampler.planes(range(8)).planes.permute(1, 2, 0, 3, 4).flatten(0, 1).flatten(1)
+    head = module.lifter.encoder.plane_head
+    assert torch.allclose(head.plane_mean, planes.mean(1), atol=1e-4)
+    assert torch.allclose(head.plane_scale, planes.std(1, correction=0), atol=1e-3)
+
+
+class SignalAfter(Callback):
+    """Somebody sends this process a signal during a step."""
+
+    def __init__(self, step: int, number: signal.Signals) -> None:
+        self.step, self.number = step, number
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx) -> None:
+        if module.step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_step_and_stops_and_the_run_continues_to_the_same_weights(
+    tmp_path, teacher, number
+):
+    straight = module_of(teacher)
+    fit(straight, ExponentialAverage(), max_steps=5)
+    stopped = module_of(teacher)
+    with pytest.raises(SystemExit):
+        fit(
+            stopped,
+            SignalAfter(1, number),
+            ExponentialAverage(),
+            StateKeeper(tmp_path / "last", every_steps=100),
+            max_steps=5,
+        )
+    assert stopped.step == 2
+    assert "StopSignals" not in str([signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)])
+    continued, watch = module_of(teacher), Watch()
+    fit(continued, watch, ExponentialAverage(), max_steps=5, state=tmp_path / "last")
+    assert watch.samples == [4, 5, 6, 7, 8, 9]
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, continued.state_dict()[name]), name
+
+
+def test_another_teacher_cannot_continue_a_run(tmp_path, teacher):
+    fit(module_of(teacher), StateKeeper(tmp_path / "last"), max_steps=1)
+    with pytest.raises(ValueError, match="do not belong together"):
+        fit(module_of(untrained_teacher(TINY_EG3D, seed=1)), state=tmp_path / "last", max_steps=2)
+
+
+def test_a_continued_run_is_still_under_the_licence_of_the_student_that_it_started_from(tmp_path):
+    first, continued = module_of(), module_of()
+    first.lifter.passport = dataclasses.replace(first.lifter.passport, licence="two licences")
+    fit(first, StateKeeper(tmp_path / "last"), max_steps=1)
+    fit(continued, state=tmp_path / "last", max_steps=2)
+    assert continued.lifter.passport.licence == "two licences"
+
+
+def test_another_batch_size_cannot_continue_a_run(tmp_path):
+    fit(module_of(), StateKeeper(tmp_path / "last"))
+    with pytest.raises(ValueError, match="former batch_size"):
+        fit(module_of(batch_size=4), state=tmp_path / "last", max_steps=5)
+
+
+def test_the_average_lags_behind_the_weights_and_is_what_is_shipped(tmp_path):
+    module, average = module_of(), ExponentialAverage(half_life=10, ramp_up=1.0)
+    scores = HeldOutScores(
+        sampler=module.sampler,
+        student_path=tmp_path / "student.safetensors",
+        every_steps=4,
+        samples=1,
+    )
+    start = {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
+    fit(module, average, scores, max_steps=4)
+    own = {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
+    with average.applied(module):
+        inside = {
+            name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad
+        }
+    way, lag = (
+        sum((own[name] - other[name]).abs().sum() for name in own) for other in (start, inside)
+    )
+    assert 0 < lag < way
+    assert all(
+        torch.equal(own[name], p) for name, p in module.named_parameters() if p.requires_grad
+    )
+    shipped = Lifter.load(tmp_path / "student.safetensors").state_dict()
+    assert all(
+        torch.equal(shipped[name.removeprefix("lifter.")], value) for name, value in inside.items()
+    )
+
+
+def test_previews_show_the_same_identities_before_and_after(tmp_path):
+    module = module_of()
+    previews = Previews(
+        sampler=module.sampler,
+        folder=tmp_path / "previews",
+        every_steps=2,
+        identities=2,
+        views_deg=[0.0],
+    )
+    fit(module, previews, max_steps=3)
+    assert sorted(path.name for path in (tmp_path / "previews").iterdir()) == [
+        f"step-{n:07d}.png" for n in (0, 2, 3)
+    ]
+
+
+def test_learning_rates_are_those_of_the_paper_and_follow_the_step():
+    module = module_of(
+        optimizer=StudentOptimizer(warmup_steps=10, total_steps=100, final_factor=0.1)
+    )
+    [optimizer] = module.configure_optimizers()
+    groups = {group["name"]: group for group in optimizer.param_groups}
+    assert (groups["others"]["lr"], groups["transformers"]["lr"]) == (1e-4, 5e-5)
+    blocks = [m for m in module.lifter.encoder.modules() if type(m).__name__ == "SegformerBlock"]
+    assert (
+        len(groups["transformers"]["params"])
+        == sum(len(list(block.parameters())) for block in blocks)
+        > 0
+    )
+    assert sum(len(group["params"]) for group in groups.values()) == len(
+        list(module.lifter.encoder.parameters())
+    )
+    factors = [module.optimizer_settings.factor(step) for step in (0, 9, 50, 100, 200)]
+    assert factors[0] == pytest.approx(0.1, rel=1e-2)
+    assert factors[1] == pytest.approx(1.0, abs=0.03)
+    assert factors[2:] == pytest.approx([0.55, 0.1, 0.1], abs=1e-6)

@@ -1,0 +1,88 @@
+"""An autoencoder's decoder learns to redraw pictures; the discriminator waits."""
+
+import torch
+from lightning import Trainer
+from torch.utils.data import DataLoader
+
+from pipeline.pretraining.autoencoder import TeacherAutoencoder
+from pipeline.pretraining.gan import GANSettings, discriminator_channels
+from pipeline.pretraining.schedule import GANSchedule
+from pipeline.pretraining.training_pictures import TrainingPictures
+from teachers.eg3d.configuration import EG3DConfiguration
+from teachers.eg3d.discriminator import Discriminator
+from teachers.rendering.camera import Camera
+
+TINY = EG3DConfiguration(
+    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8, feature_channels=3, hidden_channels=8,
+    render_resolution=16, image_resolution=16, super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
+    background="matte", first_pass="proposal", density_gain=20.0,
+)  # fmt: skip
+
+
+def discs(colors: torch.Tensor) -> TrainingPictures:
+    """Frontal pictures of discs, premultiplied."""
+    rows, columns = torch.meshgrid(torch.arange(16) - 7.5, torch.arange(16) - 7.5, indexing="ij")
+    matte = ((rows**2 + columns**2) < 36).float().expand(len(colors), 1, 16, 16)
+    pixels = torch.cat([colors[:, :, None, None] * matte, matte], 1)
+    return TrainingPictures(
+        (pixels * 255).to(torch.uint8),
+        Camera.orbit(torch.zeros(len(colors)), torch.zeros(len(colors))),
+    )
+
+
+def autoencoder(pictures: TrainingPictures) -> TeacherAutoencoder:
+    torch.manual_seed(0)
+    return TeacherAutoencoder(
+        encoder={"channel_base": 64, "channel_max": 8},
+        rate=0.01,
+        divergence_weight=1e-4,
+        edge_weight=1.0,
+        config=TINY,
+        discriminator=Discriminator(
+            resolution=16,
+            image_channels=discriminator_channels(TINY),
+            channel_base=64,
+            channel_max=8,
+            num_mapping_layers=1,
+        ),
+        photographs=pictures,
+        schedule=GANSchedule(total_images=10_000, growth=((0, 16),)),
+        settings=GANSettings(batch_size=4, bfloat16=False, ema_images=20),
+    )
+
+
+def error(module: TeacherAutoencoder) -> float:
+    """How far the pictures are from what is drawn at the mean of their latents."""
+    real = module.photographs.draw(8, torch.Generator().manual_seed(1))
+    shown = module._show_real(real)
+    with torch.no_grad():
+        drawn = module._show(
+            module._draw(module.encoder(shown)[0], real.camera, torch.Generator().manual_seed(2))[1]
+        )
+    return float((drawn - shown).abs().mean())
+
+
+def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_left_alone():
+    module = autoencoder(discs(torch.eye(3)))
+    critic = {name: value.clone() for name, value in module.discriminator.state_dict().items()}
+    before = error(module)
+    trainer = Trainer(
+        accelerator="cpu", max_steps=120, max_epochs=-1, logger=False, enable_checkpointing=False, enable_model_summary=False,
+        enable_progress_bar=False,
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None))
+    assert error(module) < 0.7 * before
+    assert (module.steps, module.seen) == (120, 480)
+    assert all(
+        torch.equal(value, critic[name])
+        for name, value in module.discriminator.state_dict().items()
+    )
+
+
+def test_a_latent_costs_nothing_only_where_it_is_the_prior():
+    module = autoencoder(discs(torch.eye(3)))
+    mean, log_variance = module.encoder(
+        module._show_real(module.photographs.draw(4, torch.Generator().manual_seed(0)))
+    )
+    assert mean.shape == log_variance.shape == (4, 8)
+    assert not torch.equal(mean[0], mean[1])

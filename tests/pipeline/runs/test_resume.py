@@ -1,0 +1,212 @@
+"""A checkpoint folder gives back exactly what it was given, is never half there, and never needs
+pickle.
+"""
+
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.runs.resume import SafetensorsCheckpointIO, find_checkpoint
+
+
+def same(first: object, second: object) -> bool:
+    """Equal in value, type, order of keys and bits."""
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, Tensor):
+        return (
+            first.dtype == second.dtype
+            and first.shape == second.shape
+            and torch.equal(first, second)
+        )
+    if isinstance(first, np.ndarray | np.generic):
+        return first.dtype == second.dtype and np.array_equal(first, second)
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    return first == second or (
+        isinstance(first, float) and math.isnan(first) and math.isnan(second)
+    )
+
+
+def training_state() -> dict:
+    """What a training loop keeps: weights, optimiser, random states, counters."""
+    layer = torch.nn.Linear(7, 5)
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.randn(2, 7)).sum().backward()
+    optimizer.step()
+    return {
+        "state_dict": OrderedDict(layer.state_dict()),
+        "optimizer_states": [optimizer.state_dict()],
+        "numpy": np.random.RandomState(3).get_state(legacy=True),
+        "philox": np.random.Generator(np.random.Philox(3)).bit_generator.state,
+        "torch": torch.get_rng_state(),
+        "scalars": (
+            1,
+            -0.0,
+            float("inf"),
+            float("-inf"),
+            float("nan"),
+            True,
+            None,
+            "naïve $dict",
+            2**100,
+            np.float64(0.1),
+            np.int32(7),
+        ),
+        "by_number": {1: "a", "1": "b", 0: []},
+        "types": [
+            torch.ones(3).bfloat16(),
+            torch.tensor(True),
+            torch.empty(0, 4),
+            torch.arange(6).reshape(2, 3).T,
+            torch.tensor(3.0),
+        ],
+        "path": Path("runs/distill"),
+    }
+
+
+def test_everything_comes_back_with_its_type_and_its_bits(tmp_path):
+    state = training_state()
+    SafetensorsCheckpointIO().save_checkpoint(state, tmp_path / "last")
+    assert same(SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last"), state)
+    assert sorted(file.suffix for file in (tmp_path / "last").iterdir()) == [
+        ".json",
+        ".safetensors",
+    ]
+
+
+def test_no_file_exceeds_the_size_of_a_part_and_a_bigger_tensor_is_split(tmp_path):
+    state = {
+        "big": torch.randn(3, 5000),
+        "many": [torch.randn(100) for _ in range(50)],
+        "tiny": [torch.tensor(float(i)) for i in range(300)],
+    }
+    SafetensorsCheckpointIO(part_bytes=16_000).save_checkpoint(state, tmp_path / "last")
+    sizes = [file.stat().st_size for file in (tmp_path / "last").glob("*.safetensors")]
+    assert len(sizes) > 10
+    assert max(sizes) <= 16_000
+    assert same(SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last"), state)
+
+
+def test_tied_tensors_are_stored_once_and_stay_tied(tmp_path):
+    weight = torch.randn(1000)
+    SafetensorsCheckpointIO().save_checkpoint(
+        {"a": weight, "b": {"c": weight}, "row": weight[:500]}, tmp_path / "last"
+    )
+    loaded = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
+    assert loaded["a"] is loaded["b"]["c"]
+    assert torch.equal(loaded["row"], weight[:500])
+    assert sum(file.stat().st_size for file in (tmp_path / "last").glob("*.safetensors")) < 8000
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, lambda: 1, torch.nn.Linear(1, 1), b"bytes", np.array([object()])]
+)
+def test_what_cannot_be_saved_without_pickle_is_named_by_its_key_path(tmp_path, value):
+    SafetensorsCheckpointIO().save_checkpoint({"step": 1}, tmp_path / "last")
+    with pytest.raises(TypeError, match="callbacks/preview/0"):
+        SafetensorsCheckpointIO().save_checkpoint(
+            {"callbacks": {"preview": [value]}}, tmp_path / "last"
+        )
+    assert SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last") == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize(
+    "moment", ["before the swap", "between the renames", "after the renames", "half written"]
+)
+def test_a_kill_at_any_moment_leaves_a_whole_checkpoint_and_the_next_save_tidies_up(
+    tmp_path, moment
+):
+    io = SafetensorsCheckpointIO()
+    last, writing, previous = (
+        tmp_path / "last",
+        tmp_path / "last~writing",
+        tmp_path / "last~previous",
+    )
+    io.save_checkpoint({"step": 1}, last)
+    io.save_checkpoint({"step": 2}, writing)
+    if moment == "half written":
+        (writing / "state.json").unlink()
+    elif moment != "before the swap":
+        last.rename(previous)
+        if moment == "after the renames":
+            writing.rename(last)
+    expected = 1 if moment in ("before the swap", "half written") else 2
+    assert io.load_checkpoint(last) == {"step": expected}
+    io.save_checkpoint({"step": 3}, last)
+    assert io.load_checkpoint(last) == {"step": 3}
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_checkpoint_with_a_part_missing_or_cut_is_not_taken_for_whole(tmp_path):
+    SafetensorsCheckpointIO().save_checkpoint({"weight": torch.randn(100)}, tmp_path / "last")
+    part = tmp_path / "last" / "part-000.safetensors"
+    part.write_bytes(part.read_bytes()[:-1])
+    assert find_checkpoint(tmp_path / "last") is None
+    with pytest.raises(FileNotFoundError, match="no whole training state"):
+        SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(tmp_path):
+    io = SafetensorsCheckpointIO()
+    io.save_checkpoint({"step": 1}, tmp_path / "last")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (20_000, limits[1])
+    )  # no file may grow beyond this: what a full disk looks like
+    try:
+        with pytest.raises(OSError, match="previous checkpoint there is untouched"):
+            io.save_checkpoint({"weight": torch.randn(20_000)}, tmp_path / "last")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert io.load_checkpoint(tmp_path / "last") == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint_and_can_be_read_before(tmp_path):
+    script = (
+        "import sys, torch; from pipeline.runs.resume import SafetensorsCheckpointIO\nio, step ="
+        " SafetensorsCheckpointIO(part_bytes=20_000), 0\nwhile True:\n    step += 1;"
+        " io.save_checkpoint({'step': step, 'weight': torch.full((50_000,), float(step))},"
+        " sys.argv[1])\n"
+    )
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / "last")],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        deadline = time.monotonic() + 120
+        while find_checkpoint(tmp_path / "last") is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:  # whoever reads meanwhile gets one state, not half of two
+            state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
+            assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
+        process.kill()
+        process.wait()
+        state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
+        assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
+
+
+def test_removing_takes_the_leftovers_along(tmp_path):
+    io = SafetensorsCheckpointIO()
+    for name in ("last", "last~previous"):
+        io.save_checkpoint({"step": 1}, tmp_path / name)
+    io.remove_checkpoint(tmp_path / "last")
+    assert not any(tmp_path.iterdir())

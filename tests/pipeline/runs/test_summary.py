@@ -1,0 +1,62 @@
+"""summary.json says what ran, from the first moment on, and keeps the scores of a run that is
+continued.
+"""
+
+import json
+import math
+
+import pytest
+
+from pipeline.runs.requeue import Attempt
+from pipeline.runs.run_folder import RunFolder
+from pipeline.runs.summary import Summary
+
+
+def read(run: RunFolder) -> dict:
+    return json.loads((run.path / "summary.json").read_text())
+
+
+def test_a_summary_is_there_from_the_start_and_ends_with_the_status_of_the_attempt(tmp_path):
+    with RunFolder(tmp_path / "run") as run:
+        with (
+            Summary(run, verb="distill", configuration={"seed": 3}) as summary,
+            Attempt(run) as attempt,
+        ):
+            begun = read(run)
+            summary.tell(
+                passport={"name": "toy"},
+                scores={"validation/loss": 0.5, "validation/best": math.inf},
+            )
+            attempt.reached(4, 4)
+        ended = read(run)
+    assert (begun["status"], begun["verb"], begun["configuration"], begun["scores"]) == (
+        "running",
+        "distill",
+        {"seed": 3},
+        {},
+    )
+    assert {"python", "hardware", "packages"} == set(begun["environment"])
+    assert "torch" in begun["environment"]["packages"] and isinstance(begun["dirty"], bool)
+    assert (ended["status"], ended["passport"]) == ("finished", {"name": "toy"})
+    assert ended["scores"] == {"validation/loss": 0.5, "validation/best": None}
+    assert [path.name for path in run.path.glob("*~*")] == []
+
+
+def test_a_continued_run_counts_its_attempts_and_keeps_its_scores_and_a_failed_one_says_so(
+    tmp_path,
+):
+    with RunFolder(tmp_path / "run") as run:
+        with Summary(run, verb="distill", configuration={}) as summary:
+            summary.tell(scores={"validation/loss": 0.5})
+        with (
+            pytest.raises(RuntimeError),
+            Summary(run, verb="distill", configuration={}),
+            Attempt(run),
+        ):
+            raise RuntimeError("no luck")
+        again = read(run)
+    assert (again["status"], again["attempts"], again["scores"]) == (
+        "failed",
+        2,
+        {"validation/loss": 0.5},
+    )

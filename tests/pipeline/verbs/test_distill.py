@@ -1,0 +1,232 @@
+"""The verb: killed in the middle and run again, it ends with the weights of a run that nothing
+disturbed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.build.configuration import compose, instantiate, to_plain
+from pipeline.lifter import Lifter
+from pipeline.runs.resume import SafetensorsCheckpointIO, find_checkpoint
+from pipeline.runs.run_folder import RunFolder
+from pipeline.verbs.distill import FREE_KEYS, build_lifter, build_sampler, distill
+
+REPOSITORY = Path(__file__).parents[3]
+SMALL_STUDENT = [
+    "student.image_size=32",
+    "student.backbone_widths=[8,8,8]",
+    "student.dim=16",
+    "student.canonical_blocks=1",
+    "student.canonical_widths=[8]",
+    "student.detail_widths=[8,8]",
+    "student.detail_strides=[1,2]",
+    "student.fusion_widths=[8]",
+    "student.fusion_dim=16",
+    "student.head_widths=[8]",
+]
+SMALL_RUN = [
+    "teacher=untrained_tiny",
+    *SMALL_STUDENT,
+    "batch_size=2",
+    "calibration_samples=4",
+    "trainer.threads=1",
+    "callbacks.validation.every_steps=8",
+    "callbacks.validation.samples=2",
+    "callbacks.preview.identities=1",
+    "callbacks.preview.every_steps=100",
+    "callbacks.state.every_steps=5",
+]
+
+
+def start(folder: Path, *overrides: str) -> subprocess.Popen:
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONSAFEPATH": "1",
+        "JAXTYPING_DISABLE": "1",
+    }
+    command = [sys.executable, "-m", "pipeline.verbs.distill", *SMALL_RUN, *overrides]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=250)
+    assert process.returncode == 0, output
+    return output
+
+
+def last_state(folder: Path) -> dict:
+    return SafetensorsCheckpointIO().load_checkpoint(
+        folder / "runs" / "distill" / "student" / "checkpoints" / "last"
+    )
+
+
+def flat(value, path="") -> dict[str, torch.Tensor]:
+    """Every tensor of a nested state by its path."""
+    if isinstance(value, torch.Tensor):
+        return {path: value}
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list | tuple)
+        else ()
+    )
+    return {
+        key: tensor for name, item in items for key, tensor in flat(item, f"{path}/{name}").items()
+    }
+
+
+def test_killed_in_the_middle_and_run_again_the_weights_equal_those_of_an_undisturbed_run_bit_for_bit(
+    tmp_path,
+):
+    undisturbed = start(tmp_path / "a", "trainer.max_steps=18")
+    victim = start(tmp_path / "b", "trainer.max_steps=18")
+    run = tmp_path / "b" / "runs" / "distill" / "student"
+    deadline = time.monotonic() + 200
+    while find_checkpoint(run / "checkpoints" / "last") is None and time.monotonic() < deadline:
+        assert victim.poll() is None, victim.stdout.read()
+        time.sleep(0.01)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    killed_at = last_state(tmp_path / "b")["distillation"]["step"]
+    assert 5 <= killed_at < 18
+    finish(start(tmp_path / "b", "trainer.max_steps=18"))
+    finish(undisturbed)
+    first, second = last_state(tmp_path / "a"), last_state(tmp_path / "b")
+    assert first["distillation"] == second["distillation"]
+    assert (first["distillation"]["step"], first["distillation"]["samples_seen"]) == (18, 36)
+    for part in ("state_dict", "optimizer_states", "callbacks"):
+        tensors, others = flat(first[part]), flat(second[part])
+        assert tensors.keys() == others.keys()
+        assert all(torch.equal(tensor, others[name]) for name, tensor in tensors.items()), part
+    students = [
+        Lifter.load(tmp_path / run / "runs/distill/student/student.safetensors")
+        for run in ("a", "b")
+    ]
+    assert students[0].step == students[1].step
+    assert all(
+        torch.equal(value, students[1].state_dict()[name])
+        for name, value in students[0].state_dict().items()
+    )
+
+
+def test_a_run_with_another_configuration_is_refused_with_the_difference(tmp_path):
+    config = compose("distill", *SMALL_RUN)
+    with RunFolder(tmp_path / "run") as run:
+        run.record(to_plain(config), free=FREE_KEYS)
+        run.record(
+            to_plain(
+                compose(
+                    "distill",
+                    *SMALL_RUN,
+                    "trainer.max_steps=7",
+                    "logger=wandb",
+                    "callbacks.preview.identities=2",
+                )
+            ),
+            free=FREE_KEYS,
+        )
+        with pytest.raises(ValueError, match=r"loss\.image\.weight: 1\.0 → 0\.5"):
+            run.record(
+                to_plain(compose("distill", *SMALL_RUN, "loss.image.weight=0.5")), free=FREE_KEYS
+            )
+
+
+@pytest.mark.parametrize("cameras", ["lp3d_ffhq", "lp3d_afhq", "puppets"])
+@pytest.mark.parametrize("sampler", ["plain", "truncated", "near_frontal", "fast"])
+def test_every_camera_and_sampler_configuration_draws_identities(cameras, sampler):
+    config = compose("distill", "teacher=toy", f"cameras={cameras}", f"sampler={sampler}")
+    draws = build_sampler(config, instantiate(config.teacher)).draw([0, 1])
+    assert torch.isfinite(draws.reference.label()).all()
+    assert (draws.novel.intrinsics[:, 0, 0] - 4.2647).abs().max() < 1e-3
+    assert (draws.reference.intrinsics[:, 0, 0] - 4.2647).abs().max() > 1e-4
+
+
+def test_the_students_planes_are_those_of_its_teacher():
+    config = compose("distill", "teacher=untrained_tiny", *SMALL_STUDENT)
+    teacher = instantiate(config.teacher)
+    lifter = build_lifter(config, teacher)
+    target = teacher.synthesize(teacher.mean_latent())
+    assert lifter.lift(torch.zeros(1, 3, 32, 32)).planes.shape == target.planes.shape
+
+
+def test_the_published_runs_have_the_published_sizes():
+    config = to_plain(compose("distill", "experiment=lp3d_ffhq", "teacher.path=x"))
+    assert (
+        config["batch_size"],
+        config["student"]["image_size"],
+        config["trainer"]["max_steps"],
+    ) == (32, 512, 250_000)
+    assert (
+        config["optimizer"]["learning_rate"],
+        config["optimizer"]["transformer_learning_rate"],
+    ) == (1e-4, 5e-5)
+    cats = to_plain(compose("distill", "experiment=lp3d_afhq", "teacher.path=x", "start_from=y"))
+    assert cats["cameras"]["reference"]["roll_deg"]["deviation"] == 6.0
+    assert (
+        cats["start_from_other_teacher"],
+        cats["trainer"]["max_steps"] * 2 * cats["batch_size"],
+    ) == (True, 5_000_000)
+    for plain, identity in ((config, 1.0), (cats, 0.0)):
+        first, second, third = plain["plan"]["stages"].values()
+        assert [stage["steps"] for stage in (first, second, third)] == [30_000, 7_500, None]
+        assert [stage["reference_every"] for stage in (first, second, third)] == [10, 2, 1]
+        assert (first["adversarial"], second["adversarial"]) == (
+            None,
+            {"reference": 0.1, "novel": 0.025},
+        )
+        assert (
+            third["adversarial"] == second["adversarial"] and third["weights"] == second["weights"]
+        )
+        assert {second["weights"][name] for name in ("image", "perceptual")} == {1.0}
+        assert [second["weights"][name] for name in ("triplane", "feature", "identity")] == [
+            0.01,
+            0.0,
+            identity,
+        ]
+
+
+@pytest.mark.slow
+def test_the_published_run_makes_a_step_of_a_reduced_batch_with_random_weights(tmp_path):
+    reduced = [
+        "trainer=cpu",
+        "trainer.max_steps=1",
+        "batch_size=1",
+        "callbacks.average.half_life=0",
+    ]
+    no_files = ["plan=one_stage", "loss=[triplane,image,feature]"]
+    nothing_shown = ["callbacks.validation.samples=0", "callbacks.preview.identities=0"]
+    config = compose(
+        "distill",
+        "experiment=lp3d_ffhq",
+        "teacher=untrained",
+        *no_files,
+        *reduced,
+        *nothing_shown,
+        f"paths.run={tmp_path}",
+    )
+    distill(config, RunFolder(tmp_path))
+    state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "checkpoints" / "last")
+    assert state["distillation"]["step"] == 1
+    assert all(torch.isfinite(value).all() for value in state["state_dict"].values())
+    assert (
+        max(path.stat().st_size for path in (tmp_path / "checkpoints" / "last").iterdir())
+        < 16_000_000
+    )

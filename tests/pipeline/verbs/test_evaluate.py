@@ -1,0 +1,367 @@
+"""The verb: everybody is asked, killed and shared evaluations give the same numbers, an altered
+pixel is found.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.build import evaluation as evaluation_parts
+from pipeline.build.configuration import compose, instantiate
+from pipeline.evaluation.report.demo_report import METRICS, demo_report
+from pipeline.evaluation.report.demo_sheet import demo_sheet
+from pipeline.evaluation.score_lines import LineFile, read_lines
+from pipeline.evaluation.suites.suite import SuiteContext
+from pipeline.runs.provenance import sha256_of
+from pipeline.verbs import evaluate
+from teachers.toy import ToyTeacher
+
+TOY = [
+    "teacher=toy",
+    "teacher.resolution=8",
+    "teacher.sharpness=400.0",
+    "identities=2",
+    "views=3",
+    "suite.supersampling=1",
+    "device=cpu",
+]
+FEW = ["ceiling_identities=2", "mean_of=3", "calibration_samples=2", "suite.invariance.items=0"]
+MEASURED_ANEW = ("seconds", "render_seconds", "peak_memory_mib")
+
+
+@pytest.fixture(scope="module")
+def settings(untrained_student, tmp_path_factory) -> list[str]:
+    """Of a small evaluation; the puppets are drawn once for all tests."""
+    return [
+        f"checkpoint={untrained_student}",
+        f"suite.cache={tmp_path_factory.mktemp('cache')}",
+        *TOY,
+        *FEW,
+    ]
+
+
+def run(settings: list[str], output: Path, *overrides: str) -> dict:
+    evaluate.main(compose("evaluate", *settings, f"output={output}", *overrides))
+    return json.loads((output / "results.json").read_text())
+
+
+def lines(output: Path) -> list[dict]:
+    """Every line without what a clock or the memory said."""
+    return [
+        {name: value for name, value in line.items() if name not in MEASURED_ANEW}
+        for line in read_lines(output / "scores.jsonl")
+    ]
+
+
+def numbers(results: dict) -> dict:
+    """The results without what would differ another time."""
+    return {
+        key: results[key]
+        for key in (
+            "scores",
+            "comparisons",
+            "metrics",
+            "not_computed",
+            "checkpoint",
+            "manifest_sha256",
+            "settings",
+        )
+    }
+
+
+@pytest.fixture(scope="module")
+def first(settings, tmp_path_factory) -> tuple[dict, Path]:
+    output = tmp_path_factory.mktemp("evaluation")
+    return run(settings, output), output
+
+
+def test_all_answers_are_asked_about_every_view(first):
+    told, output = first
+    assert (
+        list(told["scores"])
+        == list(told["methods"])
+        == ["student", "untrained", "mean_planes", "mean_latent", "ceiling"]
+    )
+    counts = {
+        method: sum(line["method"] == method for line in lines(output))
+        for method in told["methods"]
+    }
+    assert counts == {
+        "student": 6,
+        "untrained": 6,
+        "mean_planes": 6,
+        "mean_latent": 6,
+        "ceiling": 4,
+    }
+    assert {line["item"] for line in lines(output) if line["method"] == "ceiling"} == {
+        "sample1000000000",
+        "sample1000000001",
+    }
+    assert (
+        told["scores"]["student"]["all"]["psnr"]["pictures"] == 4
+        and told["scores"]["student"]["by_group"]
+    )
+    assert (output / "index.html").exists()
+
+
+def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
+    told, output = first
+    assert (
+        told["checkpoint"]["sha256"]
+        == sha256_of(untrained_student)
+        == lines(output)[0]["checkpoint_sha256"]
+    )
+    assert told["settings"]["identities"] == 2 and told["suite"] == "puppets"
+    manifest = json.dumps(json.loads((output / "manifest.json").read_text()), sort_keys=True)
+    assert (
+        told["manifest_sha256"] == hashlib.sha256(manifest.encode()).hexdigest()
+        and "puppet00001" in manifest
+    )
+    assert (
+        told["run"]["command"].startswith("trilift evaluate")
+        and told["run"]["versions"]["torch"] == torch.__version__
+    )
+    assert (
+        told["methods"]["student"]["seconds"] > 0
+        and told["methods"]["student"]["kind"] == "student"
+    )
+    why = {entry["metric"]: entry["why"] for entry in told["not_computed"]}
+    assert (
+        "alexnet-owt-7be5be79.pth" in why["lpips"]
+        and "7be5be79" in why["lpips"]
+        and "pose_estimator" in why["pose"]
+    )
+    assert (
+        "161 pixels" in why["ms_ssim"]
+        and "inception" in why["fid"]
+        and not set(why) & set(told["metrics"])
+    )
+
+
+def test_killed_and_started_again_it_gives_the_same_numbers(first, settings, tmp_path):
+    told, output = first
+    half = tmp_path / "half"
+    shutil.copytree(output, half)
+    for name in ("results.json", "scores.jsonl", "index.html"):
+        (half / name).unlink()
+    (file,) = (half / "lines").glob("*/*.jsonl")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) * 3 // 5])
+    kept = len(read_lines(file))
+    again = run(settings, half)
+    assert 0 < kept < 28 and numbers(again) == numbers(told) and lines(half) == lines(output)
+
+
+def test_two_ranks_of_a_launcher_give_the_numbers_of_one_process(
+    first, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    evaluate.main(compose("evaluate", *settings, f"output={tmp_path}"))
+    assert (
+        not (tmp_path / "results.json").exists()
+        and len(list((tmp_path / "lines").glob("*/*.jsonl"))) == 1
+    )
+    monkeypatch.setenv("RANK", "0")
+    assert numbers(run(settings, tmp_path)) == numbers(first[0]) and lines(tmp_path) == lines(
+        first[1]
+    )
+    assert [len(read_lines(path)) for path in sorted((tmp_path / "lines").glob("*/*.jsonl"))] == [
+        14,
+        14,
+    ]
+
+
+def test_another_configuration_is_refused_with_the_difference(first, settings):
+    with pytest.raises(ValueError, match=r"mean_of: 3 → 4"):
+        run(settings, first[1], "mean_of=4")
+
+
+def test_a_method_may_join_later_and_the_others_are_not_asked_again(
+    settings, tmp_path, monkeypatch
+):
+    alone = run(settings, tmp_path, "methods=[mean_latent]")
+    assert list(alone["methods"]) == ["mean_latent"]
+    asked = []
+    ask = evaluate_engine().ask
+    monkeypatch.setattr(
+        evaluate_engine(),
+        "ask",
+        lambda answer, *rest, **more: asked.append(answer.name) or ask(answer, *rest, **more),
+    )
+    both = run(settings, tmp_path, "methods=[mean_latent,mean_planes]")
+    assert (
+        set(asked) == {"mean_planes"}
+        and both["scores"]["mean_latent"] == alone["scores"]["mean_latent"]
+    )
+    assert {pair["second"] for pair in both["comparisons"]} == {"mean_planes"}
+
+
+def test_an_untouched_evaluation_is_verified_and_one_altered_pixel_is_found(
+    first, tmp_path, capsys
+):
+    output = tmp_path / "altered"
+    shutil.copytree(first[1], output)
+    evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "28 pictures scored again, nothing differs" in capsys.readouterr().out
+    path = output / "pictures" / "mean_planes" / "puppet00001_2.png"
+    with Image.open(path) as opened:
+        picture = opened.copy()
+    red, green, blue = picture.getpixel((3, 3))
+    picture.putpixel((3, 3), ((red + 64) % 256, green, blue))
+    picture.save(path)
+    with pytest.raises(SystemExit) as leaving:
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    told = capsys.readouterr().err
+    assert (
+        leaving.value.code == 1
+        and "mean_planes/puppet00001_2.png: altered" in told
+        and "psnr was" in told
+    )
+    assert "student/" not in told
+
+
+def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):
+    output = tmp_path / "embellished"
+    shutil.copytree(first[1], output)
+    changed = read_lines(output / "scores.jsonl")
+    changed[0]["psnr"] += 1.0
+    (output / "scores.jsonl").unlink()
+    with LineFile(output / "scores.jsonl") as file:
+        file.append(changed)
+    with pytest.raises(SystemExit):
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "psnr was" in capsys.readouterr().err
+
+
+def test_a_mean_that_was_embellished_is_found(first, tmp_path, capsys):
+    output = tmp_path / "embellished"
+    shutil.copytree(first[1], output)
+    told = json.loads((output / "results.json").read_text())
+    told["scores"]["student"]["all"]["psnr"]["mean"] += 0.01
+    (output / "results.json").write_text(json.dumps(told))
+    with pytest.raises(SystemExit):
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "the means of student don't follow" in capsys.readouterr().err
+
+
+def test_files_of_another_program_get_the_scores_of_what_made_them(first, settings, tmp_path):
+    told, output = first
+    evaluate.main(compose("evaluate", *settings, f"export={tmp_path}"))
+    wanted = json.loads((tmp_path / "cameras.json").read_text())
+    assert (
+        len(wanted["inputs"]) == 2
+        and len(wanted["labels"]) == 6
+        and len(wanted["labels"][0][1]) == 25
+    )
+    for file, _ in wanted["labels"]:
+        shutil.copy(output / "pictures" / "mean_latent" / file, tmp_path / file)
+        shutil.copy(
+            output / "depth" / "mean_latent" / file.replace(".png", ".safetensors"), tmp_path
+        )
+    (tmp_path / "puppet00001_2.safetensors").unlink()
+    alone = run(
+        settings,
+        tmp_path / "scored",
+        f"predictions={tmp_path}",
+        "methods=[]",
+        "ceiling_identities=0",
+    )
+    mine, theirs = alone["scores"]["method"]["all"], told["scores"]["mean_latent"]["all"]
+    assert (
+        mine["psnr"] == theirs["psnr"]
+        and mine["ssim"] == theirs["ssim"]
+        and mine["depth"]["identities"] == 1
+    )
+    assert (
+        alone["methods"]["method"]["kind"] == "foreign"
+        and alone["methods"]["method"]["seconds"] is None
+    )
+    wanted["labels"][4][1][3] += 0.1
+    (tmp_path / "cameras.json").write_text(json.dumps(wanted))
+    with pytest.raises(ValueError, match=r"puppet00001_1.png was rendered through another camera"):
+        run(
+            settings,
+            tmp_path / "moved",
+            f"predictions={tmp_path}",
+            "methods=[]",
+            "ceiling_identities=0",
+        )
+
+
+def test_the_demo_reads_the_results(first):
+    told = demo_report(first[1])
+    assert (
+        set(told["scores"]["student"]["new_views"]) >= set(METRICS)
+        and told["run"]["lift_ms"] > 0 < told["run"]["render_ms"]
+    )
+    assert told["scores"]["student"]["by_yaw_gap"][0]["title"] == "same view"
+    assert demo_sheet(first[1], identities=2).shape[-1] > 900
+
+
+def test_a_teacher_of_another_student_is_refused(settings, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"plane_resolution: the student .* has 32, the teacher has 16"
+    ):
+        run(settings, tmp_path, "teacher.plane_resolution=16")
+
+
+def test_an_unknown_method_is_refused(settings, tmp_path):
+    with pytest.raises(ValueError, match=r"no method 'w_minus'.*w_plus"):
+        run(settings, tmp_path, "methods=[w_minus]")
+
+
+def test_the_suite_of_the_configuration_is_the_test_split_at_full_quality():
+    suite = instantiate(
+        compose("evaluate").suite, context=SuiteContext(ToyTeacher(resolution=8).passport)
+    )
+    assert suite.identities >= 24 and suite.supersampling == 2 and suite.views == 5
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_numbers_of_one(first, settings, tmp_path):
+    told, output = first
+    shared = run(settings, tmp_path, "processes=2")
+    assert len(list((tmp_path / "lines").glob("*/*.jsonl"))) == 2
+    assert numbers(shared) == numbers(told) and lines(tmp_path) == lines(output)
+
+
+@pytest.mark.slow
+def test_a_process_that_was_killed_goes_on(first, settings, tmp_path, repository):
+    told, output = first
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.verbs.evaluate",
+        *settings,
+        f"output={tmp_path / 'killed'}",
+    ]
+    process = subprocess.Popen(command, cwd=repository, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        while process.poll() is None and not sum(
+            len(read_lines(path)) for path in (tmp_path / "killed").glob("lines/*/*.jsonl")
+        ):
+            time.sleep(0.01)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL and not (tmp_path / "killed" / "results.json").exists()
+    assert numbers(run(settings, tmp_path / "killed")) == numbers(told) and lines(
+        tmp_path / "killed"
+    ) == lines(output)
+
+
+def evaluate_engine():
+    from pipeline.evaluation import engine
+
+    assert evaluation_parts.Task is engine.Task
+    return engine

@@ -1,0 +1,158 @@
+"""`trilift lift`: good photographs become folders, bad ones a line each, and the exit status tells."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from pipeline.build.configuration import compose
+from pipeline.inference.device import device_named
+from pipeline.inference.triplane_file import read_triplane
+from pipeline.lifter import Lifter
+from pipeline.verbs import lift
+from teachers.eg3d.weights import LICENCE
+
+
+def photograph(path: Path, size: tuple[int, int] = (60, 40)) -> Path:
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[:, : size[0] // 2] = (255, 0, 0)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def run(checkpoint: Path | None, source: Path, output: Path, *overrides: str) -> int:
+    """The exit status of the verb."""
+    given = [f"checkpoint={checkpoint}"] if checkpoint else []
+    try:
+        lift.main(
+            compose(
+                "lift",
+                f"input={source}",
+                f"output={output}",
+                "turntable.frames=2",
+                *given,
+                *overrides,
+            )
+        )
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+def test_a_photograph_becomes_a_folder(untrained_student, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert run(untrained_student, photograph(tmp_path / "anna.png"), output) == 0
+    film = "turntable.mp4" if (output / "anna" / "turntable.mp4").exists() else "turntable.gif"
+    expected = {
+        "crop.png",
+        "sheet.png",
+        "depth.png",
+        "depth.safetensors",
+        "triplane.safetensors",
+        film,
+        "crop.json",
+        "photograph.png",
+    }
+    assert {path.name for path in (output / "anna").iterdir()} == expected
+    said = capsys.readouterr().out
+    assert "Apache-2.0" in said and " ms" in said
+    triplane, passport = read_triplane(output / "anna" / "triplane.safetensors")
+    assert triplane.planes.shape == (1, 3, 16, 32, 32) and passport.name == "spheres"
+    depth = load_file(output / "anna" / "depth.safetensors")
+    assert depth["depth"].shape == depth["opacity"].shape == (8, 8) and depth["camera"].shape == (
+        25,
+    )
+
+
+def test_the_licence_of_the_teachers_weights_is_said_and_goes_with_the_planes(
+    untrained_student, tmp_path, capsys
+):
+    student = Lifter.load(untrained_student)
+    student.passport = dataclasses.replace(student.passport, licence=LICENCE)
+    student.save(tmp_path / "student.safetensors")
+    assert (
+        run(tmp_path / "student.safetensors", photograph(tmp_path / "anna.png"), tmp_path / "out")
+        == 0
+    )
+    assert "non-commercial" in LICENCE and LICENCE in capsys.readouterr().out
+    assert read_triplane(tmp_path / "out" / "anna" / "triplane.safetensors")[1].licence == LICENCE
+
+
+def test_the_crop_that_was_asked_for_is_what_the_student_sees(untrained_student, tmp_path):
+    source = photograph(tmp_path / "wide.png", (80, 40))
+    for crop, left, right in (("[0,0,40]", 255, 255), ("[40,0,40]", 0, 0), ("null", 255, 0)):
+        assert run(untrained_student, source, tmp_path / "out", f"crop={crop}") == 0
+        seen = np.asarray(Image.open(tmp_path / "out" / "wide" / "crop.png"))
+        assert (seen[16, 2, 0], seen[16, 29, 0]) == (left, right)
+
+
+def test_the_face_is_found_by_landmarks_beside_the_picture_and_the_output_says_where_it_was(
+    untrained_student, tmp_path
+):
+    source = photograph(tmp_path / "anna.png", (200, 200))
+    five = [[80, 70], [120, 70], [100, 95], [84, 114], [116, 114]]
+    (tmp_path / "anna.json").write_text(json.dumps({"landmarks": five}))
+    assert run(untrained_student, source, tmp_path / "out", "portraits=landmarks") == 0
+    record = json.loads((tmp_path / "out" / "anna" / "crop.json").read_text())
+    assert record["face_found"] and len(record["camera"]) == 25 and record["landmarks"] == five
+    assert record["crop"]["left"] + record["crop"]["size"] / 2 == pytest.approx(100, abs=0.01)
+    overview = np.asarray(Image.open(tmp_path / "out" / "anna" / "photograph.png"))
+    assert overview.shape == (200, 200, 3) and (overview == (255, 255, 0)).all(-1).any()
+
+
+def test_bad_files_get_a_line_each_and_stop_no_other(untrained_student, tmp_path, capsys):
+    source = tmp_path / "in"
+    source.mkdir()
+    photograph(source / "good.png")
+    photograph(source / "good.jpg")
+    Image.new("RGB", (1, 1)).save(source / "dot.png")
+    frames = [Image.new("RGB", (32, 32), color) for color in ("red", "blue")]
+    frames[0].save(source / "moving.gif", save_all=True, append_images=frames[1:])
+    (source / "empty.webp").touch()
+    (source / "notes.txt").write_text("not a photograph\nat all")
+    assert run(untrained_student, source, tmp_path / "out") == 1
+    complaints = capsys.readouterr().err.splitlines()
+    assert [Path(line.split(": ")[0]).name for line in complaints] == [
+        "dot.png",
+        "empty.webp",
+        "notes.txt",
+    ]
+    frames = {"moving+frame00000", "moving+frame00001"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good_png", "good_jpg", *frames}
+
+
+def test_none_lifted_is_status_2(untrained_student, tmp_path):
+    (tmp_path / "notes.txt").write_text("no photograph")
+    assert run(untrained_student, tmp_path / "notes.txt", tmp_path / "out") == 2
+
+
+def test_transparent_pixels_take_the_background_of_the_teacher(untrained_student, tmp_path):
+    Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "cut.png")
+    run(untrained_student, tmp_path / "cut.png", tmp_path / "out")
+    assert (
+        np.asarray(Image.open(tmp_path / "out" / "cut" / "crop.png")).min() == 255
+    )  # the toy teacher's is white
+
+
+def test_without_a_student_it_says_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(lift, "BUNDLED", tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match=r"give checkpoint=.*make demo"):
+        run(None, photograph(tmp_path / "anna.png"), tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="trilift distill"):
+        run(tmp_path / "gone.safetensors", tmp_path / "anna.png", tmp_path / "out")
+
+
+def test_the_bundled_student_is_the_default(untrained_student, tmp_path, monkeypatch):
+    monkeypatch.setattr(lift, "BUNDLED", untrained_student)
+    assert run(None, photograph(tmp_path / "anna.png"), tmp_path / "out") == 0
+
+
+def test_a_device_that_is_not_here_is_refused():
+    with pytest.raises(ValueError, match="use auto, cpu or cuda"):
+        device_named("abacus")
+    assert device_named("cpu") == torch.device("cpu")

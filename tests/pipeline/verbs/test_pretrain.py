@@ -1,0 +1,166 @@
+"""`trilift pretrain`: labelled pictures in, a teacher's folder out, in slices."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.build.configuration import compose
+from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.verbs import pretrain
+from pipeline.worlds.dataset_zip import png_bytes, write_dataset
+from teachers.checkpoint import load_teacher
+from teachers.rendering.camera import Camera
+
+TINY = (
+    "teacher.z_dim=8", "teacher.w_dim=8", "teacher.plane_resolution=8", "teacher.plane_channels=4", "teacher.channel_base=64",
+    "teacher.channel_max=8", "teacher.hidden_channels=8", "teacher.depth_samples=6", "teacher.importance_samples=6",
+    "teacher.render_resolution=16", "teacher.image_resolution=16", "discriminator.channel_base=64", "discriminator.channel_max=8",
+    "discriminator.num_mapping_layers=1", "schedule.growth=[[0,8],[8,16]]", "schedule.blur_images=8", "settings.batch_size=4",
+    "settings.density_points=20", "progress.scored=16", "progress.real=32", "progress.drawing.depth_samples=8",
+    "trainer.devices=1",
+)  # fmt: skip
+
+
+def identities(count: int) -> Iterator[tuple[bytes, list[float]]]:
+    """Discs with a matte, from different sides."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:16, :16] - 7.5
+    labels = Camera.orbit(torch.linspace(-0.5, 0.5, count), torch.zeros(count)).label()
+    for label in labels:
+        pixels = np.zeros((16, 16, 4), np.uint8)
+        pixels[rows**2 + columns**2 < 36] = (*random.integers(0, 255, 3), 255)
+        yield png_bytes(pixels), label.tolist()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    return write_dataset(
+        tmp_path_factory.mktemp("data") / "discs.zip", identities(32), {"alpha": "premultiplied"}
+    )
+
+
+def run(folder: Path, pictures: Path, *overrides: str) -> None:
+    pretrain.main(
+        compose(
+            "pretrain",
+            "data=photographs",
+            f"data.path={pictures}",
+            f"paths.run={folder}",
+            "progress.every_images=8",
+            *TINY,
+            *overrides,
+        )
+    )
+
+
+def scored(folder: Path) -> list[float]:
+    return [
+        float(row["images"])
+        for row in csv.DictReader(io.StringIO((folder / "scores.csv").read_text()))
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(pictures, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "discs"
+    run(folder, pictures, "schedule.total_images=12")
+    return folder
+
+
+def test_a_run_leaves_scores_sheets_and_a_teacher_that_draws(finished):
+    assert scored(finished) == [8, 12]
+    assert (
+        len(list((finished / "sheets").glob("*.png"))) == 1
+    )  # both within the first thousand pictures
+    teacher = load_teacher(finished / "teacher")
+    assert teacher.passport.licence.startswith("Apache")
+    triplane = teacher.synthesize(teacher.mean_latent())
+    image = teacher.render(triplane, Camera.orbit(torch.zeros(1), torch.zeros(1))).image
+    assert image.shape == (1, 3, 16, 16)
+    assert image.isfinite().all()
+    summary = json.loads((finished / "summary.json").read_text())
+    assert (summary["verb"], summary["status"], summary["scores"]["images"]) == (
+        "pretrain",
+        "finished",
+        scored(finished)[-1],
+    )
+    assert summary["passport"]["kind"] == "eg3d"
+
+
+def test_it_stops_at_its_pictures_and_a_finished_run_makes_no_further_step(finished, pictures):
+    before = SafetensorsCheckpointIO().load_checkpoint(finished / "checkpoints" / "last")
+    assert (before["seen"], before["steps"]) == (12, 3)
+    run(finished, pictures, "schedule.total_images=12")
+    after = SafetensorsCheckpointIO().load_checkpoint(finished / "checkpoints" / "last")
+    assert after["steps"] == 3
+    assert scored(finished) == [8, 12]
+    assert all(
+        torch.equal(value, after["state_dict"][name])
+        for name, value in before["state_dict"].items()
+    )
+
+
+def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
+    pictures, tmp_path, finished, monkeypatch
+):
+    shortest = {
+        "00:00:00:01": timedelta(microseconds=1),
+        None: None,
+    }  # a second might be enough for all
+    monkeypatch.setattr(
+        pretrain, "Deadline", lambda max_time: SimpleNamespace(left=shortest[max_time])
+    )
+    run(tmp_path / "sliced", pictures, "schedule.total_images=12", "trainer.max_time=00:00:00:01")
+    assert (
+        SafetensorsCheckpointIO().load_checkpoint(tmp_path / "sliced" / "checkpoints" / "last")[
+            "steps"
+        ]
+        < 3
+    )
+    run(tmp_path / "sliced", pictures, "schedule.total_images=12")
+    assert (
+        len(list((tmp_path / "sliced" / "logs").glob("*/metrics.csv"))) == 2
+    )  # no slice overwrites another's
+    straight, sliced = (
+        load_file(folder / "teacher" / "generator.safetensors")
+        for folder in (finished, tmp_path / "sliced")
+    )
+    assert all(torch.equal(value, sliced[name]) for name, value in straight.items())
+
+
+def test_a_new_run_can_start_from_a_teacher(finished, pictures, tmp_path, monkeypatch):
+    started = {}
+
+    def noted(module, *_, **__) -> None:
+        started.update(module.average.state_dict())
+
+    monkeypatch.setattr(pretrain.Trainer, "fit", lambda self, module, *rest, **more: noted(module))
+    run(tmp_path / "next", pictures, f"start_from={finished / 'teacher'}")
+    kept = load_file(finished / "teacher" / "generator.safetensors")
+    assert kept.keys() == started.keys()
+    assert all(torch.equal(value, started[name]) for name, value in kept.items())
+
+
+def test_other_settings_are_another_run(finished, pictures):
+    with pytest.raises(ValueError, match=r"settings\.r1_gamma: 0\.5 → 9\.0"):
+        run(finished, pictures, "schedule.total_images=12", "settings.r1_gamma=9.0")
+
+
+def test_too_few_pictures_are_refused_before_training(tmp_path):
+    path = write_dataset(tmp_path / "few.zip", identities(3), {"alpha": "premultiplied"})
+    with pytest.raises(ValueError, match="3 pictures, a teacher needs at least"):
+        run(tmp_path / "run", path)
+
+
+def test_unknown_settings_are_named(pictures, tmp_path):
+    with pytest.raises((ValueError, TypeError), match="momentum"):
+        run(tmp_path / "run", pictures, "+settings.momentum=0.9")
