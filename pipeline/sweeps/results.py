@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.evaluation.report.learning_curve import read_curves
+from pipeline.runs.curves import read_curves
 from pipeline.inference.device import device_named
 from pipeline.lifter import Lifter
 

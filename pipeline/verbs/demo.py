@@ -25,7 +25,7 @@ from pipeline.build.configuration import to_plain
 from pipeline.evaluation.report.demo_page import LiftedPhotograph, Story, demo_page
 from pipeline.evaluation.report.demo_report import demo_report
 from pipeline.evaluation.report.demo_sheet import demo_sheet
-from pipeline.evaluation.report.learning_curve import read_curves
+from pipeline.runs.curves import read_curves
 from pipeline.evaluation.suites.puppet_suite import photograph_of
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png

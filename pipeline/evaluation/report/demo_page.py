@@ -13,7 +13,7 @@ from typing import Any
 from .chart import Line, line_chart
 from .demo_report import METRICS, shown
 from .demo_text import CAVEATS, MEANINGS, OUTSIDE, introduction, verdict
-from .learning_curve import Curve, smoothed
+from pipeline.runs.curves import Curve, smoothed
 
 MIME = {
     ".png": "image/png",

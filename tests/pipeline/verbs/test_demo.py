@@ -15,7 +15,7 @@ from pipeline.build.configuration import compose, to_plain
 from pipeline.evaluation.report.demo_page import LiftedPhotograph, Story, demo_page
 from pipeline.evaluation.report.demo_report import METRICS
 from pipeline.evaluation.report.demo_text import OUTSIDE, verdict
-from pipeline.evaluation.report.learning_curve import Curve
+from pipeline.runs.curves import Curve
 from pipeline.runs.provenance import hardware, versions
 from pipeline.verbs import demo
 from teachers.toy import ToyTeacher

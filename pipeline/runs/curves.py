@@ -1,4 +1,4 @@
-"""What a run wrote into its metrics.csv files, as curves over its steps."""
+"""The curves that a run logged into its metrics.csv files."""
 
 import csv
 from pathlib import Path
@@ -8,11 +8,10 @@ Curve = list[tuple[float, float]]
 
 
 def read_curves(metrics: Path) -> dict[str, Curve]:
-    """Curves by name from all metrics.csv below a folder; a run that was continued has several.
+    """Curves by name from all metrics.csv below a folder; a resumed run has several.
 
-    Where two of them know a step, the later file is right: the run was continued from before it.
-        Cells without a number
-    and lines that a killed run left unfinished are skipped.
+    Where two files hold the same step, the later file wins: the run resumed from before that step.
+    Cells without a number and lines that a killed run left unfinished are skipped.
     """
     curves: dict[str, dict[float, float]] = {}
     for file in sorted(metrics.glob("**/metrics.csv"), key=_version):
@@ -29,7 +28,7 @@ def read_curves(metrics: Path) -> dict[str, Curve]:
 
 
 def smoothed(curve: Curve, points: int = 60) -> Curve:
-    """At most so many points, each the mean of its neighbours."""
+    """At most `points` points, each the mean of consecutive ones."""
     width = max(1, -(-len(curve) // points))
     pieces = [curve[start : start + width] for start in range(0, len(curve), width)]
     return [
