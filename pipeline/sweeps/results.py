@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from pipeline.runs.curves import read_curves
 from pipeline.inference.device import device_named
 from pipeline.lifter import Lifter
+from pipeline.runs.curves import read_curves
 
 from .cell import Cell, State
 

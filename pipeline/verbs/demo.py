@@ -25,11 +25,11 @@ from pipeline.build.configuration import to_plain
 from pipeline.evaluation.report.demo_page import LiftedPhotograph, Story, demo_page
 from pipeline.evaluation.report.demo_report import demo_report
 from pipeline.evaluation.report.demo_sheet import demo_sheet
-from pipeline.runs.curves import read_curves
 from pipeline.evaluation.suites.puppet_suite import photograph_of
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
 from pipeline.runs.child_process import ChildProcess, setting, verb_command
+from pipeline.runs.curves import read_curves
 from pipeline.runs.provenance import peak_memory_gib, sha256_of
 from pipeline.runs.text_file import write_text
 from teachers.passport import Passport

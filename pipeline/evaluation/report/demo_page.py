@@ -10,10 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.curves import Curve, smoothed
+
 from .chart import Line, line_chart
 from .demo_report import METRICS, shown
 from .demo_text import CAVEATS, MEANINGS, OUTSIDE, introduction, verdict
-from pipeline.runs.curves import Curve, smoothed
 
 MIME = {
     ".png": "image/png",
