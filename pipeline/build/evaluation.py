@@ -33,6 +33,7 @@ from teachers.passport import Passport
 from teachers.teacher import Teacher
 
 from .configuration import instantiate, to_plain
+from .sampler import build_sampler
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +92,7 @@ class Evaluation:
     @cached_property
     def sampler(self) -> TeacherSampler:
         """Draws identities of the teacher as a distillation does."""
-        latents = instantiate(self.config.sampler.latents)
-        sampler = TeacherSampler(
-            teacher=self.teacher,
-            cameras=instantiate(self.config.cameras),
-            latents=latents,
-            seed=self.config.seed,
-        )
-        return sampler.to(self.device)
+        return build_sampler(self.config, self.teacher).to(self.device)
 
     @cached_property
     def context(self) -> SuiteContext:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from pipeline.runs.processes import gather_from_all, is_first_on_its_node, largest_of_all
-from pipeline.sampling.sampler import batch_numbers
+from pipeline.sampling.sample_numbers import batch_numbers
 
 from .module import Distillation
 from .replay import replay

@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
+from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.rendering import Rendering
 
@@ -18,10 +19,6 @@ from .ema import ExponentialAverage
 from .module import Distillation
 
 log = logging.getLogger(__name__)
-
-FIRST_HELD_OUT = 1_000_000_000
-"""Sample numbers from here on are never trained on."""
-
 
 KEEP_BYTES = 256 * 1024**2
 """If the planes of all held-out identities are smaller than this, they are drawn once and kept."""

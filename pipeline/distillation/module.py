@@ -21,7 +21,7 @@ from pipeline.batch import DistillationBatch
 from pipeline.lifter import Lifter
 from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.progress import Stopwatch
-from pipeline.sampling.sampler import batch_numbers
+from pipeline.sampling.sample_numbers import batch_numbers
 from pipeline.sampling.source import BatchSource
 from teachers.passport import Passport
 from teachers.rendering.rendering import Rendering

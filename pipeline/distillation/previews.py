@@ -13,12 +13,13 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.pictures import depth_picture, tile, write_png
 from pipeline.runs.loggers import log_picture
+from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.source import BatchSource
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
-from .held_out import FIRST_HELD_OUT, averaged
+from .held_out import averaged
 from .module import Distillation
 
 log = logging.getLogger(__name__)

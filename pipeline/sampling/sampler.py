@@ -306,26 +306,6 @@ class TeacherSampler:
         return image.clamp(-1, 1)
 
 
-def batch_numbers(
-    step: int, *, batch_size: int, rank: int = 0, world_size: int = 1, first: int = 0
-) -> list[int]:
-    """The sample numbers of one rank in one step: those of the step that are ≡ rank modulo the
-    number of ranks.
-
-    The step as a whole has the same numbers whatever the number of ranks, and none twice.
-
-    Raises:
-        ValueError: the batch can't be shared evenly.
-    """
-    if batch_size % world_size:
-        raise ValueError(
-            f"a batch of {batch_size} cannot be shared evenly by {world_size} processes: change"
-            " batch_size or devices"
-        )
-    start = first + step * batch_size
-    return [number for number in range(start, start + batch_size) if number % world_size == rank]
-
-
 def _has_plain_white_behind(teacher: Teacher) -> bool:
     return (
         teacher.passport.background in ("white", "matte")

@@ -26,7 +26,7 @@ from pipeline.data.manifest import Description, ShardFolder, weights_hash
 from pipeline.data.record import Storage
 from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_writer import ShardWriter
-from pipeline.distillation.held_out import FIRST_HELD_OUT
+from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.teacher import Teacher
 

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.mean_planes import observed
+from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -19,9 +20,6 @@ from .attribution import Attribution, TrueHead, attribution_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
 from .suite import Item, Suite, SuiteContext, Truth
-
-FIRST_HELD_OUT = 1_000_000_000
-"""Sample numbers from here on are never trained on (as in `pipeline.distillation.held_out`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

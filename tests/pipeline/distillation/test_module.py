@@ -14,7 +14,7 @@ from lightning import Callback, Trainer
 from torch.utils.data import DataLoader
 
 from pipeline.distillation.ema import ExponentialAverage
-from pipeline.distillation.held_out import FIRST_HELD_OUT, HeldOutScores
+from pipeline.distillation.held_out import HeldOutScores
 from pipeline.distillation.module import Distillation
 from pipeline.distillation.optimizer import StudentOptimizer
 from pipeline.distillation.plan import Stage, TrainingPlan
@@ -30,6 +30,7 @@ from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.cameras import CameraPair, CameraPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.latents import LatentPrior
+from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.sampler import TeacherSampler
 from students.two_stage import TwoStageEncoder
 from teachers.eg3d.untrained import untrained_teacher

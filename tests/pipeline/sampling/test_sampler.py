@@ -7,7 +7,8 @@ import torch
 from pipeline.sampling.cameras import CameraPair, CameraPrior
 from pipeline.sampling.distributions import Fixed, Normal, Uniform
 from pipeline.sampling.latents import LatentPrior
-from pipeline.sampling.sampler import TeacherSampler, batch_numbers
+from pipeline.sampling.sample_numbers import batch_numbers
+from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport
