@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import importlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 import students
+from pipeline.runs.files import write_bytes
 from teachers.checkpoint import bundled_or_here
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -201,18 +201,8 @@ class Lifter(nn.Module):
             name: value.detach().to("cpu", copy=True).contiguous()
             for name, value in self.state_dict().items()
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(
-                    safetensors.torch.save(tensors, metadata={"lifter": json.dumps(description)})
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        content = safetensors.torch.save(tensors, metadata={"lifter": json.dumps(description)})
+        write_bytes(path, content)
 
     @classmethod
     def load(cls, path: Path) -> "Lifter":

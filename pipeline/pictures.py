@@ -2,7 +2,6 @@
 captions, PNG files.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.runs.files import replaced_file
 from teachers.rendering.camera import Camera
 
 Picture = Float[Tensor, "channel height width"]
@@ -191,19 +191,13 @@ def caption(text: str, *, size: int = 11) -> Float[Tensor, "3 height width"]:
 def write_png(
     path: Path, image: Float[Tensor, "channel height width"] | UInt8[np.ndarray, "height width 3"]
 ) -> None:
-    """Writes a picture in [-1, 1], or 8-bit RGB, to `path`; whoever reads it sees the old file or
-    the whole new one.
+    """Writes a picture in [-1, 1], or 8-bit RGB; readers see the old file or the whole new one.
 
-    Missing folders are made.
+    Missing folders are made. Not synced to disk: pictures are many, and can be made again.
     """
     pixels = to_uint8(image) if isinstance(image, Tensor) else image
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replaced_file(path, synced=False) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _rgb(image: Picture) -> Float[Tensor, "3 height width"]:

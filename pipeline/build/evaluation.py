@@ -25,7 +25,7 @@ from pipeline.inference.device import device_named
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter, student_file
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.checkpoint import load_discriminator
@@ -136,7 +136,7 @@ class Evaluation:
         return (
             None
             if self.config.checkpoint is None
-            else sha256_of(student_file(self.config.checkpoint))
+            else sha256_of_file(student_file(self.config.checkpoint))
         )
 
     @cached_property

@@ -2,8 +2,6 @@
 its own.
 """
 
-import hashlib
-import json
 import multiprocessing
 import os
 import sys
@@ -18,8 +16,9 @@ import torch
 from omegaconf import OmegaConf
 
 from pipeline.evaluation.engine import run_task
-from pipeline.evaluation.score_lines import Line, LineFile, read_lines
 from pipeline.evaluation.shard import Shard
+from pipeline.runs.files import sha256_of_json
+from pipeline.runs.json_lines import Line, LineFile, read_lines
 
 from .evaluation import Evaluation
 
@@ -30,8 +29,7 @@ def lines_folder(output: Path, configuration: dict[str, Any]) -> Path:
     """Where the processes of one configuration keep their lines: those of another one never get
     among them.
     """
-    digest = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
-    return output / "lines" / digest[:16]
+    return output / "lines" / sha256_of_json(configuration)[:16]
 
 
 def all_lines(folder: Path) -> list[Line]:

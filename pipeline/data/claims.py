@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
+from pipeline.runs.files import created_file
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -78,15 +80,8 @@ class Claims:
         if generations and not self._is_dead(self.folder / f"{name}.{generations[-1]}"):
             return None
         claim = Claim(self.folder, name, generations[-1] + 1 if generations else 0, uuid4().hex)
-        temporary = self.folder / f".{claim.token}"
-        temporary.write_text(json.dumps({"token": claim.token, **_myself()}))
-        try:
-            os.link(temporary, claim.path)
-        except FileExistsError:
-            return None
-        finally:
-            temporary.unlink()
-        return claim
+        content = json.dumps({"token": claim.token, **_myself()}).encode()
+        return claim if created_file(claim.path, content) else None
 
     def _is_dead(self, path: Path) -> bool:
         holder, me = _read(path), _myself()

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 import torch
 
+from pipeline.runs.files import created_file, write_bytes
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
@@ -214,11 +214,8 @@ class ShardFolder:
         """
         (self.path / "shards").mkdir(parents=True, exist_ok=True)
         content = _json(dataclasses.asdict(description))
-        file, temporary = self.path / "description.json", _beside(self.path / "description.json")
-        temporary.write_bytes(content)
-        try:
-            os.link(temporary, file)  # unlike a rename, fails where another worker was first
-        except FileExistsError:
+        file = self.path / "description.json"
+        if not created_file(file, content):
             before, now = _flat(json.loads(file.read_bytes())), _flat(json.loads(content))
             lines = [
                 f"  {key}: {before.get(key)!r} → {now.get(key)!r}"
@@ -234,14 +231,12 @@ class ShardFolder:
                     f"{self.path} holds shards described otherwise (before → now):\n"
                     + "\n".join(lines)
                     + f"\n{advice}"
-                ) from None
-        finally:
-            temporary.unlink()
+                )
         return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def finish(self, name: int, shard: Shard, offsets: list[int]) -> None:
         """Declares a shard whole."""
-        write_whole(self.sidecar(name), _json({**dataclasses.asdict(shard), "offsets": offsets}))
+        write_bytes(self.sidecar(name), _json({**dataclasses.asdict(shard), "offsets": offsets}))
 
     def done(self) -> set[int]:
         """The shards that are whole."""
@@ -335,19 +330,9 @@ class ShardFolder:
         """
         while True:
             manifest = self.read()
-            write_whole(self.path / "manifest.json", manifest.to_json())
+            write_bytes(self.path / "manifest.json", manifest.to_json())
             if self.done() == set(manifest.shards):
                 return manifest
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file that is there as a whole or not at all."""
-    temporary = _beside(path)
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def weights_hash(teacher: Teacher) -> str:
@@ -360,10 +345,6 @@ def weights_hash(teacher: Teacher) -> str:
             state[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
         )
     return digest.hexdigest()
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid4().hex}.part")
 
 
 def _json(values: Any) -> bytes:

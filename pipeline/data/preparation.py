@@ -20,6 +20,8 @@ from typing import Any
 from pipeline.pictures import write_png
 from pipeline.portraits.files import sidecars_of
 from pipeline.portraits.front_door import Portrait
+from pipeline.runs.files import write_json
+from pipeline.runs.json_lines import append_line, read_lines, write_lines
 from pipeline.worlds.dataset_zip import INDEX
 
 from .labels import check_labels
@@ -57,11 +59,10 @@ class Preparation:
         self.settings = {**settings, "mirrored": mirrored}
         self._require_ours(overwrite)
         (folder / INDEX).unlink(missing_ok=True)
-        _write(folder / SETTINGS, json.dumps(self.settings, indent=1))
-        self._done = {record["source"]: record for record in self._read()}
-        _write(
-            folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in self._done.values())
-        )
+        write_json(folder / SETTINGS, self.settings, indent=1)
+        records = read_lines(folder / RECORDS)
+        self._done: dict[str, Record] = {record["source"]: record for record in records}
+        write_lines(folder / RECORDS, self._done.values())
 
     def done(self, source: Path) -> Record | None:
         """What became of a file earlier; None if it is new or has changed, or its landmarks have,
@@ -84,8 +85,7 @@ class Preparation:
             "hash": content_hash(source),
             "portraits": [self._store(portrait) for portrait in portraits],
         }
-        with (self.folder / RECORDS).open("a", encoding="utf-8") as records:
-            records.write(f"{json.dumps(record)}\n")
+        append_line(self.folder / RECORDS, record)
         self._done[source.name] = record
         return record
 
@@ -108,9 +108,9 @@ class Preparation:
                 if entry.get("mirrored")
                 else []
             )
-        _write(self.folder / RECORDS, "".join(f"{json.dumps(record)}\n" for record in records))
+        write_lines(self.folder / RECORDS, records)
         if labels:
-            _write(self.folder / INDEX, json.dumps({"labels": labels}))
+            write_json(self.folder / INDEX, {"labels": labels}, indent=None)
             check_labels([name for name, _ in labels], [label for _, label in labels])
         return len(labels)
 
@@ -134,17 +134,6 @@ class Preparation:
             for file in (entry["file"], (entry.get("mirrored") or {}).get("file")):
                 if file:
                     (self.folder / file).unlink(missing_ok=True)
-
-    def _read(self) -> list[Record]:
-        """The lines of an earlier run; one that breaks off, as the last may, counts as none."""
-        records = []
-        path = self.folder / RECORDS
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                continue
-        return records
 
     def _require_ours(self, overwrite: bool) -> None:
         path = self.folder / SETTINGS
@@ -182,10 +171,3 @@ def content_hash(source: Path) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

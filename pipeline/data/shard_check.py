@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.sampler import TeacherSampler
 
 from .manifest import Description, Shard, ShardFolder
 from .record import LATENT_FIELDS, latent_fields
 from .shard_errors import CorruptShard, ShardError
-from .shards import ShardFile, sha256_of
+from .shards import ShardFile
 
 
 def broken_shards(
@@ -45,7 +46,7 @@ def _require_bytes(folder: ShardFolder, name: int, shard: Shard, digest: str) ->
         raise CorruptShard(f"{path} belongs to another set")
     if (size := path.stat().st_size) != shard.bytes:
         raise CorruptShard(f"{path} has {size} bytes, {shard.bytes} were written")
-    if sha256_of(path) != shard.sha256:
+    if sha256_of_file(path) != shard.sha256:
         raise CorruptShard(f"{path} is not what was written: its sha256 differs")
 
 

@@ -2,10 +2,9 @@
 
 import errno
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
-from uuid import uuid4
 
+from pipeline.runs.files import replaced_file
 from pipeline.sampling.sampler import TeacherSampler
 
 from .claims import Claim, Claims
@@ -14,6 +13,10 @@ from .record import Fields, Storage, latent_fields, picture_fields, sealed
 from .shards import HashingFile, write_records
 
 log = logging.getLogger(__name__)
+
+
+class _TakenOver(Exception):
+    """Another worker holds the claim now."""
 
 
 class ShardWriter:
@@ -74,28 +77,21 @@ class ShardWriter:
             return self._write(name, claim, on_identities)
 
     def _write(self, name: int, claim: Claim, on_identities: Callable[[int], None]) -> bool:
-        tar = self.folder.tar(name)
-        temporary = tar.with_name(f".{tar.name}.{uuid4().hex}.part")
         first, count = name * self.description.shard_size, self.description.shard_size
         try:
-            with temporary.open("wb") as file:
+            with replaced_file(self.folder.tar(name)) as temporary, temporary.open("wb") as file:
                 hashing = HashingFile(file)
                 offsets = write_records(
                     hashing, self._records(range(first, first + count), claim, on_identities)
                 )
-                file.flush()
-                os.fsync(file.fileno())
-            if not claim.is_held():
-                log.warning(
-                    "shard %d was taken over by another worker, who thought this one dead: leaving"
-                    " it to them",
-                    name,
-                )
-                return False
-            temporary.replace(tar)
+                if not claim.is_held():
+                    raise _TakenOver
             self.folder.finish(
                 name, Shard(first, count, hashing.length, hashing.sha256(), self.digest), offsets
             )
+        except _TakenOver:
+            log.warning("shard %d was taken over by another worker: leaving it to that one", name)
+            return False
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -104,8 +100,6 @@ class ShardWriter:
                 f"no space left on the disk of {self.folder.path} while writing shard {name}:"
                 f" {advice}"
             ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
         return True
 
     def _records(
@@ -118,8 +112,8 @@ class ShardWriter:
             on_identities(len(batch))
 
     def _clear_leftovers(self, name: int) -> None:
-        """What a worker left who died here."""
-        for leftover in self.folder.tar(name).parent.glob(f".{name:06d}.*.part"):
+        """Removes the temporary files of a worker that was killed."""
+        for leftover in self.folder.tar(name).parent.glob(f".{name:06d}.*"):
             leftover.unlink(missing_ok=True)
 
 

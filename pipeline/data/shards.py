@@ -101,9 +101,3 @@ class ShardFile:
     def close(self) -> None:
         """Gives the file back."""
         self._closed()
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 such steps end the run.
 """
 
-import json
 import logging
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from pipeline.runs.json_lines import append_line
 from pipeline.runs.processes import gather_from_all, is_first_on_its_node, largest_of_all
 from pipeline.sampling.sample_numbers import batch_numbers
 
@@ -152,10 +152,7 @@ class NonFiniteGuard(Callback):
             for one in everywhere
             for number in sorted(one["offending"])
         }
-        with self.path.open("a") as file:
-            file.write(
-                json.dumps({"step": self._step, "samples": samples, "offending": offending}) + "\n"
-            )
+        append_line(self.path, {"step": self._step, "samples": samples, "offending": offending})
         log.warning(
             "step %d is left out, its loss or gradient isn't finite: samples %s; not finite by"
             " themselves: %s",

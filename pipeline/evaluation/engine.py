@@ -2,8 +2,6 @@
 it was stored, then noted.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +15,14 @@ from tqdm import tqdm
 from pipeline.evaluation.metrics.measures import Measure
 from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.suites.suite import Item, Suite
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file, sha256_of_json
+from pipeline.runs.json_lines import Line
 
 from .angles import pitch_deg, yaw_deg, yaw_gap_deg
 from .answers import Answer
 from .asking import Asked, ask
 from .foreign import ForeignMethod
 from .picture_store import PictureStore, Prediction
-from .score_lines import Line
 from .shard import Shard
 
 MISSING_FILES = "no predicted picture"
@@ -73,7 +71,7 @@ class Task:
     @property
     def manifest_sha256(self) -> str:
         """Of the manifest as JSON with sorted keys."""
-        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+        return sha256_of_json(self.manifest)
 
 
 def run_task(
@@ -234,7 +232,7 @@ def _files(task: Task, store: PictureStore, method: str, item: str, view: int) -
     hashes = {
         f"{kind}_sha256": None
         if files[kind] is None
-        else sha256_of(store.folder / str(files[kind]))
+        else sha256_of_file(store.folder / str(files[kind]))
         for kind in hashed
     }
     return {**hashes, "checkpoint_sha256": task.checkpoint_sha256, "files": files}

@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from pipeline.evaluation.suites.suite import NAME, Item, Suite, Truth
 from pipeline.pictures import write_png
-from pipeline.runs.provenance import sha256_of
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import sha256_of_file, write_json
 from teachers.rendering.camera import Camera
 
 from .picture_store import read_views
@@ -54,7 +53,7 @@ def export_suite(suite: Suite, folder: Path) -> int:
         "labels": labels,
         "inputs": inputs,
     }
-    write_text(folder / CAMERAS, json.dumps(manifest, indent=1))
+    write_json(folder / CAMERAS, manifest, indent=1)
     return len(inputs)
 
 
@@ -103,7 +102,7 @@ class ForeignMethod:
             *sorted(path for path in self.folder.glob("*_*.*") if path.is_file()),
         ]
         return hashlib.sha256(
-            "".join(f"{path.name} {sha256_of(path)}\n" for path in files).encode()
+            "".join(f"{path.name} {sha256_of_file(path)}\n" for path in files).encode()
         ).hexdigest()
 
     def views(self, item: Item) -> Truth | None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.metrics.metric import Metric
+from pipeline.runs.json_lines import Line
 
 from .means import interval
-from .score_lines import Line
 
 
 def comparisons(

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.evaluation.metrics.metric import Metric
+from pipeline.runs.json_lines import Line
 
 from .gap_bins import gap_bins
 from .means import mean_over_identities
 from .paired import comparisons
-from .score_lines import Line
 
 RESULTS_SCHEMA = 2
 

@@ -16,12 +16,12 @@ from pipeline.evaluation.metrics.available import Available
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.metrics.set_scores import with_set_scores
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file
+from pipeline.runs.json_lines import Line, read_lines
 from teachers.rendering.camera import Camera
 
 from .picture_store import PictureStore
 from .results import RESULTS_SCHEMA, Asked, summary
-from .score_lines import Line, read_lines
 
 HASHED = ("input", "prediction", "truth", "depth", "true_depth")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
@@ -82,7 +82,7 @@ def _altered_files(output: Path, lines: Sequence[Line]) -> list[str]:
     changed = [
         path
         for path, sha256 in wanted.items()
-        if path not in missing and sha256_of(output / path) != sha256
+        if path not in missing and sha256_of_file(output / path) != sha256
     ]
     return [
         *(f"{output / path}: missing" for path in missing),

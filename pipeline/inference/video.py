@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
+
+from pipeline.runs.files import replaced_file
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
@@ -34,14 +35,9 @@ def write_video(path: Path, frames: Iterable[Frame], *, frames_per_second: int =
     """
     encode, suffix = (_encode_mp4, ".mp4") if has_h264() else (_encode_gif, ".gif")
     film = path.with_suffix(suffix)
-    film.parent.mkdir(parents=True, exist_ok=True)
-    temporary = film.with_name(f".{film.name}.{os.getpid()}.tmp")
-    try:
+    with replaced_file(film) as temporary:
         if encode(temporary, frames, frames_per_second) == 0:
             raise ValueError(f"no frames for {film}: give at least one")
-        temporary.replace(film)
-    finally:
-        temporary.unlink(missing_ok=True)
     return film
 
 

@@ -1,6 +1,5 @@
 """Weights of published networks: local files that a user fetches once. Nothing is downloaded here."""
 
-import hashlib
 import logging
 import re
 from collections.abc import Sequence
@@ -11,6 +10,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from torch import Tensor
+
+from pipeline.runs.files import sha256_of_file
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,7 @@ def shipped_with_torchmetrics(name: str) -> Path:
 
 
 def _require_hash(file: WeightFile, path: Path) -> None:
-    with path.open("rb") as opened:
-        actual = hashlib.file_digest(opened, "sha256").hexdigest()
+    actual = sha256_of_file(path)
     if not actual.startswith(file.expected_sha256):
         raise ValueError(
             f"{path} is not {file.contents}: its sha256 is {actual}, expected {_hash_text(file)};"

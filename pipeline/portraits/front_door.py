@@ -2,7 +2,6 @@
 given.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from pipeline.runs.files import sha256_of_file
 from teachers.rendering.camera import Camera
 
 from .crop import Crop
@@ -125,8 +125,7 @@ def portraits_of(
     digest = None
     try:
         if file.is_file():
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            digest = sha256_of_file(file)
         for number, image in read_pictures(
             file, background=background, every=settings.every, most=settings.most
         ):

@@ -2,7 +2,6 @@
 wrong with it.
 """
 
-import json
 import platform
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import write_png
+from pipeline.runs.files import write_json, write_text
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.eg3d.teacher import EG3DTeacher
@@ -145,13 +145,8 @@ Recipe: `{recipe}`
 {notes}
 """
     write_png(folder / "sheet.png", teacher_sheet(teacher, identities=10))
-    for name, content in (
-        ("card.md", text),
-        ("card_scores.json", json.dumps(asdict(scores), indent=2)),
-    ):
-        writing = folder / f"{name}~writing"
-        writing.write_text(content)
-        writing.replace(folder / name)
+    write_text(folder / "card.md", text)
+    write_json(folder / "card_scores.json", asdict(scores))
 
 
 def _rows(scores: CardScores) -> list[tuple[str, str]]:

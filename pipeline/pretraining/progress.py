@@ -4,6 +4,7 @@ teacher itself; and when to stop.
 
 import csv
 import dataclasses
+import io
 import json
 import logging
 import math
@@ -22,6 +23,7 @@ from torch import Tensor
 from pipeline.evaluation.metrics.consistency import multi_view_consistency
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import depth_picture, normal_picture, tile, write_png
+from pipeline.runs.files import replaced_folder, write_bytes
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256
 from teachers.rendering.camera import Camera
@@ -208,10 +210,11 @@ class TeacherProgress(Callback):
         )
         texts = {"scores.json": json.dumps(scores, indent=2)}
         texts |= {} if self.record is None else self.record.texts(teacher.passport, scores)
-        save_eg3d(self.folder / "teacher", teacher, module.discriminator, texts)
-        if scores["network"] <= min(earlier, default=math.inf):
-            save_eg3d(self.folder / "best", teacher, module.discriminator, texts)
-        elif scores["network"] > COLLAPSED * min(earlier):
+        is_best = scores["network"] <= min(earlier, default=math.inf)
+        for name in ("teacher", "best") if is_best else ("teacher",):
+            with replaced_folder(self.folder / name) as writing:
+                save_eg3d(writing, teacher, module.discriminator, texts)
+        if not is_best and scores["network"] > COLLAPSED * min(earlier):
             log.warning(
                 "%d images: the distance to the data is %.1f times that of the best teacher, which is in %s: the training has collapsed; "
                 "start a new run from there (start_from=), with a larger settings.r1_gamma or lower rates",
@@ -327,10 +330,10 @@ def _distances(path: Path) -> list[float]:
 
 
 def _append(path: Path, row: dict[str, float]) -> None:
-    is_new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    added = io.StringIO(newline="")
+    writer = csv.DictWriter(added, list(row))
+    if not path.exists():
+        writer.writeheader()
+    writer.writerow(row)
+    before = path.read_bytes() if path.exists() else b""
+    write_bytes(path, before + added.getvalue().encode())

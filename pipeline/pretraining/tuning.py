@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.files import replaced_folder, write_json
 from teachers.checkpoint import load_discriminator, load_teacher, teacher_folder
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.passport import Passport
@@ -71,11 +72,8 @@ def keep_as_it_is(path: Path | str, output: Path) -> None:
     """Copies the folder of a teacher that needs no tuning, so that the next command finds it where
     a tuned one would be.
     """
-    writing = output.with_name(f"{output.name}~writing")
-    shutil.rmtree(writing, ignore_errors=True)
-    shutil.copytree(teacher_folder(path), writing)
-    shutil.rmtree(output, ignore_errors=True)
-    writing.rename(output)
+    with replaced_folder(output) as writing:
+        shutil.copytree(teacher_folder(path), writing, dirs_exist_ok=True)
     log.info(
         "%s has no super-resolution: its pictures are the volume rendering, which takes no latent,"
         " so there is nothing to fix. A student can be distilled from it as it is; %s is a copy",
@@ -149,9 +147,7 @@ class TuningRecord:
         }
 
     def _write(self, scores: dict[str, Any]) -> None:
-        writing = self._scores.with_name(f"{self._scores.name}~writing")
-        writing.write_text(json.dumps(scores, indent=2))
-        writing.replace(self._scores)
+        write_json(self._scores, scores)
 
 
 def _card(before: Passport, tuned: Passport, record: dict[str, Any]) -> str:

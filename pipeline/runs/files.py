@@ -1,10 +1,11 @@
-"""Durable files: written beside their place, synced, then renamed; hashes; JSON lines.
+"""Durable files: written beside their place, synced, then renamed; hashes.
 
 After a power cut a file or folder written here is the old one or the new one, never empty. A rename
 alone doesn't promise that: the file system may keep the new name before the bytes. So the bytes are
-synced first, then the folder that holds the name (see fsync(2), rename(2)).
+synced first, then the folder that holds the name (fsync(2), rename(2)).
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -17,18 +18,26 @@ from uuid import uuid4
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` with the same suffix; what is written there replaces `path`.
+def replaced_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path`; what is written there replaces `path`.
 
-    On an error the temporary file is removed and `path` stays as it was.
+    On an error the temporary file is removed and `path` stays as it was. A kill leaves
+    `.NAME.*.tmp` behind.
+
+    Args:
+        path: the file; missing folders are made.
+        synced: wait for the disk. Without, readers still see the old file or the new one, but a
+            power cut may leave an empty one: for files that can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid4().hex[:12]}.tmp{path.suffix}")
+    temporary = _temporary(path)
     try:
         yield temporary
-        sync_file(temporary)
+        if synced:
+            sync_file(temporary)
         temporary.replace(path)
-        sync_folder(path.parent)
+        if synced:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -37,9 +46,9 @@ def replaced_file(path: Path) -> Iterator[Path]:
 def replaced_folder(path: Path) -> Iterator[Path]:
     """An empty temporary folder beside `path`; what is written there replaces `path` as a whole.
 
-    A folder can't be renamed over a full one, so there is an instant between two renames when the
-    old one is `NAME~previous` and the new one `NAME~writing`: `finish_folder_swap`, which every
-    writer and reader of such folders calls first, completes a swap that was interrupted there.
+    For one writer at a time. A folder can't be renamed over a full one, so there is an instant
+    between two renames when the old one is `NAME~previous` and the new one `NAME~writing`. After a
+    kill in that instant the next writer completes the swap (`finish_folder_swap`).
     """
     finish_folder_swap(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,11 +56,11 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     writing.mkdir()
     try:
         yield writing
+        for found in (*writing.rglob("*"), writing):
+            sync_folder(found) if found.is_dir() else sync_file(found)
     except BaseException:
         shutil.rmtree(writing, ignore_errors=True)
         raise
-    for found in (*writing.rglob("*"), writing):
-        sync_folder(found) if found.is_dir() else sync_file(found)
     if path.exists():
         path.rename(previous)
     writing.rename(path)
@@ -65,13 +74,38 @@ def swap_folders(path: Path) -> tuple[Path, Path]:
 
 
 def finish_folder_swap(path: Path) -> None:
-    """Puts the old folder back if a kill came between the two renames; removes leftovers."""
+    """Completes a swap that a kill interrupted between its two renames; removes leftovers.
+
+    Only a writer may call it: what another process is writing counts as a leftover.
+    """
     writing, previous = swap_folders(path)
     if previous.exists() and not path.exists():
-        previous.rename(path)
+        # The predecessor is moved only after the successor has been synced.
+        (writing if writing.exists() else previous).rename(path)
         sync_folder(path.parent)
     shutil.rmtree(writing, ignore_errors=True)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def created_file(path: Path, content: bytes) -> bool:
+    """Creates a file as a whole unless there is one; of several processes one succeeds.
+
+    Uses a hard link: unlike a rename it fails where the name is taken, also on network file systems.
+
+    Returns:
+        whether it was created.
+    """
+    temporary = _temporary(path)
+    try:
+        temporary.write_bytes(content)
+        sync_file(temporary)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -85,9 +119,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, content: Any, *, indent: int | None = 2) -> None:
-    """Replaces a file by JSON; a number that isn't finite raises ValueError."""
-    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+def write_json(path: Path, content: Any, *, indent: int | None = 2, allow_nan: bool = True) -> None:
+    """Replaces a file by JSON.
+
+    Args:
+        path: the file.
+        content: plain values.
+        indent: see `json.dumps`.
+        allow_nan: False raises ValueError for a number that isn't finite, which only Python reads.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=allow_nan)
     write_text(path, f"{text}\n")
 
 
@@ -98,10 +139,13 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the disk has the folder's entries."""
+    """Waits until the disk has the folder's entries, where the file system can say so."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems sync no folders
+            raise
     finally:
         os.close(descriptor)
 
@@ -115,3 +159,7 @@ def sha256_of_file(path: Path) -> str:
 def sha256_of_json(content: Any) -> str:
     """Hexadecimal hash of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")

@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.loggers.wandb import WandbLogger
 from PIL import Image
 
+from .files import write_text
 from .processes import is_first_process
 
 WANDB_ID = "wandb_id"
@@ -45,10 +46,7 @@ def _wandb_id(folder: Path) -> str | None:
     if not is_first_process():
         return None
     if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_name(f"{WANDB_ID}~writing")
-        temporary.write_text(uuid.uuid4().hex[:12])
-        temporary.replace(kept)
+        write_text(kept, uuid.uuid4().hex[:12])
     return kept.read_text()
 
 

@@ -1,6 +1,5 @@
 """Where numbers come from: the machine, the versions, the command, the file's hash."""
 
-import hashlib
 import os
 import platform
 import resource
@@ -63,12 +62,6 @@ def commit() -> dict[str, Any]:
 def command(verb: str) -> str:
     """The command line of this process, as it can be typed again."""
     return shlex.join(["trilift", verb, *sys.argv[1:]])
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def peak_memory_gib(*, of_children: bool = False) -> float:

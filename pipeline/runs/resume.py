@@ -4,7 +4,6 @@ never unpickled.
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from .files import replaced_folder, swap_folders, sync_file, sync_folder
 from .state_tree import StateWriter, decode
 
 log = logging.getLogger(__name__)
@@ -56,14 +56,11 @@ class SafetensorsCheckpointIO(CheckpointIO):
             OSError: no room or no permission; the previous checkpoint is untouched.
         """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         _finish_interrupted_swap(target)
-        writing = _beside(target, "writing")
         try:
-            writing.mkdir()
-            self._write(checkpoint, writing)
+            with replaced_folder(target) as writing:
+                self._write(checkpoint, writing)
         except OSError as error:
-            shutil.rmtree(writing, ignore_errors=True)
             kept = (
                 "the previous checkpoint there is untouched"
                 if target.exists()
@@ -73,10 +70,6 @@ class SafetensorsCheckpointIO(CheckpointIO):
                 error.errno,
                 f"cannot save the training state to {target}: {error.strerror or error}; {kept}",
             ) from error
-        except BaseException:
-            shutil.rmtree(writing, ignore_errors=True)
-            raise
-        _swap(writing, target)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
@@ -108,7 +101,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Removes the folder and what an interrupted save may have left beside it."""
-        for folder in (Path(path), _beside(Path(path), "writing"), _beside(Path(path), "previous")):
+        for folder in (Path(path), *swap_folders(Path(path))):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _write(self, checkpoint: dict[str, Any], folder: Path) -> None:
@@ -122,13 +115,13 @@ class SafetensorsCheckpointIO(CheckpointIO):
         for number, pieces in enumerate(_parts(writer.tensors, self.part_bytes)):
             part = f"part-{number:03d}.safetensors"
             content = safetensors.torch.save({piece.key: piece.values for piece in pieces})
-            _write_synced(folder / part, content)
+            (folder / part).write_bytes(content)
+            sync_file(folder / part)  # before state.json, which says that all parts are there
             sizes[part] = len(content)
             for piece in pieces:
                 index[piece.name]["pieces"].append([part, piece.key])
         record = {"format": STATE_FORMAT, "parts": sizes, "tensors": index, "state": tree}
-        _write_synced(folder / "state.json", json.dumps(record).encode())
-        _sync_folder(folder)
+        (folder / "state.json").write_text(json.dumps(record))
 
 
 def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
@@ -180,7 +173,7 @@ def find_checkpoint(path: Path) -> Path | None:
     """The folder to read for `path`: itself, or what a kill in the middle of a swap left beside it;
     None without any.
     """
-    for folder in (path, _beside(path, "writing"), _beside(path, "previous")):
+    for folder in (path, *swap_folders(path)):
         if _is_whole(folder):
             return folder
     return None
@@ -243,43 +236,11 @@ def _parts(tensors: dict[str, Tensor], limit: int) -> Iterator[list[_Piece]]:
         yield part
 
 
-def _beside(path: Path, what: str) -> Path:
-    return path.with_name(f"{path.name}~{what}")
-
-
-def _swap(writing: Path, target: Path) -> None:
-    previous = _beside(target, "previous")
-    if target.exists():
-        os.rename(target, previous)
-    os.rename(writing, target)
-    _sync_folder(target.parent)
-    shutil.rmtree(previous, ignore_errors=True)
-
-
 def _finish_interrupted_swap(target: Path) -> None:
-    """Puts a whole checkpoint under `target` again if a kill came between the two renames, and
-    clears what is left.
-    """
+    """Puts a whole checkpoint under `target` again if a kill came between the two renames."""
     whole = find_checkpoint(target)
     if whole is not None and whole != target:
         log.warning("the last save of %s was interrupted: taking %s", target, whole.name)
         shutil.rmtree(target, ignore_errors=True)
-        os.rename(whole, target)
-    for what in ("writing", "previous"):
-        shutil.rmtree(_beside(target, what), ignore_errors=True)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Asks the disk to keep the entries of a folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        whole.rename(target)
+        sync_folder(target.parent)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from .files import write_json
 from .resume import find_checkpoint
 
 log = logging.getLogger(__name__)
@@ -175,13 +176,6 @@ class RunFolder:
                 " this run another name, go back to the former values, or remove the folder to"
                 " start anew."
             )
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whoever reads sees the old file or the whole new one."""
-    temporary = path.with_name(f"{path.name}~writing")
-    temporary.write_text(json.dumps(content, indent=2))
-    temporary.replace(path)
 
 
 def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

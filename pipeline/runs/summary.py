@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from .files import write_json
 from .processes import is_first_process
 from .provenance import command, commit, hardware, packages
-from .run_folder import RunFolder, write_json
+from .run_folder import RunFolder
 
 
 class Summary:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import sha256_of_json, write_json
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
 
@@ -92,10 +92,7 @@ class Cell:
 
     def write(self, record: Record) -> None:
         """Replaces the record."""
-        write_text(
-            self.folder / "cell.json",
-            json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n",
-        )
+        write_json(self.folder / "cell.json", asdict(record), indent=1)
 
     @property
     def state(self) -> State:
@@ -156,7 +153,7 @@ def fingerprint(configuration: dict[str, Any]) -> str:
     `IRRELEVANT`.
     """
     kept = _without(configuration, "")
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(kept)
 
 
 def _without(node: Any, path: str) -> Any:

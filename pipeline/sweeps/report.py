@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.pictures import write_png
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import write_text
 
 from .cell import Cell
 from .pareto import Point, pareto_picture

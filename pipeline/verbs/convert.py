@@ -6,7 +6,6 @@ sample pictures. It appears as a whole, or not at all.
 """
 
 import logging
-import shutil
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from pipeline.build.application import verb
 from pipeline.pictures import depth_picture, tile, write_png
+from pipeline.runs.files import replaced_folder
 from teachers.eg3d.teacher import EG3DTeacher, save_eg3d
 from teachers.eg3d.weights import ImportedTeacher, import_pickle, records
 from teachers.rendering.camera import Camera
@@ -50,7 +50,7 @@ def main(config: DictConfig) -> None:
 def write_folder(
     imported: ImportedTeacher, output: Path, file_name: str, *, identities: int
 ) -> None:
-    """Writes the teacher folder under another name beside `output`, then moves it there.
+    """Writes a teacher folder as a whole.
 
     Args:
         imported: the networks.
@@ -58,16 +58,10 @@ def write_folder(
         file_name: of the checkpoint, for the card.
         identities: rows of the sheet; 0: no sheet.
     """
-    staging = output.with_name(f".{output.name}~converting")
-    try:
-        save_eg3d(staging, imported.teacher, imported.discriminator, records(imported, file_name))
+    with replaced_folder(output) as writing:
+        save_eg3d(writing, imported.teacher, imported.discriminator, records(imported, file_name))
         if identities:
-            write_png(staging / "sheet.png", sample_sheet(imported.teacher, identities))
-        if output.exists():
-            shutil.rmtree(output)
-        staging.rename(output)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            write_png(writing / "sheet.png", sample_sheet(imported.teacher, identities))
 
 
 @torch.inference_mode()

@@ -30,8 +30,8 @@ from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
 from pipeline.runs.child_process import ChildProcess, setting, verb_command
 from pipeline.runs.curves import read_curves
-from pipeline.runs.provenance import peak_memory_gib, sha256_of
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import sha256_of_file, write_text
+from pipeline.runs.provenance import peak_memory_gib
 from teachers.passport import Passport
 
 log = logging.getLogger("trilift.demo")
@@ -198,7 +198,7 @@ def forget_other_students(evaluation: Path, student: Path) -> None:
         known = json.loads((evaluation / "config.json").read_text())["checkpoint_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    if known != sha256_of(student):
+    if known != sha256_of_file(student):
         shutil.rmtree(evaluation)
 
 

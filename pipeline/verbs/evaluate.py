@@ -39,12 +39,12 @@ from pipeline.evaluation.report.console import table
 from pipeline.evaluation.report.page import write_report
 from pipeline.evaluation.report.wandb import log_report
 from pipeline.evaluation.results import RESULTS_SCHEMA, in_order, summary
-from pipeline.evaluation.score_lines import Line, dumped
 from pipeline.evaluation.shard import Shard, shard_of_launcher
 from pipeline.evaluation.verification import read_told, verify
+from pipeline.runs.files import write_json
+from pipeline.runs.json_lines import Line, write_lines
 from pipeline.runs.provenance import command, hardware, peak_memory_gib, versions
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.text_file import write_text
 
 FREE = (
     "methods",
@@ -113,15 +113,9 @@ def run(evaluation: Evaluation, output: Path, shard: Shard) -> dict[str, Any]:
     )
     results["extras"] = extras(evaluation, output)
     results["run"] = this_run(time.perf_counter() - started, lines)
-    write_text(
-        output / "manifest.json",
-        json.dumps(evaluation.tasks[0].manifest, indent=1, ensure_ascii=False) + "\n",
-    )
-    write_text(output / "scores.jsonl", "".join(f"{dumped(line)}\n" for line in lines))
-    write_text(
-        output / "results.json",
-        json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-    )
+    write_json(output / "manifest.json", evaluation.tasks[0].manifest, indent=1)
+    write_lines(output / "scores.jsonl", lines)
+    write_json(output / "results.json", results, indent=1, allow_nan=False)
     write_report(output)
     if evaluation.config.wandb is not None:
         log_to_wandb(evaluation.config, output)
@@ -200,7 +194,7 @@ def extras(evaluation: Evaluation, output: Path) -> dict[str, Any]:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if known.get("methods") != methods:
         known = {"methods": methods, "extras": evaluation.suite.extras(evaluation.tasks[0].answers)}
-        write_text(path, json.dumps(known, ensure_ascii=False, allow_nan=False))
+        write_json(path, known, indent=None, allow_nan=False)
     tables: dict[str, Any] = known["extras"]
     return tables
 

@@ -16,7 +16,6 @@ identity as it was tuned.
 Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
 """
 
-import json
 import sys
 import time
 from dataclasses import replace
@@ -40,7 +39,7 @@ from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs
 from pipeline.portraits.framing import GivenSquare
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import write_json
 from teachers.checkpoint import load_discriminator
 
 BUNDLED = student_file("bundled/puppets_tiny.safetensors")
@@ -100,7 +99,7 @@ def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
     write_portrait(folder, portrait, given.image, film)
-    write_text(folder / "crop.json", json.dumps(given.record()))
+    write_json(folder / "crop.json", given.record(), indent=None)
     if given.overview is not None:
         write_png(folder / "photograph.png", given.overview)
     if isinstance(portrait, InvertedPortrait):
@@ -111,7 +110,7 @@ def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool
             **portrait.report(),
             "about": list(method.notes),
         }
-        write_text(folder / "inversion.json", json.dumps(report))
+        write_json(folder / "inversion.json", report, indent=None)
     took = (
         f"lifted in {1000 * seconds:.0f} ms"
         if method.kind == "student"

@@ -4,13 +4,14 @@
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from pipeline.runs.files import replaced_file
 
 INDEX = "dataset.json"
 """The file that names the pictures and their camera labels: {"labels": [[name, [25 numbers]],
@@ -37,21 +38,14 @@ def write_dataset(
         ValueError: there were no pictures.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            labels = [
-                _add(archive, number, png, label) for number, (png, label) in enumerate(pictures)
-            ]
-            if not labels:
-                raise ValueError(
-                    f"There are no pictures to write into {path}: ask for at least one."
-                )
-            archive.writestr(INDEX, json.dumps({"labels": labels, **(extra or {})}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replaced_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        labels = [_add(archive, number, png, label) for number, (png, label) in enumerate(pictures)]
+        if not labels:
+            raise ValueError(f"There are no pictures to write into {path}: ask for at least one.")
+        archive.writestr(INDEX, json.dumps({"labels": labels, **(extra or {})}))
     return path
 
 

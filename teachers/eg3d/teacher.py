@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -175,54 +174,29 @@ def save_eg3d(
     discriminator: Discriminator | None = None,
     extra: dict[str, str] | None = None,
 ) -> None:
-    """Writes a teacher folder as a whole: to a temporary name, then renamed into the place of what
-    was there.
-
-    At every moment a whole folder exists, under its name or, for the instant between two renames,
-    as `~previous` beside it.
+    """Writes the files of a teacher folder.
 
     Args:
-        folder: its final name.
+        folder: where to; made when missing. A caller that replaces a folder writes beside it first.
         discriminator: what a student's adversarial stage starts from; written with what it was
             constructed with.
         extra: further text files by name (`card.md`, `scores.json`).
     """
-    _finish_interrupted_save(folder)
-    writing, previous = (
-        folder.with_name(f"{folder.name}~writing"),
-        folder.with_name(f"{folder.name}~previous"),
-    )
-    shutil.rmtree(writing, ignore_errors=True)
-    writing.mkdir(parents=True)
-    (writing / "config.json").write_text(json.dumps(teacher.configuration.to_dict(), indent=2))
-    (writing / "passport.json").write_text(teacher.passport.to_json())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(teacher.configuration.to_dict(), indent=2))
+    (folder / "passport.json").write_text(teacher.passport.to_json())
     save_file(
         {name: value.contiguous() for name, value in teacher.generator.state_dict().items()},
-        writing / "generator.safetensors",
+        folder / "generator.safetensors",
     )
     if discriminator is not None:
         save_file(
             {name: value.contiguous() for name, value in discriminator.state_dict().items()},
-            writing / "discriminator.safetensors",
+            folder / "discriminator.safetensors",
         )
-        (writing / "discriminator.json").write_text(json.dumps(discriminator.arguments, indent=2))
+        (folder / "discriminator.json").write_text(json.dumps(discriminator.arguments, indent=2))
     for name, text in (extra or {}).items():
-        (writing / name).write_text(text)
-    if folder.exists():
-        folder.rename(previous)
-    writing.rename(folder)
-    shutil.rmtree(previous, ignore_errors=True)
-
-
-def _finish_interrupted_save(folder: Path) -> None:
-    """Puts the last teacher back under its name if a save was killed between its two renames."""
-    previous = folder.with_name(f"{folder.name}~previous")
-    if not previous.exists():
-        return
-    if folder.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-    else:
-        previous.rename(folder)
+        (folder / name).write_text(text)
 
 
 def start_from(generator: Generator, discriminator: Discriminator, folder: Path) -> None:

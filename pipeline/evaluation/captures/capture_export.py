@@ -3,8 +3,6 @@ tried on without anybody's data.
 """
 
 import math
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,6 +13,7 @@ from pipeline.evaluation.suites.puppet_suite import PuppetSuite
 from pipeline.evaluation.suites.suite import SuiteContext
 from pipeline.evaluation.suites.suite_files import write_manifest
 from pipeline.inference.background import background_of
+from pipeline.runs.files import replaced_folder
 from pipeline.sampling.random_streams import stream
 
 from .captures import write_capture
@@ -32,12 +31,8 @@ class CaptureSource(Protocol):
 
 def export_captures(source: CaptureSource, folder: Path, context: SuiteContext) -> None:
     """Writes captures to a folder that appears when it is complete."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        source.export(temporary, context)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with replaced_folder(folder) as writing:
+        source.export(writing, context)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from pipeline.evaluation.suites.suite import Truth
 from pipeline.inference.tensor_file import write_tensors
 from pipeline.pictures import from_uint8, write_png
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import write_json
 from teachers.rendering.camera import Camera
 
 from .similarity import Similarity
@@ -218,7 +218,7 @@ def write_capture(
         "head": None if head is None else _as_json(head),
         "frames": frames,
     }
-    write_text(folder / CAMERAS, json.dumps(told, indent=1) + "\n")
+    write_json(folder / CAMERAS, told, indent=1)
     return read_capture(folder)
 
 

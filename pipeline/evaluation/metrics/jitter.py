@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pipeline.evaluation.picture_store import PictureStore
-from pipeline.evaluation.score_lines import Line
+from pipeline.runs.json_lines import Line
 
 from .metric import Metric
 

@@ -14,7 +14,7 @@ from pipeline.losses.identity import EG3D_FACE_BOX, SOURCE, crop_face, face_netw
 from pipeline.losses.perceptual import LPIPS, NETWORKS, head_weights
 from pipeline.losses.trunks import VGG16_FILE, torchvision_file, vgg16
 from pipeline.losses.weight_files import WeightFile, require_weights
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file
 
 from .comparison import Comparison, Numbers
 from .measures import NO_TRUTH, Measure
@@ -125,4 +125,4 @@ def _between(model: torch.nn.Module, smallest: int) -> Callable[[Comparison], Nu
 
 
 def _file(path: Path) -> dict[str, Any]:
-    return {"file": path.name, "sha256": sha256_of(path)}
+    return {"file": path.name, "sha256": sha256_of_file(path)}

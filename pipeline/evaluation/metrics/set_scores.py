@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.evaluation.means import mean_over_identities
 from pipeline.evaluation.picture_store import PictureStore
 from pipeline.evaluation.results import headline
-from pipeline.evaluation.score_lines import Line
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file
+from pipeline.runs.json_lines import Line
 
 from .distances import FEWEST, frechet_inception_distance, kernel_distance
 from .inception import Inception, load_inception
@@ -60,7 +60,7 @@ def with_set_scores(
             {"metric": name, "why": " ".join(str(error).split())} for name in ("fid", "kid")
         ]
         return summary
-    file = {"file": path.name, "sha256": sha256_of(path)}
+    file = {"file": path.name, "sha256": sha256_of_file(path)}
     features = {
         method: _features(_of(headline(lines), method), store, network)
         for method in summary["methods"]

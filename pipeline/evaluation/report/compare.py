@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import headline
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import write_json
 
 from .page import write_pages
 from .pictures import BUDGET
@@ -45,9 +45,7 @@ def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUD
             " output="
         )
     merged = merge(folders, output)
-    write_text(
-        output / "comparison.json", json.dumps(merged.told, indent=1, ensure_ascii=False) + "\n"
-    )
+    write_json(output / "comparison.json", merged.told, indent=1)
     return write_pages(merged, output, budget=budget)
 
 

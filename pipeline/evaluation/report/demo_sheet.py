@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from pipeline.evaluation.metrics.picture_scores import SOLID
 from pipeline.evaluation.picture_store import PictureStore, read_views
-from pipeline.evaluation.score_lines import Line, read_lines
 from pipeline.evaluation.suites.suite import Truth
 from pipeline.evaluation.verification import read_told
 from pipeline.pictures import depth_picture, tile
+from pipeline.runs.json_lines import Line, read_lines
 
 CELL = 128
 """Smallest side of a picture on the sheet."""

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import write_text
 
 from .cases import case_data
 from .charts import gap_charts, pair_charts, quality_over_seconds

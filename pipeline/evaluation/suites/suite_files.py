@@ -5,14 +5,12 @@ says what they should be.
 import hashlib
 import json
 import logging
-import shutil
 import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.provenance import sha256_of
-from pipeline.runs.text_file import write_text
+from pipeline.runs.files import replaced_folder, sha256_of_file, write_json
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +39,12 @@ def as_folder(path: Path, cache: Path | None) -> Path:
         return path
     if cache is None:
         raise ValueError(f"{path} is packed: give suite.cache=FOLDER, where it can be unpacked")
-    digest = hashlib.sha256("".join(sha256_of(file) for file in packed).encode()).hexdigest()
+    digest = hashlib.sha256("".join(sha256_of_file(file) for file in packed).encode()).hexdigest()
     folder = cache / f"suite-{digest[:16]}"
     if not folder.exists():
-        temporary = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for file in packed:
-            _unpack(file, temporary)
-        temporary.replace(folder)
+        with replaced_folder(folder) as writing:
+            for file in packed:
+                _unpack(file, writing)
     return folder
 
 
@@ -57,11 +52,8 @@ def write_manifest(folder: Path, **about: Any) -> Path:
     """Lists every file of a folder with its sha256 in manifest.json, beside what holds for all of
     them (licence, split, …).
     """
-    files = {name: sha256_of(folder / name) for name in _files_of(folder)}
-    text = json.dumps(
-        {"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1, ensure_ascii=False
-    )
-    write_text(folder / MANIFEST, text + "\n")
+    files = {name: sha256_of_file(folder / name) for name in _files_of(folder)}
+    write_json(folder / MANIFEST, {"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1)
     return folder / MANIFEST
 
 
@@ -73,7 +65,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        return {"files": {name: sha256_of(folder / name) for name in _files_of(folder)}}
+        return {"files": {name: sha256_of_file(folder / name) for name in _files_of(folder)}}
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, str] = dict(manifest["files"])
@@ -87,7 +79,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for name, expected in files.items():
         if not _is_inside(name) or not (folder / name).is_file():
             raise ValueError(f"{path} lists {name}, which is not there: get the whole suite")
-        if sha256_of(folder / name) != expected:
+        if sha256_of_file(folder / name) != expected:
             raise ValueError(
                 f"{folder / name} is another file than the manifest says (sha256 differs): get the"
                 " suite again"

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from pipeline.runs.files import write_text
+
 from .table import CameraTable
 
 LENSES = {
@@ -71,15 +73,12 @@ def write_colmap(folder: Path, table: CameraTable, size: int | None) -> None:
         "# CAMERA_ID MODEL WIDTH HEIGHT PARAMS",
         *(f"{number} {lens}" for lens, number in lenses.items()),
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     for file, lines in (
         ("cameras.txt", cameras),
         ("images.txt", images),
         ("points3D.txt", ["# no points"]),
     ):
-        temporary = folder / f".{file}.tmp"
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        temporary.replace(folder / file)
+        write_text(folder / file, "\n".join(lines) + "\n")
 
 
 def _lines(path: Path) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.runs.files import replaced_file
+
 from .colmap import read_colmap, write_colmap
 from .convention import Convention, seeming_convention
 from .labels import CONVENTIONS, raw_labels, read_labels, write_labels
@@ -91,15 +93,11 @@ def write_cameras(
     if convention == "colmap":
         write_colmap(path, table, size)
         return
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with replaced_file(path) as temporary:
         if convention == "nerf":
             write_transforms(temporary, table, size)
         else:
             write_labels(temporary, table, convention)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def seeming(path: Path) -> tuple[Convention, Format | None, bool]:

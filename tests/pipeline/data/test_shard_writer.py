@@ -98,7 +98,7 @@ def test_two_workers_at_once_one_of_them_killed_in_the_middle_leave_whole_shards
     folder = tmp_path / "fleet"
     victim, other = worker(folder, 0.3), worker(folder, 0.05)
     deadline = time.monotonic() + 200
-    while not list(folder.glob("shards/.*.tar.*.part")) and time.monotonic() < deadline:
+    while not list(folder.glob("shards/.*.tar.*.tmp")) and time.monotonic() < deadline:
         time.sleep(0.005)
     assert victim.stdout.readline() == "ready\n"
     while (

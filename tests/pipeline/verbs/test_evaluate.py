@@ -20,9 +20,9 @@ from pipeline.build import evaluation as evaluation_parts
 from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.report.demo_report import METRICS, demo_report
 from pipeline.evaluation.report.demo_sheet import demo_sheet
-from pipeline.evaluation.score_lines import LineFile, read_lines
 from pipeline.evaluation.suites.suite import SuiteContext
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file
+from pipeline.runs.json_lines import LineFile, read_lines
 from pipeline.verbs import evaluate
 from teachers.toy import ToyTeacher
 
@@ -118,7 +118,7 @@ def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
     told, output = first
     assert (
         told["checkpoint"]["sha256"]
-        == sha256_of(untrained_student)
+        == sha256_of_file(untrained_student)
         == lines(output)[0]["checkpoint_sha256"]
     )
     assert told["settings"]["identities"] == 2 and told["suite"] == "puppets"

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from teachers.checkpoint import load_teacher
-from teachers.eg3d import teacher as teacher_module
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.generator import Generator
@@ -97,33 +96,6 @@ def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
         t.render(t.synthesize(t.map_latents(z())), cameras(0.0, 0.3)) for t in (teacher, again)
     )
     assert torch.equal(picture.image, same.image)
-
-
-def test_saving_replaces_the_whole_folder_and_leaves_nothing_beside_it(teacher, tmp_path):
-    save_eg3d(tmp_path / "teacher", teacher, extra={"old.txt": ""})
-    save_eg3d(tmp_path / "teacher", teacher)
-    assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
-    assert not (tmp_path / "teacher" / "old.txt").exists()
-
-
-def test_a_save_that_breaks_off_leaves_the_former_teacher(teacher, tmp_path, monkeypatch):
-    save_eg3d(tmp_path / "teacher", teacher)
-
-    def full_disk(*_):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(teacher_module, "save_file", full_disk)
-    with pytest.raises(OSError, match="no space"):
-        save_eg3d(tmp_path / "teacher", untrained_teacher(TINY, seed=1))
-    assert load_eg3d(tmp_path / "teacher").passport == teacher.passport
-
-
-def test_a_save_killed_between_its_renames_is_finished_by_the_next(teacher, tmp_path):
-    save_eg3d(tmp_path / "teacher", teacher)
-    (tmp_path / "teacher").rename(tmp_path / "teacher~previous")
-    save_eg3d(tmp_path / "teacher", untrained_teacher(TINY, seed=1))
-    assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
-    assert load_eg3d(tmp_path / "teacher").passport.source_hash == "seed 1"
 
 
 def test_weights_that_do_not_fit_are_named(teacher, tmp_path):

@@ -18,7 +18,7 @@ from pipeline.evaluation.suites.suite import Truth
 from pipeline.losses.identity import EG3D_FACE_BOX, crop_face
 from pipeline.losses.iresnet import IResNet
 from pipeline.losses.trunks import alexnet, vgg16
-from pipeline.runs.provenance import sha256_of
+from pipeline.runs.files import sha256_of_file
 from teachers.rendering.camera import Camera
 
 WANTED = {
@@ -97,11 +97,11 @@ def test_identity_is_the_cosine_with_the_given_picture(measures, weights):
 def test_a_measure_names_its_file_and_hash(measures, weights):
     assert measures[0].metric.weights == {
         "file": "alex.pth",
-        "sha256": sha256_of(weights / "alex.pth"),
+        "sha256": sha256_of_file(weights / "alex.pth"),
     }
     assert measures[2].metric.weights == {
         "file": "face.safetensors",
-        "sha256": sha256_of(weights / "face.safetensors"),
+        "sha256": sha256_of_file(weights / "face.safetensors"),
     }
 
 

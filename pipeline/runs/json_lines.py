@@ -1,21 +1,17 @@
-"""Scores as JSON lines that survive a kill: one file a process, a torn last line is forgotten, the
-rest goes on.
-"""
+"""JSON lines that survive a kill: appended under a lock and synced; a torn last line is ignored."""
 
 import fcntl
 import json
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from .files import sync_folder, write_text
+
 Line = dict[str, Any]
-
-
-def dumped(line: Line) -> str:
-    """One line of JSON; what is no finite number becomes null."""
-    return json.dumps(_plain(line), ensure_ascii=False, allow_nan=False)
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -28,11 +24,25 @@ def read_lines(path: Path) -> list[Line]:
     return list(_parsed(path, path.read_bytes())) if path.exists() else []
 
 
+def write_lines(path: Path, lines: Iterable[Line]) -> None:
+    """Replaces a file; a number that isn't finite becomes null."""
+    write_text(path, "".join(f"{_dumped(line)}\n" for line in lines))
+
+
+def append_line(path: Path, line: Line) -> None:
+    """Adds one line to a file."""
+    with LineFile(path) as file:
+        file.append([line])
+
+
 class LineFile:
-    """A file of lines that one process appends to, all lines of an item at once.
+    """A file of lines that one process appends to; `append` writes its lines together.
 
     Args:
-        path: the file; made when missing, a torn end is cut off.
+        path: the file; made when missing. A torn end is cut off.
+
+    Raises:
+        ValueError: another process has it open for writing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,6 +51,7 @@ class LineFile:
 
     def __enter__(self) -> "LineFile":
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
         file = self.path.open("a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,8 +60,9 @@ class LineFile:
             raise ValueError(
                 f"{self.path} is being written by another process: wait for it or stop it"
             ) from error
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
+        if is_new:
+            sync_folder(self.path.parent)
+        _cut_torn_end(file)
         self._file = file
         return self
 
@@ -63,11 +75,22 @@ class LineFile:
         assert self._file is not None
         self._file.close()
 
-    def append(self, lines: list[Line]) -> None:
-        """Writes them through to the system."""
+    def append(self, lines: Iterable[Line]) -> None:
+        """Adds lines and waits until the disk has them; a number that isn't finite becomes null."""
         assert self._file is not None
-        self._file.write("".join(f"{dumped(line)}\n" for line in lines).encode())
+        self._file.write("".join(f"{_dumped(line)}\n" for line in lines).encode())
         self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _cut_torn_end(file: IO[bytes]) -> None:
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read() != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _parsed(path: Path, content: bytes) -> Iterator[Line]:
@@ -79,6 +102,10 @@ def _parsed(path: Path, content: bytes) -> Iterator[Line]:
                 f"line {number} of {path} is damaged ({error}): remove the file, what it held is"
                 " measured again"
             ) from error
+
+
+def _dumped(line: Line) -> str:
+    return json.dumps(_plain(line), ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

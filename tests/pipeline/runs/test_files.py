@@ -1,0 +1,157 @@
+"""After a kill or a power cut a file is the old one or the new one, never empty."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.runs.files import (
+    created_file,
+    finish_folder_swap,
+    replaced_file,
+    replaced_folder,
+    sha256_of_file,
+    sha256_of_json,
+    write_json,
+    write_text,
+)
+from pipeline.runs.json_lines import append_line
+from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.run_folder import RunFolder
+
+
+class Disk:
+    """Records the calls that decide what a power cut leaves: ("sync", inode, size), ("name", path,
+    inode).
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, object, int]] = []
+        fsync = os.fsync
+
+        def synced(descriptor: int) -> None:
+            found = os.fstat(descriptor)
+            self.calls.append(("sync", found.st_ino, found.st_size))
+            fsync(descriptor)
+
+        def named(original: Callable[..., object]) -> Callable[..., object]:
+            def call(before: Path | str, now: Path | str, *others: object) -> object:
+                inode = Path(before).stat().st_ino
+                result = original(before, now, *others)
+                self.calls.append(("name", str(now), inode))
+                return result
+
+            return call
+
+        monkeypatch.setattr(os, "fsync", synced)
+        for owner, name in (
+            (os, "replace"), (os, "rename"), (os, "link"), (Path, "replace"), (Path, "rename"),
+        ):  # fmt: skip
+            monkeypatch.setattr(owner, name, named(getattr(owner, name)))
+
+    def require_durable(self, path: Path) -> None:
+        """`path`, or the folder above it that was renamed: synced with all its bytes, then named,
+        then its parent synced.
+        """
+        found = path.stat()
+        named = [(str(path), found.st_ino), (str(path.parent), path.parent.stat().st_ino)]
+        at, place = next(
+            (index, Path(str(call[1])))
+            for index, call in reversed(list(enumerate(self.calls)))
+            if call[0] == "name" and (call[1], call[2]) in named
+        )
+        before, after = self.calls[:at], self.calls[at + 1 :]
+        assert ("sync", found.st_ino, found.st_size) in before, f"{path} is renamed before its sync"
+        assert place.parent.stat().st_ino in [call[1] for call in after if call[0] == "sync"]
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)
+
+
+def test_a_run_writes_its_configuration_and_status_durably(disk, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    with run:
+        run.record({"seed": 1})
+        run.mark("running")
+    disk.require_durable(tmp_path / "run" / "config.json")
+    disk.require_durable(tmp_path / "run" / "status.json")
+
+
+def test_a_training_state_is_synced_before_it_takes_its_place(disk, tmp_path):
+    for step in range(2):
+        SafetensorsCheckpointIO().save_checkpoint(
+            {"w": torch.ones(9), "n": step}, tmp_path / "last"
+        )
+        for name in ("state.json", "part-000.safetensors"):
+            disk.require_durable(tmp_path / "last" / name)
+
+
+def test_created_files_and_lines_are_synced(disk, tmp_path):
+    assert created_file(tmp_path / "one", b"first") and not created_file(tmp_path / "one", b"other")
+    disk.require_durable(tmp_path / "one")
+    assert (tmp_path / "one").read_bytes() == b"first" and len(list(tmp_path.iterdir())) == 1
+    append_line(tmp_path / "lines", {"a": 1})
+    found = (tmp_path / "lines").stat()
+    assert ("sync", found.st_ino, found.st_size) in disk.calls
+    assert tmp_path.stat().st_ino in [call[1] for call in disk.calls if call[0] == "sync"]
+
+
+def test_a_file_that_breaks_off_leaves_the_old_one_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "made" / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="full"), replaced_file(path) as temporary:
+        temporary.write_text("ne")
+        raise OSError("full")
+    assert path.read_text() == "old" and [file.name for file in path.parent.iterdir()] == [
+        path.name
+    ]
+
+
+def test_a_folder_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path):
+    folder = tmp_path / "teacher"
+    for name in ("old", "new"):
+        with replaced_folder(folder) as writing:
+            (writing / name).write_text(name)
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    with pytest.raises(OSError, match="full"), replaced_folder(folder) as writing:
+        (writing / "half").write_text("")
+        raise OSError("full")
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (("",), ""),
+        (("", "~writing"), ""),
+        (("~previous", "~writing"), "~writing"),
+        (("~previous",), "~previous"),
+        (("", "~previous"), ""),
+    ],
+)
+def test_a_swap_that_was_killed_at_any_moment_is_finished_by_the_next_writer(tmp_path, found, kept):
+    for suffix in found:
+        write_text(tmp_path / f"teacher{suffix}" / "text", suffix)
+    finish_folder_swap(tmp_path / "teacher")
+    assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
+    assert (tmp_path / "teacher" / "text").read_text() == kept
+
+
+def test_json_keeps_what_python_reads_back_and_refuses_it_on_demand(tmp_path):
+    write_json(tmp_path / "a.json", {"ä": float("inf")})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"ä": float("inf")}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"a": float("nan")}, allow_nan=False)
+    assert json.loads((tmp_path / "a.json").read_text()) == {"ä": float("inf")}
+
+
+def test_hashes_are_of_bytes_and_of_values(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of_file(tmp_path / "abc").startswith("ba7816bf8f01cfea")  # FIPS 180-2, B.1
+    assert sha256_of_json({"a": 1, "b": [2]}) == sha256_of_json({"b": [2], "a": 1})
