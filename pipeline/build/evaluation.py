@@ -22,9 +22,10 @@ from pipeline.evaluation.results import Asked
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.suite import Suite, SuiteContext
 from pipeline.inference.device import device_named
+from pipeline.inference.pretrained import student_file
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
-from pipeline.lifter import Lifter, student_file
+from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.sampler import TeacherSampler
@@ -72,7 +73,7 @@ class Evaluation:
                 "no student was named: give checkpoint=FILE.safetensors, or ask about files alone"
                 " (methods=[] predictions=…)"
             )
-        return Lifter.load(Path(self.config.checkpoint)).to(self.device)
+        return Lifter.load(student_file(self.config.checkpoint)).to(self.device)
 
     @cached_property
     def teacher(self) -> Teacher:

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.evaluation.suites.suite import Truth
-from pipeline.inference.tensor_file import write_tensors
 from pipeline.pictures import from_uint8, write_png
+from pipeline.runs.tensor_file import write_tensors
 
 KEPT = ("depth", "opacity", "normal", "part")
 """What a depth file may hold."""
