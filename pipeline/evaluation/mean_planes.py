@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.metrics.picture_scores import Observation
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
@@ -13,7 +13,7 @@ BATCH = 8
 
 
 @torch.no_grad()
-def mean_planes(sampler: TeacherSampler, count: int) -> Triplane:
+def mean_planes(sampler: Sampler, count: int) -> Triplane:
     """The mean of the planes of `count` identities: what a student would answer that never looks."""
     total: Float[Tensor, "1 3 channel height width"] | None = None
     for start in range(0, count, BATCH):

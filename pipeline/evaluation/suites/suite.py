@@ -17,7 +17,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.picture_scores import SOLID, Observation
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
@@ -120,7 +120,7 @@ class SuiteContext:
     """
 
     passport: Passport
-    sampler: TeacherSampler | None = None
+    sampler: Sampler | None = None
     image_size: int = 256
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     weights: Path = Path("weights")
