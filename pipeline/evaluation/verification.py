@@ -2,7 +2,6 @@
 mean.
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -18,6 +17,7 @@ from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.metrics.set_scores import with_set_scores
 from pipeline.runs.files import sha256_of_file
 from pipeline.runs.json_lines import Line, read_lines
+from pipeline.runs.renamed import read_json
 from teachers.rendering.camera import Camera
 
 from .picture_store import PictureStore
@@ -35,7 +35,7 @@ def read_told(output: Path) -> dict[str, Any]:
         ValueError: there is none, or it is damaged or of another version.
     """
     try:
-        told: dict[str, Any] = json.loads((output / "results.json").read_text(encoding="utf-8"))
+        told: dict[str, Any] = read_json(output / "results.json")
     except FileNotFoundError:
         raise ValueError(
             f"{output} has no results.json: give the output folder of a finished `trilift evaluate`"

@@ -41,9 +41,10 @@ from pipeline.evaluation.report.wandb import log_report
 from pipeline.evaluation.results import RESULTS_SCHEMA, in_order, summary
 from pipeline.evaluation.shard import Shard, shard_of_launcher
 from pipeline.evaluation.verification import read_told, verify
-from pipeline.runs.files import write_json
+from pipeline.runs.files import sha256_of_json, write_json
 from pipeline.runs.json_lines import Line, write_lines
 from pipeline.runs.provenance import command, hardware, peak_memory_gib, versions
+from pipeline.runs.renamed import current, earlier, read_json
 from pipeline.runs.run_folder import RunFolder
 
 FREE = (
@@ -85,6 +86,7 @@ def main(config: DictConfig) -> None:
     shard = shard_of_launcher()
     if shard.is_first:
         with RunFolder(Path(config.output)) as folder:
+            adopt_earlier(folder, evaluation)
             folder.record(configuration(evaluation), free=FREE)
             results = run(evaluation, Path(config.output), shard)
         _say(f"{table(results)}\n")
@@ -157,9 +159,34 @@ def configuration(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
+def adopt_earlier(folder: RunFolder, evaluation: Evaluation) -> None:
+    """Lets an evaluation that an earlier version began be continued: hashes of manifests and the
+    name of the folder of lines follow from keys that have been renamed since.
+    """
+    if not folder.config_path.exists():
+        return
+    stored = json.loads(folder.config_path.read_text(encoding="utf-8"))
+    manifests = {task.suite.name: task.manifest for task in evaluation.tasks}
+    adopted = current(stored)
+    for suite, digest in stored["manifests_sha256"].items():
+        if suite in manifests and digest == sha256_of_json(earlier(manifests[suite])):
+            adopted["manifests_sha256"][suite] = sha256_of_json(manifests[suite])
+    if adopted == stored:
+        return
+    lines = lines_folder(folder.path, without_free(stored))
+    if lines.exists():
+        lines.rename(lines_folder(folder.path, without_free(adopted)))
+    write_json(folder.config_path, adopted)
+
+
 def decisive(evaluation: Evaluation) -> dict[str, Any]:
     """The configuration without what may change."""
-    kept = json.loads(json.dumps(configuration(evaluation)))
+    return without_free(configuration(evaluation))
+
+
+def without_free(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without what may change."""
+    kept = json.loads(json.dumps(configuration))
     for key in FREE:
         *path, last = key.split(".")
         node = kept
@@ -191,7 +218,7 @@ def described(evaluation: Evaluation) -> dict[str, Any]:
 def extras(evaluation: Evaluation, output: Path) -> dict[str, Any]:
     """The suite's own tables, made once for the methods that are asked."""
     path, methods = output / "extras.json", evaluation.settings["methods"]
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = read_json(path) if path.exists() else {}
     if known.get("methods") != methods:
         known = {"methods": methods, "extras": evaluation.suite.extras(evaluation.tasks[0].answers)}
         write_json(path, known, indent=None, allow_nan=False)
