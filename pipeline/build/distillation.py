@@ -16,10 +16,10 @@ from pipeline.distillation.execution import Execution
 from pipeline.distillation.held_out import HeldOutScores
 from pipeline.distillation.module import Distillation
 from pipeline.distillation.plan import StageSettings, TrainingPlan, used_losses
-from pipeline.inference.pretrained import student_file
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import Lifter, Recipe, student_file
 from pipeline.sampling.calibration import calibrate
-from pipeline.sampling.source import BatchSource, Sampler
+from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import BatchSource
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
 from teachers.teacher import Teacher
@@ -44,7 +44,7 @@ class Parts:
     teacher: Teacher
     plan: TrainingPlan
     adversary: Adversary | None
-    sampler: Sampler
+    sampler: TeacherSampler
     source: BatchSource
     end: int
 

@@ -1,9 +1,6 @@
-"""What an evaluation is put together from: the student, its teacher, the suite, who is asked, what
-is measured.
-"""
+"""Builds an evaluation from its configuration: student, teacher, suite, methods, metrics."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +9,28 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from pipeline.evaluation.answers import Answer, constant_answer, fresh_student, student_answer
 from pipeline.evaluation.engine import Task
 from pipeline.evaluation.foreign import ForeignMethod
-from pipeline.evaluation.mean_planes import mean_planes
-from pipeline.evaluation.metrics.available import Available, available_measures
+from pipeline.evaluation.items import SuiteContext
+from pipeline.evaluation.methods import (
+    MethodEntry,
+    constant_method,
+    mean_planes,
+    reinitialised_student,
+    student_method,
+)
+from pipeline.evaluation.metrics.available import AvailableMetrics, available_metrics
 from pipeline.evaluation.metrics.metric import Metric
-from pipeline.evaluation.results import Asked
+from pipeline.evaluation.results import RESULTS_SCHEMA, EvaluationScope
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
-from pipeline.evaluation.suites.suite import Suite, SuiteContext
+from pipeline.evaluation.suites.suite import Suite
 from pipeline.inference.device import device_named
-from pipeline.inference.pretrained import student_file
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
-from pipeline.lifter import Lifter
+from pipeline.lifter import Lifter, student_file
 from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.calibration import calibrate
-from pipeline.sampling.source import Sampler
+from pipeline.sampling.sampler import TeacherSampler
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
 from teachers.teacher import Teacher
@@ -40,16 +42,30 @@ log = logging.getLogger(__name__)
 
 CEILING = "ceiling"
 TRIVIAL = ("untrained", "mean_planes", "mean_latent")
-"""Answers that are no method: what a student has to beat."""
+"""Baselines that a student has to beat."""
+
+FREE = (
+    "methods",
+    "name",
+    "output",
+    "paths",
+    "processes",
+    "suite.cache",
+    "verify",
+    "export",
+    "compare",
+    "wandb",
+)
+"""Settings that may change when an evaluation is continued: they don't decide scores."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that a configuration asks for; each part is built when it is first needed.
+    """The parts of an evaluation; each is built when it is first needed.
 
     Attributes:
         config: of `trilift evaluate`.
-        device: where this process works; None: what the configuration says.
+        device_name: of this process; None: as configured.
     """
 
     config: DictConfig
@@ -62,22 +78,22 @@ class Evaluation:
 
     @cached_property
     def device(self) -> torch.device:
-        """Where methods work."""
+        """Of the methods."""
         return device_named(self.device_name or self.config.device)
 
     @cached_property
     def lifter(self) -> Lifter:
-        """The student; ValueError where none was named."""
+        """The student; ValueError without a checkpoint."""
         if self.config.checkpoint is None:
             raise ValueError(
-                "no student was named: give checkpoint=FILE.safetensors, or ask about files alone"
+                "checkpoint is null: give checkpoint=FILE.safetensors, or evaluate files alone"
                 " (methods=[] predictions=…)"
             )
-        return Lifter.load(student_file(self.config.checkpoint)).to(self.device)
+        return Lifter.load(Path(self.config.checkpoint)).to(self.device)
 
     @cached_property
     def teacher(self) -> Teacher:
-        """The student's own; ValueError if it is another one."""
+        """The student's teacher; ValueError if the configured one is another."""
         teacher: Teacher = instantiate(self.config.teacher)
         if self.config.checkpoint is not None:
             self.lifter.passport.require_same(
@@ -91,8 +107,8 @@ class Evaluation:
         return self.lifter.passport if self.config.checkpoint is not None else self.teacher.passport
 
     @cached_property
-    def sampler(self) -> Sampler:
-        """Draws identities of the teacher as a distillation does."""
+    def sampler(self) -> TeacherSampler:
+        """Draws identities of the teacher as the distillation does."""
         return build_sampler(self.config, self.teacher).to(self.device)
 
     @cached_property
@@ -108,7 +124,7 @@ class Evaluation:
 
     @cached_property
     def suite(self) -> Suite:
-        """Whom the methods are asked about."""
+        """The benchmark."""
         suite: Suite = instantiate(self.config.suite, context=self.context)
         return suite
 
@@ -122,12 +138,12 @@ class Evaluation:
         ]
 
     @cached_property
-    def available(self) -> Available:
-        """What can be measured, and what can't and why."""
+    def available(self) -> AvailableMetrics:
+        """The metrics of single views, and why others are unavailable."""
         estimator = (
             None if self.config.pose_estimator is None else instantiate(self.config.pose_estimator)
         )
-        return available_measures(
+        return available_metrics(
             Path(self.config.paths.weights), self.settings["metrics"], estimator
         )
 
@@ -142,32 +158,30 @@ class Evaluation:
 
     @cached_property
     def tasks(self) -> list[Task]:
-        """The suite with everybody who is asked, and the ceiling: the student on its own teacher's
-        identities.
-        """
+        """The suite with all methods, and the ceiling: the student on its own teacher's identities."""
         shared = {
-            "measures": self.available.measures,
+            "metrics": self.available.metrics,
             "device": self.device,
             "seed": self.config.seed,
         }
-        answers = [self.answer(name) for name in self.settings["methods"]]
+        methods = [self.method(name) for name in self.settings["methods"]]
         tasks = [
             Task(
                 suite=self.suite,
-                answers=answers,
+                methods=methods,
                 foreign=self.foreign,
                 checkpoint_sha256=self.checkpoint_sha256,
                 **shared,
             )
         ]
         if self.has_ceiling:
-            student = student_answer(
+            student = student_method(
                 self.lifter, CEILING, "student on its teacher's identities", kind="ceiling"
             )
             tasks.append(
                 Task(
                     suite=self.ceiling,
-                    answers=[student],
+                    methods=[student],
                     checkpoint_sha256=self.checkpoint_sha256,
                     **shared,
                 )
@@ -176,7 +190,7 @@ class Evaluation:
 
     @property
     def has_ceiling(self) -> bool:
-        """Whether the student is asked about its teacher's identities beside the suite."""
+        """Whether the student is also evaluated on its teacher's identities."""
         return (
             bool(self.config.ceiling_identities)
             and "student" in self.settings["methods"]
@@ -185,22 +199,22 @@ class Evaluation:
 
     @cached_property
     def ceiling(self) -> TeacherSuite:
-        """Held-out identities of the teacher from two cameras."""
-        shown = {
+        """Held-out identities of the teacher, two views each."""
+        chosen = {
             "identities": self.config.ceiling_identities,
             "views": 2,
             "seed": self.config.ceiling_seed,
         }
-        return TeacherSuite(context=self.context, **shown)
+        return TeacherSuite(context=self.context, **chosen)
 
-    def answer(self, name: str) -> Answer:
-        """The method or trivial answer of a name.
+    def method(self, name: str) -> MethodEntry:
+        """The method, or trivial baseline, of a name.
 
         Raises:
             ValueError: there is none.
         """
         if name == "student":
-            return student_answer(self.lifter)
+            return student_method(self.lifter)
         if name in TRIVIAL:
             return getattr(self, f"_{name}")()
         if name not in self.config.method:
@@ -209,10 +223,10 @@ class Evaluation:
                 f" {', '.join((*TRIVIAL, *self.config.method))}"
             )
         method: Method = instantiate(self.config.method[name], models=self.models)
-        return Answer(
+        return MethodEntry(
             name=name,
             title=method.title,
-            lift=method.lift,
+            function=method.lift,
             takes_camera=True,
             kind=method.kind,
             image_size=method.image_size,
@@ -221,7 +235,7 @@ class Evaluation:
 
     @cached_property
     def models(self) -> Models:
-        """What an optimisation may use."""
+        """The networks that an inversion may use."""
         path = None if self.config.teacher is None else self.config.teacher.get("path")
         return Models(
             teacher=None if self.config.teacher is None else lambda: self.teacher,
@@ -231,48 +245,86 @@ class Evaluation:
             device=self.device,
         )
 
-    def asked(self) -> Asked:
-        """What results are made of."""
+    @property
+    def scope(self) -> EvaluationScope:
+        """What the results report."""
         methods = {
-            answer.name: _about(answer.title, answer.kind, answer.notes)
+            method.name: _about(method.title, method.kind, method.notes)
             for task in self.tasks
-            for answer in task.answers
+            for method in task.methods
         }
         methods |= {method.name: _about(method.title, "foreign", ()) for method in self.foreign}
-        own = dict(self.suite.own_metrics())
-        metrics: Mapping[str, Metric] = {
-            measure.name: measure.metric for measure in self.available.measures
-        } | own
-        missing = {measure.name: measure.missing for measure in self.available.measures} | dict(
-            self.available.absent
-        )
-        return Asked(
+        available, metrics = self.available, dict[str, Metric]()
+        metrics |= {metric.name: metric.description for metric in available.metrics}
+        return EvaluationScope(
             methods=methods,
             items=[name for task in self.tasks for name in task.item_names],
-            metrics=metrics,
-            missing=missing,
+            metrics=metrics | dict(self.suite.own_metrics()),
+            missing={metric.name: metric.why_missing for metric in available.metrics}
+            | dict(available.unavailable),
             gaps_deg=self.suite.gaps_deg,
             parts=list(self.suite.parts),
         )
 
-    def _untrained(self) -> Answer:
-        untrained = fresh_student(self.lifter, seed=self.config.seed)
+    def description(self) -> dict[str, Any]:
+        """What was evaluated: the first keys of results.json."""
+        suite, task = self.suite, self.tasks[0]
+        chosen = ("seed", "ceiling_identities", "ceiling_seed", "mean_of", "calibration_samples")
+        return {
+            "schema": RESULTS_SCHEMA,
+            "suite": suite.name,
+            "settings": suite.settings() | {key: self.config[key] for key in chosen},
+            "manifest_sha256": task.manifest_sha256,
+            "checkpoint": None if self.config.checkpoint is None else self._student(),
+            "gaps_deg": [float(edge) for edge in suite.gaps_deg],
+            "parts": {name: list(numbers) for name, numbers in suite.parts.items()},
+            "measures": {
+                "settings": self.settings["metrics"],
+                "pose_estimator": self.settings["pose_estimator"],
+            },
+        }
+
+    def configuration(self) -> dict[str, Any]:
+        """The configuration with the hashes of everything that it names; it must be the same when
+        an evaluation is continued.
+        """
+        return {
+            **self.settings,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "manifests_sha256": {task.suite.name: task.manifest_sha256 for task in self.tasks},
+            "device_kind": self.device.type,
+            "predictions_sha256": [method.sha256() for method in self.foreign],
+        }
+
+    def _student(self) -> dict[str, Any]:
+        return {
+            "path": str(self.config.checkpoint),
+            "sha256": self.checkpoint_sha256,
+            "step": self.lifter.step,
+            "encoder_parameters": sum(one.numel() for one in self.lifter.encoder.parameters()),
+            "image_resolution": self.lifter.passport.image_resolution,
+            "teacher": self.lifter.passport.name,
+            "teacher_hash": self.lifter.passport.source_hash,
+        }
+
+    def _untrained(self) -> MethodEntry:
+        untrained = reinitialised_student(self.lifter, seed=self.config.seed)
         if self.config.calibration_samples:
             calibrate(untrained.encoder, self.sampler, samples=self.config.calibration_samples)  # type: ignore[arg-type]
-        return student_answer(untrained, "untrained", "untrained", kind="trivial")
+        return student_method(untrained, "untrained", "untrained", kind="trivial")
 
-    def _mean_planes(self) -> Answer:
-        return constant_answer(
+    def _mean_planes(self) -> MethodEntry:
+        return constant_method(
             self.lifter,
             mean_planes(self.sampler, self.config.mean_of),
             "mean_planes",
             "mean planes",
         )
 
-    def _mean_latent(self) -> Answer:
+    def _mean_latent(self) -> MethodEntry:
         with torch.no_grad():
-            subject = self.sampler.teacher.synthesize(self.sampler.teacher.mean_latent())
-        return constant_answer(self.lifter, subject, "mean_latent", "mean subject")
+            planes = self.sampler.teacher.synthesize(self.sampler.teacher.mean_latent())
+        return constant_method(self.lifter, planes, "mean_latent", "mean latent")
 
 
 def _about(title: str, kind: str, notes: tuple[str, ...]) -> dict[str, Any]:

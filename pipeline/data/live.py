@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipeline.sampling.source import Sampler
+from pipeline.sampling.sampler import TeacherSampler
 
 
-def live_samples(*, sampler: Sampler, distributions: dict[str, Any]) -> Sampler:
+def live_samples(*, sampler: TeacherSampler, distributions: dict[str, Any]) -> TeacherSampler:
     """The sampler itself; it follows the distributions, having been built from them."""
     return sampler

@@ -15,7 +15,6 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
-from pipeline.runs.durations import duration
 from pipeline.runs.provenance import peak_memory_gib
 from pipeline.runs.state_tree import StateWriter
 
@@ -352,3 +351,17 @@ def size(num_bytes: int) -> str:
         if num_bytes >= factor:
             return f"{num_bytes / factor:.1f} {unit}"
     return f"{num_bytes / 2**10:.0f} KiB"
+
+
+def duration(seconds: float) -> str:
+    """The two largest units of a time."""
+    if math.isinf(seconds):
+        return "∞"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    left = round(seconds)
+    parts: list[str] = []
+    for name, length in units:
+        if left >= length or (name == "s" and not parts):
+            parts.append(f"{left // length} {name}")
+            left %= length
+    return " ".join(parts[:2])

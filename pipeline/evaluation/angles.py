@@ -1,4 +1,9 @@
-"""From where cameras look, in degrees."""
+"""Camera angles in degrees, and bins of yaw gaps."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor
@@ -7,20 +12,44 @@ from teachers.rendering.camera import Camera
 
 
 def yaw_deg(camera: Camera) -> Float[Tensor, " view"]:
-    """Yaw of where they stand; 0 is frontal, positive to +x."""
+    """Yaw of the camera positions; 0 is frontal, positive towards +x."""
     position = camera.cam_to_world[:, :3, 3]
     return position[:, 0].atan2(position[:, 2]).rad2deg()
 
 
 def pitch_deg(camera: Camera) -> Float[Tensor, " view"]:
-    """How far above eye height they stand."""
+    """Elevation of the camera positions."""
     position = camera.cam_to_world[:, :3, 3]
     return (position[:, 1] / position.norm(dim=-1)).asin().rad2deg()
 
 
 def yaw_gap_deg(given: Camera, targets: Camera) -> Float[Tensor, " view"]:
-    """The difference in yaw between each target and the camera of the given picture, in [0, 180]; 0
-    for that itself.
-    """
+    """Difference in yaw between each target and the camera of the input, in [0, 180]."""
     gap = (yaw_deg(targets) - yaw_deg(given)).abs()
     return gap.minimum(360 - gap)
+
+
+@dataclass(frozen=True)
+class GapBin:
+    """Views whose yaw gap lies in (low, high] degrees; low = high = 0 is the input's own view."""
+
+    low: float | int
+    high: float | int
+
+    def __contains__(self, gap: float | None) -> bool:
+        if gap is None:
+            return False
+        return gap == 0 if self.high == 0 else self.low < gap <= self.high
+
+    @property
+    def title(self) -> str:
+        """For tables."""
+        if self.high == 0:
+            return "same view"
+        return f"> {self.low:g}°" if math.isinf(self.high) else f"{self.low:g}–{self.high:g}°"
+
+
+def gap_bins(edges: Sequence[float | int]) -> list[GapBin]:
+    """The input's own view, the bins between the edges, and everything beyond the last edge."""
+    inner = [GapBin(low, high) for low, high in pairwise(edges)]
+    return [GapBin(0.0, 0.0), *inner, GapBin(edges[-1], math.inf)]

@@ -1,5 +1,5 @@
-"""The loop of an evaluation: item by item, method by method, everything is stored, then scored as
-it was stored, then noted.
+"""The loop of an evaluation: item by item, method by method, predictions are stored, then scored
+from the stored files.
 """
 
 import math
@@ -12,51 +12,49 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline.evaluation.metrics.measures import Measure
 from pipeline.evaluation.metrics.scoring import scores_of_stored
-from pipeline.evaluation.suites.suite import Item, Suite
+from pipeline.evaluation.metrics.view_metrics import ViewMetric
+from pipeline.evaluation.suites.suite import Suite
 from pipeline.runs.files import sha256_of_file, sha256_of_json
 from pipeline.runs.json_lines import Line
 
 from .angles import pitch_deg, yaw_deg, yaw_gap_deg
-from .answers import Answer
-from .asking import Asked, ask
 from .foreign import ForeignMethod
-from .picture_store import PictureStore, Prediction
-from .shard import Shard
+from .items import Item
+from .lifting import LiftedItem, lift_item
+from .methods import MethodEntry
+from .picture_store import REFERENCE, PictureStore, Prediction
+from .work_share import WorkShare
 
-MISSING_FILES = "no predicted picture"
+MISSING_FILES = "no predicted image"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A suite, who is asked about it, and what is measured.
+    """A suite, the methods that are evaluated on it, and the metrics.
 
     Attributes:
         suite: the items.
-        answers: methods that run here.
-        foreign: methods that come as files.
-        measures: what is measured of each view.
-        device: where the methods work.
-        seed: of what is random in them.
+        methods: those that run here.
+        foreign: those that come as files.
+        metrics: of single views.
+        device: of the methods.
+        seed: of their random numbers.
         checkpoint_sha256: of the student.
     """
 
     suite: Suite
-    answers: Sequence[Answer]
-    measures: Sequence[Measure]
+    methods: Sequence[MethodEntry]
+    metrics: Sequence[ViewMetric]
     foreign: Sequence[ForeignMethod] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seed: int = 0
     checkpoint_sha256: str | None = None
 
     @property
-    def methods(self) -> list[str]:
-        """Their names, in order."""
-        return [
-            *(answer.name for answer in self.answers),
-            *(method.name for method in self.foreign),
-        ]
+    def method_names(self) -> list[str]:
+        """Of all methods, in order."""
+        return [*(one.name for one in self.methods), *(one.name for one in self.foreign)]
 
     @property
     def item_names(self) -> list[str]:
@@ -78,70 +76,69 @@ def run_task(
     task: Task,
     output: Path,
     *,
-    shard: Shard,
+    share: WorkShare,
     done: set[tuple[str, str]],
     append: Callable[[list[Line]], None],
 ) -> None:
-    """Asks about this process's items what hasn't been answered before.
+    """Evaluates what is missing of this process's items.
 
     Args:
-        task: what is to be done.
-        output: where pictures go.
-        shard: which items are this process's.
-        done: (method, item) pairs that are in the lines already.
-        append: keeps the lines of one method and item.
+        task: what is evaluated.
+        output: folder of the images.
+        share: the items of this process.
+        done: (method, item) pairs that have been scored already.
+        append: stores the lines of one method and item.
     """
     names = task.item_names
-    mine = list(shard.of(len(names)))
     items, warm = task.suite.items(), set[str]()
     for index in tqdm(
-        mine,
+        list(share.of(len(names))),
         desc=f"evaluating {task.suite.name}",
         unit="item",
         mininterval=1,
-        disable=None if shard.is_first else True,
+        disable=None if share.is_first else True,
     ):
-        missing = [method for method in task.methods if (method, names[index]) not in done]
+        missing = [method for method in task.method_names if (method, names[index]) not in done]
         if missing:
-            for lines in answers_about(task, items[index], PictureStore(output), missing, warm):
+            for lines in evaluate_item(task, items[index], PictureStore(output), missing, warm):
                 append(lines)
 
 
-def answers_about(
-    task: Task, item: Item, store: PictureStore, methods: Sequence[str], warm: set[str]
+def evaluate_item(
+    task: Task, item: Item, store: PictureStore, names: Sequence[str], warm: set[str]
 ) -> Iterator[list[Line]]:
-    """The lines of each of the methods about one item; `warm` collects who has been run before."""
+    """The lines of each method in `names` for one item; `warm` collects the methods that have run."""
     given = None
     if item.image is not None:
         store.put_picture(store.picture("input", item.name, 0), item.image.clamp(-1, 1))
         given = store.get_picture(store.picture("input", item.name, 0))[None]
-    if item.truth is not None:
-        store.put_views("truth", item.name, item.truth)
-    for answer in task.answers:
-        if answer.name in methods:
-            asked = None
-            if given is not None:
-                first = answer.name not in warm and answer.kind != "inversion"
-                asked = ask(
-                    answer,
-                    item,
-                    given,
-                    task.suite,
-                    device=task.device,
-                    seed=task.seed,
-                    warm_up=first,
-                )
-                warm.add(answer.name)
-            yield _lines(
-                task, item, store, answer.name, None if asked is None else asked.views, asked
+    if item.reference is not None:
+        store.put_views(REFERENCE, item.name, item.reference)
+    for method in task.methods:
+        if method.name not in names:
+            continue
+        lifted = None
+        if given is not None:
+            lifted = lift_item(
+                method,
+                item,
+                given,
+                task.suite,
+                device=task.device,
+                seed=task.seed,
+                # An inversion takes minutes: the first kernels don't matter.
+                warm_up=method.name not in warm and method.kind != "inversion",
             )
-    for method in task.foreign:
-        if method.name in methods:
-            views = method.views(item)
+            warm.add(method.name)
+        prediction = None if lifted is None else lifted.views
+        yield _lines(task, item, store, method.name, prediction, lifted)
+    for foreign in task.foreign:
+        if foreign.name in names:
+            views = foreign.views(item)
             prediction = (
                 None if views is None else Prediction(views.image, views.depth, views.opacity)
             )
-            yield _lines(task, item, store, method.name, prediction, None)
+            yield _lines(task, item, store, foreign.name, prediction, None)
 
 
 def _lines(
@@ -150,23 +147,21 @@ def _lines(
     store: PictureStore,
     method: str,
     prediction: Prediction | None,
-    asked: Asked | None,
+    lifted: LiftedItem | None,
 ) -> list[Line]:
-    """One line a view."""
+    """One line for each view."""
     scores: list[dict[str, Any]] = [{} for _ in range(len(item.targets))]
     if prediction is not None:
         store.put_views(method, item.name, prediction)
-        if asked is not None and asked.frontal is not None:
-            store.put_picture(store.picture(method, item.name, "frontal"), asked.frontal)
+        if lifted is not None and lifted.frontal is not None:
+            store.put_picture(store.picture(method, item.name, "frontal"), lifted.frontal)
         scores = scores_of_stored(
-            store, method, item.name, item.targets, task.measures, task.suite.parts
+            store, method, item.name, item.targets, task.metrics, task.suite.parts
         )
         _put_errors(store, method, item)
-    facts, angles = (
-        _facts(item, asked, None if prediction is not None else MISSING_FILES),
-        _angles(item),
-    )
-    own = {} if asked is None else asked.own_scores
+    facts = _facts(item, lifted, None if prediction is not None else MISSING_FILES)
+    angles = _angles(item)
+    own = {} if lifted is None else lifted.own_scores
     return [
         {
             "method": method,
@@ -182,32 +177,28 @@ def _lines(
     ]
 
 
-def _facts(item: Item, asked: Asked | None, missing: str | None) -> dict[str, Any]:
-    notes = [item.note, *(asked.notes if asked is not None else ()), missing or ""]
+def _facts(item: Item, lifted: LiftedItem | None, missing: str | None) -> dict[str, Any]:
+    notes = [item.note, *(lifted.notes if lifted is not None else ()), missing or ""]
     return {
         "subject": item.subject or item.name,
         "group": item.group,
         "sequence": item.sequence,
         "face_found": item.face_found,
         "note": "; ".join(filter(None, notes)) or None,
-        "seconds": None if asked is None else round(asked.seconds, 6),
-        "render_seconds": None if asked is None else round(asked.render_seconds, 6),
-        "peak_memory_mib": None if asked is None else asked.peak_memory_mib,
+        "seconds": None if lifted is None else round(lifted.seconds, 6),
+        "render_seconds": None if lifted is None else round(lifted.render_seconds, 6),
+        "peak_memory_mib": None if lifted is None else lifted.peak_memory_mib,
     }
 
 
 def _angles(item: Item) -> dict[str, list[Any]]:
-    """From where, by name one value a view; `camera` is EG3D's label of the target."""
-    count = len(item.targets)
+    """By name one value for each view; `camera` is EG3D's label of the target."""
+    unknown = torch.full((len(item.targets),), math.nan)
     values = {
-        "given_yaw_deg": yaw_deg(item.camera).expand(count)
-        if item.camera is not None
-        else torch.full((count,), math.nan),
+        "given_yaw_deg": unknown if item.camera is None else yaw_deg(item.camera).expand_as(unknown),
         "yaw_deg": yaw_deg(item.targets),
         "pitch_deg": pitch_deg(item.targets),
-        "gap_deg": torch.full((count,), math.nan)
-        if item.gap_from is None
-        else yaw_gap_deg(item.gap_from, item.targets),
+        "gap_deg": unknown if item.gap_from is None else yaw_gap_deg(item.gap_from, item.targets),
     }
     rounded: dict[str, list[Any]] = {
         name: [round(angle, 5) for angle in angles.tolist()] for name, angles in values.items()
@@ -219,10 +210,10 @@ def _files(task: Task, store: PictureStore, method: str, item: str, view: int) -
     listed = {
         "input": store.picture("input", item, 0),
         "prediction": store.picture(method, item, view),
-        "truth": store.picture("truth", item, view),
+        "truth": store.picture(REFERENCE, item, view),
         "error": store.picture(method, item, f"{view}_error"),
         "depth": store.depth(method, item, view),
-        "true_depth": store.depth("truth", item, view),
+        "true_depth": store.depth(REFERENCE, item, view),
         "frontal": store.picture(method, item, "frontal"),
     }
     files = {
@@ -239,10 +230,11 @@ def _files(task: Task, store: PictureStore, method: str, item: str, view: int) -
 
 
 def _put_errors(store: PictureStore, method: str, item: Item) -> None:
-    if item.truth is None:
+    if item.reference is None:
         return
     for view in range(len(item.targets)):
-        prediction, truth = (
-            store.get_picture(store.picture(owner, item.name, view)) for owner in (method, "truth")
+        prediction, reference = (
+            store.get_picture(store.picture(owner, item.name, view))
+            for owner in (method, REFERENCE)
         )
-        store.put_error(store.picture(method, item.name, f"{view}_error"), prediction, truth)
+        store.put_error(store.picture(method, item.name, f"{view}_error"), prediction, reference)

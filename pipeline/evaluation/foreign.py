@@ -1,5 +1,5 @@
-"""Predictions of anybody's method, as files: what is handed out (`export`), and what comes back
-(`predictions`).
+"""Methods that come as files: a suite's inputs and cameras are exported, another program's
+predictions are read.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline.evaluation.suites.suite import NAME, Item, Suite, Truth
+from pipeline.evaluation.items import NAME, Item, Views
+from pipeline.evaluation.suites.suite import Suite
 from pipeline.pictures import write_png
 from pipeline.runs.files import sha256_of_file, write_json
 from teachers.rendering.camera import Camera
@@ -21,14 +22,14 @@ from .picture_store import read_views
 
 CAMERAS = "cameras.json"
 TOLERANCE = 1e-3
-"""Largest difference of a number of a camera label that is still the same camera."""
+"""Largest difference in any number of two labels of the same camera."""
 
 
 def export_suite(suite: Suite, folder: Path) -> int:
-    """Writes the inputs of a suite and `cameras.json`; returns how many inputs there are.
+    """Writes a suite's input images and `cameras.json`; returns the number of inputs.
 
-    `labels` has a line for each picture that is wanted (its file, EG3D's 25 numbers), `inputs` one
-    for each picture that is given (the same, or null where nobody knows its camera).
+    `labels` has a line for each view to predict (file, EG3D's 25 numbers), `inputs` one for each
+    input image (the same; null if the camera is unknown).
     """
     inputs, labels = [], []
     for item in tqdm(suite.items(), desc="exporting", unit="item", mininterval=1):
@@ -58,19 +59,19 @@ def export_suite(suite: Suite, folder: Path) -> int:
 
 
 def file_of(item: str, view: int) -> str:
-    """The picture of a view, in a folder of predictions."""
+    """File name of a view in a folder of predictions."""
     return f"{item}_{view}.png"
 
 
 @dataclass(frozen=True)
 class ForeignMethod:
-    """A folder with a picture ITEM_VIEW.png for each view (and, if known, ITEM_VIEW.safetensors
-    with depth and opacity).
+    """A folder with an image ITEM_VIEW.png for each view and optionally ITEM_VIEW.safetensors with
+    depth and opacity.
 
     Attributes:
         name, title: in reports.
-        folder: the pictures.
-        cameras: file → the camera through which it was rendered.
+        folder: of the images.
+        cameras: file → the label of the camera with which it was rendered.
     """
 
     name: str
@@ -85,18 +86,18 @@ class ForeignMethod:
         Raises:
             ValueError: it is missing or damaged.
         """
-        told = _parsed(folder / CAMERAS)
-        name = str(told.get("name") or folder.name)
+        described = _parsed(folder / CAMERAS)
+        name = str(described.get("name") or folder.name)
         if not NAME.fullmatch(name):
             raise ValueError(
                 f"{folder / CAMERAS} names the method {name!r}: use letters, digits, . and -"
             )
         return cls(
-            name, str(told.get("title") or name), folder, dict(_labels(folder / CAMERAS, told))
+            name, str(described.get("title") or name), folder, dict(_labels(folder / CAMERAS, described))
         )
 
     def sha256(self) -> str:
-        """Of the list of cameras and of every predicted file."""
+        """Hash of the camera list and of every predicted file."""
         files = [
             self.folder / CAMERAS,
             *sorted(path for path in self.folder.glob("*_*.*") if path.is_file()),
@@ -105,11 +106,11 @@ class ForeignMethod:
             "".join(f"{path.name} {sha256_of_file(path)}\n" for path in files).encode()
         ).hexdigest()
 
-    def views(self, item: Item) -> Truth | None:
-        """The predictions of an item; None unless all of them are there.
+    def views(self, item: Item) -> Views | None:
+        """The predicted views of an item; None unless all are present.
 
         Raises:
-            ValueError: one was rendered through another camera than the suite's, or is damaged.
+            ValueError: one was rendered with another camera than the suite's, or is damaged.
         """
         files = [file_of(item.name, view) for view in range(len(item.targets))]
         if not all((self.folder / file).is_file() for file in files):
@@ -130,30 +131,30 @@ class ForeignMethod:
         difference = (torch.tensor(self.cameras[file]) - wanted.label()[0]).abs().max().item()
         if difference > TOLERANCE:
             raise ValueError(
-                f"{file} was rendered through another camera than the suite's (a number of its"
+                f"{file} was rendered with another camera than the suite's (a number of its"
                 f" label differs by {difference:.3g}): export the suite with the same settings, and"
-                " render through its cameras"
+                " render with its cameras"
             )
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(
-            f"there is no {path}: `trilift evaluate export=FOLDER` writes one"
+            f"{path} is missing: `trilift evaluate export=FOLDER` writes one"
         ) from None
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(described, dict):
         raise ValueError(
-            f"{path} is no JSON object: `trilift evaluate export=FOLDER` shows what is expected"
+            f"{path} is not a JSON object: `trilift evaluate export=FOLDER` shows what is expected"
         )
-    return told
+    return described
 
 
-def _labels(path: Path, told: dict[str, Any]) -> Iterator[tuple[str, tuple[float, ...]]]:
-    for entry in told.get("labels") or []:
+def _labels(path: Path, described: dict[str, Any]) -> Iterator[tuple[str, tuple[float, ...]]]:
+    for entry in described.get("labels") or []:
         try:
             file, label = entry
             numbers = tuple(float(number) for number in label)

@@ -12,7 +12,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over identities of their mean pictures, with a 95 % interval over identities."""
+    """The mean over identities of the means of their views, with a 95 % bootstrap interval."""
 
     mean: float
     low: float
@@ -21,7 +21,7 @@ class Mean:
     pictures: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: rounded to what means something."""
+        """For JSON, rounded."""
         return {
             name: value if isinstance(value, int) else round(value, 6)
             for name, value in asdict(self).items()
@@ -31,10 +31,10 @@ class Mean:
 def mean_over_identities(values: Iterable[tuple[str, float | None]]) -> Mean | None:
     """The mean with the 2.5th and 97.5th percentile of resampled identities; None without a number.
 
-    Identities are resampled, not pictures: the views of one subject are not independent.
+    Identities are resampled, not views: the views of one subject are not independent.
 
     Args:
-        values: a subject and a number for each picture; pictures without a number are left out.
+        values: (subject, number) for each view; views without a number are left out.
     """
     identities: dict[str, list[float]] = defaultdict(list)
     for subject, value in values:
@@ -48,7 +48,7 @@ def mean_over_identities(values: Iterable[tuple[str, float | None]]) -> Mean | N
 
 
 def interval(means: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of the means of resampled identities; the same every time."""
+    """The 2.5th and 97.5th percentile of the means of resampled identities, from a fixed seed."""
     means = np.asarray(means)
     chosen = np.random.Generator(np.random.Philox(key=0)).integers(
         len(means), size=(RESAMPLES, len(means))

@@ -1,4 +1,4 @@
-"""Two methods compared on the same pictures."""
+"""Paired comparisons of two methods on the same views."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ from .means import interval
 def comparisons(
     lines: Sequence[Line], methods: Sequence[str], metrics: dict[str, Metric]
 ) -> list[dict[str, Any]]:
-    """Every pair of methods that answered the same pictures, by metric: mean difference (first -
-    second) with its interval.
+    """For every pair of methods and every metric the mean difference (first - second) with its
+    interval.
 
-    Wins count the pictures in which the first is the better one. Pictures that only one of them has
-    a number for are left out.
+    Wins count the views in which the first method is better. Views for which only one of them has a
+    number are left out.
     """
     table = {metric: _by_picture(lines, metric) for metric in metrics}
     found = []
     for first, second in combinations(methods, 2):
         for name, metric in metrics.items():
-            told = _compared(
+            compared = _compared(
                 table[name].get(first, {}), table[name].get(second, {}), metric.more_is_better
             )
-            if told is not None:
-                found.append({"first": first, "second": second, "metric": name, **told})
+            if compared is not None:
+                found.append({"first": first, "second": second, "metric": name, **compared})
     return found
 
 

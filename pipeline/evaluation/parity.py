@@ -79,7 +79,7 @@ NOT_COMPARED = (*INPUTS, "meta_json", "image_raw_equals_sr_in_rgb")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ParityComparison:
     """One quantity: errors and verdict. Without a comparison `largest` is None and `note` says why."""
 
     quantity: str
@@ -97,12 +97,12 @@ class ParityReport:
     checkpoint's.
     """
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ParityComparison, ...]
     ignored: tuple[str, ...]
     differences: tuple[str, ...]
 
     @property
-    def compared(self) -> tuple[Comparison, ...]:
+    def compared(self) -> tuple[ParityComparison, ...]:
         """Those that were really made."""
         return tuple(
             comparison for comparison in self.comparisons if comparison.largest is not None
@@ -146,7 +146,7 @@ class ParityReport:
 ABSENT = "not in the reference"
 
 
-def _line(comparison: Comparison) -> str:
+def _line(comparison: ParityComparison) -> str:
     if comparison.largest is None or comparison.tolerance is None:
         return f"{comparison.quantity:28}{comparison.note}"
     mean = "" if comparison.tolerance.mean is None else f" mean {comparison.tolerance.mean:.0e}"
@@ -198,17 +198,17 @@ def compare(generator: Generator, dump: Dump) -> ParityReport:
     return ParityReport(comparisons, ignored, tuple(_differences(generator, dump)))
 
 
-def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> Comparison:
+def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> ParityComparison:
     if name not in dump:
-        return Comparison(name, False, note=ABSENT)
+        return ParityComparison(name, False, note=ABSENT)
     if name not in ours:
-        return Comparison(name, False, note="its inputs are not in the reference")
+        return ParityComparison(name, False, note="its inputs are not in the reference")
     theirs = torch.from_numpy(np.array(dump[name], np.float32))
     mine = ours[name]
     if name == "sr_block0_x":
         mine = mine[: len(theirs)]
     if mine.shape != theirs.shape:
-        return Comparison(
+        return ParityComparison(
             name, False, note=f"shape {list(mine.shape)}, the reference has {list(theirs.shape)}"
         )
     errors, note = (mine - theirs).abs(), ""
@@ -224,18 +224,18 @@ def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> Comparison:
     return _judge(name, errors, theirs, note)
 
 
-def _judge(name: str, errors: Tensor, theirs: Tensor, note: str) -> Comparison:
+def _judge(name: str, errors: Tensor, theirs: Tensor, note: str) -> ParityComparison:
     tolerance = (
         TOLERANCES.get(name)
         or TOLERANCES[STRIDED.sub(r"\1", name).replace("planes", "planes_stride4")]
     )
     if not errors.numel():
-        return Comparison(name, False, note="nothing to compare: every ray is empty")
+        return ParityComparison(name, False, note="nothing to compare: every ray is empty")
     largest, mean = errors.max().item(), errors.double().mean().item()
     passed = largest <= tolerance.largest and (
         tolerance.mean is None or mean <= tolerance.mean
     )  # False for NaN
-    return Comparison(name, passed, largest, mean, theirs.abs().max().item(), tolerance, note)
+    return ParityComparison(name, passed, largest, mean, theirs.abs().max().item(), tolerance, note)
 
 
 def _opacity(name: str, ours: dict[str, Tensor], dump: Dump) -> Tensor:

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation on disk: what is stored is what is scored."""
+"""The images of an evaluation on disk. Scores are computed from these files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,25 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.evaluation.suites.suite import Truth
+from pipeline.inference.tensor_file import write_tensors
 from pipeline.pictures import from_uint8, write_png
-from pipeline.runs.tensor_file import write_tensors
+
+from .items import Views
 
 KEPT = ("depth", "opacity", "normal", "part")
 """What a depth file may hold."""
 
+REFERENCE = "truth"
+"""Owner of the reference's files: the folder's name and the keys of score lines since schema 1."""
+
 ERROR_GAIN = 2.0
-"""An error picture is black without an error and white from half of the scale on."""
+"""An error image is black where the error is 0 and white from half of the scale on."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The views of one item as a method shows them; depth and opacity may be smaller than the
-    pictures: reading enlarges them.
+    """The predicted views of one item. Depth and opacity may be smaller than the images: they are
+    stored so, and enlarged when they are read.
     """
 
     image: Float[Tensor, "view 3 height width"]
@@ -36,8 +40,8 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PictureStore:
-    """Paths below a folder: 8-bit PNG pictures, and safetensors files with depth and opacity (of
-    the truth also normals and parts).
+    """Paths below a folder: images as 8-bit PNG, depth and opacity (of the reference also normals
+    and parts) as safetensors.
 
     Attributes:
         folder: the output of an evaluation.
@@ -47,22 +51,20 @@ class PictureStore:
 
     @staticmethod
     def picture(owner: str, item: str, view: int | str) -> str:
-        """Where the picture of a view lies, relative to the folder; the owner is a method or
-        `truth`.
-        """
+        """Path of a view's image, relative to the folder; the owner is a method or `REFERENCE`."""
         return f"pictures/{owner}/{item}_{view}.png"
 
     @staticmethod
     def depth(owner: str, item: str, view: int | str) -> str:
-        """Where its depth lies."""
+        """Path of a view's depth, relative to the folder."""
         return f"depth/{owner}/{item}_{view}.safetensors"
 
     def put_picture(self, path: str, image: Float[Tensor, "channel height width"]) -> None:
-        """A picture in [-1, 1], rounded to 8 bits."""
+        """Writes an image in [-1, 1], rounded to 8 bits."""
         write_png(self.folder / path, image)
 
-    def put_views(self, owner: str, item: str, views: Truth | Prediction) -> None:
-        """Every view: its picture, and what is known of its depth; no depth file where nothing is."""
+    def put_views(self, owner: str, item: str, views: Views | Prediction) -> None:
+        """Writes every view: its image, and a depth file if anything of `KEPT` is known."""
         known = {name: getattr(views, name, None) for name in KEPT}
         for view in range(len(views.image)):
             self.put_picture(self.picture(owner, item, view), views.image[view])
@@ -78,25 +80,23 @@ class PictureStore:
         self,
         path: str,
         prediction: Float[Tensor, "3 height width"],
-        truth: Float[Tensor, "3 height width"],
+        reference: Float[Tensor, "3 height width"],
     ) -> None:
-        """The mean absolute difference of the colours, brightened."""
+        """Writes the mean absolute colour difference, brightened."""
         self.put_picture(
-            path, ((prediction - truth).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1)
+            path, ((prediction - reference).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1)
         )
 
     def get_picture(self, path: str) -> Float[Tensor, "3 height width"]:
-        """A stored picture in [-1, 1].
+        """A stored image in [-1, 1].
 
         Raises:
             ValueError: it is missing or damaged.
         """
         return read_png(self.folder / path)
 
-    def get_views(self, owner: str, item: str, count: int) -> Truth:
-        """What `put_views` stored; depth and opacity are enlarged to the pictures where they are
-        smaller.
-        """
+    def get_views(self, owner: str, item: str, count: int) -> Views:
+        """What `put_views` stored; depth and opacity at the size of the images."""
         return read_views(
             [self.folder / self.picture(owner, item, view) for view in range(count)],
             [self.folder / self.depth(owner, item, view) for view in range(count)],
@@ -104,7 +104,7 @@ class PictureStore:
 
 
 def read_png(path: Path) -> Float[Tensor, "3 height width"]:
-    """A picture file in [-1, 1]; ValueError when it is missing or damaged."""
+    """An image file in [-1, 1]; ValueError if it is missing or damaged."""
     try:
         with Image.open(path) as opened:
             return from_uint8(np.array(opened.convert("RGB")))
@@ -114,11 +114,11 @@ def read_png(path: Path) -> Float[Tensor, "3 height width"]:
         raise ValueError(f"the picture {path} is damaged: {error}") from error
 
 
-def read_views(pictures: list[Path], depths: list[Path]) -> Truth:
-    """The views of one item from files; what not every view has is unknown of all.
+def read_views(pictures: list[Path], depths: list[Path]) -> Views:
+    """The views of one item from files; a map that one view lacks is dropped from all.
 
     Raises:
-        ValueError: a file is damaged, or the pictures have several sizes.
+        ValueError: a file is damaged, or the images have several sizes.
     """
     images = [read_png(path) for path in pictures]
     if len({image.shape for image in images}) > 1:
@@ -128,7 +128,7 @@ def read_views(pictures: list[Path], depths: list[Path]) -> Truth:
     image = torch.stack(images)
     tensors = [_tensors(path) for path in depths]
     shared = [name for name in KEPT if all(name in found for found in tensors)]
-    return Truth(
+    return Views(
         image,
         **{
             name: _at_size(name, torch.stack([found[name] for found in tensors]), image.shape[-2:])
@@ -147,7 +147,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _small(name: str, values: Tensor) -> Tensor:
-    """Depth as it is, the rest in fewer bits."""
+    """Depth in 32 bits, the rest in fewer."""
     if name == "part":
         return values.to(torch.uint8)
     return values.float() if name == "depth" else values.half()

@@ -1,33 +1,37 @@
-"""From lines to results: a function of the lines and of what was asked alone, whoever measured them
-and in which order.
+"""From score lines to results.json: a function of the lines and the scope alone, independent of the
+processes that measured them and of their order.
 """
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.runs.json_lines import Line
+from pipeline.runs.renamed import current
 
-from .gap_bins import gap_bins
+from .angles import gap_bins
 from .means import mean_over_identities
 from .paired import comparisons
+from .score_lines import headline, of_method
 
 RESULTS_SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What was asked of whom.
+class EvaluationScope:
+    """What results report.
 
     Attributes:
         methods: name → title and kind, in order.
         items: names in order.
-        metrics: descriptions of what was measured of each view, in order.
-        missing: for each of these why it may have no number; and what couldn't be measured at all.
-        gaps_deg: edges of the yaw gaps.
+        metrics: descriptions of the metrics of single views, in order.
+        missing: for each of these, and for each unavailable metric, why it may have no number.
+        gaps_deg: edges of the bins of yaw gaps.
         parts: names of parts.
     """
 
@@ -39,12 +43,32 @@ class Asked:
     parts: Sequence[str] = field(default_factory=tuple)
 
 
-def in_order(lines: Iterable[Line], asked: Asked) -> list[Line]:
-    """The lines by item, method and view, each once; those of methods that aren't asked any more
-    are left out.
+def read_results_json(output: Path) -> dict[str, Any]:
+    """results.json of an evaluation, with today's keys.
+
+    Raises:
+        ValueError: there is none, or it is damaged or of another version.
     """
-    items = {name: place for place, name in enumerate(asked.items)}
-    methods = {name: place for place, name in enumerate(asked.methods)}
+    path = output / "results.json"
+    try:
+        results: dict[str, Any] = current(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ValueError(
+            f"{output} has no results.json: give the output folder of a finished `trilift evaluate`"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if results.get("schema") != RESULTS_SCHEMA:
+        raise ValueError(
+            f"{path} has schema {results.get('schema')!r}, this version reads {RESULTS_SCHEMA}"
+        )
+    return results
+
+
+def in_order(lines: Iterable[Line], scope: EvaluationScope) -> list[Line]:
+    """The lines by item, method and view, each once; lines outside the scope are left out."""
+    items = {name: place for place, name in enumerate(scope.items)}
+    methods = {name: place for place, name in enumerate(scope.methods)}
     known = {
         (items[line["item"]], methods[line["method"]], line["view"]): line
         for line in lines
@@ -53,66 +77,53 @@ def in_order(lines: Iterable[Line], asked: Asked) -> list[Line]:
     return [known[key] for key in sorted(known)]
 
 
-def summary(lines: Sequence[Line], asked: Asked) -> dict[str, Any]:
-    """`methods`, `metrics`, `not_computed`, `scores` and `comparisons` of results.json."""
+def summary(lines: Sequence[Line], scope: EvaluationScope) -> dict[str, Any]:
+    """`methods`, `metrics`, `unavailable`, `counted`, `scores` and `comparisons` of results.json."""
     measured = {
         name: metric
-        for name, metric in asked.metrics.items()
+        for name, metric in scope.metrics.items()
         if any(line.get(name) is not None for line in lines)
     }
-    absent = {name: why for name, why in asked.missing.items() if name not in measured}
+    unavailable = {name: why for name, why in scope.missing.items() if name not in measured}
     counted = headline(lines)
     return {
         "methods": {
-            name: {**about, **speed(_of(lines, name))} for name, about in asked.methods.items()
+            name: {**about, **speed(of_method(lines, name))}
+            for name, about in scope.methods.items()
         },
         "metrics": {name: metric.as_dict() for name, metric in measured.items()},
-        "not_computed": [{"metric": name, "why": why} for name, why in absent.items()],
+        "unavailable": [{"metric": name, "why": why} for name, why in unavailable.items()],
         "counted": denominators(lines),
         "scores": {
-            name: scores_of_method(_of(counted, name), _of(lines, name), measured, asked)
-            for name in asked.methods
+            name: scores_of_method(
+                of_method(counted, name), of_method(lines, name), measured, scope
+            )
+            for name in scope.methods
         },
-        "comparisons": comparisons(counted, list(asked.methods), measured),
+        "comparisons": comparisons(counted, list(scope.methods), measured),
     }
-
-
-def headline(lines: Sequence[Line]) -> list[Line]:
-    """The lines that the headline counts: new views, where an item has any; for the others all
-    views.
-    """
-    items_with_new = {
-        line["item"] for line in lines if line["gap_deg"] is None or line["gap_deg"] > 0
-    }
-    return [
-        line
-        for line in lines
-        if line["item"] not in items_with_new or line["gap_deg"] is None or line["gap_deg"] > 0
-    ]
 
 
 def denominators(lines: Sequence[Line]) -> dict[str, Any]:
-    """How many items there are, in how many a face was found, and how many methods left without an
-    answer.
-    """
+    """Numbers of items, of items with a face, and of missing predictions by method."""
     items = {line["item"]: line["face_found"] for line in lines}
-    unanswered = Counter(line["method"] for line in lines if line["prediction_sha256"] is None)
+    missing = Counter(line["method"] for line in lines if line["prediction_sha256"] is None)
     return {
         "items": len(items),
         "faces_found": sum(items.values()),
-        "pictures_without_answer": dict(sorted(unanswered.items())),
+        "missing_predictions": dict(sorted(missing.items())),
     }
 
 
 def scores_of_method(
-    counted: Sequence[Line], lines: Sequence[Line], metrics: Iterable[str], asked: Asked
+    counted: Sequence[Line], lines: Sequence[Line], metrics: Iterable[str], scope: EvaluationScope
 ) -> dict[str, Any]:
-    """Means of one method: over all counted images, over those with a face, by part and group; over
+    """Means of one method: over all counted views, over those with a face, by part and group; over
     all its lines by yaw gap.
     """
     metrics = list(metrics)
     by_gap = []
-    for gap_bin in gap_bins(asked.gaps_deg):
+    for gap_bin in gap_bins(scope.gaps_deg):
         inside = [line for line in lines if line["gap_deg"] in gap_bin]
         if inside:
             limits = {
@@ -126,7 +137,7 @@ def scores_of_method(
         "all": means(counted, metrics),
         "found": means(found, metrics) if len(found) < len(counted) else None,
         "by_yaw_gap": by_gap,
-        "by_part": {part: part_means(counted, part) for part in asked.parts},
+        "by_part": {part: part_means(counted, part) for part in scope.parts},
         "by_group": {
             group: means([line for line in counted if line["group"] == group], metrics)
             for group in groups
@@ -135,7 +146,7 @@ def scores_of_method(
 
 
 def means(lines: Sequence[Line], metrics: Iterable[str]) -> dict[str, Any]:
-    """By metric the mean over identities with its interval; None where nothing was measured."""
+    """By metric the mean over identities with its interval; None without a number."""
     found = {
         metric: mean_over_identities((line["subject"], line.get(metric)) for line in lines)
         for metric in metrics
@@ -144,7 +155,7 @@ def means(lines: Sequence[Line], metrics: Iterable[str]) -> dict[str, Any]:
 
 
 def part_means(lines: Sequence[Line], part: str) -> dict[str, Any]:
-    """The same for what was measured inside a part."""
+    """The same for the scores inside a part."""
     inside = [
         {"subject": line["subject"], **line["parts"][part]}
         for line in lines
@@ -156,9 +167,7 @@ def part_means(lines: Sequence[Line], part: str) -> dict[str, Any]:
 
 
 def speed(lines: Sequence[Line]) -> dict[str, Any]:
-    """Medians over items of the seconds of a lift and of a rendered view, and the largest memory of
-    a lift.
-    """
+    """Medians over items of the seconds of a lift and of a rendered view; the peak memory of a lift."""
     first = [line for line in lines if line["view"] == 0]
     seconds, rendering, memory = (
         [line[name] for line in first if line[name] is not None]
@@ -169,7 +178,3 @@ def speed(lines: Sequence[Line]) -> dict[str, Any]:
         "render_seconds": statistics.median(rendering) if rendering else None,
         "peak_memory_mib": max(memory) if memory else None,
     }
-
-
-def _of(lines: Sequence[Line], method: str) -> list[Line]:
-    return [line for line in lines if line["method"] == method]

@@ -1,6 +1,4 @@
-"""Scores the stored predictions of an evaluation again and compares: hashes, every number, every
-mean.
-"""
+"""Scores the stored predictions of an evaluation again and compares hashes, scores and means."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,63 +9,39 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline.evaluation.metrics.available import Available
+from pipeline.evaluation.metrics.available import AvailableMetrics
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.scoring import scores_of_stored
-from pipeline.evaluation.metrics.set_scores import with_set_scores
+from pipeline.evaluation.metrics.set_metrics import add_set_metrics
 from pipeline.runs.files import sha256_of_file
-from pipeline.runs.json_lines import Line, read_lines
-from pipeline.runs.renamed import read_json
+from pipeline.runs.json_lines import Line
 from teachers.rendering.camera import Camera
 
 from .picture_store import PictureStore
-from .results import RESULTS_SCHEMA, Asked, summary
+from .results import EvaluationScope, read_results_json, summary
+from .score_lines import read_score_lines
 
 HASHED = ("input", "prediction", "truth", "depth", "true_depth")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
-"""What another machine's arithmetic may differ by."""
+"""Differences that the arithmetic of another machine may cause."""
 
 
-def read_told(output: Path) -> dict[str, Any]:
-    """results.json of an evaluation.
-
-    Raises:
-        ValueError: there is none, or it is damaged or of another version.
-    """
-    try:
-        told: dict[str, Any] = read_json(output / "results.json")
-    except FileNotFoundError:
-        raise ValueError(
-            f"{output} has no results.json: give the output folder of a finished `trilift evaluate`"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{output / 'results.json'} is damaged: {error}") from error
-    if told.get("schema") != RESULTS_SCHEMA:
-        raise ValueError(
-            f"{output / 'results.json'} has schema {told.get('schema')!r}, this version reads"
-            f" {RESULTS_SCHEMA}"
-        )
-    return told
-
-
-def verify(output: Path, available: Available, weights: Path) -> tuple[list[str], int]:
-    """What differs, a sentence each with the file that it is about, and how many pictures were
-    scored again.
+def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[list[str], int]:
+    """The differences, a sentence each that names the file, and the number of views scored again.
 
     Args:
         output: of an evaluation.
-        available: the same measures as then; what can't be measured here is left out of the
-            comparison.
-        weights: folder of published networks, for the scores of all pictures together.
+        available: the same metrics as then; those that are unavailable here aren't compared.
+        weights: folder of published networks, for FID and KID.
     """
-    told, lines = read_told(output), read_lines(output / "scores.jsonl")
+    results, lines = read_results_json(output), read_score_lines(output / "scores.jsonl")
     found = [*_altered_files(output, lines)]
     for (_, _), views in groupby(
         tqdm(lines, desc="scoring again", unit="img", mininterval=1),
         key=lambda line: (line["method"], line["item"]),
     ):
-        found += _altered_scores(output, list(views), told, available)
-    found += _altered_means(output, told, lines, weights)
+        found += _altered_scores(output, list(views), results, available)
+    found += _altered_means(output, results, lines, weights)
     return found, len(lines)
 
 
@@ -91,7 +65,7 @@ def _altered_files(output: Path, lines: Sequence[Line]) -> list[str]:
 
 
 def _altered_scores(
-    output: Path, views: Sequence[Line], told: dict[str, Any], available: Available
+    output: Path, views: Sequence[Line], results: dict[str, Any], available: AvailableMetrics
 ) -> Iterator[str]:
     if views[0]["files"]["prediction"] is None:
         return
@@ -99,13 +73,13 @@ def _altered_scores(
     cameras = Camera.from_label(torch.tensor([line["camera"] for line in views]))
     try:
         scores = scores_of_stored(
-            PictureStore(output), method, item, cameras, available.measures, told["parts"]
+            PictureStore(output), method, item, cameras, available.metrics, results["parts"]
         )
     except ValueError as error:
         yield str(error)
         return
     for line, again in zip(views, scores, strict=True):
-        for name in (measure.name for measure in available.measures):
+        for name in (metric.name for metric in available.metrics):
             if not _is_same(line.get(name), again[name]):
                 yield (
                     f"{output / line['files']['prediction']}: {name} was {line.get(name)}, is"
@@ -114,39 +88,39 @@ def _altered_scores(
 
 
 def _altered_means(
-    output: Path, told: dict[str, Any], lines: Sequence[Line], weights: Path
+    output: Path, results: dict[str, Any], lines: Sequence[Line], weights: Path
 ) -> list[str]:
     metrics = {
         name: _metric(about)
-        for name, about in told["metrics"].items()
+        for name, about in results["metrics"].items()
         if any(line.get(name) is not None for line in lines)
     }
-    asked = Asked(
-        methods={name: {} for name in told["methods"]},
+    scope = EvaluationScope(
+        methods={name: {} for name in results["methods"]},
         items=list(dict.fromkeys(line["item"] for line in lines)),
         metrics=metrics,
         missing={},
-        gaps_deg=told["gaps_deg"],
-        parts=list(told["parts"]),
+        gaps_deg=results["gaps_deg"],
+        parts=list(results["parts"]),
     )
     try:
-        again = with_set_scores(summary(lines, asked), lines, output, weights)
-    except ValueError as error:  # a picture that is missing or damaged
+        again = add_set_metrics(summary(lines, scope), lines, output, weights)
+    except ValueError as error:  # an image is missing or damaged
         return [str(error)]
-    for entry in told["scores"].values():
+    for entry in results["scores"].values():
         entry["all"] = {
             name: mean for name, mean in entry["all"].items() if name in again["metrics"]
         }
     differing = [
         name
         for name in again["scores"]
-        if not _is_alike(told["scores"].get(name), again["scores"][name])
+        if not _is_alike(results["scores"].get(name), again["scores"][name])
     ]
     sentences = [
         f"{output / 'results.json'}: the means of {name} don't follow from scores.jsonl"
         for name in differing
     ]
-    if not _is_alike(told["comparisons"], again["comparisons"]):
+    if not _is_alike(results["comparisons"], again["comparisons"]):
         sentences.append(
             f"{output / 'results.json'}: the comparisons don't follow from scores.jsonl"
         )
@@ -171,7 +145,7 @@ def _is_same(before: float | None, now: float) -> bool:
 
 
 def _is_alike(before: Any, now: Any) -> bool:
-    """Whether two pieces of JSON are the same but for the rounding of numbers."""
+    """Whether two pieces of JSON are equal except for the rounding of numbers."""
     if isinstance(before, dict) and isinstance(now, dict):
         return before.keys() == now.keys() and all(
             _is_alike(before[key], now[key]) for key in before

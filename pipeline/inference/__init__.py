@@ -1,5 +1,1 @@
-"""Inference: a photograph is lifted once, then rendered, filmed and saved."""
-
-from .reconstructor import LiftedPortrait, Reconstructor
-
-__all__ = ["LiftedPortrait", "Reconstructor"]
+"""Photographs in, heads out: lift once, then render, film and save."""

@@ -153,7 +153,9 @@ def _portrait(
         source=picture.source,
         source_sha256=digest,
         frame=picture.frame,
-        image=framed.cut(picture.image, resolution),
+        image=framed.crop.cut(
+            picture.image, resolution, outside="mirror" if framed.may_reach_outside else "refuse"
+        ),
         crop=framed.crop,
         camera=framed.camera,
         face_found=framed.face_found,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.runs.files import sha256_of_json, write_json
-from pipeline.runs.renamed import current
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
 
@@ -106,17 +105,10 @@ class Cell:
         if record is None:
             return "new"
         if record.state == "running" or (
-            record.state == "finished"
-            and self.fingerprint not in (record.fingerprint, self._fingerprint_of_earlier())
+            record.state == "finished" and record.fingerprint != self.fingerprint
         ):
             return "interrupted"
         return record.state
-
-    def _fingerprint_of_earlier(self) -> str | None:
-        """Of a run of an earlier version, with today's keys: its record has that of its own keys."""
-        path = self.folder / "config.json"
-        stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        return None if stored == current(stored) else fingerprint(current(stored))
 
     @contextmanager
     def held(self) -> Iterator[IO[str] | None]:

@@ -27,7 +27,7 @@ from pipeline.data.record import Storage
 from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.source import Sampler
+from pipeline.sampling.sampler import TeacherSampler
 from teachers.teacher import Teacher
 
 log = logging.getLogger("trilift.generate")
@@ -139,7 +139,7 @@ def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
 
 
 def verify(
-    folder: ShardFolder, description: Description, sampler: Sampler, *, repair: bool
+    folder: ShardFolder, description: Description, sampler: TeacherSampler, *, repair: bool
 ) -> None:
     """Checks every shard; lists what is broken, or removes it, so that it is written again.
 

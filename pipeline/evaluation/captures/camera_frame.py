@@ -68,7 +68,7 @@ def frame_of_given(given: Camera, found: Camera, scale: float) -> Similarity:
 
 def scale_of_depths(
     depth: Float[Tensor, "1 height width"],
-    true_depth: Float[Tensor, "1 height width"],
+    reference_depth: Float[Tensor, "1 height width"],
     where: Tensor,
     *,
     fallback: float,
@@ -76,5 +76,5 @@ def scale_of_depths(
     """Median ratio of the planes' depth to the capture's where both show the subject; the fallback
     if that is nowhere.
     """
-    where = where & (true_depth > 0) & (depth > 0)
-    return (depth[where] / true_depth[where]).median().item() if where.any() else fallback
+    where = where & (reference_depth > 0) & (depth > 0)
+    return (depth[where] / reference_depth[where]).median().item() if where.any() else fallback

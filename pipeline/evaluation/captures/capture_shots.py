@@ -12,7 +12,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from pipeline.evaluation.suites.suite import Truth
+from pipeline.evaluation.items import Views
 from teachers.rendering.camera import Camera
 
 from .camera_frame import convergence
@@ -79,8 +79,8 @@ def export_shots(
             for square, z in zip(squares, known, strict=True)
         ]
         cut["depth"] = [distance_of_z(z, cameras[view : view + 1]) for view, z in enumerate(flat)]
-    truth = Truth(**{kind: torch.stack(values) for kind, values in cut.items()})
-    write_capture(folder / name, truth, cameras, names=[shot.name for shot in order])
+    reference = Views(**{kind: torch.stack(values) for kind, values in cut.items()})
+    write_capture(folder / name, reference, cameras, names=[shot.name for shot in order])
 
 
 def picture_tensor(image: Image.Image) -> Float[Tensor, "3 height width"]:

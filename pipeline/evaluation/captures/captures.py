@@ -16,10 +16,10 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline.evaluation.suites.suite import Truth
+from pipeline.evaluation.items import Views
+from pipeline.inference.tensor_file import write_tensors
 from pipeline.pictures import from_uint8, write_png
 from pipeline.runs.files import write_json
-from pipeline.runs.tensor_file import write_tensors
 from teachers.rendering.camera import Camera
 
 from .similarity import Similarity
@@ -65,7 +65,7 @@ class Capture:
         """The subject's."""
         return self.folder.name
 
-    def load(self) -> Truth:
+    def load(self) -> Views:
         """Pictures, masks and depths of all frames; masks and depths only where every frame has
         them.
 
@@ -92,7 +92,7 @@ class Capture:
                 )
         if masks is None and depths is not None:
             masks = (depths > 0).float()
-        return Truth(images, depths, masks)
+        return Views(images, depths, masks)
 
     def _pixels(self, name: str, mode: str) -> np.ndarray:
         try:
@@ -176,7 +176,7 @@ def read_capture(folder: Path) -> Capture:
 
 def write_capture(
     folder: Path,
-    truth: Truth,
+    reference: Views,
     camera: Camera,
     *,
     names: Sequence[str] | None = None,
@@ -195,20 +195,20 @@ def write_capture(
         group: by which scores are told apart.
         background: grey level in [0, 1] that is behind everybody; None: whatever was there.
     """
-    names = names or [f"{view:03d}" for view in range(len(truth))]
+    names = names or [f"{view:03d}" for view in range(len(reference))]
     frames: list[dict[str, Any]] = []
     for view, name in enumerate(names):
         entry: dict[str, Any] = {
             "image": f"{name}.png",
             "camera": [round(value, 9) for value in camera.label()[view].double().tolist()],
         }
-        write_png(folder / entry["image"], truth.image[view])
-        if truth.opacity is not None:
+        write_png(folder / entry["image"], reference.image[view])
+        if reference.opacity is not None:
             entry["mask"] = f"{name}.mask.png"
-            write_png(folder / entry["mask"], truth.opacity[view] * 2 - 1)
-        if truth.depth is not None:
+            write_png(folder / entry["mask"], reference.opacity[view] * 2 - 1)
+        if reference.depth is not None:
             entry["depth"] = f"{name}.depth.safetensors"
-            write_tensors(folder / entry["depth"], {"depth": truth.depth[view, 0].float()})
+            write_tensors(folder / entry["depth"], {"depth": reference.depth[view, 0].float()})
         frames.append(entry)
     told = {
         "schema": CAPTURE_SCHEMA,

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from pipeline.evaluation.suites.suite import SuiteContext
-from pipeline.evaluation.suites.suite_files import write_manifest
+from pipeline.evaluation.items import SuiteContext
+from pipeline.evaluation.suite_files import write_manifest
 
 from .capture_crop import PixelCamera
 from .capture_shots import Shot, export_shots, mask_tensor, picture_tensor

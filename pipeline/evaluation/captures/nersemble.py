@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.evaluation.suites.suite import SuiteContext
-from pipeline.evaluation.suites.suite_files import write_manifest
+from pipeline.evaluation.items import SuiteContext
+from pipeline.evaluation.suite_files import write_manifest
 from pipeline.portraits.film import read_pictures
 
 from .capture_crop import PixelCamera

@@ -1,64 +1,64 @@
-"""Which measures there are on this machine, and why the others aren't."""
+"""Which metrics can be computed on this machine, and why the others can't."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .measures import MEASURES, Measure
-from .perceptual_measures import dists_measure, identity_measure, lpips_measure
-from .pose_measure import PoseEstimator, pose_measure
+from .perceptual_metrics import dists_metric, identity_metric, lpips_metric
+from .pose_metric import PoseEstimator, pose_metric
+from .view_metrics import VIEW_METRICS, ViewMetric
 
-NEED_WEIGHTS: dict[str, Callable[..., Measure]] = {
-    "lpips": lpips_measure,
-    "dists": dists_measure,
-    "identity": identity_measure,
+NEED_WEIGHTS: dict[str, Callable[..., ViewMetric]] = {
+    "lpips": lpips_metric,
+    "dists": dists_metric,
+    "identity": identity_metric,
 }
 
 NO_POSE = (
     "no pose estimator is configured: give pose_estimator=…, something that finds a face and its"
-    " camera in a picture"
+    " camera in an image"
 )
 
 
 @dataclass(frozen=True)
-class Available:
-    """What can be measured.
+class AvailableMetrics:
+    """The metrics of single views.
 
     Attributes:
-        measures: those that can.
-        absent: names of the others → why.
+        metrics: those that can be computed.
+        unavailable: names of the others → why.
     """
 
-    measures: tuple[Measure, ...]
-    absent: Mapping[str, str]
+    metrics: tuple[ViewMetric, ...]
+    unavailable: Mapping[str, str]
 
 
-def available_measures(
+def available_metrics(
     weights: Path, settings: Mapping[str, Mapping[str, Any] | None], estimator: PoseEstimator | None
-) -> Available:
-    """All measures of single views.
+) -> AvailableMetrics:
+    """Builds every metric whose weights are present.
 
     Args:
         weights: folder of published networks.
-        settings: arguments of those that need a file, by name; None: that one isn't wanted.
-        estimator: finds the camera of a picture, for the pose error.
+        settings: arguments of those that need a file, by name; None disables a metric.
+        estimator: finds the camera of an image, for the pose error.
 
     Raises:
-        ValueError: a file is another one than it should be: that is no absence.
+        ValueError: a file is present but isn't the published one.
     """
-    measures, absent = list(MEASURES), {}
+    metrics, unavailable = list(VIEW_METRICS), {}
     for name, build in NEED_WEIGHTS.items():
         chosen = settings.get(name)
         if chosen is None:
-            absent[name] = "not wanted"
+            unavailable[name] = "disabled"
             continue
         try:
-            measures.append(build(weights, **chosen))
+            metrics.append(build(weights, **chosen))
         except FileNotFoundError as error:
-            absent[name] = " ".join(str(error).split())
+            unavailable[name] = " ".join(str(error).split())
     if estimator is None:
-        absent["pose"] = NO_POSE
+        unavailable["pose"] = NO_POSE
     else:
-        measures.append(pose_measure(estimator))
-    return Available(tuple(measures), absent)
+        metrics.append(pose_metric(estimator))
+    return AvailableMetrics(tuple(metrics), unavailable)

@@ -94,23 +94,23 @@ class DepthAgreement:
 def mean_depth_agreement(
     depth: Float[Tensor, "batch 1 height width"],
     opacity: Float[Tensor, "batch 1 height width"],
-    true_depth: Float[Tensor, "other 1 height width"],
-    true_opacity: Float[Tensor, "other 1 height width"],
+    reference_depth: Float[Tensor, "other 1 height width"],
+    reference_opacity: Float[Tensor, "other 1 height width"],
 ) -> DepthAgreement:
     """Compares the mean over solid pixels of one set with that of another, seen from the same
     frontal camera.
     """
     mean, covered = _mean_over_solid(depth, opacity)
-    true_mean, true_covered = _mean_over_solid(true_depth, true_opacity)
+    reference_mean, true_covered = _mean_over_solid(reference_depth, reference_opacity)
     both = (covered > 0.6) & (true_covered > 0.6)
     side = depth.shape[-1]
     face = torch.zeros_like(both)
     face[round(side * 0.28) : round(side * 0.69), round(side * 0.28) : round(side * 0.72)] = True
-    difference = mean[both] - true_mean[both]
+    difference = mean[both] - reference_mean[both]
     inside = both & face
     return DepthAgreement(
-        correlation=_correlation(mean[both], true_mean[both]),
-        face_correlation=_correlation(mean[inside], true_mean[inside]),
+        correlation=_correlation(mean[both], reference_mean[both]),
+        face_correlation=_correlation(mean[inside], reference_mean[inside]),
         offset=difference.mean().item(),
         error=difference.std(unbiased=False).item(),
     )

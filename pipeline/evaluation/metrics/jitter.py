@@ -1,8 +1,7 @@
-"""How restless a lifted film is: changes from frame to frame that the subject didn't make.
+"""Temporal jitter of a lifted video: changes from frame to frame that aren't the subject's.
 
-Two places where it can be seen, told apart: in camera space, at the film's own cameras, where the
-change of the truth is taken off; and in canonical space, in the frontal picture, where nothing but
-expression should move.
+It is measured twice: in camera space, at the video's own cameras, after subtracting the change of
+the reference; and in canonical space, in the frontal view, where only the expression should change.
 """
 
 from collections import defaultdict
@@ -18,7 +17,7 @@ CAMERA_JITTER = Metric(
     "camera jitter",
     "",
     False,
-    "mean absolute change from frame to frame of the error at the film's cameras, of colours in"
+    "mean absolute change from frame to frame of the error at the video's cameras, of colours in"
     " [-1, 1]",
     4,
 )
@@ -26,17 +25,17 @@ CANONICAL_JITTER = Metric(
     "canonical jitter",
     "",
     False,
-    "mean absolute change from frame to frame of the frontal picture",
+    "mean absolute change from frame to frame of the frontal view",
     4,
 )
 
 
 def camera_jitter(lines: Sequence[Line], store: PictureStore) -> list[tuple[str, float]]:
-    """(film, |eₜ₊₁ - eₜ|) for neighbouring frames of one method's first views, e = prediction -
-    truth (the given picture without one).
+    """(video, |eₜ₊₁ - eₜ|) for neighbouring frames of one method's first views, e = prediction -
+    reference (the input image without one).
     """
     found = []
-    for sequence, frames in _films(lines).items():
+    for sequence, frames in _videos(lines).items():
         shown = [
             line
             for line in frames
@@ -49,9 +48,9 @@ def camera_jitter(lines: Sequence[Line], store: PictureStore) -> list[tuple[str,
 
 
 def canonical_jitter(lines: Sequence[Line], store: PictureStore) -> list[tuple[str, float]]:
-    """(film, |cₜ₊₁ - cₜ|) for neighbouring frames of one method, c = the subject from the front."""
+    """(video, |cₜ₊₁ - cₜ|) for neighbouring frames of one method, c = the frontal view."""
     found = []
-    for sequence, frames in _films(lines).items():
+    for sequence, frames in _videos(lines).items():
         pictures = [line["files"]["frontal"] for line in frames if line["files"]["frontal"]]
         for one, other in pairwise(pictures):
             found.append(
@@ -60,15 +59,15 @@ def canonical_jitter(lines: Sequence[Line], store: PictureStore) -> list[tuple[s
     return found
 
 
-def _films(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    films: dict[str, list[Line]] = defaultdict(list)
+def _videos(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    videos: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
         if line["sequence"] is not None and line["view"] == 0:
-            films[line["sequence"]].append(line)
-    return films
+            videos[line["sequence"]].append(line)
+    return videos
 
 
 def _error(line: Line, store: PictureStore):  # type: ignore[no-untyped-def]
     prediction = store.get_picture(line["files"]["prediction"])
-    truth = store.get_picture(line["files"]["truth"] or line["files"]["input"])
-    return prediction - truth if truth.shape == prediction.shape else prediction
+    reference = store.get_picture(line["files"]["truth"] or line["files"]["input"])
+    return prediction - reference if reference.shape == prediction.shape else prediction

@@ -1,5 +1,5 @@
-"""A pose estimator made of a landmark detector: five points in a picture → the camera that sees the
-mean face so.
+"""A pose estimator from a landmark detector: the camera that projects the mean face onto the five
+points found in an image.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from teachers.rendering.camera import Camera
 
 
 class LandmarkPose:
-    """Finds the camera of a crop (`pose_estimator` of `trilift evaluate`).
+    """Estimates the camera of a crop (`pose_estimator` of `trilift evaluate`).
 
     Args:
         detector: finds faces with landmarks, such as
@@ -26,8 +26,8 @@ class LandmarkPose:
         self.detector = detector
 
     def __call__(self, image: Float[Tensor, "3 side side"]) -> Camera | None:
-        """Of the largest face in a picture in [-1, 1]; None where there is none, or none that a
-        camera could see so.
+        """The camera of the largest face in an image in [-1, 1]; None without a face, or if no
+        camera fits its landmarks.
         """
         pixels = Image.fromarray(to_uint8(image))
         faces = [

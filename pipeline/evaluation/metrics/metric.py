@@ -1,4 +1,4 @@
-"""What a metric is called, and how its numbers are to be read."""
+"""How reports name a metric and show its numbers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +11,10 @@ class Metric:
     Attributes:
         title: in tables.
         unit: of its numbers; empty for none.
-        more_is_better: which way is up.
-        meaning: one line for identities.
-        digits: after the point.
-        weights: file and sha256 of the network that it looks through; None for none.
+        more_is_better: the direction.
+        meaning: one line for readers.
+        digits: after the decimal point.
+        weights: file and sha256 of the network that it uses; None for none.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Metric:
     weights: dict[str, str] | None = None
 
     def with_weights(self, file: dict[str, str]) -> "Metric":
-        """The same, looked at through the network of a file."""
+        """The same with the file of the network that it uses."""
         return replace(self, weights=file)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Scores of the parts of a subject: where truly face, hair, … is seen."""
+"""Scores inside the parts of a subject: where the reference shows face, hair, …"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,26 +6,26 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from .comparison import Comparison, Numbers
-from .measures import BEST_PSNR
-from .normals import mean_inside, normal_angles
-from .picture_scores import aligned, depth_error, psnr
+from .image_metrics import aligned, depth_error, mean_inside, psnr
+from .normals import normal_angles
+from .scoring_input import Numbers, ScoringInput
+from .view_metrics import BEST_PSNR
 
 FEWEST_PIXELS = 8
-"""A part that fewer pixels show gets no score."""
+"""A part of fewer pixels in a view has no score there."""
 
 
 @torch.no_grad()
 def part_scores(
-    seen: Comparison, parts: Mapping[str, Sequence[int]]
+    seen: ScoringInput, parts: Mapping[str, Sequence[int]]
 ) -> list[dict[str, dict[str, float]]]:
-    """For each view, by part and metric; {} without a map of parts. Depth is aligned over the whole
-    subject.
+    """For each view the scores by part and metric; {} without a map of parts. Depth is aligned over
+    the whole subject, not over the part.
     """
-    if seen.truth is None or seen.truth.part is None or not parts:
+    if seen.reference is None or seen.reference.part is None or not parts:
         return [{} for _ in range(len(seen.prediction))]
     found = {
-        part: _scores(seen, torch.isin(seen.truth.part, torch.tensor(list(numbers))))
+        part: _scores(seen, torch.isin(seen.reference.part, torch.tensor(list(numbers))))
         for part, numbers in parts.items()
     }
     return [
@@ -37,17 +37,17 @@ def part_scores(
     ]
 
 
-def _scores(seen: Comparison, inside: Bool[Tensor, "view 1 height width"]) -> dict[str, Numbers]:
-    assert seen.truth is not None
+def _scores(seen: ScoringInput, inside: Bool[Tensor, "view 1 height width"]) -> dict[str, Numbers]:
+    assert seen.reference is not None
     inside = inside & (inside.sum((1, 2, 3), keepdim=True) >= FEWEST_PIXELS)
-    scores = {"psnr": psnr(seen.prediction.image, seen.truth.image, inside).clamp(max=BEST_PSNR)}
+    scores = {"psnr": psnr(seen.prediction.image, seen.reference.image, inside).clamp(max=BEST_PSNR)}
     if seen.depths is None:
         return scores
-    depth, truth, both = seen.depths
+    depth, reference, both = seen.depths
     angles = normal_angles(seen)
     assert angles is not None
     return scores | {
-        "depth": depth_error(depth, truth, both & inside),
-        "depth_aligned": depth_error(aligned(depth, truth, both), truth, both & inside),
+        "depth": depth_error(depth, reference, both & inside),
+        "depth_aligned": depth_error(aligned(depth, reference, both), reference, both & inside),
         "normal": mean_inside(angles[0], angles[1] & inside),
     }

@@ -1,16 +1,15 @@
-"""Scores from files alone: the same when they are first measured and when they are checked."""
+"""Scores from stored files alone: equal when they are first measured and when they are verified."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.picture_store import PictureStore
-from pipeline.evaluation.suites.suite import Truth
+from pipeline.evaluation.items import Views
+from pipeline.evaluation.picture_store import REFERENCE, PictureStore
 from teachers.rendering.camera import Camera
 
-from .comparison import Comparison
-from .measures import Measure, scores_of
 from .part_scores import part_scores
+from .scoring_input import ScoringInput
+from .view_metrics import ViewMetric, scores_of
 
 
 def scores_of_stored(
@@ -18,47 +17,42 @@ def scores_of_stored(
     method: str,
     item: str,
     cameras: Camera,
-    measures: Sequence[Measure],
+    metrics: Sequence[ViewMetric],
     parts: Mapping[str, Sequence[int]],
 ) -> list[dict[str, Any]]:
     """For each view the scores of a stored prediction by metric, and `parts`: the same by part.
 
     Args:
-        store: where the pictures are.
-        method, item: whose prediction of what.
-        cameras: that it was looked at through.
-        measures: what is measured.
-        parts: which numbers of the truth's map make which part.
+        store: the stored images.
+        method, item: names of the method and of the item.
+        cameras: of the views.
+        metrics: what is measured.
+        parts: names of parts → their numbers in the reference's map.
 
     Raises:
-        ValueError: a file is damaged, or prediction and truth have different sizes.
+        ValueError: a file is damaged, or prediction and reference have different sizes.
     """
     prediction = store.get_views(method, item, len(cameras))
-    truth = _truth(store, item, len(cameras))
-    if truth is not None and truth.image.shape != prediction.image.shape:
+    reference = _reference(store, item, len(cameras))
+    if reference is not None and reference.image.shape != prediction.image.shape:
         sizes = " and ".join(
-            "x".join(map(str, views.image.shape[-2:])) for views in (prediction, truth)
+            "x".join(map(str, views.image.shape[-2:])) for views in (prediction, reference)
         )
         raise ValueError(
-            f"{store.picture(method, item, 0)} and the truth have {sizes} pixels: predictions must"
-            " have the truth's size"
+            f"{store.picture(method, item, 0)} and its reference have {sizes} pixels: predictions"
+            " must have the reference's size"
         )
-    given = store.folder / store.picture("input", item, 0)
-    seen = Comparison(prediction, cameras, truth, _given(store, given))
-    scores, by_part = scores_of(seen, tuple(measures)), part_scores(seen, parts)
+    given = store.picture("input", item, 0)
+    image = store.get_picture(given)[None] if (store.folder / given).is_file() else None
+    seen = ScoringInput(prediction, cameras, reference, image)
+    scores, by_part = scores_of(seen, tuple(metrics)), part_scores(seen, parts)
     return [
         {**{name: values[view] for name, values in scores.items()}, "parts": by_part[view]}
         for view in range(len(cameras))
     ]
 
 
-def _truth(store: PictureStore, item: str, count: int) -> Truth | None:
-    return (
-        store.get_views("truth", item, count)
-        if (store.folder / store.picture("truth", item, 0)).is_file()
-        else None
-    )
-
-
-def _given(store: PictureStore, path: Path) -> Any:
-    return store.get_picture(str(path.relative_to(store.folder)))[None] if path.is_file() else None
+def _reference(store: PictureStore, item: str, count: int) -> Views | None:
+    if not (store.folder / store.picture(REFERENCE, item, 0)).is_file():
+        return None
+    return store.get_views(REFERENCE, item, count)

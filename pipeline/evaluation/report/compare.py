@@ -82,7 +82,7 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
             for name in chosen[label]
         },
         "metrics": shared,
-        "not_computed": differing,
+        "unavailable": differing,
         "scores": {
             _name(label, name): part.told["scores"].get(name) or {}
             for label, part in parts.items()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .table import text_of
+from pipeline.evaluation.tables import text_of
 
 SHOWN = (
     "psnr",
@@ -36,7 +36,7 @@ def table(results: dict[str, Any]) -> str:
         )
         seconds = "–" if about["seconds"] is None else f"{about['seconds']:.3g}"
         lines.append(f"{method:{width}}{cells}{seconds:>12}")
-    absent = [entry["metric"] for entry in results["not_computed"]]
+    absent = [entry["metric"] for entry in results["unavailable"]]
     lines += [f"not computed (results.json says why): {', '.join(absent)}"] if absent else []
     return "\n".join(
         [*lines, *(f"\n{text_of(extra)}" for extra in results.get("extras", {}).values())]

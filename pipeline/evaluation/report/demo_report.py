@@ -3,26 +3,26 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.metrics.measures import MEASURES
-from pipeline.evaluation.verification import read_told
+from pipeline.evaluation.metrics.view_metrics import VIEW_METRICS
+from pipeline.evaluation.results import read_results_json
 
 from .console import shown as shown_with
 
 METRICS = {
-    measure.name: (measure.metric.title, measure.metric.unit, measure.metric.more_is_better)
-    for measure in MEASURES
+    measure.name: (measure.description.title, measure.description.unit, measure.description.more_is_better)
+    for measure in VIEW_METRICS
     if measure.name in ("psnr", "psnr_foreground", "ssim", "depth", "depth_aligned", "mask_iou")
 }
 """Name → title, unit, whether more is better."""
 
-DIGITS = {measure.name: measure.metric.digits for measure in MEASURES}
+DIGITS = {measure.name: measure.description.digits for measure in VIEW_METRICS}
 
 
 def demo_report(output: Path) -> dict[str, Any]:
     """Scores over new views and by yaw gap, the checkpoint and the run, from the results of an
     evaluation.
     """
-    told = read_told(output)
+    told = read_results_json(output)
     student = told["methods"]["student"]
     scores = {
         name: {

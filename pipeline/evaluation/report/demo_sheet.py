@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.evaluation.metrics.picture_scores import SOLID
+from pipeline.evaluation.items import SOLID, Views
 from pipeline.evaluation.picture_store import PictureStore, read_views
-from pipeline.evaluation.suites.suite import Truth
-from pipeline.evaluation.verification import read_told
+from pipeline.evaluation.results import read_results_json
+from pipeline.evaluation.score_lines import read_score_lines
 from pipeline.pictures import depth_picture, tile
-from pipeline.runs.json_lines import Line, read_lines
+from pipeline.runs.json_lines import Line
 
 CELL = 128
 """Smallest side of a picture on the sheet."""
@@ -26,7 +26,7 @@ def demo_sheet(output: Path, *, identities: int) -> Float[Tensor, "3 height widt
     """Two rows a subject, a near and a far view: given · truth · answers · error, true depth and
     depth of the first answer.
     """
-    told, lines = read_told(output), read_lines(output / "scores.jsonl")
+    told, lines = read_results_json(output), read_score_lines(output / "scores.jsonl")
     items = list(dict.fromkeys(line["item"] for line in lines if line["method"] == "student"))[
         :identities
     ]
@@ -95,14 +95,14 @@ def _label(line: Line) -> str:
     )
 
 
-def _depth_range(truth: Truth) -> tuple[float, float]:
+def _depth_range(truth: Views) -> tuple[float, float]:
     assert truth.depth is not None and truth.solid is not None
     inside = truth.depth[truth.solid]
     near, far = (float(inside.min()), float(inside.max())) if len(inside) else (0.0, 1.0)
     return near, max(far, near + 1e-3)
 
 
-def _depth_colours(seen: Truth, near: float, far: float) -> Float[Tensor, "3 height width"]:
+def _depth_colours(seen: Views, near: float, far: float) -> Float[Tensor, "3 height width"]:
     assert seen.depth is not None and seen.opacity is not None
     return torch.where(seen.opacity > SOLID, depth_picture(seen.depth, near, far), torch.ones(1))[0]
 

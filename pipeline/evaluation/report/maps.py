@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline.evaluation.metrics.picture_scores import SOLID
+from pipeline.evaluation.items import SOLID
 from pipeline.pictures import depth_picture, to_uint8
 
 from .pictures import Picture, opened

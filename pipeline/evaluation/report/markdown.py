@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.runs.durations import duration
-
 from .numbers import (
     NOTHING,
     counted,
     digits_of,
+    duration,
     heading,
     interval,
     label,
@@ -44,7 +43,7 @@ def markdown(results: Results) -> str:
         _comparisons(results),
         _slices(results),
         _extras(results),
-        _not_computed(results),
+        _unavailable(results),
         _origin(results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -152,8 +151,8 @@ def _extras(results: Results) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _not_computed(results: Results) -> str:
-    missing = results.told.get("not_computed") or []
+def _unavailable(results: Results) -> str:
+    missing = results.told.get("unavailable") or []
     lines = "\n".join(
         f"- {metric_title(results.told, entry['metric'])}: {entry['why']}" for entry in missing
     )

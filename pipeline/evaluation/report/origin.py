@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from pipeline.runs.durations import duration
-
-from .numbers import counted, number
+from .numbers import counted, duration, number
 from .results_folder import Results
 
 

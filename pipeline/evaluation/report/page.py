@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.durations import duration
 from pipeline.runs.files import write_text
 
 from .cases import case_data
@@ -16,7 +15,7 @@ from .csv import means_csv, scores_csv
 from .frame import framed
 from .gallery import gallery, look
 from .markdown import markdown
-from .numbers import counted, digits_of, heading, interval, metric_title, number, times
+from .numbers import counted, digits_of, duration, heading, interval, metric_title, number, times
 from .origin import origin
 from .pictures import BUDGET
 from .results_folder import Results, comparisons_of, mean_of, read_results
@@ -74,7 +73,7 @@ def page(results: Results, *, budget: int = BUDGET) -> str:
         _slices(results),
         _extras(results),
         gallery(results, missing),
-        _not_computed(results),
+        _unavailable(results),
         origin(results),
     ]
     return framed(title_of(results), "".join(sections), data)
@@ -266,8 +265,8 @@ def _extras(results: Results) -> str:
     )
 
 
-def _not_computed(results: Results) -> str:
-    missing = results.told.get("not_computed") or []
+def _unavailable(results: Results) -> str:
+    missing = results.told.get("unavailable") or []
     if not missing:
         return "<h2>Not computed</h2><p>Nothing was left out.</p>"
     items = "".join(

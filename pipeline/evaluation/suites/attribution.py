@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.captures.camera_fit import fit_camera
-from pipeline.evaluation.report.table import Cell, table
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.resizing import resized
+from pipeline.evaluation.tables import Cell, table
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
@@ -62,15 +62,15 @@ class Attribution:
 
 @torch.no_grad()
 def attribution_table(
-    answers: Sequence[Answer], heads: Sequence[TrueHead], settings: Attribution
+    methods: Sequence[MethodEntry], heads: Sequence[TrueHead], settings: Attribution
 ) -> dict[str, Any]:
     """Errors of the pictures with all stages estimated, with one of them true, and with one of them
     estimated.
     """
     rows: list[list[Cell]] = []
-    for answer in answers:
-        if answer.name in settings.methods:
-            rows += _rows(answer, heads, settings)
+    for method in methods:
+        if method.name in settings.methods:
+            rows += _rows(method, heads, settings)
     columns = [
         "method",
         "stage",
@@ -93,31 +93,31 @@ def attribution_table(
     )
 
 
-def _rows(answer: Answer, heads: Sequence[TrueHead], settings: Attribution) -> list[list[Cell]]:
+def _rows(method: MethodEntry, heads: Sequence[TrueHead], settings: Attribution) -> list[list[Cell]]:
     subsets = {"nothing": frozenset(), "everything": frozenset(STAGES)}
     subsets |= {stage: frozenset({stage}) for stage in STAGES}
     subsets |= {f"all but {stage}": frozenset(STAGES) - {stage} for stage in STAGES}
     squares = dict.fromkeys(subsets, 0.0)
     for head in heads:
-        portrait = answer.answer(
-            resized(head.image[None], answer.image_size or head.image.shape[-1])
+        portrait = method.lift(
+            resized(head.image[None], method.image_size or head.image.shape[-1])
         )
         estimated = _estimated_cameras(portrait, head, settings.rounds)
-        truth = _drawn(head.renderer, head.triplane, head.cameras)
+        reference = _drawn(head.renderer, head.triplane, head.cameras)
         for name, true in subsets.items():
             seen = _drawn(_renderer(portrait, head, true), *_scene(portrait, head, estimated, true))
-            squares[name] += float((seen.clamp(-1, 1) - truth.clamp(-1, 1)).square().mean()) / len(
+            squares[name] += float((seen.clamp(-1, 1) - reference.clamp(-1, 1)).square().mean()) / len(
                 heads
             )
     whole = squares["nothing"]
     rows: list[list[Cell]] = [
-        [answer.name, "none: as the method answers", math.sqrt(whole), 0.0, math.sqrt(whole)]
+        [method.name, "none: as the method answers", math.sqrt(whole), 0.0, math.sqrt(whole)]
     ]
     for stage in STAGES:
         gone = 1 - squares[stage] / whole if whole > 0 else 0.0
         rows.append(
             [
-                answer.name,
+                method.name,
                 stage,
                 math.sqrt(squares[stage]),
                 gone,
@@ -126,7 +126,7 @@ def _rows(answer: Answer, heads: Sequence[TrueHead], settings: Attribution) -> l
         )
     rows.append(
         [
-            answer.name,
+            method.name,
             "all of them",
             math.sqrt(squares["everything"]),
             1.0 if whole > 0 else 0.0,

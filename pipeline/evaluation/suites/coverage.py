@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.evaluation.report.table import table
+from pipeline.evaluation.tables import table
 from pipeline.sampling.cameras import CameraPrior
 from pipeline.sampling.distributions import Normal, Uniform
 from teachers.rendering.camera import Camera

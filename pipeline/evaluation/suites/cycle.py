@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.captures.camera_fit import moved
-from pipeline.evaluation.metrics.measures import BEST_PSNR
-from pipeline.evaluation.metrics.picture_scores import psnr
+from pipeline.evaluation.methods import MethodEntry
+from pipeline.evaluation.metrics.image_metrics import psnr
+from pipeline.evaluation.metrics.view_metrics import BEST_PSNR
 from pipeline.evaluation.resizing import resized
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
@@ -32,7 +32,7 @@ class Cycle:
 
 @torch.no_grad()
 def cycle_of(
-    answer: Answer,
+    method: MethodEntry,
     portrait: LiftedPortrait,
     camera: Camera,
     photograph: Float[Tensor, "1 3 side side"],
@@ -51,7 +51,7 @@ def cycle_of(
     turn = math.radians(side_yaw_deg) * (-1 if bool(camera.cam_to_world[0, 0, 3] > 0) else 1)
     aside = moved(camera, torch.tensor([0.0, turn, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64))
     seen = portrait.render(aside).image.clamp(-1, 1)
-    second = answer.answer(resized(seen, answer.image_size or seen.shape[-1]))
+    second = method.lift(resized(seen, method.image_size or seen.shape[-1]))
     again, first = (lift.render(camera) for lift in (second, portrait))
     drawn, wanted = (rendering.image.clamp(-1, 1).float().cpu() for rendering in (again, first))
     own, of_photograph = (

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.items import Item, SuiteContext, Views
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.inference.background import background_of
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.census import unseen_identities
@@ -27,7 +28,7 @@ from .coverage import coverage_table
 from .degradations import Picture, blurred, noisy, occluded
 from .lazy_items import LazyItems
 from .puppet_suite import SPLIT, PuppetSuite
-from .suite import Item, Suite, SuiteContext, Truth
+from .suite import Suite
 
 SPLITS = ("pose", "accessories", "light", "blur", "noise", "occlusion")
 
@@ -59,7 +60,7 @@ class LitPuppets(PuppetSuite):
     def _key(self) -> str:
         return hashlib.sha256(f"hard light {super()._key()}".encode()).hexdigest()
 
-    def _render(self, subject: int) -> Truth:
+    def _render(self, subject: int) -> Views:
         passport = self.context.passport
         seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
@@ -69,7 +70,7 @@ class LitPuppets(PuppetSuite):
             puppet, light, background, self.cameras(subject), passport.image_resolution
         )
         image = views.image(background_of(passport)).clamp(-1, 1)
-        return Truth(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
+        return Views(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
 
     def _light(self, subject: int) -> Light:
         random = stream(self.seed, subject, "evaluation/hard light")
@@ -160,7 +161,7 @@ class HardPuppetSuite(Suite):
         ]
         plain = self._puppets("blur").manifest()
         return {
-            **{key: plain[key] for key in ("licence", "split", "world_sha256", "cameras")},
+            **{key: plain[key] for key in ("licence", "split", "world_version", "cameras")},
             "held_out": HELD_OUT,
             "items": items,
         }
@@ -174,7 +175,7 @@ class HardPuppetSuite(Suite):
         """Those of the plain puppets."""
         return self._puppets("blur").parts
 
-    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+    def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
         """Camera coverage."""
         if self.context.sampler is None:
             return {}
@@ -195,15 +196,15 @@ class HardPuppetSuite(Suite):
     def _item(self, index: int) -> Item:
         split, subject = self._chosen[index]
         puppets = self._puppets(split)
-        camera, truth = puppets.cameras(subject), puppets.truth(subject)
+        camera, reference = puppets.cameras(subject), puppets.reference(subject)
         return Item(
             name=_name(split, subject),
-            image=self.spoilt(split, subject, truth.image[0]),
+            image=self.spoilt(split, subject, reference.image[0]),
             targets=camera,
             subject=f"puppet{subject:05d}",
             group=split,
             camera=camera[:1],
-            truth=truth,
+            reference=reference,
         )
 
     @functools.cached_property

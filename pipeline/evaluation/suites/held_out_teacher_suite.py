@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.mean_planes import observed
+from pipeline.evaluation.items import Item, Observation, SuiteContext, Views
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.source import Sampler
+from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
@@ -19,7 +19,7 @@ from teachers.rendering.triplane import Triplane
 from .attribution import Attribution, TrueHead, attribution_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
-from .suite import Item, Suite, SuiteContext, Truth
+from .suite import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,17 +99,17 @@ class TeacherSuite(Suite):
         """A subject each."""
         return LazyItems(self.identities, self._item)
 
-    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+    def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
         """Attribution and invariance."""
         found: dict[str, Any] = {}
         if self.attribution.items:
             heads = [self.head(number) for number in self._numbers[: self.attribution.items]]
-            found["attribution"] = attribution_table(answers, heads, self.attribution)
+            found["attribution"] = attribution_table(methods, heads, self.attribution)
         if self.invariance.items:
             pictures = [
                 self.head(number).image for number in self._numbers[: self.invariance.items]
             ]
-            found["invariance"] = invariance_table(answers, pictures, self.invariance)
+            found["invariance"] = invariance_table(methods, pictures, self.invariance)
         return found
 
     @torch.no_grad()
@@ -132,8 +132,8 @@ class TeacherSuite(Suite):
     def _item(self, index: int) -> Item:
         number = self._numbers[index]
         head = self.head(number)
-        seen = observed(_seen(self._sampler, head.triplane, head.cameras))
-        truth = Truth(
+        seen = Observation.of(_seen(self._sampler, head.triplane, head.cameras))
+        reference = Views(
             *(value.float().cpu() for value in (seen.image.clamp(-1, 1), seen.depth, seen.opacity))
         )
         cameras = head.cameras.to(torch.device("cpu"))
@@ -142,7 +142,7 @@ class TeacherSuite(Suite):
             image=head.image.float().cpu(),
             targets=cameras,
             camera=cameras[:1],
-            truth=truth,
+            reference=reference,
         )
 
     @property
@@ -150,13 +150,13 @@ class TeacherSuite(Suite):
         return range(self.first, self.first + self.identities)
 
     @property
-    def _sampler(self) -> Sampler:
+    def _sampler(self) -> TeacherSampler:
         assert self.context.sampler is not None
         return self.context.sampler.for_scores(self.seed)
 
 
 @torch.no_grad()
-def _seen(sampler: Sampler, triplane: Triplane, cameras: Camera) -> Rendering:
+def _seen(sampler: TeacherSampler, triplane: Triplane, cameras: Camera) -> Rendering:
     pictures: list[Rendering] = [
         sampler.teacher.renderer(triplane, cameras[row : row + 1]) for row in range(len(cameras))
     ]

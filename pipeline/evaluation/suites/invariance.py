@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.report.table import Cell, table
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.resizing import resized
+from pipeline.evaluation.tables import Cell, table
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.triplane import Triplane
 
@@ -80,7 +80,7 @@ class Invariance:
 
 @torch.no_grad()
 def invariance_table(
-    answers: Sequence[Answer],
+    methods: Sequence[MethodEntry],
     pictures: Sequence[Picture],
     settings: Invariance,
     relight: Relight | None = None,
@@ -97,18 +97,18 @@ def invariance_table(
         relight: by the number of a picture the same subject from the same camera in other light.
     """
     rows: list[list[Cell]] = []
-    for answer in answers:
-        if answer.name not in settings.methods:
+    for method in methods:
+        if method.name not in settings.methods:
             continue
-        lifted = [_lift(answer, picture) for picture in pictures]
+        lifted = [_lift(method, picture) for picture in pictures]
         between = _between_identities(lifted)
         for name, (planes, squares) in _changes(
-            answer, pictures, lifted, settings, relight
+            method, pictures, lifted, settings, relight
         ).items():
             front = math.sqrt(sum(squares) / len(squares))
             rows.append(
                 [
-                    answer.name,
+                    method.name,
                     name,
                     _share(sum(planes) / len(planes), between[0]),
                     _share(front, between[1]),
@@ -130,7 +130,7 @@ def invariance_table(
 
 
 def _changes(
-    answer: Answer,
+    method: MethodEntry,
     pictures: Sequence[Picture],
     lifted: Sequence[LiftedPortrait],
     settings: Invariance,
@@ -140,7 +140,7 @@ def _changes(
 
     def compare(name: str, number: int, disturbed: Picture, is_mirror: bool) -> None:
         planes, squares = found.setdefault(name, ([], []))
-        portrait = _lift(answer, disturbed)
+        portrait = _lift(method, disturbed)
         before, front = lifted[number].triplane, _front(lifted[number])
         expected = mirrored(before) if is_mirror else before
         planes.append(float((portrait.triplane.planes - expected.planes).abs().mean()))
@@ -217,8 +217,8 @@ def _between_identities(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]
     return sum(planes) / len(planes), math.sqrt(sum(squares) / len(squares))
 
 
-def _lift(answer: Answer, picture: Picture) -> LiftedPortrait:
-    return answer.answer(resized(picture[None], answer.image_size or picture.shape[-1]))
+def _lift(method: MethodEntry, picture: Picture) -> LiftedPortrait:
+    return method.lift(resized(picture[None], method.image_size or picture.shape[-1]))
 
 
 def _front(portrait: LiftedPortrait) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .suite import Item
+from pipeline.evaluation.items import Item
 
 
 class LazyItems(Sequence[Item]):

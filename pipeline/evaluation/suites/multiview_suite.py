@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.captures.camera_fit import fit_camera
 from pipeline.evaluation.captures.camera_frame import (
     convergence,
@@ -22,14 +21,15 @@ from pipeline.evaluation.captures.camera_frame import (
     frame_of_given,
     scale_of_depths,
 )
-from pipeline.evaluation.captures.capture_export import CaptureSource, export_captures
+from pipeline.evaluation.captures.capture_source import CaptureSource, export_captures
 from pipeline.evaluation.captures.captures import Capture, find_captures
 from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
+from pipeline.evaluation.items import NAME, Item, Observation, SuiteContext, Views
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.metrics.metric import Metric
-from pipeline.evaluation.metrics.picture_scores import Observation
-from pipeline.evaluation.nearest import nearest_to_side
-from pipeline.evaluation.report.table import Cell, table
-from pipeline.evaluation.resizing import resized
+from pipeline.evaluation.resizing import nearest_to_side, resized
+from pipeline.evaluation.suite_files import as_folder, read_manifest
+from pipeline.evaluation.tables import Cell, table
 from pipeline.inference.background import background_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
@@ -37,8 +37,7 @@ from teachers.rendering.camera import Camera
 from .coverage import coverage_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
-from .suite import NAME, Item, Suite, SuiteContext, Truth
-from .suite_files import as_folder, read_manifest
+from .suite import Suite
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +154,7 @@ class MultiviewSuite(Suite):
         return OWN_METRICS
 
     def own_scores(
-        self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation
+        self, item: Item, method: MethodEntry, portrait: LiftedPortrait, prediction: Observation
     ) -> Mapping[str, Sequence[float]]:
         """Of the item as a whole: the same at every view."""
         motion, error = self._frame(item, portrait)
@@ -169,7 +168,7 @@ class MultiviewSuite(Suite):
             }
         return {name: [found.get(name, math.nan)] * len(item.targets) for name in OWN_METRICS}
 
-    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+    def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
         """Alignment, camera coverage and invariance."""
         found: dict[str, Any] = {"alignment": self._alignment_table()}
         items = self.items()
@@ -186,7 +185,7 @@ class MultiviewSuite(Suite):
             pictures = [
                 item.image for item in items[: self.invariance.items] if item.image is not None
             ]
-            found["invariance"] = invariance_table(answers, pictures, self.invariance)
+            found["invariance"] = invariance_table(methods, pictures, self.invariance)
         return found
 
     def _item(self, index: int) -> Item:
@@ -212,7 +211,7 @@ class MultiviewSuite(Suite):
             group=capture.group,
             camera=None if capture.head is None else cameras[:1],
             first_is_given=True,
-            truth=Truth(resized(image, side), depth, opacity),
+            reference=Views(resized(image, side), depth, opacity),
         )
 
     def _frame(self, item: Item, portrait: LiftedPortrait) -> tuple[Similarity, float]:
@@ -236,15 +235,15 @@ class MultiviewSuite(Suite):
         given = item.targets[:1]
         fit = fit_camera(portrait, item.image, intrinsics=given.intrinsics, rounds=self.rounds)
         distance = (given.cam_to_world[0, :3, 3].double() - convergence(item.targets)).norm()
-        scale, truth = float(fit.camera.cam_to_world[0, :3, 3].norm() / distance), item.truth
-        if truth is not None and truth.depth is not None and truth.opacity is not None:
+        scale, reference = float(fit.camera.cam_to_world[0, :3, 3].norm() / distance), item.reference
+        if reference is not None and reference.depth is not None and reference.opacity is not None:
             rendering = portrait.render(fit.camera)
             depth, opacity = (
-                nearest_to_side(value.float().cpu(), truth.depth.shape[-1])[0]
+                nearest_to_side(value.float().cpu(), reference.depth.shape[-1])[0]
                 for value in (rendering.depth, rendering.opacity)
             )
             scale = scale_of_depths(
-                depth, truth.depth[0], (opacity > 0.9) & (truth.opacity[0] > 0.9), fallback=scale
+                depth, reference.depth[0], (opacity > 0.9) & (reference.opacity[0] > 0.9), fallback=scale
             )
         return frame_of_given(given, fit.camera, scale), fit.error
 

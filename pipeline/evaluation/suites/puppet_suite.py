@@ -16,14 +16,15 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor
 
-import pipeline.worlds.puppets.world as world_module
-from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.items import Item, SuiteContext, Views
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.inference.background import background_of
-from pipeline.runs.tensor_file import write_tensors
+from pipeline.inference.tensor_file import write_tensors
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.body import Part
 from pipeline.worlds.puppets.distributions import draw_identity, luminance
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
+from pipeline.worlds.puppets.version import WORLD_VERSION
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -31,7 +32,7 @@ from teachers.rendering.camera import Camera
 from .coverage import coverage_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
-from .suite import Item, Suite, SuiteContext, Truth
+from .suite import Suite
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class PuppetSuite(Suite):
         return {
             "licence": "Apache-2.0 (drawn by trilift)",
             "split": SPLIT.name.lower(),
-            "world_sha256": hashlib.sha256(_source_of_the_world()).hexdigest(),
+            "world_version": WORLD_VERSION,
             "cameras": "given: the teacher's own distance, look-at point and focal length",
             "items": identities,
         }
@@ -131,7 +132,7 @@ class PuppetSuite(Suite):
         """Face, hair, accessories, clothes."""
         return {name: tuple(int(part) for part in parts) for name, parts in PARTS.items()}
 
-    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+    def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
         """Camera coverage and invariance."""
         found: dict[str, Any] = {}
         if self.context.sampler is not None:
@@ -139,10 +140,10 @@ class PuppetSuite(Suite):
             found["coverage"] = coverage_table(given, self.context.sampler.cameras.reference)
         if self.invariance.items:
             pictures = [
-                self.truth(subject).image[0]
+                self.reference(subject).image[0]
                 for subject in range(min(self.identities, self.invariance.items))
             ]
-            found["invariance"] = invariance_table(answers, pictures, self.invariance, self.relit)
+            found["invariance"] = invariance_table(methods, pictures, self.invariance, self.relit)
         return found
 
     def relit(self, subject: int) -> Float[Tensor, "3 height width"]:
@@ -163,30 +164,30 @@ class PuppetSuite(Suite):
             angles[:, 0], angles[:, 1], radius=passport.camera_radius, pivot=pivot, focal=focal
         )
 
-    def truth(self, subject: int) -> Truth:
+    def reference(self, subject: int) -> Views:
         """What the cameras of a subject see: rendered, or read from the cache."""
         path = (
             None
             if self.cache is None
             else Path(self.cache) / f"puppets-{self._key()[:16]}" / f"{subject}.safetensors"
         )
-        truth = None if path is None else _read(path)
-        if truth is None:
-            truth = self._render(subject)
+        reference = None if path is None else _read(path)
+        if reference is None:
+            reference = self._render(subject)
             if path is not None:
-                write_tensors(path, dict(vars(truth)))
-        return truth
+                write_tensors(path, dict(vars(reference)))
+        return reference
 
     def _item(self, subject: int) -> Item:
-        camera, truth = self.cameras(subject), self.truth(subject)
+        camera, reference = self.cameras(subject), self.reference(subject)
         return Item(
             name=_name(subject),
-            image=truth.image[0],
+            image=reference.image[0],
             targets=camera,
             subject=_name(subject),
             group=self._tones[subject],
             camera=camera[:1],
-            truth=truth,
+            reference=reference,
         )
 
     @functools.cached_property
@@ -221,19 +222,19 @@ class PuppetSuite(Suite):
             side = -1.0 if given > 0 else 1.0
         return float(max(-self.limit_deg, min(self.limit_deg, given + side * gap)))
 
-    def _render(self, subject: int) -> Truth:
+    def _render(self, subject: int) -> Views:
         passport = self.context.passport
         seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
         views = PuppetWorld(supersampling=self.supersampling).render(
             seeds, self.cameras(subject), passport.image_resolution
         )
         image = views.image(background_of(passport)).clamp(-1, 1)
-        return Truth(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
+        return Views(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
 
     def _key(self) -> str:
         """Hash of everything that decides a subject's pictures, the world's own code included."""
         passport = self.context.passport
-        digest = hashlib.sha256(_source_of_the_world())
+        digest = hashlib.sha256(f"world {WORLD_VERSION}".encode())
         seen = {
             "resolution": passport.image_resolution,
             "background": background_of(passport),
@@ -283,17 +284,12 @@ def _name(subject: int) -> str:
     return f"puppet{subject:05d}"
 
 
-def _source_of_the_world() -> bytes:
-    folder = Path(str(world_module.__file__)).parent
-    return b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
-
-
-def _read(path: Path) -> Truth | None:
+def _read(path: Path) -> Views | None:
     """A cached rendering; None if there is none, or it is damaged."""
     if not path.exists():
         return None
     try:
-        return Truth(**safetensors.torch.load_file(path))
+        return Views(**safetensors.torch.load_file(path))
     except (SafetensorError, TypeError) as error:
         log.warning("%s can't be used (%s): rendering again", path, error)
         return None

@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.captures.camera_fit import fit_camera
 from pipeline.evaluation.captures.registration import (
     by_landmarks,
@@ -23,9 +22,11 @@ from pipeline.evaluation.captures.registration import (
     landmarks_in,
 )
 from pipeline.evaluation.captures.similarity import Similarity
+from pipeline.evaluation.items import Item, Observation, SuiteContext, Views
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.metrics.metric import Metric
-from pipeline.evaluation.metrics.picture_scores import Observation
 from pipeline.evaluation.resizing import resized
+from pipeline.evaluation.suite_files import as_folder, read_manifest
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import LiftedPortrait
@@ -38,8 +39,7 @@ from .coverage import coverage_table
 from .cycle import cycle_of
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
-from .suite import Item, Suite, SuiteContext, Truth
-from .suite_files import as_folder, read_manifest
+from .suite import Suite
 
 OWN_METRICS = {
     "cycle": Metric(
@@ -182,7 +182,7 @@ class WildSuite(Suite):
 
     def adjusted(self, item: Item, prediction: Observation) -> Observation:
         """Laid on the photograph; depth and opacity go along."""
-        if self.alignment == "none" or item.truth is None:
+        if self.alignment == "none" or item.reference is None:
             self._last["motion"] = ("none", Similarity.identity(2))
             return prediction
         kind, motion = self._motion(item, prediction.image[0].clamp(-1, 1))
@@ -203,7 +203,7 @@ class WildSuite(Suite):
         return OWN_METRICS
 
     def own_scores(
-        self, item: Item, answer: Answer, portrait: LiftedPortrait, prediction: Observation
+        self, item: Item, method: MethodEntry, portrait: LiftedPortrait, prediction: Observation
     ) -> Mapping[str, Sequence[float]]:
         """Of the one view."""
         kind, motion = self._last["motion"]
@@ -216,18 +216,18 @@ class WildSuite(Suite):
                 "aligned_shift": shift,
                 "by_landmarks": float(kind == "landmarks"),
             }
-        if item.truth is not None and answer.name in self.cycle_methods:
+        if item.reference is not None and method.name in self.cycle_methods:
             cycle = cycle_of(
-                answer,
+                method,
                 portrait,
                 self._last["camera"],
-                item.truth.image,
+                item.reference.image,
                 side_yaw_deg=self.side_yaw_deg,
             )
             found |= {"cycle": cycle.own, "cycle_photo": cycle.photograph}
         return {name: [found.get(name, math.nan)] for name in OWN_METRICS}
 
-    def extras(self, answers: Sequence[Answer]) -> dict[str, Any]:
+    def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
         """Camera coverage and invariance."""
         found: dict[str, Any] = {}
         if self.context.sampler is not None:
@@ -245,7 +245,7 @@ class WildSuite(Suite):
             : self.invariance.items
         ]
         if pictures:
-            found["invariance"] = invariance_table(answers, pictures, self.invariance)
+            found["invariance"] = invariance_table(methods, pictures, self.invariance)
         return found
 
     def _item(self, index: int) -> Item:
@@ -263,10 +263,10 @@ class WildSuite(Suite):
             targets=camera or orbit_of(self.context.passport, [0.0], [0.0]),
             subject=film or name,
             camera=camera,
-            truth=(
+            reference=(
                 None
                 if image is None
-                else Truth(resized(image[None], self.context.passport.image_resolution))
+                else Views(resized(image[None], self.context.passport.image_resolution))
             ),
             face_found=portrait.face_found,
             note=portrait.note,
@@ -274,14 +274,14 @@ class WildSuite(Suite):
         )
 
     def _motion(self, item: Item, image: Float[Tensor, "3 side side"]) -> tuple[str, Similarity]:
-        assert item.truth is not None
+        assert item.reference is not None
         if self.alignment == "landmarks" and self._detector is not None:
             points = [
-                landmarks_in(picture, self._detector) for picture in (image, item.truth.image[0])
+                landmarks_in(picture, self._detector) for picture in (image, item.reference.image[0])
             ]
             if points[0] is not None and points[1] is not None:
                 return "landmarks", by_landmarks(points[0], points[1])
-        return "pictures", by_pictures(image, item.truth.image[0])
+        return "pictures", by_pictures(image, item.reference.image[0])
 
     @property
     def _detector(self) -> LandmarkDetector | None:

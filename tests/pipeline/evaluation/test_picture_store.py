@@ -3,27 +3,27 @@
 import pytest
 import torch
 
+from pipeline.evaluation.items import Item, Views
 from pipeline.evaluation.picture_store import PictureStore, Prediction
-from pipeline.evaluation.shard import Shard, shard_of_launcher
-from pipeline.evaluation.suites.suite import Item, Truth
+from pipeline.evaluation.work_share import WorkShare, share_of_launcher
 from pipeline.runs.peak_memory import PeakMemory
 from teachers.rendering.camera import Camera
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_every_item_is_one_processes(count):
-    together = [index for rank in range(count) for index in Shard(rank, count).of(13)]
+    together = [index for rank in range(count) for index in WorkShare(rank, count).of(13)]
     assert sorted(together) == list(range(13))
 
 
 def test_launchers_say_which_process_this_is():
-    assert shard_of_launcher(
+    assert share_of_launcher(
         {"RANK": "3", "WORLD_SIZE": "4", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}
-    ) == Shard(3, 4)
-    assert shard_of_launcher({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}) == Shard(1, 2)
-    assert shard_of_launcher({}) == Shard(0, 1)
+    ) == WorkShare(3, 4)
+    assert share_of_launcher({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}) == WorkShare(1, 2)
+    assert share_of_launcher({}) == WorkShare(0, 1)
     with pytest.raises(ValueError, match="process 2 of 2"):
-        Shard(2, 2)
+        WorkShare(2, 2)
 
 
 def test_what_is_stored_is_the_nearest_of_256_levels_and_stays_that(tmp_path):
@@ -67,5 +67,5 @@ def test_an_item_that_can_not_name_files_is_refused():
     for name in ("a/b", "", "a_0", ".hidden"):
         with pytest.raises(ValueError, match="can't name files"):
             Item(name=name, image=None, targets=camera)
-    with pytest.raises(ValueError, match="1 target cameras and 2 true pictures"):
-        Item(name="a", image=None, targets=camera, truth=Truth(torch.zeros(2, 3, 4, 4)))
+    with pytest.raises(ValueError, match="1 target cameras and 2 reference views"):
+        Item(name="a", image=None, targets=camera, reference=Views(torch.zeros(2, 3, 4, 4)))

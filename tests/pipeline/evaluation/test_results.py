@@ -8,11 +8,11 @@ import random
 
 import pytest
 
-from pipeline.evaluation.gap_bins import gap_bins
+from pipeline.evaluation.angles import gap_bins
 from pipeline.evaluation.means import mean_over_identities
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.paired import comparisons
-from pipeline.evaluation.results import Asked, headline, in_order, summary
+from pipeline.evaluation.results import EvaluationScope, headline, in_order, summary
 
 PSNR, DEPTH = (
     Metric("PSNR", "dB", True, "likeness", 2),
@@ -36,10 +36,10 @@ def line(method: str, item: str, view: int, gap: float | None, psnr: float | Non
 
 def asked(
     methods: tuple[str, ...] = ("student",), items: tuple[str, ...] = ("a", "b"), **more
-) -> Asked:
+) -> EvaluationScope:
     about = {name: {"title": name, "kind": "student"} for name in methods}
     metrics = {"psnr": PSNR, "depth": DEPTH}
-    return Asked(
+    return EvaluationScope(
         methods=about,
         items=items,
         metrics=metrics,
@@ -158,7 +158,7 @@ def test_groups_and_parts_have_means_of_their_own():
 
 def test_what_has_no_number_is_listed_with_the_reason():
     told = summary([line("student", "a", 1, 9.0, 10.0)], asked())
-    assert told["not_computed"] == [
+    assert told["unavailable"] == [
         {"metric": "depth", "why": "no depth"},
         {"metric": "fid", "why": "no file"},
     ]

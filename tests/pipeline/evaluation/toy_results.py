@@ -96,7 +96,7 @@ def write_results(
     rows: list[dict[str, Any]] = []
     for item in range(items):
         for view in range(views):
-            truth = draw(item, YAWS[view], size)
+            reference = draw(item, YAWS[view], size)
             name = f"p{item}_{view}"
             shared = {
                 "input": f"pictures/input/p{item}_0.png",
@@ -104,27 +104,27 @@ def write_results(
                 "true_depth": f"depth/truth/{name}.safetensors",
             }
             _save(folder / shared["input"], draw(item, YAWS[0], size))
-            _save(folder / shared["truth"], truth)
-            _save_depth(folder / shared["true_depth"], truth)
+            _save(folder / shared["truth"], reference)
+            _save_depth(folder / shared["true_depth"], reference)
             for number, method in enumerate(methods):
                 error = method.error * (1 + abs(YAWS[view]) / 40)
-                seen = (worse or _noisy)(truth, error, hash((item, view, number, seed)) % 10_000)
+                seen = (worse or _noisy)(reference, error, hash((item, view, number, seed)) % 10_000)
                 own = {
                     "prediction": f"pictures/{method.name}/{name}.png",
                     "depth": f"depth/{method.name}/{name}.safetensors",
                 }
                 _save(folder / own["prediction"], seen)
                 _save_depth(folder / own["depth"], seen)
-                rows.append(_row(folder, method, item, view, truth, seen, shared | own, missed))
+                rows.append(_row(folder, method, item, view, reference, seen, shared | own, missed))
     results = _told(methods, rows) | told
     (folder / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
     (folder / "scores.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
 
-def _noisy(truth: np.ndarray, error: float, seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, error, truth.shape)
-    return (truth + noise).clip(0, 255).astype(np.uint8)
+def _noisy(reference: np.ndarray, error: float, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, error, reference.shape)
+    return (reference + noise).clip(0, 255).astype(np.uint8)
 
 
 def _save(path: Path, pixels: np.ndarray) -> None:
@@ -143,12 +143,12 @@ def _row(
     method: ToyMethod,
     item: int,
     view: int,
-    truth: np.ndarray,
+    reference: np.ndarray,
     seen: np.ndarray,
     files: dict,
     missed: Any,
 ) -> dict:
-    squared = float(((truth.astype(float) - seen) ** 2).mean())
+    squared = float(((reference.astype(float) - seen) ** 2).mean())
     return {
         "method": method.name,
         "item": f"p{item}",
@@ -205,7 +205,7 @@ def _told(methods: Sequence[ToyMethod], rows: list[dict]) -> dict[str, Any]:
             for name, metric in METRICS.items()
             if any(row[name] is not None for row in rows)
         },
-        "not_computed": [{"metric": "lpips", "why": "the file vgg16.pth isn't in weights/"}],
+        "unavailable": [{"metric": "lpips", "why": "the file vgg16.pth isn't in weights/"}],
         "scores": {
             method.name: _scores([row for row in rows if row["method"] == method.name])
             for method in methods

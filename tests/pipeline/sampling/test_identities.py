@@ -5,8 +5,7 @@ import torch
 
 from pipeline.sampling.cameras import CameraPair, CameraPrior
 from pipeline.sampling.distributions import Fixed, Uniform
-from pipeline.sampling.filtered import FilteredSampler, filter_of
-from pipeline.sampling.identities import FixedIdentities, Identities
+from pipeline.sampling.identities import Identities
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
@@ -28,7 +27,7 @@ def teacher():
     return untrained_teacher(TEACHER)
 
 
-def sampler(teacher, identities: Identities | None, filter: SampleFilter | None = None, **changes):
+def sampler(teacher, identities: Identities | None, **changes) -> TeacherSampler:
     prior = CameraPrior(
         yaw_deg=Uniform(low=-40, high=40),
         pitch_deg=Uniform(low=-20, high=20),
@@ -43,20 +42,18 @@ def sampler(teacher, identities: Identities | None, filter: SampleFilter | None 
         "seed": 5,
         **changes,
     }
-    plain = TeacherSampler(**settings)
-    filtered = plain if filter is None else FilteredSampler(plain, filter)
-    return filtered if identities is None else FixedIdentities(filtered, identities)
+    return TeacherSampler(identities=identities, **settings)
 
 
-def counted(draw: FixedIdentities) -> list[int]:
+def counted(draw: TeacherSampler) -> list[int]:
     """Notes how many identities are synthesised, call by call."""
-    calls, imagine = [], draw.base.imagine
+    calls, synthesize = [], draw._synthesize
 
     def noted(draws):
         calls.append(len(draws))
-        return imagine(draws)
+        return synthesize(draws)
 
-    draw.base.imagine = noted
+    draw._synthesize = noted
     return calls
 
 
@@ -139,15 +136,15 @@ def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
     batch = fixed(range(6))
     assert torch.equal(fixed.draw(range(6)).z, filtered.draw(range(6)).z)
     assert max(filtered.draw(range(6)).attempts) > 0
-    judged = filter_of(fixed).counts.judged
+    judged = fixed.filter.counts.judged
     assert torch.equal(fixed(range(6, 12)).triplane.planes, batch.triplane.planes)
-    assert filter_of(fixed).counts.judged == judged
+    assert fixed.filter.counts.judged == judged
 
 
 def test_held_out_identities_are_new_ones_and_another_seed_keeps_its_own(teacher):
     draw = sampler(teacher, Identities(count=2))
     planes = draw([0, 1]).triplane.planes
-    assert isinstance(draw.for_scores(9), TeacherSampler)
+    assert draw.for_scores(9).identities is None
     other = draw.with_seed(6)
     assert not torch.isclose(other([0, 1]).triplane.planes, planes).all()
     assert torch.equal(draw([0, 1]).triplane.planes, planes)

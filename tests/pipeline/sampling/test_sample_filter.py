@@ -10,7 +10,6 @@ from pipeline.batch import View
 from pipeline.sampling.cameras import CameraPair, CameraPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.draws import Draws, with_rows
-from pipeline.sampling.filtered import FilteredSampler
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import MARGINS, SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
@@ -39,7 +38,7 @@ def toy() -> ToyTeacher:
     return ToyTeacher(plane_resolution=16, resolution=16, depth_samples=8, importance_samples=8)
 
 
-def sampler(filter: SampleFilter | None, teacher=None, **changes):
+def sampler(filter: SampleFilter | None, teacher=None, **changes) -> TeacherSampler:
     distributions = {
         "pitch_deg": Uniform(low=-20, high=20),
         "pitch_distribution": "elevation",
@@ -57,8 +56,7 @@ def sampler(filter: SampleFilter | None, teacher=None, **changes):
         "seed": 5,
         **changes,
     }
-    plain = TeacherSampler(teacher=teacher or toy(), **settings)
-    return plain if filter is None else FilteredSampler(plain, filter)
+    return TeacherSampler(teacher=teacher or toy(), filter=filter, **settings)
 
 
 def median(name: str, teacher=None, **settings) -> float:
@@ -146,13 +144,13 @@ def test_a_rejected_identity_is_another_one_in_front_of_the_same_camera(opacity)
 
 def test_only_the_rejected_are_drawn_again(opacity, monkeypatch):
     draw = sampler(SampleFilter(opacity=[opacity, None]))
-    source, asked = draw.source.draw, {}
+    chances, asked = draw._chances, {}
 
     def noted(samples, identities=None, attempt=0):
-        asked.setdefault(attempt, list(samples))  # rows near the limit are drawn again, alone
-        return source(samples, identities, attempt=attempt)
+        asked.setdefault(attempt, list(samples))  # rows near the limit are asked for again, alone
+        return chances(samples, identities, attempt)
 
-    monkeypatch.setattr(draw.source, "draw", noted)
+    monkeypatch.setattr(draw, "_chances", noted)
     taken = draw.draw(NUMBERS).attempts
     assert asked[0] == NUMBERS
     for attempt in range(1, max(taken) + 1):

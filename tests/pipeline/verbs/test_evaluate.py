@@ -16,11 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.build import evaluation as evaluation_parts
+from pipeline.build import evaluation as evaluation_builder
 from pipeline.build.configuration import compose, instantiate
+from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.report.demo_report import METRICS, demo_report
 from pipeline.evaluation.report.demo_sheet import demo_sheet
-from pipeline.evaluation.suites.suite import SuiteContext
 from pipeline.runs.files import sha256_of_file
 from pipeline.runs.json_lines import LineFile, read_lines
 from pipeline.verbs import evaluate
@@ -71,7 +71,7 @@ def numbers(results: dict) -> dict:
             "scores",
             "comparisons",
             "metrics",
-            "not_computed",
+            "unavailable",
             "checkpoint",
             "manifest_sha256",
             "settings",
@@ -135,7 +135,7 @@ def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
         told["methods"]["student"]["seconds"] > 0
         and told["methods"]["student"]["kind"] == "student"
     )
-    why = {entry["metric"]: entry["why"] for entry in told["not_computed"]}
+    why = {entry["metric"]: entry["why"] for entry in told["unavailable"]}
     assert (
         "alexnet-owt-7be5be79.pth" in why["lpips"]
         and "7be5be79" in why["lpips"]
@@ -193,11 +193,11 @@ def test_a_method_may_join_later_and_the_others_are_not_asked_again(
     alone = run(settings, tmp_path, "methods=[mean_latent]")
     assert list(alone["methods"]) == ["mean_latent"]
     asked = []
-    ask = evaluate_engine().ask
+    lift_item = evaluate_engine().lift_item
     monkeypatch.setattr(
         evaluate_engine(),
-        "ask",
-        lambda answer, *rest, **more: asked.append(answer.name) or ask(answer, *rest, **more),
+        "lift_item",
+        lambda method, *rest, **more: asked.append(method.name) or lift_item(method, *rest, **more),
     )
     both = run(settings, tmp_path, "methods=[mean_latent,mean_planes]")
     assert (
@@ -213,7 +213,7 @@ def test_an_untouched_evaluation_is_verified_and_one_altered_pixel_is_found(
     output = tmp_path / "altered"
     shutil.copytree(first[1], output)
     evaluate.main(compose("evaluate", f"verify={output}"))
-    assert "28 pictures scored again, nothing differs" in capsys.readouterr().out
+    assert "28 views scored again, nothing differs" in capsys.readouterr().out
     path = output / "pictures" / "mean_planes" / "puppet00001_2.png"
     with Image.open(path) as opened:
         picture = opened.copy()
@@ -289,7 +289,7 @@ def test_files_of_another_program_get_the_scores_of_what_made_them(first, settin
     )
     wanted["labels"][4][1][3] += 0.1
     (tmp_path / "cameras.json").write_text(json.dumps(wanted))
-    with pytest.raises(ValueError, match=r"puppet00001_1.png was rendered through another camera"):
+    with pytest.raises(ValueError, match=r"puppet00001_1.png was rendered with another camera"):
         run(
             settings,
             tmp_path / "moved",
@@ -363,5 +363,5 @@ def test_a_process_that_was_killed_goes_on(first, settings, tmp_path, repository
 def evaluate_engine():
     from pipeline.evaluation import engine
 
-    assert evaluation_parts.Task is engine.Task
+    assert evaluation_builder.Task is engine.Task
     return engine

@@ -74,7 +74,7 @@ def test_photographs_that_are_none_stay_in_the_denominator(untrained_student, tm
         path,
         *FEW,
     )
-    assert told["counted"]["items"] == 2 and told["counted"]["pictures_without_answer"] == {
+    assert told["counted"]["items"] == 2 and told["counted"]["missing_predictions"] == {
         "mean_latent": 1,
         "student": 1,
     }

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.evaluation.metrics.landmark_pose import LandmarkPose
-from pipeline.evaluation.metrics.pose_measure import rotation_angle
+from pipeline.evaluation.metrics.pose_metric import rotation_angle
 from pipeline.portraits import mean_face
 from pipeline.portraits.face import Face
 from teachers.rendering.camera import Camera

@@ -85,7 +85,7 @@ def test_metrics_through_other_weights_are_named_instead_of_compared(tmp_path):
     path.write_text(json.dumps(told))
     both = compared([one, two], tmp_path / "both")
     assert list(both["metrics"]) == ["psnr"]
-    assert both["not_computed"] == [
+    assert both["unavailable"] == [
         {"metric": "depth error", "why": "measured through different weights"}
     ]
 

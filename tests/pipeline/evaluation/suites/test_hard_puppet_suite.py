@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 import torch
 
+from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.suites.degradations import blurred, noisy, occluded
 from pipeline.evaluation.suites.hard_puppet_suite import SPLITS, HardPuppetSuite
-from pipeline.evaluation.suites.suite import SuiteContext
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.census import combinations_of, unseen_identities, wearing
 from pipeline.worlds.puppets.splits import Split
@@ -65,13 +65,13 @@ def test_pose_turns_the_given_view_away(items):
 def test_only_the_given_picture_is_spoilt(items):
     for split in ("blur", "noise", "occlusion"):
         item = items[split]
-        assert not torch.equal(item.image, item.truth.image[0])
-        assert torch.equal(item.truth.image, items["blur"].truth.image)
-    assert torch.equal(items["pose"].image, items["pose"].truth.image[0])
+        assert not torch.equal(item.image, item.reference.image[0])
+        assert torch.equal(item.reference.image, items["blur"].reference.image)
+    assert torch.equal(items["pose"].image, items["pose"].reference.image[0])
 
 
 def test_hard_light_changes_the_colours_and_nothing_else(items):
-    lit, plain = items["light"].truth, items["blur"].truth
+    lit, plain = items["light"].reference, items["blur"].reference
     assert torch.equal(lit.depth, plain.depth) and torch.equal(lit.part, plain.part)
     assert (lit.image - plain.image).abs().mean() > 0.05
 

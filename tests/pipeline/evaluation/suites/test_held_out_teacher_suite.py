@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from pipeline.build.configuration import compose, instantiate
-from pipeline.evaluation.answers import Answer, student_answer
+from pipeline.evaluation.items import SuiteContext
+from pipeline.evaluation.methods import MethodEntry, student_method
 from pipeline.evaluation.suites.attribution import STAGES, Attribution, attribution_table
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.invariance import Invariance
-from pipeline.evaluation.suites.suite import SuiteContext
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter
 from pipeline.sampling.sampler import TeacherSampler
@@ -55,7 +55,7 @@ def knows(lifter, heads, change=lambda planes: planes):
             Triplane(change(head.triplane.planes), head.triplane.axes, head.triplane.box_size),
         )
 
-    return Answer("known", "known", lift)
+    return MethodEntry("known", "known", lift)
 
 
 def rows(table):
@@ -65,7 +65,7 @@ def rows(table):
 def test_the_given_picture_is_the_first_view_and_the_truth_is_the_teachers(lifter):
     item = suite().items()[1]
     assert (
-        torch.equal(item.image, item.truth.image[0])
+        torch.equal(item.image, item.reference.image[0])
         and len(item.targets) == 3
         and item.name == "sample1000000001"
     )
@@ -73,7 +73,7 @@ def test_the_given_picture_is_the_first_view_and_the_truth_is_the_teachers(lifte
     head = suite().head(1_000_000_001)
     portrait = LiftedPortrait(lifter, head.triplane)
     assert torch.allclose(
-        portrait.render(item.targets).image.clamp(-1, 1), item.truth.image, atol=1e-6
+        portrait.render(item.targets).image.clamp(-1, 1), item.reference.image, atol=1e-6
     )
 
 
@@ -114,7 +114,7 @@ def test_an_unknown_camera_is_estimated_and_its_error_goes_with_the_true_one(lif
 
 def test_both_tables_are_made_of_an_ordinary_student(lifter):
     asked = suite(attribution=Attribution(items=1, rounds=0), invariance=Invariance(items=2))
-    extras = asked.extras([student_answer(lifter)])
+    extras = asked.extras([student_method(lifter)])
     assert list(extras) == ["attribution", "invariance"]
     assert rows(extras["attribution"])["planes"][0] == 0
     assert [entry["sample"] for entry in asked.manifest()["items"]] == [

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.evaluation.answers import Answer, constant_answer, student_answer
+from pipeline.evaluation.methods import MethodEntry, constant_method, student_method
 from pipeline.evaluation.suites.invariance import (
     Invariance,
     cropped,
@@ -38,7 +38,7 @@ def shares(table):
 
 
 def test_planes_that_never_change_have_no_error_but_for_the_flip(lifter):
-    answer = constant_answer(lifter, triplane(), "constant", "constant")
+    answer = constant_method(lifter, triplane(), "constant", "constant")
     found = shares(invariance_table([answer], pictures(), Invariance(methods=["constant"])))
     assert {name: row[:2] for name, row in found.items() if name != "flip"} == {
         name: [0.0, 0.0] for name in ("roll", "roll back", "zoom in", "zoom out", "shift", "crop")
@@ -54,7 +54,7 @@ def test_a_lift_that_mirrors_with_its_input_has_no_error_in_the_flip(lifter):
     ramp = torch.linspace(1, -1, 32).expand(3, 32, 32)
     found = shares(
         invariance_table(
-            [Answer("symmetric", "symmetric", lift)],
+            [MethodEntry("symmetric", "symmetric", lift)],
             [ramp, ramp],
             Invariance(methods=["symmetric"]),
         )
@@ -63,7 +63,7 @@ def test_a_lift_that_mirrors_with_its_input_has_no_error_in_the_flip(lifter):
 
 
 def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lifter):
-    answers = [student_answer(lifter), constant_answer(lifter, triplane(), "constant", "constant")]
+    answers = [student_method(lifter), constant_method(lifter, triplane(), "constant", "constant")]
     table = invariance_table(
         answers, pictures(), Invariance(), relight=lambda number: pictures()[number] * 0.5
     )
@@ -73,7 +73,7 @@ def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lif
 
 def test_somebody_else_for_every_disturbance_is_a_whole_share(lifter):
     identities = iter([0, 1, *[number % 2 for number in range(1, 15)]])
-    answer = Answer(
+    answer = MethodEntry(
         "wild", "wild", lambda image: LiftedPortrait(lifter, triplane(next(identities)))
     )
     found = shares(invariance_table([answer], pictures(2), Invariance(methods=["wild"])))

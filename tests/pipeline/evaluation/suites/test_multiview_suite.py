@@ -6,16 +6,14 @@ import shutil
 import pytest
 import torch
 
-from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.captures.camera_frame import convergence, frame_of_cameras, frame_of_given
-from pipeline.evaluation.captures.capture_export import PuppetCaptures, world_of
 from pipeline.evaluation.captures.captures import find_captures, read_capture, write_capture
 from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
-from pipeline.evaluation.mean_planes import observed
-from pipeline.evaluation.metrics.picture_scores import Observation
+from pipeline.evaluation.items import Observation, SuiteContext, Views
+from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.multiview_suite import MultiviewSuite, on_background
-from pipeline.evaluation.suites.suite import SuiteContext, Truth
+from pipeline.evaluation.suites.puppet_captures import PuppetCaptures, world_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
@@ -37,10 +35,10 @@ def portrait(untrained_student):
 def captures(portrait, tmp_path_factory):
     """The toy's mean subject in a world of its own."""
     folder, head = tmp_path_factory.mktemp("captures"), world_of(0, 1)
-    seen = observed(portrait.render(CAMERAS))
-    truth = Truth(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
+    seen = Observation.of(portrait.render(CAMERAS))
+    reference = Views(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
     write_capture(
-        folder / "somebody", truth, head.inverse().camera(CAMERAS), head=head, background=1.0
+        folder / "somebody", reference, head.inverse().camera(CAMERAS), head=head, background=1.0
     )
     return folder
 
@@ -53,13 +51,13 @@ def suite(path, **changes) -> MultiviewSuite:
 
 def scores(asked, portrait):
     item = asked.items()[0]
-    seen = observed(portrait.render(asked.targets(item, portrait)))
+    seen = Observation.of(portrait.render(asked.targets(item, portrait)))
     prediction = asked.adjusted(item, Observation(seen.image, seen.depth, seen.opacity))
     return (
         item,
         prediction,
         asked.own_scores(
-            item, Answer("known", "known", lambda image: portrait), portrait, prediction
+            item, MethodEntry("known", "known", lambda image: portrait), portrait, prediction
         ),
     )
 
@@ -83,9 +81,9 @@ def test_what_is_written_is_read_again(captures):
 
 def test_the_known_frame_shows_the_known_subject(captures, portrait):
     item, prediction, found = scores(suite(captures, frame="known"), portrait)
-    assert (prediction.image.clamp(-1, 1) - item.truth.image).abs().max() < 0.02
-    solid = item.truth.opacity > 0.95
-    assert (prediction.depth - item.truth.depth)[solid].abs().max() < 0.01
+    assert (prediction.image.clamp(-1, 1) - item.reference.image).abs().max() < 0.02
+    solid = item.reference.opacity > 0.95
+    assert (prediction.depth - item.reference.depth)[solid].abs().max() < 0.01
     assert math.isnan(found["frame_turn"][0])
 
 
@@ -99,9 +97,9 @@ def test_a_frame_is_found_from_one_picture_and_said(captures, portrait):
     )
     assert found["frame_shift"][0] < 0.03
     assert found["frame_fit"] == [found["frame_fit"][0]] * 4
-    assert (prediction.image.clamp(-1, 1) - item.truth.image).abs().mean() < 0.02
-    solid = (item.truth.opacity > 0.95) & (prediction.opacity > 0.95)
-    assert (prediction.depth - item.truth.depth)[solid].abs().mean() < 0.02
+    assert (prediction.image.clamp(-1, 1) - item.reference.image).abs().mean() < 0.02
+    solid = (item.reference.opacity > 0.95) & (prediction.opacity > 0.95)
+    assert (prediction.depth - item.reference.depth)[solid].abs().mean() < 0.02
     (row,) = asked.extras([])["alignment"]["table"]["rows"]
     assert (
         row[:4] == ["somebody", 4, "yes", "depth"] and 5 < row[5] < 15

@@ -3,10 +3,10 @@ import dataclasses
 import pytest
 import torch
 
+from pipeline.evaluation.items import Item, SuiteContext
 from pipeline.evaluation.suites import puppet_suite
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.puppet_suite import PuppetSuite, photograph_of
-from pipeline.evaluation.suites.suite import Item, SuiteContext
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from teachers.toy import ToyTeacher
 
@@ -45,24 +45,24 @@ def test_it_shows_test_identities_and_no_others(monkeypatch):
 
 def test_pictures_lie_on_the_teachers_background_with_exact_depth(seen):
     for item in seen:
-        assert item.truth.image.shape == (3, 3, 16, 16) and torch.equal(
-            item.image, item.truth.image[0]
+        assert item.reference.image.shape == (3, 3, 16, 16) and torch.equal(
+            item.image, item.reference.image[0]
         )
-        assert torch.equal(item.truth.image[:, :, 0, 0], torch.ones(3, 3))
-        solid = item.truth.depth[item.truth.opacity > 0.99]
+        assert torch.equal(item.reference.image[:, :, 0, 0], torch.ones(3, 3))
+        solid = item.reference.depth[item.reference.opacity > 0.99]
         assert len(solid) > 50 and (solid > 2.0).all() and (solid < 3.2).all()
     black = suite(dataclasses.replace(PASSPORT, background="black"), identities=1, views=2).items()[
         0
     ]
-    assert torch.equal(black.truth.image[:, :, 0, 0], -torch.ones(2, 3))
+    assert torch.equal(black.reference.image[:, :, 0, 0], -torch.ones(2, 3))
 
 
 def test_parts_cover_the_subject_and_nothing_else(seen):
-    shown = torch.zeros_like(seen[0].truth.part, dtype=torch.bool)
+    shown = torch.zeros_like(seen[0].reference.part, dtype=torch.bool)
     for numbers in suite().parts.values():
-        shown |= torch.isin(seen[0].truth.part, torch.tensor(numbers))
-    assert (shown == (seen[0].truth.part != 0)).all() and (
-        shown & (seen[0].truth.opacity == 0)
+        shown |= torch.isin(seen[0].reference.part, torch.tensor(numbers))
+    assert (shown == (seen[0].reference.part != 0)).all() and (
+        shown & (seen[0].reference.opacity == 0)
     ).sum() == 0
 
 
@@ -105,22 +105,22 @@ def test_what_was_rendered_is_read_again_and_only_for_the_same_settings(
     seen, tmp_path, monkeypatch
 ):
     kept = suite(cache=str(tmp_path))
-    first = kept.truth(1)
-    assert torch.equal(first.image, seen[1].truth.image)
+    first = kept.reference(1)
+    assert torch.equal(first.image, seen[1].reference.image)
     monkeypatch.setattr(PuppetSuite, "_render", lambda *arguments: pytest.fail("rendered again"))
-    again = suite(cache=str(tmp_path), identities=7).truth(1)
+    again = suite(cache=str(tmp_path), identities=7).reference(1)
     assert all(torch.equal(getattr(first, name), getattr(again, name)) for name in vars(first))
     for other in (suite(cache=str(tmp_path), seed=1), suite(cache=str(tmp_path), supersampling=2)):
         with pytest.raises(pytest.fail.Exception, match="rendered again"):
-            other.truth(1)
+            other.reference(1)
 
 
 def test_a_damaged_cache_is_rendered_again(seen, tmp_path):
     kept = suite(cache=str(tmp_path))
-    kept.truth(0)
+    kept.reference(0)
     (file,) = tmp_path.glob("*/*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
-    assert torch.equal(kept.truth(0).image, seen[0].truth.image)
+    assert torch.equal(kept.reference(0).image, seen[0].reference.image)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,6 @@ def test_nonsense_is_refused(wrong):
 def test_other_light_changes_colours_and_no_silhouette(seen):
     relit, plain = suite().relit(0), seen[0].image
     assert (relit - plain).abs().mean() > 0.01
-    outside = seen[0].truth.opacity[0].expand(3, -1, -1) == 0
+    outside = seen[0].reference.opacity[0].expand(3, -1, -1) == 0
     assert torch.equal(relit[outside], plain[outside])
     assert "invariance" not in suite(invariance=Invariance(items=0)).extras([])

@@ -11,12 +11,10 @@ import torch
 from PIL import Image
 
 from pipeline.build.configuration import compose, instantiate
-from pipeline.evaluation.answers import Answer, student_answer
-from pipeline.evaluation.mean_planes import observed
-from pipeline.evaluation.metrics.picture_scores import Observation
+from pipeline.evaluation.items import Observation, SuiteContext
+from pipeline.evaluation.methods import MethodEntry, student_method
 from pipeline.evaluation.suites.cycle import cycle_of
 from pipeline.evaluation.suites.invariance import Invariance
-from pipeline.evaluation.suites.suite import SuiteContext
 from pipeline.evaluation.suites.wild_suite import WildSuite
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter
@@ -73,13 +71,13 @@ def suite(path, **changes) -> WildSuite:
     )
 
 
-def knows(portrait) -> Answer:
-    return Answer("student", "student", lambda image: portrait)
+def knows(portrait) -> MethodEntry:
+    return MethodEntry("student", "student", lambda image: portrait)
 
 
 def scores(asked, portrait, answer=None):
     item = asked.items()[0]
-    seen = observed(portrait.render(asked.targets(item, portrait)))
+    seen = Observation.of(portrait.render(asked.targets(item, portrait)))
     prediction = asked.adjusted(
         item, Observation(seen.image.clamp(-1, 1), seen.depth, seen.opacity)
     )
@@ -89,13 +87,13 @@ def scores(asked, portrait, answer=None):
 def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
     asked = suite(folder)
     good, bad = asked.items()
-    assert (good.name, bad.name) == ("anna-smith", "broken") and good.truth.image.shape == (
+    assert (good.name, bad.name) == ("anna-smith", "broken") and good.reference.image.shape == (
         1,
         3,
         32,
         32,
     )
-    assert bad.image is None and bad.truth is None and not bad.face_found and "picture" in bad.note
+    assert bad.image is None and bad.reference is None and not bad.face_found and "picture" in bad.note
     entries = asked.manifest()["items"]
     assert [entry["views"] for entry in entries] == [1, 1] and all(
         len(entry["source_sha256"]) == 64 for entry in entries
@@ -107,7 +105,7 @@ def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
 def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folder, portrait):
     item, prediction, found = scores(suite(folder), portrait)
     assert item.camera is None and found["camera_fit"][0] < 0.01
-    assert (prediction.image - item.truth.image).abs().mean() < 0.01
+    assert (prediction.image - item.reference.image).abs().mean() < 0.01
     assert (
         found["cycle"] == [100.0] and found["cycle_photo"][0] > 30
     )  # whoever is lifted, it is the same subject
@@ -120,7 +118,7 @@ def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
     )
     photograph = portrait.render(TAKEN).image.clamp(-1, 1)
     round_trip = cycle_of(
-        Answer("fickle", "fickle", lambda image: other),
+        MethodEntry("fickle", "fickle", lambda image: other),
         portrait,
         TAKEN,
         photograph,
@@ -129,7 +127,7 @@ def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
     assert round_trip.own < 25 and round_trip.own == pytest.approx(round_trip.photograph)
     seen = []
     cycle_of(
-        Answer("spy", "spy", lambda image: seen.append(image) or portrait),
+        MethodEntry("spy", "spy", lambda image: seen.append(image) or portrait),
         portrait,
         TAKEN,
         photograph,
@@ -163,11 +161,11 @@ def test_who_is_not_named_is_not_lifted_twice(folder, portrait):
 def test_a_rigid_motion_is_taken_out_and_reported(folder, portrait):
     asked = suite(folder, rounds=1)
     item = asked.items()[0]
-    moved = torch.roll(item.truth.image, 2, -1)
+    moved = torch.roll(item.reference.image, 2, -1)
     ones = torch.ones(1, 1, 32, 32)
     prediction = asked.adjusted(item, Observation(moved, ones * 2.7, ones))
-    assert (prediction.image - item.truth.image)[:, :, :, 2:-4].abs().mean() < (
-        moved - item.truth.image
+    assert (prediction.image - item.reference.image)[:, :, :, 2:-4].abs().mean() < (
+        moved - item.reference.image
     ).abs().mean() / 3
     assert (
         (prediction.image[..., -1] == -1).all()
@@ -176,7 +174,7 @@ def test_a_rigid_motion_is_taken_out_and_reported(folder, portrait):
     )
     asked._last.update(camera=item.targets, fit=math.nan)
     found = asked.own_scores(
-        item, Answer("nobody", "", lambda image: portrait), portrait, prediction
+        item, MethodEntry("nobody", "", lambda image: portrait), portrait, prediction
     )
     assert found["aligned_shift"][0] == pytest.approx(100 * 2 / 32, abs=0.5) and found[
         "by_landmarks"
@@ -211,7 +209,7 @@ def test_a_zip_is_the_same_folder(folder, tmp_path):
 
 
 def test_a_students_invariance_stands_beside_the_scores(folder, portrait):
-    extras = suite(folder, invariance=Invariance(items=4)).extras([student_answer(portrait.lifter)])
+    extras = suite(folder, invariance=Invariance(items=4)).extras([student_method(portrait.lifter)])
     assert len(extras["invariance"]["table"]["rows"]) == 7
 
 

@@ -1,0 +1,62 @@
+"""Continues evaluations that earlier versions began.
+
+Keys of configurations and score lines are renamed by `pipeline.runs.renamed`. Two hashes of renamed
+things remain: that of a suite's manifest, in config.json, and that of the configuration, which
+names the folder of the score lines.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.runs.files import sha256_of_json, write_json
+from pipeline.runs.renamed import current
+
+from .engine import Task
+from .shared_run import lines_folder
+
+WORLD_SHA256 = {1: "99c8f2e3f5dc3adb8e13bfc573f6fb1d7b9afe2ebf251fde5ac756145928d3a5"}
+"""Version of the puppet world → hash of its source, which manifests held instead up to 967260b."""
+
+
+def adopt_earlier_run(
+    output: Path, tasks: Sequence[Task], configuration: dict[str, Any], free: Sequence[str]
+) -> None:
+    """Brings config.json and the score lines of an evaluation that an earlier version began to
+    today's names, if it is the same evaluation; anything else is left as it is.
+
+    Args:
+        output: folder of the evaluation.
+        tasks: of today's evaluation.
+        configuration: of today's evaluation.
+        free: dotted keys that don't decide scores.
+    """
+    path = output / "config.json"
+    if not path.is_file():
+        return
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    renamed = current(stored)
+    manifests = renamed.get("manifests_sha256", {})
+    for task in tasks:
+        if manifests.get(task.suite.name) == sha256_of_json(_as_967260b(task.manifest)):
+            manifests[task.suite.name] = task.manifest_sha256
+    before, now = lines_folder(output, stored, free), lines_folder(output, configuration, free)
+    if renamed == stored or lines_folder(output, renamed, free) != now:
+        return
+    now.mkdir(parents=True, exist_ok=True)
+    for lines in before.glob("*.jsonl"):
+        lines.replace(now / f"earlier-{lines.name}")
+    write_json(path, renamed)
+
+
+def _as_967260b(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest with the names of that commit."""
+    old = {key: value for key, value in manifest.items() if key != "world_version"}
+    if "world_version" in manifest:
+        old["world_sha256"] = WORLD_SHA256.get(manifest["world_version"])
+    old["items"] = [
+        {"person" if key == "subject" else key: value for key, value in item.items()}
+        for item in manifest["items"]
+    ]
+    return old

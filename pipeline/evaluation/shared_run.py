@@ -1,0 +1,99 @@
+"""An evaluation shared among processes: each evaluates every n-th item and appends its score lines
+to a file of its own.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.runs.files import sha256_of_json
+from pipeline.runs.json_lines import Line, LineFile
+
+from .engine import Task, run_task
+from .score_lines import read_score_lines
+from .work_share import WorkShare
+
+POLL_SECONDS = 0.5
+
+
+def lines_folder(output: Path, configuration: dict[str, Any], free: Sequence[str]) -> Path:
+    """The folder of the score lines of one configuration: lines of another one are kept apart.
+
+    Args:
+        output: of the evaluation.
+        configuration: plain values.
+        free: dotted keys that don't decide scores.
+    """
+    kept = json.loads(json.dumps(configuration))
+    for key in free:
+        *path, last = key.split(".")
+        node = kept
+        for name in path:
+            node = node.get(name) or {}
+        node.pop(last, None)
+    return output / "lines" / sha256_of_json(kept)[:16]
+
+
+def all_lines(folder: Path) -> list[Line]:
+    """The lines of all processes so far."""
+    return [line for path in sorted(folder.glob("*.jsonl")) for line in read_score_lines(path)]
+
+
+def scored(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:
+    """The (method, item) pairs that have a line for every view."""
+    counts = Counter((line["method"], line["item"], line["view"]) for line in lines)
+    views = Counter((method, item) for method, item, _ in counts)
+    wanted = {entry["name"]: entry["views"] for task in tasks for entry in task.manifest["items"]}
+    return {pair for pair, count in views.items() if count == wanted.get(pair[1])}
+
+
+def missing(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:
+    """The (method, item) pairs that are still to be scored."""
+    wanted = {
+        (method, item)
+        for task in tasks
+        for method in task.method_names
+        for item in task.item_names
+    }
+    return wanted - scored(tasks, lines)
+
+
+def evaluate_share(
+    tasks: Sequence[Task],
+    output: Path,
+    folder: Path,
+    share: WorkShare,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> None:
+    """Scores what is missing of this process's items.
+
+    Args:
+        tasks: what is evaluated.
+        output: folder of the images.
+        folder: of the score lines.
+        share: the items of this process.
+        is_wanted: called before lines are appended; the process exits when it returns False.
+    """
+    with LineFile(folder / f"{share.rank:04d}.jsonl") as file:
+        done = scored(tasks, all_lines(folder))
+
+        def append(lines: list[Line]) -> None:
+            if not is_wanted():
+                sys.exit(1)
+            file.append(lines)
+
+        for task in tasks:
+            run_task(task, output, share=share, done=done, append=append)
+
+
+def wait_for_others(tasks: Sequence[Task], folder: Path) -> list[Line]:
+    """All lines, once every process that a launcher started has finished its share."""
+    lines = all_lines(folder)
+    while missing(tasks, lines):
+        time.sleep(POLL_SECONDS)
+        lines = all_lines(folder)
+    return lines
