@@ -195,7 +195,9 @@ def _angles(item: Item) -> dict[str, list[Any]]:
     """By name one value for each view; `camera` is EG3D's label of the target."""
     unknown = torch.full((len(item.targets),), math.nan)
     values = {
-        "given_yaw_deg": unknown if item.camera is None else yaw_deg(item.camera).expand_as(unknown),
+        "given_yaw_deg": unknown
+        if item.camera is None
+        else yaw_deg(item.camera).expand_as(unknown),
         "yaw_deg": yaw_deg(item.targets),
         "pitch_deg": pitch_deg(item.targets),
         "gap_deg": unknown if item.gap_from is None else yaw_gap_deg(item.gap_from, item.targets),

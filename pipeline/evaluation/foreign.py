@@ -93,7 +93,10 @@ class ForeignMethod:
                 f"{folder / CAMERAS} names the method {name!r}: use letters, digits, . and -"
             )
         return cls(
-            name, str(described.get("title") or name), folder, dict(_labels(folder / CAMERAS, described))
+            name,
+            str(described.get("title") or name),
+            folder,
+            dict(_labels(folder / CAMERAS, described)),
         )
 
     def sha256(self) -> str:

@@ -84,7 +84,8 @@ class PictureStore:
     ) -> None:
         """Writes the mean absolute colour difference, brightened."""
         self.put_picture(
-            path, ((prediction - reference).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1)
+            path,
+            ((prediction - reference).abs().mean(0, keepdim=True) * ERROR_GAIN - 1).clamp(-1, 1),
         )
 
     def get_picture(self, path: str) -> Float[Tensor, "3 height width"]:

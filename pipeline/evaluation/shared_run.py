@@ -54,10 +54,7 @@ def scored(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:
 def missing(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:
     """The (method, item) pairs that are still to be scored."""
     wanted = {
-        (method, item)
-        for task in tasks
-        for method in task.method_names
-        for item in task.item_names
+        (method, item) for task in tasks for method in task.method_names for item in task.item_names
     }
     return wanted - scored(tasks, lines)
 

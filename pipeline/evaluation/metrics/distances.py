@@ -22,9 +22,7 @@ class PrecomputedFeatures(nn.Module):
         super().__init__()
         self.num_features = num_features
 
-    def forward(
-        self, features: Float[Tensor, "image feature"]
-    ) -> Float[Tensor, "image feature"]:
+    def forward(self, features: Float[Tensor, "image feature"]) -> Float[Tensor, "image feature"]:
         """Unchanged."""
         return features
 

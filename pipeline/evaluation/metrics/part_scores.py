@@ -40,7 +40,9 @@ def part_scores(
 def _scores(seen: ScoringInput, inside: Bool[Tensor, "view 1 height width"]) -> dict[str, Numbers]:
     assert seen.reference is not None
     inside = inside & (inside.sum((1, 2, 3), keepdim=True) >= FEWEST_PIXELS)
-    scores = {"psnr": psnr(seen.prediction.image, seen.reference.image, inside).clamp(max=BEST_PSNR)}
+    scores = {
+        "psnr": psnr(seen.prediction.image, seen.reference.image, inside).clamp(max=BEST_PSNR)
+    }
     if seen.depths is None:
         return scores
     depth, reference, both = seen.depths

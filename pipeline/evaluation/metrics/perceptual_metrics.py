@@ -83,7 +83,9 @@ def dists_metric(weights: Path, file: str | None = None, sha256: str | None = No
     )
 
 
-def identity_metric(weights: Path, file: str | None = None, sha256: str | None = None) -> ViewMetric:
+def identity_metric(
+    weights: Path, file: str | None = None, sha256: str | None = None
+) -> ViewMetric:
     """Cosine of the face embeddings of each predicted view and of the picture that was given.
     Raises as `lpips_measure`.
     """

@@ -145,7 +145,9 @@ NORMAL = Metric(
     " their edge",
     1,
 )
-MASK_IOU = Metric("mask IoU", "", True, "intersection over union of the silhouettes (opacity above 1/2)")
+MASK_IOU = Metric(
+    "mask IoU", "", True, "intersection over union of the silhouettes (opacity above 1/2)"
+)
 
 VIEW_METRICS = (
     ViewMetric("psnr", PSNR, _psnr, NO_REFERENCE),

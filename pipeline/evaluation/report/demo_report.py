@@ -9,7 +9,11 @@ from pipeline.evaluation.results import read_results_json
 from .console import shown as shown_with
 
 METRICS = {
-    measure.name: (measure.description.title, measure.description.unit, measure.description.more_is_better)
+    measure.name: (
+        measure.description.title,
+        measure.description.unit,
+        measure.description.more_is_better,
+    )
     for measure in VIEW_METRICS
     if measure.name in ("psnr", "psnr_foreground", "ssim", "depth", "depth_aligned", "mask_iou")
 }

@@ -93,22 +93,22 @@ def attribution_table(
     )
 
 
-def _rows(method: MethodEntry, heads: Sequence[TrueHead], settings: Attribution) -> list[list[Cell]]:
+def _rows(
+    method: MethodEntry, heads: Sequence[TrueHead], settings: Attribution
+) -> list[list[Cell]]:
     subsets = {"nothing": frozenset(), "everything": frozenset(STAGES)}
     subsets |= {stage: frozenset({stage}) for stage in STAGES}
     subsets |= {f"all but {stage}": frozenset(STAGES) - {stage} for stage in STAGES}
     squares = dict.fromkeys(subsets, 0.0)
     for head in heads:
-        portrait = method.lift(
-            resized(head.image[None], method.image_size or head.image.shape[-1])
-        )
+        portrait = method.lift(resized(head.image[None], method.image_size or head.image.shape[-1]))
         estimated = _estimated_cameras(portrait, head, settings.rounds)
         reference = _drawn(head.renderer, head.triplane, head.cameras)
         for name, true in subsets.items():
             seen = _drawn(_renderer(portrait, head, true), *_scene(portrait, head, estimated, true))
-            squares[name] += float((seen.clamp(-1, 1) - reference.clamp(-1, 1)).square().mean()) / len(
-                heads
-            )
+            squares[name] += float(
+                (seen.clamp(-1, 1) - reference.clamp(-1, 1)).square().mean()
+            ) / len(heads)
     whole = squares["nothing"]
     rows: list[list[Cell]] = [
         [method.name, "none: as the method answers", math.sqrt(whole), 0.0, math.sqrt(whole)]

@@ -235,7 +235,10 @@ class MultiviewSuite(Suite):
         given = item.targets[:1]
         fit = fit_camera(portrait, item.image, intrinsics=given.intrinsics, rounds=self.rounds)
         distance = (given.cam_to_world[0, :3, 3].double() - convergence(item.targets)).norm()
-        scale, reference = float(fit.camera.cam_to_world[0, :3, 3].norm() / distance), item.reference
+        scale, reference = (
+            float(fit.camera.cam_to_world[0, :3, 3].norm() / distance),
+            item.reference,
+        )
         if reference is not None and reference.depth is not None and reference.opacity is not None:
             rendering = portrait.render(fit.camera)
             depth, opacity = (
@@ -243,7 +246,10 @@ class MultiviewSuite(Suite):
                 for value in (rendering.depth, rendering.opacity)
             )
             scale = scale_of_depths(
-                depth, reference.depth[0], (opacity > 0.9) & (reference.opacity[0] > 0.9), fallback=scale
+                depth,
+                reference.depth[0],
+                (opacity > 0.9) & (reference.opacity[0] > 0.9),
+                fallback=scale,
             )
         return frame_of_given(given, fit.camera, scale), fit.error
 

@@ -60,7 +60,11 @@ class PuppetCaptures:
             head = world_of(self.seed, subject)
             away = head.inverse()
             reference = puppets.reference(subject)
-            depth = reference.depth * away.scale if reference.depth is not None and self.has_depth else None
+            depth = (
+                reference.depth * away.scale
+                if reference.depth is not None and self.has_depth
+                else None
+            )
             seen = type(reference)(reference.image, depth, reference.opacity)
             write_capture(
                 folder / item.name,

@@ -277,7 +277,8 @@ class WildSuite(Suite):
         assert item.reference is not None
         if self.alignment == "landmarks" and self._detector is not None:
             points = [
-                landmarks_in(picture, self._detector) for picture in (image, item.reference.image[0])
+                landmarks_in(picture, self._detector)
+                for picture in (image, item.reference.image[0])
             ]
             if points[0] is not None and points[1] is not None:
                 return "landmarks", by_landmarks(points[0], points[1])

@@ -108,7 +108,9 @@ def write_results(
             _save_depth(folder / shared["true_depth"], reference)
             for number, method in enumerate(methods):
                 error = method.error * (1 + abs(YAWS[view]) / 40)
-                seen = (worse or _noisy)(reference, error, hash((item, view, number, seed)) % 10_000)
+                seen = (worse or _noisy)(
+                    reference, error, hash((item, view, number, seed)) % 10_000
+                )
                 own = {
                     "prediction": f"pictures/{method.name}/{name}.png",
                     "depth": f"depth/{method.name}/{name}.safetensors",

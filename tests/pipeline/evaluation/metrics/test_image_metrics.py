@@ -46,7 +46,8 @@ def head(shift: int = 0, depth: float = 2.5) -> Views:
 
 def scores(prediction: Views, reference: Views | None) -> dict[str, float]:
     return {
-        name: values[0] for name, values in scores_of(ScoringInput(prediction, CAMERA, reference)).items()
+        name: values[0]
+        for name, values in scores_of(ScoringInput(prediction, CAMERA, reference)).items()
     }
 
 
@@ -142,12 +143,16 @@ def test_aligning_forgives_scale_but_not_a_relief_turned_inside_out():
     assert reference.depth is not None and reference.solid is not None
     assert (
         depth_error(
-            aligned(reference.depth * 3 + 1, reference.depth, reference.solid), reference.depth, reference.solid
+            aligned(reference.depth * 3 + 1, reference.depth, reference.solid),
+            reference.depth,
+            reference.solid,
         ).item()
         < 1e-5
     )
     hollow = depth_error(
-        aligned(-reference.depth, reference.depth, reference.solid), reference.depth, reference.solid
+        aligned(-reference.depth, reference.depth, reference.solid),
+        reference.depth,
+        reference.solid,
     ).item()
     flat = depth_error(
         aligned(torch.full_like(reference.depth, 2.0), reference.depth, reference.solid),
@@ -235,7 +240,9 @@ def test_an_error_in_one_part_is_no_error_of_another():
     image[:, :, :16] += 0.2
     found = part_scores(
         ScoringInput(
-            dataclasses.replace(reference, image=image), CAMERA, dataclasses.replace(reference, part=part)
+            dataclasses.replace(reference, image=image),
+            CAMERA,
+            dataclasses.replace(reference, part=part),
         ),
         PARTS,
     )[0]

@@ -93,7 +93,9 @@ def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
         32,
         32,
     )
-    assert bad.image is None and bad.reference is None and not bad.face_found and "picture" in bad.note
+    assert (
+        bad.image is None and bad.reference is None and not bad.face_found and "picture" in bad.note
+    )
     entries = asked.manifest()["items"]
     assert [entry["views"] for entry in entries] == [1, 1] and all(
         len(entry["source_sha256"]) == 64 for entry in entries
