@@ -1,6 +1,4 @@
-"""Whether a discriminator still argues: one that always or never sees through who learns from it
-teaches nothing.
-"""
+"""A discriminator's accuracy: one that is always right, or only guesses, teaches nothing."""
 
 import logging
 from typing import Any
@@ -11,22 +9,25 @@ from torch import Tensor
 log = logging.getLogger(__name__)
 
 WINS = 0.98
-"""From this share of right verdicts on, the student's gradients come from a judge that cannot be
-convinced.
+"""Running accuracy from which on the discriminator is saturated: whatever the learner does, it is
+recognised.
 """
 
 LOSES = 0.52
-"""Up to this share, the judge guesses."""
+"""Running accuracy up to which the discriminator guesses."""
 
 
 class Balance:
-    """The running share of pictures that the discriminator judged rightly; warns once of each
+    """The discriminator's running accuracy, an exponential moving average; warns once of each
     extreme.
 
     Args:
-        half_life: in steps: what is older has half of the weight. Nothing is said in the first two
-            half-lives.
-        learner: who learns from its verdicts.
+        half_life: of the average, steps. There are no warnings in the first two half-lives.
+        learner: what is trained against the discriminator, for the warnings.
+
+    Attributes:
+        accuracy: mean of the shares of real and of fake images that were classified correctly, in
+            [0, 1].
     """
 
     def __init__(self, *, half_life: float = 200.0, learner: str = "student") -> None:
@@ -42,7 +43,7 @@ class Balance:
         fake_logits: Float[Tensor, "picture 1"],
         step: int,
     ) -> float:
-        """Takes a step's verdicts in; returns the running share."""
+        """Updates the average by one step's logits (positive: classified as real); returns it."""
         right = (
             float((real_logits > 0).float().mean()) + float((fake_logits < 0).float().mean())
         ) / 2
@@ -72,7 +73,8 @@ class Balance:
         if what not in self._warned:
             self._warned.append(what)
             log.warning(
-                "step %d: the discriminator %s outright (%.0f %% of its verdicts are right); %s",
+                "step %d: the discriminator %s outright (%.0f %% of the images are classified"
+                " correctly); %s",
                 step,
                 what,
                 self.accuracy * 100,
@@ -80,11 +82,11 @@ class Balance:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes."""
+        """The average and the warnings that were given."""
         return {"accuracy": self.accuracy, "steps": self._steps, "warned": list(self._warned)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where `state_dict` was taken."""
+        """Restores a `state_dict`."""
         self.accuracy, self._steps, self._warned = (
             float(state["accuracy"]),
             int(state["steps"]),

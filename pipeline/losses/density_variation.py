@@ -1,5 +1,5 @@
-"""EG3D's density regularisation: neighbouring points should have similar density (supp. of EG3D;
-weight 0.25).
+"""EG3D's density regularisation: an L1 penalty on the density's variation (supplement; weight
+0.25).
 """
 
 import torch
@@ -17,8 +17,8 @@ def density_variation(
     points: Float[Tensor, "batch point 3"],
     offsets: Float[Tensor, "batch point 3"],
 ) -> Float[Tensor, ""]:
-    """Mean absolute difference of the densities (without the renderer's gain) at `points` and at
-    `points + offsets`.
+    """Mean of |σ(x) - σ(x + δ)| over `points` x and `offsets` δ (world space), where
+    σ = softplus(logit - 1), without the renderer's gain.
     """
     logits = renderer.field(triplane).density_logit(torch.cat([points, points + offsets], 1))
     here, there = F.softplus(logits - 1).chunk(2, 1)

@@ -11,15 +11,15 @@ from .kinds import ViewLoss
 
 
 class DepthLoss(ViewLoss):
-    """Mean absolute difference of the depths where the teacher has a surface.
+    """Mean absolute difference of the depths, weighted by the teacher's opacity α:
+    mean over images of Σ α |d - d*| / Σ α.
 
-    A depth counts by the teacher's opacity: through empty space it is the expectation of nothing.
-    Every picture counts the same, however much of it the identity fills, so that a batch may be
-    shared among processes.
+    Where nothing is opaque the expected depth is arbitrary, hence the weights. Every image counts
+    the same, however large the head is in it, so that the mean over processes is that of the batch.
     """
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
-        """In world units; 0 where the teacher shows nothing at all."""
+        """In world units; an image in which the teacher renders nothing counts 0."""
         difference = (prediction.depth - target.depth).abs()
         return (
             (target.opacity * difference).sum((1, 2, 3))

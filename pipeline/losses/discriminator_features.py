@@ -1,5 +1,5 @@
-"""Feature matching: pictures as the discriminator sees them (Wang et al. 2018, eq. 4). Perceptual,
-without outside weights.
+"""Feature matching in the discriminator's activations (pix2pixHD, Wang et al. 2018, eq. 4): a
+perceptual loss without published weights.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,16 @@ class DiscriminatorFeatureLoss(ViewLoss):
     """Mean absolute difference of the activations behind each block of the discriminator, averaged
     over the blocks.
 
-    The discriminator is that of the adversarial training at the time of the step, and learns
-    nothing from this loss. It sees what it always sees: with dual discrimination both pictures. Its
-    activations don't depend on the camera, which only the last projection knows.
+    The discriminator is the one that is being trained; this loss gives it no gradients. Its input
+    is the usual one: with dual discrimination both images. The activations don't depend on the
+    camera, which enters at the last projection only.
 
     Args:
-        weight: its factor in the sum.
+        weight: factor in the sum.
         blocks: how many blocks count, from the finest; null: all.
+
+    Raises:
+        ValueError: `blocks` below 1.
     """
 
     def __init__(self, *, weight: float | int = 1.0, blocks: int | None = None) -> None:
@@ -33,9 +36,8 @@ class DiscriminatorFeatureLoss(ViewLoss):
         if blocks is not None and blocks < 1:
             raise ValueError(f"blocks is {blocks}: expected 1 or more, or null for all")
         self.blocks = blocks
-        self._attached: tuple[Activations, Callable[[Rendering], Tensor]] | None = (
-            None  # a tuple: no submodule, not saved
-        )
+        # in a tuple, so that the discriminator is neither a submodule nor saved with the loss
+        self._attached: tuple[Activations, Callable[[Rendering], Tensor]] | None = None
 
     def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
         """See `UsesDiscriminator`."""
@@ -49,8 +51,8 @@ class DiscriminatorFeatureLoss(ViewLoss):
         """
         if self._attached is None:
             raise ValueError(
-                "the loss discriminator_features has no discriminator to look through: only an"
-                " adversarial stage has one"
+                "the loss discriminator_features has no discriminator: only an adversarial stage of"
+                " the plan has one"
             )
         activations, show = self._attached
         constants = {name: value.detach() for name, value in activations.named_parameters()}
@@ -63,12 +65,12 @@ class DiscriminatorFeatureLoss(ViewLoss):
 
 
 class Activations(nn.Module):
-    """A discriminator of which the activations are what it answers."""
+    """A discriminator whose output is its activations."""
 
     def __init__(self, discriminator: Discriminator) -> None:
         super().__init__()
         self.discriminator = discriminator
 
     def forward(self, shown: Float[Tensor, "batch channel height width"]) -> list[Tensor]:
-        """From fine to coarse."""
+        """One tensor for each block, from fine to coarse."""
         return self.discriminator.activations(shown)

@@ -15,7 +15,7 @@ from .trunks import VGG16_FILE, Trunk, torchvision_file, vgg16
 from .weight_files import WeightFile, read_weights, require_weights, shipped_with_torchmetrics
 
 STABILIZER = 1e-6
-"""c₁ and c₂ of the paper."""
+"""c₁ and c₂ of equations 6 and 7."""
 
 FITTED = WeightFile(
     "dists_weights.pt",
@@ -27,7 +27,7 @@ FITTED = WeightFile(
 
 
 class L2Pool(nn.Module):
-    """Halves a picture without aliasing: the root of the squares' average under a 3x3 Hann window."""
+    """L2 pooling (Hénaff and Simoncelli 2016): √(g ∗ x²) with a 3x3 Hann window g, stride 2."""
 
     window: Tensor
 
@@ -48,12 +48,12 @@ class L2Pool(nn.Module):
 
 
 class DISTS(nn.Module):
-    """The distance itself.
+    """The distance 1 - Σ (α l + β s) over the channels of image and activations (eq. 8).
 
     Args:
         trunk: VGG16 with L2 pooling.
-        alpha, beta: weights of texture and structure, for the picture's three channels and those of
-            the activations.
+        alpha, beta: weights of texture l and structure s: the image's three channels first, then
+            those of the activations.
     """
 
     mean: Tensor
@@ -77,7 +77,7 @@ class DISTS(nn.Module):
         prediction: Float[Tensor, "batch 3 height width"],
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, " batch"]:
-        """Of pictures in [-1, 1], one number a pair; the target gets no gradient."""
+        """One distance for each pair of images in [-1, 1]; the target gets no gradient."""
         with torch.no_grad():
             expected = self._maps(target)
         textures, structures = [], []
@@ -97,7 +97,7 @@ class DISTS(nn.Module):
         return 1 - torch.cat(textures, 1) @ self.alpha - torch.cat(structures, 1) @ self.beta
 
     def _maps(self, image: Tensor) -> list[Tensor]:
-        """The picture in [0, 1] and the activations."""
+        """The image in [0, 1] and the activations."""
         image = (image + 1) / 2
         return [image, *self.trunk((image - self.mean) / self.deviation)]
 
@@ -107,14 +107,14 @@ def _likeness(product: Tensor, squares: Tensor) -> Tensor:
 
 
 class DISTSLoss(PictureLoss):
-    """DISTS of the final pictures plus that of the raw ones; forgives displaced texture, which
-    LPIPS doesn't.
+    """DISTS of the final images plus that of the raw ones. Unlike LPIPS it tolerates resampled
+    texture.
 
     Args:
-        weight: its factor in the sum.
-        raw_weight: factor of the raw pictures within it.
-        weights_folder: where torchvision's VGG16 weights lie (.pth or .safetensors). α and β come
-            with torchmetrics, unless `dists_weights.pt` lies there.
+        weight: factor in the sum.
+        raw_weight: factor of the raw images within the loss.
+        weights_folder: has torchvision's VGG16 weights (.pth or .safetensors). α and β come with
+            torchmetrics, unless `dists_weights.pt` is there.
         file: another name than torchvision's.
         sha256: hash of that file, or its beginning.
 
@@ -143,18 +143,19 @@ class DISTSLoss(PictureLoss):
         prediction: Float[Tensor, "batch 3 height width"],
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
-        """Mean over the batch; 0 for equal pictures, at most 1 for usual ones."""
+        """Mean over the batch: 0 for equal images, at most about 1."""
         distances: Tensor = self.network(prediction, target)
         return distances.mean()
 
 
 def fitted_weights(path: Path, channels: int) -> tuple[Tensor, Tensor]:
-    """α and β, the picture's channels first; ValueError if the file holds something else."""
+    """α and β, the image's channels first; ValueError if the file holds something else."""
     published = read_weights(path)
     if any(
         name not in published or published[name].numel() != channels for name in ("alpha", "beta")
     ):
         raise ValueError(
-            f"{path} has not the weights of DISTS: expected alpha and beta of {channels} channels"
+            f"{path} does not hold the weights of DISTS: expected alpha and beta of {channels}"
+            " channels"
         )
     return published["alpha"].flatten(), published["beta"].flatten()

@@ -1,5 +1,5 @@
-"""DSSIM: structural dissimilarity, (1 - SSIM) / 2 (Wang et al. 2004). A perceptual signal that
-needs no weights.
+"""DSSIM: structural dissimilarity, (1 - SSIM) / 2 (Wang et al. 2004, eq. 13). It needs no published
+weights.
 """
 
 from jaxtyping import Float
@@ -10,13 +10,15 @@ from .kinds import PictureLoss
 
 
 class DSSIMLoss(PictureLoss):
-    """Mean structural dissimilarity of the final pictures plus that of the raw ones.
+    """Mean structural dissimilarity of the final images plus that of the raw ones.
 
     Args:
-        weight: its factor in the sum.
-        raw_weight: factor of the raw pictures within it.
-        window: side of the Gaussian window (of deviation 1.5) in pixels, odd; the published one is
-            11.
+        weight: factor in the sum.
+        raw_weight: factor of the raw images within the loss.
+        window: side of the Gaussian window (standard deviation 1.5) in pixels, odd; published: 11.
+
+    Raises:
+        ValueError: an even window, or one below 3.
     """
 
     def __init__(
@@ -34,5 +36,5 @@ class DSSIMLoss(PictureLoss):
         prediction: Float[Tensor, "batch 3 height width"],
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
-        """In [0, 1]: 0 for equal pictures, about 1/2 for unrelated ones, 1 for inverted structure."""
+        """In [0, 1]: 0 for equal images, about 1/2 for unrelated ones, 1 for inverted structure."""
         return ssim_loss((prediction + 1) / 2, (target + 1) / 2, self.window)

@@ -1,4 +1,4 @@
-"""L_feat: the decoder's colour channels (LP3D eq. 5; first stage only)."""
+"""L_feat: the rendered features (LP3D eq. 5; first stage only)."""
 
 from jaxtyping import Float
 from torch import Tensor

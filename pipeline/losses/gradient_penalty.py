@@ -1,4 +1,4 @@
-"""R1: the discriminator's squared gradient at real pictures (Mescheder et al. 2018, eq. 9)."""
+"""R1: the discriminator's squared gradient at real images (Mescheder et al. 2018, eq. 9)."""
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,9 @@ def r1_penalty(
     """Mean squared norm of d logits / d shown; multiply by gamma / 2.
 
     Args:
-        logits: the discriminator's answer, computed from `shown` in single precision.
-        shown: everything that the discriminator was shown of the real pictures (with dual
-            discrimination both images), requiring gradients.
+        logits: the discriminator's output, computed from `shown` in single precision.
+        shown: its whole input for the real images (with dual discrimination both images); requires
+            gradients.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()

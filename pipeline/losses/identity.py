@@ -1,4 +1,4 @@
-"""L_cate for faces: the angle between ArcFace embeddings (LP3D eq. 5; Deng et al. 2019). Second
+"""L_cate for faces: cosine distance of ArcFace embeddings (LP3D eq. 5; Deng et al. 2019). Second
 stage, weight 1.
 """
 
@@ -18,9 +18,10 @@ from .onnx_network import OnnxNetwork
 from .weight_files import WeightFile, require_weights
 
 EG3D_FACE_BOX = (0.095, 0.0, 0.904, 0.809)
-"""Where the crop that ArcFace was trained with lies in a frontal picture of EG3D's FFHQ crop: the
-square that brings the five mean landmarks of Deng et al.'s alignment, which is EG3D's, within a
-pixel of ArcFace's template.
+"""ArcFace's training crop within a frontal EG3D crop: left, top, right, bottom in image sizes.
+
+In this square the five mean landmarks of EG3D's alignment (Deng et al. 2019) lie within a pixel of
+ArcFace's template.
 """
 
 SOURCE = (
@@ -31,15 +32,15 @@ SOURCE = (
 
 
 class IdentityLoss(ViewLoss):
-    """One minus the cosine of the embeddings of the final pictures' faces.
+    """1 - cos(e, e*) of the embeddings of the final images' faces.
 
     Args:
-        weight: its factor in the sum.
-        weights_folder: where the file lies.
-        file: an iresnet as insightface has it (.pth or .safetensors), or an ONNX graph of a face
-            network (.onnx; read by the package onnx), which take RGB crops of 112² in [-1, 1].
-        sha256: its hash, or how that begins.
-        face_box: left, top, right and bottom of the crop in the picture, in picture sizes.
+        weight: factor in the sum.
+        weights_folder: has the file.
+        file: an iresnet as insightface publishes it (.pth or .safetensors), or an ONNX graph of a
+            face network (.onnx; needs the package onnx). Both take RGB crops of 112² in [-1, 1].
+        sha256: hash of the file, or its beginning.
+        face_box: left, top, right and bottom of the crop, in image sizes.
 
     Raises:
         FileNotFoundError: the file is missing.
@@ -70,7 +71,7 @@ class IdentityLoss(ViewLoss):
         self.network = Frozen(face_network(path))
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
-        """In [0, 2]; 0 for the same face, about 1 for different identities. The target gets no
+        """In [0, 2]: 0 for the same face, about 1 for unrelated identities. The target gets no
         gradient.
         """
         return (
@@ -83,21 +84,21 @@ class IdentityLoss(ViewLoss):
     def embed(
         self, image: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch embedding"]:
-        """Pictures in [-1, 1] → embeddings of their faces, of any length."""
+        """Images in [-1, 1] → embeddings of their faces, not normalised."""
         embeddings: Tensor = self.network(crop_face(image, self.face_box))
         return embeddings
 
 
 def face_network(path: Path) -> nn.Module:
-    """The network in a file: crops of 112² in [-1, 1] → embeddings; ValueError if it is none."""
+    """The network in a file: crops of 112² in [-1, 1] → embeddings; ValueError if it isn't one."""
     return OnnxNetwork(path) if path.suffix == ".onnx" else IResNet.load(path)
 
 
 def crop_face(
     image: Float[Tensor, "batch 3 height width"], box: Sequence[float | int]
 ) -> Float[Tensor, "batch 3 112 112"]:
-    """The box (left, top, right, bottom; in picture sizes, to whole pixels), resampled without
-    aliasing.
+    """The box (left, top, right, bottom in image sizes, rounded to whole pixels), resampled with
+    antialiasing.
     """
     height, width = image.shape[-2:]
     left, right = (round(box[i] * width) for i in (0, 2))

@@ -8,14 +8,16 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .weight_files import read_weights
+from .weight_files import fitting_weights, read_weights
 
 FACE_SIZE = 112
 WIDTHS = (64, 128, 256, 512)
 
+CONTENTS = "an iresnet of insightface's arcface_torch (conv1, layer1.0.bn1, …, fc, features)"
+
 
 class IResNetBlock(nn.Module):
-    """Normalise, convolve, normalise, PReLU, convolve, normalise; beside it the identity or a 1x1
+    """BN, 3x3 convolution, BN, PReLU, 3x3 convolution, BN; the shortcut is the identity or a 1x1
     convolution.
     """
 
@@ -38,7 +40,7 @@ class IResNetBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch out out_height out_width"]:
-        """The residual is not activated at its end."""
+        """There is no activation after the sum."""
         residual = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
         return residual + (x if self.downsample is None else self.downsample(x))
 
@@ -77,10 +79,10 @@ class IResNet(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "IResNet":
-        """The network of a state dict, whose depth (18, 34, 50, 100, …) its names tell.
+        """The network of a state dict; its depth (18, 34, 50, 100, …) follows from the names.
 
         Raises:
-            ValueError: the file is of another network.
+            ValueError: the file holds another network.
         """
         published = read_weights(path)
         depths = [
@@ -95,26 +97,11 @@ class IResNet(nn.Module):
             if all(depths) and "fc.weight" in published
             else None
         )
-        own = network.state_dict() if network else {}
-        optional = {name for name in own if name.endswith("num_batches_tracked")}
-        wrong = sorted(
-            n
-            for n in own
-            if n not in optional and (n not in published or published[n].shape != own[n].shape)
-        )
-        surplus = sorted(published.keys() - own.keys())
-        if network is None or wrong or surplus:
+        surplus = [] if network is None else sorted(published.keys() - network.state_dict().keys())
+        if network is None or surplus:
             raise ValueError(
-                f"{path} is not an iresnet of insightface's arcface_torch (conv1, layer1.0.bn1, …,"
-                " fc, features): "
-                + ", ".join(
-                    [
-                        *(f"{name} is missing or of another shape" for name in wrong[:3]),
-                        *(f"{n} is unknown" for n in surplus[:3]),
-                    ]
-                )
+                f"{path} is not {CONTENTS}"
+                + "".join(f"; {name} is unknown" for name in surplus[:3])
             )
-        network.load_state_dict(
-            {name: published[name].float() for name in own if name not in optional}, strict=False
-        )
+        network.load_state_dict(fitting_weights(path, network, CONTENTS))
         return network

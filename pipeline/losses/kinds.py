@@ -1,5 +1,5 @@
-"""The kinds of distillation losses: of planes, once a sample; of views, once a picture; and, among
-these, of pictures alone.
+"""The kinds of distillation losses: of planes (once for each sample), of views (once for each
+rendering) and, among these, of images alone.
 """
 
 from abc import ABC, abstractmethod
@@ -14,32 +14,28 @@ from teachers.rendering.triplane import Triplane
 from teachers.stylegan.discriminator import Discriminator
 
 
-class PlaneLoss(nn.Module, ABC):
-    """Compares planes.
+class DistillationLoss(nn.Module, ABC):
+    """What all have: a weight.
 
     Args:
-        weight: its factor in the sum.
+        weight: factor in the sum.
     """
 
     def __init__(self, *, weight: float | int = 1.0) -> None:
         super().__init__()
         self.weight = weight
+
+
+class PlaneLoss(DistillationLoss):
+    """Compares planes."""
 
     @abstractmethod
     def forward(self, prediction: Triplane, target: Triplane) -> Float[Tensor, ""]:
         """The student's planes against the teacher's."""
 
 
-class ViewLoss(nn.Module, ABC):
-    """Compares what two triplanes look like through the same cameras.
-
-    Args:
-        weight: its factor in the sum.
-    """
-
-    def __init__(self, *, weight: float | int = 1.0) -> None:
-        super().__init__()
-        self.weight = weight
+class ViewLoss(DistillationLoss):
+    """Compares renderings of two triplanes from the same cameras."""
 
     @abstractmethod
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
@@ -47,13 +43,13 @@ class ViewLoss(nn.Module, ABC):
 
 
 class PictureLoss(ViewLoss):
-    """Compares the final pictures and, with a factor, the raw ones before super-resolution.
+    """Compares the final images and, with a factor, the raw ones before super-resolution.
 
-    Without super-resolution the two are one picture, which counts once.
+    Without super-resolution the two are one image, which counts once.
 
     Args:
-        weight: its factor in the sum.
-        raw_weight: factor of the raw pictures within it; at 0 they aren't looked at.
+        weight: factor in the sum.
+        raw_weight: factor of the raw images within the loss; at 0 they aren't compared.
     """
 
     def __init__(self, *, weight: float | int = 1.0, raw_weight: float | int = 1.0) -> None:
@@ -66,10 +62,10 @@ class PictureLoss(ViewLoss):
         prediction: Float[Tensor, "batch 3 height width"],
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
-        """Pictures in [-1, 1], not clamped; gradients are for the prediction only."""
+        """Of images in [-1, 1], not clamped; only the prediction gets gradients."""
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
-        """The mean over the pictures of the batch."""
+        """The mean over the batch."""
         loss = self.compare(prediction.image, target.image)
         if prediction.image is prediction.image_raw or not self.raw_weight:
             return loss
@@ -78,17 +74,16 @@ class PictureLoss(ViewLoss):
 
 @runtime_checkable
 class UsesDiscriminator(Protocol):
-    """A loss that looks through the discriminator of an adversarial training, which isn't there
+    """A loss in the activations of an adversarial training's discriminator, which doesn't exist yet
     when losses are built.
     """
 
     def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
-        """Called once, before the first step, by whoever owns the discriminator and goes on
-        training it.
+        """Called once, before the first step, by the module that trains the discriminator.
 
         Args:
             discriminator: is only read: the loss neither trains, moves nor saves it.
-            show: what the discriminator is shown of renderings, `[batch channel height width]`,
-                differentiably.
+            show: renderings → the discriminator's input `[batch channel height width]`,
+                differentiable.
         """
         ...

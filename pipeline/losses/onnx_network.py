@@ -1,4 +1,4 @@
-"""ONNX graphs as torch networks, so that gradients reach their input (ONNX Runtime gives none)."""
+"""ONNX graphs as torch networks: gradients reach their input, which ONNX Runtime doesn't offer."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,15 +14,14 @@ Attributes = Mapping[str, Any]
 class OnnxNetwork(nn.Module):
     """A feed-forward graph of one input and one output, in evaluation mode.
 
-    It knows the operators of convolutional face networks (`OPERATORS`), in the meaning that they
-    have since opset 7.
+    `OPERATORS` are those of convolutional face networks, with the semantics since opset 7.
 
     Args:
-        path: the .onnx file; its weights lie inside it.
+        path: the .onnx file with its weights inside.
 
     Raises:
-        ValueError: the file is damaged, or the graph has another form or operators that aren't
-            known.
+        ValueError: the file is damaged, the graph has other inputs and outputs or unsupported
+            operators, or the package onnx isn't installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,10 +66,8 @@ class OnnxNetwork(nn.Module):
         values: dict[str, Tensor | None] = {
             name: getattr(self, buffer) for name, buffer in self._weights.items()
         }
-        values |= {
-            self._input: x,
-            "": None,
-        }  # an empty name stands for an optional input that isn't given
+        # an empty name stands for an optional input that isn't given
+        values |= {self._input: x, "": None}
         for kind, inputs, outputs, attributes in self._steps:
             values[outputs[0]] = OPERATORS[kind](attributes, *(values[name] for name in inputs))
         output = values[self._output]
@@ -103,7 +100,7 @@ def _read_graph(path: Path) -> Any:
 
 
 def _padded(attributes: Attributes, x: Tensor) -> Tensor:
-    """`x` padded as ONNX says: all beginnings, then all ends; the last axis comes first in torch."""
+    """ONNX lists all axes' beginnings, then all ends; torch lists pairs from the last axis on."""
     if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
         raise ValueError(
             f"ONNX padding {attributes['auto_pad']!r} isn't known: export with explicit pads"
@@ -142,9 +139,7 @@ def _gemm(attributes: Attributes, a: Tensor, b: Tensor, c: Tensor | None = None)
 
 
 def _reshape(attributes: Attributes, x: Tensor, shape: Tensor) -> Tensor:
-    """A 0 keeps the size of its axis. A batch of one that an exporter has written down is taken for
-    any batch.
-    """
+    """A size of 0 keeps the axis. Exporters write down a batch of one; any batch is accepted."""
     sizes = [x.shape[axis] if size == 0 else size for axis, size in enumerate(shape.tolist())]
     return x.reshape(
         [len(x) if axis == 0 and size == 1 else size for axis, size in enumerate(sizes)]
@@ -175,4 +170,4 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Sigmoid": lambda _, x: x.sigmoid(),
     "Sub": lambda _, a, b: a - b,
 }
-"""What a node computes from its attributes and inputs."""
+"""By type of node: attributes, inputs → output."""

@@ -1,4 +1,4 @@
-"""The matte: for teachers that draw their identities in front of nothing."""
+"""The matte, for teachers that render heads without a background. LP3D has no such term."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,8 +9,8 @@ from .kinds import ViewLoss
 
 
 class OpacityLoss(ViewLoss):
-    """Mean absolute difference of the opacities: tells hair that is as white as the background from
-    the background.
+    """Mean absolute difference of the opacities. It separates white hair from a white background,
+    which the image loss can't.
     """
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:

@@ -1,5 +1,7 @@
-"""LPIPS: distances between the activations of an ImageNet classifier, weighted by human judgement
-(Zhang et al. 2018, eq. 1).
+"""LPIPS: weighted distances of activations of an ImageNet classifier (Zhang et al. 2018, eq. 1).
+
+torchmetrics has the same distance, but needs torchvision for its trunks; the linear weights are
+taken from there.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ from .weight_files import WeightFile, read_weights, require_weights, shipped_wit
 
 @dataclass(frozen=True)
 class Published:
-    """A trunk that LPIPS was fitted to: its layers, torchvision's file, and the fitted weights
+    """A trunk that LPIPS was fitted to: its layers, torchvision's file, and the linear weights
     (version 0.1).
     """
 
@@ -54,11 +56,11 @@ NETWORKS = {
 
 
 class LPIPS(nn.Module):
-    """The distance itself.
+    """d = Σ_l mean_hw ‖w_l ⊙ (ŷ - ŷ*)‖² with activations ŷ of unit length at each position (eq. 1).
 
     Args:
         trunk: whose activations are compared.
-        heads: non-negative weights of the channels of each activation.
+        heads: the squared w_l, non-negative, one for each channel of each activation.
     """
 
     shift: Tensor
@@ -76,7 +78,7 @@ class LPIPS(nn.Module):
         prediction: Float[Tensor, "batch 3 height width"],
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, " batch"]:
-        """Of pictures in [-1, 1], one number a pair; the target gets no gradient."""
+        """One distance for each pair of images in [-1, 1]; the target gets no gradient."""
         with torch.no_grad():
             expected = self._directions(target)
         seen = self._directions(prediction)
@@ -93,16 +95,15 @@ class LPIPS(nn.Module):
 
 
 class PerceptualLoss(PictureLoss):
-    """LPIPS of the final pictures plus that of the raw ones (LP3D eq. 5, supp. A2: both pairs,
-    weight 1).
+    """LPIPS of the final images plus that of the raw ones (LP3D eq. 5, supp. A2: both, weight 1).
 
     Args:
-        weight: its factor in the sum.
-        raw_weight: factor of the raw pictures within it.
+        weight: factor in the sum.
+        raw_weight: factor of the raw images within the loss.
         network: vgg16 or alexnet; LP3D doesn't say which.
-        weights_folder: where the weights of the network lie, as torchvision has them (.pth or
-            .safetensors). Those of the linear heads come with torchmetrics, unless `lpips_vgg.pth`
-            or `lpips_alex.pth` lies there.
+        weights_folder: has the network's weights as torchvision publishes them (.pth or
+            .safetensors). The linear weights come with torchmetrics, unless `lpips_vgg.pth` or
+            `lpips_alex.pth` is there.
         file: another name than torchvision's.
         sha256: hash of that file, or its beginning.
 
@@ -139,15 +140,13 @@ class PerceptualLoss(PictureLoss):
         prediction: Float[Tensor, "batch 3 height width"],
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
-        """Mean over the batch; 0 for equal pictures, about 0.1 for good copies, 0.7 for unrelated
-        pictures.
-        """
+        """Mean over the batch: 0 for equal images, .1 for good copies, .7 for unrelated ones."""
         distances: Tensor = self.network(prediction, target)
         return distances.mean()
 
 
 def head_weights(path: Path, channels: Sequence[int]) -> list[Tensor]:
-    """The weights that the lpips package calls linN.model.1.weight."""
+    """The linear weights, which the package lpips calls linN.model.1.weight."""
     published = read_weights(path)
     names = [f"lin{number}.model.1.weight" for number in range(len(channels))]
     if any(
@@ -155,7 +154,7 @@ def head_weights(path: Path, channels: Sequence[int]) -> list[Tensor]:
         for name, size in zip(names, channels, strict=True)
     ):
         raise ValueError(
-            f"{path} has not the linear weights of this network: expected {', '.join(names)} of"
-            f" {tuple(channels)} channels"
+            f"{path} does not hold the linear weights of this network: expected"
+            f" {', '.join(names)} of {tuple(channels)} channels"
         )
     return [published[name].flatten() for name in names]

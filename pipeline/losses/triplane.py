@@ -1,4 +1,4 @@
-"""L_tri: the planes themselves (LP3D eq. 5)."""
+"""L_tri: the planes (LP3D eq. 5)."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,7 +19,7 @@ class TriplaneLoss(PlaneLoss):
         """Zero only for equal planes.
 
         Raises:
-            ValueError: the planes have other axes or boxes: their texels don't mean the same
+            ValueError: the planes have other axes or boxes, so that their texels are at other
                 points.
         """
         if prediction.axes != target.axes or prediction.box_size != target.box_size:

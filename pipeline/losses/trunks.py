@@ -1,5 +1,5 @@
-"""The convolutions of ImageNet classifiers, numbered as torchvision's: what LPIPS and DISTS look
-through.
+"""The convolutions of ImageNet classifiers, numbered as torchvision's: the features of LPIPS and
+DISTS.
 """
 
 from collections.abc import Callable
@@ -9,20 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .weight_files import WeightFile, read_weights
+from .weight_files import WeightFile, fitting_weights
 
 VGG16_FILE, ALEXNET_FILE = "vgg16-397923af.pth", "alexnet-owt-7be5be79.pth"
 """torchvision's names, which say how the hashes begin."""
 
 
 class Trunk(nn.Module):
-    """A chain of layers of which some activations are looked at.
+    """A sequence of layers of which some activations are returned.
 
     Args:
         layers: in torchvision's order, so that its `features.N.weight` fit.
-        taps: the numbers of the layers whose output counts: the last ReLU of each stage.
+        taps: numbers of the layers whose output is returned: the last ReLU of each stage.
         channels: of the activations there.
-        smallest: side of the smallest picture that reaches the last tap.
+        smallest: side of the smallest image that reaches the last tap.
     """
 
     def __init__(
@@ -38,14 +38,17 @@ class Trunk(nn.Module):
         self.taps, self.channels, self.smallest = taps, channels, smallest
 
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        """The activations at the taps, of a picture that is normalised as the network was trained.
+        """The activations at the taps.
+
+        Args:
+            image: normalised as in the network's training.
 
         Raises:
-            ValueError: the picture is too small to have any.
+            ValueError: the image is too small to have any.
         """
         if min(image.shape[-2:]) < self.smallest:
             raise ValueError(
-                f"a picture of {tuple(image.shape[-2:])} pixels is too small for this network,"
+                f"an image of {tuple(image.shape[-2:])} pixels is too small for this network,"
                 f" which needs {self.smallest}²"
             )
         activations = []
@@ -62,22 +65,12 @@ class Trunk(nn.Module):
         Raises:
             ValueError: the file is not the network that `contents` says.
         """
-        published, own = read_weights(path), self.state_dict()
-        wrong = [
-            name
-            for name, value in own.items()
-            if name not in published or published[name].shape != value.shape
-        ]
-        if wrong:
-            raise ValueError(
-                f"{path} is not {contents}: {', '.join(wrong[:4])} is missing or of another shape"
-            )
-        self.load_state_dict({name: published[name] for name in own})
+        self.load_state_dict(fitting_weights(path, self, contents))
         return self
 
 
 def max_pool(channels: int) -> nn.Module:
-    """VGG's own pooling."""
+    """VGG's own pooling; it has the signature of `vgg16`'s `pool`."""
     return nn.MaxPool2d(2, 2)
 
 
@@ -85,7 +78,7 @@ def vgg16(pool: Callable[[int], nn.Module] = max_pool) -> Trunk:
     """VGG16 (Simonyan and Zisserman 2015, configuration D) up to relu5_3; the weights are not set.
 
     Args:
-        pool: makes what stands between two stages, from the number of channels.
+        pool: number of channels → the layer between two stages.
     """
     layers: list[nn.Module] = []
     taps, before = [], 3

@@ -1,4 +1,4 @@
-"""Weights of published networks: local files that a user fetches once. Nothing is downloaded here."""
+"""Weights of published networks: local files that a user fetches once. Nothing is downloaded."""
 
 import logging
 import re
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.runs.files import sha256_of_file
 
 log = logging.getLogger(__name__)
 
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
-"""torch.hub's convention, as in vgg16-397923af.pth: the file's SHA-256 begins so."""
+"""torch.hub's convention: vgg16-397923af.pth has a SHA-256 that begins with 397923af."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,11 @@ class WeightFile:
 
     Attributes:
         name: of the file in the weights folder (or an absolute path).
-        contents: what it holds, for identities.
-        source: where it can be had, and under which terms.
-        sha256: its hash or how that begins; without one, the digits in a name like
-            vgg16-397923af.pth count.
-        elsewhere: other places where the same file may lie, in order: a download folder, an
-            installed package.
+        contents: what it holds, for messages.
+        source: where it is published, and under which terms.
+        sha256: its hash or the beginning of that; None: the digits in a name like
+            vgg16-397923af.pth.
+        elsewhere: other places to look at, in order: a download folder, an installed package.
     """
 
     name: str
@@ -41,7 +40,7 @@ class WeightFile:
 
     @property
     def expected_sha256(self) -> str:
-        """How the hash has to begin; empty where nothing is known."""
+        """What the hash must begin with; empty if nothing is known."""
         if self.sha256 is not None:
             return self.sha256.lower()
         found = HASH_IN_NAME.search(self.name)
@@ -55,8 +54,7 @@ class WeightFile:
 
 
 def require_weights(files: Sequence[WeightFile], folder: Path) -> list[Path]:
-    """The paths of files that a run can't do without, their hashes checked (and logged where none
-    is known).
+    """The paths of files that a run needs. Their hashes are checked, or logged if none is known.
 
     Raises:
         FileNotFoundError: some are missing: names, hashes, where they go and where they come from,
@@ -81,7 +79,7 @@ def require_weights(files: Sequence[WeightFile], folder: Path) -> list[Path]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of one that torch.save has written, by name; nothing
+    """The tensors of a .safetensors file or of a state dict that torch.save wrote, by name; no code
     in it is executed.
 
     Raises:
@@ -102,8 +100,33 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {str(name): value.detach() for name, value in state.items()}
 
 
+def fitting_weights(path: Path, network: nn.Module, contents: str) -> dict[str, Tensor]:
+    """The tensors of a file for every weight of a network, in single precision. Batch counters
+    (`num_batches_tracked`), which evaluation doesn't use, are the network's own.
+
+    Args:
+        path: see `read_weights`; it may hold more.
+        network: whose names and shapes must be there.
+        contents: what the file should hold, for the message.
+
+    Raises:
+        ValueError: a tensor is missing or of another shape.
+    """
+    published, own = read_weights(path), network.state_dict()
+    needed = [name for name in own if not name.endswith("num_batches_tracked")]
+    wrong = [
+        name for name in needed if name not in published or published[name].shape != own[name].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f"{path} is not {contents}: {', '.join(wrong[:3])} ({len(wrong)} of {len(needed)}"
+            " tensors) missing or of another shape"
+        )
+    return own | {name: published[name].float() for name in needed}
+
+
 def shipped_with_torchmetrics(name: str) -> Path:
-    """Where torchmetrics, which trilift depends on, has a file of its `functional/image` folder."""
+    """The path of a file in torchmetrics' `functional/image` folder."""
     spec = find_spec("torchmetrics")
     assert spec is not None and spec.origin is not None
     return Path(spec.origin).parent / "functional" / "image" / name

@@ -1,4 +1,4 @@
-"""Named losses, weighted and added up; the parts stay visible."""
+"""Named losses and their weighted sum."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,13 +14,16 @@ from .kinds import PlaneLoss, UsesDiscriminator, ViewLoss
 
 
 class WeightedSum(nn.Module):
-    """The losses of a run. One of weight 0 isn't computed.
+    """The losses of a run. A loss of weight 0 isn't computed.
 
     Args:
         losses: by the names under which they are logged.
 
     Attributes:
-        weights: their factors by name; a training plan may change them from stage to stage.
+        weights: factors by name; a training plan changes them from stage to stage.
+
+    Raises:
+        ValueError: no loss, none with a weight, or an object that is no loss.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module]) -> None:
@@ -48,16 +51,16 @@ class WeightedSum(nn.Module):
 
     @property
     def needs_views(self) -> bool:
-        """Whether pictures have to be rendered at all."""
+        """Whether views have to be rendered."""
         return bool(self._used(ViewLoss))
 
     @property
     def needs_discriminator(self) -> bool:
-        """Whether a loss looks through a discriminator, which only an adversarial stage has."""
+        """Whether a loss needs a discriminator, which only an adversarial stage has."""
         return bool(self._used(UsesDiscriminator))
 
     def attach(self, discriminator: Discriminator, show: Callable[[Rendering], Tensor]) -> None:
-        """Hands the discriminator to the losses that look through it; see `UsesDiscriminator`."""
+        """Hands the discriminator to the losses that need it; see `UsesDiscriminator`."""
         for loss in self.losses.values():
             if isinstance(loss, UsesDiscriminator):
                 loss.attach(discriminator, show)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.losses.weight_files import WeightFile, read_weights, require_weights
+from pipeline.losses.weight_files import WeightFile, fitting_weights, require_weights
 
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 SOURCE = "https://github.com/mseitz/pytorch-fid/releases (fid_weights)"
@@ -205,23 +205,8 @@ class Inception(nn.Module):
     @classmethod
     def load(cls, path: Path) -> "Inception":
         """With the weights of a file; ValueError if it isn't this network."""
-        network, published = cls(), read_weights(path)
-        own = {
-            name: value
-            for name, value in network.state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
-        wrong = [
-            name
-            for name, value in own.items()
-            if name not in published or published[name].shape != value.shape
-        ]
-        if wrong:
-            raise ValueError(
-                f"{path} is not the Inception of 2015: {wrong[0]} and {len(wrong) - 1} others are"
-                " missing or of another shape"
-            )
-        network.load_state_dict({name: published[name].float() for name in own}, strict=False)
+        network = cls()
+        network.load_state_dict(fitting_weights(path, network, "the Inception of 2015"))
         return network.eval().requires_grad_(False)
 
 
