@@ -26,10 +26,7 @@ VERBS = (
     "demo",
 )
 
-SWEPT = ("pretrain", "distill")
-"""Verbs with runs that are continued: their sweeps are. With `-m` the others run as Hydra runs
-them.
-"""
+ONLY_TABLE = "hydra.sweeper.only_table=true"
 
 PLANNED = {
     "stream": "Lifts a camera's pictures live and serves them to a browser.",
@@ -57,23 +54,16 @@ def run(arguments: list[str]) -> int:
             f"there is no verb {name!r}"
             + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them")
         )
-    command = (
-        ["pipeline.verbs.sweep", name]
-        if name in SWEPT and is_sweep(rest)
-        else [f"pipeline.verbs.{name}"]
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", f"pipeline.verbs.{name}", *settings(rest)],
+        environment(),
     )
-    os.execve(sys.executable, [sys.executable, "-m", *command, *rest], environment())
 
 
-def is_sweep(arguments: list[str]) -> bool:
-    """Whether many runs are asked for: by `-m`, or a setting `sweep=…`. Questions to Hydra
-    (`--cfg`, `--help`) are no sweep.
-    """
-    flags = {argument for argument in arguments if argument.startswith("-")}
-    is_asked = bool(flags & {"-m", "--multirun"}) or any(
-        argument.startswith(("sweep=", "+sweep=")) for argument in arguments
-    )
-    return is_asked and flags <= {"-m", "--multirun", "--table"}
+def settings(arguments: list[str]) -> list[str]:
+    """The arguments as Hydra takes them: `--table` stands for a setting of the sweeper."""
+    return [ONLY_TABLE if argument == "--table" else argument for argument in arguments]
 
 
 def listing() -> str:

@@ -7,6 +7,7 @@ import pytest
 
 # Small tensors gain nothing from threads, and test processes would fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pipeline import command_line
 TRILIFT = "from pipeline.command_line import main; main()"
 
 GREET = '''"""Greets."""
-from pipeline.build import verb
+from pipeline.build.application import verb
 
 @verb("convert")
 def main(config):
@@ -164,7 +164,9 @@ def test_a_verb_litters_nothing(greet, tmp_path):
 
 def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet, tmp_path):
     body = "import pathlib; pathlib.Path(config.paths.run, 'ran').touch()"
-    done = greet(body, "--multirun", "--config-name=distill", "seed=1,2", "name=sweep")
+    done = greet(
+        body, "--multirun", "--config-name=distill", "seed=1,2", "name=sweep", "hydra/sweeper=basic"
+    )
     assert done.returncode == 0, done.stderr
     files = {str(file.relative_to(tmp_path / "here")) for file in (tmp_path / "here").rglob("*")}
     assert {"runs/distill/sweep/0/ran", "runs/distill/sweep/1/ran"} <= files
@@ -172,24 +174,72 @@ def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "module"),
+    ("arguments", "passed"),
     [
-        (["distill", "-m", "seed=1,2"], "sweep"),
-        (["distill", "sweep=ablations"], "sweep"),
-        (["pretrain", "--multirun", "seed=1,2", "--table"], "sweep"),
-        (["distill", "seed=1"], "distill"),
-        (["distill", "-m", "seed=1,2", "--cfg", "job"], "distill"),
-        (["distill", "sweep=ablations", "--help"], "distill"),
-        (["generate", "-m", "worker=0,1"], "generate"),
+        (["distill", "-m", "seed=1,2"], "pipeline.verbs.distill -m seed=1,2"),
+        (["lift", "sweep=x", "--help"], "pipeline.verbs.lift sweep=x --help"),
+        (
+            ["pretrain", "-m", "seed=1,2", "--table"],
+            "pipeline.verbs.pretrain -m seed=1,2 hydra.sweeper.only_table=true",
+        ),
     ],
 )
-def test_only_trainings_are_swept_by_cells_that_continue(arguments, module, monkeypatch):
+def test_a_verb_replaces_the_command_with_its_arguments(arguments, passed, monkeypatch):
     def replace_process(program, command, environment):
         raise SystemExit(" ".join(command[2:]))
 
     monkeypatch.setattr(os, "execve", replace_process)
     with pytest.raises(SystemExit) as replaced:
         command_line.run(arguments)
-    assert replaced.value.code == " ".join(
-        [f"pipeline.{module}", *(arguments if module == "sweep" else arguments[1:])]
+    assert replaced.value.code == passed
+
+
+@pytest.mark.parametrize("given", ["people=6", "+suite.people=6", "suite.people=6"])
+def test_a_key_of_an_earlier_version_is_one_line_with_the_present_key(greet, given):
+    done = greet("pass", "checkpoint=x", given)
+    key = given.lstrip("+").partition("=")[0]
+    now = key.replace("people", "identities")
+    assert (done.returncode, done.stderr) == (2, f"trilift convert: {key} is now {now}\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "5"}, "None"),
+    ],
+)
+def test_threads_of_ours_wait_passively_unless_the_user_says_otherwise(
+    repository, tmp_path, given, expected
+):
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    }
+    code = "import os, pipeline; print(os.environ.get('OMP_WAIT_POLICY'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**clean, **given, "PYTHONPATH": str(repository)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
+    assert done.stdout.strip() == expected, done.stderr
+
+
+def test_threads_wait_passively_when_a_verb_has_loaded_torch(repository, tmp_path):
+    code = "import pipeline.verbs.distill"
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("OMP", "GOMP"))
+    } | {"PYTHONPATH": str(repository), "OMP_DISPLAY_ENV": "VERBOSE"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr, done.stderr
+    assert "GOMP_SPINCOUNT = '0'" in done.stderr

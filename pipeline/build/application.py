@@ -1,10 +1,10 @@
-"""What every verb is wrapped in: a Hydra application whose user errors become one line."""
+"""The wrapper of every verb: a Hydra application whose user errors become one line."""
 
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hydra
@@ -13,6 +13,9 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from pipeline.runs.renamed import current
+from pipeline.sweeps import sweeper
 
 from .configuration import USER_ERRORS, VERSION_BASE, configuration_folder
 
@@ -34,7 +37,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
             except (*USER_ERRORS, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("TRILIFT_DEBUG"):
                     raise
-                sys.exit(_report(name, error))
+                sys.exit(_fail(name, _message(error)))
 
         application = hydra.main(
             version_base=VERSION_BASE, config_path=str(configuration_folder()), config_name=name
@@ -48,6 +51,9 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
                 sys.stdout.write(
                     f"{inspect.cleandoc(inspect.getmodule(function).__doc__ or '')}\n\n"
                 )  # type: ignore[union-attr]
+            if advice := renamed_keys(sys.argv[1:]):
+                sys.exit(_fail(name, advice))
+            sweeper.register()
             return application()
 
         return main
@@ -65,9 +71,38 @@ def _in_its_own_folder(config: DictConfig) -> DictConfig:
     return config
 
 
-def _report(name: str, error: Exception) -> int:
-    message = str(error)
+def renamed_keys(arguments: Sequence[str]) -> str:
+    """What to type instead of the keys of earlier versions; "" where there are none.
+
+    >>> renamed_keys(["seed=1", "callbacks.preview.people=6"])
+    'callbacks.preview.people is now callbacks.preview.identities'
+    """
+    keys = [
+        argument.partition("=")[0].lstrip("+~")
+        for argument in arguments
+        if "=" in argument and not argument.startswith("-")
+    ]
+    return ", ".join(f"{key} is now {now}" for key in keys if (now := _current_key(key)) != key)
+
+
+def _current_key(key: str) -> str:
+    """A dotted key after `renamed.current`, which takes nested dictionaries."""
+    nested: Any = None
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    nested, parts = current(nested), []
+    while isinstance(nested, dict):
+        ((part, nested),) = nested.items()
+        parts.append(part)
+    return ".".join(parts)
+
+
+def _message(error: Exception) -> str:
     if isinstance(error, MissingMandatoryValue) and error.full_key:
-        message = f"{error.full_key} is missing: give {error.full_key}=…"
+        return f"{error.full_key} is missing: give {error.full_key}=…"
+    return str(error)
+
+
+def _fail(name: str, message: str) -> int:
     sys.stderr.write(f"trilift {name}: {message.strip()}\n")
     return 2

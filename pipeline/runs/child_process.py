@@ -1,4 +1,4 @@
-"""A verb run as a process of its own, with the settings that could be typed."""
+"""Verbs as processes of their own."""
 
 import ctypes
 import os
@@ -6,22 +6,23 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 
 class ChildProcess:
-    """A child that doesn't outlive the context: on the way out by an error or a signal, it is told
-    to end and waited for.
+    """A child that doesn't outlive the context: an error or a signal here terminates it, and the
+    context waits for its end.
 
-    A Ctrl-C reaches the child, too: it is only waited for, since it may be saving its state.
-    SIGTERM becomes `SystemExit`. If this process is killed outright, the child gets SIGTERM (on
+    A Ctrl-C reaches the child as well, so then the context only waits: the child may be saving its
+    state. SIGTERM becomes `SystemExit`. If this process is killed, the child gets SIGTERM (on
     Linux).
 
     Args:
         arguments: the command.
-        output: where both of its streams go; None: where this process's go.
+        output: receives both of its streams; None: they are this process's.
         inherited: descriptors that the child keeps open.
+        environment: variables that differ from this process's.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class ChildProcess:
         *,
         output: IO[bytes] | None = None,
         inherited: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.arguments = list(arguments)
         self.output = output
         self.inherited = tuple(inherited)
+        self.environment = dict(environment or {})
 
     def __enter__(self) -> "subprocess.Popen[bytes]":
         self.before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -43,6 +46,7 @@ class ChildProcess:
             stdout=self.output,
             stderr=None if self.output is None else subprocess.STDOUT,
             pass_fds=self.inherited,
+            env=os.environ | self.environment,
             preexec_fn=_DieWith(os.getpid()) if sys.platform == "linux" else None,
         )
         return self.process
@@ -57,8 +61,8 @@ class ChildProcess:
 
 
 class _DieWith:
-    """Called in the new process before it becomes the command: asks the kernel for SIGTERM when the
-    parent dies.
+    """Called in the child before exec: asks the kernel for SIGTERM when the parent dies (prctl(2),
+    PR_SET_PDEATHSIG).
     """
 
     SET_PARENT_DEATH_SIGNAL = 1
@@ -74,12 +78,12 @@ class _DieWith:
 
 
 def verb_command(verb: str, settings: Sequence[str]) -> list[str]:
-    """What `trilift VERB SETTINGS` becomes."""
+    """The command that `trilift VERB SETTINGS` executes."""
     return [sys.executable, "-m", f"pipeline.verbs.{verb}", *settings]
 
 
 def setting(key: str, value: object) -> str:
-    """A setting as Hydra reads it back, whatever characters it has."""
+    """An override that Hydra parses back to `value`, whatever characters it has."""
     text = str(value)
     if not re.fullmatch(r"[\w./+-]+", text):
         text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""One cell of a sweep: a run with a name, a folder, and a record of how it went."""
+"""One cell of a sweep: a run with a name, a folder and a record of its attempts."""
 
 import fcntl
 import hashlib
@@ -7,11 +7,12 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.runs.files import sha256_of_json, write_json
+from pipeline.runs.run_folder import RunFolder
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
 
@@ -24,21 +25,20 @@ IRRELEVANT = (
         for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "log_every")
     ),
 )
-"""Settings, with all below them, that don't change what a finished cell has come to."""
+"""Keys, with all below them, that don't change the result of a finished cell."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What `cell.json` says of a cell.
+    """The content of a cell's `cell.json`.
 
     Attributes:
-        state: of the last attempt. A cell that was killed says "running" for ever; `Cell.state`
-            knows better.
-        fingerprint: of the configuration that it was run with.
-        overrides: what the verb was told.
-        attempts: how often it was started.
-        seconds: of all attempts that came to an end.
-        error: of a failed one: what it said last.
+        state: after the last attempt; "running" also after a kill, so use `Cell.state`.
+        fingerprint: of the configuration of the last attempt.
+        overrides: the verb's settings in the last attempt.
+        attempts: number of starts.
+        seconds: of all completed attempts.
+        error: the last output of a failed attempt.
     """
 
     state: State
@@ -54,19 +54,19 @@ class Cell:
     """A run of a sweep.
 
     Attributes:
-        verb: which.
-        overrides: all that the verb is told, the cell's folder and name among it.
-        varied: key and value of what differs between the cells.
-        folder: where it lives; its last part is the cell's name.
-        fingerprint: of its configuration, see `fingerprint`; "" when it has none.
-        mistake: why the overrides don't make a configuration.
+        verb: the verb that runs.
+        overrides: all of the verb's settings, the cell's folder and name among them.
+        varied: keys and values that differ between the cells.
+        folder: of the run; its last part is the cell's name.
+        configuration: composed from the overrides, plain values; None if that fails.
+        mistake: why composing failed.
     """
 
     verb: str
     overrides: tuple[str, ...]
     varied: tuple[tuple[str, str], ...]
     folder: Path
-    fingerprint: str = ""
+    configuration: dict[str, Any] | None = field(default=None, repr=False)
     mistake: str | None = None
 
     @property
@@ -74,29 +74,34 @@ class Cell:
         """The folder's name."""
         return self.folder.name
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the configuration; "" without one."""
+        return "" if self.configuration is None else fingerprint(self.configuration)
+
     def record(self) -> Record | None:
-        """What is written about it; None before its first attempt.
+        """The record on disk; None before the first attempt.
 
         Raises:
-            ValueError: the record isn't one.
+            ValueError: the file isn't a record.
         """
+        path = self.folder / "cell.json"
         try:
-            return Record(**json.loads((self.folder / "cell.json").read_text(encoding="utf-8")))
+            return Record(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"{self.folder / 'cell.json'} is no record of a cell ({error}): remove the file to"
-                " run the cell again"
+                f"{path} is no record of a cell ({error}): remove the file to run the cell again"
             ) from error
 
     def write(self, record: Record) -> None:
-        """Replaces the record."""
+        """Replaces the record on disk."""
         write_json(self.folder / "cell.json", asdict(record), indent=1)
 
     @property
     def state(self) -> State:
-        """How it stands: finished only with the configuration that it has now; running only while a
+        """Of the cell now: "finished" only with the present configuration, "running" only while a
         process holds it.
         """
         record = self.record()
@@ -104,18 +109,27 @@ class Cell:
             return "running"
         if record is None:
             return "new"
-        if record.state == "running" or (
-            record.state == "finished" and record.fingerprint != self.fingerprint
-        ):
+        if record.state == "running" or (record.state == "finished" and not self._ran(record)):
             return "interrupted"
         return record.state
 
+    def _ran(self, record: Record) -> bool:
+        """Whether the run had the present configuration, possibly under names of an earlier
+        version, from which the fingerprint was computed then.
+        """
+        if record.fingerprint == self.fingerprint:
+            return True
+        try:
+            return fingerprint(RunFolder(self.folder).recorded()) == self.fingerprint
+        except FileNotFoundError:
+            return False
+
     @contextmanager
     def held(self) -> Iterator[IO[str] | None]:
-        """The open lock of the cell, None if another process has it.
+        """The open lock of the cell; None if another process has it.
 
-        It belongs to the open file: children that inherit the file keep the cell when this process
-            dies.
+        The lock belongs to the open file: children that inherit the file keep it when this process
+        dies.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "cell.lock").open("a") as lock:
@@ -127,7 +141,7 @@ class Cell:
             yield lock
 
     def is_held(self) -> bool:
-        """Whether some process is at it."""
+        """Whether a process runs it."""
         if not (self.folder / "cell.lock").exists():
             return False
         with self.held() as lock:
@@ -135,8 +149,8 @@ class Cell:
 
 
 def cell_name(varied: Sequence[tuple[str, str]]) -> str:
-    """A folder's name for what varies: letters, digits, points, plus and minus; a hash where that
-    isn't all.
+    """A folder's name for what varies: letters, digits, points, plus and minus; with a hash where
+    other characters were replaced or the name was cut.
 
     >>> cell_name([("student", "tiny"), ("seed", "1")])
     'student-tiny__seed-1'
@@ -149,9 +163,7 @@ def cell_name(varied: Sequence[tuple[str, str]]) -> str:
 
 
 def fingerprint(configuration: dict[str, Any]) -> str:
-    """A hash of everything in a resolved configuration that matters to the result, see
-    `IRRELEVANT`.
-    """
+    """A hash of a resolved configuration without `IRRELEVANT` keys."""
     kept = _without(configuration, "")
     return sha256_of_json(kept)
 
@@ -168,7 +180,5 @@ def _without(node: Any, path: str) -> Any:
 
 
 def is_first_task() -> bool:
-    """Whether this process speaks for its SLURM job: with several tasks, each runs the verb, and
-    one of them keeps the record.
-    """
+    """Whether this process keeps the record: in a SLURM job of several tasks each runs the verb."""
     return int(os.environ.get("SLURM_PROCID", 0)) == 0

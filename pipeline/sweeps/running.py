@@ -1,7 +1,7 @@
-"""Runs one cell to its end in a process of its own and keeps its record.
+"""Runs one cell in a process of its own and keeps its record.
 
-Of its own, so that Lightning's processes for several GPUs start the run again and not the sweep, a
-crash takes nobody with it, and a cell is what `trilift VERB` would do.
+A process of its own, so that Lightning's children for several GPUs start the run again and not the
+sweep, a crash ends only its cell, and a cell does what `trilift VERB` does.
 """
 
 import json
@@ -14,30 +14,32 @@ from pathlib import Path
 from pipeline.runs.child_process import ChildProcess, verb_command
 
 from .cell import Cell, Record, State, is_first_task
+from .gpus import own_gpu
 
 log = logging.getLogger(__name__)
 
 STOPPED = (75, 128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
-"""Exit statuses of runs that were asked to stop and can be continued."""
+"""Exit statuses of runs that a signal stopped and that can be continued."""
 
 ERROR_LINES = 12
 
 
 def run_cell(cell: Cell) -> State:
-    """Runs or continues a cell, unless another process is at it; what it says goes to `output.log`
-    in its folder.
+    """Runs or continues a cell unless another process runs it; its output is appended to
+    `output.log` in its folder.
     """
     if not is_first_task():
         with ChildProcess(verb_command(cell.verb, cell.overrides)) as process:
             return "finished" if process.wait() == 0 else "failed"
     with cell.held() as lock:
         if lock is None:
-            log.info("%s is run by another process: left to it", cell.name)
+            log.info("%s: another process runs it", cell.name)
             return "running"
-        return _attempt(cell, lock.fileno())
+        with own_gpu(cell.configuration) as environment:
+            return _attempt(cell, lock.fileno(), environment)
 
 
-def _attempt(cell: Cell, lock: int) -> State:
+def _attempt(cell: Cell, lock: int, environment: dict[str, str]) -> State:
     before = cell.record() or Record("new", cell.fingerprint, [])
     attempts = before.attempts + 1
     record = replace(
@@ -53,14 +55,17 @@ def _attempt(cell: Cell, lock: int) -> State:
     state: State = "interrupted"
     try:
         with (cell.folder / "output.log").open("ab") as output:
-            said = output.tell()
+            start = output.tell()
             with ChildProcess(
-                verb_command(cell.verb, cell.overrides), output=output, inherited=[lock]
+                verb_command(cell.verb, cell.overrides),
+                output=output,
+                inherited=[lock],
+                environment=environment,
             ) as process:
                 status = process.wait()
         state = _state_after(status, cell.folder / "status.json", started)
         if state == "failed":
-            record = replace(record, error=_error(cell.folder / "output.log", said, status))
+            record = replace(record, error=_error(cell.folder / "output.log", start, status))
     finally:
         seconds = time.perf_counter() - clock
         cell.write(replace(record, state=state, seconds=round(record.seconds + seconds, 1)))
@@ -75,9 +80,7 @@ def _attempt(cell: Cell, lock: int) -> State:
 
 
 def _state_after(status: int, marked: Path, started: float) -> State:
-    """From the exit status and from what the run itself has marked: a run whose time limit was over
-    ends with 0, too.
-    """
+    """From the exit status and the run's own mark: a run that its time limit ended also exits with 0."""
     try:
         is_unfinished = (
             marked.stat().st_mtime >= started - 1
@@ -91,9 +94,7 @@ def _state_after(status: int, marked: Path, started: float) -> State:
 
 
 def _error(log_file: Path, start: int, status: int) -> str:
-    """The verb's own last words in this attempt: its one-line error with what follows, or the end
-    of a traceback.
-    """
+    """The verb's last error in this attempt: its own line with what follows, or a traceback's end."""
     with log_file.open("rb") as file:
         file.seek(start)
         lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]

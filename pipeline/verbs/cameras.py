@@ -1,4 +1,4 @@
-"""Says which convention a file of cameras seems to be in, and converts it to another.
+"""Find out the convention of a file of cameras, and convert it to another.
 
 Reads and writes EG3D's dataset.json (eg3d), the same numbers with OpenGL's axes in our world
 (opengl) or in Blender's (blender), NeRF's transforms.json (nerf) and a folder of COLMAP's text

@@ -1,4 +1,4 @@
-"""Shows a teacher's passport, and compares it with what the official code computed.
+"""Show a teacher's passport, and compare the teacher with a dump of the official code.
 
 With `reference=DUMP.npz` every quantity of the dump is computed from the same latents, cameras and
 ray jitter and its largest error printed. Exit status 1: beyond a tolerance, or nothing to compare.

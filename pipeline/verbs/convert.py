@@ -1,4 +1,4 @@
-"""Turns an official EG3D checkpoint (.pkl) into a teacher folder.
+"""Turn an official EG3D checkpoint (.pkl) into a teacher folder.
 
 The pickle is read as data: nothing in it is executed. The folder gets the weights as safetensors, a
 passport, the configuration, a card with the licence, the snapshot's own settings and a sheet of

@@ -1,5 +1,4 @@
-"""Distils a student from the bundled teacher, judges it before and after, lifts three pictures,
-writes one page.
+"""Distil a student from the bundled teacher, evaluate it, lift pictures, write one page.
 
 Runs `trilift distill`, `trilift evaluate` and `trilift lift`, each as it could be typed. What has
 been done is not done again: an interrupted demo continues where it was. The page is

@@ -1,6 +1,6 @@
-"""Distil a student from a teacher, stage by stage of a plan: identities are drawn on the fly, or
-read from shards.
+"""Distil a student from a teacher, stage by stage of a plan.
 
+Samples are drawn on the fly or read from shards (`data`).
 Run the same command again to continue where it was; SIGTERM or Ctrl-C saves first, and the exit
 status 75 asks a scheduler for another attempt. The best student so far (against an adversary: the
 latest) is `student.safetensors` in the run's folder, sheets of pictures are in `previews`, numbers

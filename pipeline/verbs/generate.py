@@ -1,9 +1,8 @@
-"""Store a teacher's identities as shards, to be read instead of drawn: by any number of workers,
-each shard once.
+"""Store a teacher's samples as shards, which distill reads instead of drawing them.
 
-Run the same command again to continue; run it several times at once, on any machine that sees the
-folder, to go faster. `shards=latent` keeps kilobytes an identity (rendered again when read),
-`shards=full` pictures. `verify=true` checks every byte.
+The same command continues. Any number of workers, on any machines that share the folder, may run it
+at once: each shard is written by one of them. `shards=latent` stores kilobytes per identity and
+renders again when reading; `shards=full` stores pictures. `verify=true` checks every byte.
 """
 
 import json

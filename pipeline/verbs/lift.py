@@ -1,4 +1,4 @@
-"""Lifts photographs to heads that can be seen from new sides.
+"""Lift photographs to 3D heads and render them from new views.
 
 Writes for each photograph a folder OUTPUT/NAME with sheet.png (new views), depth.png and
 depth.safetensors, turntable.mp4 (.gif without the video extra), triplane.safetensors, crop.png

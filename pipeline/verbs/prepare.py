@@ -1,4 +1,4 @@
-"""Turns photographs into crops with cameras, ready for pretrain and evaluate.
+"""Turn photographs into crops with cameras for pretrain and evaluate.
 
 Finds the face of every picture (portraits=landmarks, mediapipe, cascade, …), cuts EG3D's square,
 and writes OUTPUT/dataset.json with the 25-number labels of those whose pose is known; crops without

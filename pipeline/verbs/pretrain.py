@@ -1,5 +1,4 @@
-"""Train a teacher: an EG3D generator from single pictures with camera labels, or from the puppet
-world; or tune a converted one.
+"""Train a teacher, an EG3D generator, from single pictures with camera labels; or tune one.
 
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the identities are
 rendered on the first run. Run the same command again to continue; SIGTERM or Ctrl-C saves first,

@@ -16,7 +16,7 @@ PATIENCE = 1000
 SITE = f"""
 import sys
 import pipeline.runs.child_process
-pipeline.verb_process.verb_command = lambda verb, settings: [sys.executable, "-S", {str(STUB)!r}, *settings]
+pipeline.runs.child_process.verb_command = lambda verb, settings: [sys.executable, "-S", {str(STUB)!r}, *settings]
 """
 
 
@@ -46,7 +46,7 @@ class SweepProcess:
         command = [
             sys.executable,
             "-m",
-            "pipeline.verbs.sweep",
+            "pipeline.command_line",
             "distill",
             "-m",
             "name=swept",

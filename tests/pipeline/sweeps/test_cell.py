@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ CONFIG = {
 }
 
 
-def cell(folder: Path, mark: str = "now") -> Cell:
-    return Cell("distill", ("seed=1",), (("seed", "1"),), folder / "seed-1", mark)
+def cell(folder: Path, batch_size: int = 4) -> Cell:
+    configuration = {"seed": 1, "batch_size": batch_size}
+    return Cell("distill", ("seed=1",), (("seed", "1"),), folder / "seed-1", configuration)
+
+
+def written(state: str, folder: Path) -> Record:
+    return Record(state, cell(folder).fingerprint, ["seed=1"])
 
 
 @pytest.mark.parametrize(
@@ -51,12 +57,21 @@ def test_what_does_not_change_a_result_does_not_change_the_fingerprint():
 
 def test_a_cell_is_finished_only_with_the_configuration_that_it_has_now(tmp_path):
     assert cell(tmp_path).state == "new"
-    cell(tmp_path).write(Record("finished", "now", ["seed=1"]))
-    assert cell(tmp_path).state == "finished" and cell(tmp_path, "changed").state == "interrupted"
+    cell(tmp_path).write(written("finished", tmp_path))
+    assert cell(tmp_path).state == "finished"
+    assert cell(tmp_path, batch_size=8).state == "interrupted"
 
 
-def test_a_cell_runs_only_while_somebody_holds_it(tmp_path):
-    cell(tmp_path).write(Record("running", "now", ["seed=1"]))
+def test_a_finished_cell_of_an_earlier_version_is_known_by_its_run(tmp_path):
+    old = cell(tmp_path)
+    old.write(Record("finished", "of former names", ["seed=1"]))
+    assert old.state == "interrupted"
+    (old.folder / "config.json").write_text(json.dumps(old.configuration))
+    assert old.state == "finished" and cell(tmp_path, batch_size=8).state == "interrupted"
+
+
+def test_a_cell_runs_only_while_a_process_holds_it(tmp_path):
+    cell(tmp_path).write(written("running", tmp_path))
     assert cell(tmp_path).state == "interrupted"
     with cell(tmp_path).held() as lock:
         assert lock is not None and cell(tmp_path).state == "running"

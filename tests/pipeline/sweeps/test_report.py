@@ -110,11 +110,11 @@ def test_a_report_of_runs_with_students_has_sizes_times_and_a_picture(
     tmp_path, untrained_student, capsys
 ):
     cells = [
-        Cell("distill", (), (("student", name),), tmp_path / name, "mark")
+        Cell("distill", (), (("student", name),), tmp_path / name, {"student": name})
         for name in ("one", "two")
     ]
     for number, cell in enumerate(cells):
-        cell.write(Record("finished", "mark", [], attempts=1, seconds=90.0))
+        cell.write(Record("finished", cell.fingerprint, [], attempts=1, seconds=90.0))
         (cell.folder / "student.safetensors").write_bytes(untrained_student.read_bytes())
         (cell.folder / "metrics").mkdir()
         (cell.folder / "metrics" / "metrics.csv").write_text(
@@ -138,10 +138,10 @@ def test_a_report_of_runs_with_students_has_sizes_times_and_a_picture(
 
 def test_the_exit_status_says_whether_to_try_again(tmp_path):
     cells = [
-        Cell("distill", (), (("seed", str(seed)),), tmp_path / str(seed), "mark")
+        Cell("distill", (), (("seed", str(seed)),), tmp_path / str(seed), {"seed": seed})
         for seed in range(2)
     ]
-    cells[0].write(Record("finished", "mark", []))
+    cells[0].write(Record("finished", cells[0].fingerprint, []))
     assert write_report(tmp_path, cells) == UNFINISHED
-    cells[1].write(Record("failed", "mark", [], error="why"))
+    cells[1].write(Record("failed", cells[1].fingerprint, [], error="why"))
     assert write_report(tmp_path, cells) == FAILED

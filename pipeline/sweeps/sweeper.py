@@ -1,0 +1,293 @@
+"""Hydra's multirun for trainings: plug-in sweepers whose cells continue.
+
+`trilift VERB -m KEY=a,b …` and `trilift VERB sweep=NAME` come here, see conf/sweep and
+conf/hydra/sweeper. Each cell runs as a process of its own in runs/<verb>/<sweep>/<cell>, started by
+the configured launcher. The same command skips finished cells, continues interrupted ones and
+retries failed ones; at the end it tabulates the scores.
+"""
+
+import functools
+import importlib
+import itertools
+import logging
+import os
+import sys
+import time
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.runs.child_process import setting
+
+from .cell import Cell, Record, cell_name
+from .report import write_report
+from .results import last_scores
+from .running import run_cell
+from .search import Choice, Interval, Search
+
+log = logging.getLogger("trilift.sweep")
+
+WAIT_SECONDS = 2.0
+USAGE_ERROR, INTERRUPTED = 2, 130
+
+
+PLUGIN_MODULE = "hydra_plugins.trilift"
+"""Hydra refuses sweepers from outside the namespace package hydra_plugins, registered or not."""
+
+
+def register() -> None:
+    """Makes the sweepers known to Hydra; needed before `hydra.main` starts a multirun."""
+    try:
+        importlib.import_module("hydra_plugins")
+    except ImportError:  # the package exists only where another plug-in is installed
+        package = ModuleType("hydra_plugins")
+        package.__path__ = []
+        sys.modules["hydra_plugins"] = package
+    sys.modules[PLUGIN_MODULE] = sys.modules[__name__]
+    for sweeper in (CellSweeper, SearchSweeper):
+        Plugins.instance().register(sweeper)
+
+
+class ContinuingSweeper(Sweeper):
+    """What both sweepers share: settings of the command → cells → launcher.
+
+    Args:
+        params: what varies, by key, in Hydra's grammar; settings of the command line replace them.
+        only_table: run nothing, tabulate what is there.
+    """
+
+    hydra_context: HydraContext
+    config: DictConfig
+
+    def __init__(self, *, params: Mapping[str, Any] | None = None, only_table: bool = False):
+        self.params = dict(params or {})
+        self.only_table = only_table
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Called by Hydra. Cells are processes of their own, so the task function isn't used."""
+        self.hydra_context = hydra_context
+        self.config = config
+        self.verb = str(config.hydra.job.config_name)
+        self.folder = Path(config.hydra.sweep.dir).absolute()
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Runs what is left to run and tabulates all cells.
+
+        Raises:
+            SystemExit: 75 if some cells can be continued, 1 if some failed, 2 after an error of the
+                user, which is one line; nothing if every cell is finished.
+        """
+        try:
+            status = self._sweep(arguments)
+        except (ValueError, OSError, HydraException, OmegaConfBaseException) as error:
+            if os.environ.get("TRILIFT_DEBUG"):
+                raise
+            sys.stderr.write(f"trilift {self.verb}: {str(error).strip()}\n")
+            status = USAGE_ERROR
+        except KeyboardInterrupt:
+            sys.stderr.write(f"trilift {self.verb}: stopped; the same command continues\n")
+            status = INTERRUPTED
+        if status:
+            sys.exit(status)
+
+    def _sweep(self, arguments: list[str]) -> int:
+        lines = [f"{key}={value}" for key, value in self.params.items()]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = {
+            override.get_key_element(): override
+            for override in parser.parse_overrides([*lines, *arguments])
+        }
+        self.fixed = [str(o.input_line) for o in overrides.values() if not o.is_sweep_override()]
+        return self.run({key: o for key, o in overrides.items() if o.is_sweep_override()})
+
+    @abstractmethod
+    def run(self, varied: Mapping[str, Override]) -> int:
+        """Runs the cells of what varies; returns the exit status."""
+
+    def cell(self, varied: Sequence[tuple[str, str]], name: str) -> Cell:
+        """The cell with these values."""
+        folder = self.folder / name
+        overrides = (
+            *self.fixed,
+            *(f"{key}={value}" for key, value in varied),
+            setting("name", f"{self.folder.name}/{name}"),
+            setting("paths.run", folder),
+            "hydra.mode=RUN",
+        )
+        cell = functools.partial(Cell, self.verb, overrides, tuple(varied), folder)
+        try:
+            return cell(configuration=self._compose(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            return cell(mistake=str(error).strip())
+
+    def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
+        loader = self.hydra_context.config_loader
+        composed = loader.load_sweep_config(self.config, list(overrides))
+        job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        plain = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
+        assert isinstance(plain, dict)
+        return {str(key): value for key, value in plain.items()}
+
+    def launch(self, cells: Sequence[Cell]) -> None:
+        """Runs every cell that isn't finished once, and waits for cells that another process runs;
+        what these leave unfinished is run here.
+        """
+        left = [cell for cell in cells if cell.mistake is None and cell.state != "finished"]
+        for cell in (cell for cell in cells if cell.mistake):
+            cell.write(Record("failed", "", list(cell.overrides), error=cell.mistake))
+        log.info("%d of %d cells are finished; %s", len(cells) - len(left), len(cells), self.folder)
+        while left:
+            ready = [cell for cell in left if cell.state != "running"]
+            if ready:
+                self._hand_to_launcher(ready)
+                left = [cell for cell in left if cell not in ready]
+            else:
+                names = ", ".join(cell.name for cell in left)
+                log.info("waiting for another process that runs %s", names)
+                while all(cell.state == "running" for cell in left):
+                    time.sleep(WAIT_SECONDS)
+            left = [cell for cell in left if cell.state != "finished"]
+
+    def _hand_to_launcher(self, cells: Sequence[Cell]) -> None:
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context,
+            task_function=functools.partial(_run, {cell.name: cell for cell in cells}),
+            config=self.config,
+        )
+        common = [
+            setting("hydra.sweep.dir", self.folder),
+            setting("++hydra.job.env_set.WANDB_RUN_GROUP", self.folder.name),
+        ]
+        launcher.launch(
+            [
+                [*cell.overrides, *common, setting("hydra.sweep.subdir", cell.name)]
+                for cell in cells
+            ],
+            initial_job_idx=0,
+        )
+
+
+class CellSweeper(ContinuingSweeper):
+    """Every combination of the values that vary; see conf/hydra/sweeper/cells.yaml."""
+
+    __module__ = PLUGIN_MODULE
+
+    def run(self, varied: Mapping[str, Override]) -> int:
+        """Runs the grid."""
+        cells = list(self._grid(varied))
+        if not self.only_table:
+            self.launch(cells)
+        return write_report(self.folder, cells)
+
+    def _grid(self, varied: Mapping[str, Override]) -> Iterator[Cell]:
+        for key, override in varied.items():
+            if not override.is_discrete_sweep():
+                raise ValueError(
+                    f"{key} varies continuously: list its values, or search with"
+                    " hydra/sweeper=search"
+                )
+        values = [
+            [(key, str(value)) for value in override.sweep_string_iterator()]
+            for key, override in varied.items()
+        ]
+        for combination in itertools.product(*values):
+            yield self.cell(combination, cell_name(combination))
+
+
+class SearchSweeper(ContinuingSweeper):
+    """Random or Bayesian search; see conf/hydra/sweeper/search.yaml and `Search`."""
+
+    __module__ = PLUGIN_MODULE
+
+    def __init__(
+        self,
+        *,
+        sampler: Literal["random", "bayesian"] = "bayesian",
+        trials: int = 20,
+        parallel: int = 1,
+        objective: str = "psnr_novel",
+        direction: Literal["maximize", "minimize"] = "maximize",
+        seed: int = 0,
+        params: Mapping[str, Any] | None = None,
+        only_table: bool = False,
+    ):
+        super().__init__(params=params, only_table=only_table)
+        self.search = Search(
+            sampler=sampler,
+            trials=trials,
+            parallel=parallel,
+            objective=objective,
+            direction=direction,
+            seed=seed,
+        )
+
+    def run(self, varied: Mapping[str, Override]) -> int:
+        """Runs trials until the search has as many as it should, or some can't be finished now."""
+        space = {key: _part(override) for key, override in varied.items()}
+        study = self.search.open(self.folder, space)
+        while not self.only_table and (trials := study.ask()):
+            cells = [
+                self.cell(tuple(trial.values.items()), f"trial-{trial.number:04d}")
+                for trial in trials
+            ]
+            self.launch(cells)
+            for trial, cell in zip(trials, cells, strict=True):
+                if cell.state in ("finished", "failed"):
+                    study.tell(trial, self._score(cell))
+            if not all(cell.state in ("finished", "failed") for cell in cells):
+                break
+        cells = [
+            self.cell(tuple(trial.values.items()), f"trial-{trial.number:04d}")
+            for trial in study.trials()
+        ]
+        status = write_report(
+            self.folder,
+            cells,
+            quality=self.search.objective,
+            more_is_better=self.search.direction == "maximize",
+        )
+        if best := study.best():
+            trial, score = best
+            values = ", ".join(f"{key}={value}" for key, value in trial.values.items())
+            log.info(
+                "best of %d: %s %.6g with %s", len(cells), self.search.objective, score, values
+            )
+        return status
+
+    def _score(self, cell: Cell) -> float | None:
+        if cell.state == "failed":
+            return None
+        scores = last_scores(cell.folder)
+        if self.search.objective not in scores:
+            raise ValueError(
+                f"{cell.folder} has no score {self.search.objective!r}, it has"
+                f" {', '.join(sorted(scores)) or 'none'}"
+            )
+        return scores[self.search.objective]
+
+
+def _run(cells: Mapping[str, Cell], config: DictConfig) -> str:
+    """The launcher's task, here or on another machine: the cell that its job's folder names."""
+    return run_cell(cells[HydraConfig.get().sweep.subdir])
+
+
+def _part(override: Override) -> Choice | Interval:
+    value: Any = override.value()
+    if isinstance(value, IntervalSweep):
+        assert value.start is not None and value.end is not None
+        return Interval(value.start, value.end, log="log" in value.tags)
+    return Choice(tuple(str(each) for each in override.sweep_string_iterator()))
