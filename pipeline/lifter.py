@@ -1,11 +1,10 @@
-"""The lifter: an encoder and the renderer that it draws with. It is what is trained, saved and
-shipped.
-"""
+"""The lifter, an encoder with its teacher's renderer: what is trained, saved and shipped."""
 
 import copy
 import dataclasses
 import importlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,8 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-import students
-from pipeline.runs.files import write_bytes
-from teachers.checkpoint import bundled_or_here
+from pipeline.runs.renamed import current, moved
+from pipeline.runs.tensor_file import write_tensors
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
@@ -26,48 +24,39 @@ from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
 
-LIFTER_SCHEMA = 1
-BUNDLED = Path(students.__file__).resolve().parent / "pretrained"
-"""The students that travel with the package."""
+SCHEMA = 2
+"""Of the files that are written; those of schema 1, which name no kind, are read as well."""
+
+KIND = "lifter"
+"""The kind of a `Lifter`; a subclass's kind is its address."""
 
 OWN_PACKAGES = ("students", "teachers")
-"""The packages whose classes and functions a lifter file may name."""
+"""The packages whose classes and functions a student's file may name without being trusted."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is built, without its weights: a class or function of our own packages and
-    plain arguments.
+    """How a network is built, without its weights.
+
+    Attributes:
+        target: address of a class or function, as in "students.two_stage.TwoStageEncoder".
+        arguments: plain values; JSON can hold them.
     """
 
     target: str
     arguments: dict[str, Any]
 
-    def build(self) -> nn.Module:
-        """The network, with fresh weights.
+    def build(self, trust: Collection[str] = ()) -> nn.Module:
+        """The network, freshly initialised.
+
+        Args:
+            trust: packages besides ours whose code may run.
 
         Raises:
-            ValueError: the target is not ours, doesn't exist, or doesn't take these arguments.
+            ValueError: the target's package isn't trusted, the target doesn't exist, or it doesn't
+                take these arguments.
         """
-        module, _, name = self.target.rpartition(".")
-        if module.split(".")[0] not in OWN_PACKAGES:
-            raise ValueError(
-                f"refusing to build {self.target!r}: a lifter is made of"
-                f" {' and '.join(OWN_PACKAGES)} only"
-            )
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(
-                f"{self.target!r} is not in this version of trilift: {error}"
-            ) from error
-        if str(getattr(found, "__module__", "")).split(".")[0] not in OWN_PACKAGES or not callable(
-            found
-        ):
-            raise ValueError(
-                f"refusing to build {self.target!r}: it is defined outside"
-                f" {' and '.join(OWN_PACKAGES)}"
-            )
+        found = _locate(self.target, trust)
         try:
             built = found(**self.arguments)
         except TypeError as error:
@@ -81,14 +70,14 @@ class Recipe:
 
 
 class Lifter(nn.Module):
-    """One photograph → triplane → pictures from any camera.
+    """One photograph → triplane → renderings from any camera.
 
     Args:
         encoder: image → planes.
         renderer: triplane, camera → rendering; starts as a copy of the teacher's.
-        passport: of the teacher whose planes the encoder answers with.
-        encoder_recipe, renderer_recipe: how the two are built; they travel with the weights.
-        step: optimiser updates that went into it.
+        passport: of the teacher whose planes the encoder predicts.
+        encoder_recipe, renderer_recipe: how the two are built; saved with the weights.
+        step: optimiser updates so far.
     """
 
     def __init__(
@@ -115,7 +104,8 @@ class Lifter(nn.Module):
         """An encoder with a frozen copy of the teacher's renderer.
 
         Raises:
-            ValueError: the teacher's super-resolution takes a latent that no photograph comes with.
+            ValueError: the teacher's super-resolution takes each identity's own w, which a
+                photograph doesn't come with.
         """
         if teacher.passport.sr_latent == "teacher_w":
             raise ValueError(
@@ -133,30 +123,30 @@ class Lifter(nn.Module):
         )
 
     def lift(self, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
-        """Pictures in [-1, 1] → the triplanes of their identities."""
+        """Images in [-1, 1] → the triplanes of their identities."""
         return Triplane(self.encoder(image), self.passport.plane_axes, self.passport.box_size)
 
     def render(
         self, triplane: Triplane, camera: Camera, jitter: RayJitter | None = None
     ) -> Rendering:
-        """One picture per row of triplane and camera; without jitter the same one every time."""
+        """One rendering for each row of triplane and camera; deterministic without jitter."""
         return self.renderer(triplane, camera, None, jitter)
 
     def start_from(self, path: Path, *, other_teacher: bool = False) -> list[str]:
-        """Takes over the weights of a student that has been trained before.
+        """Initialises the weights with those of a trained student.
 
         Args:
             path: its file.
-            other_teacher: it may be another teacher's (LP3D's cats start from its faces): then the
-                encoder alone is taken over, and of it what has the same name and shape; the
-                renderer stays that of the teacher here, and both licences hold.
+            other_teacher: it may be another teacher's (LP3D's cats start from its faces). Then only
+                the encoder's weights of equal name and shape are taken; the renderer stays, and
+                both licences hold.
 
         Returns:
-            the names of the encoder's weights that stay fresh.
+            the names of the encoder's weights that stay freshly initialised.
 
         Raises:
-            ValueError: it is another teacher's, or of another architecture, and that wasn't asked
-                for; or nothing of it fits.
+            ValueError: the student is another teacher's or of another architecture although
+                `other_teacher` is false; or none of its weights fits.
         """
         other = Lifter.load(path)
         if not other_teacher:
@@ -186,48 +176,51 @@ class Lifter(nn.Module):
             self.passport = dataclasses.replace(self.passport, licence=licence)
         return fresh
 
-    def save(self, path: Path) -> None:
-        """Writes one .safetensors file; whoever reads it sees the old one or the whole new one."""
-        description = {
-            "schema": LIFTER_SCHEMA,
+    def description(self) -> dict[str, Any]:
+        """What a file says besides the weights, as JSON can hold it: schema, kind, step, passport
+        and both recipes.
+        """
+        cls = type(self)
+        return {
+            "schema": SCHEMA,
+            "kind": KIND if cls is Lifter else f"{cls.__module__}.{cls.__qualname__}",
             "step": self.step,
             "passport": json.loads(self.passport.to_json()),
-            **{
-                part: {"target": recipe.target, "arguments": recipe.arguments}
-                for part, recipe in self.recipes.items()
-            },
+            **{part: dataclasses.asdict(recipe) for part, recipe in self.recipes.items()},
         }
-        tensors = {
-            name: value.detach().to("cpu", copy=True).contiguous()
-            for name, value in self.state_dict().items()
-        }
-        content = safetensors.torch.save(tensors, metadata={"lifter": json.dumps(description)})
-        write_bytes(path, content)
+
+    def save(self, path: Path) -> None:
+        """Writes one .safetensors file with the `description` in its metadata, atomically."""
+        write_tensors(path, self.state_dict(), {"lifter": json.dumps(self.description())})
 
     @classmethod
-    def load(cls, path: Path) -> "Lifter":
-        """Reads what `save` wrote, onto the CPU, in evaluation mode; "bundled/NAME" is a student
-        that travels with trilift.
+    def load(cls, path: Path, *, trust: Collection[str] = ()) -> "Lifter":
+        """Reads what `save` wrote, onto the CPU, in evaluation mode.
+
+        Args:
+            path: the file (`pipeline.inference.pretrained.student_file` finds it by name).
+            trust: packages besides ours whose code the file may name.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is not a lifter, of another version, or damaged.
+            ValueError: it is not a student's file, of an unknown schema or kind, names code of an
+                untrusted package, or is damaged.
         """
-        path = student_file(path)
         description = _description(path)
-        encoder, renderer = (
-            Recipe(**description[part]).build() for part in ("encoder", "renderer")
-        )
+        kind = _kind(path, description["kind"], trust)
+        recipes = {part: _recipe(description[part]) for part in ("encoder", "renderer")}
+        encoder, renderer = (recipe.build(trust) for recipe in recipes.values())
         if not isinstance(renderer, TriplaneRenderer):
             raise ValueError(
-                f"{path} draws with a {type(renderer).__name__}, which is no renderer of triplanes"
+                f"{path} names a {type(renderer).__name__} as its renderer, which renders no"
+                " triplanes"
             )
-        lifter = cls(
+        lifter = kind(
             encoder=encoder,
             renderer=renderer,
             passport=Passport.from_dict(description["passport"]),
-            encoder_recipe=Recipe(**description["encoder"]),
-            renderer_recipe=Recipe(**description["renderer"]),
+            encoder_recipe=recipes["encoder"],
+            renderer_recipe=recipes["renderer"],
             step=int(description["step"]),
         )
         try:
@@ -239,15 +232,8 @@ class Lifter(nn.Module):
         return lifter.eval()
 
 
-def student_file(path: Path | str) -> Path:
-    """Where a student lies: "bundled/NAME.safetensors" is one that travels with trilift, unless
-    there is such a file here.
-    """
-    return bundled_or_here(path, BUNDLED)
-
-
 def _description(path: Path) -> dict[str, Any]:
-    """The JSON of a lifter file, with the keys that a reader needs."""
+    """The description in a student's file, in the form of the present schema."""
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no student at {path}: distil one first (`trilift distill`), or give the path"
@@ -266,14 +252,65 @@ def _description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads(text)
         schema = description["schema"]
-        if schema != LIFTER_SCHEMA:
+        if schema not in (1, SCHEMA):
             raise ValueError(
-                f"{path} is a student of schema {schema!r}, this trilift reads {LIFTER_SCHEMA}"
+                f"{path} is a student of schema {schema!r}, this trilift reads 1 and {SCHEMA}"
             )
+        if schema == 1:
+            description["kind"] = KIND
         if not all(
             set(description[part]) == {"target", "arguments"} for part in ("encoder", "renderer")
         ):
             raise KeyError("target, arguments")
-        return {key: description[key] for key in ("step", "passport", "encoder", "renderer")}
+        return {
+            key: description[key] for key in ("kind", "step", "passport", "encoder", "renderer")
+        }
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"the description in {path} is damaged: {error!r}") from error
+
+
+def _recipe(stored: dict[str, Any]) -> Recipe:
+    return Recipe(moved(stored["target"]), current(stored["arguments"]))
+
+
+def _kind(path: Path, kind: str, trust: Collection[str]) -> type[Lifter]:
+    """The class of a student: `Lifter`, or a subclass in a trusted package."""
+    if kind == KIND:
+        return Lifter
+    if "." not in kind:
+        raise ValueError(
+            f"{path} holds a student of kind {kind!r}; this trilift reads {KIND}, or the address of"
+            " a subclass of Lifter"
+        )
+    found = _locate(kind, trust)
+    if not (isinstance(found, type) and issubclass(found, Lifter)):
+        raise ValueError(f"{path} is of kind {kind!r}, which is no subclass of Lifter")
+    return found
+
+
+def _locate(target: str, trust: Collection[str]) -> Any:
+    """The class or function at an address, if it is defined in our packages or a trusted one.
+
+    The module in which it is *defined* counts as well: an address may lead through an imported name
+    (`students.two_stage.Path`).
+    """
+    module, _, name = target.rpartition(".")
+    _require_trusted(target, module, trust)
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{target!r} is not in this version of trilift: {error}") from error
+    _require_trusted(target, str(getattr(found, "__module__", "")), trust)
+    if not callable(found):
+        raise ValueError(f"refusing to build {target!r}: it is neither a class nor a function")
+    return found
+
+
+def _require_trusted(target: str, module: str, trust: Collection[str]) -> None:
+    package = module.split(".")[0]
+    if package not in {*OWN_PACKAGES, *trust}:
+        raise ValueError(
+            f"refusing to build {target!r}, which is defined in {package!r}: without further trust"
+            f" a student is made of {' and '.join(OWN_PACKAGES)} only; if you trust that package's"
+            f" code, give trust=[{package}]"
+        )

@@ -16,7 +16,8 @@ from pipeline.distillation.execution import Execution
 from pipeline.distillation.held_out import HeldOutScores
 from pipeline.distillation.module import Distillation
 from pipeline.distillation.plan import StageSettings, TrainingPlan, used_losses
-from pipeline.lifter import Lifter, Recipe, student_file
+from pipeline.inference.pretrained import student_file
+from pipeline.lifter import Lifter, Recipe
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.source import BatchSource

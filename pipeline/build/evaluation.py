@@ -25,9 +25,10 @@ from pipeline.evaluation.results import RESULTS_SCHEMA, EvaluationScope
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.inference.device import device_named
+from pipeline.inference.pretrained import student_file
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
-from pipeline.lifter import Lifter, student_file
+from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.sampler import TeacherSampler
@@ -89,7 +90,7 @@ class Evaluation:
                 "checkpoint is null: give checkpoint=FILE.safetensors, or evaluate files alone"
                 " (methods=[] predictions=…)"
             )
-        return Lifter.load(Path(self.config.checkpoint)).to(self.device)
+        return Lifter.load(student_file(self.config.checkpoint)).to(self.device)
 
     @cached_property
     def teacher(self) -> Teacher:

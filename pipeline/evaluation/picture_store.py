@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.inference.tensor_file import write_tensors
 from pipeline.pictures import from_uint8, write_png
+from pipeline.runs.tensor_file import write_tensors
 
 from .items import Views
 

@@ -1,1 +1,5 @@
-"""Photographs in, heads out: lift once, then render, film and save."""
+"""Inference: a photograph is lifted once, then rendered, filmed and saved."""
+
+from .reconstructor import LiftedPortrait, Reconstructor
+
+__all__ = ["LiftedPortrait", "Reconstructor"]

@@ -7,15 +7,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.pictures import write_png
+from pipeline.runs.tensor_file import write_tensors
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 
-from .camera_paths import orbit_of
 from .reconstructor import LiftedPortrait
 from .sheet import depth_colours, film_frames, view_sheet
-from .tensor_file import write_tensors
 from .triplane_file import save_triplane
 from .video import write_video
+from .views import Views
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,23 @@ class Film:
 def write_portrait(
     folder: Path, portrait: LiftedPortrait, crop: Float[Tensor, "3 height width"], film: Film
 ) -> None:
-    """Writes everything about a lifted photograph.
+    """Writes everything about a lifted photograph; each camera is rendered once.
 
     crop.png (what the student saw), sheet.png, depth.png and depth.safetensors (frontal view:
     distances, opacity, camera label), triplane.safetensors, turntable.mp4 or .gif. Missing folders
     are made.
     """
-    camera = orbit_of(portrait.passport, [0.0], [0.0])
-    frontal = portrait.render(camera)
+    views = Views(portrait)
+    camera = portrait.orbit()
+    frontal = views(camera)
     write_png(folder / "crop.png", crop)
-    write_png(folder / "sheet.png", view_sheet(portrait, crop))
+    write_png(folder / "sheet.png", view_sheet(views, crop))
     write_png(folder / "depth.png", depth_colours(frontal)[0])
     save_depth(folder / "depth.safetensors", frontal, camera)
     save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport)
     write_video(
         folder / "turntable",
-        film_frames(portrait, film.cameras),
+        film_frames(views, film.cameras),
         frames_per_second=film.frames_per_second,
     )
 

@@ -1,23 +1,33 @@
 """Lift once, render many: `face = reconstructor.lift(photo)`, then `face.render(camera)`."""
 
+import math
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from pipeline.lifter import Lifter
+from pipeline.portraits.framing import Framing
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
-from .camera_paths import orbit_of
+from .background import background_of
+from .camera_paths import orbit_of, turntable
+from .device import device_named
+from .photo import Photo, photo_tensor
+from .pretrained import save_pretrained, student_file
+
+Degrees = float | int | Sequence[float | int]
+"""One angle, or one for each camera."""
 
 
 class LiftedPortrait:
-    """An identity who has been lifted from one photograph; rendering never runs the encoder again.
+    """An identity that has been lifted from one photograph; rendering never runs the encoder again.
 
     Args:
-        lifter: whose renderer draws.
+        lifter: whose renderer is used.
         triplane: of one identity.
     """
 
@@ -32,45 +42,147 @@ class LiftedPortrait:
 
     @torch.no_grad()
     def render(self, camera: Camera) -> Rendering:
-        """One picture per camera, one after another: memory is that of one picture.
+        """One view for each camera: image `[camera 3 height width]` in [-1, 1], depth, opacity, ….
 
-        Cameras may be on another device; pictures come where the planes are.
+        The views are rendered one after another, so that memory is that of one view. Cameras may be
+        on another device; views come where the planes are.
         """
         camera = camera.to(self.triplane.planes)
-        pictures = [
+        views = [
             self.lifter.render(self.triplane, camera[row : row + 1]) for row in range(len(camera))
         ]
-        return _joined(pictures)
+        return _joined(views)
 
     def view(self, yaw: float = 0.0, pitch: float = 0.0) -> Rendering:
-        """The picture from an angle (radians) at the teacher's own distance and focal length; 0, 0
-        is frontal.
+        """The view from an angle (radians) at the teacher's own distance and focal length; 0, 0 is
+        frontal.
         """
         return self.render(orbit_of(self.passport, [yaw], [pitch]))
 
+    def orbit(self, yaw_deg: Degrees = 0.0, pitch_deg: Degrees = 0.0) -> Camera:
+        """Cameras about the face, at the distance and focal length of the teacher's training.
+
+        Args:
+            yaw_deg: 0 is frontal, positive moves the camera to its own right (+x); one angle, or
+                one for each camera.
+            pitch_deg: positive moves the camera up; likewise.
+
+        Returns:
+            as many cameras as the longer of the two; a single angle is repeated.
+
+        Raises:
+            ValueError: two sequences of different lengths.
+        """
+        yaws, pitches = _radians(yaw_deg), _radians(pitch_deg)
+        count = max(len(yaws), len(pitches))
+        if {len(yaws), len(pitches)} - {1, count}:
+            raise ValueError(
+                f"{len(yaws)} yaws and {len(pitches)} pitches: give as many of both, or one angle"
+            )
+        yaws, pitches = (angles * (count // len(angles)) for angles in (yaws, pitches))
+        return orbit_of(self.passport, yaws, pitches)
+
+    def turntable(self, frames: int = 48) -> Camera:
+        """Cameras of one round about the frontal view, for a film that loops (`camera_paths`)."""
+        return turntable(self.passport, frames=frames)
+
 
 class Reconstructor:
-    """A student at work: eval mode, no gradients, the whole batch of a call is one identity.
+    """A student at work: evaluation mode, no gradients, one photograph a call.
 
     Args:
-        lifter: a loaded student with its renderer; is put into eval mode.
-        image_size: side of the pictures that it is given; None: that which the encoder was made
-            for.
+        lifter: a loaded student with its renderer; is put into evaluation mode.
+        image_size: side of the images that it is given; None: that which the encoder was made for.
     """
 
     def __init__(self, lifter: Lifter, image_size: int | None = None) -> None:
         self.lifter = lifter.eval()
         self.image_size = image_size or int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        *,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        device: str = "auto",
+        trust: Collection[str] = (),
+    ) -> "Reconstructor":
+        """A student by name, ready to lift.
+
+        Args:
+            name: "bundled/NAME", a file, a folder, or "OWNER/NAME" of a repository on the Hugging
+                Face Hub (`student_file`). Nothing is downloaded for the others.
+            revision, cache_dir, token, local_files_only: of a repository, as in huggingface_hub.
+            device: "auto" (a GPU where there is one), or torch's name of a device.
+            trust: packages besides trilift's whose code the student may name.
+
+        Raises:
+            FileNotFoundError: nothing has this name.
+            ValueError: it is no student that this version reads, or names untrusted code.
+        """
+        file = student_file(
+            name,
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+        )
+        return cls(Lifter.load(file, trust=trust).to(device_named(device)))
+
+    def save_pretrained(
+        self,
+        folder: Path | str,
+        *,
+        title: str | None = None,
+        description: str = "",
+        licence: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> Path:
+        """Writes the student as a folder that the Hub takes (`pretrained.save_pretrained`)."""
+        return save_pretrained(
+            self.lifter,
+            folder,
+            title=title,
+            description=description,
+            licence=licence,
+            tags=tags,
+        )
+
     @torch.no_grad()
-    def lift(self, image: Float[Tensor, "1 3 height width"]) -> LiftedPortrait:
-        """One square picture in [-1, 1], on any device → the identity in it."""
+    def lift(self, photo: Photo, *, framing: Framing | None = None) -> LiftedPortrait:
+        """One photograph → the identity in it.
+
+        Args:
+            photo: a path, a Pillow image, 8-bit pixels as a numpy array, or a square image in
+                [-1, 1] as a tensor `[3 height width]` or `[1 3 height width]` on any device.
+            framing: which square of a path, image or array is cut; None: the largest in the middle.
+                `pipeline.portraits.framing.FaceCrops` finds the face, as the student's training
+                images show it.
+
+        Raises:
+            ValueError: the photograph can't be read (`photo_tensor`).
+        """
+        image = photo_tensor(
+            photo,
+            resolution=self.image_size,
+            background=background_of(self.lifter.passport),
+            framing=framing,
+        )
         parameter = next(self.lifter.parameters())
         return LiftedPortrait(self.lifter, self.lifter.lift(image.to(parameter)))
 
 
-def _joined(pictures: list[Rendering]) -> Rendering:
+def _radians(degrees: Degrees) -> list[float]:
+    angles = degrees if isinstance(degrees, Sequence) else [degrees]
+    return [math.radians(angle) for angle in angles]
+
+
+def _joined(views: list[Rendering]) -> Rendering:
     fields = ("image", "image_raw", "feature_image", "depth", "opacity")
     return Rendering(
-        **{field: torch.cat([getattr(picture, field) for picture in pictures]) for field in fields}
+        **{field: torch.cat([getattr(view, field) for view in views]) for field in fields}
     )

@@ -6,10 +6,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from pipeline.runs.tensor_file import write_tensors
 from teachers.passport import Passport
 from teachers.rendering.triplane import Triplane
-
-from .tensor_file import write_tensors
 
 FORMAT = "trilift triplane 1"
 

@@ -1,4 +1,4 @@
-"""Films: H.264 through PyAV where it is installed, an animated GIF through Pillow where it isn't."""
+"""Films: H.264 through PyAV, or an animated GIF through Pillow where PyAV isn't installed."""
 
 import importlib.util
 import logging

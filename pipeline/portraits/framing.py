@@ -3,7 +3,11 @@ each face that a detector finds.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
 
 from teachers.rendering.camera import Camera
 
@@ -38,6 +42,17 @@ class Framed:
     note: str = ""
     landmarks: Landmarks | None = None
     may_reach_outside: bool = False
+
+    def cut(
+        self, picture: Image.Image, resolution: int
+    ) -> Float[Tensor, "3 resolution resolution"]:
+        """The square out of the picture, in [-1, 1].
+
+        Raises:
+            ValueError: it reaches outside the picture although it may not.
+        """
+        outside: Literal["mirror", "refuse"] = "mirror" if self.may_reach_outside else "refuse"
+        return self.crop.cut(picture, resolution, outside=outside)
 
 
 @runtime_checkable

@@ -153,9 +153,7 @@ def _portrait(
         source=picture.source,
         source_sha256=digest,
         frame=picture.frame,
-        image=framed.crop.cut(
-            picture.image, resolution, outside="mirror" if framed.may_reach_outside else "refuse"
-        ),
+        image=framed.cut(picture.image, resolution),
         crop=framed.crop,
         camera=framed.camera,
         face_found=framed.face_found,

@@ -79,7 +79,7 @@ def _decoded(image: Image.Image, background: float) -> Image.Image:
         raise ValueError(
             f"damaged {image.format} file ({error}): export the picture again"
         ) from error
-    return _to_rgb(_upright(image), background)
+    return upright_rgb(image, background)
 
 
 def _require_content(path: Path) -> None:
@@ -124,15 +124,11 @@ def _require_size(width: int, height: int) -> None:
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; as it is where the EXIF block is damaged."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a broken EXIF block is no reason to refuse good pixels
-        return image
-
-
-def _to_rgb(image: Image.Image, background: float) -> Image.Image:
+def upright_rgb(image: Image.Image, background: float = 1.0) -> Image.Image:
+    """A decoded picture of any mode as upright 8-bit RGB: turned as its EXIF orientation says,
+    transparency composited over a grey level in [0, 1].
+    """
+    image = _upright(image)
     if image.mode.startswith("I"):  # 16-bit grey
         return Image.fromarray(
             (np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8)
@@ -142,3 +138,11 @@ def _to_rgb(image: Image.Image, background: float) -> Image.Image:
     level = round(background * 255)
     canvas = Image.new("RGBA", image.size, (level, level, level, 255))
     return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; as it is where the EXIF block is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block is no reason to refuse good pixels
+        return image

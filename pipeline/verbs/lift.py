@@ -1,17 +1,26 @@
 """Lift photographs to 3D heads and render them from new views.
 
-Writes for each photograph a folder OUTPUT/NAME with sheet.png (new views), depth.png and
-depth.safetensors, turntable.mp4 (.gif without the video extra), triplane.safetensors, crop.png
-(what the student saw), crop.json (where that is, its camera if known, remarks) and photograph.png
-(small, with the crop drawn in it). A frame of a film is NAME+frame00012, a second face NAME+face2.
-A file that is no good gets one line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
+Each photograph gets a folder OUTPUT/NAME:
+
+  sheet.png                       new views, depth, normals
+  turntable.mp4                   a film (.gif without the video extra)
+  depth.png, depth.safetensors    of the frontal view
+  triplane.safetensors            the planes with the teacher's passport
+  crop.png, crop.json             what the student saw; where that is, its camera if known, remarks
+  photograph.png                  small, with the crop drawn in it
+
+A frame of a film is NAME+frame00012, a second face NAME+face2. A file that can't be read gets one
+line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
+
+checkpoint= is a student: a file, a folder, bundled/NAME, or OWNER/NAME of a repository on the
+Hugging Face Hub, which is downloaded once.
 
 portraits=centre takes the middle of a picture, whole all of it; cascade, landmarks and mediapipe
 find faces (docs/portraits.md).
 
-method=w, w_plus, pti or hybrid answers by optimisation instead (docs/inversion.md); the folder then
-also holds inversion.json (losses, camera) and identity.safetensors, a checkpoint that draws this
-identity as it was tuned.
+method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md); the folder then
+also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders
+this one identity.
 
 Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
 """
@@ -30,10 +39,11 @@ from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
 from pipeline.inference.portrait_folder import Film, write_portrait
+from pipeline.inference.pretrained import student_file
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
-from pipeline.lifter import Lifter, student_file
+from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs
@@ -42,7 +52,7 @@ from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portr
 from pipeline.runs.files import write_json
 from teachers.checkpoint import load_discriminator
 
-BUNDLED = student_file("bundled/puppets_tiny.safetensors")
+BUNDLED = "bundled/puppets_tiny"
 
 
 @verb("lift")
@@ -50,7 +60,7 @@ def main(config: DictConfig) -> None:
     """Loads what the method needs once, lifts file after file."""
     settings = to_plain(config)
     source = Path(str(settings["input"]))
-    find_photographs(source)  # nothing there is said before anything is loaded
+    find_photographs(source)  # a missing input is an error before anything is loaded
     door: PortraitSettings = instantiate(config.portraits)
     if settings["crop"] is not None:
         door = replace(door, framing=GivenSquare(Crop.of(settings["crop"])))
@@ -75,11 +85,11 @@ def main(config: DictConfig) -> None:
 
 
 def models_of(config: DictConfig) -> Models:
-    """What a method may use: each loaded when a method asks for it."""
+    """The networks that a method may use, each loaded at its first use."""
     path = config.teacher.get("path")
     return Models(
         teacher=lambda: instantiate(config.teacher),
-        student=lambda: Lifter.load(checkpoint_path(config.checkpoint)),
+        student=lambda: Lifter.load(student_file(config.checkpoint or BUNDLED)),
         discriminator=None if path is None else lambda: load_discriminator(path),
         weights_folder=config.paths.weights,
         device=device_named(config.device),
@@ -87,8 +97,10 @@ def models_of(config: DictConfig) -> Models:
 
 
 def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool:
-    """Lifts one photograph into its folder; a bad one gets a line on stderr. Returns whether it was
-    lifted.
+    """Lifts one photograph into its folder. One that can't be read gets a line on stderr.
+
+    Returns:
+        whether it was lifted.
     """
     if given.image is None:
         sys.stderr.write(f"{given.source}: {given.note}\n")
@@ -114,24 +126,10 @@ def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool
     took = (
         f"lifted in {1000 * seconds:.0f} ms"
         if method.kind == "student"
-        else f"found by optimisation in {seconds:.1f} s"
+        else f"inverted in {seconds:.1f} s"
     )
     _say("; ".join(filter(None, [f"{given.source}: {took}, see {folder}", given.note])))
     return True
-
-
-def checkpoint_path(given: str | None) -> Path:
-    """The student that was named, or the bundled one; ValueError if none was named and none is
-    bundled.
-    """
-    if given is not None:
-        return Path(given)
-    if not BUNDLED.is_file():
-        raise ValueError(
-            "no student is bundled with this version: give checkpoint=FILE.safetensors; `make demo`"
-            " or `trilift distill` makes one"
-        )
-    return BUNDLED
 
 
 def _say(line: str) -> None:

@@ -5,8 +5,7 @@ speed-up of the student.
 [share=0.1] [methods=student,w,w_plus,pti,hybrid]`
 
 Small by default: `share` of the published steps (1: all of them). The true camera is given. The
-bundled teacher's; without checkpoint= the bundled student, and without that one an untrained
-student, whose seconds count and whose quality doesn't.
+bundled teacher's; without checkpoint= the bundled student.
 """
 
 import os
@@ -15,17 +14,16 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.metrics.image_metrics import psnr
+from pipeline.inference.pretrained import student_file
 from pipeline.inversion.models import Models
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import Lifter
 from pipeline.sampling.random_streams import stream
-from pipeline.verbs.lift import BUNDLED
 from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.checkpoint import load_discriminator, load_teacher
@@ -76,26 +74,12 @@ def photographs(identity: int, passport: Any) -> tuple[torch.Tensor, torch.Tenso
     return views.image(1.0 if passport.background != "black" else 0.0), views.opacity > 0.5, camera
 
 
-def student_of(path: str | None, teacher: Any) -> Lifter:
-    """The student that was named, the bundled one, or an untrained one."""
-    if path or BUNDLED.is_file():
-        return Lifter.load(Path(path or BUNDLED))
-    config = compose("distill", "experiment=laptop").student
-    arguments = {key: value for key, value in config.items() if key != "_target_"}
-    print("no student given: an untrained one stands in, its quality means nothing")
-    return Lifter.from_teacher(
-        encoder=instantiate(config),
-        encoder_recipe=Recipe(config["_target_"], arguments),
-        teacher=teacher,
-    ).eval()
-
-
 def main() -> None:
     """Prints the machine, then a line a method."""
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     identities, share = int(given.get("identities", 2)), float(given.get("share", 0.1))
     teacher = load_teacher("bundled/puppets")
-    student = student_of(given.get("checkpoint"), teacher)
+    student = Lifter.load(student_file(given.get("checkpoint", "bundled/puppets_tiny")))
     models = Models(
         teacher=lambda: teacher,
         student=lambda: student,

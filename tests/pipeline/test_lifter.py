@@ -1,14 +1,16 @@
-"""A lifter file is everything that is needed to lift, and nothing that could run."""
+"""A student's file holds everything that is needed to lift, and no code."""
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
 
-from pipeline.lifter import BUNDLED, Lifter, Recipe, student_file
+from pipeline.lifter import Lifter, Recipe
 from students.two_stage import TwoStageEncoder
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
@@ -80,14 +82,22 @@ def test_the_renderer_is_a_frozen_copy():
     assert not any(parameter.requires_grad for parameter in lifter.renderer.parameters())
 
 
+def described_in(path: Path) -> dict[str, Any]:
+    """The description in a student's file."""
+    with safetensors.safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["lifter"])
+
+
+def rewrite(path: Path, description: dict[str, Any]) -> None:
+    metadata = {"lifter": json.dumps(description)}
+    safetensors.torch.save_file(safetensors.torch.load_file(path), path, metadata=metadata)
+
+
 def described(tmp_path, **changes):
-    """A lifter file whose description says something else."""
+    """A student's file whose description says something else."""
     path = tmp_path / "student.safetensors"
     small_lifter().save(path)
-    with safetensors.safe_open(path, "pt") as file:
-        description = json.loads(file.metadata()["lifter"])
-    metadata = {"lifter": json.dumps({**description, **changes})}
-    safetensors.torch.save_file(safetensors.torch.load_file(path), path, metadata=metadata)
+    rewrite(path, {**described_in(path), **changes})
     return path
 
 
@@ -217,9 +227,63 @@ def test_a_student_of_another_architecture_is_no_start(tmp_path):
         other.start_from(tmp_path / "trained.safetensors")
 
 
-def test_a_bundled_student_is_named_without_its_folder(tmp_path, monkeypatch):
-    assert student_file("bundled/puppets_tiny.safetensors").parent == BUNDLED
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "bundled").mkdir()
-    (tmp_path / "bundled" / "mine.safetensors").touch()
-    assert student_file("bundled/mine.safetensors") == Path("bundled/mine.safetensors")
+def test_a_new_file_names_schema_and_kind(tmp_path):
+    description = described_in(described(tmp_path))
+    assert (description["schema"], description["kind"]) == (2, "lifter")
+
+
+def test_files_of_schema_1_name_no_kind_and_are_read(tmp_path):
+    path = tmp_path / "student.safetensors"
+    lifter = small_lifter()
+    lifter.save(path)
+    description = described_in(path)
+    del description["kind"]
+    rewrite(path, {**description, "schema": 1})
+    loaded = Lifter.load(path)
+    assert type(loaded) is Lifter
+    assert all(
+        torch.equal(value, lifter.state_dict()[name]) for name, value in loaded.state_dict().items()
+    )
+
+
+@pytest.fixture
+def foreign_package(tmp_path, monkeypatch) -> str:
+    """A package outside the repository with an encoder and a kind of student."""
+    folder = tmp_path / "packages" / "my_lab"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(
+        "from students.two_stage import TwoStageEncoder\n"
+        "from pipeline.lifter import Lifter\n"
+        "class Encoder(TwoStageEncoder): pass\n"
+        "class Student(Lifter): pass\n"
+    )
+    monkeypatch.syspath_prepend(folder.parent)
+    yield "my_lab"
+    sys.modules.pop("my_lab", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "my_lab.Student"},
+        {"encoder": {"target": "my_lab.Encoder", "arguments": SMALL}},
+    ],
+)
+def test_code_of_another_package_is_imported_only_if_that_is_trusted(
+    tmp_path, foreign_package, changes
+):
+    path = described(tmp_path, **changes)
+    with pytest.raises(ValueError, match=r"refusing.*trust=\[my_lab\]"):
+        Lifter.load(path)
+    assert foreign_package not in sys.modules
+    lifter = Lifter.load(path, trust=[foreign_package])
+    assert "my_lab" in {type(lifter).__module__, type(lifter.encoder).__module__}
+    lifter.save(tmp_path / "again.safetensors")
+    again = described_in(tmp_path / "again.safetensors")
+    assert all(again[key] == value for key, value in changes.items())
+
+
+@pytest.mark.parametrize("kind", ["video", "teachers.toy.ToyTeacher", "students.nothing.Here"])
+def test_an_unknown_kind_is_an_error(tmp_path, kind):
+    with pytest.raises(ValueError, match="kind|not in this version"):
+        Lifter.load(described(tmp_path, kind=kind))

@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pipeline.evaluation.items import Views
-from pipeline.inference.tensor_file import write_tensors
 from pipeline.pictures import from_uint8, write_png
 from pipeline.runs.files import write_json
+from pipeline.runs.tensor_file import write_tensors
 from teachers.rendering.camera import Camera
 
 from .similarity import Similarity

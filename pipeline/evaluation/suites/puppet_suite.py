@@ -19,7 +19,7 @@ from torch import Tensor
 from pipeline.evaluation.items import Item, SuiteContext, Views
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.inference.background import background_of
-from pipeline.inference.tensor_file import write_tensors
+from pipeline.runs.tensor_file import write_tensors
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.body import Part
 from pipeline.worlds.puppets.distributions import draw_identity, luminance

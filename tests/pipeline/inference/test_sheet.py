@@ -1,6 +1,4 @@
-"""Sheets and films can be looked at: large enough, the identity right side up, empty space black in
-depth.
-"""
+"""Sheets and films: large enough, the identity right side up, empty space black in depth."""
 
 import pytest
 import torch
@@ -8,6 +6,7 @@ import torch
 from pipeline.inference.camera_paths import orbit_of, turntable
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inference.sheet import depth_colours, film_frames, normal_colours, view_sheet
+from pipeline.inference.views import Views
 from pipeline.lifter import Lifter, Recipe
 from teachers.rendering.rendering import Rendering
 from teachers.toy import ToyTeacher
@@ -47,12 +46,12 @@ def test_an_empty_picture_has_a_black_depth():
 
 
 def test_a_sheet_shows_twelve_views_large_enough_to_see(portrait):
-    sheet = view_sheet(portrait, torch.zeros(3, 64, 64))
+    sheet = view_sheet(Views(portrait), torch.zeros(3, 64, 64))
     assert sheet.shape[1] >= 3 * 128 and sheet.shape[2] >= 5 * 128
     assert sheet.isfinite().all() and sheet.min() >= -1 and sheet.max() <= 1
 
 
 def test_frames_of_a_film_are_even_and_differ(portrait):
-    frames = list(film_frames(portrait, turntable(portrait.passport, frames=3)))
+    frames = list(film_frames(Views(portrait), turntable(portrait.passport, frames=3)))
     assert [frame.shape for frame in frames] == [(256, 256, 3)] * 3
     assert (frames[0] != frames[1]).any()

@@ -1,4 +1,4 @@
-"""`trilift lift`: good photographs become folders, bad ones a line each, and the exit status tells."""
+"""`trilift lift`: a folder for each photograph, a line for each bad file, and an exit status."""
 
 import dataclasses
 import json
@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pipeline.build.configuration import compose
+from pipeline.inference import pretrained
 from pipeline.inference.device import device_named
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter
@@ -140,15 +141,16 @@ def test_transparent_pixels_take_the_background_of_the_teacher(untrained_student
 
 
 def test_without_a_student_it_says_how_to_get_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(lift, "BUNDLED", tmp_path / "none.safetensors")
-    with pytest.raises(ValueError, match=r"give checkpoint=.*make demo"):
+    monkeypatch.setattr(pretrained, "BUNDLED", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no student bundled/puppets_tiny.*make demo"):
         run(None, photograph(tmp_path / "anna.png"), tmp_path / "out")
     with pytest.raises(FileNotFoundError, match="trilift distill"):
         run(tmp_path / "gone.safetensors", tmp_path / "anna.png", tmp_path / "out")
 
 
 def test_the_bundled_student_is_the_default(untrained_student, tmp_path, monkeypatch):
-    monkeypatch.setattr(lift, "BUNDLED", untrained_student)
+    monkeypatch.setattr(pretrained, "BUNDLED", tmp_path)
+    (tmp_path / "puppets_tiny.safetensors").symlink_to(untrained_student)
     assert run(None, photograph(tmp_path / "anna.png"), tmp_path / "out") == 0
 
 

@@ -60,7 +60,7 @@ def test_pti_writes_a_identity_that_can_be_read_again(photograph, capsys):
     assert report["method"] == "pti" and report["seconds"] > 0 and len(report["camera"]) == 25
     assert len(report["losses"]) == 1 + 2 + 2  # the camera, the latent, the generator
     said = capsys.readouterr().out
-    assert "found by optimisation in" in said and " s, see" in said and "perceptual term" in said
+    assert "inverted in" in said and " s, see" in said and "perceptual term" in said
     identity = Lifter.load(folder / "identity.safetensors")
     assert torch.isfinite(identity.lift(torch.zeros(1, 3, 8, 8)).planes).all()
 

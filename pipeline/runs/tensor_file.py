@@ -1,17 +1,20 @@
 """Named tensors as one safetensors file that appears whole or not at all."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
 from torch import Tensor
 
-from pipeline.runs.files import write_bytes
+from .files import write_bytes
 
 
 def write_tensors(
-    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
+    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """Writes tensors of any device; missing folders are made, an older file is replaced at once."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # Not save_file, which makes files that only their owner can read.
+    plain = {
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
+    }
+    # safetensors' own save_file makes the file readable for its owner only
     write_bytes(path, safetensors.torch.save(plain, metadata))
