@@ -285,5 +285,5 @@ def test_code_of_another_package_is_imported_only_if_that_is_trusted(
 
 @pytest.mark.parametrize("kind", ["video", "teachers.toy.ToyTeacher", "students.nothing.Here"])
 def test_an_unknown_kind_is_an_error(tmp_path, kind):
-    with pytest.raises(ValueError, match="kind|not in this version"):
+    with pytest.raises(ValueError, match=r"kind|not in this version"):
         Lifter.load(described(tmp_path, kind=kind))
