@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from jaxtyping import Float
+from torch import Tensor
+
+from .rendering.triplane import Triplane
+
 SCHEMA_VERSION = 1
 
 SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
@@ -61,6 +66,10 @@ class Passport:
     licence: str
     options: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    def triplane(self, planes: Float[Tensor, "batch 3 channel height width"]) -> Triplane:
+        """Planes as this teacher's renderer reads them."""
+        return Triplane(planes, self.plane_axes, self.box_size)
 
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
         """Raises ValueError that names both sides and every differing field, unless the passports

@@ -19,8 +19,7 @@ from pipeline.distillation.plan import StageSettings, TrainingPlan, used_losses
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter, Recipe
 from pipeline.sampling.calibration import calibrate
-from pipeline.sampling.sampler import TeacherSampler
-from pipeline.sampling.source import BatchSource
+from pipeline.sampling.source import BatchSource, Sampler
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
 from teachers.teacher import Teacher
@@ -45,7 +44,7 @@ class Parts:
     teacher: Teacher
     plan: TrainingPlan
     adversary: Adversary | None
-    sampler: TeacherSampler
+    sampler: Sampler
     source: BatchSource
     end: int
 

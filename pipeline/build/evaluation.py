@@ -31,7 +31,7 @@ from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.calibration import calibrate
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
 from teachers.teacher import Teacher
@@ -108,7 +108,7 @@ class Evaluation:
         return self.lifter.passport if self.config.checkpoint is not None else self.teacher.passport
 
     @cached_property
-    def sampler(self) -> TeacherSampler:
+    def sampler(self) -> Sampler:
         """Draws identities of the teacher as the distillation does."""
         return build_sampler(self.config, self.teacher).to(self.device)
 

@@ -1,6 +1,4 @@
-"""Whom a student learns from, as configured: drawn live, or read from shards of a teacher's
-identities.
-"""
+"""The configured sampler, the same for every verb, and the configured source of batches."""
 
 import logging
 from collections.abc import Mapping
@@ -8,9 +6,10 @@ from typing import Any
 
 from pipeline.data.full_shards import FullShards
 from pipeline.data.latent_shards import LatentShards
-from pipeline.sampling.identities import Identities
+from pipeline.sampling.filtered import FilteredSampler
+from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.sampler import TeacherSampler
-from pipeline.sampling.source import BatchSource
+from pipeline.sampling.source import BatchSource, Sampler
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.teacher import Teacher
 
@@ -19,29 +18,30 @@ from .configuration import instantiate
 log = logging.getLogger(__name__)
 
 
-def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> TeacherSampler:
-    """Who is drawn, and from where they are looked at: the groups `cameras` and `sampler`, and
-    `seed`.
-    """
-    sampler = config["sampler"]
-    return TeacherSampler(
+def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> Sampler:
+    """The groups `cameras` and `sampler`, and `seed`, of any verb that samples a teacher."""
+    settings = config["sampler"]
+    plain = TeacherSampler(
         teacher=teacher,
         cameras=instantiate(config["cameras"]),
-        latents=instantiate(sampler["latents"]),
+        latents=instantiate(settings["latents"]),
         seed=config["seed"],
-        background=sampler["background"],
-        reference_rendering=ViewRendering(**sampler["reference_rendering"]),
-        novel_rendering=ViewRendering(**sampler["novel_rendering"]),
-        filter=instantiate(sampler["filter"]) if sampler["filter"] else None,
-        identities=Identities(count=sampler["identities"], **sampler["identity_cache"])
-        if sampler["identities"]
-        else None,
+        background=settings["background"],
+        reference_rendering=ViewRendering(**settings["reference_rendering"]),
+        novel_rendering=ViewRendering(**settings["novel_rendering"]),
+    )
+    filtered = (
+        FilteredSampler(plain, instantiate(settings["filter"])) if settings["filter"] else plain
+    )
+    if not settings["identities"]:
+        return filtered
+    return FixedIdentities(
+        filtered, Identities(count=settings["identities"], **settings["identity_cache"])
     )
 
 
 def distributions_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides, beside teacher, seed and number, who a sample is and how they are seen; shards
-    remember it.
+    """The configuration that, with teacher, seed and number, determines a sample; shards record it.
 
     Args:
         config: plain, resolved.
@@ -49,18 +49,16 @@ def distributions_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"cameras": config["cameras"], "sampler": config["sampler"]}
 
 
-def build_source(
-    config: Mapping[str, Any], sampler: TeacherSampler, *, identities: int
-) -> BatchSource:
-    """Where a training's identities come from: the group `data`.
+def build_source(config: Mapping[str, Any], sampler: Sampler, *, identities: int) -> BatchSource:
+    """The group `data`: where a training's batches come from.
 
     Args:
         config: plain, resolved.
-        sampler: draws them live, and makes what shards leave open.
-        identities: how many the training will ask for, from number 0 on; 0: nobody knows.
+        sampler: samples live, and completes what shards don't store.
+        identities: how many the training will use, from number 0 on; 0: unknown.
 
     Raises:
-        ValueError: the shards are other identities', or too few (see
+        ValueError: the shards hold other identities, or too few (see
             `pipeline.data.shard_errors`).
     """
     source: BatchSource = instantiate(

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import RayJitter
@@ -56,7 +56,7 @@ class ForeignShards:
         self,
         *,
         urls: str | list[str],
-        sampler: TeacherSampler,
+        sampler: Sampler,
         distributions: dict[str, Any],
         buffer: int = 1000,
         seed: int = 0,

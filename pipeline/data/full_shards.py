@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import RayJitter
@@ -39,7 +39,7 @@ class FullShards:
         self,
         *,
         path: Path | str,
-        sampler: TeacherSampler,
+        sampler: Sampler,
         distributions: dict[str, Any],
         on_error: Literal["raise", "skip"] = "raise",
         repeat: bool = False,
@@ -81,7 +81,7 @@ class FullShards:
         return self.sampler.jitter(numbers, view, renderer)
 
 
-def batch_of(records: Sequence[Record], sampler: TeacherSampler) -> DistillationBatch:
+def batch_of(records: Sequence[Record], sampler: Sampler) -> DistillationBatch:
     """Stored identities as the batch that the teacher would have made."""
     numbers = torch.tensor([record.number for record in records], device=sampler.device)
     reference, novel = (
@@ -91,7 +91,7 @@ def batch_of(records: Sequence[Record], sampler: TeacherSampler) -> Distillation
     return DistillationBatch(numbers, image, planes_of(records, sampler), reference, novel)
 
 
-def planes_of(records: Sequence[Record], sampler: TeacherSampler) -> Triplane:
+def planes_of(records: Sequence[Record], sampler: Sampler) -> Triplane:
     """The stored planes, or those that the teacher makes again."""
     if not all(record.has("planes.npy") for record in records):
         return sampler.synthesize(draws_of(records))

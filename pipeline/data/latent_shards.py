@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.batch import DistillationBatch
 from pipeline.sampling.draws import Draws
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import RayJitter
@@ -39,7 +39,7 @@ class LatentShards:
         self,
         *,
         path: Path | str,
-        sampler: TeacherSampler,
+        sampler: Sampler,
         distributions: dict[str, Any],
         on_error: Literal["raise", "skip"] = "raise",
         repeat: bool = False,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 
 
-def live_samples(*, sampler: TeacherSampler, distributions: dict[str, Any]) -> TeacherSampler:
+def live_samples(*, sampler: Sampler, distributions: dict[str, Any]) -> Sampler:
     """The sampler itself; it follows the distributions, having been built from them."""
     return sampler

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from pipeline.runs.files import sha256_of_file
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 
 from .manifest import Description, Shard, ShardFolder
 from .record import LATENT_FIELDS, latent_fields
@@ -14,7 +14,7 @@ from .shards import ShardFile
 def broken_shards(
     folder: ShardFolder,
     description: Description,
-    sampler: TeacherSampler,
+    sampler: Sampler,
     on_shard: Callable[[Shard], None] = lambda shard: None,
 ) -> Iterator[tuple[int, ShardError]]:
     """The shards whose bytes differ from their checksum, or whose first identity isn't whom the
@@ -51,7 +51,7 @@ def _require_bytes(folder: ShardFolder, name: int, shard: Shard, digest: str) ->
 
 
 def _require_identity(
-    folder: ShardFolder, name: int, shard: Shard, offsets: list[int], sampler: TeacherSampler
+    folder: ShardFolder, name: int, shard: Shard, offsets: list[int], sampler: Sampler
 ) -> None:
     file = ShardFile(folder.tar(name), offsets)
     try:

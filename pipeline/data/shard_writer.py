@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from pipeline.runs.files import replaced_file
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 
 from .claims import Claim, Claims
 from .manifest import Description, Shard, ShardFolder
@@ -39,7 +39,7 @@ class ShardWriter:
         *,
         folder: ShardFolder,
         description: Description,
-        sampler: TeacherSampler,
+        sampler: Sampler,
         batch_size: int,
         stale_seconds: float | int = 600.0,
     ) -> None:
@@ -117,9 +117,7 @@ class ShardWriter:
             leftover.unlink(missing_ok=True)
 
 
-def records_of(
-    sampler: TeacherSampler, numbers: Sequence[int], description: Description
-) -> list[Fields]:
+def records_of(sampler: Sampler, numbers: Sequence[int], description: Description) -> list[Fields]:
     """What is stored of some identities."""
     draws = sampler.draw(numbers)
     found = [latent_fields(draws, row) for row in range(len(numbers))]

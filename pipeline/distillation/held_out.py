@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.batch import DistillationBatch
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.rendering.rendering import Rendering
 
 from .ema import ExponentialAverage
@@ -47,7 +47,7 @@ class HeldOutScores(Callback):
     def __init__(
         self,
         *,
-        sampler: TeacherSampler,
+        sampler: Sampler,
         student_path: Path,
         every_steps: int = 500,
         samples: int = 32,
@@ -171,7 +171,7 @@ def averaged(trainer: Trainer, module: LightningModule) -> Any:
 
 
 def _measure(
-    module: Distillation, identities: DistillationBatch, sampler: TeacherSampler
+    module: Distillation, identities: DistillationBatch, sampler: Sampler
 ) -> dict[str, Tensor]:
     prediction = module.lift(identities.image)
     seen = {

@@ -14,8 +14,7 @@ from pipeline.batch import DistillationBatch
 from pipeline.pictures import depth_picture, tile, write_png
 from pipeline.runs.loggers import log_picture
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.sampler import TeacherSampler
-from pipeline.sampling.source import BatchSource
+from pipeline.sampling.source import BatchSource, Sampler
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
@@ -48,7 +47,7 @@ class Previews(Callback):
     def __init__(
         self,
         *,
-        sampler: TeacherSampler,
+        sampler: Sampler,
         folder: Path,
         every_steps: int = 500,
         identities: int = 4,

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -144,7 +144,7 @@ class SuiteContext:
     """
 
     passport: Passport
-    sampler: TeacherSampler | None = None
+    sampler: Sampler | None = None
     image_size: int = 256
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     weights: Path = Path("weights")

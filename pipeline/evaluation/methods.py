@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
 from pipeline.lifter import Lifter
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 
@@ -80,7 +80,7 @@ def reinitialised_student(lifter: Lifter, *, seed: int) -> Lifter:
 
 
 @torch.no_grad()
-def mean_planes(sampler: TeacherSampler, count: int) -> Triplane:
+def mean_planes(sampler: Sampler, count: int) -> Triplane:
     """The mean planes of `count` identities: the best constant prediction of planes."""
     total: Float[Tensor, "1 3 channel height width"] | None = None
     for start in range(0, count, BATCH):

@@ -1,4 +1,4 @@
-"""What chance decides about a batch, and what has been made of it so far."""
+"""The random draws of a batch, and a batch that is made step by step."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ Rows = TypeVar("Rows")
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides about a batch, on the host; a sample's row depends on its number and the
-    seed alone.
+    """Everything random about a batch, on the host. A row depends on its sample number and the seed
+    alone.
 
     Attributes:
-        samples: sample numbers: they key the cameras, the ray jitter and the background.
-        z, truncation, conditioning: who is shown; no conditioning camera: the teacher's frontal
-            one.
+        samples: sample numbers, which key the cameras, the ray jitter and the background.
+        z, truncation, conditioning: the identities; without a conditioning camera the teacher
+            takes its frontal one.
         reference, novel: the cameras.
         identities: the numbers that key z, truncation and conditioning: the sample's own, or its
-            identity's. Empty in draws that were kept elsewhere.
-        attempts: how many attempts at each identity a filter rejected before.
+            identity's in a fixed set. Empty in draws that were read from shards.
+        attempts: for each identity, how many attempts a filter rejected before.
     """
 
     samples: list[int]
@@ -55,13 +55,13 @@ class Draws:
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """Identities of a batch whose planes are made and of whom some views may be drawn already.
+class PartialBatch:
+    """A batch whose planes are synthesised and whose views may be missing yet.
 
     Attributes:
-        draws: what they follow from.
-        ws, triplane: who they are.
-        views: by name, those that are drawn.
+        draws: what everything follows from.
+        ws, triplane: the identities.
+        views: those that are rendered, by name.
     """
 
     draws: Draws

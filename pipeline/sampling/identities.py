@@ -1,5 +1,5 @@
-"""A fixed set of identities, seen from ever new cameras (LP3D Table A2: 10,000 of them are nearly
-as good as endless ones).
+"""A fixed set of identities, rendered from ever new cameras (LP3D Table A2: 10,000 are nearly as
+good as an unlimited number).
 """
 
 import logging
@@ -11,7 +11,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from pipeline.batch import DistillationBatch
+from teachers.rendering.triplane import Triplane
+
+from .cameras import CameraPair
+from .draws import Draws, PartialBatch
+from .filtered import FilteredSampler
 from .random_streams import stream
+from .sampler import TeacherSampler
+from .source import Sampler, SamplerWrapper
 
 log = logging.getLogger(__name__)
 
@@ -20,19 +28,18 @@ Identity = tuple[Float[Tensor, "1 layer w_dim"], Float[Tensor, "1 3 channel heig
 
 
 class Identities:
-    """Sample number → one of `count` identities, and their planes, kept where they fit.
+    """Sample number → one of `count` identities, and a cache of their planes in host memory.
 
-    An identity's planes are always made alone, in a batch of one, so they are the same bits whether
-    they were kept, made again, or made after a restart.
+    An identity's planes are always synthesised in a batch of one, so the bits are the same whether
+    they were cached, synthesised again, or synthesised after a restart.
 
     Args:
-        count: how many identities there are; identity i is the one whom sample number i shows
-            without this mode.
-        shuffled: go through all of them in another order each time (keyed by the seed); False:
+        count: size of the set; identity i is that of sample number i without a fixed set.
+        shuffled: each round over the set has an order of its own (keyed by the seed); False:
             always 0, 1, 2, …
-        memory_gb: host memory for kept planes, of each process, in 10⁹ bytes. Whoever comes first
-            is kept; once it is full, the others are made again each time.
-        half: round planes to half precision, kept or not: twice as many fit.
+        memory_gb: size of the cache of each process, in 10⁹ bytes. Identities are cached as they
+            come; once it is full, the others are synthesised again each time.
+        half: round planes to half precision, cached or not: twice as many fit.
     """
 
     def __init__(
@@ -43,15 +50,15 @@ class Identities:
                 f"identities is {count}: at least one identity is needed, or null for endless ones"
             )
         if memory_gb < 0:
-            raise ValueError(f"memory_gb is {memory_gb}: 0 keeps nobody, more is host memory")
+            raise ValueError(f"memory_gb is {memory_gb}: 0 is no cache, more is host memory")
         self.count, self.shuffled, self.memory_gb, self.half = count, shuffled, memory_gb, half
         self._attempts: dict[int, int] = {}
         self._kept: dict[int, Identity] = {}
         self._room = int(memory_gb * 1e9)
 
     def numbers(self, seed: int, samples: Sequence[int]) -> list[int]:
-        """The identity whom each sample number shows: every `count` numbers, beginning at a
-        multiple, show everybody once.
+        """The identity of each sample number; every `count` numbers, beginning at a multiple, hold
+        each identity once.
         """
         if not self.shuffled:
             return [sample % self.count for sample in samples]
@@ -61,7 +68,7 @@ class Identities:
         ]
 
     def attempt(self, identity: int, find: Callable[[int], int]) -> int:
-        """Which attempt at an identity a filter took, found once."""
+        """The attempt at an identity that a filter accepted, found once."""
         if identity not in self._attempts:
             self._attempts[identity] = find(identity)
         return self._attempts[identity]
@@ -73,7 +80,7 @@ class Identities:
 
         Args:
             identities: their numbers.
-            make: row → that identity, if nobody has kept it.
+            make: row → that identity, where it isn't cached.
             device: where the result goes.
         """
         found = [
@@ -85,7 +92,7 @@ class Identities:
         )
 
     def _keep(self, identity: int, made: Identity) -> Identity:
-        """The identity as it will be given out; kept, if there is room."""
+        """The identity as it is returned; cached, if there is room."""
         ws, planes = made[0], made[1].half() if self.half else made[1]
         size = ws.nbytes + planes.nbytes
         if size <= self._room:
@@ -96,7 +103,7 @@ class Identities:
             )
             if size > self._room and len(self._kept) < self.count:
                 log.info(
-                    "%.1f GB keep %d of %d identities, the others are made again each time",
+                    "%.1f GB keep %d of %d identities, the others are synthesised again each time",
                     self.memory_gb,
                     len(self._kept),
                     self.count,
@@ -104,10 +111,88 @@ class Identities:
         return ws, planes
 
     def fresh(self) -> "Identities":
-        """The same settings, nobody kept."""
+        """The same settings, an empty cache."""
         return Identities(
             count=self.count, shuffled=self.shuffled, memory_gb=self.memory_gb, half=self.half
         )
+
+
+class FixedIdentities(SamplerWrapper):
+    """A sampler over a fixed set of identities; a filter judges identity i as sample number i.
+
+    Args:
+        source: samples without limit, filtered or not.
+        identities: the set.
+    """
+
+    def __init__(self, source: TeacherSampler | FilteredSampler, identities: Identities) -> None:
+        super().__init__(source)
+        self.base = source if isinstance(source, TeacherSampler) else source.source
+        if self.base.latents.conditioning == "reference":
+            raise ValueError(
+                "a fixed set of identities can't be conditioned by each sample's own camera: use"
+                " conditioning=frontal, or a prior"
+            )
+        self.identities = identities
+
+    def to(self, device: torch.device) -> "FixedIdentities":
+        """Makes its batches on another device; moves the teacher there."""
+        self.source.to(device)
+        return self
+
+    def draw(self, samples: Sequence[int]) -> Draws:
+        """See `Sampler.draw`."""
+        numbers = self.identities.numbers(self.base.seed, samples)
+        return Draws.cat(
+            [
+                self.base.draw(
+                    [sample], [number], attempt=self.identities.attempt(number, self._attempt)
+                )
+                for sample, number in zip(samples, numbers, strict=True)
+            ]
+        )
+
+    @torch.no_grad()
+    def __call__(self, samples: Sequence[int]) -> DistillationBatch:
+        """The batch of some sample numbers."""
+        return self.show(self.draw(samples))
+
+    @torch.no_grad()
+    def planes(self, samples: Sequence[int]) -> Triplane:
+        """The planes alone of some sample numbers."""
+        return self.synthesize(self.draw(samples))
+
+    @torch.no_grad()
+    def show(self, draws: Draws) -> DistillationBatch:
+        """See `Sampler.show`."""
+        return self.base.complete(self._imagine(draws))
+
+    @torch.no_grad()
+    def synthesize(self, draws: Draws) -> Triplane:
+        """See `Sampler.synthesize`."""
+        return self._imagine(draws).triplane
+
+    def with_seed(self, seed: int) -> "FixedIdentities":
+        """See `Sampler.with_seed`; the cache starts empty."""
+        return FixedIdentities(self.source.with_seed(seed), self.identities.fresh())  # type: ignore[arg-type]
+
+    def for_scores(self, seed: int, *, cameras: CameraPair | None = None) -> Sampler:
+        """See `Sampler.for_scores`: of identities outside the set."""
+        return self.source.for_scores(seed, cameras=cameras)
+
+    def _attempt(self, identity: int) -> int:
+        return self.source.draw([identity]).attempts[0]
+
+    def _imagine(self, draws: Draws) -> PartialBatch:
+        """Latents and planes from the cache, or synthesised one by one."""
+
+        def make(row: int) -> Identity:
+            made = self.base.imagine(draws[row : row + 1])
+            return made.ws, made.triplane.planes
+
+        identities = draws.identities or self.identities.numbers(self.base.seed, draws.samples)
+        ws, planes = self.identities.recall(identities, make, self.device)
+        return PartialBatch(draws, ws, self.teacher.passport.triplane(planes), {})
 
 
 @lru_cache(maxsize=4)

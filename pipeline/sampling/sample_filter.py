@@ -1,15 +1,8 @@
-"""Which of the teacher's identities are taken: those whose picture is within limits; others are
-drawn again, reproducibly.
-
-Attempt k at sample number n uses chances of its own, keyed by (seed, n, k), so nobody's luck
-depends on the rest of the batch, on the number of ranks, or on a restart. A batch computes what a
-row alone would compute, but for the last digits; a row so near a limit that those might decide is
-therefore measured alone.
-"""
+"""Limits on a view of an identity, and counts of what they reject."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -19,15 +12,12 @@ from pipeline.batch import View
 from teachers.eg3d.discriminator import Discriminator, RenderingInput
 from teachers.passport import Passport
 
-from .draws import Sighting, with_rows
-
 log = logging.getLogger(__name__)
 
 MARGINS = {"opacity": 1e-3, "depth": 1e-3, "relief": 1e-3, "score": 2e-2}
-"""Nearer to a limit than this, a row is measured alone: far above what batches differ by."""
-
-See = Callable[[list[int], int], Sighting]
-"""(sample numbers, attempt) → the identities of that attempt, with the view that is judged."""
+"""A row nearer to a limit than this, relative to the limit where that exceeds 1, is measured alone:
+far above the rounding by which batches differ.
+"""
 
 
 class SampleFilter:
@@ -35,8 +25,8 @@ class SampleFilter:
     be None; without limits all pass.
 
     Args:
-        opacity: mean opacity of the picture, in [0, 1]: nobody there, or fog everywhere. (Only
-            telling for teachers whose background is no part of the volume.)
+        opacity: mean opacity of the picture, in [0, 1]: excludes empty and foggy volumes. (Only
+            useful for teachers whose background is no part of the volume.)
         depth: mean depth, weighted by opacity, minus the camera's distance from the origin, world
             units: negative is nearer.
         relief: standard deviation of the depth, weighted by opacity, world units: small for an
@@ -48,7 +38,7 @@ class SampleFilter:
         view: which view is judged: "novel" (the teacher's own intrinsics, so that the discriminator
             knows such cameras) or "reference" (the student's input). It should be drawn at full
             size where there is a `score`.
-        attempts: how often a sample is drawn at most; the last is taken whatever it measures.
+        attempts: how often a sample is drawn at most; the last attempt is taken unconditionally.
     """
 
     def __init__(
@@ -81,7 +71,7 @@ class SampleFilter:
         self.counts = FilterCounts(tuple(self.limits))
 
     def attach(self, passport: Passport) -> None:
-        """Called by the sampler, with its teacher's passport.
+        """Prepares the discriminator for a teacher's renderings; the sampler calls it.
 
         Raises:
             ValueError: the discriminator is another teacher's.
@@ -94,21 +84,8 @@ class SampleFilter:
         if self.discriminator is not None:
             self.discriminator.to(device)
 
-    def accept(self, samples: Sequence[int], see: See) -> Sighting:
-        """The first attempt at each sample that passes; only those rejected are drawn again."""
-        sighting, rows = see(list(samples), 0), list(range(len(samples)))
-        rows = self._rejected(sighting, see, 0)
-        for attempt in range(1, self.attempts):
-            if not rows:
-                break
-            again = see([samples[row] for row in rows], attempt)
-            sighting = with_rows(sighting, rows, again)
-            rows = [rows[row] for row in self._rejected(again, see, attempt)]
-        self.counts.finish(taken=len(samples), exhausted=[samples[row] for row in rows])
-        return sighting
-
     def measure(self, view: View) -> dict[str, Float[Tensor, " batch"]]:
-        """What the limits are about, of each picture, by name; on the host."""
+        """The limited quantities of each picture, by name, on the host."""
         rendering, camera = view.rendering, view.camera
         opacity, depth = (
             rendering.opacity,
@@ -126,31 +103,19 @@ class SampleFilter:
             measured["score"] = self.discriminator(self.shown(rendering), camera.label())[:, 0]
         return {name: measured[name].float().cpu() for name in self.limits}
 
-    def _rejected(self, sighting: Sighting, see: See, attempt: int) -> list[int]:
-        """Rows that don't pass."""
-        measured = self.measure(sighting.views[self.view])
-        rejected = []
-        for row, sample in enumerate(sighting.draws.samples):
-            values = {name: value[row].item() for name, value in measured.items()}
-            if len(sighting.draws) > 1 and any(
-                self._is_close(name, value) for name, value in values.items()
-            ):
-                values = {
-                    name: value.item()
-                    for name, value in self.measure(see([sample], attempt).views[self.view]).items()
-                }
-            reasons = [
-                name
-                for name, value in values.items()
-                if not self.limits[name][0] <= value <= self.limits[name][1]
-            ]
-            self.counts.add(values, reasons)
-            rejected += [row] if reasons else []
-        return rejected
+    def broken_limits(self, values: dict[str, float]) -> list[str]:
+        """The names of the limits that a picture breaks; NaN breaks every limit."""
+        return [
+            name
+            for name, value in values.items()
+            if not self.limits[name][0] <= value <= self.limits[name][1]
+        ]
 
-    def _is_close(self, name: str, value: float) -> bool:
+    def is_close(self, values: dict[str, float]) -> bool:
+        """Whether a value is so near a limit that the rounding of a batch could decide."""
         return any(
             abs(value - limit) <= MARGINS[name] * max(1.0, abs(limit))
+            for name, value in values.items()
             for limit in self.limits[name]
             if abs(limit) != float("inf")
         )
@@ -164,10 +129,10 @@ class SampleFilter:
 
 
 class FilterCounts:
-    """What a filter has done in this process.
+    """Counts of one filter in this process.
 
     Attributes:
-        taken: samples that were given out.
+        taken: samples that were returned.
         exhausted: of these, samples whose last attempt failed, too.
         judged: attempts.
         rejected: attempts that failed.
@@ -196,7 +161,7 @@ class FilterCounts:
             ]
 
     def finish(self, *, taken: int, exhausted: Sequence[int]) -> None:
-        """A batch is given out."""
+        """Counts a batch that is returned; warns at the first exhausted sample."""
         if exhausted and not self.exhausted:
             log.warning(
                 "sample %d failed all its attempts and is taken as it is; %s",
@@ -219,7 +184,7 @@ class FilterCounts:
         }
 
     def report(self) -> str:
-        """A sentence: how many were rejected, and why; what they measured."""
+        """A sentence: how many were rejected, by which limits, and the measured range."""
         judged = max(self.judged, 1)
         parts = []
         for name, (total, squares, lowest, highest) in self._values.items():

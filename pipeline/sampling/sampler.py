@@ -1,6 +1,4 @@
-"""Sample number → an identity, seen twice: everything that a distillation step needs, made by the
-teacher on the fly.
-"""
+"""Sample number → identity, two views: what a distillation step needs, made by the teacher."""
 
 import copy
 import dataclasses
@@ -18,39 +16,36 @@ from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
 
 from .cameras import CameraPair
-from .draws import Draws, Sighting
-from .identities import Identities
+from .draws import Draws, PartialBatch
 from .latents import LatentPrior
 from .random_streams import hashed_uniforms, stream
-from .sample_filter import SampleFilter
 from .view_rendering import ViewRendering
 
 VIEWS = {"reference": 0, "novel": 1}
-"""What the views are called, and the number that keys their ray jitter."""
+"""The names of the views, and the number that keys their ray jitter."""
 
-_FINE = (
-    1 << 16
-    # ray samples of the second pass are numbered from here: the first pass may grow without moving them
-)
+_FINE = 1 << 16
+"""Ray samples of the second pass are numbered from here: the first pass may grow without moving
+them.
+"""
 
 
 class TeacherSampler:
-    """Draws identities from a frozen teacher.
+    """Samples a frozen teacher: draws → latents → planes → views.
 
-    Not a module: whoever holds a sampler neither trains, saves nor moves the teacher by accident.
+    Each step is a method, and a pure function of the one before and of the seed. `FilteredSampler`
+    and `FixedIdentities` wrap it. Not a module: an owner neither trains, saves nor moves the teacher
+    by accident.
 
     Args:
         teacher: the frozen GAN.
-        cameras: where its identities are looked at from.
-        latents: who they are.
+        cameras: the priors of the two views.
+        latents: the prior of identities.
         seed: of the run.
-        background: of the student's input: "teacher" leaves what the teacher draws; "random" puts
-            every identity in front of a plain colour of its own (only for teachers with a matte,
-            whose opacity tells identity from background).
-        reference_rendering, novel_rendering: how carefully the views are drawn; None: as the
-            teacher draws.
-        filter: which identities are taken; None: all.
-        identities: a fixed set of identities to show; None: a new one for every sample number.
+        background: of the student's input: "teacher" leaves the teacher's; "random" composites
+            every identity onto a plain colour of its own (only for teachers with a matte, whose
+            opacity separates identity from background).
+        reference_rendering, novel_rendering: changes to the teacher's renderer; None: none.
     """
 
     def __init__(
@@ -63,8 +58,6 @@ class TeacherSampler:
         background: str = "teacher",
         reference_rendering: ViewRendering | None = None,
         novel_rendering: ViewRendering | None = None,
-        filter: SampleFilter | None = None,
-        identities: Identities | None = None,
     ) -> None:
         if background not in ("teacher", "random"):
             raise ValueError(f"background is {background!r}: use teacher or random")
@@ -75,13 +68,6 @@ class TeacherSampler:
                 f" white; {passport.name!r} has background={passport.background!r},"
                 f" super_resolution={passport.super_resolution!r}: use background=teacher"
             )
-        if identities is not None and latents.conditioning == "reference":
-            raise ValueError(
-                "a fixed set of identities can't be conditioned by each sample's own camera: use"
-                " conditioning=frontal, or a prior"
-            )
-        if filter is not None:
-            filter.attach(teacher.passport)
         self.teacher = teacher
         self.cameras = cameras
         self.latents = latents
@@ -91,96 +77,37 @@ class TeacherSampler:
             "reference": reference_rendering or ViewRendering(),
             "novel": novel_rendering or ViewRendering(),
         }
-        self.filter = filter
-        self.identities = identities
         self.device = torch.device("cpu")
-
-    def to(self, device: torch.device) -> "TeacherSampler":
-        """Makes its batches on another device; moves the teacher there."""
-        if isinstance(self.teacher, torch.nn.Module):
-            self.teacher.to(device)
-        if self.filter is not None:
-            self.filter.to(device)
-        self.device = device
-        return self
-
-    def draw(self, samples: Sequence[int]) -> Draws:
-        """The draws of some sample numbers, of the identities whom the filter takes: with one,
-        finding out costs the teacher's work.
-        """
-        if self.identities is not None:
-            return self._draw_identities(self.identities, samples)
-        return (
-            self._chances(samples)
-            if self.filter is None
-            else self._accept(self.filter, samples).draws
-        )
 
     @torch.no_grad()
     def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The identities of some sample numbers."""
-        return self._complete(self._choose(samples))
+        """The batch of some sample numbers."""
+        return self.show(self.draw(samples))
 
     @torch.no_grad()
     def show(self, draws: Draws) -> DistillationBatch:
-        """The identities of some draws: planes synthesised once, rendered from both cameras."""
-        return self._complete(self._imagine(draws))
+        """The batch of some draws: planes synthesised once, rendered from both cameras."""
+        return self.complete(self.imagine(draws))
 
     @torch.no_grad()
     def planes(self, samples: Sequence[int]) -> Triplane:
         """The planes alone of some sample numbers."""
-        return self._choose(samples).triplane
+        return self.synthesize(self.draw(samples))
 
     @torch.no_grad()
     def synthesize(self, draws: Draws) -> Triplane:
         """The planes alone of some draws."""
-        return self._imagine(draws).triplane
+        return self.imagine(draws).triplane
 
-    def with_seed(self, seed: int) -> "TeacherSampler":
-        """The same distributions with other chances; the teacher is shared."""
-        other = copy.copy(self)
-        other.seed = seed
-        other.filter = self.filter and self.filter.fresh()
-        other.identities = self.identities and self.identities.fresh()
-        return other
-
-    def for_scores(self, seed: int, *, cameras: CameraPair | None = None) -> "TeacherSampler":
-        """The same distributions with other chances, every view drawn as the teacher draws, nobody
-        twice; the teacher is shared.
+    def draw(
+        self, samples: Sequence[int], identities: Sequence[int] | None = None, *, attempt: int = 0
+    ) -> Draws:
+        """Step 1: everything random about some sample numbers.
 
         Args:
-            seed: of these chances.
-            cameras: where runs are to be compared whose own cameras differ.
-        """
-        other = self.with_seed(seed)
-        other.cameras = cameras or self.cameras
-        other.identities = None
-        other.rendering = {name: ViewRendering() for name in VIEWS}
-        return other
-
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
-        """What places the ray samples of a view: a pure function of the seed and the sample
-        numbers.
-        """
-        key = {"view": VIEWS[view], "rays": renderer.resolution**2}
-        return RayJitter.stratified(
-            hashed_uniforms(self.seed, numbers, values=renderer.sampling.depth_samples, **key),
-            hashed_uniforms(
-                self.seed,
-                numbers,
-                values=renderer.sampling.importance_samples,
-                first_value=_FINE,
-                **key,
-            ),
-        )
-
-    def _chances(
-        self, samples: Sequence[int], identities: Sequence[int] | None = None, attempt: int = 0
-    ) -> Draws:
-        """The draws of one attempt at some sample numbers; `identities`: the numbers that key who
-        is shown.
+            samples: numbers that key the cameras, the ray jitter and the background.
+            identities: numbers that key z, truncation and conditioning; None: the samples' own.
+            attempt: each attempt at an identity has independent draws (see `FilteredSampler`).
         """
         identities = list(samples if identities is None else identities)
         reference = self.cameras.reference.draw(self.seed, samples, "camera/reference")
@@ -197,67 +124,8 @@ class TeacherSampler:
             attempts=[attempt] * len(identities),
         )
 
-    def _draw_identities(self, identities: Identities, samples: Sequence[int]) -> Draws:
-        """The draws of the identities whom these numbers show; a filter judges identity i as sample
-        number i would show it.
-        """
-        shown = identities.numbers(self.seed, samples)
-
-        def attempt(identity: int) -> int:
-            return (
-                0
-                if self.filter is None
-                else self._accept(self.filter, [identity]).draws.attempts[0]
-            )
-
-        return Draws.cat(
-            [
-                self._chances([n], [i], identities.attempt(i, attempt))
-                for n, i in zip(samples, shown, strict=True)
-            ]
-        )
-
-    def _choose(self, samples: Sequence[int]) -> Sighting:
-        """The identities of some sample numbers; the view by which a filter chose them is drawn
-        already.
-        """
-        if self.filter is not None and self.identities is None:
-            return self._accept(self.filter, samples)
-        return self._imagine(self.draw(samples))
-
-    @torch.no_grad()
-    def _accept(self, filter: SampleFilter, samples: Sequence[int]) -> Sighting:
-        def see(numbers: list[int], attempt: int) -> Sighting:
-            draws = self._chances(numbers, attempt=attempt)
-            return self._with_view(Sighting(draws, *self._synthesize(draws), {}), filter.view)
-
-        return filter.accept(samples, see)
-
-    def _imagine(self, draws: Draws) -> Sighting:
-        """The planes of some draws; those of a fixed set of identities are made one by one, and
-        kept.
-        """
-        if self.identities is None:
-            return Sighting(draws, *self._synthesize(draws), {})
-
-        def make(row: int) -> tuple[Tensor, Tensor]:
-            ws, triplane = self._synthesize(draws[row : row + 1])
-            return ws, triplane.planes
-
-        identities = draws.identities or self.identities.numbers(self.seed, draws.samples)
-        ws, planes = self.identities.recall(identities, make, self.device)
-        return Sighting(
-            draws,
-            ws,
-            Triplane(planes, self.teacher.passport.plane_axes, self.teacher.passport.box_size),
-            {},
-        )
-
-    def _synthesize(self, draws: Draws) -> tuple[Float[Tensor, "batch layer w_dim"], Triplane]:
-        ws = self._truncated_latents(draws)
-        return ws, self.teacher.synthesize(ws)
-
-    def _truncated_latents(self, draws: Draws) -> Float[Tensor, "batch layer w_dim"]:
+    def map_latents(self, draws: Draws) -> Float[Tensor, "batch layer w_dim"]:
+        """Step 2: the truncated ws of some draws."""
         conditioning = None if draws.conditioning is None else draws.conditioning.to(self.device)
         ws = self.teacher.map_latents(draws.z.to(self.device), conditioning)
         if bool((draws.truncation == 1).all()):
@@ -265,35 +133,38 @@ class TeacherSampler:
         mean = self.teacher.mean_latent()
         return mean + draws.truncation.to(self.device)[:, None, None] * (ws - mean)
 
-    def _complete(self, sighting: Sighting) -> DistillationBatch:
-        """Draws the views that are missing."""
+    def imagine(self, draws: Draws) -> PartialBatch:
+        """Steps 2 and 3: latents and planes of some draws, no view yet."""
+        ws = self.map_latents(draws)
+        return PartialBatch(draws, ws, self.teacher.synthesize(ws), {})
+
+    def render(self, batch: PartialBatch, view: str) -> PartialBatch:
+        """Step 4, for one view: the batch with that view; unchanged if it has it already."""
+        if view in batch.views:
+            return batch
+        camera: Camera = getattr(batch.draws, view).to(self.device)
+        renderer = self.rendering[view].apply(self.teacher.renderer)
+        jitter = self.jitter(self._numbers(batch.draws), view, renderer)
+        seen = View(camera, renderer(batch.triplane, camera, batch.ws, jitter))
+        return dataclasses.replace(batch, views={**batch.views, view: seen})
+
+    def complete(self, batch: PartialBatch) -> DistillationBatch:
+        """Step 4: the views that are missing, and the student's input."""
         for view in VIEWS:
-            sighting = self._with_view(sighting, view)
-        numbers, reference = self._numbers(sighting.draws), sighting.views["reference"]
+            batch = self.render(batch, view)
+        numbers, reference = self._numbers(batch.draws), batch.views["reference"]
         return DistillationBatch(
             numbers,
             self.input_image(numbers, reference.rendering),
-            sighting.triplane,
+            batch.triplane,
             reference,
-            sighting.views["novel"],
+            batch.views["novel"],
         )
-
-    def _with_view(self, sighting: Sighting, view: str) -> Sighting:
-        if view in sighting.views:
-            return sighting
-        camera: Camera = getattr(sighting.draws, view).to(self.device)
-        renderer = self.rendering[view].apply(self.teacher.renderer)
-        jitter = self.jitter(self._numbers(sighting.draws), view, renderer)
-        seen = View(camera, renderer(sighting.triplane, camera, sighting.ws, jitter))
-        return dataclasses.replace(sighting, views={**sighting.views, view: seen})
-
-    def _numbers(self, draws: Draws) -> Int64[Tensor, " batch"]:
-        return torch.tensor(draws.samples, device=self.device)
 
     def input_image(
         self, numbers: Int64[Tensor, " batch"], reference: Rendering
     ) -> Float[Tensor, "batch 3 height width"]:
-        """What the student sees of a reference view: in [-1, 1], perhaps on another background."""
+        """The student's input for a reference view: in [-1, 1], on the configured background."""
         image = reference.image
         if self.background == "random":
             colours = torch.stack(
@@ -304,6 +175,45 @@ class TeacherSampler:
             )
             image = image + (1 - reference.opacity) * (colours.to(image)[:, :, None, None] - 1)
         return image.clamp(-1, 1)
+
+    def jitter(
+        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
+    ) -> RayJitter:
+        """The jitter of a view's ray samples: a pure function of the seed and the sample numbers."""
+        key = {"view": VIEWS[view], "rays": renderer.resolution**2}
+        return RayJitter.stratified(
+            hashed_uniforms(self.seed, numbers, values=renderer.sampling.depth_samples, **key),
+            hashed_uniforms(
+                self.seed,
+                numbers,
+                values=renderer.sampling.importance_samples,
+                first_value=_FINE,
+                **key,
+            ),
+        )
+
+    def to(self, device: torch.device) -> "TeacherSampler":
+        """Makes its batches on another device; moves the teacher there."""
+        if isinstance(self.teacher, torch.nn.Module):
+            self.teacher.to(device)
+        self.device = device
+        return self
+
+    def with_seed(self, seed: int) -> "TeacherSampler":
+        """See `Sampler.with_seed`."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
+    def for_scores(self, seed: int, *, cameras: CameraPair | None = None) -> "TeacherSampler":
+        """See `Sampler.for_scores`."""
+        other = self.with_seed(seed)
+        other.cameras = cameras or self.cameras
+        other.rendering = {name: ViewRendering() for name in VIEWS}
+        return other
+
+    def _numbers(self, draws: Draws) -> Int64[Tensor, " batch"]:
+        return torch.tensor(draws.samples, device=self.device)
 
 
 def _has_plain_white_behind(teacher: Teacher) -> bool:

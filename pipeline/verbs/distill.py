@@ -51,6 +51,7 @@ from pipeline.runs.resume import SafetensorsCheckpointIO, read_entry
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.runs.summary import Summary
+from pipeline.sampling.filtered import filter_of
 from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -277,13 +278,9 @@ def build_callbacks(
     """In the order in which they act on a step: report, guard, average, score, show, and save what
     they have done.
     """
-    every = config.trainer.log_every
+    every, filter = config.trainer.log_every, filter_of(parts.sampler)
     return [
-        *(
-            []
-            if parts.sampler.filter is None
-            else [FilterReport(parts.sampler.filter, every_steps=every)]
-        ),
+        *([] if filter is None else [FilterReport(filter, every_steps=every)]),
         Meters(every_steps=every),
         guard,
         *build_average(config),

@@ -26,7 +26,7 @@ from pipeline.data.record import Storage
 from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.teacher import Teacher
 
 log = logging.getLogger("trilift.generate")
@@ -138,7 +138,7 @@ def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
 
 
 def verify(
-    folder: ShardFolder, description: Description, sampler: TeacherSampler, *, repair: bool
+    folder: ShardFolder, description: Description, sampler: Sampler, *, repair: bool
 ) -> None:
     """Checks every shard; lists what is broken, or removes it, so that it is written again.
 

@@ -11,7 +11,7 @@ import torch
 from pipeline.evaluation.items import Item, Observation, SuiteContext, Views
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.sampler import TeacherSampler
+from pipeline.sampling.source import Sampler
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
@@ -150,13 +150,13 @@ class TeacherSuite(Suite):
         return range(self.first, self.first + self.identities)
 
     @property
-    def _sampler(self) -> TeacherSampler:
+    def _sampler(self) -> Sampler:
         assert self.context.sampler is not None
         return self.context.sampler.for_scores(self.seed)
 
 
 @torch.no_grad()
-def _seen(sampler: TeacherSampler, triplane: Triplane, cameras: Camera) -> Rendering:
+def _seen(sampler: Sampler, triplane: Triplane, cameras: Camera) -> Rendering:
     pictures: list[Rendering] = [
         sampler.teacher.renderer(triplane, cameras[row : row + 1]) for row in range(len(cameras))
     ]

@@ -5,7 +5,8 @@ import torch
 
 from pipeline.sampling.cameras import CameraPair, CameraPrior
 from pipeline.sampling.distributions import Fixed, Uniform
-from pipeline.sampling.identities import Identities
+from pipeline.sampling.filtered import FilteredSampler, filter_of
+from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
@@ -27,7 +28,7 @@ def teacher():
     return untrained_teacher(TEACHER)
 
 
-def sampler(teacher, identities: Identities | None, **changes) -> TeacherSampler:
+def sampler(teacher, identities: Identities | None, filter: SampleFilter | None = None, **changes):
     prior = CameraPrior(
         yaw_deg=Uniform(low=-40, high=40),
         pitch_deg=Uniform(low=-20, high=20),
@@ -42,18 +43,20 @@ def sampler(teacher, identities: Identities | None, **changes) -> TeacherSampler
         "seed": 5,
         **changes,
     }
-    return TeacherSampler(identities=identities, **settings)
+    plain = TeacherSampler(**settings)
+    filtered = plain if filter is None else FilteredSampler(plain, filter)
+    return filtered if identities is None else FixedIdentities(filtered, identities)
 
 
-def counted(draw: TeacherSampler) -> list[int]:
+def counted(draw: FixedIdentities) -> list[int]:
     """Notes how many identities are synthesised, call by call."""
-    calls, synthesize = [], draw._synthesize
+    calls, imagine = [], draw.base.imagine
 
     def noted(draws):
         calls.append(len(draws))
-        return synthesize(draws)
+        return imagine(draws)
 
-    draw._synthesize = noted
+    draw.base.imagine = noted
     return calls
 
 
@@ -136,15 +139,15 @@ def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
     batch = fixed(range(6))
     assert torch.equal(fixed.draw(range(6)).z, filtered.draw(range(6)).z)
     assert max(filtered.draw(range(6)).attempts) > 0
-    judged = fixed.filter.counts.judged
+    judged = filter_of(fixed).counts.judged
     assert torch.equal(fixed(range(6, 12)).triplane.planes, batch.triplane.planes)
-    assert fixed.filter.counts.judged == judged
+    assert filter_of(fixed).counts.judged == judged
 
 
 def test_held_out_identities_are_new_ones_and_another_seed_keeps_its_own(teacher):
     draw = sampler(teacher, Identities(count=2))
     planes = draw([0, 1]).triplane.planes
-    assert draw.for_scores(9).identities is None
+    assert isinstance(draw.for_scores(9), TeacherSampler)
     other = draw.with_seed(6)
     assert not torch.isclose(other([0, 1]).triplane.planes, planes).all()
     assert torch.equal(draw([0, 1]).triplane.planes, planes)

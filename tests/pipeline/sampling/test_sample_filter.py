@@ -10,6 +10,7 @@ from pipeline.batch import View
 from pipeline.sampling.cameras import CameraPair, CameraPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.draws import Draws, with_rows
+from pipeline.sampling.filtered import FilteredSampler
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import MARGINS, SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
@@ -38,7 +39,7 @@ def toy() -> ToyTeacher:
     return ToyTeacher(plane_resolution=16, resolution=16, depth_samples=8, importance_samples=8)
 
 
-def sampler(filter: SampleFilter | None, teacher=None, **changes) -> TeacherSampler:
+def sampler(filter: SampleFilter | None, teacher=None, **changes):
     distributions = {
         "pitch_deg": Uniform(low=-20, high=20),
         "pitch_distribution": "elevation",
@@ -56,7 +57,8 @@ def sampler(filter: SampleFilter | None, teacher=None, **changes) -> TeacherSamp
         "seed": 5,
         **changes,
     }
-    return TeacherSampler(teacher=teacher or toy(), filter=filter, **settings)
+    plain = TeacherSampler(teacher=teacher or toy(), **settings)
+    return plain if filter is None else FilteredSampler(plain, filter)
 
 
 def median(name: str, teacher=None, **settings) -> float:
@@ -144,13 +146,13 @@ def test_a_rejected_identity_is_another_one_in_front_of_the_same_camera(opacity)
 
 def test_only_the_rejected_are_drawn_again(opacity, monkeypatch):
     draw = sampler(SampleFilter(opacity=[opacity, None]))
-    chances, asked = draw._chances, {}
+    source, asked = draw.source.draw, {}
 
     def noted(samples, identities=None, attempt=0):
-        asked.setdefault(attempt, list(samples))  # rows near the limit are asked for again, alone
-        return chances(samples, identities, attempt)
+        asked.setdefault(attempt, list(samples))  # rows near the limit are drawn again, alone
+        return source(samples, identities, attempt=attempt)
 
-    monkeypatch.setattr(draw, "_chances", noted)
+    monkeypatch.setattr(draw.source, "draw", noted)
     taken = draw.draw(NUMBERS).attempts
     assert asked[0] == NUMBERS
     for attempt in range(1, max(taken) + 1):
