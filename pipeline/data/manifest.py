@@ -23,6 +23,7 @@ from typing import Any, Literal
 import torch
 
 from pipeline.runs.files import created_file, write_bytes
+from pipeline.runs.renamed import read_json
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
@@ -216,7 +217,7 @@ class ShardFolder:
         content = _json(dataclasses.asdict(description))
         file = self.path / "description.json"
         if not created_file(file, content):
-            before, now = _flat(json.loads(file.read_bytes())), _flat(json.loads(content))
+            before, now = _flat(read_json(file)), _flat(json.loads(content))
             lines = [
                 f"  {key}: {before.get(key)!r} → {now.get(key)!r}"
                 for key in sorted({*before, *now})
@@ -274,7 +275,7 @@ class ShardFolder:
             WrongSchema: its description is of another version.
         """
         file = self.require()
-        values = json.loads(file.read_bytes())
+        values = read_json(file)
         if values.get("schema_version") != SCHEMA_VERSION or set(values) != {
             f.name for f in dataclasses.fields(Description)
         }:

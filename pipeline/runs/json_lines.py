@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import IO, Any
 
 from .files import sync_folder, write_text
+from .renamed import current
 
 Line = dict[str, Any]
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The whole lines of a file; none if there is no file. A last line without an end was torn by a
-    kill and doesn't count.
+    """The whole lines of a file, as this version writes them; none if there is no file. A last line
+    without an end was torn by a kill and doesn't count.
 
     Raises:
         ValueError: another line is damaged.
@@ -96,7 +97,7 @@ def _cut_torn_end(file: IO[bytes]) -> None:
 def _parsed(path: Path, content: bytes) -> Iterator[Line]:
     for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
         try:
-            yield json.loads(line)
+            yield current(json.loads(line))
         except ValueError as error:
             raise ValueError(
                 f"line {number} of {path} is damaged ({error}): remove the file, what it held is"

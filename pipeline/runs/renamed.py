@@ -5,6 +5,8 @@ This is the only table of that kind; `tests/pipeline/runs/test_renamed.py` reads
 967260b wrote.
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 MOVED = {
@@ -36,6 +38,21 @@ RENAMED = {
 }
 """Keys of configurations, descriptions and scores, before → now, wherever they stand."""
 
+VALUES: dict[str, dict[str, str]] = {"metric": {"psnr_person": "psnr_foreground"}}
+"""Strings under a key, before → now."""
+
+_BEFORE = {now: before for before, now in RENAMED.items()}
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of this version or an earlier one, as this version writes it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it isn't JSON.
+    """
+    return current(json.loads(path.read_text(encoding="utf-8")))
+
 
 def current(stored: Any) -> Any:
     """Plain values as this version writes them; what is current already stays as it is."""
@@ -44,8 +61,19 @@ def current(stored: Any) -> Any:
     return [current(value) for value in stored] if isinstance(stored, list) else stored
 
 
+def earlier(content: Any) -> Any:
+    """The inverse of `current` for keys: plain values as commit 967260b wrote them, whose hashes
+    earlier versions have stored.
+    """
+    if isinstance(content, dict):
+        return {_BEFORE.get(key, key): earlier(value) for key, value in content.items()}
+    return [earlier(value) for value in content] if isinstance(content, list) else content
+
+
 def _value(key: str, value: Any) -> Any:
-    return moved(value) if key == "_target_" and isinstance(value, str) else current(value)
+    if not isinstance(value, str):
+        return current(value)
+    return moved(value) if key == "_target_" else VALUES.get(key, {}).get(value, value)
 
 
 def moved(target: str) -> str:

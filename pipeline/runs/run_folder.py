@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from .files import write_json
+from .renamed import read_json
 from .resume import find_checkpoint
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ class RunFolder:
                 f"there is no run at {self.path}: give its name (name=…) or its folder"
                 " (paths.run=…)"
             )
-        configuration: dict[str, Any] = json.loads(self.config_path.read_text())
+        configuration: dict[str, Any] = read_json(self.config_path)
         return configuration
 
     def _require_same(

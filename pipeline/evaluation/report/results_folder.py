@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.renamed import current
+
 RESULTS, SCORES = "results.json", "scores.jsonl"
 SCHEMA = 2
 HEADLINES = ("psnr_foreground", "psnr", "lpips", "ssim", "identity")
@@ -140,7 +142,7 @@ def _text(folder: Path, name: str) -> str:
 
 def _parsed(where: Path, text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=lambda _: None)
+        return current(json.loads(text, parse_constant=lambda _: None))
     except json.JSONDecodeError as error:
         raise ValueError(f"{where} is damaged ({error}): evaluate again") from error
 
