@@ -1,5 +1,5 @@
-"""Adam with StyleGAN2's learning-rate schedule, a bar that shows the loss, and a guard against
-numbers that aren't finite.
+"""Adam with StyleGAN2's learning-rate schedule (app. D), a progress bar, and a guard against values
+that aren't finite.
 """
 
 import logging
@@ -14,17 +14,17 @@ from tqdm import tqdm
 log = logging.getLogger(__name__)
 
 MOST_STEPS_BACK = 10
-"""So many updates in one descent may be taken back; after that it ends."""
+"""Updates that may be reverted in one descent before it ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long a descent is and how fast (StyleGAN2 app. D: up over the first 5 %, down by a cosine
-    over the last 25 %).
+    """The learning rate over the steps: a linear warm-up and a cosine cool-down (StyleGAN2 app. D:
+    the first 5 % and the last 25 % of the steps).
 
     Attributes:
-        steps: updates; 0 leaves everything as it is.
-        warm_up, cool_down: shares of the steps.
+        steps: updates; 0: none.
+        warm_up, cool_down: shares of the steps, in [0, 1].
     """
 
     steps: int
@@ -39,7 +39,7 @@ class Schedule:
             )
 
     def factor(self, step: int) -> float:
-        """Of the learning rate, in (0, 1]."""
+        """Factor of the learning rate at a step, in (0, 1]."""
         done = step / self.steps
         down = min(1.0, (1 - done) / self.cool_down) if self.cool_down else 1.0
         up = min(1.0, (step + 1) / self.steps / self.warm_up) if self.warm_up else 1.0
@@ -48,11 +48,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Moved:
-    """Tensors that are moved, and how fast.
+    """Tensors that are optimised with one learning rate.
 
     Attributes:
         tensors: leaves that require gradients.
-        learning_rate: of Adam at the top of the schedule.
+        learning_rate: of Adam, before the schedule's factor.
     """
 
     tensors: Sequence[Tensor]
@@ -61,12 +61,12 @@ class Moved:
 
 @dataclass
 class Course:
-    """What a descent went through.
+    """The record of one descent.
 
     Attributes:
-        losses: the distance at the input view before each update.
-        taken_back: updates that led to numbers that aren't finite.
-        ended_early: why, or "".
+        losses: the loss at the input view before each update.
+        taken_back: updates that were reverted since the next loss or gradient wasn't finite.
+        ended_early: the reason, or "".
     """
 
     losses: list[float] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Course:
     ended_early: str = ""
 
     def note(self, what: str) -> tuple[str, ...]:
-        """A sentence where something went wrong."""
+        """A sentence on reverted updates, if there were any."""
         if not self.taken_back:
             return ()
         end = (
@@ -82,7 +82,7 @@ class Course:
             if self.ended_early
             else ""
         )
-        return (f"{what} met numbers that aren't finite, took {self.taken_back} updates back{end}",)
+        return (f"{what}: loss or gradient wasn't finite, {self.taken_back} updates reverted{end}",)
 
 
 @torch.enable_grad()
@@ -96,20 +96,19 @@ def descend(
     after: Callable[[], None] | None = None,
     until: Callable[[], bool] | None = None,
 ) -> Course:
-    """Moves tensors downhill, in place.
+    """Minimises a loss over tensors, in place.
 
-    Gradients are on within it, also where the caller has turned them off. An update after which
-    loss or gradient isn't finite is taken back and tried again half as wide.
+    Gradients are enabled within it, whatever the caller's mode. An update after which loss or
+    gradient isn't finite is reverted; the learning rate is halved from then on.
 
     Args:
-        moved: what is moved.
-        losses: of a step: what is minimised, and the distance at the input view within it, which is
-            shown.
+        moved: the tensors.
+        losses: step → what is minimised, and the part of it at the input view, which is recorded.
         schedule: of the learning rates.
-        title: of the bar.
-        progress: whether there is a bar.
+        title: of the progress bar.
+        progress: whether there is one.
         after: called after each update.
-        until: asked after `losses`; true ends the descent before its next update.
+        until: called after `losses`; true ends the descent before its next update.
     """
     tensors = [tensor for group in moved for tensor in group.tensors]
     adam = torch.optim.Adam(
@@ -157,7 +156,7 @@ def descend(
 
 
 def _is_sound(loss: Tensor, tensors: Sequence[Tensor]) -> bool:
-    """Whether loss and gradients, which are computed here, are finite."""
+    """Computes the gradients; returns whether they and the loss are finite."""
     if not torch.isfinite(loss):
         return False
     loss.backward()  # type: ignore[no-untyped-call]

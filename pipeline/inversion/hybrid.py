@@ -1,9 +1,8 @@
-"""The hybrid: the student's answer as a start, then a few seconds of refinement at the input view.
+"""The hybrid: the student's prediction, then a short refinement of the planes at the input view.
 
-The student knows in a moment what an optimisation looks for in minutes: whose planes these are, in
-the canonical frame. What it misses is detail of this one photograph, and that a short descent adds.
-No latent is needed for it, so what the student answers needn't first be forced back into the
-teacher's W.
+The student's planes are in the canonical frame already, which an inversion needs minutes to find.
+What they lack is detail of the one photograph; a short descent adds it. The planes are optimised
+directly: no latent has to be found for the student's prediction.
 """
 
 import copy
@@ -26,16 +25,18 @@ from .portrait import InvertedPortrait, lifter_of_one
 
 @dataclass(frozen=True, kw_only=True)
 class Refinement:
-    """What moves, how far and how fast.
+    """What is optimised, and how.
 
     Attributes:
-        steps: updates; 0 leaves the student's answer as it is.
-        planes_rate: learning rate of the planes themselves, in deviations of the student's planes,
-            channel by channel; 0: they follow the encoder.
-        encoder_rate: learning rate of a copy of the student's encoder, which then answers this
-            photograph anew; 0: it stays.
-        anchor: weight of the mean squared distance to the student's planes, in deviations.
+        steps: updates; 0: the student's prediction itself.
+        planes_rate: learning rate of the planes, in standard deviations of each channel of the
+            student's planes; 0: they change through the encoder only.
+        encoder_rate: learning rate of a copy of the student's encoder; 0: it is fixed.
+        anchor: weight of the mean squared distance to the student's planes, in the same deviations.
         warm_up, cool_down: see `Schedule`.
+
+    Raises:
+        ValueError: a negative rate or weight, or both rates 0.
     """
 
     steps: int = 50
@@ -62,15 +63,15 @@ class Refinement:
 
 
 class Hybrid:
-    """The student's lift, refined (see `Method`). Takes no teacher; without a given camera, the
-    student's answer tells it.
+    """The student's prediction, refined (see `Method`); it needs no teacher. An unknown camera is
+    fitted to the student's prediction.
 
     Args:
         models: with the student.
-        refinement: what moves.
-        camera: whether the camera is optimised, too.
+        refinement: what is optimised.
+        camera: whether and how the camera is optimised.
         weights: of pixels and perceptual term.
-        progress: whether a bar shows the loss.
+        progress: whether there is a progress bar.
     """
 
     name, title, takes_camera = "hybrid", "student, refined", True
@@ -140,7 +141,7 @@ class Hybrid:
 
 
 class _Refined:
-    """Planes on their way from a student's answer: what an encoder answers, plus an offset."""
+    """The refined planes: the encoder's output plus an offset in deviations of the first one."""
 
     def __init__(
         self, encoder: torch.nn.Module, image: Tensor, first: Triplane, refinement: Refinement

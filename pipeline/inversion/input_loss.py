@@ -1,5 +1,5 @@
-"""How far a rendering is from the photograph, at the input view: pixels and what a network sees
-(WYSIWYG: MSE + LPIPS; PTI: the same).
+"""The loss at the input view between rendering and photograph: squared error plus a perceptual term
+(MSE + LPIPS in PTI, sec. 3.2, and in WYSIWYG).
 """
 
 import dataclasses
@@ -17,11 +17,14 @@ from .perceptual import PerceptualTerm
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """What counts how much.
+    """Weights of the two terms.
 
     Attributes:
-        pixel: of the mean squared difference of pictures in [-1, 1].
+        pixel: of the mean squared difference of images in [-1, 1].
         perceptual: of the perceptual term.
+
+    Raises:
+        ValueError: a negative weight, or both 0.
     """
 
     pixel: float | int = 1.0
@@ -36,12 +39,12 @@ class LossWeights:
 
 
 class InputLoss:
-    """The distance to one photograph.
+    """The loss between renderings and one photograph.
 
     Args:
         target: the photograph at the size of the renderings (`at_side`).
         term: the perceptual term.
-        weights: of the two.
+        weights: of the two terms.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class InputLoss:
         self.target, self.term, self.weights = target, term, weights
 
     def __call__(self, rendering: Rendering) -> Float[Tensor, ""]:
-        """0 where nothing differs."""
+        """The weighted sum; 0 for equal images."""
         loss = self.weights.pixel * self.pixels(rendering)
         return (
             loss + self.weights.perceptual * self.seen(rendering)
@@ -59,24 +62,24 @@ class InputLoss:
         )
 
     def against(self, target: Float[Tensor, "1 3 side side"]) -> "InputLoss":
-        """The same measure, of another picture."""
+        """The same loss for another target."""
         return InputLoss(target, self.term, self.weights)
 
     def pixels(self, rendering: Rendering) -> Float[Tensor, ""]:
-        """The mean squared difference alone."""
+        """The mean squared difference, unweighted."""
         return (rendering.image - self.target).square().mean()
 
     def seen(self, rendering: Rendering) -> Float[Tensor, ""]:
-        """The perceptual term alone."""
+        """The perceptual term, unweighted."""
         distance: Tensor = self.term(rendering, self.target)
         return distance
 
 
 def at_side(image: Float[Tensor, "1 3 height width"], side: int) -> Float[Tensor, "1 3 side side"]:
-    """A photograph brought to the size at which it will be compared.
+    """A photograph resampled to the size of the renderings (bicubic, antialiased).
 
     Raises:
-        ValueError: it isn't square, or holds numbers that aren't finite.
+        ValueError: it isn't square, or has values that aren't finite.
     """
     height, width = image.shape[-2:]
     if height != width:
@@ -86,7 +89,7 @@ def at_side(image: Float[Tensor, "1 3 height width"], side: int) -> Float[Tensor
         )
     if not torch.isfinite(image).all():
         raise ValueError(
-            "the photograph holds numbers that aren't finite: nothing can be compared with it"
+            "the photograph has values that aren't finite: nothing can be compared with it"
         )
     if height == side:
         return image.detach()

@@ -1,4 +1,4 @@
-"""The search for the latent of a photograph: what W, W+ and the first half of PTI are."""
+"""The search for the latent of a photograph: W, W+ and the first phase of PTI."""
 
 import copy
 from dataclasses import dataclass
@@ -23,19 +23,22 @@ Space = Literal["w", "w_plus"]
 
 @dataclass(frozen=True, kw_only=True)
 class LatentSearch:
-    """Steps, rates and noise of the search; the defaults are PTI's first phase.
+    """Steps, rates and noise of the search. The defaults are PTI's first phase.
 
     Attributes:
         steps: updates (PTI: 450; EG3D-projector: 500; LP3D's baseline and WYSIWYG: 600).
-        learning_rate: of Adam, for the latent and the noise images (PTI: 5e-3).
+        learning_rate: of Adam, for the latent and the noise maps (PTI: 5e-3).
         warm_up, cool_down: see `Schedule`.
-        samples: z whose ws give the mean, where the search begins, and the deviation
+        samples: z for the mean of ws, which initialises the search, and their standard deviation
             (EG3D-projector: 600).
-        latent_noise: strength of the noise on the latent at the start, in deviations; falls with
-            the square of the time that is left (PTI: 0.05).
-        noisy_share: share of the steps in which there is any (PTI: 0.75).
-        noise_weight: of the regularisation of the noise images, where the teacher has any (PTI:
-            1e5).
+        latent_noise: standard deviation of the noise on the latent at the start, in deviations of
+            w; it falls with the square of the remaining share of the noisy steps (StyleGAN2 app. D;
+            PTI: 0.05).
+        noisy_share: share of the steps with noise (PTI: 0.75).
+        noise_weight: of the regularisation of the noise maps, if the teacher has any (PTI: 1e5).
+
+    Raises:
+        ValueError: fewer than 2 samples, a share outside [0, 1], or negative noise.
     """
 
     steps: int = 450
@@ -61,7 +64,7 @@ class LatentSearch:
         return Schedule(steps=self.steps, warm_up=self.warm_up, cool_down=self.cool_down)
 
     def noise_at(self, step: int) -> float:
-        """The strength of the latent's noise in a step, in deviations."""
+        """Standard deviation of the noise on the latent at a step, in deviations of w."""
         if not self.noisy_share:
             return 0.0
         left = max(0.0, 1 - step / self.steps / self.noisy_share)
@@ -70,14 +73,13 @@ class LatentSearch:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to.
+    """The result of a search.
 
     Attributes:
-        teacher: whose latent it is: the teacher that was searched or, where it has noise images, a
-            copy with those found.
+        teacher: the teacher or, if its planes depend on noise maps, a copy with the optimised ones.
         ws: the latent.
-        camera: where it was compared.
-        courses: of the camera alone, if that moved, and of the search.
+        camera: of the input view.
+        courses: of the camera's own descent, if there was one, and of the search.
     """
 
     teacher: Teacher
@@ -99,17 +101,17 @@ def search_latent(
     title: str,
     progress: bool = True,
 ) -> Found:
-    """Looks for the ws whose rendering is nearest to a photograph.
+    """The ws that minimise the loss at the input view.
 
     Args:
-        teacher: is left as it is.
+        teacher: is not changed.
         loss: at the input view.
-        given: the camera that took the photograph, if that is known.
-        space: one w for all layers, or one for each.
-        search, camera: how.
-        statistics: of the teacher.
+        given: the camera that took the photograph; None: unknown.
+        space: one w for all layers ("w"), or one for each ("w_plus").
+        search, camera: settings of the two descents.
+        statistics: of the teacher's latents.
         seed: of the noise.
-        title: of the bars.
+        title: of the progress bars.
         progress: whether there are any.
     """
     mean = statistics.mean.to(teacher.mean_latent())
@@ -155,9 +157,7 @@ def search_latent(
 
 
 def _with_noise_maps(teacher: Teacher) -> tuple[Teacher, NoiseMaps | None]:
-    """A copy whose noise images may be changed; the teacher itself where its planes don't depend on
-    any.
-    """
+    """A copy whose noise maps can be optimised; the teacher itself if its planes depend on none."""
     if not has_noise_maps(teacher):
         return teacher, None
     own = copy.deepcopy(teacher)

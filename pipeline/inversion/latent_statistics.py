@@ -1,4 +1,4 @@
-"""Where a teacher's latents lie: their mean, where searches begin, and how far they spread."""
+"""Mean and standard deviation of a teacher's latents."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ PURPOSE = "inversion/statistics"
 
 @dataclass(frozen=True)
 class LatentStatistics:
-    """Of the ws of many z, seen with the frontal conditioning camera.
+    """Of the ws of many z, with the frontal conditioning camera.
 
     Attributes:
-        mean: of every layer.
-        deviation: root of the mean squared distance from the mean, of one layer's vector (StyleGAN2
-            app. D: σ_w).
+        mean: of each layer.
+        deviation: root mean squared distance of a layer's vector from the mean (σ_w in StyleGAN2
+            app. D).
     """
 
     mean: Float[Tensor, "1 layer w_dim"]
@@ -28,7 +28,7 @@ class LatentStatistics:
 
 @torch.no_grad()
 def latent_statistics(teacher: Teacher, *, samples: int, seed: int) -> LatentStatistics:
-    """Of so many z (EG3D-projector: 600), the same ones for the same seed."""
+    """Statistics of `samples` z (EG3D-projector: 600), determined by the seed."""
     ws = teacher.map_latents(
         normals(seed, range(samples), PURPOSE, teacher.z_dim).to(teacher.mean_latent())
     )

@@ -1,5 +1,5 @@
-"""PTI's locality term (Roich et al. 2021, sec. 3.3): identities near the one that is tuned for are
-to stay what they were.
+"""PTI's locality regularisation (Roich et al. 2021, sec. 3.3): neighbours of the tuned latent should
+render as before.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,16 @@ from .input_loss import InputLoss
 
 @dataclass(frozen=True, kw_only=True)
 class Locality:
-    """How much neighbours count.
+    """Settings of the regularisation.
 
     Attributes:
-        weight: of the term; 0 is none, which is the published code's default (its weight otherwise:
-            0.1).
-        radius: how far from the tuned latent, in W, the neighbours are that are looked at
-            (published: 30); never farther than the drawn latent itself.
-        every: it is computed in every so many-th step.
+        weight: of the term; 0, the published code's default: none (otherwise published: 0.1).
+        radius: distance in W between the tuned latent and its neighbours (published: 30); at most
+            that of the sampled latent.
+        every: the term is computed every so many steps.
+
+    Raises:
+        ValueError: a negative weight, a radius of 0 or below, `every` below 1.
     """
 
     weight: float | int = 0.0
@@ -39,7 +41,7 @@ class Locality:
             )
 
     def counts(self, step: int) -> bool:
-        """Whether it is computed in a step."""
+        """Whether the term is computed in a step."""
         return self.weight > 0 and step % self.every == 0
 
     def __call__(
@@ -53,15 +55,15 @@ class Locality:
         seed: int,
         step: int,
     ) -> Float[Tensor, ""]:
-        """How differently the two draw a neighbour, by the same measure as the photograph;
-        weighted.
+        """The weighted loss between the two teachers' renderings of a neighbour
+        w_n = w + r (w_z - w) / ‖w_z - w‖.
 
         Args:
-            before, tuned: the teacher as it was, and as it is being tuned.
-            ws: whose neighbour.
-            camera: that of the photograph.
-            loss: that of the photograph.
-            seed, step: decide which neighbour.
+            before, tuned: the teacher before tuning, and the copy that is tuned.
+            ws: the tuned latent.
+            camera: of the photograph.
+            loss: of the photograph; its terms and weights are used.
+            seed, step: determine the neighbour.
         """
         with torch.no_grad():
             drawn = before.map_latents(

@@ -1,4 +1,4 @@
-"""What every method can do: answer a photograph with an identity."""
+"""The contract of all methods: photograph → identity."""
 
 from typing import Literal, Protocol, runtime_checkable
 
@@ -14,18 +14,16 @@ MethodKind = Literal["student", "inversion"]
 
 @runtime_checkable
 class Method(Protocol):
-    """A way from a photograph to an identity; built from `conf/method/NAME.yaml` and the `Models`
-    that it may use.
+    """Lifts photographs; built from `conf/method/NAME.yaml` and the `Models` that it may use.
 
     Attributes:
         name: in results and on the command line.
-        title: in a few words.
-        kind: the student, or an optimisation.
-        takes_camera: whether it makes use of the camera that took the photograph.
-        image_size: side of the pictures that it is best given.
-        passport: of the teacher whose planes it answers with.
-        notes: what a reader of its scores should know, a sentence each (which perceptual term, for
-            instance).
+        title: for tables, a few words.
+        kind: the student, or an inversion.
+        takes_camera: whether it uses the camera that took the photograph.
+        image_size: side of the images that it expects.
+        passport: of the teacher whose planes it predicts.
+        notes: for readers of its scores, a sentence each, such as which perceptual term was used.
     """
 
     name: str
@@ -39,7 +37,10 @@ class Method(Protocol):
     def lift(
         self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
     ) -> LiftedPortrait:
-        """One square picture in [-1, 1], and the camera that took it if that is known → the
-        identity in it.
+        """One square image in [-1, 1] → the identity in it.
+
+        Args:
+            image: the photograph.
+            camera: that took it (a batch of one); None: unknown.
         """
         ...

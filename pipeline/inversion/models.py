@@ -1,6 +1,4 @@
-"""The networks that a method may use, each loaded when it is first asked for and then shared by all
-methods.
-"""
+"""The networks that methods use, each loaded at its first use and shared by all methods."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -19,15 +17,15 @@ from .perceptual import DiscriminatorTerm, NoTerm, PerceptualTerm, lpips_term
 
 
 class Models:
-    """What is at hand: so that the student needs no teacher, and W no student.
+    """Teacher, student and perceptual term, each loaded only if a method uses it.
 
     Args:
-        teacher: loads the teacher.
-        student: loads the student.
-        discriminator: loads the teacher's discriminator; None, or a FileNotFoundError of it: there
-            is none.
-        weights_folder: where files of LPIPS may lie.
-        device: where everything goes.
+        teacher: loads the teacher; None: there is none.
+        student: loads the student; None: there is none.
+        discriminator: loads the teacher's discriminator; None, or if it raises FileNotFoundError:
+            there is none.
+        weights_folder: may hold the files of LPIPS.
+        device: of all networks; None: the CPU.
     """
 
     def __init__(
@@ -50,10 +48,10 @@ class Models:
 
     @cached_property
     def teacher(self) -> Teacher:
-        """The teacher; ValueError where none was named."""
+        """The teacher; ValueError if there is none."""
         if self._load_teacher is None:
             raise ValueError(
-                "this method optimises in the latent space of a teacher, and none was named: give"
+                "this method optimises in the latent space of a teacher, and none was given: add"
                 " teacher=…"
             )
         teacher: Teacher = self._placed(self._load_teacher())
@@ -61,21 +59,21 @@ class Models:
 
     @cached_property
     def student(self) -> Lifter:
-        """The student, in evaluation mode; ValueError where none was named."""
+        """The student, in evaluation mode; ValueError if there is none."""
         if self._load_student is None:
             raise ValueError(
-                "this method starts from a student's answer, and none was named: give"
-                " checkpoint=FILE.safetensors"
+                "this method starts from a student's prediction, and no student was given: add"
+                " checkpoint=…"
             )
         student: Lifter = self._placed(self._load_student()).eval()
         return student
 
     def perceptual(self, passport: Passport) -> PerceptualTerm:
-        """LPIPS where its files lie in the weights folder, otherwise the teacher's discriminator,
-        otherwise nothing; `name` says which.
+        """LPIPS if its files are in the weights folder, otherwise the teacher's discriminator,
+        otherwise none; the term's `name` says which.
 
         Args:
-            passport: of the teacher whose pictures will be compared.
+            passport: of the teacher whose renderings will be compared.
 
         Raises:
             ValueError: a file of LPIPS is not the published one, or the discriminator is another

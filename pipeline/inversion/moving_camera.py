@@ -1,5 +1,5 @@
-"""The camera of a photograph: as it was given, or found together with the identity (Ko et al.,
-3DGAN-Inversion: pose is optimised, too).
+"""The camera of a photograph: given, or optimised together with the identity (Ko et al. 2023, 3D GAN
+Inversion with Pose Optimization).
 """
 
 import dataclasses
@@ -22,14 +22,16 @@ class CameraSearch:
     """Whether and how the camera is optimised.
 
     Attributes:
-        mode: "given": as it came (the frontal camera if none came); "optimised": found, starting
-            from the one that came; "auto": as it came, found if none came.
+        mode: "given": fixed (the frontal camera if none is given); "optimised": optimised from the
+            given one; "auto": fixed if one is given, otherwise optimised.
         rotation_rate: learning rate of the rotation about the origin, radians (Ko et al.: 7e-3).
         translation_rate: learning rate of the shift along the camera's axes, world units (Ko et
             al.: 2e-4).
-        preheat: steps in which the camera alone moves, before anything else does (Ko et al.: 50).
-        yaws_deg, pitches_deg: where a camera of which nothing is known is looked for first: every
-            pair is tried once.
+        preheat: steps in which the camera alone is optimised, before the rest (Ko et al.: 50).
+        yaws_deg, pitches_deg: a grid of cameras; the best of them initialises an unknown camera.
+
+    Raises:
+        ValueError: an unknown mode, negative steps, or an empty grid.
     """
 
     mode: str = "auto"
@@ -62,17 +64,16 @@ class CameraSearch:
         title: str,
         progress: bool,
     ) -> "tuple[MovingCamera, tuple[Course, ...]]":
-        """The camera to begin with, and the course of its preheating, if there was any.
+        """The initial camera, and the course of its own descent, if there was one.
 
-        The given one; if none was, the nearest of a grid (the frontal one if it isn't to move).
+        The given camera; otherwise the best of the grid, or the frontal one if it is fixed.
 
         Args:
-            given: what took the photograph, if that is known.
+            given: the camera that took the photograph; None: unknown.
             passport: of the teacher: radius, pivot and focal length of the grid's cameras.
-            distance: how far what a camera sees of the first guess of the identity is from the
-                photograph.
-            like: whose device and dtype the camera takes.
-            title, progress: of the bar.
+            distance: camera → loss between the initial identity's rendering and the photograph.
+            like: gives device and dtype.
+            title, progress: of the progress bar.
         """
         start = self._first(given, passport, lambda camera: distance(camera.to(like))).to(like)
         moving = MovingCamera(start, self, moves=self.moves(given))
@@ -110,13 +111,13 @@ class CameraSearch:
 
 
 class MovingCamera(nn.Module):
-    """A rigid motion of a camera: a rotation of the whole camera about the world's origin, and a
-    shift along its own axes.
+    """A camera with a learnable rigid motion R(ω) C T(t): a rotation about the world's origin and a
+    shift along the camera's own axes.
 
     Args:
-        start: where it is while both are zero.
-        search: how fast it learns.
-        moves: whether it does at all.
+        start: the camera C at ω = t = 0.
+        search: learning rates.
+        moves: whether ω and t are learnable.
     """
 
     def __init__(self, start: Camera, search: CameraSearch, *, moves: bool) -> None:
@@ -126,7 +127,7 @@ class MovingCamera(nn.Module):
         self.translation = nn.Parameter(start.cam_to_world.new_zeros(3), requires_grad=moves)
 
     def forward(self) -> Camera:
-        """Where it is now, differentiable in rotation and translation if it moves."""
+        """The present camera, differentiable in rotation and translation if they are learnable."""
         if not self.moves:
             return self.start
         return Camera(
@@ -137,12 +138,12 @@ class MovingCamera(nn.Module):
         )
 
     def now(self) -> Camera:
-        """Where it is now, without gradients."""
+        """The present camera, without gradients."""
         with torch.no_grad():
             return self()
 
     def moved(self) -> list[Moved]:
-        """What descends: nothing if it doesn't move."""
+        """The parameters with their learning rates; none if the camera is fixed."""
         if not self.moves:
             return []
         return [
@@ -152,8 +153,10 @@ class MovingCamera(nn.Module):
 
 
 def rotation_about_origin(vector: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
-    """The rotation about the axis `vector` by its length in radians, as a matrix of points
-    (Rodrigues' formula as an exponential).
+    """The rotation about the axis `vector` by its length in radians: exp([ω]×), homogeneous.
+
+    The exponential is differentiable at 0, where the descent starts; Rodrigues' formula divides by
+    the angle.
     """
     x, y, z = vector.unbind()
     zero = torch.zeros_like(x)
@@ -163,6 +166,6 @@ def rotation_about_origin(vector: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
 
 
 def shift(vector: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
-    """The translation by a vector, as a matrix of points."""
+    """The translation by a vector, in homogeneous coordinates."""
     matrix = torch.eye(4).to(vector)
     return torch.cat([torch.cat([matrix[:3, :3], vector[:, None]], 1), matrix[3:]])

@@ -1,5 +1,5 @@
-"""The noise images of a StyleGAN as something to optimise, kept from becoming a second picture
-(StyleGAN2 app. D).
+"""Optimisation of a StyleGAN's noise maps, with the regularisation that keeps the content of images
+out of them (StyleGAN2 app. D).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SMALLEST = 8
 
 
 class NoiseMaps:
-    """Noise images of a generator that may be changed; the planes depend on them.
+    """Noise maps of a generator on which its planes depend.
 
     Args:
         maps: square, of any sizes; leaves that require gradients.
@@ -28,8 +28,8 @@ class NoiseMaps:
     @classmethod
     @torch.enable_grad()
     def of(cls, teacher: Teacher) -> "NoiseMaps":
-        """Those of a copy of a teacher, from now on leaves; none where its planes don't depend on
-        noise.
+        """Those of a copy of a teacher, which become leaves with gradients; none if its planes
+        don't depend on noise.
         """
         maps = []
         for module in _noisy(teacher):
@@ -49,24 +49,26 @@ class NoiseMaps:
         )
 
     def regularizer(self) -> Float[Tensor, ""]:
-        """How much neighbouring pixels agree, at each size of each map: 0 for white noise."""
+        """Squared autocorrelation at a shift of one pixel, summed over both directions, the maps
+        and the levels of their pyramids; small for white noise.
+        """
         terms = [_agreement(one) for map_ in self.maps for one in _pyramid(map_)]
         return torch.stack(terms).sum()
 
     @torch.no_grad()
     def normalize(self) -> None:
-        """Back to zero mean and unit deviation, in place."""
+        """Sets the mean to 0 and the standard deviation to 1, in place."""
         for one in self.maps:
             one.sub_(one.mean()).mul_(one.square().mean().clamp(min=1e-12).rsqrt())
 
     def freeze(self) -> None:
-        """No more gradients."""
+        """Disables gradients."""
         for one in self.maps:
             one.requires_grad_(False)
 
 
 def has_noise_maps(teacher: Teacher) -> bool:
-    """Whether its networks carry noise images at all, used or not."""
+    """Whether its networks have noise maps, used or not."""
     return bool(_noisy(teacher))
 
 
@@ -83,9 +85,8 @@ def _noisy(teacher: Teacher) -> list[nn.Module]:
 def _pyramid(one: Tensor) -> list[Tensor]:
     levels = [one]
     while levels[-1].shape[-1] > SMALLEST:
-        levels.append(
-            F.avg_pool2d(levels[-1][None, None], 2)[0, 0] * 2
-        )  # times 2: white noise keeps its deviation
+        # the mean of four independent values has half of their deviation, hence the factor
+        levels.append(F.avg_pool2d(levels[-1][None, None], 2)[0, 0] * 2)
     return levels
 
 

@@ -1,8 +1,7 @@
-"""What a photograph looks like to a network: LPIPS where its files are, otherwise the teacher's own
-discriminator.
+"""Perceptual terms: LPIPS if its files are available, otherwise the teacher's own discriminator.
 
-Both compare activations as LPIPS does (Zhang et al. 2018, eq. 1): as unit vectors at each position,
-so that their scale is the same whatever the network. Neither trains it.
+Both compare activations as LPIPS does (Zhang et al. 2018, eq. 1): normalised to unit length at each
+position, so that the scale doesn't depend on the network.
 """
 
 from abc import ABC, abstractmethod
@@ -22,15 +21,15 @@ from teachers.rendering.rendering import Rendering
 from teachers.stylegan.discriminator import Discriminator
 
 LARGEST = 256
-"""Pictures are shrunk to this before LPIPS sees them, as in StyleGAN2's and PTI's projections."""
+"""Larger images are reduced to this side before LPIPS, as in StyleGAN2's and PTI's projections."""
 
 
 class PerceptualTerm(nn.Module, ABC):
-    """A distance between a rendering and a photograph.
+    """A perceptual distance between a rendering and a photograph.
 
     Attributes:
-        name: what looks, for reports.
-        is_lpips: whether published thresholds (PTI's) apply to it.
+        name: for reports.
+        is_lpips: whether published thresholds on LPIPS (PTI's) apply.
     """
 
     name: str = "none"
@@ -40,15 +39,15 @@ class PerceptualTerm(nn.Module, ABC):
     def forward(
         self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]
     ) -> Float[Tensor, ""]:
-        """0 for equal pictures; gradients are for the prediction."""
+        """0 for equal images; only the prediction gets gradients."""
 
 
 class LPIPSTerm(PerceptualTerm):
-    """LPIPS of the final pictures.
+    """LPIPS of the final images.
 
     Args:
         loss: with its weights.
-        network: which one it looks through.
+        network: of the features, for the name.
     """
 
     is_lpips = True
@@ -66,23 +65,23 @@ class LPIPSTerm(PerceptualTerm):
 
 
 class DiscriminatorTerm(PerceptualTerm):
-    """Activations of a teacher's discriminator: mean squared difference of their directions,
-    averaged over the blocks.
+    """Mean squared difference of the normalised activations of a teacher's discriminator, averaged
+    over its blocks.
 
-    The discriminator sees what it always sees. What a photograph doesn't have is put in: its raw
-    picture is itself, made as small as a raw rendering, and its matte is the prediction's.
+    The discriminator's input has parts that a photograph lacks: its raw image is the photograph
+    reduced to the raw resolution, its matte that of the prediction.
 
     Args:
-        discriminator: it is frozen.
+        discriminator: is frozen.
         passport: of its teacher.
 
     Raises:
-        ValueError: it reads other channels than the teacher's pictures have.
+        ValueError: its input has other channels than the teacher's renderings.
     """
 
     def __init__(self, discriminator: Discriminator, passport: Passport) -> None:
         super().__init__()
-        self.name = "features of the teacher's discriminator (no file of LPIPS was found)"
+        self.name = "features of the teacher's discriminator (the files of LPIPS are unavailable)"
         self.network = Frozen(Activations(discriminator))
         self.show = RenderingInput(passport, discriminator)
 
@@ -118,9 +117,9 @@ class DiscriminatorTerm(PerceptualTerm):
 
 
 class NoTerm(PerceptualTerm):
-    """Nothing looks: pixels alone count."""
+    """No perceptual term: pixels alone count."""
 
-    name = "none, pixels alone (no file of LPIPS was found, and the teacher has no discriminator)"
+    name = "none, pixels alone (the files of LPIPS and a discriminator are unavailable)"
 
     def forward(
         self, prediction: Rendering, target: Float[Tensor, "1 3 height width"]
@@ -142,10 +141,10 @@ def _shrunk(image: Tensor) -> Tensor:
 
 
 def lpips_term(folder: Path) -> PerceptualTerm | None:
-    """LPIPS through the first network whose files are found: VGG16, then AlexNet; None without any.
+    """LPIPS with the first network whose files are there (VGG16, then AlexNet); None without any.
 
     Raises:
-        ValueError: a file has the name but is another one.
+        ValueError: a file has the name of a published one, but other content.
     """
     for network in NETWORKS:
         try:

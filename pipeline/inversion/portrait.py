@@ -1,4 +1,4 @@
-"""What an optimisation found, as the same object that a student's lift gives."""
+"""The identity that an inversion found, in the form of a student's lift."""
 
 import copy
 import dataclasses
@@ -23,15 +23,15 @@ from .descent import Course
 
 
 class InvertedPortrait(LiftedPortrait):
-    """An identity who was found by optimisation; its lifter answers every picture with this
-    identity and can be saved.
+    """An identity that was found by inversion. Its lifter lifts every image to this identity, and
+    can be saved.
 
     Args:
-        lifter: whose renderer draws.
+        lifter: whose renderer is used.
         triplane: of the identity.
-        camera: where the identity was compared with the photograph: as given, or as found.
-        courses: what the descents went through, in order.
-        notes: what went wrong, a sentence each.
+        camera: of the input view, given or optimised.
+        courses: of the descents, in order.
+        notes: on what went wrong, a sentence each.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class InvertedPortrait(LiftedPortrait):
 
     @property
     def losses(self) -> list[float]:
-        """The distance at the input view before each update of every descent."""
+        """The loss at the input view before each update of every descent."""
         return [loss for course in self.courses for loss in course.losses]
 
     def report(self) -> dict[str, Any]:
-        """For JSON: the losses, the camera as EG3D's label, what went wrong."""
+        """For JSON: the losses, the camera as EG3D's label, the notes."""
         return {
             "losses": [round(loss, 6) for loss in self.losses],
             "camera": self.camera.label()[0].tolist(),
@@ -72,15 +72,15 @@ def identity_of(
     courses: Sequence[Course],
     notes: Sequence[str] = (),
 ) -> InvertedPortrait:
-    """The identity of a latent, drawn by a copy of the teacher's renderer.
+    """The identity of a latent, with a copy of the teacher's renderer.
 
-    Where the super-resolution takes each identity's own w, the copy keeps this one's, in the place
-    of the mean.
+    If the super-resolution takes each identity's own w, the copy stores this one in place of the
+    mean.
 
     Args:
-        teacher: the one that was searched, or one that was tuned.
+        teacher: that was searched, or a tuned copy.
         ws: the latent.
-        name: what the passport says after the teacher's name.
+        name: is appended to the teacher's name in the passport.
         camera, courses, notes: see `InvertedPortrait`.
     """
     passport, renderer = teacher.passport, copy.deepcopy(teacher.renderer).requires_grad_(False)
@@ -104,11 +104,11 @@ def identity_of(
 def lifter_of_one(
     triplane: Triplane, renderer: TriplaneRenderer, passport: Passport, renderer_recipe: Recipe
 ) -> Lifter:
-    """A lifter that answers every picture with one identity.
+    """A lifter that lifts every image to one identity.
 
     Args:
         triplane: of the identity; is copied.
-        renderer: what draws it; is kept.
+        renderer: is used, not copied.
         passport: of the teacher whose planes these are.
         renderer_recipe: how the renderer is built.
     """

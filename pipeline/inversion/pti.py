@@ -1,8 +1,8 @@
-"""PTI (Roich et al. 2021): the latent first (W), then the generator itself is tuned to the
-photograph, on a copy.
+"""PTI, pivotal tuning inversion (Roich et al. 2021): a latent in W, then a copy of the generator is
+tuned to the photograph.
 
-LP3D's baseline "EG3D-PTI" and WYSIWYG invert so: 600 steps and 350. LP3D's verdict: longer tuning
-improves the input view and spoils the others.
+It is LP3D's baseline "EG3D-PTI" (600 steps) and WYSIWYG's inversion (350). According to LP3D longer
+tuning improves the input view and worsens novel views.
 """
 
 import copy
@@ -31,7 +31,7 @@ class Tuning:
     Attributes:
         steps: updates of the generator (PTI: 350).
         learning_rate: of Adam, constant (PTI: 3e-4).
-        stop_at: LPIPS at which it ends (PTI: 0.06); other perceptual terms never end it.
+        stop_at: LPIPS at which the phase ends (PTI: 0.06); other perceptual terms don't end it.
     """
 
     steps: int = 350
@@ -40,18 +40,20 @@ class Tuning:
 
 
 class PTI(W):
-    """Optimisation in W, then tuning of the generator (see `Method`). The teacher keeps its
-    weights: a copy is tuned.
+    """Inversion in W, then tuning of a copy of the generator (see `Method`).
 
     Args:
-        models: with the teacher, whose weights are tuned on a copy.
+        models: with the teacher.
         search: the first phase.
         tuning: the second phase.
-        locality: what keeps neighbours as they were.
-        camera: whether the camera is optimised, too: in both phases (WYSIWYG).
+        locality: the regularisation of the second phase.
+        camera: whether and how the camera is optimised, in both phases (as in WYSIWYG).
         weights: of pixels and perceptual term, in both phases.
-        seed: of all that is drawn.
-        progress: whether a bar shows the loss.
+        seed: of all random numbers.
+        progress: whether there is a progress bar.
+
+    Raises:
+        ValueError: the teacher has no weights to tune.
     """
 
     name, title = "pti", "PTI"
@@ -104,7 +106,7 @@ class PTI(W):
         )
 
     def _tune(self, found: Found, tuned: Teacher, loss: InputLoss) -> Course:
-        """Moves the weights of the copy (and the camera, if that moves)."""
+        """Optimises the weights of the copy, and the camera if that is learnable."""
         assert isinstance(tuned, nn.Module)
         parameters = list(tuned.parameters())
         for parameter in parameters:

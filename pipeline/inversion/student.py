@@ -1,4 +1,4 @@
-"""The student as one method among others: what the optimisations are compared with."""
+"""The student as a method beside the inversions."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,7 +11,7 @@ from .models import Models
 
 
 class Student:
-    """One look at the photograph; takes no camera (see `Method`).
+    """One forward pass (see `Method`); it uses no camera.
 
     Args:
         models: with the student.
@@ -29,5 +29,5 @@ class Student:
     def lift(
         self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None
     ) -> LiftedPortrait:
-        """See `Method.lift`; the camera isn't looked at."""
+        """See `Method.lift`; the camera is ignored."""
         return self.reconstructor.lift(image)

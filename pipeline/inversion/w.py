@@ -1,5 +1,5 @@
-"""W: one latent for all layers of the teacher, found by descent from the mean. Stays an identity of
-the teacher's; fits least.
+"""W: one latent for all layers of the teacher, optimised from the mean. The result stays in the
+teacher's distribution, and reconstructs the photograph worst.
 """
 
 from functools import cached_property
@@ -19,15 +19,15 @@ from .portrait import InvertedPortrait, identity_of
 
 
 class W:
-    """Optimisation in W (see `Method`); the same seed gives the same identity.
+    """Inversion in W (see `Method`), deterministic for a seed.
 
     Args:
         models: with the teacher.
         search: steps, rates and noise.
-        camera: whether the camera is optimised, too.
+        camera: whether and how the camera is optimised.
         weights: of pixels and perceptual term.
-        seed: of all that is drawn.
-        progress: whether a bar shows the loss.
+        seed: of all random numbers.
+        progress: whether there is a progress bar.
     """
 
     name, title, takes_camera = "w", "W", True
@@ -59,11 +59,11 @@ class W:
 
     @cached_property
     def statistics(self) -> LatentStatistics:
-        """Of the teacher's latents: computed for the first photograph, then kept."""
+        """Of the teacher's latents; computed once."""
         return latent_statistics(self.teacher, samples=self.search.samples, seed=self.seed)
 
     def loss(self, image: Float[Tensor, "1 3 height width"]) -> InputLoss:
-        """The distance to a photograph, where the teacher is."""
+        """The loss for a photograph, on the teacher's device."""
         target = at_side(image.to(self.teacher.mean_latent()), self.passport.image_resolution)
         return InputLoss(target, self.term, self.weights)
 

@@ -1,5 +1,5 @@
-"""W+: a latent for each layer of the teacher. Fits better than W, and leaves the identities that
-the teacher knows.
+"""W+: a latent for each layer of the teacher. It reconstructs the photograph better than W, outside
+the teacher's distribution.
 """
 
 from .latent_search import Space
@@ -7,7 +7,7 @@ from .w import W
 
 
 class WPlus(W):
-    """Optimisation in W+ (see `Method`); otherwise as in W, from the same mean with the same steps."""
+    """Inversion in W+ (see `Method`), otherwise as in W: same initial mean, same steps."""
 
     name, title = "w_plus", "W+"
     space: Space = "w_plus"
