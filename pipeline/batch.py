@@ -1,7 +1,11 @@
 """The record that flows through distillation."""
 
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -12,7 +16,7 @@ from teachers.rendering.triplane import Triplane
 
 @dataclass(frozen=True)
 class View:
-    """Cameras and what the teacher shows through them, one a sample."""
+    """Cameras and the teacher's renderings through them, one a sample."""
 
     camera: Camera
     rendering: Rendering
@@ -20,13 +24,11 @@ class View:
 
 @dataclass(frozen=True)
 class DistillationBatch:
-    """Identities that the teacher invented: what the student sees, and what it should have
-    answered.
+    """Identities that the teacher generated: the student's input and its targets.
 
     Attributes:
         samples: sample numbers; everything else follows from them and the seed.
-        image: the student's input, in [-1, 1]: the reference picture (perhaps on another
-            background).
+        image: the student's input, in [-1, 1]: the reference image (perhaps on another background).
         triplane: the teacher's planes.
         reference: the view that `image` was taken from, by an augmented camera.
         novel: another view of the same identity, by a camera with the teacher's own intrinsics.
@@ -40,3 +42,56 @@ class DistillationBatch:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    @classmethod
+    def cat(cls, batches: "Sequence[DistillationBatch]") -> "DistillationBatch":
+        """The samples of several batches, in order."""
+        if len(batches) == 1:
+            return batches[0]
+        batch: DistillationBatch = map_tensors(lambda *tensors: torch.cat(tensors), *batches)
+        return batch
+
+    def split(self, parts: int) -> "list[DistillationBatch]":
+        """Equal parts, in order; they share the batch's memory.
+
+        Raises:
+            ValueError: the samples can't be divided evenly.
+        """
+        size, rest = divmod(len(self), parts)
+        if rest:
+            raise ValueError(f"a batch of {len(self)} samples has no {parts} equal parts")
+        return [
+            map_tensors(lambda tensor, first=first: tensor[first : first + size], self)
+            for first in range(0, len(self), size)
+        ]
+
+
+def map_tensors(function: Callable[..., Any], *records: Any) -> Any:
+    """A record like the given ones, each tensor made from theirs at the same place.
+
+    Args:
+        function: takes one tensor of every record.
+        records: dataclasses of one type, nested or not; what is no tensor is the first one's.
+    """
+    first = records[0]
+    if isinstance(first, Tensor):
+        return function(*records)
+    if dataclasses.is_dataclass(first) and not isinstance(first, type):
+        names = [field.name for field in dataclasses.fields(first)]
+        return dataclasses.replace(
+            first,
+            **{
+                name: map_tensors(function, *(getattr(record, name) for record in records))
+                for name in names
+            },
+        )
+    return first
+
+
+def tensors_of(record: Any) -> Iterator[Tensor]:
+    """All tensors of a dataclass, nested or not."""
+    if isinstance(record, Tensor):
+        yield record
+    elif dataclasses.is_dataclass(record):
+        for field in dataclasses.fields(record):
+            yield from tensors_of(getattr(record, field.name))

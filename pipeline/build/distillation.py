@@ -1,24 +1,42 @@
-"""What a distillation is put together from, as configured: teacher, plan, adversary, identities,
-student.
-"""
+"""Builds the parts of a distillation from a configuration."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import Callback, Trainer
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.distillation.adversarial import AdversarialDistillation
 from pipeline.distillation.adversary import Adversary
+from pipeline.distillation.cost import StageCost
+from pipeline.distillation.data_module import SampledBatches
+from pipeline.distillation.ema import ExponentialAverage
 from pipeline.distillation.execution import Execution
+from pipeline.distillation.filter_report import FilterReport
+from pipeline.distillation.guards import NonFiniteGuard
 from pipeline.distillation.held_out import HeldOutScores
+from pipeline.distillation.meters import Meters
 from pipeline.distillation.module import Distillation
-from pipeline.distillation.plan import StageSettings, TrainingPlan, used_losses
+from pipeline.distillation.plan import Stage, StageSettings, TrainingPlan, used_losses
+from pipeline.distillation.planner import StageTimer, StateSize
+from pipeline.distillation.previews import Previews
+from pipeline.distillation.speed import Speed
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter, Recipe
+from pipeline.runs.progress import ProgressBar
+from pipeline.runs.requeue import Attempt, cluster_plugins
+from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.run_folder import RunFolder
+from pipeline.runs.state_keeper import StateKeeper
 from pipeline.sampling.calibration import calibrate
+from pipeline.sampling.filtered import filter_of
 from pipeline.sampling.source import BatchSource, Sampler
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
@@ -36,8 +54,8 @@ class Parts:
 
     Attributes:
         teacher, plan, sampler: as configured.
-        adversary: None if no stage has any.
-        source: of the identities that are trained on.
+        adversary: None if no stage has one.
+        source: of the training's batches: the sampler, or shards.
         end: the run's last step; -1 for a run without end.
     """
 
@@ -50,7 +68,7 @@ class Parts:
 
     @classmethod
     def build(cls, config: DictConfig) -> "Parts":
-        """Builds them; what is missing is missed here."""
+        """Builds them; fails early if a file is missing."""
         torch.manual_seed(config.seed)
         teacher: Teacher = instantiate(config.teacher)
         plan = build_plan(config)
@@ -60,15 +78,25 @@ class Parts:
         source = build_source(to_plain(config), sampler, identities=max(0, end) * config.batch_size)
         return cls(teacher, plan, adversary, sampler, source, end)
 
+    def data(self, config: DictConfig, steps: Sequence[int] | None = None) -> SampledBatches:
+        """The batches of a phase; `steps`: of these steps only."""
+        return SampledBatches(
+            self.source,
+            batch_size=config.batch_size,
+            accumulate=config.trainer.accumulate,
+            overlap=config.trainer.overlap,
+            steps=steps,
+        )
+
     def module(self, config: DictConfig, step: int) -> Distillation:
-        """What is trained in the phase of a step, untrained."""
+        """The Lightning module of the phase of a step, with an untrained student."""
         adversary = None if self.plan.at(step).adversarial is None else self.adversary
         return build_module(
             config, self.plan, build_lifter(config, self.teacher), self.source, adversary
         )
 
     def scores(self, config: DictConfig, student_path: Path, **settings: Any) -> HeldOutScores:
-        """On the held-out identities; `settings` instead of the configured."""
+        """Validation on the held-out identities; `settings` replace configured ones."""
         sampler = self.sampler.for_scores(
             config.validation_seed, cameras=instantiate(config.validation_cameras)
         )
@@ -79,7 +107,7 @@ class Parts:
         )
 
     def require_groups(self, config: DictConfig, processes: int) -> None:
-        """Every process must have whole groups of the discriminator's statistics."""
+        """Raises ValueError unless every process has whole minibatch-statistics groups."""
         if self.adversary is not None:
             self.adversary.require_groups(
                 config.batch_size // processes // config.trainer.accumulate, processes=processes
@@ -87,8 +115,8 @@ class Parts:
 
 
 def build_plan(config: DictConfig) -> TrainingPlan:
-    """The stages, with the losses that they use; the others aren't built, so that their files
-    needn't be there.
+    """The stages with their losses. Unused losses aren't built, so that their weight files may be
+    absent.
     """
     stages = {
         str(name): StageSettings.from_dict(str(name), values)
@@ -101,7 +129,11 @@ def build_plan(config: DictConfig) -> TrainingPlan:
 
 
 def build_adversary(config: DictConfig, passport: Passport) -> Adversary:
-    """The discriminator that the teacher was trained with, ready to be trained on."""
+    """The teacher's own discriminator, to be trained further.
+
+    Raises:
+        ValueError: the teacher comes from no folder, or the plan has no settings for it.
+    """
     folder = OmegaConf.select(config, "teacher.path")
     if folder is None:
         raise ValueError(
@@ -111,8 +143,9 @@ def build_adversary(config: DictConfig, passport: Passport) -> Adversary:
         )
     if config.plan.adversary is None:
         raise ValueError(
-            "the plan has an adversarial stage but no plan.adversary: copy it from"
-            " conf/plan/two_stage.yaml"
+            "the plan has an adversarial stage but plan.adversary is null: put"
+            " `/adversary@adversary: eg3d` into the plan's defaults, as conf/plan/two_stage.yaml"
+            " does"
         )
     return Adversary(
         discriminator=load_discriminator(folder),
@@ -128,11 +161,11 @@ def build_module(
     source: BatchSource,
     adversary: Adversary | None,
 ) -> Distillation:
-    """What is trained until the phase ends: with an adversary, or without."""
+    """The Lightning module of a phase, with or without an adversary."""
     settings = config.trainer
     arguments = {
         "lifter": lifter,
-        "sampler": source,
+        "source": source,
         "plan": plan,
         "optimizer": instantiate(config.optimizer),
         "batch_size": config.batch_size,
@@ -144,8 +177,6 @@ def build_module(
             compile=settings.compile,
             checkpoints_activations=settings.checkpoints_activations,
         ),
-        "overlap": settings.overlap,
-        "log_every": settings.log_every,
     }
     return (
         Distillation(**arguments)
@@ -170,9 +201,8 @@ def build_lifter(config: DictConfig, teacher: Teacher) -> Lifter:
 
 
 def prepare(config: DictConfig, module: Distillation) -> None:
-    """What a new run starts from, and a continued one has in its weights.
-
-    That is another student, or ImageNet's features and the statistics of the teacher's planes.
+    """Initialises the student of a new run: from another student, or from ImageNet's features and
+    the statistics of the teacher's planes.
     """
     if config.start_from is not None:
         fresh = module.lifter.start_from(
@@ -188,4 +218,119 @@ def prepare(config: DictConfig, module: Distillation) -> None:
     if config.imagenet is not None:
         encoder.load_imagenet(Path(config.imagenet))
     if config.calibration_samples:
-        calibrate(encoder, module.sampler, samples=config.calibration_samples)
+        calibrate(encoder, module.source, samples=config.calibration_samples)
+
+
+def build_callbacks(
+    config: DictConfig,
+    run: RunFolder,
+    parts: Parts,
+    scores: HeldOutScores,
+    guard: NonFiniteGuard,
+    attempt: Attempt,
+) -> list[Callback]:
+    """In the order in which they act on a step. The first times it, the last saves what the others
+    have done.
+    """
+    every, filter = config.trainer.log_every, filter_of(parts.sampler)
+    return [
+        Speed(every_steps=every),
+        *([] if filter is None else [FilterReport(filter, every_steps=every)]),
+        Meters(every_steps=every),
+        guard,
+        *build_average(config),
+        scores,
+        build_previews(config, parts, run.path / "previews"),
+        ProgressBar(every_steps=every),
+        StateKeeper(
+            run.last_checkpoint, signals=attempt.signals, **to_plain(config.callbacks.state)
+        ),
+    ]
+
+
+def build_average(config: DictConfig) -> list[ExponentialAverage]:
+    """The average of the weights, if the run keeps one."""
+    return (
+        [ExponentialAverage(**to_plain(config.callbacks.average))]
+        if config.callbacks.average.half_life
+        else []
+    )
+
+
+def build_previews(config: DictConfig, parts: Parts, folder: Path) -> Previews:
+    """Sheets of the held-out identities."""
+    sampler = parts.sampler.for_scores(
+        config.validation_seed, cameras=instantiate(config.validation_cameras)
+    )
+    return Previews(sampler=sampler, folder=folder, **to_plain(config.callbacks.preview))
+
+
+def build_loggers(config: DictConfig, run: RunFolder) -> list[Logger]:
+    """The CSV and the configured loggers."""
+    return [
+        CSVLogger(run.path, name="metrics"),
+        *(instantiate(node) for node in config.logger.values()),
+    ]
+
+
+def build_trainer(
+    config: DictConfig,
+    loggers: list[Logger],
+    callbacks: list[Callback],
+    *,
+    max_steps: int,
+    strategy: str,
+    max_time: timedelta | None = None,
+    states: CheckpointIO | None = None,
+) -> Trainer:
+    """The trainer of one phase; several processes share every step through DDP."""
+    settings = config.trainer
+    is_alone = settings.devices == settings.num_nodes == 1
+    return Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy="auto" if is_alone else strategy,
+        max_steps=max_steps,
+        max_epochs=-1,
+        max_time=max_time,
+        log_every_n_steps=settings.log_every,
+        callbacks=callbacks,
+        logger=loggers or False,
+        plugins=[states or SafetensorsCheckpointIO(), *cluster_plugins()],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
+
+
+def measure_stage(config: DictConfig, parts: Parts, stage: Stage) -> StageCost:
+    """Makes and times a few steps of a stage, in a dry run."""
+    module = parts.module(config, stage.start)
+    if stage is parts.plan.stages[0]:
+        prepare(config, module)
+    state_size = StateSize()
+    validation = config.callbacks.validation
+    timer = StageTimer(
+        stage,
+        end=parts.end if stage.end is None or 0 <= parts.end < stage.end else stage.end,
+        r1_every=None if stage.adversarial is None else config.plan.adversary.r1_every,
+        state_size=state_size,
+        scores=parts.scores(config, Path(), samples=min(validation.samples, validation.batch_size)),
+        validation_samples=validation.samples,
+        previews=build_previews(config, parts, Path()),
+    )
+    trainer = build_trainer(
+        config,
+        [],
+        [Speed(every_steps=None), *build_average(config), timer],
+        max_steps=-1,
+        strategy=module.ddp_strategy,
+        states=state_size,
+    )
+    parts.require_groups(config, trainer.world_size)
+    # One batch more than there are steps: the last step, too, draws the next batch meanwhile.
+    data = parts.data(config, steps=[*timer.steps, timer.steps[-1]])
+    trainer.fit(module, datamodule=data)
+    return timer.cost()

@@ -1,9 +1,9 @@
-"""Stage 2 of LP3D: everything learns, and an adversary asks for detail that no difference of pixels
-does (sec. 4.2, supp. A2).
+"""Stage 2 of LP3D: the whole student learns, and an adversary adds the detail that pixel losses
+don't ask for (sec. 4.2, supp. A2).
 
 Encoder, decoder and super-resolution of the student are trained against the discriminator of its
-teacher, which learns, too: the teacher's renderings are its real pictures, the student's its fakes,
-the same identities through the same cameras.
+teacher, which is trained, too: the teacher's renderings are its real images, the student's its
+fakes, of the same identities through the same cameras.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from pipeline.batch import DistillationBatch
 from pipeline.losses.balance import Balance
 from teachers.rendering.rendering import Rendering
 
-from .adversary import Adversary, Exhibit
+from .adversary import Adversary, ImagePair
 from .module import STATE_KEY, Distillation
 
 ADVERSARY = "adversary"
@@ -26,17 +26,13 @@ ADVERSARY = "adversary"
 class AdversarialDistillation(Distillation):
     """A student and its adversary in training.
 
-    A step: the student learns from the discriminator as it is; then the discriminator learns from
-        the same pictures.
-
     Args:
         adversary: the discriminator and its losses.
-        arguments: see `Distillation`; all stages of this phase have weights of the adversarial
-            loss.
+        arguments: of `Distillation`; all stages of this phase have weights of the adversarial loss.
     """
 
     keeps_best = False
-    # a backward pass concerns the student or the discriminator
+    # A backward pass has gradients for the student or for the discriminator, never for both.
     ddp_strategy = "ddp_find_unused_parameters_true"
 
     def __init__(self, *, adversary: Adversary, **arguments: Any) -> None:
@@ -54,86 +50,79 @@ class AdversarialDistillation(Distillation):
             self.adversary.settings.optimizer(self.adversary.discriminator),
         ]
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """The student's update, part by part; then the discriminator's, on the pictures that came
-        up.
+    def training_step(self, batch: DistillationBatch, batch_idx: int) -> None:
+        """Updates the student, part by part, against the discriminator as it is; then the
+        discriminator on the same images.
         """
         stage = self.plan.at(self.step)
         assert stage.adversarial is not None
         student, discriminator = self.lightning_optimizers()
-        parts_shown: list[list[Exhibit]] = []
-        for identities, synchronised in self.identities():
-            with synchronised:
-                prediction = self.lift(identities.image)
-                seen = self.looks(prediction, identities, stage.views(self.step))
-                loss, parts = self.compare(prediction, seen, identities, stage.losses)
-                persuasion, more = self.persuade(seen, identities, stage.adversarial)
-                self.manual_backward((loss + persuasion) / self.accumulate)
-            self.worst.follow(identities, prediction, seen)
-            self.log_losses(loss + persuasion, {**parts, **more}, len(identities))
-            parts_shown.append(
-                [self._exhibit(identities, view, rendering) for view, rendering in seen.items()]
-            )
-        penalise = self.step % self.adversary.settings.r1_every == 0
+        pairs: list[list[ImagePair]] = []
+        for part, gradient_sync in self.parts(batch):
+            with gradient_sync:
+                prediction = self.lift(part.image)
+                renderings = self.render_views(prediction, part, stage.views(self.step))
+                loss, terms = self.compare(prediction, renderings, part, stage.losses)
+                adversarial, more = self.adversarial_loss(renderings, part, stage.adversarial)
+                self.manual_backward((loss + adversarial) / self.accumulate)
+            self.worst.update(part, prediction, renderings)
+            self.log_losses(loss + adversarial, {**terms, **more}, len(part))
+            pairs.append([self._pair(part, view, image) for view, image in renderings.items()])
+        has_penalty = self.step % self.adversary.settings.r1_every == 0
         self.update(student)
         discriminator.optimizer.zero_grad()
-        self.judge(parts_shown, penalise=penalise)
-        # not through Lightning's wrapper, which would count this update as a step
+        self.discriminate(pairs, has_penalty=has_penalty)
+        # Lightning's wrapper would count this update as a step.
         discriminator.optimizer.step()
-        self.settle()
 
-    def persuade(
+    def adversarial_loss(
         self,
-        seen: Mapping[str, Rendering],
-        identities: DistillationBatch,
+        renderings: Mapping[str, Rendering],
+        batch: DistillationBatch,
         weights: Mapping[str, float],
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """The weighted adversarial loss of some views, and its unweighted parts by name."""
+        """The weighted adversarial loss of some views, and its unweighted terms by name."""
         losses = {
-            view: self.adversary.student_loss(rendering, getattr(identities, view).camera)
-            for view, rendering in seen.items()
+            view: self.adversary.student_loss(rendering, getattr(batch, view).camera)
+            for view, rendering in renderings.items()
         }
         total = torch.stack([weights[view] * loss for view, loss in losses.items()]).sum()
         return total, {f"adversarial/{view}": loss for view, loss in losses.items()}
 
-    def judge(self, parts: Sequence[Sequence[Exhibit]], *, penalise: bool) -> None:
-        """Leaves the discriminator's gradients on all parts of a step; logs what it thinks."""
-        verdicts = []
-        for number, exhibits in enumerate(parts):
-            with self.synchronised(is_last=number + 1 == len(parts)):
-                verdict = self.adversary.judge(exhibits, penalise=penalise)
-                self.manual_backward(verdict.loss / len(parts))
-            verdicts.append(verdict)
-        real, fake = (
-            torch.cat([v.real_logits for v in verdicts]),
-            torch.cat([v.fake_logits for v in verdicts]),
-        )
-        self.log_values(
-            {
-                "discriminator/loss": verdicts[-1].loss,
-                "discriminator/real_logit": real.mean(),
-                "discriminator/fake_logit": fake.mean(),
-                "discriminator/accuracy": self.balance.follow(real, fake, self.step),
-                **(
-                    {}
-                    if verdicts[-1].penalty is None
-                    else {"discriminator/r1": verdicts[-1].penalty}
-                ),
-            }
-        )
+    def discriminate(self, parts: Sequence[Sequence[ImagePair]], *, has_penalty: bool) -> None:
+        """Computes the discriminator's gradients on all parts of a step, and logs its loss and
+        logits.
+        """
+        results = []
+        for number, pairs in enumerate(parts, start=1):
+            with self.gradient_sync(is_last=number == len(parts)):
+                result = self.adversary.discriminate(pairs, has_penalty=has_penalty)
+                self.manual_backward(result.loss / len(parts))
+            results.append(result)
+        real = torch.cat([result.real_logits for result in results])
+        fake = torch.cat([result.fake_logits for result in results])
+        values: dict[str, Tensor | float] = {
+            "discriminator/loss": results[-1].loss,
+            "discriminator/real_logit": real.mean(),
+            "discriminator/fake_logit": fake.mean(),
+            "discriminator/accuracy": self.balance.follow(real, fake, self.step),
+        }
+        if results[-1].penalty is not None:
+            values["discriminator/r1"] = results[-1].penalty
+        self.log_values(values)
 
-    def _exhibit(self, identities: DistillationBatch, view: str, rendering: Rendering) -> Exhibit:
-        target = getattr(identities, view)
-        return self.adversary.exhibit(target.rendering, rendering, target.camera)
+    def _pair(self, batch: DistillationBatch, view: str, rendering: Rendering) -> ImagePair:
+        target = getattr(batch, view)
+        return self.adversary.pair(target.rendering, rendering, target.camera)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The balance besides."""
+        """Adds the balance of the two networks."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[STATE_KEY][ADVERSARY] = self.balance.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A state that knows no adversary yet is the end of the phase before: the discriminator
-        starts as it came.
+        """Restores the balance. A state without an adversary is the end of the phase before: the
+        discriminator then starts from the teacher's.
         """
         super().on_load_checkpoint(checkpoint)
         if ADVERSARY in checkpoint[STATE_KEY]:

@@ -1,7 +1,7 @@
-"""The adversary of a student: its teacher's discriminator, trained on to tell the student's
-pictures from the teacher's.
+"""The adversary of a student: its teacher's discriminator, trained further to distinguish the
+student's renderings from the teacher's.
 
-"Real" is what the frozen teacher renders, never a photograph (LP3D sec. 4.2: "real data in the
+"Real" are the frozen teacher's renderings, never photographs (LP3D sec. 4.2: "real data in the
 discriminator" failed).
 """
 
@@ -29,8 +29,8 @@ class AdversarySettings:
     Attributes:
         learning_rate, betas: of Adam, before the correction for the lazy penalty.
         r1_gamma: weight of R1 (1 for faces, 5 for cats).
-        r1_every: it is computed in every so many-th step, so many times as heavy.
-        bfloat16: its convolutions, but for R1, in bfloat16.
+        r1_every: R1 is computed in every r1_every-th step, with r1_every times the weight.
+        bfloat16: the discriminator's convolutions, except for R1, in bfloat16.
     """
 
     learning_rate: float = 2e-3
@@ -54,12 +54,12 @@ class AdversarySettings:
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """What the discriminator is shown of one view of some identities.
+class ImagePair:
+    """The discriminator's inputs for one view of a batch.
 
     Attributes:
-        real, fake: the teacher's and the student's pictures, without gradients.
-        label: of the cameras that took both.
+        real, fake: made from the teacher's and the student's renderings, without gradients.
+        label: of the cameras of both.
     """
 
     real: Float[Tensor, "batch channel height width"]
@@ -68,28 +68,28 @@ class Exhibit:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The discriminator's loss on some exhibits, and what it thought.
+class Discrimination:
+    """The discriminator's loss on some pairs, and its logits.
 
     Attributes:
-        loss: of the discriminator, with the penalty if that was asked for.
-        penalty: R1 alone; None when it wasn't computed.
+        loss: of the discriminator, including the weighted penalty if it was computed.
+        penalty: R1, unweighted; None if it wasn't computed.
         real_logits, fake_logits: positive for "real".
     """
 
     loss: Float[Tensor, ""]
     penalty: Float[Tensor, ""] | None
-    real_logits: Float[Tensor, "exhibit 1"]
-    fake_logits: Float[Tensor, "exhibit 1"]
+    real_logits: Float[Tensor, "image 1"]
+    fake_logits: Float[Tensor, "image 1"]
 
 
 class Adversary(nn.Module):
-    """A discriminator and the two losses that pull at it.
+    """A discriminator with the losses of both sides.
 
     Args:
         discriminator: the teacher's own; it is trained.
         passport: of the teacher.
-        settings: how it is trained.
+        settings: of the discriminator's training.
     """
 
     def __init__(
@@ -101,59 +101,62 @@ class Adversary(nn.Module):
         self.show = RenderingInput(passport, discriminator)
         self.dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
 
-    def require_groups(self, pictures: int, *, processes: int = 1) -> None:
-        """Checks that each of some processes can judge so many pictures at once, in the groups in
-        which one would judge them all.
+    def require_groups(self, images: int, *, processes: int = 1) -> None:
+        """Checks that several processes have the minibatch-statistics groups that one would have.
 
-        A statistics group is every (batch / group)-th picture, and a process has every so many-th
-        identity of a step: groups stay whole if each process has a multiple of them.
+        A group consists of every (batch / group)-th image, and a process has every processes-th
+        identity of a step: groups stay whole if each process has a multiple of the group's size.
+
+        Args:
+            images: that a process passes through the discriminator at once.
+            processes: that share a step.
 
         Raises:
-            ValueError: they cannot be divided into the discriminator's statistics groups.
+            ValueError: the images cannot be divided into whole groups.
         """
         group = int(self.discriminator.arguments["group"])
-        group = group if processes > 1 else min(group, pictures)
-        if pictures % group:
+        group = group if processes > 1 else min(group, images)
+        if images % group:
             raise ValueError(
-                f"the discriminator compares pictures in groups of {group}, it would get {pictures}"
+                f"the discriminator compares images in groups of {group}, it would get {images}"
                 " at once: choose batch_size, devices and trainer.accumulate so that each process"
                 f" has a multiple of {group} identities at once"
             )
 
     def student_loss(self, rendering: Rendering, camera: Camera) -> Float[Tensor, ""]:
-        """Small when the discriminator takes the student's pictures for the teacher's; leaves no
+        """The generator's side of the adversarial loss, for the student's renderings; leaves no
         gradients in the discriminator.
         """
         self.discriminator.requires_grad_(False)
         try:
-            return generator_loss(self._judge(self.show(rendering), camera.label()))
+            return generator_loss(self._logits(self.show(rendering), camera.label()))
         finally:
             self.discriminator.requires_grad_(True)
 
-    def exhibit(self, real: Rendering, fake: Rendering, camera: Camera) -> Exhibit:
-        """The same view of the same identities, by the teacher and by the student."""
-        return Exhibit(self.show(real).detach(), self.show(fake).detach(), camera.label())
+    def pair(self, real: Rendering, fake: Rendering, camera: Camera) -> ImagePair:
+        """The teacher's and the student's rendering of the same identities by the same cameras."""
+        return ImagePair(self.show(real).detach(), self.show(fake).detach(), camera.label())
 
-    def judge(self, exhibits: Sequence[Exhibit], *, penalise: bool) -> Verdict:
-        """The discriminator's own loss: the mean over the exhibits; `penalise` adds R1 at the
-        teacher's pictures.
+    def discriminate(self, pairs: Sequence[ImagePair], *, has_penalty: bool) -> Discrimination:
+        """The discriminator's side of the adversarial loss, the mean over the pairs; `has_penalty`
+        adds R1 at the teacher's images.
         """
-        real = [self._judge(exhibit.real, exhibit.label) for exhibit in exhibits]
-        fake = [self._judge(exhibit.fake, exhibit.label) for exhibit in exhibits]
+        real = [self._logits(pair.real, pair.label) for pair in pairs]
+        fake = [self._logits(pair.fake, pair.label) for pair in pairs]
         loss = torch.stack(
             [discriminator_loss(r, f) for r, f in zip(real, fake, strict=True)]
         ).mean()
         penalty = None
-        if penalise:
-            penalty = torch.stack([self._penalty(exhibit) for exhibit in exhibits]).mean()
+        if has_penalty:
+            penalty = torch.stack([self._penalty(pair) for pair in pairs]).mean()
             loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
-        return Verdict(loss, penalty, torch.cat(real).detach(), torch.cat(fake).detach())
+        return Discrimination(loss, penalty, torch.cat(real).detach(), torch.cat(fake).detach())
 
-    def _penalty(self, exhibit: Exhibit) -> Tensor:
-        shown = exhibit.real.clone().requires_grad_()
-        return r1_penalty(self.discriminator(shown, exhibit.label), shown)
+    def _penalty(self, pair: ImagePair) -> Tensor:
+        shown = pair.real.clone().requires_grad_()
+        return r1_penalty(self.discriminator(shown, pair.label), shown)
 
-    def _judge(self, shown: Tensor, label: Tensor) -> Any:
+    def _logits(self, shown: Tensor, label: Tensor) -> Any:
         return self.discriminator(
             shown, label if self.discriminator.label_dim else None, self.dtype
         )

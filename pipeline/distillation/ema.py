@@ -1,6 +1,4 @@
-"""The average of a student's weights over the last steps: smoother than the last ones, and what is
-shipped.
-"""
+"""An exponential moving average of a student's weights: these are validated and saved."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,15 +12,14 @@ from .module import Distillation
 
 
 class ExponentialAverage(Callback):
-    """Keeps an exponential moving average of what is trained of a lifter: the encoder, and in
-    adversarial stages its renderer.
+    """Averages the trained parameters of a lifter: the encoder's, and in adversarial stages the
+    renderer's.
 
-    At the beginning, where an average over many steps would hold mostly the start, it follows
-    faster. A part that begins to learn later joins with the weights that it has then.
+    The half-life grows with the steps done, so that the initial weights don't dominate. Parameters
+    that are trained only later join the average with the values that they have then.
 
     Args:
-        half_life: in steps: what is older than this has half of the weight; 0 switches the average
-            off.
+        half_life: in steps; 0 switches the average off.
         ramp_up: the half-life is at most this share of the steps done.
     """
 
@@ -33,7 +30,7 @@ class ExponentialAverage(Callback):
         self._steps = 0
 
     def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Starts from the weights, or moves what was loaded to their device."""
+        """Starts from the weights, or moves a loaded average to their device."""
         self._average = {
             name: self._average.get(name, parameter.detach().clone()).to(parameter.device)
             for name, parameter in _trainable(module)
@@ -42,7 +39,7 @@ class ExponentialAverage(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Follows the weights."""
+        """Updates the average."""
         self._steps += 1
         half_life = min(self.half_life, self._steps * self.ramp_up)
         decay = 0.5 ** (1 / half_life) if half_life > 0 else 0.0
@@ -52,7 +49,7 @@ class ExponentialAverage(Callback):
 
     @contextmanager
     def applied(self, module: LightningModule) -> Iterator[None]:
-        """Inside, the module has the averaged weights; afterwards its own, bit for bit."""
+        """Inside, the module has the averaged weights; afterwards its own again, bit for bit."""
         parameters = dict(_trainable(module))
         own = {name: parameter.data for name, parameter in parameters.items()}
         try:
@@ -64,11 +61,11 @@ class ExponentialAverage(Callback):
                 parameter.data = own[name]
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and how many steps are in it."""
+        """The average and its number of steps."""
         return {"average": self._average, "steps": self._steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self._average, self._steps = dict(state_dict["average"]), state_dict["steps"]
 
 

@@ -1,5 +1,5 @@
-"""How the encoder is computed: settings that change speed and memory, and results by rounding at
-most.
+"""Precision, memory layout and compilation of the encoder: they change speed and memory, and
+results only by rounding.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Execution:
 
     Attributes:
         bfloat16: forward pass under autocast.
-        channels_last: weights and pictures are laid out channel by channel within a pixel: faster
-            convolutions on GPUs with tensor cores.
+        channels_last: memory layout of weights and images: faster convolutions on GPUs with tensor
+            cores.
         compile: torch.compile, which takes a minute or more at the start.
-        checkpoints_activations: transformer blocks keep their input only and compute the rest again
-            for the backward pass.
+        checkpoints_activations: transformer blocks keep only their input and recompute the rest
+            in the backward pass.
     """
 
     bfloat16: bool = False
@@ -33,7 +33,7 @@ class Execution:
     checkpoints_activations: bool = False
 
     def prepare(self, encoder: nn.Module) -> None:
-        """Makes an encoder ready; its parameters keep their names and values."""
+        """Applies the settings to an encoder; its parameters keep their names and values."""
         if self.channels_last:
             encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for block in (module for module in encoder.modules() if isinstance(module, SegformerBlock)):
@@ -42,7 +42,7 @@ class Execution:
             encoder.compile()
 
     def lift(self, lifter: Lifter, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
-        """The lifter's planes, in single precision whatever the encoder computed in."""
+        """The lifter's planes, in float32 whatever the encoder's precision."""
         if self.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bfloat16):

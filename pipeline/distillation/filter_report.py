@@ -1,4 +1,4 @@
-"""Tells what a filter of samples rejects."""
+"""Logs what a sample filter rejects."""
 
 import logging
 
@@ -13,7 +13,7 @@ class FilterReport(Callback):
     """Logs the shares that a filter has rejected so far in this process, and its report at the end.
 
     Args:
-        filter: of the identities that are trained on.
+        filter: of the training's samples.
         every_steps: how often the shares are logged.
     """
 
@@ -29,10 +29,10 @@ class FilterReport(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Now and then."""
+        """Logs the shares every `every_steps` steps."""
         if trainer.global_step % self.every_steps == 0:
             module.log_dict(self.filter.counts.shares(), sync_dist=True)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Every process tells of its own identities."""
+        """Every process logs the report of its own samples."""
         log.info("process %d: %s", trainer.global_rank, self.filter.counts.report())

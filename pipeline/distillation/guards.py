@@ -1,5 +1,5 @@
-"""A step that isn't finite is left out, the identities whom it was about are noted, and too many
-such steps end the run.
+"""Skips steps whose loss or gradient isn't finite, records their samples, and ends the run after
+too many.
 """
 
 import logging
@@ -23,19 +23,17 @@ log = logging.getLogger(__name__)
 
 
 class NonFiniteGuard(Callback):
-    """Lets no optimiser take a step from a loss or a gradient that isn't finite, in any process if
-    in one of them.
+    """Skips an optimiser's step if a loss or gradient isn't finite: in all processes if in one.
 
-    A line of `path` for each step that was left out: `{"step": 7, "samples": […], "offending":
-        {"29": {"image/novel": "nan"}}}`.
-    Offending are the samples that aren't finite by themselves, with their losses that aren't, and
-    `gradient`; when nothing is offending, the identities are only not finite together. `trilift
-    distill replay=29` shows one of them.
+    Each skipped step is a line of `path`:
+    `{"step": 7, "samples": […], "offending": {"29": {"image/novel": "nan"}}}`. Offending are the
+    samples that aren't finite by themselves, with the losses that aren't and `gradient`. Without
+    any, the samples aren't finite only together. `trilift distill replay=29` shows one of them.
 
     Args:
-        path: where the steps are noted.
-        most: so many of them …
-        within: … among so many steps end the run.
+        path: of the record.
+        most: the run ends after so many skipped steps …
+        within: … among so many steps.
     """
 
     def __init__(self, path: Path, *, most: int = 10, within: int = 1000) -> None:
@@ -46,13 +44,13 @@ class NonFiniteGuard(Callback):
         self.path = path
         self.most, self.within = most, within
         self.verdict: str | None = None
-        self._left_out: list[int] = []
+        self._skipped: list[int] = []
         self._losses: list[Tensor] = []
         self._step, self._is_broken = 0, False
         self._hooks: list[Any] = []
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Stands in front of every optimiser."""
+        """Hooks into every optimiser."""
         self._hooks = [
             optimizer.register_step_pre_hook(partial(self._check, trainer))
             for optimizer in trainer.optimizers
@@ -61,55 +59,55 @@ class NonFiniteGuard(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Another step."""
+        """A step begins."""
         assert isinstance(module, Distillation)
         self._step, self._is_broken = module.step, False
         self._losses.clear()
 
     def on_before_backward(self, trainer: Trainer, module: LightningModule, loss: Tensor) -> None:
-        """Keeps the losses of the step: an infinite one may have finite gradients."""
+        """Keeps the losses of the step: an infinite loss may have finite gradients."""
         self._losses.append(loss.detach())
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Notes a step that was left out, and stops after too many."""
+        """Records a skipped step, and stops after too many."""
         assert isinstance(module, Distillation)
         if not self._is_broken:
             return
-        self._note(trainer, module)
-        self._left_out = [
-            step for step in (*self._left_out, self._step) if step > self._step - self.within
+        self._record(trainer, module)
+        self._skipped = [
+            step for step in (*self._skipped, self._step) if step > self._step - self.within
         ]
-        if len(self._left_out) >= self.most:
+        if len(self._skipped) >= self.most:
             trainer.should_stop = True
             self.verdict = (
-                f"{len(self._left_out)} of the last {self.within} steps (now {self._step}) were"
-                f" left out, their loss or gradient wasn't finite: the run stops. {self.path} has"
-                " their samples, `replay=NUMBER` shows one. Lower the learning rate, or the weight"
-                " of the loss that is named there; to go on all the same, raise"
-                " callbacks.guard.most"
+                f"{len(self._skipped)} of the last {self.within} steps (now {self._step}) were"
+                " skipped because their loss or gradient wasn't finite: the run stops."
+                f" {self.path} has their samples, `replay=NUMBER` shows one. Lower the learning"
+                " rate, or the weight of the loss that is named there; to continue all the same,"
+                " raise callbacks.guard.most"
             )
 
     def require_finite(self) -> None:
-        """To be asked when the state is saved.
+        """Call this after the state is saved.
 
         Raises:
-            ValueError: too many steps were left out; said by one process of each node.
+            ValueError: too many steps were skipped; raised in one process of each node.
         """
         if self.verdict is not None and is_first_on_its_node():
             raise ValueError(self.verdict)
 
     def state_dict(self) -> dict[str, Any]:
-        """The steps that were left out lately."""
-        return {"left_out": list(self._left_out)}
+        """The steps that were skipped lately."""
+        return {"left_out": list(self._skipped)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
-        self._left_out = list(state_dict["left_out"])
+        """Restores what `state_dict` returned."""
+        self._skipped = list(state_dict["left_out"])
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Leaves the optimisers alone."""
+        """Removes the hooks."""
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
@@ -117,8 +115,8 @@ class NonFiniteGuard(Callback):
     def _check(
         self, trainer: Trainer, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        """Takes the gradients away, so that nothing is updated, unless all processes have only
-        finite numbers.
+        """Removes the gradients, so that nothing is updated, unless they are finite in all
+        processes.
         """
         gradients = [
             p.grad
@@ -135,7 +133,7 @@ class NonFiniteGuard(Callback):
             optimizer.zero_grad(set_to_none=True)
             self._is_broken = True
 
-    def _note(self, trainer: Trainer, module: Distillation) -> None:
+    def _record(self, trainer: Trainer, module: Distillation) -> None:
         numbers = batch_numbers(
             self._step,
             batch_size=module.batch_size,
@@ -154,8 +152,8 @@ class NonFiniteGuard(Callback):
         }
         append_line(self.path, {"step": self._step, "samples": samples, "offending": offending})
         log.warning(
-            "step %d is left out, its loss or gradient isn't finite: samples %s; not finite by"
-            " themselves: %s",
+            "step %d is skipped because its loss or gradient isn't finite: samples %s; not finite"
+            " by themselves: %s",
             self._step,
             samples,
             "; ".join(f"{number} ({', '.join(found)})" for number, found in offending.items())
@@ -164,10 +162,10 @@ class NonFiniteGuard(Callback):
 
     def _faults(self, module: Distillation, number: int) -> dict[str, str]:
         """What isn't finite about a sample alone, in this step."""
-        again = replay(
+        replayed = replay(
             module, number, step=self._step, views=module.plan.at(self._step).views(self._step)
         )
-        values = {**again.losses, "gradient": again.gradient_norm}
+        values = {**replayed.losses, "gradient": replayed.gradient_norm}
         return {
             name: str(value) for name, value in values.items() if not torch.tensor(value).isfinite()
         }

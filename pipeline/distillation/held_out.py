@@ -1,4 +1,4 @@
-"""Validation on identities whom training never draws, and the student that did best on them."""
+"""Validation on identities that training never draws, and the student with the best score."""
 
 import logging
 import math
@@ -11,6 +11,8 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
+from pipeline.evaluation.metrics.image_metrics import psnr
+from pipeline.losses.depth import DepthLoss
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.source import Sampler
 from teachers.rendering.rendering import Rendering
@@ -21,27 +23,28 @@ from .module import Distillation
 log = logging.getLogger(__name__)
 
 KEEP_BYTES = 256 * 1024**2
-"""If the planes of all held-out identities are smaller than this, they are drawn once and kept."""
+"""Held-out batches are drawn once and kept if their planes together are smaller than this."""
 
 
 class HeldOutScores(Callback):
     """Scores the (averaged) student on the same held-out identities every so many steps and at the
-    end; keeps the best.
+    end; keeps the best student.
 
-    Each stage of the plan has losses of its own, so its students are compared with each other only.
-    Against an adversary the latest one is kept: the score doesn't see what the adversary improves.
+    Students are only compared within a stage of the plan, since each stage has its own losses.
+    Against an adversary the latest student is kept: the score doesn't measure what the adversary
+    improves.
 
     Logged are `validation/loss` (the training loss with both views), `validation/psnr_reference`,
-    `validation/psnr_novel` (dB) and `validation/depth` (mean absolute error, world units, novel
-    view).
+    `validation/psnr_novel` and, of the novel view, `validation/depth_error_weighted`;
+    docs/metrics.md defines them.
 
     Args:
-        sampler: draws the identities; with a seed of its own, so that runs of other seeds are
+        sampler: draws the identities; its seed isn't the run's, so that runs with other seeds are
             scored on the same identities.
         student_path: where the best student so far is written.
         every_steps: how often.
-        samples: how many identities; 0: nobody is scored, no student is kept.
-        batch_size: how many at once; doesn't change the scores.
+        samples: number of identities; 0: nothing is scored, no student is kept.
+        batch_size: identities at once; doesn't change the scores.
     """
 
     def __init__(
@@ -68,18 +71,17 @@ class HeldOutScores(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Scores when it is time, and after the last step: before that step is saved, so that no
-        kill comes in between.
+        """Scores every `every_steps` steps and after the last one: before that step is saved, so
+        that a run that is killed between the two scores again.
         """
         assert isinstance(module, Distillation)
         self._is_scored = False
         if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
-            with module.stopwatch.paused():
-                self.score(trainer, module)
+            self.score(trainer, module)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Scores the last step of a run that its time limit has ended: without that, a short run
-        would have no student.
+        """Scores the last step of a run that its time limit has ended: otherwise a short run would
+        have no student.
         """
         assert isinstance(module, Distillation)
         if not self._is_scored:
@@ -90,7 +92,7 @@ class HeldOutScores(Callback):
         return {"best": self.best, "last": self.last, "scored_stage": self._scored_stage}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self.best, self.last, self._scored_stage = (
             state_dict["best"],
             state_dict["last"],
@@ -98,7 +100,7 @@ class HeldOutScores(Callback):
         )
 
     def score(self, trainer: Trainer, module: Distillation) -> None:
-        """Scores the student as it is, logs that, and keeps the student if it is the best."""
+        """Scores the student, logs the scores, and keeps the student if it is the best."""
         self._is_scored = True
         if not self.samples:
             return
@@ -127,7 +129,6 @@ class HeldOutScores(Callback):
                 f"{name.removeprefix('validation/')} {value:.4f}" for name, value in scores.items()
             ),
         )
-        module.stopwatch.reset()
 
     @torch.no_grad()
     def _scores(self, trainer: Trainer, module: Distillation) -> dict[str, float]:
@@ -138,11 +139,10 @@ class HeldOutScores(Callback):
         ]
         sums: dict[str, Tensor] = {}
         for start in range(0, len(numbers), self.batch_size):
-            identities = self._identities(numbers[start : start + self.batch_size])
-            for name, value in _measure(module, identities, self.sampler).items():
-                sums[name] = sums.get(name, torch.zeros((), device=module.device)) + value * len(
-                    identities
-                )
+            batch = self._batch(numbers[start : start + self.batch_size])
+            for name, value in _measure(module, batch, self.sampler).items():
+                total = sums.get(name, torch.zeros((), device=module.device))
+                sums[name] = total + value * len(batch)
         together = torch.stack(
             [*sums.values(), torch.tensor(float(len(numbers)), device=module.device)]
         )
@@ -153,14 +153,14 @@ class HeldOutScores(Callback):
             for name, value in zip(sums, together, strict=False)
         }
 
-    def _identities(self, numbers: list[int]) -> DistillationBatch:
-        """The same identities every time: kept while they are few and small."""
+    def _batch(self, numbers: list[int]) -> DistillationBatch:
+        """The same samples every time: kept if they are few and small."""
         if numbers[0] in self._kept:
             return self._kept[numbers[0]]
-        identities = self.sampler(numbers)
-        if identities.triplane.planes.nbytes * self.samples / len(identities) < KEEP_BYTES:
-            self._kept[numbers[0]] = identities
-        return identities
+        batch = self.sampler(numbers)
+        if batch.triplane.planes.nbytes * self.samples / len(batch) < KEEP_BYTES:
+            self._kept[numbers[0]] = batch
+        return batch
 
 
 def averaged(trainer: Trainer, module: LightningModule) -> Any:
@@ -171,31 +171,26 @@ def averaged(trainer: Trainer, module: LightningModule) -> Any:
 
 
 def _measure(
-    module: Distillation, identities: DistillationBatch, sampler: Sampler
+    module: Distillation, batch: DistillationBatch, sampler: Sampler
 ) -> dict[str, Tensor]:
-    prediction = module.lift(identities.image)
-    seen = {
-        name: module.look(prediction, identities, name, sampler) for name in ("reference", "novel")
+    prediction = module.lift(batch.image)
+    renderings = {
+        view: module.render_view(prediction, batch, view, sampler)
+        for view in ("reference", "novel")
     }
-    parts = module.losses.planes(prediction, identities.triplane)
-    views = [module.losses.view(seen[name], getattr(identities, name).rendering) for name in seen]
-    loss = torch.stack([module.losses.total(part) for part in (parts, *views) if part]).sum()
+    planes = module.losses.planes(prediction, batch.triplane)
+    views = [
+        module.losses.view(rendering, getattr(batch, view).rendering)
+        for view, rendering in renderings.items()
+    ]
+    loss = torch.stack([module.losses.total(terms) for terms in (planes, *views) if terms]).sum()
     return {
         "loss": loss,
-        "psnr_reference": psnr(seen["reference"], identities.reference.rendering),
-        "psnr_novel": psnr(seen["novel"], identities.novel.rendering),
-        "depth": depth_error(seen["novel"], identities.novel.rendering),
+        "psnr_reference": _psnr(renderings["reference"], batch.reference.rendering),
+        "psnr_novel": _psnr(renderings["novel"], batch.novel.rendering),
+        "depth_error_weighted": DepthLoss()(renderings["novel"], batch.novel.rendering),
     }
 
 
-def psnr(prediction: Rendering, target: Rendering) -> Tensor:
-    """Mean over the pictures of the peak signal-to-noise ratio, dB."""
-    error = (prediction.image.clamp(-1, 1) - target.image.clamp(-1, 1)).square().mean((1, 2, 3))
-    return (10 * torch.log10(4 / error.clamp(min=1e-10))).mean()
-
-
-def depth_error(prediction: Rendering, target: Rendering) -> Tensor:
-    """Mean absolute depth error where the target has a surface, world units."""
-    return (
-        (prediction.depth - target.depth).abs() * target.opacity
-    ).sum() / target.opacity.sum().clamp(min=1.0)
+def _psnr(prediction: Rendering, target: Rendering) -> Tensor:
+    return psnr(prediction.image.clamp(-1, 1), target.image.clamp(-1, 1)).mean()

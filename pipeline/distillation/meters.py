@@ -1,4 +1,4 @@
-"""What a run's numbers are read beside: stage, learning rates, gradient norms, memory."""
+"""Logs stage, learning rates, gradient norms and memory."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from .module import Distillation
 
 
 class Meters(Callback):
-    """Logs, every so many steps, what a step was done with.
+    """Logs the stage, rates, gradients and memory of a step every so many steps.
 
-    `plan/stage` is the stage's place in the plan, from 0; `rate/<group>` and `gradient/<group>` the
-    learning rates and the norms of the gradients before they are limited, by the optimisers'
-    groups; `memory/process_gib` and `memory/gpu_gib` the largest memory so far, of the first
-    process and of torch on its GPU.
+    `plan/stage` is the stage's place in the plan, from 0. `rate/<group>` and `gradient/<group>` are
+    the learning rates and the norms of the gradients before clipping, by the optimisers' groups.
+    `memory/process_gib` and `memory/gpu_gib` are the largest memory so far, of the first process
+    and of torch on its GPU.
 
     Args:
         every_steps: how often.
@@ -30,13 +30,13 @@ class Meters(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Another step."""
+        """Decides whether this step is logged."""
         assert isinstance(module, Distillation)
         self._is_due = (module.step + 1) % self.every_steps == 0
 
     def on_after_backward(self, trainer: Trainer, module: LightningModule) -> None:
-        """Gradients add up part by part, the student's before the adversary's: what a group had
-        last is what it learns from.
+        """Measures the gradients. They accumulate part by part, so the last measurement of a group
+        is that of its update.
         """
         if not self._is_due:
             return
@@ -50,7 +50,7 @@ class Meters(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Logs."""
+        """Logs the values."""
         assert isinstance(module, Distillation)
         if not self._is_due:
             return
@@ -67,7 +67,7 @@ class Meters(Callback):
 
 
 def _groups(trainer: Trainer) -> dict[str, dict[str, Any]]:
-    """The optimisers' parameter groups by name; the adversary's only one has none of its own."""
+    """The optimisers' parameter groups by name; the discriminator's only group has none."""
     return {
         group.get("name", "discriminator"): group
         for optimizer in trainer.optimizers

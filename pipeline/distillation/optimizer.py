@@ -1,6 +1,4 @@
-"""How a student learns: Adam with a lower rate for transformers (LP3D supp. A2), and a rate that
-follows the step.
-"""
+"""Adam with a lower rate for transformers (LP3D supp. A2), and the schedule of the rates."""
 
 import math
 from typing import Any
@@ -16,8 +14,8 @@ FUSED_DEVICES = ("cuda", "cpu", "xpu")
 
 
 class StudentOptimizer:
-    """Adam and its learning rates; a pure function of the step, so nothing but Adam's moments has
-    to be saved.
+    """Adam and its learning rates. The rates are a pure function of the step: only Adam's moments
+    have to be saved.
 
     Args:
         learning_rate: of everything but the transformers; 1e-4 in LP3D.
@@ -26,9 +24,9 @@ class StudentOptimizer:
             names no rate of their own).
         betas: of Adam (not stated by LP3D).
         warmup_steps: the rates rise linearly over these steps.
-        total_steps: the rates fall on a half cosine until here; None: they stay.
-        final_factor: what they fall to, as a share.
-        fused: one kernel for the whole update, where the device has it; the same but for rounding.
+        total_steps: the rates fall on a half cosine until this step; None: they stay constant.
+        final_factor: the rates at `total_steps`, as a share of the full ones.
+        fused: one kernel for the whole update, if the device has it; changes rounding only.
     """
 
     def __init__(
@@ -59,8 +57,8 @@ class StudentOptimizer:
     def build(self, lifter: Lifter) -> torch.optim.Adam:
         """Adam over a lifter, in three named groups.
 
-        The renderer's group is there in every stage, so that the optimiser's state has one form:
-        while the renderer is frozen, it has no gradients and Adam passes it over.
+        Every stage has the renderer's group, so that the optimiser's state has one form. While the
+        renderer is frozen, it has no gradients and Adam skips it.
         """
         blocks = [
             module for module in lifter.encoder.modules() if isinstance(module, SegformerBlock)
@@ -84,7 +82,7 @@ class StudentOptimizer:
         )
 
     def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        """Gives every group its rate for the update after `step` others."""
+        """Sets the rate of every group for the update after `step` others."""
         for group in optimizer.param_groups:
             group["lr"] = self.rates[group["name"]] * self.factor(step)
 

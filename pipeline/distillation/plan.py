@@ -1,8 +1,8 @@
-"""The training plan: which losses count how much in which step (LP3D sec. 4.2, supp. A2).
+"""The training plan: the losses and their weights in every step (LP3D sec. 4.2, supp. A2).
 
-A plan is a list of stages, one after the other. Stages without an adversary come first and are
-trained by `Distillation`, the others by `AdversarialDistillation`; a *phase* is all consecutive
-stages of one kind, which share their optimisers.
+A plan is a sequence of stages. Stages without an adversary come first and are trained by
+`Distillation`, the others by `AdversarialDistillation`. A *phase* consists of all stages of one
+kind; they share their optimisers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ class StageSettings:
     """A stage as it is configured.
 
     Attributes:
-        steps: how long; None, for the last stage only: until the run ends.
-        reference_every: the view that the student has seen is rendered, too, in every so many-th
-            step; the novel view in every step.
-        weights: factors of the losses by name, where they differ from the losses' own; 0 switches a
-            loss off.
-        adversarial: factors of the adversarial loss by view, "reference" and "novel"; None: no
+        steps: length; None, for the last stage only: until the run ends.
+        reference_every: the reference view is rendered, too, in every reference_every-th step; the
+            novel view in every step.
+        weights: of the losses by name, where they differ from the losses' own; 0 switches a loss
+            off.
+        adversarial: weights of the adversarial loss by view, "reference" and "novel"; None: no
             adversary, and the renderer is frozen.
     """
 
@@ -36,7 +36,7 @@ class StageSettings:
         """Reads a stage of a configuration.
 
         Raises:
-            ValueError: an unknown key, or a number that makes no sense; the stage is named.
+            ValueError: an unknown key or a value out of range; the message names the stage.
         """
         unknown = sorted(set(values) - set(cls.__dataclass_fields__))
         if unknown:
@@ -58,11 +58,13 @@ class StageSettings:
         return stage
 
     def loss_weights(self, own: Mapping[str, float]) -> dict[str, float]:
-        """The factor of every configured loss in this stage; `own` has those that the losses have
-        by themselves.
+        """The weight of every configured loss in this stage.
+
+        Args:
+            own: the losses' own weights.
 
         Raises:
-            ValueError: a loss that isn't configured has a weight.
+            ValueError: a loss that isn't configured has a weight, or all weights are 0.
         """
         changes = self.weights or {}
         absent = sorted(name for name, weight in changes.items() if weight and name not in own)
@@ -75,20 +77,20 @@ class StageSettings:
         if not any(weights.values()):
             raise ValueError(
                 f"a stage of the plan gives every loss ({', '.join(sorted(own))}) the weight 0:"
-                " there is nothing to learn from"
+                " no loss is left"
             )
         return weights
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage in its place.
+    """A stage of a plan.
 
     Attributes:
         name: for the log and the training state.
         start, end: its steps are start ≤ step < end; end is None for a stage without one.
         reference_every, adversarial: see `StageSettings`.
-        losses: what is compared, with the weights of this stage.
+        losses: with the weights of this stage.
     """
 
     name: str
@@ -107,8 +109,8 @@ class TrainingPlan:
     """Stages in the order in which they are trained.
 
     Args:
-        stages: the first begins with step 0, each other one where the one before ends; the last may
-            be without end.
+        stages: the first begins with step 0, each other one where its predecessor ends; the last
+            may be without end.
 
     Raises:
         ValueError: a gap, a stage without adversary after one with it, or a loss that would need an
@@ -131,8 +133,8 @@ class TrainingPlan:
         for stage in stages:
             if stage.adversarial is None and stage.losses.needs_discriminator:
                 raise ValueError(
-                    f"stage {stage.name!r} of the plan has a loss that looks through the"
-                    " discriminator, and no adversary: give that loss the weight 0 in"
+                    f"stage {stage.name!r} of the plan has a loss on the discriminator's features,"
+                    " and no adversary: give that loss the weight 0 in"
                     f" plan.stages.{stage.name}.weights"
                 )
         self.stages = tuple(stages)
@@ -148,8 +150,8 @@ class TrainingPlan:
 
         Args:
             settings: the stages by name, in order.
-            losses: every loss that some stage uses (see `used_losses`), built.
-            own: the weights of all configured losses.
+            losses: every loss that some stage uses (see `used_losses`).
+            own: the own weights of all configured losses.
         """
         stages: list[Stage] = []
         for name, stage in settings.items():
@@ -175,7 +177,7 @@ class TrainingPlan:
         return self.stages[-1].adversarial is not None
 
     def at(self, step: int) -> Stage:
-        """The stage that trains a step; beyond the end of the plan, the last."""
+        """The stage of a step; beyond the end of the plan, the last."""
         return next(
             (stage for stage in self.stages if stage.end is None or step < stage.end),
             self.stages[-1],
@@ -191,7 +193,7 @@ class TrainingPlan:
         return min(known) if known else -1
 
     def phase_end(self, step: int, max_steps: int) -> int:
-        """Where the phase of a step ends: with its last stage, or with the run (see `end`)."""
+        """The end of a step's phase: that of its last stage, or of the run (see `end`)."""
         is_first = self.at(step).adversarial is None
         [*_, last] = [stage for stage in self.stages if (stage.adversarial is None) == is_first]
         run_end = self.end(max_steps)
@@ -199,7 +201,7 @@ class TrainingPlan:
 
 
 def used_losses(settings: Mapping[str, StageSettings], own: Mapping[str, float]) -> list[str]:
-    """The names of the losses that count in some stage: the others needn't be built."""
+    """The names of the losses with a weight in some stage; the others needn't be built."""
     return [
         name for name in own if any(stage.loss_weights(own)[name] for stage in settings.values())
     ]

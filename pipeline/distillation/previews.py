@@ -1,5 +1,5 @@
-"""Sheets that show a student in training: the same identities every time, and whom it answered
-worst since the last sheet.
+"""Sheets of a student in training: the same held-out identities every time, and the worst sample
+since the last sheet.
 """
 
 import logging
@@ -23,25 +23,25 @@ from .module import Distillation
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("input", "teacher", "student", "error", "depth", "its depth")
+COLUMNS = ("input", "teacher", "student", "error", "teacher depth", "student depth")
 SMALLEST_CELL = 96
-"""Pixels: the side that pictures of a sheet are enlarged to (by whole factors)."""
+"""Pixels: smaller images of a sheet are enlarged to about this side."""
 
 
 class Previews(Callback):
-    """Writes `step-<n>.png`, one row a held-out identity: input · teacher · student · error ·
-    depths · the student's other views.
+    """Writes `step-<n>.png` with one row for each held-out identity: input · teacher · student ·
+    error · both depths · further views by the student.
 
-    The last row is the training's worst sample since the last sheet (see `WorstSample`), with its
+    The last row is the training's worst sample since the last sheet (see `WorstSample`) with its
     number: `replay=<number>` shows it again.
 
     Args:
         sampler: draws the identities.
-        folder: where the sheets go.
-        every_steps: how often; the first sheet comes before the first step.
-        identities: how many.
-        views_deg: yaws of the student's other views, degrees.
-        error_gain: how much the error picture is brightened.
+        folder: of the sheets.
+        every_steps: how often; the first sheet is written before the first step.
+        identities: their number; 0: no sheets.
+        views_deg: yaws of the further views, degrees.
+        error_gain: factor on the difference in the error image.
     """
 
     def __init__(
@@ -63,27 +63,25 @@ class Previews(Callback):
         self._drawn: DistillationBatch | None = None
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """What the untrained student answers."""
+        """Shows the untrained student."""
         assert isinstance(module, Distillation)
         if module.step == 0:
-            with module.stopwatch.paused():
-                self.show(trainer, module)
+            self.show(trainer, module)
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """A sheet when it is time, and after the last step."""
+        """Writes a sheet every `every_steps` steps and after the last one."""
         assert isinstance(module, Distillation)
         if module.step % self.every_steps == 0 or module.step == trainer.max_steps:
-            with module.stopwatch.paused():
-                self.show(trainer, module)
+            self.show(trainer, module)
 
     def show(self, trainer: Trainer, module: Distillation) -> None:
-        """Writes the sheet of this step; the first process does."""
+        """Writes the sheet of this step, in the first process."""
         if not self.identities:
             return
         worst = module.worst.of_all(trainer, module.device)
-        module.worst.forget()
+        module.worst.reset()
         if not trainer.is_global_zero:
             return
         if self._drawn is None:
@@ -94,13 +92,13 @@ class Previews(Callback):
         with averaged(trainer, module), torch.no_grad():
             rows = self._rows(module, self._drawn, self.sampler)
             if worst is not None:
-                identity, difference = worst
-                rows += self._rows(module, identity, module.sampler)
-                labels.append(f"worst: {int(identity.samples[0])}\n{difference:.3f}")
+                sample, difference = worst
+                rows += self._rows(module, sample, module.source)
+                labels.append(f"worst: {int(sample.samples[0])}\n{difference:.3f}")
                 log.info(
                     "step %d: the worst sample since the last sheet is %d (%.3f)",
                     module.step,
-                    int(identity.samples[0]),
+                    int(sample.samples[0]),
                     difference,
                 )
         sheet = tile(
@@ -112,45 +110,43 @@ class Previews(Callback):
         write_png(path, sheet)
         for logger in trainer.loggers:
             log_picture(logger, "preview", path, step=module.step)
-        module.stopwatch.reset()
 
     def _rows(
-        self, module: Distillation, identities: DistillationBatch, sampler: BatchSource
+        self, module: Distillation, batch: DistillationBatch, source: BatchSource
     ) -> list[list[Tensor]]:
-        planes = module.lift(identities.image)
+        planes = module.lift(batch.image)
         student, teacher = (
-            module.look(planes, identities, "novel", sampler),
-            identities.novel.rendering,
+            module.render_view(planes, batch, "novel", source),
+            batch.novel.rendering,
         )
         error = (student.image - teacher.image).abs() * self.error_gain - 1
         near, far = depth_range(module.lifter.passport)
         depths = [depth_picture(rendering.depth, near, far) for rendering in (teacher, student)]
         cameras = [
-            preview_camera(module.lifter.passport, yaw).to(identities.image)
-            for yaw in self.views_deg
+            preview_camera(module.lifter.passport, yaw).to(batch.image) for yaw in self.views_deg
         ]
         views = [
-            module.lifter.render(planes, camera.expand(len(identities))).image for camera in cameras
+            module.lifter.render(planes, camera.expand(len(batch))).image for camera in cameras
         ]
         columns = [
-            identities.image,
+            batch.image,
             teacher.image,
             student.image,
             error.clamp(-1, 1),
             *depths,
             *views,
         ]
-        return [[enlarged(column[row]) for column in columns] for row in range(len(identities))]
+        return [[enlarged(column[row]) for column in columns] for row in range(len(batch))]
 
 
 def enlarged(picture: Tensor) -> Tensor:
-    """Small pictures with larger pixels."""
+    """Enlarges small images by whole factors."""
     times = max(1, SMALLEST_CELL // picture.shape[-1])
     return picture.repeat_interleave(times, -1).repeat_interleave(times, -2)
 
 
 def preview_camera(passport: Passport, yaw_deg: float) -> Camera:
-    """A camera of the teacher's own distance and focal length at eye height."""
+    """A camera at pitch 0 with the teacher's radius and focal length."""
     yaw = torch.deg2rad(torch.tensor([float(yaw_deg)]))
     return Camera.orbit(
         yaw,
@@ -162,7 +158,7 @@ def preview_camera(passport: Passport, yaw_deg: float) -> Camera:
 
 
 def depth_range(passport: Passport) -> tuple[float, float]:
-    """The depths that pictures of a teacher's identities span."""
+    """The smallest and largest depth of a teacher's renderings, world units."""
     if passport.near is not None and passport.far is not None:
         return passport.near, passport.far
     return (

@@ -1,9 +1,8 @@
-"""A generator's first hour: the decoder of an autoencoder of the training pictures, before it meets
-an adversary.
+"""A warm start of the generator: it is first trained as the decoder of an autoencoder.
 
-From scratch, an adversary settles for what it first tells apart; faces with one eye in the middle,
-once they are there, stay for long. Redrawing pictures puts what all faces share in its place first.
-Each identity is still seen from one view only.
+Adversarial training from scratch can lock in early mistakes, such as faces with one eye in the
+middle, for a long time. Reconstructing pictures puts what all faces share in its place first. Each
+identity is still seen in one view only.
 """
 
 from typing import Any
@@ -15,11 +14,13 @@ from torch import Tensor, nn
 from teachers.stylegan.discriminator import DiscriminatorBlock
 from teachers.stylegan.linear import EqualizedLinear
 
-from .gan import TeacherGAN, discriminator_channels
+from .data_module import TrainingBatch
+from .discriminator_view import discriminator_channels
+from .gan import TeacherGAN
 
 
 class PictureEncoder(nn.Module):
-    """What a discriminator is shown → mean and log variance of z.
+    """The discriminator's input → mean and log variance of z.
 
     Args:
         resolution: side of the pictures.
@@ -60,18 +61,17 @@ class PictureEncoder(nn.Module):
 
 
 class TeacherAutoencoder(TeacherGAN):
-    """Trains the generator, with an encoder that is thrown away, to redraw pictures at their own
-    cameras (Kingma & Welling 2014).
+    """Trains the generator, with an encoder that isn't kept, to reconstruct pictures by their own
+    cameras (variational autoencoder, Kingma & Welling 2014).
 
-    The discriminator isn't touched: the adversarial training that starts from the result begins
-    with a fresh one.
+    The discriminator isn't trained: adversarial training that starts from the result begins with an
+    untrained one.
 
     Args:
         encoder: channels of the encoder: `channel_base`, `channel_max`.
         rate: learning rate of Adam (0.9, 0.99) for both.
-        divergence_weight: price of one nat of z.
-        edge_weight: of the error of differences between neighbouring pixels, beside that of the
-            pixels.
+        divergence_weight: weight of the KL divergence of z, in nats.
+        edge_weight: weight of the error of the differences between neighbouring pixels.
         arguments: of `TeacherGAN`.
     """
 
@@ -99,18 +99,17 @@ class TeacherAutoencoder(TeacherGAN):
         parameters = [*self.generator.parameters(), *self.encoder.parameters()]
         return [torch.optim.Adam(parameters, self.rate, (0.9, 0.99))]
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Encodes pictures, draws them again, compares."""
-        random = self._random()
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> None:
+        """Encodes pictures, renders them by their own cameras, and compares."""
         optimizer: Any = self.optimizers()
         optimizer.param_groups[0]["lr"] = self.rate * self.schedule.learning_rate(self.seen)
-        real = self.photographs.draw(self.settings.batch_size, random)
-        shown = self._show_real(real)
+        shown = self.view.of_pictures(batch.real, self.seen)
         mean, log_variance = self.encoder(shown)
         z = mean + (log_variance / 2).exp() * torch.randn(
-            mean.shape, generator=random, device=self.device
+            mean.shape, generator=batch.random, device=self.device
         )
-        drawn = self._show(self._draw(z, real.camera, random)[1])
+        rendering = self._render(z, batch.real.camera, batch.random)[1]
+        drawn = self.view.of_rendering(rendering, self.seen)
         error = (drawn - shown).abs().mean() + self.edge_weight * sum(
             (drawn.diff(dim=axis) - shown.diff(dim=axis)).abs().mean() for axis in (2, 3)
         )
@@ -119,4 +118,4 @@ class TeacherAutoencoder(TeacherGAN):
         self.manual_backward(error + self.divergence_weight * divergence)
         optimizer.step()
         self.log_dict({"error": error, "divergence": divergence}, prog_bar=True)
-        self._follow()
+        self._finish_step()

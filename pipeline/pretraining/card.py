@@ -1,6 +1,4 @@
-"""The card of a trained teacher: what it was trained on and how, how it scores, what is known to be
-wrong with it.
-"""
+"""The model card of a trained teacher: data, recipe, scores, known faults."""
 
 import platform
 from dataclasses import asdict, dataclass
@@ -21,7 +19,7 @@ from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
 
-from .progress import draw_pictures, teacher_sheet, view_scores
+from .teacher_views import draw_pictures, teacher_sheet, view_scores
 from .training_pictures import TrainingPictures
 
 FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
@@ -41,8 +39,8 @@ class CardScores:
         tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
             [0, 1].
         nearest, data_nearest: root mean square distance at 32² to the nearest training picture, of
-            generated pictures and of other training pictures: memorised pictures would be far
-            nearer.
+            generated pictures and of other training pictures; it would be far smaller for memorised
+            pictures.
         compared: pictures per Fréchet score.
     """
 
@@ -119,15 +117,17 @@ def write_card(
     Args:
         images: real pictures seen in training.
         recipe: the command, in a line.
-        notes: what an identity adds: hours, hardware, known faults.
+        notes: to be added: hours, hardware, known faults.
     """
     passport = teacher.passport
     table = "\n".join(f"| {name} | {value} |" for name, value in _rows(scores))
     text = f"""# Teacher `{passport.name}`
 
-EG3D, {passport.image_resolution}² pictures, planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
-{passport.depth_samples} + {passport.importance_samples} ray samples. Trained from scratch by `trilift pretrain` on puppets, each identity
-seen in one picture only, without depth or second views. Licence: {passport.licence}.
+EG3D, {passport.image_resolution}² pictures,
+planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
+{passport.depth_samples} + {passport.importance_samples} ray samples.
+Trained from scratch by `trilift pretrain` on puppets, each identity seen in one picture only,
+without depth or second views. Licence: {passport.licence}.
 
 ![identities by rows: yaw -0.6 to 0.6, then depth and normals](sheet.png)
 
@@ -136,9 +136,9 @@ seen in one picture only, without depth or second views. Licence: {passport.lice
 | real pictures seen | {images:,} |
 {table}
 
-{scores.compared} generated pictures per Fréchet score, at the cameras of the data, truncation 1; scored {date.today()} on
-{platform.machine()}, torch {torch.__version__}. The floor is the distance between real pictures and other real pictures with the same
-counts. Not FID.
+{scores.compared} generated pictures per Fréchet score, at the cameras of the data, truncation 1;
+scored {date.today()} on {platform.machine()}, torch {torch.__version__}. The floor is the distance
+between real pictures and other real pictures with the same counts. Not FID.
 
 Recipe: `{recipe}`
 

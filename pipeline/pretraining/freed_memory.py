@@ -1,5 +1,5 @@
-"""Memory that large tensors free is kept by the process instead of being handed back and zeroed
-again at every step.
+"""Makes glibc keep the memory that large tensors free, instead of returning it to the kernel, which
+zeroes it again at every step.
 """
 
 import ctypes
@@ -9,15 +9,15 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
 """Parameters of glibc's mallopt."""
 
 KEPT = 1 << 30
-"""Bytes at the end of the heap that stay; blocks up to this size come from the heap."""
+"""Bytes that stay at the end of the heap; blocks up to this size come from the heap."""
 
 
 def keep_freed_memory() -> bool:
-    """Tells glibc so, for this process; whether it could (other C libraries have no such setting).
+    """Sets glibc's thresholds for this process. Returns whether that was possible: other C
+    libraries have no such setting.
 
-    A block above the threshold is mapped anew each time, and each of its pages is a fault at the
-        first touch: a tenth of a training
-    step on a CPU.
+    A block above the threshold is mapped anew each time, and each of its pages causes a fault at
+    the first access: a tenth of a training step on a CPU.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,5 +1,5 @@
 """Adversarial training of an EG3D teacher from single pictures with camera labels (EG3D sec.
-3.4-3.5 and supp.).
+3.4–3.5 and supp.).
 """
 
 import copy
@@ -7,24 +7,24 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import kornia
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
 from torch import Tensor
-from torch.nn import functional as F
 
 from pipeline.losses.adversarial import discriminator_loss, generator_loss
 from pipeline.losses.balance import Balance
 from pipeline.losses.density_variation import density_variation
 from pipeline.losses.gradient_penalty import r1_penalty
 from teachers.eg3d.configuration import EG3DConfiguration
-from teachers.eg3d.discriminator import Discriminator, discriminator_input
+from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.generator import Generator
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 
+from .data_module import TrainingBatch
+from .discriminator_view import DiscriminatorView
 from .schedule import GANSchedule
 from .training_pictures import PictureBatch, TrainingPictures
 
@@ -33,19 +33,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GANSettings:
-    """The constants of the training.
+    """Constants of the training.
 
     Attributes:
         batch_size: pictures per process and step; a multiple of the discriminator's statistics
             group.
         generator_rate, discriminator_rate: learning rates of Adam (0, 0.99).
-        r1_gamma, r1_every: weight of R1 and how often it is computed.
-        density_weight, density_every, density_points, density_sd: density regularisation; the
-            offset is a share of the box.
-        ema_images: half-life of the averaged generator in pictures,
-        ema_rampup: but at most this share of the pictures seen.
+        r1_gamma, r1_every: weight of R1, and the number of steps from one computation to the next.
+        density_weight, density_every, density_points, density_sd: density regularisation (EG3D
+            supp.); the standard deviation of the offsets is a share of the box.
+        ema_images: half-life of the averaged generator, in pictures …
+        ema_rampup: … and at most this share of the pictures seen.
         bfloat16: convolutions in bfloat16, on devices that have its instructions.
-        seed: of everything drawn.
+        seed: of all random draws.
     """
 
     batch_size: int
@@ -66,15 +66,15 @@ class GANSettings:
 class TeacherGAN(LightningModule):
     """Generator against discriminator, with manual optimisation.
 
-    One step draws real pictures, makes fakes at the cameras of other real pictures, lets the
-    discriminator learn from both, and uses the same fakes for the generator. Everything drawn
-    follows from (seed, step, rank), so a resumed run continues as if it had not stopped.
+    A step renders fakes by the cameras of other real pictures, updates the discriminator with real
+    pictures and fakes, and the generator with the same fakes.
 
     Args:
-        config: the generator as it is trained (its ray samples may be fewer than those of the
-            teacher that is shipped).
-        discriminator: reads `discriminator_channels(config)` channels.
-        photographs: training pictures.
+        config: of the generator in training (the finished teacher may have more ray samples).
+        discriminator: has `discriminator_channels(config)` input channels.
+        photographs: training pictures; their cameras are the camera prior.
+        schedule: what changes with the number of real pictures seen.
+        settings: constants.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class TeacherGAN(LightningModule):
         self.discriminator: Discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.photographs = photographs
-        self.has_superresolution = config.super_resolution != "none"
+        self.view = DiscriminatorView(config, schedule)
         self.convolution_dtype = torch.float32
         self.balance = Balance(learner="generator")
         self.seen = 0
         self.steps = 0
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam for each; the discriminator's is corrected for its lazy penalty (StyleGAN2 app. B)."""
+        """Adam for both, the discriminator's corrected for lazy R1 (StyleGAN2 app. B)."""
         lazy = self.settings.r1_every / (self.settings.r1_every + 1)
         return [
             torch.optim.Adam(
@@ -115,8 +115,8 @@ class TeacherGAN(LightningModule):
         ]
 
     def on_fit_start(self) -> None:
-        """Half precision where it is asked for and the device has it: a processor that only
-        emulates it takes eight times as long.
+        """Chooses the precision: a processor that only emulates bfloat16 takes eight times as long
+        as with float32.
         """
         has_bfloat16 = (
             self.device.type != "cpu"
@@ -132,30 +132,28 @@ class TeacherGAN(LightningModule):
         )
         self.generator.convolution_dtype = self.convolution_dtype
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Discriminator, then generator, then the running average."""
-        random = self._random()
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> None:
+        """Updates the discriminator, then the generator, then its running average."""
         generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[attr-defined]
         self._set_rates(generator_optimizer, discriminator_optimizer)
-        real = self.photographs.draw(self.settings.batch_size, random)
-        camera = self.photographs.draw_cameras(self.settings.batch_size, random)
-        triplane, rendering = self._imagine(camera, random)
-        shown = self._show(rendering)
+        camera = self.photographs.draw_cameras(self.settings.batch_size, batch.random)
+        triplane, rendering = self._render_fakes(camera, batch.random)
+        fake = self.view.of_rendering(rendering, self.seen)
 
         self.discriminator.requires_grad_(True)
         discriminator_optimizer.zero_grad()
-        self._discriminate(real, camera, shown.detach())
+        self._discriminate(batch.real, camera, fake.detach())
         discriminator_optimizer.step()
 
         self.discriminator.requires_grad_(False)
         generator_optimizer.zero_grad()
-        self._generate(triplane, camera, shown, random)
+        self._generate(triplane, camera, fake, batch.random)
         generator_optimizer.step()
 
-        self._follow()
+        self._finish_step()
 
     def _discriminate(self, real: PictureBatch, fake_camera: Camera, fake: Tensor) -> None:
-        shown = self._show_real(real)
+        shown = self.view.of_pictures(real, self.seen)
         real_logits = self.discriminator(shown, real.camera.label(), self.convolution_dtype)
         fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
         loss = discriminator_loss(real_logits, fake_logits)
@@ -164,24 +162,24 @@ class TeacherGAN(LightningModule):
             loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
             self.log("r1", penalty)
         self.manual_backward(loss)
-        right = self.balance.follow(real_logits.detach(), fake_logits.detach(), self.steps)
+        accuracy = self.balance.follow(real_logits.detach(), fake_logits.detach(), self.steps)
         self.log_dict(
             {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True
         )
-        self.log("discriminator_accuracy", right)
+        self.log("discriminator_accuracy", accuracy)
 
     def _penalty(self, real: PictureBatch, shown: Tensor) -> Float[Tensor, ""]:
-        """R1 at real pictures; with dual discrimination at both, each at its own size (the raw one
-        before it is enlarged).
+        """R1 at real pictures (Mescheder et al. 2018). With dual discrimination, of both images,
+        the raw one at its own size.
         """
         label = real.camera.label()
-        if not self.has_superresolution:
+        if not self.view.has_superresolution:
             shown = shown.requires_grad_()
             return r1_penalty(self.discriminator(shown, label), shown)
-        image, raw, matte = self._real_parts(real)
+        image, raw, matte = self.view.parts(real, self.seen)
         assert raw is not None
         image, raw = image.requires_grad_(), raw.detach().requires_grad_()
-        logits = self.discriminator(self._stack(image, raw, matte), label)
+        logits = self.discriminator(self.view.stack(image, raw, matte, self.seen), label)
         return r1_penalty(logits, image) + r1_penalty(logits, raw)
 
     def _generate(
@@ -199,18 +197,18 @@ class TeacherGAN(LightningModule):
             loss = loss + variation * self.settings.density_weight * self.settings.density_every
         self.manual_backward(loss)
 
-    def _imagine(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
-        """New identities, seen by the given cameras."""
-        return self._draw(
+    def _render_fakes(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
+        """Renders new identities by the given cameras."""
+        return self._render(
             torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device),
             camera,
             random,
         )
 
-    def _draw(
+    def _render(
         self, z: Float[Tensor, "batch z_dim"], camera: Camera, random: torch.Generator
     ) -> tuple[Triplane, Rendering]:
-        """The identities of given latents at given cameras, with drawn ray samples."""
+        """Renders the identities of given latents by given cameras, with random ray samples."""
         generator = self.generator
         generator.renderer.resolution = resolution = self.schedule.render_resolution(self.seen)
         ws = generator.map_latents(z, self._conditions(camera, random))
@@ -226,7 +224,7 @@ class TeacherGAN(LightningModule):
         return triplane, generator.renderer(triplane, camera, ws, jitter)
 
     def _conditions(self, camera: Camera, random: torch.Generator) -> Camera | None:
-        """The generator's conditioning cameras: mostly the rendered ones, some swapped with a
+        """The generator's conditioning cameras: those of the rendering, some swapped with a
         neighbour's (EG3D sec. 3.5).
         """
         if not self.config.label_dim:
@@ -239,60 +237,8 @@ class TeacherGAN(LightningModule):
             torch.where(is_swapped, neighbours, torch.arange(len(camera), device=self.device))
         ]
 
-    def _show(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
-        """What the discriminator sees of renderings."""
-        matte = self._enlarge(rendering.opacity) if self.config.background == "matte" else None
-        raw = rendering.image_raw if self.has_superresolution else None
-        return self._stack(self._enlarge(rendering.image), raw, matte)
-
-    def _show_real(self, real: PictureBatch) -> Float[Tensor, "batch channel height width"]:
-        """The same of real pictures."""
-        return self._stack(*self._real_parts(real))
-
-    def _real_parts(self, real: PictureBatch) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Image, raw image and matte of real pictures: composited like the renderings, as coarse as
-        they are.
-        """
-        image = real.over(0.0 if self.config.background == "black" else 1.0)
-        side = self.schedule.render_resolution(self.seen)
-        matte = (
-            self._enlarge(_reduce(real.opacity, side))
-            if self.config.background == "matte"
-            else None
-        )
-        if self.has_superresolution:
-            return image, _reduce(image, side), matte
-        return self._enlarge(_reduce(image, side)), None, matte
-
-    def _stack(
-        self, image: Tensor, raw: Tensor | None, matte: Tensor | None
-    ) -> Float[Tensor, "batch channel height width"]:
-        """The discriminator's input, blurred as the schedule says; of two pictures only the final
-        one, as in EG3D.
-        """
-        if raw is None:
-            return self._blur(discriminator_input(image, None, matte))
-        return discriminator_input(self._blur(image), raw, matte)
-
-    def _enlarge(self, x: Tensor) -> Tensor:
-        side = self.config.image_resolution
-        return (
-            x
-            if x.shape[-1] == side
-            else F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
-        )
-
-    def _blur(self, x: Tensor) -> Tensor:
-        sigma = self.schedule.blur(self.seen)
-        if sigma < 0.3:
-            return x
-        kernel = 2 * int(3 * sigma) + 1
-        return kornia.filters.gaussian_blur2d(
-            x, (kernel, kernel), (sigma, sigma), border_type="replicate"
-        )
-
-    def _follow(self) -> None:
-        """Counts the step; the running average follows."""
+    def _finish_step(self) -> None:
+        """Counts the step and updates the running average."""
         self.steps += 1
         self.seen += self.settings.batch_size * self.trainer.world_size
         half_life = min(self.settings.ema_images, self.seen * self.settings.ema_rampup)
@@ -315,33 +261,12 @@ class TeacherGAN(LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
 
-    def _random(self) -> torch.Generator:
-        seed = (self.settings.seed * 1_000_003 + self.steps) * 4099 + self.trainer.global_rank
-        return torch.Generator(self.device).manual_seed(seed)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Our own counters: Lightning's global step counts every optimiser."""
+        """Adds the counters: Lightning's global step counts the updates of both networks."""
         checkpoint["seen"], checkpoint["steps"] = self.seen, self.steps
         checkpoint["balance"] = self.balance.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See `on_save_checkpoint`."""
+        """Restores the counters."""
         self.seen, self.steps = checkpoint["seen"], checkpoint["steps"]
         self.balance.load_state_dict(checkpoint["balance"])
-
-
-def discriminator_channels(config: EG3DConfiguration) -> int:
-    """How many channels the discriminator of a generator is shown: image, raw image with
-    super-resolution, matte.
-    """
-    return 3 + 3 * (config.super_resolution != "none") + (config.background == "matte")
-
-
-def _reduce(x: Tensor, side: int) -> Tensor:
-    return (
-        x
-        if x.shape[-1] == side
-        else F.interpolate(
-            x, size=(side, side), mode="bilinear", align_corners=False, antialias=True
-        )
-    )

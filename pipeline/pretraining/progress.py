@@ -1,6 +1,4 @@
-"""What is shown and kept while a teacher is trained: the pace, scores, sheets of identities, the
-teacher itself; and when to stop.
-"""
+"""What is scored, shown and kept of a teacher in training."""
 
 import csv
 import dataclasses
@@ -8,125 +6,44 @@ import io
 import json
 import logging
 import math
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Timer
-from torch import Tensor
 
-from pipeline.evaluation.metrics.consistency import multi_view_consistency
 from pipeline.evaluation.metrics.frechet import FrechetScores
-from pipeline.pictures import depth_picture, normal_picture, tile, write_png
+from pipeline.pictures import write_png
 from pipeline.runs.files import replaced_folder, write_bytes
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256
-from teachers.rendering.camera import Camera
-from teachers.rendering.triplane import Triplane
 
 from .gan import TeacherGAN
+from .teacher_views import draw_pictures, teacher_sheet, view_scores
 from .tuning import TuningRecord
 
 log = logging.getLogger(__name__)
 
-
-class SliceTimer(Timer):
-    """A time limit for this process alone: a resumed run gets the whole of it again.
-
-    Args:
-        max_time: how long.
-    """
-
-    def __init__(self, max_time: timedelta) -> None:
-        super().__init__(max_time, interval="step")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the time used is not carried over."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to take over."""
-
-
-class StopWhenSeen(Callback):
-    """Ends training when the schedule's pictures have been seen."""
-
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """A run that is complete makes no further step."""
-        assert isinstance(module, TeacherGAN)
-        trainer.should_stop = module.seen >= module.schedule.total_images
-
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Every process counts the same."""
-        assert isinstance(module, TeacherGAN)
-        if module.seen >= module.schedule.total_images:
-            trainer.should_stop = True
-
-
-class Pace(Callback):
-    """Tells the log now and then how far the training is.
-
-    Args:
-        seconds: how often.
-    """
-
-    def __init__(self, *, seconds: float = 60.0) -> None:
-        self.seconds = float(seconds)
-        self._told_at, self._told_seen = 0.0, 0
-
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """The clock starts here."""
-        assert isinstance(module, TeacherGAN)
-        self._told_at, self._told_seen = time.monotonic(), module.seen
-
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """A line when it is time."""
-        assert isinstance(module, TeacherGAN)
-        passed = time.monotonic() - self._told_at
-        if not trainer.is_global_zero or passed < self.seconds:
-            return
-        logits = ", ".join(
-            f"{name} {float(value):.2f}"
-            for name, value in trainer.callback_metrics.items()
-            if name.endswith("logit")
-        )
-        pace = (module.seen - self._told_seen) / passed
-        log.info(
-            "%d of %d pictures, %.1f/s, %s", module.seen, module.schedule.total_images, pace, logits
-        )
-        self._told_at, self._told_seen = time.monotonic(), module.seen
-
-
 COLLAPSED = 3.0
-"""A distance so many times the best before is no fluctuation."""
+"""The training has collapsed at a Fréchet distance of so many times the best before."""
 
 
 class TeacherProgress(Callback):
-    """Every so many pictures: scores to scores.csv, a sheet of the same identities, and the
-    averaged teacher as a folder.
+    """Every so many pictures: appends scores to scores.csv, writes a sheet of the same identities,
+    and saves the averaged teacher as a folder.
 
-    The teacher with the least Fréchet distance on network features so far is kept beside the last
-        one, in `best`: an adversarial
-    training may collapse.
+    The teacher with the smallest Fréchet distance on network features is kept besides, in `best`:
+    adversarial training may collapse.
 
     Args:
         folder: of the run.
-        every_images: how often, in pictures.
-        drawing: changes of the configuration when drawing (more ray samples than in training).
-        frechet: made on first use, from the training pictures.
-        scored: generated pictures per score.
+        every_images: how often, in real pictures seen.
+        drawing: changes of the configuration for rendering (more ray samples than in training).
+        frechet: makes the scores on first use, from the training pictures.
+        scored: number of generated pictures per score.
         name, licence: for the passport.
-        record: of a tuning: scored before the first step, too, and told in the teacher's folder;
-            None for a teacher from scratch.
+        record: of a tuning, which is scored before its first step, too; None for a teacher from
+            scratch.
     """
 
     def __init__(
@@ -153,7 +70,7 @@ class TeacherProgress(Callback):
         self._scored_at = -1
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """A resumed run doesn't score what has been scored."""
+        """Scores a tuning's checkpoint. A resumed run repeats no scores."""
         assert isinstance(module, TeacherGAN)
         if module.seen and (self.folder / "teacher").exists():
             self._scored_at = module.seen
@@ -169,7 +86,7 @@ class TeacherProgress(Callback):
             self._report(trainer, module)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """The last scores of the slice."""
+        """Scores the last step."""
         assert isinstance(module, TeacherGAN)
         if self._scored_at != module.seen:
             self._report(trainer, module)
@@ -216,17 +133,18 @@ class TeacherProgress(Callback):
                 save_eg3d(writing, teacher, module.discriminator, texts)
         if not is_best and scores["network"] > COLLAPSED * min(earlier):
             log.warning(
-                "%d images: the distance to the data is %.1f times that of the best teacher, which is in %s: the training has collapsed; "
-                "start a new run from there (start_from=), with a larger settings.r1_gamma or lower rates",
-                module.seen, scores["network"] / min(earlier), self.folder / "best",
-            )  # fmt: skip
+                "%d images: the distance to the data is %.1f times that of the best teacher, which"
+                " is in %s: the training has collapsed; start a new run from there (start_from=)"
+                " with a larger settings.r1_gamma or lower rates",
+                module.seen,
+                scores["network"] / min(earlier),
+                self.folder / "best",
+            )
 
     def _scores(
         self, module: TeacherGAN, teacher: EG3DTeacher, as_trained: EG3DTeacher
     ) -> dict[str, float]:
-        """Fréchet distances of pictures drawn as in training, and what views of an identity agree
-        on.
-        """
+        """Fréchet distances of pictures rendered as in training, and the consistency of views."""
         if self._frechet is None:
             self._frechet = self._make_frechet()
         distances = self._frechet(
@@ -239,90 +157,8 @@ class TeacherProgress(Callback):
         }
 
 
-@torch.no_grad()
-def draw_pictures(
-    teacher: EG3DTeacher, cameras: Camera, count: int, *, seed: int = 3
-) -> Float[Tensor, "picture 3 height width"]:
-    """Pictures of `count` identities at cameras of the data, clamped to [-1, 1]."""
-    random = torch.Generator().manual_seed(seed)
-    z = torch.randn(count, teacher.z_dim, generator=random)
-    chosen = cameras.to(torch.device("cpu"))[
-        torch.randint(len(cameras), (count,), generator=random)
-    ]
-    return torch.cat(
-        [_pictures(teacher, z[i : i + 4], chosen[i : i + 4]) for i in range(0, count, 4)]
-    )
-
-
-@torch.no_grad()
-def view_scores(teacher: EG3DTeacher, *, identities: int = 32, seed: int = 11) -> dict[str, float]:
-    """Consistency of identities between yaw -0.15 and 0.15."""
-    triplane, ws = _identities(teacher, identities, seed=seed)
-    views = [_orbit(teacher, identities, yaw, 0.0).to(triplane.planes) for yaw in (-0.15, 0.15)]
-    first, second = (teacher.render(triplane, camera, ws=ws) for camera in views)
-    agreement = multi_view_consistency(first, views[0], second, views[1])
-    return {
-        "view_error": agreement.error,
-        "view_still": agreement.still,
-        "view_agreeing": agreement.agreeing,
-    }
-
-
-@torch.no_grad()
-def teacher_sheet(
-    teacher: EG3DTeacher, *, identities: int = 8, seed: int = 5, truncation: float = 1.0
-) -> Float[Tensor, "3 height width"]:
-    """Identities by rows: yaw -0.6 … 0.6, then frontal depth and normals."""
-    triplane, ws = _identities(teacher, identities, seed=seed, truncation=truncation)
-    columns: list[Tensor] = []
-    frontal = None
-    for yaw in (-0.6, -0.3, 0.0, 0.3, 0.6):
-        camera = _orbit(teacher, identities, yaw, 0.05).to(triplane.planes)
-        rendering = teacher.render(triplane, camera, ws=ws)
-        columns.append(rendering.image)
-        frontal = (rendering, camera) if yaw == 0 else frontal
-    assert frontal is not None
-    rendering, camera = frontal
-    distance = teacher.passport.camera_radius
-    surfaces = (
-        depth_picture(rendering.depth, distance - 0.3, distance + 0.15),
-        normal_picture(rendering.depth, camera),
-    )
-    columns += [
-        torch.where(rendering.opacity > 0.5, surface, torch.ones_like(surface))
-        for surface in surfaces
-    ]
-    side = teacher.passport.image_resolution
-    columns = [torch.nn.functional.interpolate(column, size=(side, side)) for column in columns]
-    return tile([[column[row].cpu() for column in columns] for row in range(identities)])
-
-
-def _orbit(teacher: EG3DTeacher, count: int, yaw: float, pitch: float) -> Camera:
-    passport = teacher.passport
-    return Camera.orbit(
-        torch.full((count,), yaw),
-        torch.full((count,), pitch),
-        radius=passport.camera_radius,
-        pivot=passport.camera_pivot,
-        focal=passport.focal,
-    )
-
-
-def _identities(
-    teacher: EG3DTeacher, count: int, *, seed: int, truncation: float = 1.0
-) -> tuple[Triplane, Tensor]:
-    z = torch.randn(count, teacher.z_dim, generator=torch.Generator().manual_seed(seed))
-    ws = teacher.map_latents(z.to(teacher.mean_latent()), truncation=truncation)
-    return teacher.synthesize(ws), ws
-
-
-def _pictures(teacher: EG3DTeacher, z: Tensor, camera: Camera) -> Tensor:
-    ws = teacher.map_latents(z.to(teacher.mean_latent()))
-    return teacher.render(teacher.synthesize(ws), camera.to(ws), ws=ws).image.clamp(-1, 1).cpu()
-
-
 def _distances(path: Path) -> list[float]:
-    """Of all teachers that were scored before."""
+    """The distances of all teachers that were scored before."""
     if not path.exists():
         return []
     with path.open(newline="") as file:

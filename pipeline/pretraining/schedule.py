@@ -1,4 +1,4 @@
-"""What changes while a teacher is trained, as functions of the number of real pictures seen."""
+"""The schedule of a teacher's training, in real pictures seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""The training pictures of a teacher, drawn at random, half of them mirrored: in memory as bytes,
-or decoded when they come up.
+"""The training pictures of a teacher, drawn at random, half of them mirrored: kept in memory as
+bytes, or decoded when they are drawn.
 """
 
 import logging
@@ -126,8 +126,8 @@ def puppet_pictures(
     compile: bool = True,
     pose_distribution: dict[str, float] | None = None,
 ) -> TrainingPictures:
-    """Training identities of the puppet world, `first` and those after, each from one view;
-    rendered into `path` if nothing is there.
+    """Training identities of the puppet world from number `first` on, each in one view; rendered
+    into `path` if that doesn't exist.
 
     Raises:
         ValueError: `path` holds other identities.
@@ -151,14 +151,14 @@ def puppet_pictures(
     return labelled_pictures(path=path, resolution=resolution, mirrored=True)
 
 
-def _check_identities(file: Path, asked: dict[str, int | float]) -> None:
+def _check_identities(file: Path, expected: dict[str, int | float]) -> None:
     index = Archive(file).index()
     there = {**index.others, "count": len(index.names)}
-    wanted = {name: value for name, value in asked.items() if there.get(name, value) != value}
+    wanted = {name: value for name, value in expected.items() if there.get(name, value) != value}
     if wanted:
         found = {name: there[name] for name in wanted}
         raise ValueError(
-            f"{file} holds other identities than were asked for: it has {found}, asked was"
+            f"{file} holds other identities than the configuration: it has {found}, expected was"
             f" {wanted}: give another data.path, or remove the file"
         )
 

@@ -1,9 +1,8 @@
-"""Training a converted teacher further with its super-resolution's latent fixed, as LP3D did before
-it distilled (supp. A2).
+"""Tuning: a converted teacher is trained further with its super-resolution's latent fixed, as LP3D
+did before distillation (supp. A2).
 
-A student answers with planes and has no w, so the super-resolution must not need one. The networks
-are the checkpoint's own, whatever they are; what was changed, and what it did to the scores, goes
-with the result.
+A student predicts planes and no w, so the super-resolution must not need one. The networks are the
+checkpoint's own. The changes and the scores before and after are saved with the result.
 """
 
 import json
@@ -25,7 +24,7 @@ GIVEN_BY_TEACHER = ("resolution", "image_channels")
 
 
 def settings_of_checkpoint(path: Path | str, changes: dict[str, Any]) -> dict[str, Any]:
-    """How a training has to be configured whose networks are those of a teacher folder.
+    """The configuration of a training whose networks are those of a teacher folder.
 
     Args:
         path: the folder (see `load_teacher`), with its discriminator.
@@ -52,7 +51,11 @@ def settings_of_checkpoint(path: Path | str, changes: dict[str, Any]) -> dict[st
 
 
 def checkpoint_of(path: Path | str) -> EG3DTeacher:
-    """The teacher of a folder, if it is one that can be trained."""
+    """The teacher of a folder.
+
+    Raises:
+        ValueError: it is no EG3D.
+    """
     teacher = load_teacher(path)
     if not isinstance(teacher, EG3DTeacher):
         raise ValueError(
@@ -62,16 +65,14 @@ def checkpoint_of(path: Path | str) -> EG3DTeacher:
 
 
 def has_no_latent(path: Path | str) -> bool:
-    """Whether no latent reaches the pictures of a teacher but through its planes: there is nothing
-    to fix.
+    """Whether a teacher's images depend on its latent through the planes only: nothing has to be
+    fixed.
     """
     return checkpoint_of(path).passport.super_resolution == "none"
 
 
 def keep_as_it_is(path: Path | str, output: Path) -> None:
-    """Copies the folder of a teacher that needs no tuning, so that the next command finds it where
-    a tuned one would be.
-    """
+    """Copies the folder of a teacher that needs no tuning to where a tuned one would be."""
     with replaced_folder(output) as writing:
         shutil.copytree(teacher_folder(path), writing, dirs_exist_ok=True)
     log.info(
@@ -83,10 +84,10 @@ def keep_as_it_is(path: Path | str, output: Path) -> None:
 
 
 class TuningRecord:
-    """Where a tuned teacher comes from, what was changed, and its scores before and after.
+    """The origin of a tuned teacher, the changes, and its scores before and after.
 
     Args:
-        folder: of the run: keeps the checkpoint's scores, so that a resumed run has them.
+        folder: of the run; keeps the checkpoint's scores for a resumed run.
         start_from: the checkpoint's folder.
     """
 
@@ -104,7 +105,7 @@ class TuningRecord:
         return checkpoint_of(self.start_from)
 
     def score_checkpoint(self, scores: dict[str, float]) -> None:
-        """Keeps the scores of the checkpoint as it came."""
+        """Stores the scores of the unchanged checkpoint."""
         self._write({"checkpoint": scores})
         log.info(
             "the checkpoint itself: %s",
@@ -112,12 +113,12 @@ class TuningRecord:
         )
 
     def texts(self, tuned: Passport, scores: dict[str, float]) -> dict[str, str]:
-        """Files for the tuned teacher's folder: provenance.json and card.md. The first scores told
-        are those before any step.
+        """Files for the tuned teacher's folder: provenance.json and card.md. The scores of the
+        first call count as those before any step.
 
         Args:
-            tuned: its passport.
-            scores: as they are now, with the `images` seen.
+            tuned: passport of the tuned teacher.
+            scores: of the tuned teacher now, and the `images` seen.
         """
         known = json.loads(self._scores.read_text())
         if "untuned" not in known:
@@ -166,8 +167,8 @@ def _card(before: Passport, tuned: Passport, record: dict[str, Any]) -> str:
     )
     return f"""# Teacher `{tuned.name}`
 
-EG3D `{before.name}` (source {before.source_hash}), trained further on {int(record["images"]):,} pictures,
-so that a student, which has no w, can use its super-resolution.
+EG3D `{before.name}` (source {before.source_hash}), trained further on
+{int(record["images"]):,} pictures, so that a student, which has no w, can use its super-resolution.
 
 **Licence.** {tuned.licence}
 
@@ -177,5 +178,6 @@ so that a student, which has no w, can use its super-resolution.
 |---|{"---|" * len(columns)}
 {rows}
 
-`pixels` and `network` are normalised Fréchet distances, not FID; compare them in a row only. `provenance.json` has everything.
+`pixels` and `network` are normalised Fréchet distances, not FID; compare them within a row only.
+`provenance.json` has everything.
 """

@@ -1,72 +1,25 @@
-"""How fast a run is and what it spends its time on: a progress bar, and two logged numbers."""
+"""How far a run is, and until when it may go on."""
 
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
 
-class Stopwatch:
-    """Adds up the time of named parts of the work, and the time in all."""
-
-    def __init__(self) -> None:
-        self.device = torch.device("cpu")
-        self.reset()
-
-    def reset(self) -> None:
-        """Starts again from zero."""
-        self._start = time.perf_counter()
-        self._parts: dict[str, float] = {}
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Counts what happens inside to a part; on a GPU both ends wait for the stream of whoever
-        asks, for no other.
-        """
-        self._wait()
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._wait()
-            self._parts[name] = self._parts.get(name, 0.0) + time.perf_counter() - start
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Counts nothing of what happens inside."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._start += time.perf_counter() - start
-
-    def elapsed(self) -> float:
-        """Seconds since the last reset."""
-        return time.perf_counter() - self._start
-
-    def share(self, name: str) -> float:
-        """Share of a part in the time since the last reset."""
-        return self._parts.get(name, 0.0) / max(self.elapsed(), 1e-9)
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).synchronize()
-
-
 class Deadline:
-    """When a process has to stop, whatever it has got done by then.
+    """When a process has to stop.
 
     Args:
         max_time: "DD:HH:MM:SS" from now on; None: never.
+
+    Raises:
+        ValueError: `max_time` has another form.
     """
 
     def __init__(self, max_time: str | None) -> None:
@@ -88,7 +41,7 @@ class Deadline:
 
     @property
     def left(self) -> timedelta | None:
-        """Until then, at least 0; None without an end."""
+        """The time until then, at least 0; None without a limit."""
         return (
             None if self._end is None else timedelta(seconds=max(0.0, self._end - time.monotonic()))
         )
@@ -100,12 +53,12 @@ class Deadline:
 
 
 class ProgressBar(Callback):
-    """A bar on a terminal, a line of the log now and then elsewhere: step, loss, samples per
-    second, the teacher's share.
+    """Shows step, loss, samples per second and the teacher's share: a bar on a terminal, else lines
+    of the log.
 
     Args:
-        every_steps: how often the numbers are refreshed.
-        log_seconds: without a terminal, how often a line is written.
+        every_steps: how often the bar's numbers are refreshed.
+        log_seconds: time between two lines of the log.
     """
 
     def __init__(self, *, every_steps: int = 5, log_seconds: float | int = 30.0) -> None:
@@ -129,7 +82,7 @@ class ProgressBar(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Moves on by one step."""
+        """Advances by one step."""
         if self._bar is not None:
             self._bar.update(1)
             if trainer.global_step % self.every_steps == 0:

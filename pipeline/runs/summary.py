@@ -59,7 +59,7 @@ class Summary:
         self._write()
         return self
 
-    def tell(
+    def update(
         self,
         *,
         passport: Mapping[str, Any] | None = None,

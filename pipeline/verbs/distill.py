@@ -3,8 +3,8 @@
 Samples are drawn on the fly or read from shards (`data`).
 Run the same command again to continue where it was; SIGTERM or Ctrl-C saves first, and the exit
 status 75 asks a scheduler for another attempt. The best student so far (against an adversary: the
-latest) is `student.safetensors` in the run's folder, sheets of pictures are in `previews`, numbers
-in `metrics`. `dry_run=true` only says what the run would take.
+latest) is `student.safetensors` in the run's folder, preview sheets are in `previews`, metrics in
+`metrics` (docs/metrics.md). `dry_run=true` estimates time, memory and disk instead.
 """
 
 import json
@@ -12,46 +12,37 @@ import logging
 import os
 import sys
 from contextlib import nullcontext
-from datetime import timedelta
 from pathlib import Path
 
 import torch
-from lightning import Callback, Trainer
-from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
-from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig, OmegaConf
-from torch.utils.data import DataLoader
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.distillation import (
     Parts,
     build_adversary,
+    build_callbacks,
     build_lifter,
+    build_loggers,
     build_module,
     build_plan,
+    build_trainer,
+    measure_stage,
     prepare,
 )
 from pipeline.build.sampler import build_sampler
-from pipeline.distillation.ema import ExponentialAverage
-from pipeline.distillation.filter_report import FilterReport
+from pipeline.distillation.cost import cost_table
 from pipeline.distillation.guards import NonFiniteGuard
-from pipeline.distillation.held_out import HeldOutScores
-from pipeline.distillation.meters import Meters
 from pipeline.distillation.module import STATE_KEY
-from pipeline.distillation.planner import StageCost, StageTimer, StateSize, cost_table
-from pipeline.distillation.previews import Previews
-from pipeline.distillation.replay import describe, replay, replay_sheet
-from pipeline.lifter import Lifter
+from pipeline.distillation.replay import describe, replay, replay_sheet, student_weights
 from pipeline.pictures import write_png
 from pipeline.runs.processes import is_first_process
-from pipeline.runs.progress import Deadline, ProgressBar
-from pipeline.runs.requeue import Attempt, cluster_plugins
-from pipeline.runs.resume import SafetensorsCheckpointIO, read_entry
+from pipeline.runs.progress import Deadline
+from pipeline.runs.requeue import Attempt
+from pipeline.runs.resume import read_entry
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.state_keeper import StateKeeper
 from pipeline.runs.summary import Summary
-from pipeline.sampling.filtered import filter_of
 from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -92,8 +83,8 @@ tied to it all the same.)
 
 @verb("distill")
 def main(config: DictConfig) -> float | None:
-    """Trains to the end of the plan and returns the validation loss, None if it was asked to stop;
-    or shows a sample again (its loss).
+    """Trains to the end of the plan. Returns the validation loss, None if a signal stopped the run;
+    with `replay`, the loss of that sample.
     """
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
@@ -119,11 +110,11 @@ def distill(
     attempt: Attempt | None = None,
     summary: Summary | None = None,
 ) -> float:
-    """Goes through the plan from where the run is, phase by phase; returns the validation loss of
-    the last step.
+    """Trains phase after phase of the plan, from the run's last training state on; returns the
+    validation loss of the last step.
 
-    Each phase has a module and a trainer of its own and begins from the training state on disk,
-    whether the phase before has just ended or the run is continued.
+    Each phase has its own module and trainer and begins from the training state on disk, whether
+    the phase before has just ended or the run is continued.
     """
     attempt = attempt or Attempt(run)
     parts = Parts.build(config)
@@ -131,7 +122,7 @@ def distill(
     guard = NonFiniteGuard(run.path / "nonfinite.jsonl", **to_plain(config.callbacks.guard))
     loggers = build_loggers(config, run)
     if summary is not None:
-        summary.tell(passport=json.loads(parts.teacher.passport.to_json()))
+        summary.update(passport=json.loads(parts.teacher.passport.to_json()))
     while True:
         state = run.checkpoint_to_resume()
         step = 0 if state is None else int(read_entry(state, STATE_KEY)["step"])
@@ -140,23 +131,21 @@ def distill(
             prepare(config, module)
         scores = parts.scores(config, run.path / "student.safetensors")
         end = parts.plan.phase_end(step, config.trainer.max_steps)
-        callbacks = build_callbacks(config, run, parts, scores, guard, attempt)
         trainer = build_trainer(
             config,
             loggers,
-            callbacks,
+            build_callbacks(config, run, parts, scores, guard, attempt),
             max_steps=end,
             max_time=deadline.left,
             strategy=module.ddp_strategy,
         )
         parts.require_groups(config, trainer.world_size)
         try:
-            trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)  # type: ignore[arg-type]
+            trainer.fit(module, datamodule=parts.data(config), ckpt_path=state)
         finally:
-            module.prefetcher.close()
             attempt.reached(module.step, parts.end)
             if summary is not None:
-                summary.tell(scores=scores.all)
+                summary.update(scores=scores.all)
         if attempt.signals.heard or deadline.is_over or module.step != end or end == parts.end:
             break
         log.info(
@@ -178,8 +167,8 @@ def distill(
 
 
 def dry_run(config: DictConfig, run: RunFolder) -> None:
-    """Builds everything, makes a few steps of every stage, prints what the run would take; nothing
-    is written into its folder.
+    """Builds everything, makes a few steps of every stage, and prints what the run would take.
+    Nothing is written into its folder.
     """
     if (run.path / "cell.json").exists():
         raise ValueError(
@@ -187,33 +176,9 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
             " of the settings without -m"
         )
     parts = Parts.build(config)
-    costs: list[StageCost] = []
-    for stage in parts.plan.stages:
-        if 0 <= parts.end <= stage.start:
-            break
-        module = parts.module(config, stage.start)
-        if not costs:
-            prepare(config, module)
-        state_size = StateSize()
-        samples = min(config.callbacks.validation.samples, config.callbacks.validation.batch_size)
-        timer = StageTimer(
-            stage,
-            end=parts.end if stage.end is None or 0 <= parts.end < stage.end else stage.end,
-            r1_every=None if stage.adversarial is None else config.plan.adversary.r1_every,
-            state_size=state_size,
-            scores=parts.scores(config, Path(), samples=samples),
-            validation_samples=config.callbacks.validation.samples,
-            previews=build_previews(config, parts, Path()),
-        )
-        callbacks = [*build_average(config), timer]
-        trainer = build_trainer(
-            config, [], callbacks, max_steps=-1, strategy=module.ddp_strategy, states=state_size
-        )
-        parts.require_groups(config, trainer.world_size)
-        trainer.fit(module, DataLoader(range(1 << 40), batch_size=None))  # type: ignore[arg-type]
-        module.prefetcher.close()
-        costs.append(timer.cost())
-    if trainer.is_global_zero:
+    stages = [s for s in parts.plan.stages if parts.end < 0 or s.start < parts.end]
+    costs = [measure_stage(config, parts, stage) for stage in stages]
+    if is_first_process():
         table = cost_table(
             costs,
             batch_size=config.batch_size,
@@ -226,10 +191,10 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
 
 
 def show_again(run: RunFolder, number: int, which: str) -> float:
-    """A sample as the run draws it and as its "last" or "best" student answers: a sheet below
-    `replay`, losses printed.
+    """Draws a sample as the run does, and shows the prediction of its "last" or "best" student: a
+    sheet in the folder `replay`, and the losses.
 
-    The configuration is the run's own; the run may be going on meanwhile.
+    The configuration is the run's own. The run may continue meanwhile.
     """
     recorded = run.recorded()
     config = OmegaConf.create(recorded)
@@ -245,109 +210,14 @@ def show_again(run: RunFolder, number: int, which: str) -> float:
         config, plan, build_lifter(config, teacher), build_sampler(recorded, teacher), adversary
     )
     module.load_state_dict(weights, strict=which == "last")
-    again = replay(module, number, step=number // config.batch_size)
+    replayed = replay(module, number, step=number // config.batch_size)
     path = run.path / "replay" / f"sample-{number}-{which}-{step:07d}.png"
-    write_png(path, replay_sheet(again, module.lifter.passport))
+    write_png(path, replay_sheet(replayed, module.lifter.passport))
     sys.stdout.write(
-        f"sample {number} before the {which} student, of step {step}\n{describe(again)}\n{path}\n"
+        f"sample {number}, predicted by the {which} student, of step {step}\n"
+        f"{describe(replayed)}\n{path}\n"
     )
-    return again.losses["loss"]
-
-
-def student_weights(run: RunFolder, which: str) -> tuple[int, dict[str, torch.Tensor]]:
-    """Step and weights of a run's "last" student (and its adversary), as it is trained, or of its
-    "best", an average.
-    """
-    if which == "best":
-        lifter = Lifter.load(run.path / "student.safetensors")
-        return lifter.step, {f"lifter.{name}": value for name, value in lifter.state_dict().items()}
-    if which != "last":
-        raise ValueError(f"replay_student is {which!r}: use last or best")
-    state = SafetensorsCheckpointIO().load_checkpoint(run.last_checkpoint)
-    return int(state[STATE_KEY]["step"]), dict(state["state_dict"])
-
-
-def build_callbacks(
-    config: DictConfig,
-    run: RunFolder,
-    parts: Parts,
-    scores: HeldOutScores,
-    guard: NonFiniteGuard,
-    attempt: Attempt,
-) -> list[Callback]:
-    """In the order in which they act on a step: report, guard, average, score, show, and save what
-    they have done.
-    """
-    every, filter = config.trainer.log_every, filter_of(parts.sampler)
-    return [
-        *([] if filter is None else [FilterReport(filter, every_steps=every)]),
-        Meters(every_steps=every),
-        guard,
-        *build_average(config),
-        scores,
-        build_previews(config, parts, run.path / "previews"),
-        ProgressBar(every_steps=every),
-        StateKeeper(
-            run.last_checkpoint, signals=attempt.signals, **to_plain(config.callbacks.state)
-        ),
-    ]
-
-
-def build_average(config: DictConfig) -> list[ExponentialAverage]:
-    """The average of the weights, if the run keeps any."""
-    return (
-        [ExponentialAverage(**to_plain(config.callbacks.average))]
-        if config.callbacks.average.half_life
-        else []
-    )
-
-
-def build_previews(config: DictConfig, parts: Parts, folder: Path) -> Previews:
-    """Of the held-out identities."""
-    sampler = parts.sampler.for_scores(
-        config.validation_seed, cameras=instantiate(config.validation_cameras)
-    )
-    return Previews(sampler=sampler, folder=folder, **to_plain(config.callbacks.preview))
-
-
-def build_loggers(config: DictConfig, run: RunFolder) -> list[Logger]:
-    """The CSV, always, and what is configured."""
-    return [
-        CSVLogger(run.path, name="metrics"),
-        *(instantiate(node) for node in config.logger.values()),
-    ]
-
-
-def build_trainer(
-    config: DictConfig,
-    loggers: list[Logger],
-    callbacks: list[Callback],
-    *,
-    max_steps: int,
-    strategy: str,
-    max_time: timedelta | None = None,
-    states: CheckpointIO | None = None,
-) -> Trainer:
-    """Lightning's trainer of one phase; several processes share every step through DDP."""
-    settings = config.trainer
-    is_alone = settings.devices == settings.num_nodes == 1
-    return Trainer(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.num_nodes,
-        strategy="auto" if is_alone else strategy,
-        max_steps=max_steps,
-        max_epochs=-1,
-        max_time=max_time,
-        log_every_n_steps=settings.log_every,
-        callbacks=callbacks,
-        logger=loggers or False,
-        plugins=[states or SafetensorsCheckpointIO(), *cluster_plugins()],
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-    )
+    return replayed.losses["loss"]
 
 
 if __name__ == "__main__":

@@ -18,12 +18,13 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from torch.utils.data import DataLoader
 
 from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.build.distillation import build_lifter, build_module, build_plan
 from pipeline.build.sampler import build_sampler
+from pipeline.distillation.data_module import SampledBatches
 from pipeline.distillation.module import Distillation
+from pipeline.distillation.speed import Speed
 
 STEPS = 10
 """Of a round: `laptop` looks at the reference view, too, in one of them."""
@@ -70,26 +71,25 @@ class Watch(Callback):
         """The time so far."""
         if batch_idx == 0:
             self.start = time.perf_counter(), time.process_time()
-            module.stopwatch.reset()
+            trainer.datamodule.stopwatch.reset()
         self.wall, self.processor = (
             time.perf_counter() - self.start[0],
             time.process_time() - self.start[1],
         )
-        self.share = module.stopwatch.share("teacher")
+        self.share = trainer.datamodule.stopwatch.share("teacher")
 
 
 def go(way: Way, module: Distillation) -> None:
     """A round of one way."""
     torch.set_num_threads(way.threads)
-    module.prefetcher.overlap = way.overlap
     watch = Watch()
     trainer = Trainer(
         accelerator="cpu", max_steps=STEPS + 1, max_epochs=-1, logger=False, enable_checkpointing=False, enable_model_summary=False,
-        enable_progress_bar=False, callbacks=[watch],
+        enable_progress_bar=False, callbacks=[Speed(every_steps=None), watch],
     )  # fmt: skip
     module.step = 0
-    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None))
-    module.prefetcher.close()
+    data = SampledBatches(module.source, batch_size=module.batch_size, overlap=way.overlap)
+    trainer.fit(module, datamodule=data)
     way.wall.append(watch.wall / STEPS)
     way.processor.append(watch.processor / STEPS)
     way.share.append(watch.share)

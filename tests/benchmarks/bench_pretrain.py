@@ -13,21 +13,22 @@ from typing import Any
 
 import torch
 from lightning import Trainer
-from torch.utils.data import DataLoader
 
 from pipeline.build.configuration import compose, instantiate
+from pipeline.build.pretraining import build_module
+from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.discriminator_view import DiscriminatorView
 from pipeline.pretraining.gan import TeacherGAN
 from pipeline.pretraining.training_pictures import TrainingPictures
-from pipeline.verbs.pretrain import build_module
 from teachers.rendering.camera import Camera
 
 STEPS = 4
 
 PARTS = {
-    "_imagine": "identities and their pictures",
+    "_render_fakes": "identities and their pictures",
     "_discriminate": "discriminator, forward and back",
     "_generate": "generator, back",
-    "_follow": "running average",
+    "_finish_step": "running average",
 }
 """Methods of `TeacherGAN` by what they do; what is left over are the optimisers and the data."""
 
@@ -66,7 +67,8 @@ def steps(module: TeacherGAN, count: int) -> float:
         enable_progress_bar=False,
     )  # fmt: skip
     start = time.process_time()
-    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None))
+    data = DrawnPictures(module.photographs, batch_size=module.settings.batch_size, seed=0)
+    trainer.fit(module, datamodule=data)
     return time.process_time() - start
 
 
@@ -78,6 +80,7 @@ def main() -> None:
     for _, side in instantiate(config.schedule).growth:
         module = build_module(config, noise_pictures(64, config.teacher.image_resolution))
         module.schedule = dataclasses.replace(module.schedule, growth=((0, side),))
+        module.view = DiscriminatorView(module.config, module.schedule)
         steps(module, 1)
         spent: dict[str, float] = defaultdict(float)
         for name, part in PARTS.items():

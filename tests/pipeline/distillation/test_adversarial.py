@@ -9,10 +9,10 @@ import sys
 import pytest
 import torch
 from lightning import Trainer
-from torch.utils.data import DataLoader
 
 from pipeline.distillation.adversarial import AdversarialDistillation
 from pipeline.distillation.adversary import Adversary, AdversarySettings
+from pipeline.distillation.data_module import SampledBatches
 from pipeline.distillation.ema import ExponentialAverage
 from pipeline.distillation.execution import Execution
 from pipeline.distillation.held_out import HeldOutScores
@@ -86,7 +86,7 @@ def module_of(teacher, *, weights=None, **changes) -> AdversarialDistillation:
             "lifter": Lifter.from_teacher(
                 encoder=TwoStageEncoder(**STUDENT), encoder_recipe=recipe, teacher=teacher
             ),
-            "sampler": TeacherSampler(
+            "source": TeacherSampler(
                 teacher=teacher, cameras=cameras, latents=LatentPrior(), seed=0
             ),
             "plan": TrainingPlan(
@@ -116,7 +116,8 @@ def fit(module: Distillation, *callbacks, max_steps: int = 2) -> Trainer:
         accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
         enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
-    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None))
+    data = SampledBatches(module.source, batch_size=module.batch_size, accumulate=module.accumulate)
+    trainer.fit(module, datamodule=data)
     return trainer
 
 
@@ -138,7 +139,7 @@ def test_everything_learns_but_the_teacher_and_one_update_is_one_step(teacher, t
     }
     frozen = values(teacher)
     scores = HeldOutScores(
-        sampler=module.sampler,
+        sampler=module.source,
         student_path=tmp_path / "student.safetensors",
         every_steps=100,
         samples=1,
@@ -165,22 +166,22 @@ def test_real_and_fake_are_shown_alike(teacher):
     backgrounds and channels.
     """
     module = module_of(teacher)
-    identities = module.sampler([0, 1, 2, 3])
-    for view, rendering in module.looks(
+    identities = module.source([0, 1, 2, 3])
+    for view, rendering in module.render_views(
         identities.triplane, identities, ("novel", "reference")
     ).items():
-        exhibit = module._exhibit(identities, view, rendering)
-        assert exhibit.real.shape == (4, 4, 32, 32)
-        assert torch.allclose(exhibit.real, exhibit.fake, atol=1e-5)
-        assert torch.equal(exhibit.label, getattr(identities, view).camera.label())
-        assert not exhibit.real.requires_grad and not exhibit.fake.requires_grad
+        pair = module._pair(identities, view, rendering)
+        assert pair.real.shape == (4, 4, 32, 32)
+        assert torch.allclose(pair.real, pair.fake, atol=1e-5)
+        assert torch.equal(pair.label, getattr(identities, view).camera.label())
+        assert not pair.real.requires_grad and not pair.fake.requires_grad
 
 
 def test_the_views_weigh_as_the_stage_says(teacher):
     module = module_of(teacher, weights={"reference": 0.5, "novel": 0.25})
-    identities = module.sampler([0, 1, 2, 3])
-    seen = module.looks(module.lift(identities.image), identities, ("novel", "reference"))
-    total, parts = module.persuade(seen, identities, {"reference": 0.5, "novel": 0.25})
+    identities = module.source([0, 1, 2, 3])
+    seen = module.render_views(module.lift(identities.image), identities, ("novel", "reference"))
+    total, parts = module.adversarial_loss(seen, identities, {"reference": 0.5, "novel": 0.25})
     assert total.item() == pytest.approx(
         0.5 * parts["adversarial/reference"].item() + 0.25 * parts["adversarial/novel"].item(),
         rel=1e-5,
@@ -194,10 +195,10 @@ def test_the_views_weigh_as_the_stage_says(teacher):
 def test_the_penalty_is_lazy_and_heavier_by_as_much(teacher):
     adversary = adversary_of(teacher, r1_gamma=3.0, r1_every=8)
     identities = module_of(teacher).sampler([0, 1, 2, 3])
-    exhibit = adversary.exhibit(
+    pair = adversary.pair(
         identities.novel.rendering, identities.reference.rendering, identities.novel.camera
     )
-    plain, penalised = (adversary.judge([exhibit], penalise=flag) for flag in (False, True))
+    plain, penalised = (adversary.discriminate([pair], has_penalty=flag) for flag in (False, True))
     assert plain.penalty is None
     assert (penalised.loss - plain.loss).item() == pytest.approx(
         penalised.penalty.item() * 3.0 / 2 * 8, rel=1e-4
@@ -217,7 +218,7 @@ def stage_one(teacher, **changes) -> Distillation:
     plan = TrainingPlan([Stage("reconstruction", 0, None, 1, module.plan.stages[0].losses)])
     kept = {
         "lifter": module.lifter,
-        "sampler": module.sampler,
+        "source": module.source,
         "plan": plan,
         "optimizer": module.optimizer_settings,
         "batch_size": 4,
@@ -326,7 +327,7 @@ def test_a_compiled_encoder_has_the_same_gradient_and_names_but_for_rounding(rep
 
 def test_the_encoder_in_bfloat16_answers_in_single_precision_nearly_the_same(teacher):
     module = module_of(teacher)
-    image = module.sampler([0, 1]).image
+    image = module.source([0, 1]).image
     full, half = (
         execution.lift(module.lifter, image).planes
         for execution in (Execution(), Execution(bfloat16=True))

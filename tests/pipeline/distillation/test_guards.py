@@ -45,7 +45,7 @@ def test_too_many_such_steps_end_the_run_with_a_state_and_a_sentence(new_run):
     )
     assert run.wait(process) == 1
     assert (run.step, run.status["status"]) == (5, "failed")
-    assert "3 of the last 5 steps (now 4) were left out" in run.status["reason"]
+    assert "3 of the last 5 steps (now 4) were skipped" in run.status["reason"]
     assert [event["step"] for event in left_out(run)] == [1, 2, 4]
     assert list(left_out(run)[1]["offending"]) == ["4", "5"]
 

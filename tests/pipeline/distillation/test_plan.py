@@ -94,7 +94,7 @@ def test_losses_that_no_stage_uses_need_not_be_built():
         ({"a": {"weights": {"identity": 1.0}}}, "the plan weighs identity"),
         (
             {"a": {"weights": {"triplane": 0.0, "image": 0.0, "feature": 0.0}}},
-            "nothing to learn from",
+            "no loss is left",
         ),
         ({"a": {"length": 3}}, r"unknown keys \['length'\]"),
         ({"a": {"reference_every": 0}}, "count from 1"),

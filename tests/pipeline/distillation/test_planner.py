@@ -1,12 +1,13 @@
-"""What a dry run reckons with: kinds of steps, their shares, and sums that identities can read."""
+"""A dry run: the kinds of steps, their shares, and the table of costs."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.distillation.cost import StageCost, cost_table
 from pipeline.distillation.plan import Stage
-from pipeline.distillation.planner import StageCost, cost_table, duration, step_kinds
+from pipeline.distillation.planner import step_kinds
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.weighted_sum import WeightedSum
 
@@ -81,13 +82,3 @@ def test_too_little_disk_is_said():
     assert "TOO LITTLE" in cost_table(
         [replace(COST, state_bytes=2**60)], batch_size=8, preview_every=50, folder=Path()
     )
-
-
-def test_durations_have_their_two_largest_units():
-    assert [duration(seconds) for seconds in (0.2, 59.0, 3600.0, 3661.0, 90061.0)] == [
-        "0 s",
-        "59 s",
-        "1 h",
-        "1 h 1 min",
-        "1 d 1 h",
-    ]

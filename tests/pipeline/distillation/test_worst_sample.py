@@ -40,17 +40,17 @@ def test_the_worst_of_several_steps_is_kept_and_broken_numbers_are_left_to_the_g
         seen.depth,
         seen.opacity,
     )
-    worst.follow(identities, identities.triplane, {"novel": off})
-    worst.follow(identities, identities.triplane, {"novel": seen})
-    assert worst.identity.samples.tolist() == [6] and worst.difference == pytest.approx(0.5)
-    assert torch.equal(worst.identity.novel.rendering.image, seen.image[1:2])
-    assert worst.identity.image.untyped_storage().nbytes() == identities.image[:1].numel() * 4
-    worst.forget()
+    worst.update(identities, identities.triplane, {"novel": off})
+    worst.update(identities, identities.triplane, {"novel": seen})
+    assert worst.sample.samples.tolist() == [6] and worst.difference == pytest.approx(0.5)
+    assert torch.equal(worst.sample.novel.rendering.image, seen.image[1:2])
+    assert worst.sample.image.untyped_storage().nbytes() == identities.image[:1].numel() * 4
+    worst.reset()
     planes = type(identities.triplane)(
         identities.triplane.planes + torch.tensor([1.0, 0.0, 0.0])[:, None, None, None, None]
     )
-    worst.follow(identities, planes, {})
-    assert worst.identity.samples.tolist() == [5]
+    worst.update(identities, planes, {})
+    assert worst.sample.samples.tolist() == [5]
 
 
 def test_a_run_logs_stage_rates_gradients_and_memory_and_shows_its_worst_sample(tmp_path, caplog):
@@ -80,6 +80,16 @@ def test_a_run_logs_stage_rates_gradients_and_memory_and_shows_its_worst_sample(
     assert 0 <= int(message.split(" is ")[1].split()[0]) < 8
     [events] = (tmp_path / "tensorboard").glob("events.*")
     assert b"preview" in events.read_bytes() and b"train/image/novel" in events.read_bytes()
+
+
+def test_speeds_are_those_of_training_steps_and_never_negative(tmp_path):
+    settings = ["trainer.max_steps=3", "callbacks.validation.every_steps=1", "logger=csv"]
+    distill(compose("distill", *SMALL_RUN, f"paths.run={tmp_path}", *settings), RunFolder(tmp_path))
+    with (tmp_path / "metrics" / "version_0" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["speed/samples_per_second"]]
+    assert len(rows) == 3
+    assert all(float(row["speed/samples_per_second"]) > 0 for row in rows)
+    assert all(0 < float(row["speed/teacher_share"]) < 1 for row in rows)
 
 
 def test_wandb_goes_on_with_the_run_of_a_folder_and_groups_the_cells_of_a_sweep(tmp_path):

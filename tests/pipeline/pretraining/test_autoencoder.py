@@ -2,10 +2,11 @@
 
 import torch
 from lightning import Trainer
-from torch.utils.data import DataLoader
 
 from pipeline.pretraining.autoencoder import TeacherAutoencoder
-from pipeline.pretraining.gan import GANSettings, discriminator_channels
+from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.discriminator_view import discriminator_channels
+from pipeline.pretraining.gan import GANSettings
 from pipeline.pretraining.schedule import GANSchedule
 from pipeline.pretraining.training_pictures import TrainingPictures
 from teachers.eg3d.configuration import EG3DConfiguration
@@ -54,11 +55,11 @@ def autoencoder(pictures: TrainingPictures) -> TeacherAutoencoder:
 def error(module: TeacherAutoencoder) -> float:
     """How far the pictures are from what is drawn at the mean of their latents."""
     real = module.photographs.draw(8, torch.Generator().manual_seed(1))
-    shown = module._show_real(real)
+    shown = module.view.of_pictures(real, module.seen)
     with torch.no_grad():
-        drawn = module._show(
-            module._draw(module.encoder(shown)[0], real.camera, torch.Generator().manual_seed(2))[1]
-        )
+        random = torch.Generator().manual_seed(2)
+        rendering = module._render(module.encoder(shown)[0], real.camera, random)[1]
+        drawn = module.view.of_rendering(rendering, module.seen)
     return float((drawn - shown).abs().mean())
 
 
@@ -70,7 +71,7 @@ def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_le
         accelerator="cpu", max_steps=120, max_epochs=-1, logger=False, enable_checkpointing=False, enable_model_summary=False,
         enable_progress_bar=False,
     )  # fmt: skip
-    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None))
+    trainer.fit(module, datamodule=DrawnPictures(module.photographs, batch_size=4, seed=0))
     assert error(module) < 0.7 * before
     assert (module.steps, module.seen) == (120, 480)
     assert all(
@@ -82,7 +83,9 @@ def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_le
 def test_a_latent_costs_nothing_only_where_it_is_the_prior():
     module = autoencoder(discs(torch.eye(3)))
     mean, log_variance = module.encoder(
-        module._show_real(module.photographs.draw(4, torch.Generator().manual_seed(0)))
+        module.view.of_pictures(
+            module.photographs.draw(4, torch.Generator().manual_seed(0)), module.seen
+        )
     )
     assert mean.shape == log_variance.shape == (4, 8)
     assert not torch.equal(mean[0], mean[1])

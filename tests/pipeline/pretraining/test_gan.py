@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from lightning import Callback, Trainer
-from torch.utils.data import DataLoader
 
-from pipeline.pretraining.gan import GANSettings, TeacherGAN, discriminator_channels
+from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.discriminator_view import discriminator_channels
+from pipeline.pretraining.gan import GANSettings, TeacherGAN
 from pipeline.pretraining.schedule import GANSchedule
 from pipeline.pretraining.training_pictures import TrainingPictures
 from pipeline.runs.resume import SafetensorsCheckpointIO
@@ -59,6 +60,11 @@ def module_of(
     )
 
 
+def data_of(module: TeacherGAN) -> DrawnPictures:
+    settings = module.settings
+    return DrawnPictures(module.photographs, batch_size=settings.batch_size, seed=settings.seed)
+
+
 def fit(
     module: TeacherGAN, *callbacks: Callback, steps: int, state: Path | None = None
 ) -> TeacherGAN:
@@ -67,7 +73,7 @@ def fit(
         accelerator="cpu", max_steps=2 * steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
         enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
-    trainer.fit(module, DataLoader(range(1 << 40), batch_size=None), ckpt_path=state)
+    trainer.fit(module, datamodule=data_of(module), ckpt_path=state)
     return module
 
 
@@ -85,7 +91,7 @@ class Watch(Callback):
         self.sides: list[int] = []
 
     def on_fit_start(self, trainer: Trainer, module: TeacherGAN) -> None:
-        generate, imagine = module._generate, module._imagine
+        generate, imagine = module._generate, module._render_fakes
 
         def noted_generate(*arguments):
             before = weights(module.discriminator)
@@ -97,12 +103,12 @@ class Watch(Callback):
             )
             self.in_generator_step += [any(grads) or not unchanged]
 
-        def noted_imagine(*arguments):
+        def noted_render(*arguments):
             triplane, rendering = imagine(*arguments)
             self.sides.append(rendering.image.shape[-1])
             return triplane, rendering
 
-        module._generate, module._imagine = noted_generate, noted_imagine
+        module._generate, module._render_fakes = noted_generate, noted_render
 
 
 def test_one_step_changes_every_weight_of_both_networks():
@@ -171,12 +177,14 @@ def test_the_discriminator_sees_real_pictures_as_the_renderings_are_made():
     """
     module = module_of(schedule=GANSchedule(total_images=10, growth=((0, 8),)))
     real = module.photographs.draw(4, torch.Generator().manual_seed(0))
-    shown = module._show_real(real)
+    shown = module.view.of_pictures(real, module.seen)
     assert shown.shape == (4, 4, 16, 16)
     assert shown[:, :3, 0, 0].min() > 0.99
     assert shown[:, 3, 0, 0].max() < -0.99
     assert shown[:, 3, 8, 8].min() > 0.99
-    blurred = module_of(schedule=dataclasses.replace(SCHEDULE, blur_sigma=2.0))._show_real(real)
+    blurred = module_of(schedule=dataclasses.replace(SCHEDULE, blur_sigma=2.0)).view.of_pictures(
+        real, 0
+    )
     assert blurred.std() < shown.std()
 
 
@@ -252,7 +260,7 @@ def dual_module(**schedule: Any) -> TeacherGAN:
 def test_with_super_resolution_the_discriminator_sees_the_picture_beside_what_the_rays_could_show_of_it():
     module = dual_module()
     real = module.photographs.draw(2, torch.Generator().manual_seed(0))
-    shown = module._show_real(real)
+    shown = module.view.of_pictures(real, module.seen)
     assert shown.shape == (2, 6, 128, 128)
     assert torch.equal(shown[:, :3], real.over(0.0))
     coarse, raw = real.over(0.0), shown[:, 3:]
@@ -267,7 +275,7 @@ def test_with_super_resolution_the_discriminator_sees_the_picture_beside_what_th
 def test_of_two_pictures_only_the_final_one_is_blurred():
     sharp, soft = dual_module(), dual_module(blur_sigma=4.0, blur_images=100)
     real = sharp.photographs.draw(2, torch.Generator().manual_seed(0))
-    first, second = sharp._show_real(real), soft._show_real(real)
+    first, second = sharp.view.of_pictures(real, sharp.seen), soft.view.of_pictures(real, soft.seen)
     assert torch.equal(first[:, 3:], second[:, 3:])
     assert second[:, :3].std() < first[:, :3].std() - 0.01
 
@@ -279,7 +287,7 @@ def test_real_mattes_are_as_coarse_as_rendered_ones():
         GANSchedule(total_images=10, growth=((0, 4),)),
     )
     real = module.photographs.draw(4, torch.Generator().manual_seed(0))
-    matte = module._real_parts(real)[2]
+    matte = module.view.parts(real, module.seen)[2]
     assert matte.shape == real.opacity.shape
     assert real.opacity.unique().numel() == 2 < matte.unique().numel()
 
@@ -288,13 +296,14 @@ def test_with_two_pictures_the_penalty_is_on_both_each_at_its_own_size():
     module = dual_module()
     real = module.photographs.draw(2, torch.Generator().manual_seed(0))
     image, raw, _ = (
-        None if part is None else part.clone().requires_grad_() for part in module._real_parts(real)
+        None if part is None else part.clone().requires_grad_()
+        for part in module.view.parts(real, module.seen)
     )
     logits = module.discriminator(discriminator_input(image, raw), real.camera.label())
     gradients = torch.autograd.grad(logits.sum(), (image, raw))
     assert [gradient.shape[-1] for gradient in gradients] == [128, 16]
     expected = sum(gradient.square().sum((1, 2, 3)).mean() for gradient in gradients)
-    assert module._penalty(real, module._show_real(real)).item() == pytest.approx(
-        expected.item(), rel=1e-4
-    )
+    assert module._penalty(
+        real, module.view.of_pictures(real, module.seen)
+    ).item() == pytest.approx(expected.item(), rel=1e-4)
     assert all((gradient != 0).any() for gradient in gradients)

@@ -14,15 +14,11 @@ from PIL import Image
 
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pretraining.gan import TeacherGAN
-from pipeline.pretraining.progress import (
-    Pace,
-    SliceTimer,
-    StopWhenSeen,
-    TeacherProgress,
-    draw_pictures,
-    teacher_sheet,
-    view_scores,
-)
+from pipeline.pretraining.pace import Pace
+from pipeline.pretraining.progress import TeacherProgress
+from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
+from pipeline.pretraining.teacher_views import draw_pictures, teacher_sheet, view_scores
+from pipeline.runs.stopwatch import Stopwatch
 from teachers.eg3d.teacher import EG3DTeacher, load_eg3d
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
@@ -186,13 +182,18 @@ def test_every_slice_has_the_whole_time():
     assert timer.state_dict() == {}
 
 
-def test_the_pace_is_told_in_pictures_a_second(teacher, caplog):
-    pace = Pace(seconds=0.0)
-    trainer = fake_trainer()
+def test_the_pace_is_logged_in_pictures_per_second_of_training_steps(teacher, caplog, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("pipeline.runs.stopwatch.time.perf_counter", lambda: now[0])
+    pace, trainer = Pace(seconds=0.0), fake_trainer()
+    trainer.datamodule = SimpleNamespace(stopwatch=Stopwatch())
     trainer.callback_metrics = {"real_logit": torch.tensor(0.5), "r1": torch.tensor(2.0)}
     with caplog.at_level(logging.INFO):
         pace.on_train_start(trainer, fake_module(teacher, 0))
+        now[0] += 60  # scores before the first step
+        pace.on_train_batch_start(trainer, fake_module(teacher, 0), None, 0)
+        now[0] += 4
         pace.on_train_batch_end(trainer, fake_module(teacher, 40), None, None, 0)
-    assert "40 of 100 pictures" in caplog.text
+    assert "40 of 100 pictures, 10.0/s" in caplog.text
     assert "real_logit 0.50" in caplog.text
     assert "r1" not in caplog.text

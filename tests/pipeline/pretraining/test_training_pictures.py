@@ -95,12 +95,12 @@ def test_a_zip_of_other_identities_is_not_taken_for_those_asked_for(tmp_path):
     assert (
         len(puppet_pictures(path=path, resolution=8, **asked)) == 2
     )  # older files don't say everything
-    with pytest.raises(ValueError, match=r"it has \{'count': 2\}, asked was \{'count': 3\}"):
+    with pytest.raises(ValueError, match=r"it has \{'count': 2\}, expected was \{'count': 3\}"):
         puppet_pictures(path=path, resolution=8, **{**asked, "count": 3})
     with pytest.raises(
         ValueError,
         match=(
-            r"it has \{'first': 5, 'yaw_limit': 0.9\}, asked was \{'first': 0, 'yaw_limit': 1.2\}"
+            r"it has \{'first': 5, 'yaw_limit': 0.9\}, expected was \{'first': 0, 'yaw_limit': 1.2\}"
         ),
     ):
         puppet_pictures(path=path, resolution=8, count=2, pose_distribution={"yaw_limit": 1.2})

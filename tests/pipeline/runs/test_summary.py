@@ -23,7 +23,7 @@ def test_a_summary_is_there_from_the_start_and_ends_with_the_status_of_the_attem
             Attempt(run) as attempt,
         ):
             begun = read(run)
-            summary.tell(
+            summary.update(
                 passport={"name": "toy"},
                 scores={"validation/loss": 0.5, "validation/best": math.inf},
             )
@@ -47,7 +47,7 @@ def test_a_continued_run_counts_its_attempts_and_keeps_its_scores_and_a_failed_o
 ):
     with RunFolder(tmp_path / "run") as run:
         with Summary(run, verb="distill", configuration={}) as summary:
-            summary.tell(scores={"validation/loss": 0.5})
+            summary.update(scores={"validation/loss": 0.5})
         with (
             pytest.raises(RuntimeError),
             Summary(run, verb="distill", configuration={}),

@@ -1,5 +1,5 @@
-"""Identities made ahead are the same identities, made once, in the same order; what goes wrong
-meanwhile is told in its place.
+"""Batches drawn ahead are the same batches, each drawn once, in the same order; an error is raised
+in place of its batch.
 """
 
 import dataclasses
@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning import LightningModule, Trainer
 from omegaconf import DictConfig
+from torch.utils._pytree import tree_leaves
 
+from pipeline.batch import DistillationBatch, tensors_of
 from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.build.sampler import build_sampler
-from pipeline.distillation.prefetch import CUDALane, Prefetcher, overlaps, tensors_of
+from pipeline.distillation.data_module import SampledBatches
+from pipeline.distillation.loader import BatchLoader, CPULane, CUDALane, overlaps
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import distill
@@ -45,9 +49,7 @@ CHOOSY = [
 
 
 class Source:
-    """A sampler of a toy teacher; notes what it is asked for, and by whom. Number 13 cannot be
-    made.
-    """
+    """A toy teacher's sampler that records its calls and their threads. Number 13 raises."""
 
     def __init__(self) -> None:
         teacher = ToyTeacher(
@@ -57,31 +59,35 @@ class Source:
         self.rendering, self.to, self.planes, self.jitter = (
             getattr(self.sampler, name) for name in ("rendering", "to", "planes", "jitter")
         )
-        self.asked: list[list[int]] = []
-        self.answered: list[list[int]] = []
+        self.begun: list[list[int]] = []
+        self.drawn: list[list[int]] = []
         self.threads: list[str] = []
 
     def __call__(self, samples):
-        self.asked.append(list(samples))
+        self.begun.append(list(samples))
         self.threads.append(threading.current_thread().name)
         if 13 in samples:
-            self.stumble()
+            self.fail()
         if self.threads[-1].startswith("teacher"):
             time.sleep(0.05)
-        identities = self.sampler(samples)
-        self.answered.append(list(samples))
-        return identities
+        batch = self.sampler(samples)
+        self.drawn.append(list(samples))
+        return batch
 
-    def stumble(self):
-        raise ValueError("nobody has number 13")
+    def fail(self):
+        raise ValueError("there is no number 13")
 
 
 @contextmanager
-def prefetching(source, overlap=True):
-    prefetcher = Prefetcher(source, overlap)
-    prefetcher.start(torch.device("cpu"))
-    yield prefetcher
-    prefetcher.close()
+def loading(source, *steps, overlap=True):
+    """The batches of some steps, one sample each, and their loader."""
+    loader = BatchLoader(lambda step: source([step]), steps, lane=CPULane() if overlap else None)
+    yield iter(loader), loader
+    loader.close()
+
+
+def tensors_in(state) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
 
 
 def teachers_at_work() -> list[str]:
@@ -136,12 +142,12 @@ def test_a_run_through_both_stages_stopped_and_continued_is_the_same_bit_for_bit
         continued = run(config, tmp_path / "continued", max_steps=stop, overlap=True)
     assert not teachers_at_work()
     for part in ("state_dict", "optimizer_states", "distillation"):
-        expected = list(tensors_of(alternating[part]))
+        expected = tensors_in(alternating[part])
         assert part == "distillation" or expected
         for state in (overlapping, continued):
             assert all(
                 torch.equal(one, other)
-                for one, other in zip(expected, tensors_of(state[part]), strict=True)
+                for one, other in zip(expected, tensors_in(state[part]), strict=True)
             )
     if sampler is CHOOSY:
         first, second = (samplers[i].filter.counts for i in range(2))
@@ -149,54 +155,78 @@ def test_a_run_through_both_stages_stopped_and_continued_is_the_same_bit_for_bit
         assert vars(first) == vars(second)
 
 
-def test_the_next_identities_are_made_meanwhile_and_nobody_twice():
+def test_the_next_batch_is_drawn_meanwhile_and_none_twice():
     source = Source()
-    with prefetching(source) as prefetcher:
-        assert prefetcher.take([0, 1], then=[2, 3]).samples.tolist() == [0, 1]
+    with loading(source, 0, 1, 2) as (batches, _):
+        assert next(batches).samples.tolist() == [0]
         deadline = time.monotonic() + 60
-        while len(source.answered) < 2:  # without anybody having taken them yet
+        while len(source.drawn) < 2:  # before it is asked for
             assert time.monotonic() < deadline
             time.sleep(0.001)
-        assert prefetcher.take([2, 3], then=[4, 5]).samples.tolist() == [2, 3]
-        assert prefetcher.take([4, 5]).samples.tolist() == [4, 5]
-        assert source.asked == [[0, 1], [2, 3], [4, 5]]
+        assert [batch.samples.tolist() for batch in batches] == [[1], [2]]
+        assert source.begun == [[0], [1], [2]]
         assert [name.startswith("teacher") for name in source.threads] == [False, True, True]
     assert not teachers_at_work()
 
 
-def test_without_overlap_nothing_is_made_before_it_is_asked_for():
+def test_without_overlap_nothing_is_drawn_before_it_is_asked_for():
     source = Source()
-    with prefetching(source, overlap=False) as prefetcher:
-        prefetcher.take([0], then=[1])
-        prefetcher.settle()
-        assert source.asked == [[0]]
-        assert prefetcher.take([1]).samples.tolist() == [1]
+    with loading(source, 0, 1, overlap=False) as (batches, loader):
+        next(batches)
+        loader.synchronize()
+        assert source.begun == [[0]]
+        assert next(batches).samples.tolist() == [1]
 
 
-@pytest.mark.parametrize("end", ["settle", "close"])
-def test_settling_and_closing_wait_for_the_teacher(end):
+@pytest.mark.parametrize("end", ["synchronize", "close"])
+def test_synchronizing_and_closing_wait_for_the_teacher(end):
     source = Source()
-    with prefetching(source) as prefetcher:
-        prefetcher.take([0], then=[1])
-        getattr(prefetcher, end)()
-        assert source.answered == [[0], [1]]
+    with loading(source, 0, 1) as (batches, loader):
+        next(batches)
+        getattr(loader, end)()
+        assert source.drawn == [[0], [1]]
 
 
-def test_other_identities_than_were_ordered_are_made_when_they_are_asked_for():
-    with prefetching(Source()) as prefetcher:
-        prefetcher.take([0], then=[1])
-        assert prefetcher.take([7], then=[8]).samples.tolist() == [7]
-        assert prefetcher.take([8]).samples.tolist() == [8]
+def test_lightning_fetches_no_batch_before_its_step():
+    class Idle(LightningModule):
+        step = 0
+        automatic_optimization = False
+
+        def configure_optimizers(self):
+            return None
+
+        def training_step(self, batch, batch_idx):
+            assert batch.samples.tolist() == source.begun[-1] == [batch_idx * 2, batch_idx * 2 + 1]
+
+    source = Source()
+    data = SampledBatches(source, batch_size=2, overlap=False)
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=1, limit_train_batches=3, logger=False, enable_checkpointing=False, enable_model_summary=False,
+        enable_progress_bar=False,
+    )  # fmt: skip
+    trainer.fit(Idle(), datamodule=data)
+    assert source.begun == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_an_error_comes_with_the_batch_that_it_is_about_and_with_its_traceback():
-    with prefetching(Source()) as prefetcher:
-        prefetcher.take([0], then=[13])
-        prefetcher.settle()
-        with pytest.raises(ValueError, match="nobody has number 13") as caught:
-            prefetcher.take([13], then=[14])
-        assert "stumble" in "".join(traceback.format_exception(caught.value))
-        assert prefetcher.take([14]).samples.tolist() == [14]
+def test_an_error_is_raised_in_place_of_its_batch_with_its_traceback():
+    with loading(Source(), 0, 13) as (batches, loader):
+        assert next(batches).samples.tolist() == [0]
+        loader.synchronize()
+        with pytest.raises(ValueError, match="there is no number 13") as caught:
+            next(batches)
+        assert "in fail" in "".join(traceback.format_exception(caught.value))
+
+
+def test_parts_of_a_batch_are_drawn_one_after_the_other_and_split_again():
+    source = Source()
+    whole = DistillationBatch.cat([source([4, 5]), source([6, 7])])
+    assert whole.samples.tolist() == [4, 5, 6, 7] and len(whole) == 4
+    for part, numbers in zip(whole.split(2), ([4, 5], [6, 7]), strict=True):
+        alone = source(numbers)
+        assert all(map(torch.equal, tensors_of(part), tensors_of(alone)))
+        assert part.triplane.axes == alone.triplane.axes
+    with pytest.raises(ValueError, match="a batch of 4 samples has no 3 equal parts"):
+        whole.split(3)
 
 
 def test_a_step_that_fails_leaves_no_thread(tmp_path, monkeypatch):
@@ -282,19 +312,19 @@ def test_on_a_gpu_each_stream_waits_for_the_other_and_memory_for_both(monkeypatc
     monkeypatch.setattr(torch.cuda, "stream", stream)
     monkeypatch.setattr(torch.cuda, "device", device)
 
-    identities = Source().sampler([0])
-    identities = dataclasses.replace(identities, image=identities.image.as_subclass(TensorOfGPU))
+    batch = Source().sampler([0])
+    batch = dataclasses.replace(batch, image=batch.image.as_subclass(TensorOfGPU))
 
-    def make():
-        log.append(f"{current[-1].name} makes")
-        return identities
+    def draw():
+        log.append(f"{current[-1].name} draws")
+        return batch
 
     lane = CUDALane(torch.device("cuda", 0))
-    lane.join(*lane.make(make, lane.fork()))
+    lane.join(*lane.draw(draw, lane.fork()))
     assert log == [
         "student records",
         "teacher waits for event of student",
-        "teacher makes",
+        "teacher draws",
         "teacher records",
         "student waits for event of teacher",
         "student uses it",

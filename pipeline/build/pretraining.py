@@ -1,0 +1,156 @@
+"""Builds the parts of a teacher's training from a configuration."""
+
+from functools import partial
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.loggers import CSVLogger
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from pipeline.evaluation.metrics.frechet import FEWEST_REAL, FrechetScores
+from pipeline.pretraining.autoencoder import TeacherAutoencoder
+from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.discriminator_view import discriminator_channels
+from pipeline.pretraining.gan import GANSettings, TeacherGAN
+from pipeline.pretraining.pace import Pace
+from pipeline.pretraining.progress import TeacherProgress
+from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
+from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.pretraining.tuning import TuningRecord, settings_of_checkpoint
+from pipeline.runs.progress import Deadline
+from pipeline.runs.requeue import Attempt, cluster_plugins
+from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.run_folder import RunFolder
+from pipeline.runs.state_keeper import StateKeeper
+from teachers.eg3d.configuration import EG3DConfiguration
+from teachers.eg3d.discriminator import Discriminator
+
+from .configuration import instantiate, to_plain
+
+NEVER = 1 << 62
+"""In steps: the training state is saved by the clock."""
+
+
+def with_checkpoint(config: DictConfig) -> DictConfig:
+    """The configuration with the networks and the licence of the teacher folder that it names
+    (`teacher.of_checkpoint`).
+    """
+    given = to_plain(config.teacher)
+    settings = settings_of_checkpoint(given.pop("of_checkpoint"), given)
+    filled = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    with open_dict(filled):
+        filled.update(settings)
+    assert isinstance(filled, DictConfig)
+    return filled
+
+
+def load_photographs(config: DictConfig) -> TrainingPictures:
+    """The training pictures.
+
+    Raises:
+        ValueError: there are too few.
+    """
+    photographs: TrainingPictures = instantiate(config.data)
+    if len(photographs) < FEWEST_REAL:
+        raise ValueError(
+            f"{config.data.path} holds {len(photographs)} pictures, a teacher needs at least"
+            f" {FEWEST_REAL}, and thousands to be good"
+        )
+    return photographs
+
+
+def build_data(config: DictConfig, photographs: TrainingPictures) -> DrawnPictures:
+    """The batches that are trained on."""
+    return DrawnPictures(photographs, batch_size=config.settings.batch_size, seed=config.seed)
+
+
+def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGAN:
+    """The Lightning module: generator, discriminator and their training."""
+    torch.manual_seed(config.seed)
+    generator = EG3DConfiguration.from_dict(to_plain(config.teacher))
+    discriminator = Discriminator(
+        resolution=generator.image_resolution,
+        image_channels=discriminator_channels(generator),
+        **to_plain(config.discriminator),
+    )
+    if discriminator.standardizes_label:
+        discriminator.fit_labels(photographs.cameras.label())
+    schedule = instantiate(config.schedule)
+    settings = GANSettings(**to_plain(config.settings), seed=config.seed)
+    kind = (
+        TeacherGAN
+        if config.autoencoder is None
+        else partial(TeacherAutoencoder, **to_plain(config.autoencoder))
+    )
+    return kind(
+        config=generator,
+        discriminator=discriminator,
+        photographs=photographs,
+        schedule=schedule,
+        settings=settings,
+    )
+
+
+def build_callbacks(
+    config: DictConfig,
+    run: RunFolder,
+    photographs: TrainingPictures,
+    attempt: Attempt,
+    record: TuningRecord | None = None,
+) -> list[Callback]:
+    """In the order in which they act on a step. The first times it, the last saves what the others
+    have done.
+    """
+    progress = config.progress
+    behind = 0.0 if config.teacher.get("background", "black") == "black" else 1.0
+
+    left = Deadline(config.trainer.max_time).left
+
+    def frechet() -> FrechetScores:
+        return FrechetScores(photographs.pictures(progress.real, behind), compared=progress.scored)
+
+    return [
+        Pace(),
+        TeacherProgress(
+            run.path,
+            every_images=progress.every_images,
+            drawing=to_plain(progress.drawing),
+            frechet=frechet,
+            scored=progress.scored,
+            name=config.name,
+            licence=config.licence,
+            record=record,
+        ),
+        StopWhenSeen(),
+        *([SliceTimer(left)] if left is not None else []),
+        StateKeeper(
+            run.last_checkpoint,
+            every_steps=NEVER,
+            every_minutes=progress.save_minutes,
+            signals=attempt.signals,
+        ),
+    ]
+
+
+def build_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
+    """Lightning's trainer; several processes share every step through DDP."""
+    devices = config.trainer.devices
+    return Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=devices,
+        num_nodes=config.trainer.num_nodes,
+        strategy=(
+            "ddp_find_unused_parameters_true"
+            if devices != 1 or config.trainer.num_nodes != 1
+            else "auto"
+        ),
+        max_epochs=-1,
+        callbacks=callbacks,
+        logger=CSVLogger(run.path, name="logs"),
+        plugins=[SafetensorsCheckpointIO(), *cluster_plugins()],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=config.trainer.log_every,
+    )
