@@ -170,9 +170,7 @@ def averaged(trainer: Trainer, module: LightningModule) -> Any:
     return averages[0].applied(module) if averages else nullcontext()
 
 
-def _measure(
-    module: Distillation, batch: DistillationBatch, sampler: Sampler
-) -> dict[str, Tensor]:
+def _measure(module: Distillation, batch: DistillationBatch, sampler: Sampler) -> dict[str, Tensor]:
     prediction = module.lift(batch.image)
     renderings = {
         view: module.render_view(prediction, batch, view, sampler)
