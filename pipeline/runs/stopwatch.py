@@ -43,7 +43,7 @@ class Stopwatch:
 
     def seconds(self, name: str | None = None) -> float:
         """Seconds of a part since the last reset; without a name, of all parts."""
-        return sum(self._seconds.values()) if name is None else self._seconds.get(name, 0.0)
+        return sum(self._seconds.values(), 0.0) if name is None else self._seconds.get(name, 0.0)
 
     def share(self, name: str) -> float:
         """Share of a part in the time of all parts, in [0, 1]; 0 before anything was counted."""
