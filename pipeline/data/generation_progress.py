@@ -7,6 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pipeline.runs.durations import duration
+
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +63,7 @@ class GenerationProgress:
             each = self._bytes / self._bytes_of
             parts.append(f"{_size(each * self.done)} of {_size(each * self.total)}")
         if rate > 0:
-            parts.append(f"{_duration((self.total - self.done) / rate)} left")
+            parts.append(f"{duration((self.total - self.done) / rate)} left")
         return " · ".join(parts)
 
     def close(self) -> None:
@@ -76,15 +78,3 @@ def _size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.4g} TB"
-
-
-def _duration(seconds: float) -> str:
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02d} min"
-        if hours
-        else f"{minutes} min {left:02d} s"
-        if minutes
-        else f"{left} s"
-    )

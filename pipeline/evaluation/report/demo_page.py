@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.runs.curves import Curve, smoothed
+from pipeline.runs.durations import duration
 
 from .chart import Line, line_chart
 from .demo_report import METRICS, shown
@@ -120,7 +121,7 @@ def _head(story: Story) -> str:
             f"parameters, distilled in {story.report['checkpoint']['step']} steps",
         ),
         (
-            _minutes(sum(seconds for _, seconds in story.commands)),
+            duration(sum(seconds for _, seconds in story.commands)),
             f"for everything on this page, {_machine(run['hardware'])}",
         ),
     ]
@@ -269,7 +270,7 @@ def _caveats() -> str:
 def _making(story: Story) -> str:
     run, checkpoint = story.report["run"], story.report["checkpoint"]
     lines = "\n".join(
-        f"{escape(command)}    # {_minutes(seconds)}" for command, seconds in story.commands
+        f"{escape(command)}    # {duration(seconds)}" for command, seconds in story.commands
     )
     versions = ", ".join(f"{name} {value}" for name, value in run["versions"].items() if value)
     steps = f"{checkpoint['step']} steps" + (
@@ -309,7 +310,3 @@ def _machine(hardware: dict[str, Any]) -> str:
 
 def _counted(count: int, thing: str) -> str:
     return f"{count} {thing}" + ("" if count == 1 else "s")
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

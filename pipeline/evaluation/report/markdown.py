@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.runs.durations import duration
+
 from .numbers import (
     NOTHING,
     counted,
     digits_of,
-    duration,
     heading,
     interval,
     label,

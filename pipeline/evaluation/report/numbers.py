@@ -42,19 +42,6 @@ def interval(entry: dict[str, Any] | None, digits: int, *, signed: bool = False)
     )
 
 
-def duration(seconds: float | int | None) -> str:
-    """Seconds in the unit that suits them."""
-    if seconds is None:
-        return NOTHING
-    if seconds < 0.00005:
-        return "< 0.1 ms"
-    if seconds < 0.9995:
-        return f"{1000 * seconds:.{0 if seconds >= 0.00995 else 1}f} ms"
-    if seconds < 89.5:
-        return f"{seconds:.{0 if seconds >= 9.95 else 1}f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def times(factor: float) -> str:
     """A factor: 2.4×, 1,300×."""
     return f"{factor:.1f}×" if factor < 9.95 else f"{float(f'{factor:.3g}'):,.0f}×"

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from .numbers import counted, duration, number
+from pipeline.runs.durations import duration
+
+from .numbers import counted, number
 from .results_folder import Results
 
 

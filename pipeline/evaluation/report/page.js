@@ -25,7 +25,9 @@ function number(value, digits) {
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 0.9995) return `${(1000 * seconds).toFixed(seconds >= 0.00995 ? 0 : 1)} ms`;
-  return seconds < 89.5 ? `${seconds.toFixed(seconds >= 9.95 ? 0 : 1)} s` : `${(seconds / 60).toFixed(1)} min`;
+  if (seconds < 89.5) return `${seconds.toFixed(seconds >= 9.95 ? 0 : 1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
 }
 
 const degrees = (value) => (value === null || value === undefined ? "–" : `${number(value, 0)}°`);

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.durations import duration
 from pipeline.runs.files import write_text
 
 from .cases import case_data
@@ -15,7 +16,7 @@ from .csv import means_csv, scores_csv
 from .frame import framed
 from .gallery import gallery, look
 from .markdown import markdown
-from .numbers import counted, digits_of, duration, heading, interval, metric_title, number, times
+from .numbers import counted, digits_of, heading, interval, metric_title, number, times
 from .origin import origin
 from .pictures import BUDGET
 from .results_folder import Results, comparisons_of, mean_of, read_results

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pipeline.runs.durations import duration
+
 from .numbers import (
     NOTHING,
     counted,
     digits_of,
-    duration,
     interval,
     label,
     number,

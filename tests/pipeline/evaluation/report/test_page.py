@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.evaluation.report.chart import Line, line_chart
 from pipeline.evaluation.report.maps import FULL_ERROR, error_map
-from pipeline.evaluation.report.numbers import duration, number, table_texts, times
+from pipeline.evaluation.report.numbers import number, table_texts, times
 from pipeline.evaluation.report.page import page, write_report
 from pipeline.evaluation.report.pictures import PictureBook
 from pipeline.evaluation.report.results_folder import read_results
@@ -199,12 +199,6 @@ def test_a_sentence_says_how_much_faster_the_student_is(tmp_path):
 @pytest.mark.parametrize(
     ("shown", "text"),
     [
-        (duration(0.0184), "18 ms"),
-        (duration(0.0021), "2.1 ms"),
-        (duration(3.24), "3.2 s"),
-        (duration(48.0), "48 s"),
-        (duration(150.0), "2.5 min"),
-        (duration(None), "–"),
         (number(-0.5, 2), "−0.50"),
         (number(0.5, 1, signed=True), "+0.5"),
         (number(float("inf"), 1), "–"),
