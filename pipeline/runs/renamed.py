@@ -41,8 +41,6 @@ RENAMED = {
 VALUES: dict[str, dict[str, str]] = {"metric": {"psnr_person": "psnr_foreground"}}
 """Strings under a key, before → now."""
 
-_BEFORE = {now: before for before, now in RENAMED.items()}
-
 
 def read_json(path: Path) -> Any:
     """A JSON file of this version or an earlier one, as this version writes it.
@@ -59,15 +57,6 @@ def current(stored: Any) -> Any:
     if isinstance(stored, dict):
         return {RENAMED.get(key, key): _value(key, value) for key, value in stored.items()}
     return [current(value) for value in stored] if isinstance(stored, list) else stored
-
-
-def earlier(content: Any) -> Any:
-    """The inverse of `current` for keys: plain values as commit 967260b wrote them, whose hashes
-    earlier versions have stored.
-    """
-    if isinstance(content, dict):
-        return {_BEFORE.get(key, key): earlier(value) for key, value in content.items()}
-    return [earlier(value) for value in content] if isinstance(content, list) else content
 
 
 def _value(key: str, value: Any) -> Any:
