@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from pipeline.runs.renamed import current, moved
 from pipeline.runs.tensor_file import write_tensors
+from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
@@ -84,7 +85,7 @@ class Lifter(nn.Module):
         self,
         *,
         encoder: nn.Module,
-        renderer: TriplaneRenderer,
+        renderer: Renderer,
         passport: Passport,
         encoder_recipe: Recipe,
         renderer_recipe: Recipe,
@@ -124,7 +125,7 @@ class Lifter(nn.Module):
 
     def lift(self, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
         """Images in [-1, 1] → the triplanes of their identities."""
-        return Triplane(self.encoder(image), self.passport.plane_axes, self.passport.box_size)
+        return self.passport.triplane(self.encoder(image))
 
     def render(
         self, triplane: Triplane, camera: Camera, jitter: RayJitter | None = None
@@ -210,7 +211,7 @@ class Lifter(nn.Module):
         kind = _kind(path, description["kind"], trust)
         recipes = {part: _recipe(description[part]) for part in ("encoder", "renderer")}
         encoder, renderer = (recipe.build(trust) for recipe in recipes.values())
-        if not isinstance(renderer, TriplaneRenderer):
+        if not isinstance(renderer, Renderer):
             raise ValueError(
                 f"{path} names a {type(renderer).__name__} as its renderer, which renders no"
                 " triplanes"
@@ -299,7 +300,11 @@ def _locate(target: str, trust: Collection[str]) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{target!r} is not in this version of trilift: {error}") from error
+        package = module.split(".")[0]
+        advice = "" if package in OWN_PACKAGES else f"; {how_to_import(package)}"
+        raise ValueError(
+            f"{target!r} is not in this version of {package}: {error}{advice}"
+        ) from error
     _require_trusted(target, str(getattr(found, "__module__", "")), trust)
     if not callable(found):
         raise ValueError(f"refusing to build {target!r}: it is neither a class nor a function")
@@ -308,9 +313,8 @@ def _locate(target: str, trust: Collection[str]) -> Any:
 
 def _require_trusted(target: str, module: str, trust: Collection[str]) -> None:
     package = module.split(".")[0]
-    if package not in {*OWN_PACKAGES, *trust}:
+    if package not in {*OWN_PACKAGES, *trust, *trusted_packages()}:
         raise ValueError(
             f"refusing to build {target!r}, which is defined in {package!r}: without further trust"
-            f" a student is made of {' and '.join(OWN_PACKAGES)} only; if you trust that package's"
-            f" code, give trust=[{package}]"
+            f" a student is made of {' and '.join(OWN_PACKAGES)} only; {how_to_trust(package)}"
         )

@@ -1,4 +1,4 @@
-"""The passport: what must agree before a student may draw with a teacher's planes."""
+"""The passport: the metadata in which a student and its teacher must agree."""
 
 import dataclasses
 import json
@@ -6,26 +6,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .rendering.camera import Camera
 from .rendering.triplane import Triplane
 
 SCHEMA_VERSION = 1
+OPTIONAL = {"options", "plane_depth"}
+"""Fields that a stored passport may lack."""
 
 SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
 
 
 @dataclass(frozen=True)
 class Passport:
-    """Everything about a teacher that a student's planes depend on; travels with every student
-    checkpoint.
+    """Everything about a teacher that a student's planes depend on; stored in every student file.
 
     Attributes:
         kind: "eg3d", "toy", …: which package of `teachers` reads it.
-        name: what an identity calls it.
+        name: for messages and reports.
         plane_axes: the world coordinates along width and height of each plane (`Triplane.axes`).
         plane_channels: feature channels of one plane.
+        plane_depth: planes in a stack (`Triplane.depth`); 1 is EG3D's triplane.
         plane_resolution: side of a plane in texels.
         box_size: side of the cube that the planes span, world units.
         near, far: first and last depth of a ray; equal to None where they follow from the box.
@@ -66,10 +70,32 @@ class Passport:
     licence: str
     options: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    plane_depth: int = 1
+
+    @property
+    def stored_channels(self) -> int:
+        """Channels of a `Triplane` of this teacher: those of a plane, for each plane of a stack."""
+        return self.plane_channels * self.plane_depth
+
+    def orbit(
+        self, yaw: Float[Tensor, " batch"], pitch: Float[Tensor, " batch"] | None = None
+    ) -> Camera:
+        """Cameras with the radius, pivot and focal length of the teacher's training cameras.
+
+        Args:
+            yaw, pitch: radians (see `Camera.orbit`); no pitch is 0, and yaw 0 then is frontal.
+        """
+        return Camera.orbit(
+            yaw,
+            torch.zeros_like(yaw) if pitch is None else pitch,
+            radius=self.camera_radius,
+            pivot=self.camera_pivot,
+            focal=self.focal,
+        )
 
     def triplane(self, planes: Float[Tensor, "batch 3 channel height width"]) -> Triplane:
         """Planes as this teacher's renderer reads them."""
-        return Triplane(planes, self.plane_axes, self.box_size)
+        return Triplane(planes, self.plane_axes, self.box_size, self.plane_depth)
 
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
         """Raises ValueError that names both sides and every differing field, unless the passports
@@ -93,8 +119,11 @@ class Passport:
             )
 
     def to_json(self) -> str:
-        """Indented JSON with every field."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        """Indented JSON with every field; a depth of 1 isn't written, as before there were stacks."""
+        values = dataclasses.asdict(self)
+        if self.plane_depth == 1:
+            del values["plane_depth"]
+        return json.dumps(values, indent=2)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Passport":
@@ -106,7 +135,7 @@ class Passport:
                 " convert the checkpoint again"
             )
         names = {f.name for f in dataclasses.fields(cls)}
-        unknown, missing = sorted(set(values) - names), sorted(names - set(values) - {"options"})
+        unknown, missing = sorted(set(values) - names), sorted(names - set(values) - OPTIONAL)
         if unknown or missing:
             raise ValueError(
                 f"passport is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing"

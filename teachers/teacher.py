@@ -1,4 +1,4 @@
-"""What every teacher can do: z → ws → planes → pictures."""
+"""The teacher protocol: z → ws → planes → pictures."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .passport import Passport
 from .rendering.camera import Camera
-from .rendering.renderer import TriplaneRenderer
+from .rendering.renderer import Renderer
 from .rendering.rendering import RayJitter, Rendering
 from .rendering.triplane import Triplane
 
@@ -25,7 +25,7 @@ class Teacher(Protocol):
     z_dim: int
 
     @property
-    def renderer(self) -> TriplaneRenderer:
+    def renderer(self) -> Renderer:
         """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student
         starts from (as a copy).
         """
@@ -35,7 +35,7 @@ class Teacher(Protocol):
         """A function of `teachers`, by its address, and plain arguments that build `renderer` anew,
         without its weights.
 
-        A student checkpoint carries it, so that a student can draw where its teacher isn't.
+        A student file stores it, so that a student renders without its teacher.
         """
         ...
 

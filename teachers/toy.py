@@ -232,7 +232,7 @@ class ToyTeacher(nn.Module):
         spheres, size = Spheres.from_latents(ws), self.passport.plane_resolution
         centres = ((torch.arange(size).to(ws) + 0.5) / size - 0.5) * self.passport.box_size
         planes = [self._plane(spheres, centres, axes) for axes in self.passport.plane_axes]
-        return Triplane(torch.stack(planes, 1), self.passport.plane_axes, self.passport.box_size)
+        return self.passport.triplane(torch.stack(planes, 1))
 
     def _plane(
         self, spheres: Spheres, texels: Float[Tensor, " texel"], axes: str

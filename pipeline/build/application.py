@@ -11,10 +11,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pipeline.runs.renamed import current
+from pipeline.runs.trust import trust
 from pipeline.sweeps import sweeper
 
 from .configuration import USER_ERRORS, VERSION_BASE, configuration_folder
@@ -26,14 +27,17 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
     The configuration is `conf/NAME.yaml` with the overrides of the command line. Errors of the user
     (`USER_ERRORS`, missing or misspelt settings) become one line and exit status 2;
     `TRILIFT_DEBUG=1` shows where they came from. Called with a configuration, the function runs on
-    that, as it is.
+    that.
+
+    The setting `trust` (see `pipeline.runs.trust`) is applied and taken out of the configuration
+    before the function sees it, so that no run records it.
     """
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def guarded(config: DictConfig) -> Any:
             try:
-                return function(_in_its_own_folder(config))
+                return function(_with_trust(_in_its_own_folder(config)))
             except (*USER_ERRORS, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("TRILIFT_DEBUG"):
                     raise
@@ -46,7 +50,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         @functools.wraps(function)
         def main(config: DictConfig | None = None) -> Any:
             if config is not None:
-                return function(config)
+                return function(_with_trust(config))
             if {"--help", "-h"} & set(sys.argv[1:]):
                 sys.stdout.write(
                     f"{inspect.cleandoc(inspect.getmodule(function).__doc__ or '')}\n\n"
@@ -95,6 +99,18 @@ def _current_key(key: str) -> str:
         ((part, nested),) = nested.items()
         parts.append(part)
     return ".".join(parts)
+
+
+def _with_trust(config: DictConfig) -> DictConfig:
+    """The configuration without `trust`, which is granted from here on."""
+    packages = OmegaConf.select(config, "trust")
+    if packages is None:
+        return config
+    trust([packages] if isinstance(packages, str) else list(packages))
+    config = config.copy()
+    with open_dict(config):
+        del config["trust"]
+    return config
 
 
 def _message(error: Exception) -> str:

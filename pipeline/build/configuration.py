@@ -1,6 +1,4 @@
-"""From configuration to objects: the only caller of `hydra.utils.instantiate`, and what every verb
-is wrapped in.
-"""
+"""From configuration to objects: the only caller of `hydra.utils.instantiate`."""
 
 import functools
 import inspect
@@ -13,8 +11,12 @@ import hydra
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
+
 BUILDABLE = ("teachers", "students", "pipeline", "torch.optim", "lightning")
-"""The packages whose classes and functions a configuration may name as `_target_`."""
+"""The packages whose classes and functions a configuration may name as `_target_`, besides those
+that the user trusts (`pipeline.runs.trust`).
+"""
 
 VERSION_BASE = "1.3"
 
@@ -26,7 +28,7 @@ USER_ERRORS = (
     IsADirectoryError,
     PermissionError,
 )
-"""What an identity can put right: said in one line, without a traceback."""
+"""Errors that a user can put right: reported in one line, without a traceback."""
 
 
 def configuration_folder() -> Path:
@@ -74,8 +76,8 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
         extra: arguments that a configuration can't hold, such as a module or parameters.
 
     Raises:
-        ValueError: no `_target_`, or a target outside `BUILDABLE`, or an argument that its
-            constructor doesn't know, or whatever the constructor itself complained about.
+        ValueError: no `_target_`, or a target outside `BUILDABLE` and the trusted packages, or an argument
+            that its constructor doesn't know, or whatever the constructor itself complained about.
     """
     node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
     if OmegaConf.select(node, "_target_") is None:
@@ -114,23 +116,28 @@ def _targets(plain: Any) -> Iterator[dict[str, Any]]:
 
 
 def _locate(target: Any) -> Callable[..., Any]:
-    """The class or function of that name, if it was defined (not merely imported) in one of our
-    packages.
+    """The class or function of that name, if the package that defines it (not merely imports it) is
+    trilift's, a buildable library, or trusted.
     """
+    package = str(target).split(".")[0]
     allowed = f"configurations build only what is defined in {', '.join(BUILDABLE)}"
     if not _is_buildable(str(target)):
-        raise ValueError(f"refusing to build {target!r}: {allowed}")
+        raise ValueError(f"refusing to build {target!r}: {allowed}; {how_to_trust(package)}")
     try:
         found: Callable[..., Any] = pkgutil.resolve_name(str(target))
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"cannot build {target!r}: {error}") from error
+        advice = f"; {how_to_import(package)}" if package in trusted_packages() else ""
+        raise ValueError(f"cannot build {target!r}: {error}{advice}") from error
     if not callable(found) or not _is_buildable(getattr(found, "__module__", None) or ""):
         raise ValueError(f"refusing to build {target!r}, which is {found!r}: {allowed}")
     return found
 
 
 def _is_buildable(address: str) -> bool:
-    return any(address == package or address.startswith(f"{package}.") for package in BUILDABLE)
+    return any(
+        address == package or address.startswith(f"{package}.")
+        for package in (*BUILDABLE, *trusted_packages())
+    )
 
 
 def _require_known_arguments(

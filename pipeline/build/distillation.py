@@ -190,7 +190,7 @@ def build_lifter(config: DictConfig, teacher: Teacher) -> Lifter:
     node = OmegaConf.merge(
         config.student,
         {
-            "plane_channels": teacher.passport.plane_channels,
+            "plane_channels": teacher.passport.stored_channels,
             "plane_resolution": teacher.passport.plane_resolution,
         },
     )

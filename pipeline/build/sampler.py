@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from omegaconf import DictConfig
+
 from pipeline.data.full_shards import FullShards
 from pipeline.data.latent_shards import LatentShards
 from pipeline.sampling.filtered import FilteredSampler
@@ -27,8 +29,8 @@ def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> Sampler:
         latents=instantiate(settings["latents"]),
         seed=config["seed"],
         background=settings["background"],
-        reference_rendering=ViewRendering(**settings["reference_rendering"]),
-        novel_rendering=ViewRendering(**settings["novel_rendering"]),
+        reference_rendering=_rendering(settings["reference_rendering"]),
+        novel_rendering=_rendering(settings["novel_rendering"]),
     )
     filtered = (
         FilteredSampler(plain, instantiate(settings["filter"])) if settings["filter"] else plain
@@ -37,6 +39,16 @@ def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> Sampler:
         return filtered
     return FixedIdentities(
         filtered, Identities(count=settings["identities"], **settings["identity_cache"])
+    )
+
+
+def _rendering(changes: Mapping[str, Any]) -> ViewRendering:
+    """Values with a `_target_` (a ray marcher) are built."""
+    return ViewRendering(
+        **{
+            name: instantiate(value) if isinstance(value, DictConfig | dict) else value
+            for name, value in changes.items()
+        }
     )
 
 

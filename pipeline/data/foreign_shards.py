@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.sampling.source import Sampler
 from pipeline.sampling.view_rendering import ViewRendering
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
@@ -88,9 +88,7 @@ class ForeignShards:
         """The planes alone of some sample numbers."""
         return planes_of(self._read(samples), self.sampler)
 
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
         """Jitter of the student's rays; the pictures had jitter of their own, which nobody knows."""
         return self.sampler.jitter(numbers, view, renderer)
 

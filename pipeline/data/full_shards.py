@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.sampling.source import Sampler
 from pipeline.sampling.view_rendering import ViewRendering
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
@@ -74,9 +74,7 @@ class FullShards:
         """The planes alone of some sample numbers."""
         return planes_of(self.identities.read(samples), self.sampler)
 
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
         """What placed the ray samples of a view."""
         return self.sampler.jitter(numbers, view, renderer)
 
@@ -98,4 +96,4 @@ def planes_of(records: Sequence[Record], sampler: Sampler) -> Triplane:
     planes = torch.stack([record.array("planes.npy") for record in records]).to(
         sampler.device, non_blocking=True
     )
-    return Triplane(planes, sampler.teacher.passport.plane_axes, sampler.teacher.passport.box_size)
+    return sampler.teacher.passport.triplane(planes)

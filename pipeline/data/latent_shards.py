@@ -14,7 +14,7 @@ from pipeline.batch import DistillationBatch
 from pipeline.sampling.draws import Draws
 from pipeline.sampling.source import Sampler
 from pipeline.sampling.view_rendering import ViewRendering
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
@@ -77,8 +77,6 @@ class LatentShards:
         """The planes alone of some sample numbers."""
         return self.sampler.synthesize(self.draw(samples))
 
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
         """What placed the ray samples of a view."""
         return self.sampler.jitter(numbers, view, renderer)

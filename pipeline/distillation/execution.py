@@ -47,4 +47,4 @@ class Execution:
             image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bfloat16):
             triplane = lifter.lift(image)
-        return Triplane(triplane.planes.float(), triplane.axes, triplane.box_size)
+        return triplane.with_planes(triplane.planes.float())

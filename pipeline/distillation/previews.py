@@ -146,15 +146,8 @@ def enlarged(picture: Tensor) -> Tensor:
 
 
 def preview_camera(passport: Passport, yaw_deg: float) -> Camera:
-    """A camera at pitch 0 with the teacher's radius and focal length."""
-    yaw = torch.deg2rad(torch.tensor([float(yaw_deg)]))
-    return Camera.orbit(
-        yaw,
-        torch.zeros(1),
-        radius=passport.camera_radius,
-        pivot=passport.camera_pivot,
-        focal=passport.focal,
-    )
+    """A training camera of the teacher at pitch 0."""
+    return passport.orbit(torch.deg2rad(torch.tensor([float(yaw_deg)])))
 
 
 def depth_range(passport: Passport) -> tuple[float, float]:

@@ -89,4 +89,4 @@ def mean_planes(sampler: Sampler, count: int) -> Triplane:
         total = planes if total is None else total + planes
     if total is None:
         raise ValueError(f"the mean of {count} identities' planes: give at least 1")
-    return Triplane((total / count).float(), triplane.axes, triplane.box_size)
+    return triplane.with_planes((total / count).float())

@@ -152,9 +152,7 @@ class Quantities:
             depths = stratified_depths(
                 limits[rows], jitter.coarse[:, rows], in_disparity=sampling.in_disparity
             )
-            pieces.append(
-                _two_passes(field, rays[rows], depths, jitter.fine[:, rows], sampling.density_gain)
-            )
+            pieces.append(_two_passes(field, rays[rows], depths, jitter.fine[:, rows]))
         self.ours |= {name: torch.cat([piece[name] for piece in pieces], 1) for name in pieces[0]}
         self.ours["sigma_coarse"] = self._logits_at_their_points(field)
 
@@ -250,10 +248,10 @@ class Quantities:
 
 
 def _two_passes(
-    field: TriplaneField, rays: Rays, depths: Tensor, jitter: Tensor, density_gain: float
+    field: TriplaneField, rays: Rays, depths: Tensor, jitter: Tensor
 ) -> dict[str, Tensor]:
     logits = _logits(field, rays, depths)
-    weights = interval_weights(logits, depths, density_gain=density_gain)
+    weights = interval_weights(logits, depths, activation=field.density_activation)
     fine = importance_depths(depths, weights, jitter)
     all_depths, order = torch.cat([depths, fine], 2).sort(-1)
     all_logits = torch.cat([logits, _logits(field, rays, fine)], 2).gather(2, order)
@@ -261,7 +259,9 @@ def _two_passes(
         "depths_coarse": depths,
         "weights_coarse": weights,
         "depths_all_sorted": all_depths,
-        "weights_final": interval_weights(all_logits, all_depths, density_gain=density_gain),
+        "weights_final": interval_weights(
+            all_logits, all_depths, activation=field.density_activation
+        ),
     }
 
 

@@ -13,12 +13,8 @@ def orbit_of(passport: Passport, yaw: Sequence[float], pitch: Sequence[float]) -
     """Cameras at the distance, look-at point and focal length of a teacher's training cameras;
     angles in radians.
     """
-    return Camera.orbit(
-        torch.tensor(yaw, dtype=torch.float32),
-        torch.tensor(pitch, dtype=torch.float32),
-        radius=passport.camera_radius,
-        pivot=passport.camera_pivot,
-        focal=passport.focal,
+    return passport.orbit(
+        torch.tensor(yaw, dtype=torch.float32), torch.tensor(pitch, dtype=torch.float32)
     )
 
 

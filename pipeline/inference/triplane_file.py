@@ -52,6 +52,7 @@ def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Tripl
             planes = file.get_tensor("planes")
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} can't be read as a triplane: {error}") from error
+    passport = Passport.from_dict(json.loads(metadata["passport"]))
     first, second, third = json.loads(metadata["axes"])
-    triplane = Triplane(planes[None], (first, second, third), json.loads(metadata["box_size"]))
-    return triplane, Passport.from_dict(json.loads(metadata["passport"]))
+    box_size = json.loads(metadata["box_size"])
+    return Triplane(planes[None], (first, second, third), box_size, passport.plane_depth), passport

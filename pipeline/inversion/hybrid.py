@@ -155,7 +155,7 @@ class _Refined:
 
     def __call__(self) -> Triplane:
         planes = self.first.planes if self.encoder is None else self.encoder(self.image)
-        return Triplane(planes + self.unit * self.offset, self.first.axes, self.first.box_size)
+        return self.first.with_planes(planes + self.unit * self.offset)
 
     @torch.no_grad()
     def now(self) -> Triplane:

@@ -15,7 +15,7 @@ from students.stored_planes import StoredPlanes
 from teachers.eg3d.superresolution import SuperResolution
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
 
@@ -85,7 +85,7 @@ def identity_of(
     """
     passport, renderer = teacher.passport, copy.deepcopy(teacher.renderer).requires_grad_(False)
     target, arguments = teacher.renderer_recipe()
-    sr = renderer.super_resolution
+    sr = getattr(renderer, "super_resolution", None)
     if passport.sr_latent == "teacher_w" and isinstance(sr, SuperResolution):
         sr.latent = "w_mean"
         sr.w_mean.copy_(ws[0, -1])
@@ -102,7 +102,7 @@ def identity_of(
 
 @torch.no_grad()
 def lifter_of_one(
-    triplane: Triplane, renderer: TriplaneRenderer, passport: Passport, renderer_recipe: Recipe
+    triplane: Triplane, renderer: Renderer, passport: Passport, renderer_recipe: Recipe
 ) -> Lifter:
     """A lifter that lifts every image to one identity.
 
@@ -113,7 +113,7 @@ def lifter_of_one(
         renderer_recipe: how the renderer is built.
     """
     size = {
-        "plane_channels": passport.plane_channels,
+        "plane_channels": passport.stored_channels,
         "plane_resolution": passport.plane_resolution,
     }
     arguments = {**size, "image_size": passport.image_resolution}

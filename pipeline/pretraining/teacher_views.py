@@ -70,14 +70,7 @@ def teacher_sheet(
 
 
 def _orbit(teacher: EG3DTeacher, count: int, yaw: float, pitch: float) -> Camera:
-    passport = teacher.passport
-    return Camera.orbit(
-        torch.full((count,), yaw),
-        torch.full((count,), pitch),
-        radius=passport.camera_radius,
-        pivot=passport.camera_pivot,
-        focal=passport.focal,
-    )
+    return teacher.passport.orbit(torch.full((count,), yaw), torch.full((count,), pitch))
 
 
 def _identities(

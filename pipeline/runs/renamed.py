@@ -11,6 +11,7 @@ from typing import Any
 
 MOVED = {
     "pipeline.sampling.laws": "pipeline.sampling.distributions",
+    "pipeline.sampling.cameras.CameraPrior": "pipeline.sampling.cameras.OrbitPrior",
     "pipeline.data.live.live_people": "pipeline.data.live.live_samples",
     "pipeline.data.training_pictures": "pipeline.pretraining.training_pictures",
     "pipeline.evaluation.suites.capture_export": "pipeline.evaluation.suites.puppet_captures",

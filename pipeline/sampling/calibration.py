@@ -1,4 +1,4 @@
-"""Before the first step: the student is told what its teacher's planes look like on average."""
+"""Calibration before the first step: the statistics of the teacher's planes."""
 
 import torch
 
@@ -6,18 +6,14 @@ from pipeline.sampling.source import BatchSource
 from students.two_stage import TwoStageEncoder
 
 SMALLEST_SCALE = 1e-3
-"""A channel that never changes still gets this share of the mean deviation: scales must be
-positive.
-"""
+"""Lower limit of a channel's deviation, relative to the mean deviation: scales must be positive."""
 
 
 @torch.no_grad()
 def calibrate(
     encoder: TwoStageEncoder, sampler: BatchSource, *, samples: int = 64, batch_size: int = 8
 ) -> None:
-    """Sets the encoder's plane statistics from the first sample numbers of the run, channel by
-    channel.
-    """
+    """Sets the encoder's plane statistics, per channel, from sample numbers 0 to `samples` - 1."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for start in range(0, samples, batch_size):
         planes = sampler.planes(range(start, min(start + batch_size, samples))).planes.double()

@@ -1,7 +1,10 @@
-"""Where a sample is looked at from (LP3D sec. 4.2 and supp. A1)."""
+"""Camera priors: the distribution of the cameras that a sample is rendered from (LP3D sec. 4.2 and
+supp. A1).
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -11,11 +14,24 @@ from .distributions import Distribution, Fixed
 from .random_streams import stream
 
 
-class CameraPrior:
-    """Cameras on a sphere about the origin that look at a pivot, every quantity with a distribution
-    of its own.
+@runtime_checkable
+class CameraPrior(Protocol):
+    """A distribution of cameras."""
 
-    Each quantity has its own random stream, so changing one distribution moves no other quantity.
+    def draw(self, seed: int, samples: Sequence[int], purpose: str) -> Camera:
+        """One camera for each sample number.
+
+        It follows from (seed, number, purpose) alone, whatever the batch: draw its random numbers
+        from `pipeline.sampling.random_streams.stream`.
+        """
+        ...
+
+
+class OrbitPrior:
+    """A `CameraPrior` of cameras on a sphere about the origin that look at a pivot.
+
+    Each quantity has a distribution and a random stream of its own, so changing one distribution
+    moves no other quantity.
 
     Args:
         yaw_deg: degrees, positive to +x.
@@ -29,7 +45,7 @@ class CameraPrior:
         radius: distance from the origin, world units.
         principal_point: for each of its two coordinates, as a share of the image; 0.5 is the
             middle.
-        pivot: what the cameras look at, world units.
+        pivot: the point that the cameras look at, world units.
     """
 
     def __init__(
@@ -88,11 +104,11 @@ class CameraPrior:
 
 
 class CameraPair:
-    """The two cameras of a sample.
+    """The priors of a sample's two cameras.
 
     Args:
-        reference: takes the student's input; augmented, since photographs come from any camera.
-        novel: looks at the same identity from elsewhere, with the teacher's own intrinsics.
+        reference: of the student's input; augmented, since photographs come from any camera.
+        novel: of another view of the same identity, with the teacher's own intrinsics.
     """
 
     def __init__(self, *, reference: CameraPrior, novel: CameraPrior) -> None:
@@ -106,7 +122,7 @@ def focal_of_diagonal_fov(degrees: float) -> float:
     """
     if not 0 < degrees < 180:
         raise ValueError(
-            f"a diagonal field of view of {degrees}° is no camera's: expected 0 to 180"
+            f"the diagonal field of view is {degrees}°: expected more than 0 and less than 180"
         )
     return 1 / (math.tan(math.radians(degrees) / 2) * math.sqrt(2))
 

@@ -1,4 +1,4 @@
-"""How one number is spread: the distributions that camera and latent priors are configured with."""
+"""Distributions of one number, of which camera and latent priors are made."""
 
 from typing import Protocol, runtime_checkable
 

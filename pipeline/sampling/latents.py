@@ -1,6 +1,4 @@
-"""Who a sample shows: the latent, how far it is pulled to the mean, and the camera that conditions
-the mapping network.
-"""
+"""The prior of identities: z, the truncation, and the camera that conditions the mapping network."""
 
 from collections.abc import Sequence
 
@@ -26,7 +24,7 @@ class LatentPrior:
         truncation: distribution of ψ, one value an identity: 1 is none, 0 the mean identity, and
             any `Distribution` will do.
         conditioning: "frontal" (an identity stays the same from every side), "reference" (the
-            camera of the input conditions, as when EG3D was trained: identities then lean on their
+            camera of the input conditions, as when EG3D was trained: identity then correlates with
             pose), or a prior of its own, such as one near frontal. Teachers without camera
             conditioning ignore it.
     """
@@ -44,7 +42,7 @@ class LatentPrior:
     def draw_z(
         self, seed: int, identities: Sequence[int], z_dim: int, *, attempt: int = 0
     ) -> Float[Tensor, "batch z_dim"]:
-        """Standard normal z of each number; every attempt at it has chances of its own."""
+        """Standard normal z of each number, independent for every attempt."""
         return normals(seed, identities, _purpose("latent", attempt), z_dim)
 
     def draw_truncation(
@@ -60,12 +58,12 @@ class LatentPrior:
     def draw_conditioning(
         self, seed: int, identities: Sequence[int], reference: Camera, *, attempt: int = 0
     ) -> Camera | None:
-        """The camera that the mapping network is told; None lets the teacher take its frontal one."""
+        """The camera that conditions the mapping network; None: the teacher's frontal one."""
         if self.conditioning == "frontal":
             return None
         if self.conditioning == "reference":
             return reference
-        assert isinstance(self.conditioning, CameraPrior)
+        assert not isinstance(self.conditioning, str)
         return self.conditioning.draw(seed, identities, _purpose("conditioning", attempt))
 
 

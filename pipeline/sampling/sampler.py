@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.batch import DistillationBatch, View
 from teachers.rendering.camera import Camera
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
@@ -176,20 +176,13 @@ class TeacherSampler:
             image = image + (1 - reference.opacity) * (colours.to(image)[:, :, None, None] - 1)
         return image.clamp(-1, 1)
 
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
         """The jitter of a view's ray samples: a pure function of the seed and the sample numbers."""
         key = {"view": VIEWS[view], "rays": renderer.resolution**2}
+        coarse, fine = renderer.ray_samples
         return RayJitter.stratified(
-            hashed_uniforms(self.seed, numbers, values=renderer.sampling.depth_samples, **key),
-            hashed_uniforms(
-                self.seed,
-                numbers,
-                values=renderer.sampling.importance_samples,
-                first_value=_FINE,
-                **key,
-            ),
+            hashed_uniforms(self.seed, numbers, values=coarse, **key),
+            hashed_uniforms(self.seed, numbers, values=fine, first_value=_FINE, **key),
         )
 
     def to(self, device: torch.device) -> "TeacherSampler":

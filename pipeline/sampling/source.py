@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
@@ -39,9 +39,7 @@ class BatchSource(Protocol):
         """The planes alone of some sample numbers."""
         ...
 
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
         """The jitter that placed the ray samples of a view (numbers as in the batch)."""
         ...
 
@@ -128,9 +126,7 @@ class SamplerWrapper:
         """See `BatchSource`."""
         return self.source.rendering
 
-    def jitter(
-        self, numbers: Int64[Tensor, " batch"], view: str, renderer: TriplaneRenderer
-    ) -> RayJitter:
+    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
         """See `BatchSource.jitter`."""
         return self.source.jitter(numbers, view, renderer)
 

@@ -1,11 +1,7 @@
-"""How carefully a view is drawn: training may use fewer rays and ray samples than the teacher's own
-pictures have.
-"""
+"""Changes to the teacher's renderer for one view: training may use fewer rays and ray samples."""
 
-import copy
-import dataclasses
-
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.marching import RayMarcher
+from teachers.rendering.renderer import Renderer
 
 
 class ViewRendering:
@@ -22,13 +18,13 @@ class ViewRendering:
         resolution: int | None = None,
         depth_samples: int | None = None,
         importance_samples: int | None = None,
-        first_pass: str | None = None,
+        first_pass: str | RayMarcher | None = None,
         max_points: int | None = None,
     ) -> None:
-        self.resolution = resolution
         self.changes = {
             name: value
             for name, value in {
+                "resolution": resolution,
                 "depth_samples": depth_samples,
                 "importance_samples": importance_samples,
                 "first_pass": first_pass,
@@ -37,19 +33,21 @@ class ViewRendering:
             if value is not None
         }
 
-    def apply(self, renderer: TriplaneRenderer) -> TriplaneRenderer:
+    def apply(self, renderer: Renderer) -> Renderer:
         """A renderer with the same networks (shared, not copied) and the changed settings.
 
         Raises:
-            ValueError: another resolution is asked of a renderer with super-resolution.
+            ValueError: another resolution for a renderer with super-resolution, or any change for
+                one without a method `changed` (see `TriplaneRenderer.changed`).
         """
-        changed = copy.copy(renderer)
-        changed.sampling = dataclasses.replace(renderer.sampling, **self.changes)  # type: ignore[arg-type]
-        if self.resolution is not None and self.resolution != renderer.resolution:
-            if renderer.super_resolution is not None:
-                raise ValueError(
-                    f"this teacher's super-resolution takes {renderer.resolution}² renderings, not"
-                    f" {self.resolution}²: leave the view's resolution alone"
-                )
-            changed.resolution = self.resolution
+        if not self.changes:
+            return renderer
+        change = getattr(renderer, "changed", None)
+        if change is None:
+            raise ValueError(
+                f"{type(renderer).__name__} has no method `changed`, so a view can't be rendered"
+                f" with {', '.join(self.changes)}: leave reference_rendering and novel_rendering"
+                " empty"
+            )
+        changed: Renderer = change(**self.changes)
         return changed

@@ -17,7 +17,6 @@ from pipeline.pictures import depth_picture, tile, write_png
 from pipeline.runs.files import replaced_folder
 from teachers.eg3d.teacher import EG3DTeacher, save_eg3d
 from teachers.eg3d.weights import ImportedTeacher, import_pickle, records
-from teachers.rendering.camera import Camera
 
 log = logging.getLogger("trilift.convert")
 
@@ -71,13 +70,7 @@ def sample_sheet(teacher: EG3DTeacher, identities: int, truncation: float = 0.7)
     """
     passport = teacher.passport
     yaws = torch.tensor(YAWS_DEG).deg2rad()
-    cameras = Camera.orbit(
-        yaws,
-        torch.zeros_like(yaws),
-        radius=passport.camera_radius,
-        pivot=passport.camera_pivot,
-        focal=passport.focal,
-    )
+    cameras = passport.orbit(yaws)
     noise = torch.randn(identities, teacher.z_dim, generator=torch.Generator().manual_seed(0))
     rows = []
     for row in range(identities):

@@ -74,7 +74,7 @@ class EG3DConfiguration:
     logit_gain: float = 1.0
     prior_ellipsoids: tuple[tuple[float, ...], ...] = ()
     solid_ellipsoids: tuple[tuple[float, ...], ...] = ()
-    first_pass: Literal["reused", "proposal"] = "reused"
+    first_pass: str = "reused"
 
     def __post_init__(self) -> None:
         if (self.super_resolution == "none") != (self.sr_latent == "none"):

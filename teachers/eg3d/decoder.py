@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from teachers.rendering.density import EG3D_DENSITY, DensityActivation
 from teachers.stylegan.linear import EqualizedLinear
 
 
@@ -17,9 +18,9 @@ class EllipsoidPrior(nn.Module):
 
     Args:
         ellipsoids: rows of centre (3) and semi-axes (3), world units.
-        solid: ellipsoids that lie inside everybody: their logit rises without limit, so that
-            nothing is bored into them. (A face whose bridge of the nose is a narrow hole shows
-            about the same picture from in front.)
+        solid: ellipsoids inside every head: their logit rises without limit, so that the network
+            can't carve into them. (A face whose nose bridge is a narrow hole renders to about the
+            same frontal picture.)
         slope: fall of the logit over one semi-axis.
         low, high: limits of the logit far outside and deep inside.
         solid_slope: rise of the logit from the surface of a solid to its centre.
@@ -77,6 +78,7 @@ class Decoder(nn.Module):
         learning_rate: factor on the effective learning rate.
         prior: added to `logit_gain` times the density output.
         logit_gain: 1 in EG3D.
+        density_activation: density logits → densities.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Decoder(nn.Module):
         learning_rate: float = 1.0,
         prior: nn.Module | None = None,
         logit_gain: float = 1.0,
+        density_activation: DensityActivation = EG3D_DENSITY,
     ) -> None:
         super().__init__()
         self.net = nn.Sequential(
@@ -97,6 +100,7 @@ class Decoder(nn.Module):
         )
         self.prior = prior
         self.logit_gain = logit_gain
+        self.density_activation = density_activation
 
     def forward(
         self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]

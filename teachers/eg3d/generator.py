@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from teachers.rendering.camera import Camera
+from teachers.rendering.density import ShiftedSoftplus
 from teachers.rendering.marching import RaySampling
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.triplane import Triplane
@@ -107,6 +108,7 @@ def build_decoder(config: EG3DConfiguration) -> Decoder:
         if config.prior_ellipsoids
         else None,
         logit_gain=config.logit_gain,
+        density_activation=ShiftedSoftplus(config.density_gain),
     )
 
 
@@ -136,7 +138,6 @@ def build_renderer(
         depth_samples=config.depth_samples,
         importance_samples=config.importance_samples,
         in_disparity=config.in_disparity,
-        density_gain=config.density_gain,
         first_pass=config.first_pass,
     )
     return TriplaneRenderer(

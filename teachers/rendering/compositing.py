@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from .density import EG3D_DENSITY, DensityActivation
+
 FAINT_OPACITY = 1e-12
 """Below it the depth of a ray has no gradient."""
 
@@ -48,15 +50,15 @@ def interval_weights(
     density_logits: Float[Tensor, "batch ray sample"],
     depths: Float[Tensor, "batch ray sample"],
     *,
-    density_gain: float = 1.0,
+    activation: DensityActivation = EG3D_DENSITY,
 ) -> Float[Tensor, "batch ray interval"]:
     """Compositing weights of the intervals between neighbouring samples.
 
-    Density is softplus(mean logit - 1) · `density_gain` (EG3D: gain 1), constant over an interval;
-    there is no last interval to infinity.
+    The density of an interval is the activation of the mean logit of its ends; there is no last
+    interval to infinity.
     """
     logits = (density_logits[..., 1:] + density_logits[..., :-1]) / 2
-    optical_depth = density_gain * F.softplus(logits - 1) * depths.diff(dim=-1)
+    optical_depth = activation(logits) * depths.diff(dim=-1)
     transmittance = torch.exp(
         optical_depth - optical_depth.cumsum(-1)
     )  # up to the front of the interval
@@ -68,10 +70,10 @@ def composite(
     density_logits: Float[Tensor, "batch ray sample"],
     depths: Float[Tensor, "batch ray sample"],
     *,
-    density_gain: float = 1.0,
+    activation: DensityActivation = EG3D_DENSITY,
 ) -> Composite:
     """Adds up sorted samples; colours and depths of an interval are the means of its ends."""
-    weights = interval_weights(density_logits, depths, density_gain=density_gain)
+    weights = interval_weights(density_logits, depths, activation=activation)
     # The weight of an interval is shared by its two ends: the same sum as that of interval
     # midpoints, without making them.
     ends = (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2

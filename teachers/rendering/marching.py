@@ -12,8 +12,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from .camera import Rays
+from .camera import Camera, Rays
 from .compositing import composite, interval_weights, sort_samples
+from .density import density_activation_of
 from .depths import (
     DepthLimits,
     box_limits,
@@ -28,7 +29,11 @@ from .rendering import RayJitter
 
 @runtime_checkable
 class Field(Protocol):
-    """What fills space: world points → colour channels in [0, 1] and density logits."""
+    """World points → colour channels in [0, 1] and density logits.
+
+    Its attribute `density_activation`, if there is one, takes the logits to densities (see
+    `density_activation_of`).
+    """
 
     def __call__(
         self, points: Float[Tensor, "batch point 3"]
@@ -39,7 +44,7 @@ class Field(Protocol):
 
 @runtime_checkable
 class DensityField(Field, Protocol):
-    """A field that can also tell its density without its colours."""
+    """A field that also evaluates its density without its colours."""
 
     def density_logit(
         self, points: Float[Tensor, "batch point 3"]
@@ -60,9 +65,9 @@ class RaySampling:
         in_disparity: first pass evenly spaced in 1/depth.
         compat: "official" repeats the batch-wide ray limits and depth clamp of the official code,
             for comparison.
-        density_gain: see `interval_weights`.
-        first_pass: "reused" (EG3D: its samples are composited too) or "proposal" (it only says
-            where to look; see `proposals.py`).
+        first_pass: how rays are marched. "reused": EG3D's two passes, both composited (`march`).
+            "proposal": the first pass only places the second's samples (`march_proposals`). Or a
+            `RayMarcher` of one's own.
         max_points: how many points are looked up at once; bounds the memory, changes no result.
             None: 2^16 on a CPU, whose caches hold no more, 2^22 elsewhere.
     """
@@ -74,8 +79,7 @@ class RaySampling:
     importance_samples: int = 48
     in_disparity: bool = False
     compat: Literal["none", "official"] = "none"
-    density_gain: float = 1.0
-    first_pass: Literal["reused", "proposal"] = "reused"
+    first_pass: "str | RayMarcher" = "reused"
     max_points: int | None = None
 
     def __post_init__(self) -> None:
@@ -89,11 +93,6 @@ class RaySampling:
             raise ValueError(
                 f"depth_samples is {self.depth_samples}: {self.importance_samples} importance"
                 f" samples need at least {fewest}"
-            )
-        if self.first_pass == "proposal" and self.importance_samples < 2:
-            raise ValueError(
-                f"first_pass is 'proposal', which composites the {self.importance_samples}"
-                " importance samples: give at least 2"
             )
 
     def points_at_once(self, device: torch.device) -> int:
@@ -132,6 +131,33 @@ class RayColors:
     farthest: Float[Tensor, " batch"]
 
 
+@runtime_checkable
+class RayMarcher(Protocol):
+    """Casts the rays of square pictures through a field; rows of the batch are independent."""
+
+    def __call__(
+        self,
+        field: Field,
+        camera: Camera,
+        resolution: int,
+        sampling: RaySampling,
+        jitter: RayJitter | None = None,
+    ) -> RayColors:
+        """The composited rays of every pixel, row by row."""
+        ...
+
+
+def march_two_passes(
+    field: Field,
+    camera: Camera,
+    resolution: int,
+    sampling: RaySampling,
+    jitter: RayJitter | None = None,
+) -> RayColors:
+    """EG3D's two passes through every pixel (a `RayMarcher`)."""
+    return march(field, camera.rays(resolution), sampling, jitter)
+
+
 def march(
     field: Field, rays: Rays, sampling: RaySampling, jitter: RayJitter | None = None
 ) -> RayColors:
@@ -167,6 +193,7 @@ def _march_piece(
     field: Field, rays: Rays, limits: DepthLimits, sampling: RaySampling, jitter: RayJitter | None
 ) -> RayColors:
     batch, count, _ = rays.directions.shape
+    activation = density_activation_of(field)
     coarse = (
         centred_jitter(batch, count, sampling.depth_samples, rays.directions)
         if jitter is None
@@ -181,7 +208,7 @@ def _march_piece(
     features, logits = look_up(field, rays, depths)
     if sampling.importance_samples:
         with torch.no_grad():
-            weights = interval_weights(logits, depths, density_gain=sampling.density_gain)
+            weights = interval_weights(logits, depths, activation=activation)
             fine_depths = importance_depths(depths, weights, fine)
         fine_features, fine_logits = look_up(field, rays, fine_depths)
         depths, features, logits = sort_samples(
@@ -189,7 +216,7 @@ def _march_piece(
             torch.cat([features, fine_features], 2),
             torch.cat([logits, fine_logits], 2),
         )
-    sums = composite(features, logits, depths, density_gain=sampling.density_gain)
+    sums = composite(features, logits, depths, activation=activation)
     return RayColors(
         sums.features, sums.expected_depth, sums.opacity, depths.amin((1, 2)), depths.amax((1, 2))
     )

@@ -1,4 +1,4 @@
-"""A cheaper two-pass renderer for training: the first pass only says where to look, without
+"""A cheaper two-pass marcher for training: the first pass only places the second's samples, without
 gradient, once per 2x2 pixels.
 
 An option beyond EG3D (`RaySampling.first_pass="proposal"`), 2 to 3 times faster than
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from .camera import Camera, Rays
 from .compositing import composite, interval_weights
+from .density import density_activation_of
 from .depths import centred_jitter, even_jitter, importance_depths, stratified_depths
 from .marching import DensityField, RayColors, RaySampling, look_up
 from .rendering import RayJitter
@@ -30,12 +31,17 @@ def march_proposals(
     sampling: RaySampling,
     jitter: RayJitter | None = None,
 ) -> RayColors:
-    """Renders every pixel of a square picture; the result is that of `marching.march`, with some
-    rays left out.
+    """Renders every pixel of a square picture (a `RayMarcher`): as `march`, without rays that see
+    nothing.
 
     Raises:
-        ValueError: `resolution` is odd.
+        ValueError: `resolution` is odd, or there are fewer than 2 importance samples.
     """
+    if sampling.importance_samples < 2:
+        raise ValueError(
+            f"first_pass is 'proposal', which composites the {sampling.importance_samples}"
+            " importance samples: give at least 2"
+        )
     if resolution % 2:
         raise ValueError(
             f"the resolution is {resolution}: first_pass 'proposal' takes 2x2 pixels together, give"
@@ -56,7 +62,7 @@ def march_proposals(
     features, logits = look_up(
         field, Rays(rays.origins.gather(1, chosen), rays.directions.gather(1, chosen)), samples
     )
-    sums = composite(features, logits, samples, density_gain=sampling.density_gain)
+    sums = composite(features, logits, samples, activation=density_activation_of(field))
     depth = torch.where(is_seeing, sums.expected_depth, torch.inf).clamp(
         nearest[:, None], farthest[:, None]
     )
@@ -87,7 +93,7 @@ def _proposals(
         coarse = _blocks(jitter.coarse, resolution)
     depths = stratified_depths(sampling.limits(rays), coarse, in_disparity=sampling.in_disparity)
     logits = field.density_logit(rays.at(depths).flatten(1, 2)).reshape(depths.shape)
-    weights = interval_weights(logits, depths, density_gain=sampling.density_gain)
+    weights = interval_weights(logits, depths, activation=density_activation_of(field))
     weights = rearrange(
         weights, "batch (height width) interval -> batch interval height width", height=half
     )

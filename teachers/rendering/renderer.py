@@ -1,9 +1,10 @@
 """Triplane × camera → picture: the volume renderer of EG3D (sec. 3.3-3.4).
 
-The way of the data: rays → samples and compositing (`marching.py`, or `proposals.py` in training) →
-background → super-resolution.
+Rays → ray samples and compositing (a `RayMarcher`) → background → super-resolution.
 """
 
+import copy
+import dataclasses
 from typing import cast
 
 import torch
@@ -12,10 +13,45 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .camera import Camera
-from .marching import RayColors, RaySampling, march
+from .density import DensityActivation, density_activation_of
+from .marching import RayColors, RayMarcher, RaySampling, march_two_passes
 from .proposals import march_proposals
 from .rendering import RayJitter, Rendering
 from .triplane import Triplane
+
+MARCHERS: dict[str, RayMarcher] = {
+    "reused": march_two_passes,
+    "proposal": cast(RayMarcher, march_proposals),
+}
+"""The marchers that a teacher's configuration may name (`RaySampling.first_pass`)."""
+
+
+class Renderer(nn.Module):
+    """Triplane × camera → rendering: all that sampling, distillation and evaluation need.
+
+    `TriplaneRenderer` is the one of this package; a fused or SDF renderer implements `forward` and
+    `ray_samples`.
+
+    Attributes:
+        resolution: side of the volume rendering, which has resolution² rays.
+    """
+
+    resolution: int
+
+    @property
+    def ray_samples(self) -> tuple[int, int]:
+        """How many numbers of jitter a ray takes, of the first and of the second pass."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        triplane: Triplane,
+        camera: Camera,
+        ws: Float[Tensor, "batch layer w_dim"] | None = None,
+        jitter: RayJitter | None = None,
+    ) -> Rendering:
+        """One picture per row of triplane and camera (see `Teacher.render`)."""
+        raise NotImplementedError
 
 
 class TriplaneField:
@@ -23,6 +59,11 @@ class TriplaneField:
 
     def __init__(self, triplane: Triplane, decoder: nn.Module) -> None:
         self.triplane, self.decoder = triplane, decoder
+
+    @property
+    def density_activation(self) -> DensityActivation:
+        """The decoder's."""
+        return density_activation_of(self.decoder)
 
     def __call__(
         self, points: Float[Tensor, "batch point 3"]
@@ -37,12 +78,13 @@ class TriplaneField:
         return cast(Tensor, self.decoder.density_logit(self.triplane.sample(points), points))  # type: ignore[operator]
 
 
-class TriplaneRenderer(nn.Module):
-    """Draws triplanes: decoder, ray sampling, background and super-resolution. A student starts
-    from a copy of its teacher's.
+class TriplaneRenderer(Renderer):
+    """A `Renderer` of decoder, ray sampling, background and super-resolution. A student starts from
+    a copy of its teacher's.
 
     Args:
-        decoder: (plane features, points) → colour channels in [0, 1] and density logits.
+        decoder: (plane features, points) → colour channels in [0, 1] and density logits; its
+            `density_activation`, if it has one, takes the logits to densities.
         sampling: how rays are sampled.
         resolution: side of the volume rendering.
         background: colour behind the head in [0, 1]; None adds nothing (black, as the official code
@@ -66,6 +108,48 @@ class TriplaneRenderer(nn.Module):
         self.sampling = sampling
         self.resolution = resolution
         self.background = background
+        marcher_of(sampling)
+
+    @property
+    def ray_samples(self) -> tuple[int, int]:
+        """See `Renderer`."""
+        return self.sampling.depth_samples, self.sampling.importance_samples
+
+    def changed(
+        self,
+        *,
+        resolution: int | None = None,
+        super_resolution: bool = True,
+        decoder: nn.Module | None = None,
+        **sampling: object,
+    ) -> "TriplaneRenderer":
+        """A renderer with the same networks (shared, not copied) and other settings.
+
+        Args:
+            resolution: side of the volume rendering; None: as it is.
+            super_resolution: False leaves it out.
+            decoder: another one.
+            sampling: fields of `RaySampling`.
+
+        Raises:
+            ValueError: another resolution for a super-resolution that is kept.
+        """
+        changed = copy.copy(self)
+        changed._modules = dict(self._modules)
+        changed.sampling = dataclasses.replace(self.sampling, **sampling)  # type: ignore[arg-type]
+        marcher_of(changed.sampling)
+        if not super_resolution:
+            changed.super_resolution = None
+        if decoder is not None:
+            changed.decoder = decoder
+        if resolution is not None and resolution != self.resolution:
+            if changed.super_resolution is not None:
+                raise ValueError(
+                    f"this teacher's super-resolution takes {self.resolution}² renderings, not"
+                    f" {resolution}²: leave the view's resolution alone"
+                )
+            changed.resolution = resolution
+        return changed
 
     def forward(
         self,
@@ -101,7 +185,7 @@ class TriplaneRenderer(nn.Module):
         images = []
         for number, planes in enumerate(triplane.planes.split(group)):
             rows = slice(number * group, (number + 1) * group)
-            part = Triplane(planes, triplane.axes, triplane.box_size)
+            part = triplane.with_planes(planes)
             images.append(
                 self._composite(
                     self._cast(
@@ -113,11 +197,8 @@ class TriplaneRenderer(nn.Module):
         return feature_image, depth, opacity
 
     def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
-        if self.sampling.first_pass == "proposal":
-            return march_proposals(
-                self.field(triplane), camera, self.resolution, self.sampling, jitter
-            )
-        return march(self.field(triplane), camera.rays(self.resolution), self.sampling, jitter)
+        marcher = marcher_of(self.sampling)
+        return marcher(self.field(triplane), camera, self.resolution, self.sampling, jitter)
 
     def _composite(self, colors: RayColors) -> tuple[Tensor, ...]:
         """Images of the rays, in front of the background."""
@@ -136,3 +217,15 @@ class TriplaneRenderer(nn.Module):
     def field(self, triplane: Triplane) -> TriplaneField:
         """The decoder over a triplane: world points → colours and density logits."""
         return TriplaneField(triplane, self.decoder)
+
+
+def marcher_of(sampling: RaySampling) -> RayMarcher:
+    """The marcher of `RaySampling.first_pass`; ValueError for a name that isn't in `MARCHERS`."""
+    chosen = sampling.first_pass
+    if not isinstance(chosen, str):
+        return chosen
+    if chosen not in MARCHERS:
+        raise ValueError(
+            f"first_pass is {chosen!r}: use {' or '.join(MARCHERS)}, or give a ray marcher"
+        )
+    return MARCHERS[chosen]

@@ -1,8 +1,9 @@
-"""Three axis-aligned feature planes that together describe one head."""
+"""Three axis-aligned feature planes (EG3D sec. 3.3), or stacks of planes (PanoHead's tri-grid)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,21 +21,26 @@ class Triplane:
 
     Attributes:
         planes: features; height and width run over the cube of side `box_size` about the origin.
+            With `depth` D, channel c·D + d is feature c of the d-th plane of a stack.
         axes: for each plane the world coordinate along its width, then along its height (`"xz"`:
-            column x, row z).
+            column x, row z). A stack runs along the third one.
         box_size: side of the cube in world units. Outside it, every feature is 0.
+        depth: planes in a stack; 1 is EG3D's triplane, which ignores the third coordinate.
     """
 
     planes: Float[Tensor, "batch 3 channel height width"]
     axes: tuple[str, str, str] = EG3D_AXES
     box_size: float = 1.0
+    depth: int = 1
 
     def sample(
         self, points: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point channel"]:
         """The mean over the planes of the bilinear features at world points (zeros outside; EG3D
-        sec. 3.3).
+        sec. 3.3); trilinear in stacks.
         """
+        if self.depth > 1:
+            return self._sample_stacks(points)
         batch, _, channel, height, width = self.planes.shape
         columns_rows = torch.tensor(
             [["xyz".index(axis) for axis in axes] for axes in self.axes], device=points.device
@@ -49,12 +55,44 @@ class Triplane:
         )  # channels last: 1.4 to 1.8 times faster on a CPU
         return features.reshape(batch, 3, channel, -1).mean(1).mT
 
+    def _sample_stacks(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point channel"]:
+        order = torch.tensor(
+            [["xyz".index(axis) for axis in (*axes, third_axis(axes))] for axes in self.axes],
+            device=points.device,
+        )
+        grid = (points * (2 / self.box_size))[:, :, order]  # batch point plane 3
+        grid = rearrange(grid, "batch point plane xyz -> (batch plane) 1 1 point xyz")
+        volumes = rearrange(
+            self.planes,
+            "batch plane (channel depth) height width -> (batch plane) channel depth height width",
+            depth=self.depth,
+        )
+        features = F.grid_sample(volumes, grid.to(volumes), align_corners=False)
+        features = rearrange(
+            features, "(batch plane) channel 1 1 point -> batch plane point channel", plane=3
+        )
+        return features.mean(1)
+
+    def with_planes(
+        self, planes: Float[Tensor, "other_batch 3 other_channel other_height other_width"]
+    ) -> "Triplane":
+        """Other planes with the same axes, box and depth."""
+        return replace(self, planes=planes)
+
     def repeat_interleave(self, views: int) -> "Triplane":
         """Each identity repeated for `views` consecutive cameras."""
-        return Triplane(self.planes.repeat_interleave(views, 0), self.axes, self.box_size)
+        return self.with_planes(self.planes.repeat_interleave(views, 0))
 
     def __len__(self) -> int:
         return len(self.planes)
 
     def __getitem__(self, rows: slice | Tensor) -> "Triplane":
-        return Triplane(self.planes[rows], self.axes, self.box_size)
+        return self.with_planes(self.planes[rows])
+
+
+def third_axis(axes: str) -> str:
+    """The coordinate that a plane leaves out: `"xz"` → `"y"`."""
+    (left_out,) = set("xyz") - set(axes)
+    return left_out

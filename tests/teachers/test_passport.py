@@ -97,3 +97,14 @@ def test_a_file_that_is_no_json_is_named(tmp_path):
     path.write_text("not json")
     with pytest.raises(ValueError, match=r"passport\.json is not a passport"):
         Passport.read(path)
+
+
+def test_a_passport_without_a_depth_is_of_single_planes_and_is_written_as_before(passport):
+    stored = json.loads(passport.to_json())
+    assert "plane_depth" not in stored
+    assert Passport.from_dict(stored) == passport and passport.plane_depth == 1
+    stack = dataclasses.replace(passport, plane_depth=3)
+    assert Passport.from_dict(json.loads(stack.to_json())) == stack
+    assert stack.stored_channels == 3 * passport.plane_channels
+    with pytest.raises(ValueError, match="plane_depth"):
+        stack.require_same(passport, mine="student", others="teacher")

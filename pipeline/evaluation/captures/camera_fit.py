@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer, TriplaneRenderer
 
 from .least_squares import minimise
 
@@ -67,11 +67,11 @@ def fit_camera(
     wanted = _pyramid(image[None])
     rough, careful = (_small(portrait.lifter.renderer, side) for side in (SIDE, 2 * SIDE))
 
-    def difference(camera: Camera, renderer: TriplaneRenderer) -> Tensor:
+    def difference(camera: Camera, renderer: Renderer) -> Tensor:
         seen = renderer(portrait.triplane, camera.to(portrait.triplane.planes)).image
         return _pyramid(seen.float().clamp(-1, 1).to(image)) - wanted
 
-    def search(start: Camera, renderer: TriplaneRenderer, step: float, rounds: int) -> Camera:
+    def search(start: Camera, renderer: Renderer, step: float, rounds: int) -> Camera:
         moves = torch.zeros(6, dtype=torch.float64)
         return moved(
             start,
@@ -83,7 +83,7 @@ def fit_camera(
             ),
         )
 
-    def error(camera: Camera, renderer: TriplaneRenderer = rough) -> float:
+    def error(camera: Camera, renderer: Renderer = rough) -> float:
         return difference(camera, renderer).norm().item()
 
     start = start or getattr(portrait, "camera", None)
@@ -118,15 +118,11 @@ def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
     return Camera(cam_to_world, camera.intrinsics)
 
 
-def _small(renderer: TriplaneRenderer, side: int) -> TriplaneRenderer:
-    """The same without super-resolution and with few rays: many pictures are drawn."""
-    side = min(renderer.resolution, side)
-    return TriplaneRenderer(
-        decoder=renderer.decoder,
-        sampling=renderer.sampling,
-        resolution=side,
-        background=renderer.background,
-    )
+def _small(renderer: Renderer, side: int) -> Renderer:
+    """The same without super-resolution and with few rays, where it can be changed."""
+    if not isinstance(renderer, TriplaneRenderer):
+        return renderer
+    return renderer.changed(resolution=min(renderer.resolution, side), super_resolution=False)
 
 
 def _rotation(vector: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:

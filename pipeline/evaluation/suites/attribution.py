@@ -17,7 +17,7 @@ from pipeline.evaluation.resizing import resized
 from pipeline.evaluation.tables import Cell, table
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import Renderer, TriplaneRenderer
 from teachers.rendering.triplane import Triplane
 
 STAGES = ("camera", "planes", "decoder", "super-resolution")
@@ -36,7 +36,7 @@ class TrueHead:
 
     image: Float[Tensor, "3 height width"]
     triplane: Triplane
-    renderer: TriplaneRenderer
+    renderer: Renderer
     cameras: Camera
 
 
@@ -143,8 +143,10 @@ def _scene(
     return triplane, head.cameras if "camera" in true else estimated
 
 
-def _renderer(portrait: LiftedPortrait, head: TrueHead, true: frozenset[str]) -> TriplaneRenderer:
+def _renderer(portrait: LiftedPortrait, head: TrueHead, true: frozenset[str]) -> Renderer:
     own = portrait.lifter.renderer
+    if not isinstance(own, TriplaneRenderer) or not isinstance(head.renderer, TriplaneRenderer):
+        return head.renderer if "decoder" in true else own  # it has no parts
     resolves = head.renderer if "super-resolution" in true else own
     return TriplaneRenderer(
         decoder=(head.renderer if "decoder" in true else own).decoder,
@@ -156,7 +158,7 @@ def _renderer(portrait: LiftedPortrait, head: TrueHead, true: frozenset[str]) ->
 
 
 def _drawn(
-    renderer: TriplaneRenderer, triplane: Triplane, cameras: Camera
+    renderer: Renderer, triplane: Triplane, cameras: Camera
 ) -> Float[Tensor, "view 3 height width"]:
     cameras = cameras.to(triplane.planes)
     return torch.cat(

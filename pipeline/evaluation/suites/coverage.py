@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.tables import table
-from pipeline.sampling.cameras import CameraPrior
+from pipeline.sampling.cameras import CameraPrior, OrbitPrior
 from pipeline.sampling.distributions import Normal, Uniform
 from teachers.rendering.camera import Camera
 
@@ -157,8 +157,10 @@ def _notes(rows: Sequence[Sequence[Any]], proposals: Sequence[str], without: int
 
 def _overrides(prior: CameraPrior, quantity: Quantity, least: float, most: float) -> list[str]:
     """Hydra overrides of the group `cameras` after which the distribution reaches from `least` to
-    `most`.
+    `most`; none for a prior of another kind.
     """
+    if not isinstance(prior, OrbitPrior):
+        return []
     address, distribution = (
         f"cameras.reference.{quantity.setting}",
         prior.distributions[quantity.distribution],

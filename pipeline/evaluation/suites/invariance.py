@@ -198,7 +198,7 @@ def mirrored(triplane: Triplane) -> Triplane:
         plane.flip(-1) if axes[0] == "x" else plane.flip(-2) if axes[1] == "x" else plane
         for plane, axes in zip(triplane.planes.unbind(1), triplane.axes, strict=True)
     ]
-    return Triplane(torch.stack(planes, 1), triplane.axes, triplane.box_size)
+    return triplane.with_planes(torch.stack(planes, 1))
 
 
 def _between_identities(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:

@@ -157,12 +157,8 @@ class PuppetSuite(Suite):
 
     def cameras(self, subject: int) -> Camera:
         """The `views` cameras of a subject, at the teacher's distance, pivot and focal length."""
-        passport = self.context.passport
         angles = torch.tensor(self._angles(subject)).deg2rad()
-        pivot, focal = passport.camera_pivot, passport.focal
-        return Camera.orbit(
-            angles[:, 0], angles[:, 1], radius=passport.camera_radius, pivot=pivot, focal=focal
-        )
+        return self.context.passport.orbit(angles[:, 0], angles[:, 1])
 
     def reference(self, subject: int) -> Views:
         """What the cameras of a subject see: rendered, or read from the cache."""
@@ -269,11 +265,7 @@ def photograph_of(
     """A picture of one test puppet in [-1, 1] as the teacher's camera would see it, on the
     teacher's background.
     """
-    yaw = torch.tensor([yaw_deg]).deg2rad()
-    pivot, focal = passport.camera_pivot, passport.focal
-    camera = Camera.orbit(
-        yaw, torch.zeros(1), radius=passport.camera_radius, pivot=pivot, focal=focal
-    )
+    camera = passport.orbit(torch.tensor([yaw_deg]).deg2rad())
     views = PuppetWorld(supersampling=2).render(
         PuppetSeeds.of(SPLIT, [subject]), camera, resolution
     )

@@ -3,7 +3,7 @@
 import dataclasses
 
 from pipeline.data.manifest import Description, weights_hash
-from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.cameras import CameraPair, OrbitPrior
 from pipeline.sampling.distributions import Fixed, Normal, Uniform
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sampler import TeacherSampler
@@ -27,16 +27,16 @@ def sampler_of(teacher, seed: int = 3) -> TeacherSampler:
         "pivot": (0.0, 0.0, 0.0),
     }
     cameras = CameraPair(
-        reference=CameraPrior(
+        reference=OrbitPrior(
             yaw_deg=Uniform(low=-40, high=40),
             fov_diagonal_deg=Normal(mean=18.83, deviation=1),
             **distributions,
         ),
-        novel=CameraPrior(
+        novel=OrbitPrior(
             yaw_deg=Uniform(low=-30, high=30), fov_diagonal_deg=Fixed(value=18.83), **distributions
         ),
     )
-    near = CameraPrior(
+    near = OrbitPrior(
         yaw_deg=Uniform(low=-16, high=16), fov_diagonal_deg=Fixed(value=18.83), **distributions
     )
     latents = LatentPrior(truncation=Uniform(low=0.6, high=1.0), conditioning=near)

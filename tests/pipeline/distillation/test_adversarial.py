@@ -25,7 +25,7 @@ from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.resume import SafetensorsCheckpointIO
-from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.cameras import CameraPair, OrbitPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sampler import TeacherSampler
@@ -67,9 +67,9 @@ def teacher():
 
 
 def module_of(teacher, *, weights=None, **changes) -> AdversarialDistillation:
-    def prior(yaw: float) -> CameraPrior:
+    def prior(yaw: float) -> OrbitPrior:
         fov, level = Fixed(value=18.83), Fixed(value=0.0)
-        return CameraPrior(
+        return OrbitPrior(
             yaw_deg=Uniform(low=-yaw, high=yaw),
             pitch_deg=level,
             pitch_distribution="elevation",

@@ -27,7 +27,7 @@ from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.sampling.calibration import calibrate
-from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.cameras import CameraPair, OrbitPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
@@ -66,8 +66,8 @@ def toy() -> ToyTeacher:
 
 
 def sampler_of(teacher) -> TeacherSampler:
-    def prior(yaw: float) -> CameraPrior:
-        return CameraPrior(
+    def prior(yaw: float) -> OrbitPrior:
+        return OrbitPrior(
             yaw_deg=Uniform(low=-yaw, high=yaw),
             pitch_deg=Fixed(value=0.0),
             pitch_distribution="elevation",

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from pipeline.sampling.cameras import (
-    CameraPrior,
+    OrbitPrior,
     elevation_of_sampler_offset,
     focal_of_diagonal_fov,
 )
 from pipeline.sampling.distributions import Fixed, Normal, Uniform
 
 
-def prior(**changes) -> CameraPrior:
+def prior(**changes) -> OrbitPrior:
     distributions = {
         "yaw_deg": Uniform(low=-49, high=49),
         "pitch_deg": Uniform(low=-26, high=26),
@@ -24,7 +24,7 @@ def prior(**changes) -> CameraPrior:
         "radius": Normal(mean=2.7, deviation=0.1),
         "principal_point": Normal(mean=0.5, deviation=0.0273),
     }
-    return CameraPrior(**{**distributions, **changes})
+    return OrbitPrior(**{**distributions, **changes})
 
 
 def elevations(camera) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.cameras import CameraPair, OrbitPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.filtered import FilteredSampler, filter_of
 from pipeline.sampling.identities import FixedIdentities, Identities
@@ -29,7 +29,7 @@ def teacher():
 
 
 def sampler(teacher, identities: Identities | None, filter: SampleFilter | None = None, **changes):
-    prior = CameraPrior(
+    prior = OrbitPrior(
         yaw_deg=Uniform(low=-40, high=40),
         pitch_deg=Uniform(low=-20, high=20),
         pitch_distribution="elevation",

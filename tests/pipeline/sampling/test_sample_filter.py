@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.batch import View
-from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.cameras import CameraPair, OrbitPrior
 from pipeline.sampling.distributions import Fixed, Uniform
 from pipeline.sampling.draws import Draws, with_rows
 from pipeline.sampling.filtered import FilteredSampler
@@ -46,10 +46,10 @@ def sampler(filter: SampleFilter | None, teacher=None, **changes):
         "fov_diagonal_deg": Fixed(value=18.83),
     }
     cameras = CameraPair(
-        reference=CameraPrior(
+        reference=OrbitPrior(
             yaw_deg=Uniform(low=-49, high=49), radius=Uniform(low=2.6, high=2.8), **distributions
         ),
-        novel=CameraPrior(yaw_deg=Uniform(low=-36, high=36), **distributions),
+        novel=OrbitPrior(yaw_deg=Uniform(low=-36, high=36), **distributions),
     )
     settings = {
         "cameras": cameras,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.sampling.cameras import CameraPair, CameraPrior
+from pipeline.sampling.cameras import CameraPair, OrbitPrior
 from pipeline.sampling.distributions import Fixed, Normal, Uniform
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_numbers import batch_numbers
@@ -24,13 +24,13 @@ def cameras() -> CameraPair:
         "pivot": (0.0, 0.0, 0.0),
     }
     return CameraPair(
-        reference=CameraPrior(
+        reference=OrbitPrior(
             yaw_deg=Uniform(low=-49, high=49),
             fov_diagonal_deg=Normal(mean=18.83, deviation=1),
             radius=Normal(mean=2.7, deviation=0.1),
             **distributions,
         ),
-        novel=CameraPrior(
+        novel=OrbitPrior(
             yaw_deg=Uniform(low=-36, high=36), fov_diagonal_deg=Fixed(value=18.83), **distributions
         ),
     )
@@ -150,7 +150,7 @@ def test_the_conditioning_camera_follows_its_distribution():
     reference = sampler(ToyTeacher()).draw([1]).reference
     assert LatentPrior().draw_conditioning(0, [1], reference) is None
     assert LatentPrior(conditioning="reference").draw_conditioning(0, [1], reference) is reference
-    near = CameraPrior(
+    near = OrbitPrior(
         yaw_deg=Uniform(low=-16, high=16),
         pitch_deg=Fixed(value=0),
         pitch_distribution="elevation",

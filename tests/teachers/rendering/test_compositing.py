@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from teachers.rendering.compositing import composite, interval_weights, sort_samples
+from teachers.rendering.density import ShiftedSoftplus
 
 
 def logit_of(density: float) -> float:
@@ -35,9 +36,9 @@ def test_through_constant_density_and_length_opacity_is_one_minus_exp(density, l
 
 def test_a_density_gain_multiplies_the_density():
     colors, logits, depths = constant_medium(0.3, 1.0)
-    assert composite(colors, logits, depths, density_gain=5.0).opacity.item() == pytest.approx(
-        1 - math.exp(-1.5), rel=1e-5
-    )
+    assert composite(
+        colors, logits, depths, activation=ShiftedSoftplus(5.0)
+    ).opacity.item() == pytest.approx(1 - math.exp(-1.5), rel=1e-5)
 
 
 def test_density_logits_are_averaged_before_the_softplus():

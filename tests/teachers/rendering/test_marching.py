@@ -189,7 +189,6 @@ def test_gradients_reach_the_camera_but_not_through_where_samples_are():
     [
         ({"near": 2.0, "far": None}, "give both"),
         ({"depth_samples": 3}, "at least 4"),
-        ({"first_pass": "proposal", "importance_samples": 0}, "at least 2"),
     ],
 )
 def test_impossible_sampling_is_refused(settings, words):

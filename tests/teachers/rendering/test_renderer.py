@@ -121,6 +121,23 @@ def test_rays_that_see_nothing_have_the_farthest_depth_with_either_first_pass():
         assert 3.1 < rendering.depth.max() < 3.3
 
 
+def test_a_proposal_needs_importance_samples_and_a_marcher_needs_a_known_name():
+    few = renderer(first_pass="proposal", importance_samples=1)
+    with pytest.raises(ValueError, match="at least 2"):
+        few(identities(), cameras())
+    with pytest.raises(ValueError, match="'spiral': use reused or proposal, or give"):
+        renderer(first_pass="spiral")
+
+
+def test_a_changed_renderer_shares_its_networks_and_leaves_the_original_alone():
+    original = renderer(1.0)
+    changed = original.changed(resolution=6, depth_samples=5, decoder=torch.nn.Identity())
+    assert (changed.resolution, changed.ray_samples) == (6, (5, 24))
+    assert (original.resolution, original.ray_samples) == (12, (24, 24))
+    assert isinstance(changed.decoder, torch.nn.Identity)
+    assert not isinstance(original.decoder, torch.nn.Identity)
+
+
 def test_a_proposal_needs_an_even_resolution():
     with pytest.raises(ValueError, match="even"):
         renderer(resolution=7, first_pass="proposal")(identities(), cameras())

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from teachers.rendering.triplane import EG3D_AXES, ORTHOGONAL_AXES, Triplane
+from teachers.rendering.triplane import EG3D_AXES, ORTHOGONAL_AXES, Triplane, third_axis
 
 BOTH = pytest.mark.parametrize("axes", [EG3D_AXES, ORTHOGONAL_AXES])
 
@@ -80,3 +80,35 @@ def test_rows_are_identities_and_repeating_keeps_the_views_of_one_together():
     assert len(triplane.repeat_interleave(3)) == 6
     assert triplane.repeat_interleave(3).planes[:, 0, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1]
     assert triplane[1:].planes.mean().item() == 1.0
+
+
+def test_a_stack_of_equal_planes_is_one_plane():
+    planes = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+    stacked = Triplane(planes.repeat_interleave(5, 2), ORTHOGONAL_AXES, depth=5)
+    points = torch.rand(2, 60, 3, generator=torch.Generator().manual_seed(3)) * 0.78 - 0.39
+    expected = Triplane(planes, ORTHOGONAL_AXES).sample(points)
+    torch.testing.assert_close(stacked.sample(points), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("plane, along", [(0, "z"), (1, "y"), (2, "x")])
+def test_a_stack_runs_along_the_coordinate_that_its_planes_leave_out(plane, along):
+    assert third_axis(ORTHOGONAL_AXES[plane]) == along
+    planes = torch.zeros(1, 3, 4, 8, 8)
+    planes[:, plane] = torch.arange(4.0)[:, None, None]  # one feature, four planes
+    triplane = Triplane(planes, ORTHOGONAL_AXES, depth=4)
+    points = torch.zeros(1, 3, 3)
+    points[0, :, "xyz".index(along)] = torch.tensor([-0.25, 0.0, 0.25])
+    assert triplane.sample(points)[0, :, 0].tolist() == pytest.approx([0.5 / 3, 0.5, 2.5 / 3])
+    moved = points.clone()
+    moved[..., "xyz".index(ORTHOGONAL_AXES[plane][0])] += 0.1
+    torch.testing.assert_close(triplane.sample(moved), triplane.sample(points))
+
+
+def test_other_planes_keep_axes_box_and_depth():
+    triplane = Triplane(torch.zeros(2, 3, 6, 8, 8), ORTHOGONAL_AXES, 0.8, depth=3)
+    for other in (
+        triplane[:1],
+        triplane.repeat_interleave(2),
+        triplane.with_planes(torch.ones(1, 3, 6, 4, 4)),
+    ):
+        assert (other.axes, other.box_size, other.depth) == (ORTHOGONAL_AXES, 0.8, 3)
