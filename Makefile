@@ -10,6 +10,8 @@ FIND_PYTHON = for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11
 	[ -n "$$python" ] || { echo 'no Python 3.11 or newer found: install one, or give PYTHON=/path/to/python3' >&2; exit 1; }
 # One thread a process: small tensors don't gain from more, and test processes would fight over the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+CONSTRAINTS := .ci/constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +46,10 @@ clean: ## remove caches and built packages; runs/ and .venv stay
 $(BIN)/python:
 	@$(FIND_PYTHON); echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV)
 
-$(VENV)/.light: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[video]'
+$(VENV)/.light: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e '.[video]'
 	@touch $@
 
-$(VENV)/.ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[wandb,video,sweep,dev]'
+$(VENV)/.ready: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e '.[wandb,video,sweep,dev]'
 	@touch $@ $(VENV)/.light

@@ -1,8 +1,7 @@
-"""`trilift VERB …`: lists the verbs, and replaces itself by `python -m pipeline.VERB …`, or `-m
-pipeline.verbs.sweep VERB …`.
+"""`trilift VERB …`: lists the verbs, or replaces itself by `python -m pipeline.verbs.VERB …`.
 
-The replacement is what lets torchrun and Lightning's child processes start the same verb again.
-Nothing heavy is imported here, so that the list comes at once.
+The replacement lets torchrun and Lightning's child processes start the same verb again. Nothing
+heavy is imported here, so that the list appears at once.
 """
 
 import ast
@@ -29,10 +28,10 @@ VERBS = (
 ONLY_TABLE = "hydra.sweeper.only_table=true"
 
 PLANNED = {
-    "stream": "Lifts a camera's pictures live and serves them to a browser.",
-    "export": "Writes a lifted face as a mesh, or a network as ONNX.",
+    "stream": "Lift a camera's frames live and serve them to a browser.",
+    "export": "Write a lifted head as a mesh, or a network as ONNX.",
 }
-"""Verbs that later versions have."""
+"""Verbs of later versions."""
 
 
 def main() -> None:
@@ -41,7 +40,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Does what the arguments say; returns the exit status, unless a verb takes the process over."""
+    """Runs the command; returns the exit status, unless a verb replaces the process."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(listing())
         return 0
@@ -100,10 +99,10 @@ def first_line(module: Path) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment in which `-m pipeline.VERB` finds this pipeline, and not one that lies in the
-    working directory.
+    """The environment in which `-m pipeline.verbs.VERB` imports this package, and not a folder
+    `pipeline` in the working directory.
 
-    Children inherit it, hence variables instead of the `-P` flag.
+    Variables instead of the flag `-P`, so that child processes inherit them.
     """
     path = [str(PACKAGE.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(path))}

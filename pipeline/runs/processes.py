@@ -1,4 +1,4 @@
-"""Which of a run's processes this one is, and what all of them agree on."""
+"""Ranks of a run's processes, and reductions over all of them."""
 
 import os
 from typing import Any
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def is_first_process() -> bool:
-    """Whether this process is the first of the whole run: known before any process group exists,
-    from what launchers set.
+    """Whether this process is the first of the whole run, from the launcher's variables: known
+    before a process group exists.
 
-    Understood are torchrun, Lightning's own children and `srun`. A rank of SLURM counts last: a
+    Understands torchrun, Lightning's own children and `srun`. SLURM's rank comes last, because a
     shell inside an allocation has one, too.
     """
     if "RANK" in os.environ:
@@ -23,12 +23,12 @@ def is_first_process() -> bool:
 
 
 def is_first_on_its_node() -> bool:
-    """Whether this process is the one whose exit status the node's launcher or scheduler sees."""
+    """Whether the node's launcher or scheduler sees this process's exit status."""
     return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", 0))) == 0
 
 
 def largest_of_all(trainer: Trainer, *values: float) -> list[float]:
-    """The largest of every value among the processes: the same list in each of them."""
+    """The maximum of every value over all processes, on each of them."""
     if trainer.world_size == 1:
         return list(values)
     together = trainer.strategy.reduce(
@@ -39,7 +39,7 @@ def largest_of_all(trainer: Trainer, *values: float) -> list[float]:
 
 
 def gather_from_all(trainer: Trainer, value: Any) -> list[Any]:
-    """What every process has, by rank: the same list in each of them."""
+    """The value of every process, by rank, on each of them."""
     if trainer.world_size == 1:
         return [value]
     everywhere: list[Any] = [None] * trainer.world_size

@@ -1,6 +1,4 @@
-"""A run that may be taken off its machine at any time: it listens to signals, says how it ended,
-and lets itself be queued again.
-"""
+"""Preemption: stop signals, exit statuses and SLURM requeueing of a run."""
 
 import logging
 import os
@@ -18,7 +16,7 @@ from .run_folder import RunFolder
 log = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-"""What schedulers send before they take a machine away, and Ctrl-C."""
+"""SIGTERM and SIGUSR1 of schedulers before preemption; SIGINT of Ctrl-C."""
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h."""
@@ -27,12 +25,12 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 class StopSignals:
-    """Remembers that somebody asked this process to stop.
+    """Signal handlers that record a request to stop.
 
-    Until training begins there is nothing to save, and the first signal ends the process
-    (`SystemExit`). Afterwards it is noted in `heard`, for the end of the step (`StateKeeper`). A
-    second Ctrl-C ends the process at once; other signals may come as often as they like, since
-    launchers pass on what their children have got already.
+    Before training begins there is nothing to save, and the first signal ends the process
+    (`SystemExit`). Afterwards `heard` holds it until the end of the step, where `StateKeeper`
+    saves. A second Ctrl-C ends the process at once. Other signals may repeat: launchers forward
+    signals that their children have received already.
     """
 
     def __init__(self, *, exit_code: int = TRY_AGAIN) -> None:
@@ -43,11 +41,11 @@ class StopSignals:
 
     @property
     def status(self) -> int:
-        """The exit status that answers the signal: Ctrl-C asks for no other attempt."""
+        """The exit status after the signal; after Ctrl-C no scheduler should try again."""
         return INTERRUPTED if self.heard == signal.SIGINT else self.exit_code
 
     def listen(self) -> None:
-        """Takes the signals over, also from others who have taken them meanwhile."""
+        """Installs the handlers, also over handlers that a library has installed meanwhile."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in STOP_SIGNALS:
@@ -55,7 +53,7 @@ class StopSignals:
             self._before.setdefault(number, handler)
 
     def release(self) -> None:
-        """Gives the signals back to whoever had them before the first `listen`."""
+        """Restores the handlers from before the first `listen`."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -73,10 +71,10 @@ class Attempt:
     """One attempt of one process at a run: a context that marks the run's folder as running,
     finished, unfinished or failed.
 
-    Whoever was asked to stop before the run was complete leaves with an exit status that schedulers
-    take for "try again"; under SLURM the job is put back into the queue besides. Only the first
-    process of a node leaves with it: launchers take the status of any other for a failure. When a
-    time limit of its own has ended the attempt, the status is 0.
+    A run that was stopped before its end exits with a status that schedulers understand as "try
+    again"; under SLURM the job is also requeued. Only the first process of a node exits with it,
+    since launchers treat the status of any other process as a failure. If the run's own time limit
+    ended the attempt, the status is 0.
 
     Args:
         run: its folder.
@@ -110,14 +108,12 @@ class Attempt:
         return self
 
     def reached(self, done: int, total: int) -> None:
-        """Says how far the run has come, in steps or pictures; without an end (`total` < 1) it is
-        never complete.
-        """
+        """Sets the progress, in steps or images; with `total` < 1 the run is never complete."""
         self._progress = {"done": int(done), "total": int(total)}
 
     @property
     def is_complete(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether `done` has reached `total`."""
         return 0 < self._progress.get("total", 0) <= self._progress["done"]
 
     def __exit__(
@@ -156,11 +152,10 @@ class Attempt:
 
 
 def requeue_slurm_job() -> bool:
-    """Puts the SLURM job of this process back into the queue; True when SLURM has taken it.
+    """Requeues the SLURM job of this process; returns whether SLURM accepted that.
 
-    Only a job that SLURM takes for running: one that was cancelled, or whose time was over, gets
-        the same signals, and is not
-    to rise again.
+    Only a running job is requeued: a cancelled job, or one past its time limit, receives the same
+    signals and must not start again.
     """
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
@@ -170,15 +165,13 @@ def requeue_slurm_job() -> bool:
     try:
         shown = _scontrol("show", "job", "--oneliner", job)
         if "JobState=RUNNING" not in shown.split():
-            log.info("SLURM job %s is no longer running: it is not put back into the queue", job)
+            log.info("SLURM job %s is no longer running: not requeued", job)
             return False
         _scontrol("requeue", job)
     except (OSError, subprocess.SubprocessError) as error:
-        log.warning(
-            "SLURM job %s could not be put back into the queue (%s): submit it again", job, error
-        )
+        log.warning("SLURM job %s could not be requeued (%s): submit it again", job, error)
         return False
-    log.info("SLURM job %s is back in the queue", job)
+    log.info("SLURM job %s is requeued", job)
     return True
 
 
@@ -194,8 +187,8 @@ def _scontrol(*arguments: str) -> str:
 
 
 def cluster_plugins() -> list[SLURMEnvironment]:
-    """For a `Trainer` under `srun`: Lightning's SLURM environment without its own requeueing, which
-    saves elsewhere.
+    """Lightning's SLURM environment for a `Trainer` under `srun`, without Lightning's own
+    requeueing, which would save its own checkpoint.
     """
     is_slurm = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
     return [SLURMEnvironment(auto_requeue=False)] if is_slurm else []

@@ -1,1 +1,1 @@
-"""Many runs of one verb: cells, how each is run once, what came of them as a table and a picture."""
+"""Many runs of one verb: cells that run once, search, tables and the Pareto picture."""

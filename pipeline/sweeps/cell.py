@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.runs.files import sha256_of_json, write_json
+from pipeline.runs.renamed import current
 from pipeline.runs.run_folder import RunFolder
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
@@ -120,7 +121,7 @@ class Cell:
         if record.fingerprint == self.fingerprint:
             return True
         try:
-            return fingerprint(RunFolder(self.folder).recorded()) == self.fingerprint
+            return fingerprint(current(RunFolder(self.folder).recorded())) == self.fingerprint
         except FileNotFoundError:
             return False
 

@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: cells.csv, table.csv, table.md and pareto.png in its folder."""
+"""The report of a sweep: cells.csv, table.csv, table.md and pareto.png in its folder."""
 
 import logging
 import sys
@@ -26,8 +26,8 @@ def write_report(
     Args:
         folder: of the sweep.
         cells: all of them.
-        quality: the score that is the picture's vertical axis.
-        more_is_better: of it.
+        quality: the score on the picture's vertical axis.
+        more_is_better: of that score.
     """
     outcomes = outcomes_of(cells)
     rows = rows_of(outcomes)

@@ -1,4 +1,4 @@
-"""What the cells of a sweep have come to: last scores, weights, and the time that one lift takes."""
+"""Results of a sweep's cells: last scores, parameters, and the time of one lift."""
 
 import math
 import statistics
@@ -23,8 +23,8 @@ WARM_UP, REPEATS = 2, 15
 
 @dataclass(frozen=True)
 class Outcome:
-    """One cell and its numbers: scores by name, `step`, `minutes`; of a student `parameters` and
-    `lift_ms`.
+    """One cell and its numbers: scores by name, `step`, `minutes`, and for a student `parameters`
+    and `lift_ms`.
     """
 
     cell: Cell
@@ -35,16 +35,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells that differ in nothing but the seed: mean and standard deviation (of a sample) of every
-    number that they have.
-    """
+    """Cells that differ only in the seed: mean and sample standard deviation of their numbers."""
 
     varied: tuple[tuple[str, str], ...]
     outcomes: tuple[Outcome, ...]
 
     @property
     def title(self) -> str:
-        """What varies."""
+        """The values that vary."""
         return (
             ", ".join(
                 value if key == "experiment" else f"{key}={value}" for key, value in self.varied
@@ -54,7 +52,7 @@ class Row:
 
     @property
     def finished(self) -> list[Outcome]:
-        """Those that count."""
+        """The finished cells, over which means are taken."""
         return [outcome for outcome in self.outcomes if outcome.state == "finished"]
 
     def mean(self, name: str) -> float | None:
@@ -76,7 +74,7 @@ class Row:
 
 
 def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
-    """Every cell as it stands; of those that are finished the numbers, too."""
+    """The state of every cell, and the numbers of the finished ones."""
     speeds: dict[str, float] = {}
     outcomes = []
     for cell in cells:
@@ -95,7 +93,7 @@ def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
 
 
 def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
-    """The cells without their seeds, in the order in which they came."""
+    """Cells grouped by what varies but the seed, in the order of the first cells."""
     groups: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(
@@ -120,8 +118,8 @@ def student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:
 
     Args:
         run: its folder.
-        speeds: of encoders that are built alike: these are measured once, here and now, so that a
-            sweep's times compare.
+        speeds: lift times by encoder recipe; filled here. Each recipe is measured once, by this
+            process, so that the times of a sweep compare.
     """
     file = run / "student.safetensors"
     if not file.exists():

@@ -94,7 +94,7 @@ def _state_after(status: int, marked: Path, started: float) -> State:
 
 
 def _error(log_file: Path, start: int, status: int) -> str:
-    """The verb's last error in this attempt: its own line with what follows, or a traceback's end."""
+    """The verb's last error in this attempt: its own line and what follows, or the last line."""
     with log_file.open("rb") as file:
         file.seek(start)
         lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]

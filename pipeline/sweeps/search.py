@@ -1,5 +1,6 @@
-"""Random and Bayesian search: optuna is asked what to try and told what came of it. Its journal
-lies in the sweep's folder.
+"""Random and Bayesian search with optuna's ask-and-tell interface.
+
+The study's journal is in the sweep's folder.
 """
 
 from collections.abc import Mapping
@@ -14,16 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, as they are written in a setting."""
+    """A categorical value, as written in a setting."""
 
     values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A number between two, both included; its logarithm is uniform if `log`; whole numbers if both
-    ends are.
-    """
+    """A number in [low, high], uniform or, with `log`, log-uniform; an integer if both ends are."""
 
     low: float | int
     high: float | int
@@ -31,26 +30,26 @@ class Interval:
 
 
 Space = Mapping[str, Choice | Interval]
-"""What may be varied, by key."""
+"""The search space, by key."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of the space: key → value as it is written in a setting."""
+    """One point of the space: key → value as written in a setting."""
 
     number: int
     values: Mapping[str, str]
 
 
 class Search:
-    """How the space is searched, see conf/hydra/sweeper/search.yaml.
+    """Settings of a search, see conf/hydra/sweeper/search.yaml.
 
     Args:
-        sampler: "random", or "bayesian" (tree-structured Parzen estimator, optuna's TPE).
-        trials: how many in all.
-        parallel: how many are tried at once, before any of them is told.
-        objective: the score of a run that counts: the last value of its curve `validation/…`.
-        direction: whether more of it is better.
+        sampler: "random", or "bayesian" (optuna's tree-structured Parzen estimator, TPE).
+        trials: number in all.
+        parallel: trials at once; the sampler knows none of their scores yet.
+        objective: a score of the runs: the last value of the curve `validation/<objective>`.
+        direction: "maximize" or "minimize".
         seed: of the sampler.
     """
 
@@ -69,9 +68,7 @@ class Search:
         if direction not in ("maximize", "minimize"):
             raise ValueError(f"direction is {direction!r}: take maximize or minimize")
         if trials < 1 or parallel < 1:
-            raise ValueError(
-                f"a search of {trials} trials, {parallel} at once: both must be positive"
-            )
+            raise ValueError(f"got trials={trials} and parallel={parallel}: both must be positive")
         self.sampler, self.trials, self.parallel, self.seed = sampler, trials, parallel, seed
         self.objective, self.direction = objective, direction
 
@@ -79,7 +76,7 @@ class Search:
         """A study in a sweep's folder, new or continued.
 
         Raises:
-            ValueError: optuna is missing, or there is nothing to vary.
+            ValueError: optuna isn't installed, or the space is empty.
         """
         if not space:
             raise ValueError(
@@ -101,11 +98,10 @@ class Search:
         study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
         return Study(self, study, {key: _distribution(part) for key, part in space.items()})
 
-    def _sampler(self, asked: int) -> "BaseSampler":
-        """A continued search must not draw again what it drew first."""
+    def _sampler(self, drawn: int) -> "BaseSampler":
         from optuna.samplers import RandomSampler, TPESampler
 
-        seed = self.seed + 1_000_003 * asked
+        seed = self.seed + 1_000_003 * drawn  # a continued search draws new points
         return (
             RandomSampler(seed=seed)
             if self.sampler == "random"
@@ -124,39 +120,38 @@ class Study:
         self._distributions = dict(distributions)
 
     def trials(self) -> list[Trial]:
-        """All that have been asked for, in the order of their numbers."""
+        """All trials, in the order of their numbers."""
         return [
             Trial(trial.number, _written(trial.params))
             for trial in self._study.get_trials(deepcopy=False)
         ]
 
     def ask(self) -> list[Trial]:
-        """What to try next: first those that were asked for and never told, then new ones; [] when
-        all is told.
+        """The next trials: first those without a result, then new ones; [] at the end.
 
         Raises:
-            ValueError: what may be varied has changed since.
+            ValueError: the space differs from that of earlier trials.
         """
         from optuna.trial import TrialState
 
         waiting = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         for trial in waiting:
             self._require_same_space(trial)
-        asked = len(self._study.get_trials(deepcopy=False))
-        for _ in range(min(self.search.parallel - len(waiting), self.search.trials - asked)):
+        drawn = len(self._study.get_trials(deepcopy=False))
+        for _ in range(min(self.search.parallel - len(waiting), self.search.trials - drawn)):
             waiting.append(self._study.ask(self._distributions))
         return [
             Trial(trial.number, _written(trial.params)) for trial in waiting[: self.search.parallel]
         ]
 
     def tell(self, trial: Trial, value: float | None) -> None:
-        """What came of it; None: it failed."""
+        """Reports a trial's score; None if it failed."""
         from optuna.trial import TrialState
 
         self._study.tell(trial.number, value, state=TrialState.FAIL if value is None else None)
 
     def best(self) -> tuple[Trial, float] | None:
-        """The best so far and its value."""
+        """The best trial so far and its score; None before the first."""
         from optuna.trial import TrialState
 
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
@@ -167,8 +162,8 @@ class Study:
     def _require_same_space(self, trial: Any) -> None:
         if set(trial.params) != set(self._distributions):
             raise ValueError(
-                f"the search in progress varies {', '.join(sorted(trial.params))}, now it is to"
-                f" vary {', '.join(sorted(self._distributions))}: give this sweep another folder"
+                f"the search in this folder varies {', '.join(sorted(trial.params))}, this command"
+                f" varies {', '.join(sorted(self._distributions))}: give this sweep another folder"
                 " (hydra.sweep.dir=…)"
             )
 

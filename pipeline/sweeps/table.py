@@ -1,6 +1,4 @@
-"""The outcomes of a sweep as CSV (every cell; mean and deviation of those that differ by the seed)
-and as Markdown.
-"""
+"""Tables of a sweep: CSV of every cell, CSV and Markdown of means over seeds."""
 
 import csv
 import io
@@ -9,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from .results import Outcome, Row
 
 LAST = ("step", "lift_ms", "parameters", "minutes")
-"""Numbers that aren't scores, in their order behind the scores."""
+"""Numbers that aren't scores: the last columns, in this order."""
 
 DIGITS = {"step": 0, "lift_ms": 1, "minutes": 1, "loss": 4, "depth": 4}
 TITLES = {"lift_ms": "lift, ms", "parameters": "parameters, M"}
 
 
 def columns(outcomes: Iterable[Outcome]) -> list[str]:
-    """Every number that any cell has: scores in the order of their names, then the others."""
+    """Names of all numbers: scores in alphabetical order, then `LAST`."""
     names = {name for outcome in outcomes for name in outcome.numbers}
     return [*sorted(names.difference(LAST)), *(name for name in LAST if name in names)]
 
 
 def cells_csv(outcomes: Sequence[Outcome]) -> str:
-    """A line a cell: what varies in it, how it stands, its numbers, its error."""
+    """One line per cell: what varies, state, numbers, error."""
     keys = list(dict.fromkeys(key for outcome in outcomes for key, _ in outcome.cell.varied))
     names = columns(outcomes)
     lines = [["cell", *keys, "state", *names, "error"]]
@@ -42,7 +40,7 @@ def cells_csv(outcomes: Sequence[Outcome]) -> str:
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
-    """A line for all seeds of a setting: how many are finished, mean and deviation of every number."""
+    """One line per setting: cells, finished cells, mean and deviation of every number."""
     names = columns(outcome for row in rows for outcome in row.outcomes)
     lines = [
         [
@@ -61,8 +59,8 @@ def rows_csv(rows: Sequence[Row]) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The same to be read: mean ± standard deviation over the finished seeds, and below it what
-    failed and why.
+    """One line per setting, mean ± standard deviation over the finished seeds; below it the failed
+    cells with their errors.
     """
     names = columns(outcome for row in rows for outcome in row.outcomes)
     head = ["setting", "finished", *(TITLES.get(name, name) for name in names)]

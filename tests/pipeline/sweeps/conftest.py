@@ -16,7 +16,8 @@ PATIENCE = 1000
 SITE = f"""
 import sys
 import pipeline.runs.child_process
-pipeline.runs.child_process.verb_command = lambda verb, settings: [sys.executable, "-S", {str(STUB)!r}, *settings]
+stub = [sys.executable, "-S", {str(STUB)!r}]
+pipeline.runs.child_process.verb_command = lambda verb, settings: [*stub, *settings]
 """
 
 

@@ -48,7 +48,7 @@ def test_the_bayesian_search_finds_better_than_the_random_one(tmp_path):
     assert best["bayesian"] > best["random"]
 
 
-def test_what_was_asked_and_never_told_is_asked_again_first(tmp_path):
+def test_trials_without_a_result_come_first(tmp_path):
     search = Search(sampler="random", trials=5, parallel=2)
     asked = search.open(tmp_path, SPACE).ask()
     assert search.open(tmp_path, SPACE).ask() == asked
@@ -63,7 +63,7 @@ def test_a_search_in_two_halves_tries_new_points_in_the_second(tmp_path):
     assert both[:3] == first and len({tuple(trial.items()) for trial in both}) == 6
 
 
-def test_a_failed_trial_is_not_the_best_and_not_asked_again(tmp_path):
+def test_a_failed_trial_is_not_the_best_and_not_repeated(tmp_path):
     study = Search(trials=2, direction="minimize").open(tmp_path, SPACE)
     assert study.best() is None
     (first,) = study.ask()
@@ -75,7 +75,7 @@ def test_a_failed_trial_is_not_the_best_and_not_asked_again(tmp_path):
 
 def test_another_space_in_the_same_folder_is_refused(tmp_path):
     Search().open(tmp_path, SPACE).ask()
-    with pytest.raises(ValueError, match="varies kind, rate, size, now it is to vary rate"):
+    with pytest.raises(ValueError, match="varies kind, rate, size, this command varies rate"):
         Search().open(tmp_path, {"rate": SPACE["rate"]}).ask()
 
 

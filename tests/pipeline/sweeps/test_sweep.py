@@ -65,7 +65,7 @@ def test_a_sweep_killed_in_the_middle_is_continued_by_the_same_command(sweep_pro
     assert "batch_size=3 | 2/2 | 13.05 ± 0.07" in (sweep_process.sweep / "table.md").read_text()
 
 
-def test_joblib_runs_cells_side_by_side_and_one_that_fails_stops_nobody_and_is_listed_and_tried_again(
+def test_joblib_runs_cells_side_by_side_and_a_failed_one_is_listed_and_tried_again(
     sweep_process,
 ):
     settings = ["seed=1,2,3", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
@@ -100,7 +100,7 @@ def test_submitit_runs_cells_as_jobs(sweep_process):
     )
 
 
-def test_a_cell_that_another_process_is_at_is_waited_for(sweep_process):
+def test_a_cell_that_another_process_runs_is_waited_for(sweep_process):
     cell = Cell("distill", (), (), sweep_process.sweep / "seed-1")
     with cell.held():
         process = sweep_process.start("seed=1,2")
@@ -117,7 +117,7 @@ def test_a_cell_that_another_process_is_at_is_waited_for(sweep_process):
     assert record(sweep_process.sweep / "seed-1")["attempts"] == 1
 
 
-def test_a_cell_that_does_not_compose_stops_nobody_and_is_listed(sweep_process):
+def test_a_cell_that_does_not_compose_is_listed_and_the_others_run(sweep_process):
     said = sweep_process.run("student=huge,tiny", status=1)
     assert record(sweep_process.sweep / "student-tiny")["state"] == "finished"
     assert "- `student-huge`: " in said and "Could not find 'student/huge'" in said
