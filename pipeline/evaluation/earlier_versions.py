@@ -47,6 +47,8 @@ def adopt_earlier_run(
     now.mkdir(parents=True, exist_ok=True)
     for lines in before.glob("*.jsonl"):
         lines.replace(now / f"earlier-{lines.name}")
+    if before.is_dir() and before != now:
+        before.rmdir()
     write_json(path, renamed)
 
 

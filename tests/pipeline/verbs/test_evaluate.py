@@ -21,8 +21,10 @@ from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.report.demo_report import METRICS, demo_report
 from pipeline.evaluation.report.demo_sheet import demo_sheet
-from pipeline.runs.files import sha256_of_file
-from pipeline.runs.json_lines import LineFile, read_lines
+from pipeline.evaluation.earlier_versions import WORLD_SHA256
+from pipeline.evaluation.shared_run import lines_folder
+from pipeline.runs.files import sha256_of_file, sha256_of_json
+from pipeline.runs.json_lines import LineFile, read_lines, write_lines
 from pipeline.verbs import evaluate
 from teachers.toy import ToyTeacher
 
@@ -185,6 +187,36 @@ def test_two_ranks_of_a_launcher_give_the_numbers_of_one_process(
 def test_another_configuration_is_refused_with_the_difference(first, settings):
     with pytest.raises(ValueError, match=r"mean_of: 3 → 4"):
         run(settings, first[1], "mean_of=4")
+
+
+def test_an_evaluation_of_967260b_is_continued(first, settings, tmp_path, monkeypatch):
+    told, output = first
+    earlier = tmp_path / "earlier"
+    shutil.copytree(output, earlier)
+    config = json.loads((earlier / "config.json").read_text())
+    manifest = json.loads((earlier / "manifest.json").read_text())
+    manifest["world_sha256"] = WORLD_SHA256[manifest.pop("world_version")]
+    for item in manifest["items"]:
+        item["person"] = item.pop("subject")
+    config["manifests_sha256"]["puppets"] = sha256_of_json(manifest)
+    for node in (config, config["suite"]):
+        node["people"] = node.pop("identities")
+    (earlier / "config.json").write_text(json.dumps(config))
+    (now,) = (earlier / "lines").iterdir()
+    before = lines_folder(earlier, config, evaluation_builder.FREE)
+    stored = read_lines(now / "0000.jsonl")
+    shutil.rmtree(now)
+    old = [{"person" if key == "subject" else key: line[key] for key in line} for line in stored]
+    write_lines(before / "0000.jsonl", old)
+    monkeypatch.setattr(evaluate_engine(), "lift_item", None)
+    assert numbers(run(settings, earlier)) == numbers(told) and lines(earlier) == lines(output)
+    assert numbers(run(settings, earlier)) == numbers(told)
+
+
+def test_every_suite_has_an_output_folder_of_its_own():
+    suites = ("puppets", "puppets_hard", "teacher", "multiview")
+    folders = {compose("evaluate", f"suite={suite}").output for suite in suites}
+    assert folders == {f"runs/evaluate/{suite}" for suite in suites}
 
 
 def test_a_method_may_join_later_and_the_others_are_not_asked_again(
