@@ -18,10 +18,10 @@ from PIL import Image
 
 from pipeline.build import evaluation as evaluation_builder
 from pipeline.build.configuration import compose, instantiate
+from pipeline.evaluation.earlier_versions import WORLD_SHA256
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.report.demo_report import METRICS, demo_report
 from pipeline.evaluation.report.demo_sheet import demo_sheet
-from pipeline.evaluation.earlier_versions import WORLD_SHA256
 from pipeline.evaluation.shared_run import lines_folder
 from pipeline.runs.files import sha256_of_file, sha256_of_json
 from pipeline.runs.json_lines import LineFile, read_lines, write_lines
