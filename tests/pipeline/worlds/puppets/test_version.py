@@ -25,7 +25,11 @@ def test_a_change_of_the_puppets_raises_the_version_of_their_world():
     """If this fails although the change is meant: raise WORLD_VERSION, and replace the numbers."""
     assert WORLD_VERSION == 1
     camera = Camera.orbit(
-        torch.full((2,), 0.4), torch.full((2,), 0.1), radius=2.7, pivot=(0.0, 0.0, 0.0), focal=4.2647
+        torch.full((2,), 0.4),
+        torch.full((2,), 0.1),
+        radius=2.7,
+        pivot=(0.0, 0.0, 0.0),
+        focal=4.2647,
     )
     seeds = PuppetSeeds.of(Split.TEST, [0, 1])
     views = PuppetWorld(supersampling=1).render(seeds, camera, 32)
