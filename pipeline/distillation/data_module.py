@@ -24,7 +24,7 @@ class SampledBatches(LightningDataModule):
     Args:
         source: draws the batches, or reads them from shards.
         batch_size: identities per step, of all processes together.
-        accumulate: a process draws its share of a step in so many parts (see `Distillation`).
+        accumulate: number of parts in which a process draws its share (see `Distillation`).
         overlap: whether the next batch is drawn while the student learns (see `overlaps`).
         steps: draw these steps' batches instead (a dry run's).
 

@@ -32,8 +32,8 @@ class NonFiniteGuard(Callback):
 
     Args:
         path: of the record.
-        most: the run ends after so many skipped steps …
-        within: … among so many steps.
+        most: the run ends when this number of steps …
+        within: … among the last `within` ones was skipped.
     """
 
     def __init__(self, path: Path, *, most: int = 10, within: int = 1000) -> None:
@@ -43,7 +43,7 @@ class NonFiniteGuard(Callback):
             )
         self.path = path
         self.most, self.within = most, within
-        self.verdict: str | None = None
+        self.failure: str | None = None
         self._skipped: list[int] = []
         self._losses: list[Tensor] = []
         self._step, self._is_broken = 0, False
@@ -81,7 +81,7 @@ class NonFiniteGuard(Callback):
         ]
         if len(self._skipped) >= self.most:
             trainer.should_stop = True
-            self.verdict = (
+            self.failure = (
                 f"{len(self._skipped)} of the last {self.within} steps (now {self._step}) were"
                 " skipped because their loss or gradient wasn't finite: the run stops."
                 f" {self.path} has their samples, `replay=NUMBER` shows one. Lower the learning"
@@ -95,8 +95,8 @@ class NonFiniteGuard(Callback):
         Raises:
             ValueError: too many steps were skipped; raised in one process of each node.
         """
-        if self.verdict is not None and is_first_on_its_node():
-            raise ValueError(self.verdict)
+        if self.failure is not None and is_first_on_its_node():
+            raise ValueError(self.failure)
 
     def state_dict(self) -> dict[str, Any]:
         """The steps that were skipped lately."""

@@ -27,8 +27,8 @@ KEEP_BYTES = 256 * 1024**2
 
 
 class HeldOutScores(Callback):
-    """Scores the (averaged) student on the same held-out identities every so many steps and at the
-    end; keeps the best student.
+    """Scores the (averaged) student on the same held-out identities every `every_steps` steps and
+    at the end; keeps the best student.
 
     Students are only compared within a stage of the plan, since each stage has its own losses.
     Against an adversary the latest student is kept: the score doesn't measure what the adversary

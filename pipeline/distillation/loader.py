@@ -118,7 +118,7 @@ class BatchLoader:
     Args:
         draw: step → batch.
         steps: whose batches are drawn.
-        lane: where the next batch is drawn meanwhile; None: it is drawn when it is asked for.
+        lane: where the next batch is drawn meanwhile; None: it is drawn when it is needed.
         stopwatch: the time spent on drawing and on waiting for a batch counts as its "teacher".
     """
 

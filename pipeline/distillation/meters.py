@@ -11,7 +11,7 @@ from .module import Distillation
 
 
 class Meters(Callback):
-    """Logs the stage, rates, gradients and memory of a step every so many steps.
+    """Logs the stage, rates, gradients and memory of every `every_steps`-th step.
 
     `plan/stage` is the stage's place in the plan, from 0. `rate/<group>` and `gradient/<group>` are
     the learning rates and the norms of the gradients before clipping, by the optimisers' groups.

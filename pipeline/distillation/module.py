@@ -45,8 +45,8 @@ class Distillation(LightningModule):
         plan: the losses of every step.
         optimizer: Adam and its learning rates.
         batch_size: identities per step, of all processes together.
-        accumulate: a step's batch is lifted in so many parts, one after the other: less memory, the
-            same gradient.
+        accumulate: number of parts of a step's batch that are lifted one after the other: less
+            memory, the same gradient.
         gradient_clip: largest norm of the student's gradient; None: it isn't limited.
         execution: precision, memory layout and compilation of the encoder.
     """

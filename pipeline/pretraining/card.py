@@ -64,8 +64,8 @@ def score_at_full_size(
     teacher: EG3DTeacher, pictures: TrainingPictures, *, compared: int = 1024, real: int = 8000
 ) -> CardScores:
     """All scores of a teacher that was trained on puppets; takes some minutes on a CPU."""
-    truth = pictures.pictures(real)
-    frechet = FrechetScores(truth, compared=compared)
+    reference = pictures.pictures(real)
+    frechet = FrechetScores(reference, compared=compared)
     drawn = draw_pictures(teacher, pictures.cameras, compared)
     scores = frechet(drawn)
     diversity = scores.pop("diversity")
@@ -76,9 +76,9 @@ def score_at_full_size(
         views=view_scores(teacher),
         depth=depth_against_puppets(teacher),
         tone=_tone(drawn),
-        data_tone=_tone(truth),
-        nearest=_distance_to_nearest(drawn[:256], truth),
-        data_nearest=_distance_to_nearest(truth[:256], truth[256:]),
+        data_tone=_tone(reference),
+        nearest=_distance_to_nearest(drawn[:256], reference),
+        data_nearest=_distance_to_nearest(reference[:256], reference[256:]),
         compared=compared,
     )
 

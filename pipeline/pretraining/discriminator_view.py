@@ -36,7 +36,7 @@ class DiscriminatorView:
     def of_rendering(
         self, rendering: Rendering, seen: int
     ) -> Float[Tensor, "batch channel height width"]:
-        """The input for renderings, after so many real pictures."""
+        """The input for renderings, after `seen` real pictures."""
         matte = self._enlarge(rendering.opacity) if self.config.background == "matte" else None
         raw = rendering.image_raw if self.has_superresolution else None
         return self.stack(self._enlarge(rendering.image), raw, matte, seen)
@@ -44,7 +44,7 @@ class DiscriminatorView:
     def of_pictures(
         self, real: PictureBatch, seen: int
     ) -> Float[Tensor, "batch channel height width"]:
-        """The input for training pictures, after so many real pictures."""
+        """The input for training pictures, after `seen` real pictures."""
         return self.stack(*self.parts(real, seen), seen)
 
     def parts(self, real: PictureBatch, seen: int) -> tuple[Tensor, Tensor | None, Tensor | None]:

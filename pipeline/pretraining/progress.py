@@ -25,12 +25,12 @@ from .tuning import TuningRecord
 log = logging.getLogger(__name__)
 
 COLLAPSED = 3.0
-"""The training has collapsed at a Fréchet distance of so many times the best before."""
+"""The training has collapsed at this multiple of the best Fréchet distance before."""
 
 
 class TeacherProgress(Callback):
-    """Every so many pictures: appends scores to scores.csv, writes a sheet of the same identities,
-    and saves the averaged teacher as a folder.
+    """Every `every_images` pictures: appends scores to scores.csv, writes a sheet of the same
+    identities, and saves the averaged teacher as a folder.
 
     The teacher with the smallest Fréchet distance on network features is kept besides, in `best`:
     adversarial training may collapse.

@@ -10,15 +10,15 @@ class GANSchedule:
 
     Attributes:
         total_images: where training ends.
-        growth: (pictures, side) pairs in rising order: from so many pictures on, rays are cast at
-            this resolution.
+        growth: (pictures, side) pairs in rising order: after this number of pictures, rays are cast
+            at this resolution.
         blur_sigma: standard deviation in pixels of the blur on what the discriminator sees, at the
             start.
         blur_images: pictures over which it falls to nothing.
         swap_start, swap_end, swap_images: probability that the generator is conditioned on another
             picture's camera.
-        decay_images: over the last so many pictures the learning rates fall linearly,
-        decay_floor: to this share.
+        decay_images: over this number of pictures before the end the learning rates fall linearly …
+        decay_floor: … to this share.
     """
 
     total_images: int

@@ -1,4 +1,4 @@
-"""How far a run is, and until when it may go on."""
+"""A run's time limit, and its progress bar."""
 
 import logging
 import sys

@@ -15,7 +15,7 @@ without a length.
 
 
 class StepLoader(Generic[Batch]):
-    """An iterable of the batches of all steps from one on; each is drawn when it is asked for.
+    """An iterable of the batches of all steps from one on; each is drawn when it is needed.
 
     Args:
         draw: step → batch.

@@ -194,7 +194,7 @@ def test_the_views_weigh_as_the_stage_says(teacher):
 
 def test_the_penalty_is_lazy_and_heavier_by_as_much(teacher):
     adversary = adversary_of(teacher, r1_gamma=3.0, r1_every=8)
-    identities = module_of(teacher).sampler([0, 1, 2, 3])
+    identities = module_of(teacher).source([0, 1, 2, 3])
     pair = adversary.pair(
         identities.novel.rendering, identities.reference.rendering, identities.novel.camera
     )
@@ -235,12 +235,14 @@ def gradient_of(module: Distillation) -> torch.Tensor:
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=1,
+        limit_train_batches=1,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    trainer.fit(module, DataLoader(range(1), batch_size=None))
+    data = SampledBatches(module.source, batch_size=module.batch_size, accumulate=module.accumulate)
+    trainer.fit(module, datamodule=data)
     return torch.cat(found)
 
 
