@@ -1,16 +1,19 @@
-"""Distil a student from the bundled teacher, evaluate it, lift pictures, write one page.
+"""Distil a student from the bundled teacher, evaluate it, lift photographs, write one page.
 
-Runs `trilift distill`, `trilift evaluate` and `trilift lift`, each as it could be typed. What has
-been done is not done again: an interrupted demo continues where it was. The page is
-OUTPUT/index.html, one file without a network.
+Runs `trilift distill`, `trilift evaluate` and `trilift lift` with the settings that it prints. The
+same command continues an interrupted demo. The page is index.html in the run's folder: one file
+that needs no network.
 """
 
 import json
 import logging
+import math
 import shlex
 import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
@@ -21,28 +24,41 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import to_plain
-from pipeline.evaluation.report.demo_page import LiftedPhotograph, Story, demo_page
-from pipeline.evaluation.report.demo_report import demo_report
-from pipeline.evaluation.report.demo_sheet import demo_sheet
+from pipeline.evaluation.report.demo.page import LiftedPhotograph, Story, demo_page
+from pipeline.evaluation.report.demo.progress import BUSY, Progress
+from pipeline.evaluation.report.results_folder import read_results
 from pipeline.evaluation.suites.puppet_suite import photograph_of
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
 from pipeline.runs.child_process import ChildProcess, setting, verb_command
 from pipeline.runs.curves import read_curves
 from pipeline.runs.files import sha256_of_file, write_text
+from pipeline.runs.machine_load import MachineLoad
 from pipeline.runs.provenance import peak_memory_gib
+from pipeline.runs.run_folder import RunFolder
 from teachers.passport import Passport
 
 log = logging.getLogger("trilift.demo")
 
 PUPPET_RESOLUTION = 128
-"""Side of the puppets' photographs; the student sees them at its own size."""
-
-SHOWN = 4
-"""Identities on the sheet of the evaluation."""
+"""Side of the puppets' photographs; the student scales them to its own size."""
 
 YAWS_DEG = (15.0, -20.0, 5.0)
-"""From where the puppets are photographed, in turn."""
+"""Yaw of the puppets' photographs, in turn."""
+
+LOAD_INTERVAL_S, LOAD_WARNING_S = 2.0, 60.0
+"""How often the load of the machine is measured; the earliest warning."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended: its seconds, and the share of the processors that other processes
+    used meanwhile (None: unknown).
+    """
+
+    command: str
+    seconds: float
+    others: float | None
 
 
 @dataclass(frozen=True)
@@ -55,68 +71,85 @@ class Command:
     def __str__(self) -> str:
         return shlex.join(["trilift", self.verb, *self.settings])
 
-    def run(self) -> float:
-        """Runs it, showing what it says; returns the seconds.
+    def run(self) -> Ended:
+        """Runs it with its output on this terminal.
 
-        A Ctrl-C reaches the verb, too; it is waited for, since it may save its state. So is one
-        that is told to end.
+        A Ctrl-C or SIGTERM also reaches the verb, which is waited for since it may save its state.
 
         Raises:
-            SystemExit: it failed; it has said why.
+            SystemExit: it failed, after an error message of its own.
         """
         log.info("%s", self)
         started = time.perf_counter()
         with ChildProcess(verb_command(self.verb, self.settings)) as process:
-            status = process.wait()
+            load = MachineLoad(process.pid)
+            status = self._watch(process, load)
         if status:
             log.error(
-                "`%s` ended with status %d; the same command continues the demo once that is"
-                " repaired",
+                "`%s` failed with status %d; repair that, then the same command continues the demo",
                 self,
                 status,
             )
             raise SystemExit(status if status > 0 else 1)
-        return time.perf_counter() - started
+        return Ended(str(self), time.perf_counter() - started, load.others)
+
+    def _watch(self, process: "subprocess.Popen[bytes]", load: MachineLoad) -> int:
+        """Waits for the end; warns once if other processes slow it down."""
+        started, is_warned = time.perf_counter(), False
+        while True:
+            try:
+                return process.wait(timeout=LOAD_INTERVAL_S)
+            except subprocess.TimeoutExpired:
+                others = load.update() or 0.0
+            if not is_warned and time.perf_counter() - started > LOAD_WARNING_S and others > BUSY:
+                is_warned = True
+                log.warning(
+                    "other processes use %.0f %% of the processors: %s is slowed down",
+                    100 * others,
+                    self.verb,
+                )
 
 
 @verb("demo")
 def main(config: DictConfig) -> None:
-    """Distil, judge, lift, tell."""
+    """Distil, evaluate, lift, write the page."""
     settings, folder = to_plain(config), Path(config.paths.run)
-    student = folder / "student" / "student.safetensors"
+    run, student = RunFolder(folder / "student"), folder / "student" / "student.safetensors"
     distill, evaluate, lift = commands(settings, folder, student)
-    times = [(str(distill), distill.run())]
+    before = steps_of(run)
+    ended = [distill.run()]
+    progress = progress_of(run, ended[0], before)
+    again = continuation(progress, settings["minutes"], sys.argv[1:])
+    if (warning := progress.warning()) is not None:
+        log.warning("%s Continue where it ended: `%s`", warning, again)
     if not student.exists():
         raise ValueError(
-            f"the distillation has no student after {settings['minutes']:g} minutes: give it more,"
-            " minutes=…, and start again"
+            f"the distillation saved no student after {progress.count} in"
+            f" {settings['minutes']:g} minutes: continue with `{again}`"
         )
     photographs = take_photographs(settings, folder / "photographs", Lifter.load(student).passport)
     forget_other_students(folder / "evaluation", student)
-    times += [(str(command), command.run()) for command in (evaluate, lift)]
-    write_png(
-        folder / "evaluation" / "puppets.png", demo_sheet(folder / "evaluation", identities=SHOWN)
-    )
+    ended += [command.run() for command in (evaluate, lift)]
     story = Story(
-        report=demo_report(folder / "evaluation"),
-        sheet=folder / "evaluation" / "puppets.png",
+        results=read_results(folder / "evaluation"),
         curves=read_curves(folder / "student" / "metrics"),
         photographs=[
             LiftedPhotograph(title, note, folder / "lifted" / name, outside)
             for name, title, note, outside in photographs
         ],
-        commands=times,
-        planned_steps=planned_steps(folder / "student"),
+        commands=[(each.command, each.seconds) for each in ended],
+        progress=progress,
+        continuation=again,
         peak_memory_gib=max(peak_memory_gib(), peak_memory_gib(of_children=True)),
     )
     write_text(folder / "index.html", demo_page(story))
-    sys.stdout.write(f"\nThe page with everything: {(folder / 'index.html').resolve()}\n")
+    sys.stdout.write(f"\nThe page: {(folder / 'index.html').resolve()}\n")
 
 
 def commands(
     settings: dict[str, Any], folder: Path, student: Path
 ) -> tuple[Command, Command, Command]:
-    """What is run: distill, evaluate, lift."""
+    """The commands of the demo: distill, evaluate, lift."""
     teacher = (
         ()
         if settings["teacher_folder"] is None
@@ -151,12 +184,14 @@ def commands(
 def take_photographs(
     settings: dict[str, Any], folder: Path, passport: Passport
 ) -> list[tuple[str, str, str, bool]]:
-    """Test puppets and one real photograph as files; returns name, title, note, whether it is
-    outside the student's world.
+    """Writes images of test puppets and one real photograph.
+
+    Returns:
+        name, title, note, whether it is outside the student's domain.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    told = []
+    photographs = []
     for place, identity in enumerate(settings["puppets"]):
         yaw = YAWS_DEG[place % len(YAWS_DEG)]
         write_png(
@@ -164,10 +199,10 @@ def take_photographs(
             photograph_of(identity, passport, yaw_deg=yaw, resolution=PUPPET_RESOLUTION),
         )
         note = (
-            f"Number {identity} of the test split, seen from {yaw:+.0f}°. Neither the teacher nor"
-            " the student has ever met them."
+            f"Number {identity} of the test split, yaw {yaw:+.0f}°. Neither the teacher nor the"
+            " student was trained on it."
         )
-        told.append((f"puppet{identity}", f"Test puppet {identity}", note, False))
+        photographs.append((f"puppet{identity}", f"Test puppet {identity}", note, False))
     source = (
         files("pipeline.evaluation") / "examples" / "astronaut.jpg"
         if settings["photograph"] is None
@@ -178,21 +213,21 @@ def take_photographs(
     note = (
         "Eileen Collins, portrait by NASA, public domain."
         if known
-        else f"{Path(str(source)).name}, given as photograph=."
+        else f"{Path(str(source)).name} (photograph=…)."
     )
-    told.append(
+    photographs.append(
         (
             "real",
             "A real photograph",
-            f"{note} Nothing like it was in the student's world: don't expect a likeness.",
+            f"{note} The student was trained on puppets only: don't expect a likeness.",
             True,
         )
     )
-    return told
+    return photographs
 
 
 def forget_other_students(evaluation: Path, student: Path) -> None:
-    """Removes an evaluation of a student that has learned on since: it isn't continued."""
+    """Removes the evaluation of an older student, which can't be continued."""
     try:
         known = json.loads((evaluation / "config.json").read_text())["checkpoint_sha256"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -201,19 +236,41 @@ def forget_other_students(evaluation: Path, student: Path) -> None:
         shutil.rmtree(evaluation)
 
 
-def planned_steps(run: Path) -> int | None:
-    """How long the distillation was to be."""
+def steps_of(run: RunFolder) -> int:
+    """The steps that a distillation has reached."""
+    return int(run.status().get("done", 0))
+
+
+def progress_of(run: RunFolder, ended: Ended, earlier_steps: int) -> Progress:
+    """How far a distillation came in this start of the demo."""
     try:
-        steps = json.loads((run / "config.json").read_text())["trainer"]["max_steps"]
+        config = json.loads(run.config_path.read_text())
+        steps, batch_size = int(config["trainer"]["max_steps"]), int(config["batch_size"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return int(steps) if steps > 0 else None
+        steps, batch_size = 0, 0
+    return Progress(
+        steps=steps_of(run),
+        planned_steps=steps if steps > 0 else None,
+        earlier_steps=earlier_steps,
+        seconds=ended.seconds,
+        batch_size=batch_size,
+        others=ended.others,
+    )
+
+
+def continuation(progress: Progress, minutes: float, arguments: Sequence[str]) -> str:
+    """The command that finishes a distillation at the speed that it had: this demo's command line
+    with enough minutes.
+    """
+    enough = progress.minutes_left() or math.ceil(2 * minutes)
+    others = [argument for argument in arguments if not argument.startswith("minutes=")]
+    return shlex.join(["trilift", "demo", *others, f"minutes={enough}"])
 
 
 def _clock(limit: timedelta) -> str:
     """Lightning's DD:HH:MM:SS."""
-    seconds = int(limit.total_seconds())
-    return f"{seconds // 86400:02d}:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    minutes, seconds = divmod(int(limit.total_seconds()), 60)
+    return f"{minutes // 1440:02d}:{minutes // 60 % 24:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
 if __name__ == "__main__":

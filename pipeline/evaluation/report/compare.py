@@ -1,6 +1,4 @@
-"""Several evaluations of the same suite on one page: paired differences on the same pictures, with
-intervals and wins.
-"""
+"""Several evaluations on the same suite merged into one report, with paired differences."""
 
 import json
 from collections.abc import Sequence
@@ -13,15 +11,15 @@ from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import headline
 from pipeline.runs.files import write_json
 
+from .images import BUDGET
 from .page import write_pages
-from .pictures import BUDGET
 from .results_folder import RESULTS, Results, read_results
 
 NOT_COMPARED = ("trivial", "ceiling")
-"""Kinds of methods that are left out, unless an evaluation has no others."""
+"""Kinds of methods that are left out unless an evaluation has no others."""
 
-SETTINGS_OF_THOSE = ("ceiling_identities", "ceiling_seed", "mean_of", "calibration_samples")
-"""Settings that decide nothing but what such methods answer."""
+FREE_SETTINGS = ("ceiling_identities", "ceiling_seed", "mean_of", "calibration_samples")
+"""Settings that only such methods depend on."""
 
 
 def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUDGET) -> Path:
@@ -29,31 +27,30 @@ def write_comparison(folders: Sequence[Path], output: Path, *, budget: int = BUD
 
     Args:
         folders: outputs of `trilift evaluate` for the same suite, at least two.
-        output: where to.
-        budget: bytes of the pictures inside the page.
+        output: the folder of the report.
+        budget: bytes of the images inside the page.
 
     Returns:
         the page.
 
     Raises:
-        ValueError: fewer than two, they weren't asked the same, or an evaluation's report would be
-            overwritten.
+        ValueError: fewer than two folders, the evaluations differ in suite or settings, or
+            `output` holds an evaluation.
     """
     if (output / RESULTS).exists():
         raise ValueError(
-            f"{output} holds an evaluation, whose report the comparison would replace: give another"
-            " output="
+            f"{output} holds an evaluation, whose report would be overwritten: give another output="
         )
     merged = merge(folders, output)
-    write_json(output / "comparison.json", merged.told, indent=1)
+    write_json(output / "comparison.json", merged.summary, indent=1)
     return write_pages(merged, output, budget=budget)
 
 
 def merge(folders: Sequence[Path], output: Path) -> Results:
-    """The evaluations as one, each method named after the folder that it comes from.
+    """The evaluations as one; each method's name begins with that of its folder.
 
     Raises:
-        ValueError: fewer than two, or they weren't asked the same.
+        ValueError: fewer than two folders, or the evaluations differ in suite or settings.
     """
     if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
         raise ValueError(
@@ -62,7 +59,7 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
         )
     labels = short_names(folders)
     parts = {label: read_results(folder) for label, folder in zip(labels, folders, strict=True)}
-    require_same_question(parts)
+    require_same_suite(parts)
     chosen = {label: _competitors(part) for label, part in parts.items()}
     shared, differing = _shared_metrics(parts)
     rows = [
@@ -72,8 +69,8 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
         if row["method"] in chosen[label]
     ]
     pairs = _pairs(parts, chosen)
-    first = next(iter(parts.values())).told
-    told = {
+    first = next(iter(parts.values())).summary
+    summary = {
         **{key: first.get(key) for key in ("schema", "suite", "settings", "manifest_sha256")},
         "title": f"Comparison: {first['suite'].replace('_', ' ')}",
         "methods": {
@@ -84,7 +81,7 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
         "metrics": shared,
         "unavailable": differing,
         "scores": {
-            _name(label, name): part.told["scores"].get(name) or {}
+            _name(label, name): part.summary["scores"].get(name) or {}
             for label, part in parts.items()
             for name in chosen[label]
         },
@@ -95,11 +92,11 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
         "run": {},
         "compared": {label: _origin(part) for label, part in parts.items()},
     }
-    return Results(output, told, rows)
+    return Results(output, summary, rows)
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell them apart, such as `base` and `big`."""
+    """The shortest distinct ends of the paths, such as `base` and `big`."""
     parts = [folder.resolve().parts for folder in folders]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-count:]) for part in parts]
@@ -108,17 +105,17 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     raise ValueError(f"{', '.join(map(str, folders))}: the same folder was given twice")
 
 
-def require_same_question(parts: dict[str, Results]) -> None:
-    """All were asked the same.
+def require_same_suite(parts: dict[str, Results]) -> None:
+    """Checks that all were evaluated on the same items.
 
     Raises:
-        ValueError: two differ in suite, manifest or settings; the message says in what.
+        ValueError: two differ in suite, manifest or settings; the message names the difference.
     """
     (first, one), *others = parts.items()
     for label, other in others:
         differences = [
             f"{key} is {_brief(mine)} in {first} and {_brief(theirs)} in {label}"
-            for key, (mine, theirs) in _differences(one.told, other.told).items()
+            for key, (mine, theirs) in _differences(one.summary, other.summary).items()
         ]
         if differences:
             raise ValueError(
@@ -128,14 +125,14 @@ def require_same_question(parts: dict[str, Results]) -> None:
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    told = {key: (one.get(key), other.get(key)) for key in ("suite", "manifest_sha256")}
+    values = {key: (one.get(key), other.get(key)) for key in ("suite", "manifest_sha256")}
     mine, theirs = (part.get("settings") or {} for part in (one, other))
-    told |= {
+    values |= {
         f"settings.{key}": (mine.get(key), theirs.get(key))
         for key in {**mine, **theirs}
-        if key not in SETTINGS_OF_THOSE
+        if key not in FREE_SETTINGS
     }
-    return {key: pair for key, pair in told.items() if pair[0] != pair[1]}
+    return {key: pair for key, pair in values.items() if pair[0] != pair[1]}
 
 
 def _brief(value: Any) -> str:
@@ -160,7 +157,7 @@ def _titled(part: Results, label: str, name: str) -> dict[str, Any]:
 
 
 def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """What all measured through the same weights, and why the rest isn't compared."""
+    """Metrics that all measured with the same weights, and why the others aren't compared."""
     everything = {name: metric for part in parts.values() for name, metric in part.metrics.items()}
     shared, differing = {}, []
     for name, metric in everything.items():
@@ -175,16 +172,14 @@ def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dic
                 {"metric": metric["title"], "why": f"not measured in {', '.join(lacking)}"}
             )
         elif len(weights) > 1:
-            differing.append(
-                {"metric": metric["title"], "why": "measured through different weights"}
-            )
+            differing.append({"metric": metric["title"], "why": "measured with different weights"})
         else:
             shared[name] = metric
     return shared, differing
 
 
 def _pairs(parts: dict[str, Results], chosen: dict[str, list[str]]) -> list[tuple[str, str]]:
-    """The same method in two evaluations, or else the ones that they are about."""
+    """The same method in two evaluations, or else their main methods."""
     pairs = []
     for one, other in combinations(parts, 2):
         same = [name for name in chosen[one] if name in chosen[other]]
@@ -198,12 +193,12 @@ def _pairs(parts: dict[str, Results], chosen: dict[str, list[str]]) -> list[tupl
 def _compared(
     rows: list[dict[str, Any]], pair: tuple[str, str], metrics: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    asked = [
+    compared = [
         {**row, "subject": row.get("subject") or row["item"]}
         for row in rows
         if row["method"] in pair
     ]
-    told = {
+    described = {
         name: Metric(
             title=metric["title"],
             unit=metric.get("unit") or "",
@@ -212,12 +207,12 @@ def _compared(
         )
         for name, metric in metrics.items()
     }
-    return comparisons(headline(asked), list(pair), told)
+    return comparisons(headline(compared), list(pair), described)
 
 
 def _notes(parts: dict[str, Results]) -> list[str]:
     machines = {
-        json.dumps(part.told["run"].get("hardware"), sort_keys=True) for part in parts.values()
+        json.dumps(part.summary["run"].get("hardware"), sort_keys=True) for part in parts.values()
     }
     return (
         ["The evaluations ran on different machines: compare their scores, not their seconds."]
@@ -228,4 +223,4 @@ def _notes(parts: dict[str, Results]) -> list[str]:
 
 def _origin(part: Results) -> dict[str, Any]:
     keys = ("suite", "settings", "manifest_sha256", "checkpoint", "methods", "metrics", "run")
-    return {key: part.told.get(key) for key in keys}
+    return {key: part.summary.get(key) for key in keys}

@@ -1,19 +1,20 @@
-"""An evaluation in Weights & Biases: its tables, its pictures, and the page."""
+"""An evaluation in Weights & Biases: its tables, its images and the page."""
 
 from pathlib import Path
 from typing import Any
 
-from .csv import MEAN
-from .results_folder import Results, picture, read_results
+from .csv_files import MEAN
+from .results_folder import Results, image_file, mean_of, read_results
 
 KINDS = ("input", "truth", "prediction")
+FACTS = ("method", "item", "view", "group", "gap_deg", "face_found", "seconds")
 
 
 def log_report(run: Any, output: Path) -> None:
-    """Logs what `write_report` has written of an evaluation.
+    """Logs what `write_report` wrote.
 
     Args:
-        run: of wandb, as `wandb.init` or Lightning's logger gives it; offline ones will do.
+        run: of wandb, from `wandb.init` or Lightning's logger; may be offline.
         output: of `trilift evaluate`.
 
     Raises:
@@ -24,52 +25,30 @@ def log_report(run: Any, output: Path) -> None:
     except ModuleNotFoundError as error:
         raise ValueError("logger=wandb needs wandb: pip install 'trilift[wandb]'") from error
     results = read_results(output)
-    contents = {"scores": _means(results), "pictures": _pictures(results, wandb.Image)}
-    tables: dict[str, Any] = {
-        name: wandb.Table(columns=[*columns], data=rows)
-        for name, (columns, rows) in contents.items()
-    }
+    means = _means(results)
+    images = [_image_row(results, row, wandb.Image) for row in results.rows]
     page = wandb.Html((output / "index.html").read_text(encoding="utf-8"), inject=False)
-    run.log(
-        {
-            f"evaluation/{results.told['suite']}/{name}": value
-            for name, value in {**tables, "report": page}.items()
-        }
-    )
-    run.summary.update(_headlines(results))
+    suite = results.summary["suite"]
+    logged = {
+        "scores": wandb.Table(columns=["method", "metric", *MEAN], data=means),
+        "pictures": wandb.Table(columns=[*FACTS, *results.metrics, *KINDS], data=images),
+        "report": page,
+    }
+    run.log({f"evaluation/{suite}/{name}": value for name, value in logged.items()})
+    run.summary.update({f"{suite}/{method}/{metric}": mean for method, metric, mean, *_ in means})
 
 
-def _means(results: Results) -> tuple[list[str], list[list[Any]]]:
-    """Columns and a row for each method and metric, over all pictures."""
-    rows = []
-    for method, scores in results.told["scores"].items():
-        found = {metric: (scores.get("all") or {}).get(metric) for metric in results.metrics}
-        rows += [
-            [method, metric, *(mean.get(key) for key in MEAN)]
-            for metric, mean in found.items()
-            if mean
-        ]
-    return ["method", "metric", *MEAN], rows
+def _means(results: Results) -> list[list[Any]]:
+    """A row for each method and metric, over all images."""
+    return [
+        [method, metric, *(mean.get(key) for key in MEAN)]
+        for method in results.methods
+        for metric in results.metrics
+        if (mean := mean_of(results.means(method), metric)) is not None
+    ]
 
 
-def _pictures(results: Results, image: Any) -> tuple[list[str], list[list[Any]]]:
-    """Columns and a row for each picture of each method."""
-    facts = ("method", "item", "view", "group", "gap_deg", "face_found", "seconds")
-    rows = []
-    for row in results.rows:
-        files = [picture(row, kind) for kind in KINDS]
-        shown = [None if path is None else image(str(path)) for path in files]
-        rows.append(
-            [
-                *(row.get(name) for name in facts),
-                *(row.get(metric) for metric in results.metrics),
-                *shown,
-            ]
-        )
-    return [*facts, *results.metrics, *KINDS], rows
-
-
-def _headlines(results: Results) -> dict[str, float]:
-    """The means over all pictures, by suite, method and metric."""
-    _, rows = _means(results)
-    return {f"{results.told['suite']}/{method}/{metric}": mean for method, metric, mean, *_ in rows}
+def _image_row(results: Results, row: dict[str, Any], image: Any) -> list[Any]:
+    values = [row.get(name) for name in (*FACTS, *results.metrics)]
+    files = [image_file(row, kind) for kind in KINDS]
+    return [*values, *(None if path is None else image(str(path)) for path in files)]

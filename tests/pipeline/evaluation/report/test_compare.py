@@ -86,7 +86,7 @@ def test_metrics_through_other_weights_are_named_instead_of_compared(tmp_path):
     both = compared([one, two], tmp_path / "both")
     assert list(both["metrics"]) == ["psnr"]
     assert both["unavailable"] == [
-        {"metric": "depth error", "why": "measured through different weights"}
+        {"metric": "depth error", "why": "measured with different weights"}
     ]
 
 

@@ -85,22 +85,22 @@ def test_the_headline_sorts_both_ways_by_a_click(page):
 
 
 def test_the_table_of_all_pictures_sorts_and_shows_the_rest_when_asked(page):
-    heads = page.locator("#pictures-table th").all_inner_texts()
+    heads = page.locator("#images-table th").all_inner_texts()
     column = heads.index("PSNR ↑ (dB)")
-    assert page.locator("#pictures-table tbody tr").count() == 20
+    assert page.locator("#images-table tbody tr").count() == 20
     page.click("#more")
-    assert page.locator("#pictures-table tbody tr").count() == 9 * 3
-    page.click(f"#pictures-table th:nth-child({column + 1}) button")
-    shown = numbers(page, "#pictures-table", column)
+    assert page.locator("#images-table tbody tr").count() == 9 * 3
+    page.click(f"#images-table th:nth-child({column + 1}) button")
+    shown = numbers(page, "#images-table", column)
     assert shown == sorted(shown, reverse=True) and len(set(shown)) > 1
     page.select_option("select.method >> nth=0", "mean_planes")
-    assert max(numbers(page, "#pictures-table", column)) < min(shown)
+    assert max(numbers(page, "#images-table", column)) < min(shown)
 
 
 def test_only_the_missed_faces_can_be_listed(page):
     page.check("#missed")
-    assert page.locator("#pictures-table tbody tr").count() == 3
-    assert "no face was found" in page.locator("#pictures-table tbody tr").first.inner_text()
+    assert page.locator("#images-table tbody tr").count() == 3
+    assert "no face was found" in page.locator("#images-table tbody tr").first.inner_text()
 
 
 def test_the_slider_moves_the_cut_by_pointer_and_by_keyboard(page):
@@ -124,37 +124,35 @@ def test_the_slider_moves_the_cut_by_pointer_and_by_keyboard(page):
     page.focus("#cut")
     page.keyboard.press("End")
     assert cut() == 100
-    clip = page.evaluate("getComputedStyle(document.querySelector('#right-picture')).clipPath")
+    clip = page.evaluate("getComputedStyle(document.querySelector('#right-image')).clipPath")
     assert clip == "inset(0px 0px 0px 100%)"
 
 
 def test_a_click_on_a_row_opens_its_pictures_on_the_slider(page):
-    page.click("#pictures-table tbody tr:nth-child(5)")
-    name = (
-        page.locator("#pictures-table tbody tr:nth-child(5) td").first.inner_text().split("\n")[0]
-    )
+    page.click("#images-table tbody tr:nth-child(5)")
+    name = page.locator("#images-table tbody tr:nth-child(5) td").first.inner_text().split("\n")[0]
     assert page.locator("#case option:checked").inner_text() == name
     page.select_option("#left", "input")
     page.select_option("#right", "error:pti")
     assert (
-        page.inner_text("#left-name") == "given"
+        page.inner_text("#left-name") == "input"
         and page.inner_text("#right-name") == "error of PTI"
     )
-    given, error = (page.get_attribute(f"#{side}-picture", "src") for side in ("left", "right"))
+    given, error = (page.get_attribute(f"#{side}-image", "src") for side in ("left", "right"))
     assert given != error and given.startswith("data:image/")
-    assert page.evaluate("document.querySelector('#right-picture').naturalWidth") == 24
+    assert page.evaluate("document.querySelector('#right-image').naturalWidth") == 24
 
 
 def test_the_worst_are_worse_than_the_best(page):
     best, worst = (
-        [float(text.split()[0]) for text in page.locator(f"#{kind} .told b").all_inner_texts()]
+        [float(text.split()[0]) for text in page.locator(f"#{kind} .caption b").all_inner_texts()]
         for kind in ("best", "worst")
     )
     assert len(best) == len(worst) == 6
     assert min(best) > max(worst)
     page.select_option("#metric", "depth")
     least, most = (
-        float(page.locator(f"#{kind} .told b").first.inner_text().split()[0])
+        float(page.locator(f"#{kind} .caption b").first.inner_text().split()[0])
         for kind in ("best", "worst")
     )
     assert least < most, "of an error the best is the smallest"

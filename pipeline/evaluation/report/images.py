@@ -1,6 +1,4 @@
-"""The pictures of an evaluation inside its page: as large as a budget allows, the rest as
-thumbnails.
-"""
+"""The images inside a page: as large as a budget allows, the rest as thumbnails."""
 
 import base64
 import io
@@ -8,29 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, features
+from PIL import Image
 
 Picture = Image.Image
 Source = Callable[[], Picture]
-"""Loads a picture when it is its turn."""
+"""Loads an image when it is encoded."""
 
 BUDGET = 6_000_000
-"""Bytes of all pictures together; base64 makes a third more of them."""
+"""Bytes of all images together; base64 adds a third."""
 
 LEVELS = ((512, 100), (512, 90), (384, 85), (256, 85), (256, 75), (192, 75), (128, 75), (96, 70))
-"""Largest side and quality, from the best on; 100 is without loss."""
+"""Largest side and WebP quality, best first; 100 is lossless."""
 
 THUMBNAIL = (48, 65)
 THUMBNAIL_SHARE = 0.2
-"""Of the budget, kept for pictures that it isn't enough for."""
+"""Of the budget, kept for images that don't fit at the lowest level."""
 
 SAMPLED = 24
-"""So many pictures are encoded to find out what all would take."""
+"""Images that are encoded to estimate the size of all."""
 
 
 @dataclass
-class PictureBook:
-    """Pictures by key, in the order of their importance; each key is loaded and encoded once.
+class ImageBook:
+    """Images by key, the most important first; each key is loaded and encoded once.
 
     Args:
         budget: bytes of all of them.
@@ -39,14 +37,10 @@ class PictureBook:
     budget: int = BUDGET
     sources: dict[str, Source] = field(default_factory=dict)
 
-    def add(self, key: str, source: Source) -> str:
-        """Notes a picture for later; an older one of that key stays."""
-        self.sources.setdefault(key, source)
-        return key
-
     def encoded(self) -> tuple[dict[str, str], int]:
-        """Data URIs by key, and how many of them are the pictures' full set; those behind are
-        thumbnails or left out.
+        """Data URIs by key, and how many of them are full images; the others are thumbnails.
+
+        Images beyond the budget are left out.
         """
         if not self.sources:
             return {}, 0
@@ -60,11 +54,11 @@ class PictureBook:
                 break
             full += spent < limit
             spent += len(data)
-            uris[key] = f"data:image/{kind_of(data)};base64,{base64.b64encode(data).decode()}"
+            uris[key] = data_uri(data)
         return uris, full
 
     def _level(self) -> tuple[tuple[int, int], bool]:
-        """The best level at which all would fit, by a sample; the last one if none does."""
+        """The best level at which all fit, estimated from a sample; the last if none does."""
         keys = list(self.sources)
         sample = [self.sources[key]() for key in keys[:: max(1, len(keys) // SAMPLED)]]
         for level in LEVELS:
@@ -75,33 +69,25 @@ class PictureBook:
 
 
 def encode(picture: Picture, side: int, quality: int) -> bytes:
-    """WebP, or where this Pillow has none PNG and JPEG; larger pictures are made smaller."""
+    """An image as WebP, reduced to `side` pixels; quality 100 is lossless."""
     picture = picture.convert("RGB")
-    if max(picture.size) > side:
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    # For lossless images WebP's quality is the effort of the compression.
+    is_lossless = quality == 100
     data = io.BytesIO()
-    if features.check("webp"):
-        picture.save(
-            data,
-            format="WEBP",
-            lossless=quality == 100,
-            quality=quality if quality < 100 else 30,
-            method=1,
-        )
-    elif quality == 100:
-        picture.save(data, format="PNG", optimize=True)
-    else:
-        picture.save(data, format="JPEG", quality=quality)
+    picture.save(
+        data, "WEBP", lossless=is_lossless, quality=30 if is_lossless else quality, method=1
+    )
     return data.getvalue()
 
 
-def kind_of(data: bytes) -> str:
-    """The name of an encoding in a MIME type, from its first bytes."""
-    return "webp" if data[:4] == b"RIFF" else "png" if data[:4] == b"\x89PNG" else "jpeg"
+def data_uri(webp: bytes) -> str:
+    """An encoded image for the `src` of an HTML element."""
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
 
 def opened(path: Path) -> Picture:
-    """A picture of the folder.
+    """An image file.
 
     Raises:
         ValueError: it can't be read.

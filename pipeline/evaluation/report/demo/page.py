@@ -1,0 +1,241 @@
+"""One self-contained page on a distillation: pictures, scores, curves, and how it was made."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.runs.curves import Curve, smoothed
+from pipeline.runs.durations import duration
+
+from ..charts import Line, gap_charts, line_chart, method_lines
+from ..images import data_uri, encode, opened
+from ..maps import depth_map, error_map
+from ..numbers import counted, number
+from ..page import rendered
+from ..provenance import machine, versions
+from ..results_folder import Results, image_file, mean_of
+from ..score_tables import headline_table
+from .progress import Progress
+
+METRICS = ("psnr", "psnr_foreground", "ssim", "depth", "depth_aligned", "mask_iou")
+"""Of an evaluation, in the page's table."""
+
+HEADLINE = "psnr_foreground"
+SHOWN = 4
+"""Identities in the table of images."""
+
+SIDE = 128
+"""Largest side of an image in that table, in pixels."""
+
+MIME = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".mp4": "video/mp4",
+}
+
+
+@dataclass(frozen=True)
+class LiftedPhotograph:
+    """A photograph and the folder that `trilift lift` wrote for it."""
+
+    title: str
+    note: str
+    folder: Path
+    is_outside: bool = False
+
+    @property
+    def film(self) -> Path:
+        """The turntable: a video, or an animated image where there is no video."""
+        video = self.folder / "turntable.mp4"
+        return video if video.exists() else self.folder / "turntable.gif"
+
+
+@dataclass(frozen=True)
+class Story:
+    """The content of the page.
+
+    Attributes:
+        results: of `trilift evaluate`.
+        curves: of the distillation, by name.
+        photographs: that were lifted.
+        commands: what was run, as it can be typed, and the seconds that it took.
+        progress: of the distillation.
+        continuation: the command that continues a distillation that ended early.
+        peak_memory_gib: of the largest process.
+    """
+
+    results: Results
+    curves: dict[str, Curve]
+    photographs: Sequence[LiftedPhotograph]
+    commands: Sequence[tuple[str, float]]
+    progress: Progress
+    continuation: str
+    peak_memory_gib: float
+
+
+def demo_page(story: Story) -> str:
+    """The page as HTML; nothing in it points outside itself."""
+    summary = story.results.summary
+    chosen = {name: about for name, about in summary["metrics"].items() if name in METRICS}
+    results = replace(story.results, summary={**summary, "metrics": chosen})
+    _, images, _ = results.count()
+    first = mean_of(results.means("student"), HEADLINE)
+    return rendered(
+        "demo.html",
+        story=story,
+        facts=_facts(story),
+        verdict=verdict(results),
+        count=(
+            f"{counted(first['identities'], 'identity', 'identities')},"
+            f" {counted(first['pictures'], 'new view')}"
+            if first
+            else counted(images, "image")
+        ),
+        scores=headline_table(results),
+        main=results.methods["student"]["title"],
+        image_rows=image_rows(results),
+        curves=_curves(story.curves),
+        gap_chart=next(iter(gap_charts(results)), None),
+        legend=method_lines(results),
+        making=_making(story),
+        inline=inline,
+        duration=duration,
+    )
+
+
+def inline(path: Path) -> str:
+    """A file as a data URI.
+
+    Raises:
+        ValueError: its type isn't an image or a video for browsers.
+    """
+    if path.suffix.lower() not in MIME:
+        raise ValueError(f"{path} can't be put on a page: use one of {', '.join(MIME)}")
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"data:{MIME[path.suffix.lower()]};base64,{content}"
+
+
+def verdict(results: Results) -> str:
+    """The scores in words: untrained, trained, the mean head, the teacher's own identities."""
+    values = {
+        name: mean["mean"]
+        for name in results.methods
+        if (mean := mean_of(results.means(name), HEADLINE)) is not None
+    }
+    before, after = values["untrained"], values["student"]
+    mean_head = max(values["mean_planes"], values["mean_latent"])
+    if after <= before:
+        return (
+            f"Distillation did not help: {before:.1f} dB before, {after:.1f} dB after. It was far"
+            " too short, or something is wrong."
+        )
+    gain = f"Distillation raised the PSNR of unseen views from {before:.1f} to {after:.1f} dB"
+    if after <= mean_head:
+        return (
+            f"{gain}. The same mean head for every input reaches {mean_head:.1f} dB: more steps are"
+            " needed."
+        )
+    factor = 10 ** ((after - mean_head) / 10)
+    ceiling = (
+        f" On identities of its own teacher the student reaches {values['ceiling']:.1f} dB."
+        if "ceiling" in values
+        else ""
+    )
+    return (
+        f"{gain}. The same mean head for every input reaches {mean_head:.1f} dB: the student's"
+        f" squared error is {factor:.1f} times smaller.{ceiling}"
+    )
+
+
+def image_rows(results: Results, identities: int = SHOWN) -> dict[str, Any]:
+    """A table of images: a near and a far view of each of the first identities.
+
+    Returns:
+        `columns`: titles; `rows`: a label and the images' data URIs, None where there is none.
+    """
+    student = results.rows_of("student")
+    items = list(dict.fromkeys(row["item"] for row in student))[:identities]
+    competing = [name for name, about in results.methods.items() if about.get("kind") != "ceiling"]
+    by_place = {(row["method"], row["item"], row["view"]): row for row in results.rows}
+    rows = []
+    for item in items:
+        new = [row for row in student if row["item"] == item and (row["gap_deg"] or 0) > 0]
+        new.sort(key=lambda row: row["gap_deg"])
+        for row in {id(row): row for row in (*new[:1], *new[-1:])}.values():
+            others = [by_place.get((name, item, row["view"])) for name in competing]
+            predictions = [other and image_file(other, "prediction") for other in others]
+            files = [image_file(row, "input"), image_file(row, "truth"), *predictions]
+            pictures = [path and opened(path) for path in files]
+            pictures.append(files[1] and files[2] and error_map(files[2], files[1]))
+            depth, scale = image_file(row, "depth"), image_file(row, "true_depth")
+            pictures += [path and depth_map(path, scale or path) for path in (scale, depth)]
+            label = [
+                item,
+                f"input {row['given_yaw_deg']:+.0f}°, view {row['yaw_deg']:+.0f}°",
+                f"{number(row.get(HEADLINE), 1)} dB",
+            ]
+            rows.append((label, [p and data_uri(encode(p, SIDE, 100)) for p in pictures]))
+    titles = [results.methods[name]["title"] for name in competing]
+    columns = ["input", "reference", *titles, "error", "reference depth", "depth"]
+    return {"columns": columns, "rows": rows}
+
+
+def _facts(story: Story) -> list[tuple[str, str]]:
+    results, progress = story.results, story.progress
+    before, after = (
+        number((mean_of(results.means(name), HEADLINE) or {}).get("mean"), 2)
+        for name in ("untrained", "student")
+    )
+    hardware, checkpoint = results.summary["run"]["hardware"], results.summary["checkpoint"]
+    return [
+        (f"{before} → {after} dB", "PSNR of unseen views, before → after distillation"),
+        (progress.count, f"of distillation at {progress.speed}"),
+        (
+            duration(results.methods["student"]["seconds"]),
+            "for one lift, image → 3D head, on"
+            f" {hardware['gpu'] or counted(hardware['threads'], 'thread')}",
+        ),
+        (f"{checkpoint['encoder_parameters'] / 1e6:.1f} M", "parameters"),
+        (
+            duration(sum(seconds for _, seconds in story.commands)),
+            f"for everything on this page, {machine(hardware)}",
+        ),
+    ]
+
+
+def _curves(curves: dict[str, Curve]) -> list[Any]:
+    loss = [
+        Line("training", smoothed(curves.get("train/loss", [])), "c2"),
+        Line("held-out identities", curves.get("validation/loss", []), "c0"),
+    ]
+    psnr = [
+        Line("new view", curves.get("validation/psnr_novel", []), "c0"),
+        Line("input view", curves.get("validation/psnr_reference", []), "c5"),
+    ]
+    charts = [
+        line_chart(loss, x_label="step", y_label="loss"),
+        line_chart(psnr, x_label="step", y_label="PSNR, held-out identities (dB)"),
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def _making(story: Story) -> list[tuple[str, str]]:
+    summary, student = story.results.summary, story.results.methods["student"]
+    checkpoint, run = summary["checkpoint"], summary["run"]
+    view = f"one view of {checkpoint['image_resolution']}²: {duration(student['render_seconds'])}"
+    return [
+        ("Machine", machine(run["hardware"])),
+        ("Distillation", f"{story.progress.count}, {story.progress.speed}"),
+        ("Peak memory", f"{story.peak_memory_gib:.1f} GiB in the largest process"),
+        ("Versions", versions(run)),
+        (
+            "Student",
+            f"{checkpoint['encoder_parameters']:,} parameters, sha256 {checkpoint['sha256'][:16]}…",
+        ),
+        ("Teacher", f"{checkpoint['teacher']}, {checkpoint['teacher_hash'][:16] or 'no hash'}"),
+        ("Time of a lift", f"{duration(student['seconds'])}; {view} (medians)"),
+    ]
