@@ -22,14 +22,16 @@ from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.distillation import (
     Parts,
     build_adversary,
-    build_callbacks,
     build_lifter,
-    build_loggers,
     build_module,
     build_plan,
+    prepare,
+)
+from pipeline.build.distillation_trainer import (
+    build_callbacks,
+    build_loggers,
     build_trainer,
     measure_stage,
-    prepare,
 )
 from pipeline.build.sampler import build_sampler
 from pipeline.distillation.cost import cost_table
