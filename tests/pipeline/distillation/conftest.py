@@ -49,7 +49,7 @@ class Run:
 
     @property
     def settings(self) -> list[str]:
-        """What every process of the run is told."""
+        """The settings of every process of the run."""
         return [*SMALL_RUN, f"paths.run={self.folder}"]
 
     def start(self, *settings: str, **environment: str) -> int:

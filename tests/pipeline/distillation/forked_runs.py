@@ -1,7 +1,7 @@
 """A process that starts runs of `trilift distill` by forking: what every run needs is imported
 once.
 
-It reads one JSON object a line and answers with one: `{"start": [settings], "environment": {},
+It reads one JSON object per line and writes one: `{"start": [settings], "environment": {},
 "output": path}` with the process id, `{"wait": id}` with the exit status (negative: the signal).
 """
 
@@ -50,7 +50,7 @@ def poison(samples: set[int]) -> None:
 
 @functools.cache
 def configuration(settings: tuple[str, ...]) -> DictConfig:
-    """Composed once for all processes that are told the same."""
+    """Composed once for all processes with the same settings."""
     return compose("distill", *settings)
 
 
@@ -87,14 +87,14 @@ def main() -> None:
     for line in sys.stdin:
         command = json.loads(line)
         if "wait" in command:
-            answer = os.waitstatus_to_exitcode(os.waitpid(command["wait"], 0)[1])
+            result = os.waitstatus_to_exitcode(os.waitpid(command["wait"], 0)[1])
         else:
             config = configuration(tuple(command["start"]))
-            answer = os.fork()
-            if answer == 0:
+            result = os.fork()
+            if result == 0:
                 os.setsid()
                 os._exit(run(config, command["environment"], command["output"]))
-        sys.stdout.write(f"{json.dumps(answer)}\n")
+        sys.stdout.write(f"{json.dumps(result)}\n")
         sys.stdout.flush()
 
 

@@ -162,7 +162,7 @@ def test_everything_learns_but_the_teacher_and_one_update_is_one_step(teacher, t
 
 
 def test_real_and_fake_are_shown_alike(teacher):
-    """A student with the teacher's own planes cannot be told from it: same cameras, rays,
+    """A student with the teacher's own planes renders the same images: same cameras, rays,
     backgrounds and channels.
     """
     module = module_of(teacher)
@@ -327,7 +327,7 @@ def test_a_compiled_encoder_has_the_same_gradient_and_names_but_for_rounding(rep
     )
 
 
-def test_the_encoder_in_bfloat16_answers_in_single_precision_nearly_the_same(teacher):
+def test_the_encoder_in_bfloat16_returns_float32_planes_that_are_nearly_the_same(teacher):
     module = module_of(teacher)
     image = module.source([0, 1]).image
     full, half = (

@@ -38,14 +38,14 @@ def assert_same(first: dict, second: dict) -> None:
         assert all(torch.equal(tensor, others[name]) for name, tensor in tensors.items()), part
 
 
-def kill_at_random(run, settings: list[str], chance: random.Random) -> int:
+def kill_at_random(run, settings: list[str], random_numbers: random.Random) -> int:
     """Starts the run and kills it after a few steps, or before the first, in the middle of whatever
     it does; returns how it ended.
     """
     before, process = run.step, run.start(*settings)
-    if steps := chance.choice((0, 1, 1, 2)):
+    if steps := random_numbers.choice((0, 1, 1, 2)):
         run.reach(before + steps)
-    time.sleep(chance.uniform(0.0, 0.15))
+    time.sleep(random_numbers.uniform(0.0, 0.15))
     os.kill(process, signal.SIGKILL)
     return run.wait(process)
 
@@ -61,8 +61,8 @@ def test_random_kills_in_a_row_leave_no_trace_in_the_weights(new_run, kills):
         "callbacks.average.half_life=5",
     ]
     undisturbed = new_run("undisturbed").finish(*settings, "callbacks.state.every_steps=1000")
-    victim, chance = new_run("victim"), random.Random(kills)
-    ends = [kill_at_random(victim, settings, chance) for _ in range(kills)]
+    victim, random_numbers = new_run("victim"), random.Random(kills)
+    ends = [kill_at_random(victim, settings, random_numbers) for _ in range(kills)]
     assert ends == [-signal.SIGKILL] * kills
     assert 0 < victim.step < 7 * kills
     victim.finish(*settings)

@@ -160,7 +160,7 @@ def test_the_next_batch_is_drawn_meanwhile_and_none_twice():
     with loading(source, 0, 1, 2) as (batches, _):
         assert next(batches).samples.tolist() == [0]
         deadline = time.monotonic() + 60
-        while len(source.drawn) < 2:  # before it is asked for
+        while len(source.drawn) < 2:  # before it is needed
             assert time.monotonic() < deadline
             time.sleep(0.001)
         assert [batch.samples.tolist() for batch in batches] == [[1], [2]]
@@ -169,7 +169,7 @@ def test_the_next_batch_is_drawn_meanwhile_and_none_twice():
     assert not teachers_at_work()
 
 
-def test_without_overlap_nothing_is_drawn_before_it_is_asked_for():
+def test_without_overlap_nothing_is_drawn_before_it_is_needed():
     source = Source()
     with loading(source, 0, 1, overlap=False) as (batches, loader):
         next(batches)
@@ -269,7 +269,7 @@ def test_all_tensors_of_a_batch_are_found():
 
 
 class FakeStream:
-    """A stream of a GPU that isn't there: notes what it is told."""
+    """A fake CUDA stream that records its calls."""
 
     def __init__(self, name: str, log: list[str]) -> None:
         self.name, self.log = name, log

@@ -280,7 +280,7 @@ def test_two_ranks_together_have_the_gradient_of_one():
     assert torch.allclose(*gradients, atol=1e-5 * gradients[0].abs().max().item())
 
 
-def test_calibration_tells_the_encoder_the_teachers_statistics(teacher):
+def test_calibration_gives_the_encoder_the_statistics_of_the_teachers_planes(teacher):
     module = module_of(teacher)
     calibrate(module.lifter.encoder, module.source, samples=8, batch_size=3)
     planes = module.source.planes(range(8)).planes.permute(1, 2, 0, 3, 4).flatten(0, 1).flatten(1)

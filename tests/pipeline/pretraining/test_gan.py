@@ -281,7 +281,7 @@ def test_of_two_pictures_only_the_final_one_is_blurred():
 
 
 def test_real_mattes_are_as_coarse_as_rendered_ones():
-    """Else the discriminator would tell them apart by their edges alone."""
+    """Otherwise the discriminator would distinguish them by their edges alone."""
     module = module_of(
         dataclasses.replace(TINY, super_resolution="2X", sr_latent="constant_one"),
         GANSchedule(total_images=10, growth=((0, 4),)),

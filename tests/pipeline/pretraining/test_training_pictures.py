@@ -87,16 +87,16 @@ def test_a_zip_is_read_and_a_wrong_size_is_refused(tmp_path):
         labelled_pictures(path=str(path), resolution=16)
 
 
-def test_a_zip_of_other_identities_is_not_taken_for_those_asked_for(tmp_path):
+def test_a_zip_of_other_identities_is_refused(tmp_path):
     record = (png_bytes(np.full((8, 8, 4), 255, np.uint8)), cameras(1).label()[0].tolist())
     about = {"alpha": "premultiplied", "first": 5, "yaw_limit": 0.9}
     path = str(write_dataset(tmp_path / "some.zip", iter([record] * 2), about))
-    asked = {"count": 2, "first": 5, "pose_distribution": {"yaw_limit": 0.9, "pitch_limit": 0.3}}
+    settings = {"count": 2, "first": 5, "pose_distribution": {"yaw_limit": 0.9, "pitch_limit": 0.3}}
     assert (
-        len(puppet_pictures(path=path, resolution=8, **asked)) == 2
+        len(puppet_pictures(path=path, resolution=8, **settings)) == 2
     )  # older files don't say everything
     with pytest.raises(ValueError, match=r"it has \{'count': 2\}, expected was \{'count': 3\}"):
-        puppet_pictures(path=path, resolution=8, **{**asked, "count": 3})
+        puppet_pictures(path=path, resolution=8, **{**settings, "count": 3})
     with pytest.raises(
         ValueError,
         match=(
