@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from lightning import Trainer
 from safetensors.torch import load_file
 
 from pipeline.build.configuration import compose
@@ -117,7 +118,8 @@ def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
         None: None,
     }  # a second might be enough for all
     monkeypatch.setattr(
-        pretrain, "Deadline", lambda max_time: SimpleNamespace(left=shortest[max_time])
+        "pipeline.build.pretraining.Deadline",
+        lambda max_time: SimpleNamespace(left=shortest[max_time]),
     )
     run(tmp_path / "sliced", pictures, "schedule.total_images=12", "trainer.max_time=00:00:00:01")
     assert (
@@ -143,7 +145,7 @@ def test_a_new_run_can_start_from_a_teacher(finished, pictures, tmp_path, monkey
     def noted(module, *_, **__) -> None:
         started.update(module.average.state_dict())
 
-    monkeypatch.setattr(pretrain.Trainer, "fit", lambda self, module, *rest, **more: noted(module))
+    monkeypatch.setattr(Trainer, "fit", lambda self, module, *rest, **more: noted(module))
     run(tmp_path / "next", pictures, f"start_from={finished / 'teacher'}")
     kept = load_file(finished / "teacher" / "generator.safetensors")
     assert kept.keys() == started.keys()
