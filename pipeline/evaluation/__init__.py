@@ -1,1 +1,1 @@
-"""What is measured, and how."""
+"""Evaluation: methods on benchmarks, predictions against references."""

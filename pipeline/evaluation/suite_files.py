@@ -1,5 +1,5 @@
-"""The files of a suite: a folder, a zip, or webdataset shards (tar files), and the manifest that
-says what they should be.
+"""The files of a dataset: a folder, a zip, or webdataset shards (tar files), and the manifest with
+their hashes.
 """
 
 import hashlib
@@ -19,18 +19,16 @@ MANIFEST_SCHEMA = 1
 
 
 def as_folder(path: Path, cache: Path | None) -> Path:
-    """A folder as it is; a zip, a tar, or a folder of nothing but tars unpacked into the cache,
-    once for the same bytes.
+    """A folder itself; a zip, a tar, or a folder of tars alone is unpacked into the cache, once for
+    the same bytes.
 
     Raises:
-        FileNotFoundError: there is nothing at the path.
-        ValueError: it is no folder, zip or tar; a member would leave the folder; or there is no
-            cache to unpack into.
+        FileNotFoundError: the path doesn't exist.
+        ValueError: it is no folder, zip or tar; a member lies outside of the archive; or there is
+            no cache.
     """
     if not path.exists():
-        raise FileNotFoundError(
-            f"there is no suite at {path}: give a folder, a zip or webdataset shards"
-        )
+        raise FileNotFoundError(f"{path} doesn't exist: give a folder, a zip or webdataset shards")
     packed = [path] if path.is_file() else sorted(path.glob("*.tar"))
     if path.is_dir() and (
         not packed
@@ -49,8 +47,8 @@ def as_folder(path: Path, cache: Path | None) -> Path:
 
 
 def write_manifest(folder: Path, **about: Any) -> Path:
-    """Lists every file of a folder with its sha256 in manifest.json, beside what holds for all of
-    them (licence, split, …).
+    """Writes manifest.json: every file of a folder with its sha256, and what holds for all of them
+    (licence, split, …).
     """
     files = {name: sha256_of_file(folder / name) for name in _files_of(folder)}
     write_json(folder / MANIFEST, {"schema": MANIFEST_SCHEMA, **about, "files": files}, indent=1)
@@ -58,10 +56,10 @@ def write_manifest(folder: Path, **about: Any) -> Path:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder, checked against its files; without one, the files as they are.
+    """The manifest of a folder, checked against its files; without one, the hashes of the files.
 
     Raises:
-        ValueError: the manifest can't be read, or a file is missing or another one than it says.
+        ValueError: the manifest can't be read, or a file is missing or has another hash.
     """
     path = folder / MANIFEST
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Tables of a whole suite beside the scores: what `extras` of the results holds."""
+"""Tables of a whole suite: the values of `extras` in the results."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ Cell = str | float | int | None
 def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """A titled table as plain JSON; numbers that aren't finite become None.
+    """A table as plain JSON; numbers that aren't finite become None.
 
     Raises:
         ValueError: a row has another length than the header.
@@ -31,7 +31,7 @@ def table(
 
 
 def text_of(extra: dict[str, Any]) -> str:
-    """The table for a terminal: title, header, a line a row, notes."""
+    """The table for a terminal: title, header, one line for each row, notes."""
     rows = [
         [str(cell) for cell in extra["table"]["columns"]],
         *([_shown(cell) for cell in row] for row in extra["table"]["rows"]),

@@ -1,1 +1,1 @@
-"""Captures made by others: their layouts, cameras and alignment."""
+"""Calibrated captures: folder format, layouts of other datasets, camera estimation and alignment."""

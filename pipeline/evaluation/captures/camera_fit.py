@@ -1,6 +1,4 @@
-"""From where was the photograph taken? The camera at which a lifted subject looks most like it,
-where no landmarks say.
-"""
+"""The camera of a photograph without landmarks: the one at which its lift is most similar to it."""
 
 import math
 from collections.abc import Sequence
@@ -19,25 +17,25 @@ from teachers.rendering.renderer import Renderer, TriplaneRenderer
 from .least_squares import minimise
 
 SIDE = 32
-"""Pictures are compared at this size, and at a quarter of it: far steps are seen in the small one."""
+"""Images are compared at this side and at a quarter of it: small images guide large steps."""
 
 YAWS_DEG, PITCHES_DEG = tuple(range(-50, 51, 10)), (-15, 5)
-"""Directions from which the search begins."""
+"""Initial directions of the search."""
 
 STARTS = 3
-"""So many of them, the best ones, are followed: a head seen from elsewhere can look alike."""
+"""Number of the best directions that are refined: the difference has several local minima."""
 
 COARSE, FINE = 0.05, 0.02
-"""Differences are taken over so much of a move, first and last."""
+"""Step of the finite differences, in the coarse and in the fine search."""
 
 
 @dataclass(frozen=True)
 class CameraFit:
-    """What was found.
+    """The result of a search.
 
     Attributes:
         camera: one, in the frame of the planes, on the CPU.
-        error: root mean square difference of the small pictures, on the scale [-1, 1].
+        error: root mean square difference of the small images in [-1, 1].
     """
 
     camera: Camera
@@ -53,16 +51,16 @@ def fit_camera(
     intrinsics: Float[Tensor, "1 3 3"] | None = None,
     rounds: int = 8,
 ) -> CameraFit:
-    """Moves a camera about the head until the lifted subject looks as in the picture: six numbers,
-    three of them turn.
+    """Minimises the difference between the rendered lift and the image over six parameters of the
+    camera, three of them a rotation.
 
     Args:
-        portrait: who was lifted from the picture.
-        image: the picture, in [-1, 1].
-        start: where to begin; None: where the portrait itself says (an inversion's), or from the
-            best of some directions around the front.
-        intrinsics: of the picture's camera; None: those of the start, or the teacher's.
-        rounds: of the search; each draws some fifteen pictures.
+        portrait: the lift of the image.
+        image: in [-1, 1].
+        start: initial camera; None: the portrait's own (an inversion has one), or the best of
+            several directions around the front.
+        intrinsics: of the image's camera; None: those of the start, or the teacher's.
+        rounds: of the search; each renders about fifteen images.
     """
     wanted = _pyramid(image[None])
     rough, careful = (_small(portrait.lifter.renderer, side) for side in (SIDE, 2 * SIDE))
@@ -103,8 +101,8 @@ def fit_camera(
 
 
 def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
-    """A camera turned about the world's origin (three angles, radians), shifted in its own plane
-    (shares of its distance), and moved away (logarithm of the distance's factor).
+    """A camera rotated about the world's origin (rotation vector, radians), shifted in its image
+    plane (shares of its distance), and moved away (logarithm of the distance's factor).
     """
     turn = _rotation(moves[:3]).to(camera.cam_to_world)
     cam_to_world = camera.cam_to_world.clone()
@@ -148,8 +146,8 @@ def _with(intrinsics: Tensor | None, camera: Camera) -> Camera:
 def _pyramid(
     image: Float[Tensor, "1 3 height width"], sides: Sequence[int] = (SIDE, SIDE // 4)
 ) -> Float[Tensor, " value"]:
-    """The picture at several sizes, each weighing the same: the norm of a difference is its root
-    mean square.
+    """The image at several sizes, equally weighted: the norm of a difference is its root mean
+    square.
     """
     levels = [F.adaptive_avg_pool2d(image, side).flatten() for side in sides]
     return torch.cat([level / (len(level) * len(levels)) ** 0.5 for level in levels])

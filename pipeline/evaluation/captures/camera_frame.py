@@ -1,4 +1,4 @@
-"""Where is the head in a capture's world? First from its cameras alone, then from a lifted subject."""
+"""The head's pose in a capture's world: a guess from its cameras, then an estimate from a lift."""
 
 import torch
 from jaxtyping import Float
@@ -12,12 +12,12 @@ from .similarity import Similarity
 
 
 def frame_of_cameras(camera: Camera, passport: Passport) -> Similarity:
-    """A first guess from cameras that all look at a head: the world turned, moved and scaled so
-    that the optical axes meet in the teacher's origin, the cameras stand upright, the first one in
-    front and at the teacher's distance.
+    """The transform after which the optical axes meet in the teacher's origin, the cameras are
+    upright on average, and the first is frontal at the teacher's distance.
 
     Args:
-        camera: two or more that don't all look the same way.
+        camera: two or more whose axes aren't all parallel, in the capture's world.
+        passport: of the teacher.
 
     Raises:
         ValueError: the optical axes are parallel.
@@ -34,7 +34,7 @@ def frame_of_cameras(camera: Camera, passport: Passport) -> Similarity:
 
 
 def convergence(camera: Camera) -> Float[Tensor, " 3"]:
-    """The point that is nearest to all optical axes, by least squares."""
+    """The point with the least sum of squared distances to the optical axes."""
     position, forward = (
         camera.cam_to_world[:, :3, 3].double(),
         camera.cam_to_world[:, :3, 2].double(),
@@ -43,19 +43,18 @@ def convergence(camera: Camera) -> Float[Tensor, " 3"]:
     normal = across.sum(0)
     if torch.linalg.eigvalsh(normal)[0] < 1e-6 * len(camera):
         raise ValueError(
-            "all cameras of a capture look the same way: their axes don't meet in a head"
+            "all cameras of a capture have the same direction: their axes don't meet in a head"
         )
     return torch.linalg.solve(normal, (across @ position[:, :, None]).sum(0)[:, 0])
 
 
 def frame_of_given(given: Camera, found: Camera, scale: float) -> Similarity:
-    """The similarity that takes the given camera of a capture to where a lifted subject says that
-    it stands.
+    """The transform from the input's camera in a capture to its estimated pose in the planes' world.
 
     Args:
         given: in the capture's world.
         found: the same camera in the planes' world.
-        scale: units of the planes for one unit of the capture; one picture alone can't tell.
+        scale: units of the planes in one unit of the capture; a single image doesn't determine it.
     """
     rotation = found.cam_to_world[0, :3, :3].double() @ given.cam_to_world[0, :3, :3].double().mT
     return Similarity(
@@ -73,8 +72,8 @@ def scale_of_depths(
     *,
     fallback: float,
 ) -> float:
-    """Median ratio of the planes' depth to the capture's where both show the subject; the fallback
-    if that is nowhere.
+    """Median ratio of the planes' depth to the capture's inside both silhouettes; the fallback if
+    they don't overlap.
     """
     where = where & (reference_depth > 0) & (depth > 0)
     return (depth[where] / reference_depth[where]).median().item() if where.any() else fallback

@@ -1,4 +1,4 @@
-"""A square of a calibrated photograph about a head, with the camera that belongs to it."""
+"""A square crop of a calibrated photograph around a head, with its camera."""
 
 import math
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class PixelCamera:
 
     @classmethod
     def of_projection(cls, projection: Float[np.ndarray, "3 4"]) -> "PixelCamera":
-        """From a 3x4 matrix that takes world points to pixels (RQ decomposition; Hartley and
-        Zisserman 2004, sec. 6.2.4).
+        """From a 3x4 projection matrix, world points to pixels, by RQ decomposition (Hartley and
+        Zisserman 2004, section 6.2.4).
 
         Raises:
             ValueError: the matrix is singular: no camera at a finite place.
@@ -49,7 +49,7 @@ class PixelCamera:
 
 @dataclass(frozen=True)
 class Square:
-    """Whole pixels of a photograph; it may reach outside."""
+    """A square of whole pixels, which may exceed the photograph."""
 
     left: int
     top: int
@@ -57,8 +57,7 @@ class Square:
 
     @classmethod
     def about(cls, camera: PixelCamera, centre: Float[Tensor, " 3"], width: float) -> "Square":
-        """The square whose middle is a world point and whose side is `width` world units at its
-        distance.
+        """The square centred at a world point with a side of `width` world units at its distance.
 
         Raises:
             ValueError: the point is behind the camera.
@@ -84,8 +83,8 @@ class Square:
     def cut(
         self, values: Float[Tensor, "channel height width"], side: int, *, is_mixed: bool = True
     ) -> Float[Tensor, "channel side side"]:
-        """The square at another size; what lies outside repeats the border. `is_mixed`: pixels may
-        be averaged (not so depths).
+        """The square at another size; the border is repeated outside. `is_mixed`: pixels may be
+        averaged (depths may not).
         """
         height, width = values.shape[-2:]
         rows = torch.arange(self.top, self.top + self.size).clamp(0, height - 1)
@@ -101,7 +100,7 @@ class Square:
 def distance_of_z(
     depth: Float[Tensor, "1 height width"], camera: Camera
 ) -> Float[Tensor, "1 height width"]:
-    """Distances from the camera's centre instead of depths along its axis."""
+    """Distances from the camera's centre, from depths along its optical axis."""
     side = depth.shape[-1]
     forward = camera.cam_to_world[:, :3, 2]
     cosine = (camera.rays(side).directions * forward[:, None]).sum(-1).reshape(1, side, side)
@@ -111,8 +110,8 @@ def distance_of_z(
 def depth_of_points(
     points: Float[Tensor, "point 3"], camera: Camera, side: int
 ) -> Float[Tensor, "1 side side"]:
-    """The nearest of many surface points in each pixel, as a distance from the camera's centre; 0
-    where there is none.
+    """The distance from the camera's centre to the nearest surface point in each pixel; 0 without
+    one.
     """
     positions, distances = camera.project(points[None].float())
     pixels = (positions[0] * side).floor().long()

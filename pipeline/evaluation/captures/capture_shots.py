@@ -1,5 +1,5 @@
-"""Photographs of one moment, as some data set has them, made into a capture: squares about the head
-in our folder format.
+"""Photographs of one moment from a dataset, cropped to squares around the head and written as a
+capture.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from .captures import write_capture
 
 @dataclass(frozen=True)
 class Shot:
-    """One photograph of a layout: pixels in [-1, 1], camera, and where there are any mask in [0, 1]
-    and depth along the axis.
+    """One photograph: pixels in [-1, 1], camera, optional mask in [0, 1] and depth along the optical
+    axis.
     """
 
     name: str
@@ -44,7 +44,7 @@ def export_shots(
     centre: Tensor | None = None,
     surface: Tensor | None = None,
 ) -> None:
-    """One capture: the given shot first, all cut to squares about the head."""
+    """Writes one capture: the given shot first, all cropped to squares around the head."""
     order = sorted(shots, key=lambda shot: shot.name != given)
     if len(order) < 2 or order[0].name != given:
         raise ValueError(
@@ -84,12 +84,12 @@ def export_shots(
 
 
 def picture_tensor(image: Image.Image) -> Float[Tensor, "3 height width"]:
-    """An 8-bit picture in [-1, 1]."""
+    """An 8-bit image in [-1, 1]."""
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def mask_tensor(path: Path, image: Tensor) -> Float[Tensor, "1 height width"]:
-    """A grey file in [0, 1] at the size of a picture."""
+    """A grey image file in [0, 1] at the size of an image."""
     return like(
         torch.from_numpy(np.array(Image.open(path).convert("L")))[None].float() / 255, image
     )
@@ -98,7 +98,7 @@ def mask_tensor(path: Path, image: Tensor) -> Float[Tensor, "1 height width"]:
 def like(
     values: Float[Tensor, "1 height width"], image: Tensor
 ) -> Float[Tensor, "1 other_height other_width"]:
-    """Masks and depths at the picture's size."""
+    """A mask or depth at the size of an image."""
     if values.shape[-2:] == image.shape[-2:]:
         return values
     return torch.nn.functional.interpolate(

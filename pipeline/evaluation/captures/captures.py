@@ -1,6 +1,4 @@
-"""Calibrated captures of identities as a folder: pictures, cameras, and, where there are any, masks
-and depths (docs/suites.md).
-"""
+"""Calibrated captures as a folder: images, cameras, optional masks and depths (docs/suites.md)."""
 
 import json
 from collections.abc import Sequence
@@ -27,12 +25,12 @@ from .similarity import Similarity
 CAMERAS = "cameras.json"
 CAPTURE_SCHEMA = 1
 ORTHOGONAL = 1e-3
-"""How far a camera's axes may be from unit length and right angles."""
+"""Largest deviation of a camera's axes from an orthonormal basis."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a capture; file names are relative to its folder."""
+    """One image of a capture; file names are relative to its folder."""
 
     image: str
     mask: str | None
@@ -41,16 +39,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class Capture:
-    """One subject before several cameras at one moment.
+    """One subject seen by several cameras at one moment.
 
     Attributes:
-        folder: where the files are; its name is the subject's.
-        frames: the given one first.
-        camera: one a frame, in the capture's own world and units; intrinsics divided by the
-            (square) picture's size.
-        head: what takes the capture's world to the teacher's, if it is known.
-        group: by which scores are told apart.
-        background: grey level in [0, 1] that is behind everybody already; None: whatever was there.
+        folder: of the files, named after the subject.
+        frames: the input first.
+        camera: one for each frame, in the capture's own world and units; intrinsics are divided by
+            the (square) image's size.
+        head: transform from the capture's world to the teacher's, if known.
+        group: scores are also reported by group.
+        background: grey level in [0, 1] of the background; None if it isn't plain.
     """
 
     folder: Path
@@ -66,11 +64,10 @@ class Capture:
         return self.folder.name
 
     def load(self) -> Views:
-        """Pictures, masks and depths of all frames; masks and depths only where every frame has
-        them.
+        """Images, masks and depths of all frames; masks and depths only if every frame has them.
 
         Raises:
-            ValueError: a file can't be read, a picture isn't square, or sizes differ.
+            ValueError: a file can't be read, an image isn't square, or sizes differ.
         """
         images = torch.stack(
             [from_uint8(self._pixels(frame.image, "RGB")) for frame in self.frames]
@@ -88,7 +85,7 @@ class Capture:
         for values in (masks, depths):
             if values is not None and values.shape[-2:] != images.shape[-2:]:
                 raise ValueError(
-                    f"{self.folder}: masks and depths must have the size of the pictures"
+                    f"{self.folder}: masks and depths must have the size of the images"
                 )
         if masks is None and depths is not None:
             masks = (depths > 0).float()
@@ -102,7 +99,7 @@ class Capture:
             raise ValueError(f"{self.folder / name} can't be read ({error})") from error
         if pixels.shape[0] != pixels.shape[1]:
             raise ValueError(
-                f"{self.folder / name} is {pixels.shape[1]}x{pixels.shape[0]}: pictures of a"
+                f"{self.folder / name} is {pixels.shape[1]}x{pixels.shape[0]}: images of a"
                 " capture are square"
             )
         return pixels
@@ -115,7 +112,7 @@ class Capture:
 
 
 def find_captures(folder: Path) -> list[Capture]:
-    """Every subfolder that has a cameras.json, by name.
+    """The captures in all subfolders that have a cameras.json, sorted by name.
 
     Raises:
         ValueError: there is none, or one is wrong.
@@ -123,40 +120,42 @@ def find_captures(folder: Path) -> list[Capture]:
     files = sorted(folder.glob(f"*/{CAMERAS}"))
     if not files:
         raise ValueError(
-            f"{folder} holds no captures: a folder a subject with {CAMERAS} and the pictures that"
-            " it names"
+            f"{folder} holds no captures: expected one folder for each subject, with {CAMERAS} and"
+            " the images that it names"
         )
     return [read_capture(file.parent) for file in files]
 
 
 def read_capture(folder: Path) -> Capture:
-    """One subject's folder; no picture is decoded.
+    """One subject's folder; images aren't decoded.
 
     Raises:
-        ValueError: cameras.json is damaged, a file is missing, or a camera is none.
+        ValueError: cameras.json is damaged, a file is missing, or a camera isn't valid.
     """
     path = folder / CAMERAS
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["schema"] != CAPTURE_SCHEMA:
-            raise ValueError(f"schema {told['schema']!r}, this trilift reads {CAPTURE_SCHEMA}")
-        entries = sorted(told["frames"], key=lambda entry: entry["image"] != told["given"])
+        described = json.loads(path.read_text(encoding="utf-8"))
+        if described["schema"] != CAPTURE_SCHEMA:
+            raise ValueError(f"schema {described['schema']!r}, this trilift reads {CAPTURE_SCHEMA}")
+        entries = sorted(
+            described["frames"], key=lambda entry: entry["image"] != described["given"]
+        )
         frames = tuple(
             Frame(entry["image"], entry.get("mask"), entry.get("depth")) for entry in entries
         )
         camera = Camera.from_label(
             torch.tensor([entry["camera"] for entry in entries], dtype=torch.float64)
         )
-        head = None if told.get("head") is None else _similarity(told["head"])
-        group, background = told.get("group"), told.get("background")
+        head = None if described.get("head") is None else _similarity(described["head"])
+        group, background = described.get("group"), described.get("background")
     except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
         raise ValueError(
             f"{path} doesn't describe a capture: {error!r} (docs/suites.md says what it should"
             " hold)"
         ) from error
-    if len(frames) < 2 or frames[0].image != told["given"]:
+    if len(frames) < 2 or frames[0].image != described["given"]:
         raise ValueError(
-            f"{path}: a capture needs the given picture and at least one other; `given` names one"
+            f"{path}: a capture needs the input and at least one other view; `given` names one"
             " of the frames"
         )
     missing = [
@@ -166,7 +165,7 @@ def read_capture(folder: Path) -> Capture:
         if name and not (folder / name).is_file()
     ]
     if missing:
-        raise ValueError(f"{path} names {missing[0]}, which is not there")
+        raise ValueError(f"{path} names {missing[0]}, which doesn't exist")
     _require_rigid(path, camera)
     camera = Camera(camera.cam_to_world.float(), camera.intrinsics.float())
     return Capture(
@@ -184,16 +183,16 @@ def write_capture(
     group: str | None = None,
     background: float | None = None,
 ) -> Capture:
-    """Writes one subject's folder; the first view is the given one.
+    """Writes one subject's folder; the first view is the input.
 
     Args:
-        folder: it is made.
-        truth: square pictures; opacity becomes masks, depth is in the capture's units.
-        camera: one a view, intrinsics divided by the picture's size.
+        folder: created.
+        reference: square images; opacity becomes masks, depth is in the capture's units.
+        camera: one for each view, intrinsics divided by the image's size.
         names: of the views.
-        head: capture's world → teacher's world, where it is known.
-        group: by which scores are told apart.
-        background: grey level in [0, 1] that is behind everybody; None: whatever was there.
+        head: transform from the capture's world to the teacher's, if known.
+        group: scores are also reported by group.
+        background: grey level in [0, 1] of the background; None if it isn't plain.
     """
     names = names or [f"{view:03d}" for view in range(len(reference))]
     frames: list[dict[str, Any]] = []
@@ -210,7 +209,7 @@ def write_capture(
             entry["depth"] = f"{name}.depth.safetensors"
             write_tensors(folder / entry["depth"], {"depth": reference.depth[view, 0].float()})
         frames.append(entry)
-    told = {
+    described = {
         "schema": CAPTURE_SCHEMA,
         "given": frames[0]["image"],
         "group": group,
@@ -218,7 +217,7 @@ def write_capture(
         "head": None if head is None else _as_json(head),
         "frames": frames,
     }
-    write_json(folder / CAMERAS, told, indent=1)
+    write_json(folder / CAMERAS, described, indent=1)
     return read_capture(folder)
 
 
@@ -228,19 +227,21 @@ def _require_rigid(path: Path, camera: Camera) -> None:
         torch.linalg.det(rotation) < 0
     ).any():
         raise ValueError(
-            f"{path}: a camera's axes are not at right angles, of unit length and right-handed:"
+            f"{path}: a camera's axes aren't a right-handed orthonormal basis:"
             " give camera-to-world matrices"
         )
     if not (camera.intrinsics[:, 0, 0] > 0.1).all() or (camera.intrinsics[:, 0, 0] > 50).any():
         raise ValueError(
-            f"{path}: focal lengths are divided by the picture's width: expected 0.1 to 50"
+            f"{path}: focal lengths are divided by the image width: expected 0.1 to 50"
         )
 
 
-def _similarity(told: dict[str, Any]) -> Similarity:
-    rotation = torch.tensor(told["rotation"], dtype=torch.float64).reshape(3, 3)
+def _similarity(described: dict[str, Any]) -> Similarity:
+    rotation = torch.tensor(described["rotation"], dtype=torch.float64).reshape(3, 3)
     return Similarity(
-        float(told["scale"]), rotation, torch.tensor(told["translation"], dtype=torch.float64)
+        float(described["scale"]),
+        rotation,
+        torch.tensor(described["translation"], dtype=torch.float64),
     )
 
 

@@ -1,8 +1,7 @@
-"""H3DS as its owners have it on disk, brought into our folder format; it needs a licence from its
-authors.
+"""H3DS converted to the folder format of captures. The dataset needs a licence from its authors.
 
-The data was not at hand: the layout follows the published loader (github CrisalixSA/h3ds), and the
-tests' folder imitates it. Look at the pictures of the first export.
+The conversion has not been run on the dataset itself: it follows the published loader (github
+CrisalixSA/h3ds), and is tested on a folder that imitates it. Check the images of the first export.
 """
 
 import re
@@ -30,11 +29,11 @@ class H3dsCaptures:
     Args:
         path: the folder with the scenes' folders: image/*.jpg, mask/*.png, cameras.npz
             (world_mat_0, …) and full_head.obj.
-        given: number of the view that is lifted, in the order of names; the frontal one.
-        views: at most so many, evenly spread; None: all.
+        given: index of the input view, in the order of names; the frontal one.
+        views: largest number, evenly spread; None: all.
         width: side of the crops in the scan's units at the head; None: 0.9 of the scan's height.
-        resolution: of the pictures that are written.
-        has_depth: depths of the scan are drawn.
+        resolution: of the written images.
+        has_depth: whether depths of the scan are rendered.
     """
 
     path: str
@@ -45,7 +44,7 @@ class H3dsCaptures:
     has_depth: bool = True
 
     def export(self, folder: Path, context: SuiteContext) -> None:
-        """Writes a capture a scene and the manifest."""
+        """Writes one capture for each scene, and the manifest."""
         scenes = [
             scene
             for scene in sorted(Path(self.path).iterdir())

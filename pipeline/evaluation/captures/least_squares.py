@@ -1,5 +1,5 @@
-"""Levenberg-Marquardt with differences instead of derivatives: for a handful of numbers that move
-whole pictures.
+"""Levenberg-Marquardt with finite differences (Nocedal and Wright 2006, section 10.3), for few
+parameters and residuals that are whole images.
 """
 
 from collections.abc import Callable
@@ -20,15 +20,15 @@ def minimise(
     damping: float = 1e-2,
     patience: int = 4,
 ) -> Float[Tensor, " number"]:
-    """Numbers at which the sum of squared residuals is (locally) least; never worse than the start.
+    """A local minimum of the sum of squared residuals; never worse than the start.
 
     Args:
-        residuals: what is made small.
-        start: where to begin; scale the numbers so that `step` moves all of them alike.
+        residuals: parameters → residuals.
+        start: initial parameters, scaled so that `step` suits all of them.
         step: of the central differences.
-        rounds: how often derivatives are taken.
-        damping: to begin with.
-        patience: how often a round may be damped more.
+        rounds: largest number of Jacobians.
+        damping: initial.
+        patience: largest number of increases of the damping in a round.
     """
     best, at = start.double(), residuals(start.double()).double()
     for _ in range(rounds):

@@ -1,9 +1,9 @@
-"""NeRSemble as its owners have it on disk, brought into our folder format; it needs a licence from
-its authors.
+"""NeRSemble converted to the folder format of captures. The dataset needs a licence from its
+authors.
 
-The data was not at hand: the layout follows the published loaders (github
-tobias-kirschstein/nersemble and nersemble-data), and the tests' folder imitates it. Look at the
-pictures of the first export.
+The conversion has not been run on the dataset itself: it follows the published loaders (github
+tobias-kirschstein/nersemble and nersemble-data), and is tested on a folder that imitates them.
+Check the images of the first export.
 """
 
 import json
@@ -24,7 +24,7 @@ from .capture_crop import PixelCamera
 from .capture_shots import Shot, export_shots, like, mask_tensor, picture_tensor
 
 NERSEMBLE_SIZE = (2200, 3208)
-"""Pixels of the full pictures, to which the calibration refers whatever the size of the files."""
+"""Size of the full images in pixels, to which the calibration refers at any file size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,11 @@ class NersembleCaptures:
             in calibration/; pictures in
             sequences/NAME/[timesteps/]frame_00000/images…/cam_SERIAL.png (version 1) or
             sequences/NAME/images/cam_SERIAL.mp4 (version 2, needs the extra video).
-        sequence: which one.
-        frame: which moment of it.
-        given: serial of the camera whose picture is lifted.
+        sequence: its name.
+        frame: number of the timestep.
+        given: serial of the input's camera.
         width: side of the crops, metres at the head: 0.25 is about EG3D's.
-        resolution: of the pictures that are written.
+        resolution: of the written images.
     """
 
     path: str

@@ -1,5 +1,5 @@
-"""One picture laid upon another by a rigid motion in the plane (LP3D supp. A3): by landmarks, or by
-the pictures themselves.
+"""Registration of an image with another by a rigid motion in the plane (LP3D, supplement A3): from
+landmarks, or from the images themselves.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from .least_squares import minimise
 from .similarity import Similarity
 
 SIDES = (16, 32, 64)
-"""Pictures are laid upon each other at these sizes, one after another."""
+"""Sides of the images, coarse to fine."""
 
 
 def by_landmarks(
@@ -27,9 +27,7 @@ def by_landmarks(
     *,
     has_scale: bool = False,
 ) -> Similarity:
-    """Orthogonal Procrustes between the landmarks of a picture and those of another; positions in
-    [0, 1], v down.
-    """
+    """Orthogonal Procrustes between the landmarks of two images; positions in [0, 1], v down."""
     return Similarity.between(landmarks, target, has_scale=has_scale)
 
 
@@ -39,9 +37,7 @@ def by_pictures(
     *,
     rounds: int = 10,
 ) -> Similarity:
-    """The rigid motion after which a picture differs least from another, coarse to fine; where no
-    landmarks are to be had.
-    """
+    """The rigid motion that minimises the squared difference of two images, coarse to fine."""
     moves = torch.zeros(3, dtype=torch.float64)
     for side in SIDES:
         if side > image.shape[-1]:
@@ -58,9 +54,7 @@ def by_pictures(
 def landmarks_in(
     image: Float[Tensor, "3 side side"], detector: LandmarkDetector
 ) -> Float[Tensor, "point 2"] | None:
-    """Those of the largest face that a detector finds in a picture, positions in [0, 1]; None where
-    it finds none.
-    """
+    """The landmarks of the largest face in an image, positions in [0, 1]; None without a face."""
     pixels = Image.fromarray(to_uint8(image))
     faces = [
         face
@@ -76,15 +70,15 @@ def landmarks_in(
 def laid_on(
     image: Float[Tensor, "3 height width"], motion: Similarity
 ) -> tuple[Float[Tensor, "3 height width"], Bool[Tensor, "1 height width"]]:
-    """The picture after the motion, black where nothing of it lies, and where something does."""
+    """The moved image, black outside of it, and the mask of its inside."""
     laid, source = _sampled(image, motion)
     covered = (source.abs() <= 1).all(-1)[None]
     return torch.where(covered, laid, -torch.ones_like(laid)), covered
 
 
 def _sampled(image: Float[Tensor, "3 height width"], motion: Similarity) -> tuple[Tensor, Tensor]:
-    """The picture after the motion, its border repeated outside, and where in it each pixel comes
-    from, in [-1, 1].
+    """The moved image with its border repeated outside, and for each pixel its source position in
+    [-1, 1].
     """
     height, width = image.shape[-2:]
     v, u = torch.meshgrid(
@@ -97,9 +91,7 @@ def _sampled(image: Float[Tensor, "3 height width"], motion: Similarity) -> tupl
 
 
 def _motion(moves: Float[Tensor, " 3"]) -> Similarity:
-    """Turns about the middle of the picture by an angle (radians), then shifts (shares of its
-    side).
-    """
+    """A rotation about the centre of the image (radians), then a shift (shares of its side)."""
     cosine, sine = moves[0].cos(), moves[0].sin()
     rotation = torch.stack([cosine, -sine, sine, cosine]).reshape(2, 2)
     middle = torch.full((2,), 0.5, dtype=moves.dtype)

@@ -1,6 +1,4 @@
-"""Similarity transforms in any dimension: scale, rotation, translation, and the best one between
-two sets of points.
-"""
+"""Similarity transforms in any dimension, and the least-squares one between two sets of points."""
 
 import math
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ class Similarity:
 
     @classmethod
     def identity(cls, axes: int = 3) -> "Similarity":
-        """Moves nothing."""
+        """The identity transform."""
         return cls(
             1.0, torch.eye(axes, dtype=torch.float64), torch.zeros(axes, dtype=torch.float64)
         )
@@ -41,8 +39,8 @@ class Similarity:
         *,
         has_scale: bool = True,
     ) -> "Similarity":
-        """The one that brings points nearest to others, by least squares (Umeyama 1991); without
-        scale orthogonal Procrustes.
+        """The least-squares transform from points to others (Umeyama 1991, equations 40 to 42);
+        without scale, orthogonal Procrustes.
 
         Raises:
             ValueError: fewer points than axes, or points that all coincide.
@@ -66,16 +64,16 @@ class Similarity:
         return cls(scale, rotation, target_middle - scale * rotation @ middle)
 
     def __call__(self, points: Float[Tensor, "*batch axis"]) -> Float[Tensor, "*batch axis"]:
-        """Moved points."""
+        """Transformed points."""
         return self.scale * (points @ self.rotation.mT.to(points)) + self.translation.to(points)
 
     def inverse(self) -> "Similarity":
-        """The way back."""
+        """The inverse transform."""
         back = self.rotation.mT
         return Similarity(1 / self.scale, back, -(back @ self.translation) / self.scale)
 
     def then(self, other: "Similarity") -> "Similarity":
-        """This one first, the other on what comes out."""
+        """The composition: this one first, then the other."""
         return Similarity(
             self.scale * other.scale,
             other.rotation @ self.rotation,
@@ -83,9 +81,7 @@ class Similarity:
         )
 
     def camera(self, camera: Camera) -> Camera:
-        """Cameras moved along with the world: what they see stays the same, depths are multiplied
-        by the scale.
-        """
+        """Cameras moved with the world: images don't change, depths are multiplied by the scale."""
         cam_to_world = camera.cam_to_world.clone()
         cam_to_world[:, :3, :3] = self.rotation.to(cam_to_world) @ cam_to_world[:, :3, :3]
         cam_to_world[:, :3, 3] = self(cam_to_world[:, :3, 3])
@@ -93,7 +89,7 @@ class Similarity:
 
     @property
     def angle_deg(self) -> float:
-        """How far it turns, in [0, 180]."""
+        """Angle of the rotation, in [0, 180]."""
         return rotation_angle_deg(self.rotation)
 
 

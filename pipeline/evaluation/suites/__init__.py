@@ -1,1 +1,1 @@
-"""Who or what is evaluated: identities and photographs, with what is true of them."""
+"""Benchmarks: inputs, target cameras and references."""

@@ -1,5 +1,5 @@
-"""Where does the error come from? One stage of a lift at a time is replaced by the truth: camera,
-planes, decoder, super-resolution.
+"""Error attribution: one stage of a lift at a time (camera, planes, decoder, super-resolution) is
+replaced by the teacher's own.
 """
 
 import math
@@ -24,14 +24,14 @@ STAGES = ("camera", "planes", "decoder", "super-resolution")
 
 
 @dataclass(frozen=True)
-class TrueHead:
-    """A subject of whom every stage is known.
+class ReferenceHead:
+    """An identity of the teacher of which every stage is known.
 
     Attributes:
-        image: what a method is given.
-        triplane: their planes.
-        renderer: the teacher's, which draws them.
-        cameras: what is looked through; the first took the image.
+        image: the input.
+        triplane: its planes.
+        renderer: the teacher's.
+        cameras: of the views; the first is the input's.
     """
 
     image: Float[Tensor, "3 height width"]
@@ -42,13 +42,13 @@ class TrueHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """How much is attributed, and to whom.
+    """Settings of the attribution.
 
     Args:
-        items: identities; 0 leaves this out.
-        methods: names of those whose errors are taken apart.
-        rounds: of the search for the camera of the given picture (see `fit_camera`); 0 takes the
-            true one throughout.
+        items: number of identities; 0 disables it.
+        methods: names of the methods whose errors are attributed.
+        rounds: of the search for the input's camera (see `fit_camera`); 0 always uses the true
+            camera.
     """
 
     items: int = 6
@@ -62,10 +62,10 @@ class Attribution:
 
 @torch.no_grad()
 def attribution_table(
-    methods: Sequence[MethodEntry], heads: Sequence[TrueHead], settings: Attribution
+    methods: Sequence[MethodEntry], heads: Sequence[ReferenceHead], settings: Attribution
 ) -> dict[str, Any]:
-    """Errors of the pictures with all stages estimated, with one of them true, and with one of them
-    estimated.
+    """Errors of the images with all stages estimated, with one of them the teacher's, and with only
+    one of them estimated.
     """
     rows: list[list[Cell]] = []
     for method in methods:
@@ -75,26 +75,24 @@ def attribution_table(
         "method",
         "stage",
         "RMS error with it true",
-        "share of the error that goes",
+        "share of the error removed",
         "RMS error with it alone estimated",
     ]
     notes = [
         (
-            "errors are root mean squares over all views of pictures in [-1, 1]; shares are of the"
+            "errors are root mean squares over all views of images in [-1, 1]; shares are of the"
             " mean square and need not add up to 1"
         ),
         (
-            "the estimated camera is that at which the lifted subject looks most like the given"
-            " picture; the other views move along with it"
+            "the estimated camera is the one at which the lifted subject is most similar to the"
+            " input; the other cameras move with it"
         ),
     ]
-    return table(
-        f"where the error comes from, {len(heads)} identities of the teacher", columns, rows, notes
-    )
+    return table(f"error attribution, {len(heads)} identities of the teacher", columns, rows, notes)
 
 
 def _rows(
-    method: MethodEntry, heads: Sequence[TrueHead], settings: Attribution
+    method: MethodEntry, heads: Sequence[ReferenceHead], settings: Attribution
 ) -> list[list[Cell]]:
     subsets = {"nothing": frozenset(), "everything": frozenset(STAGES)}
     subsets |= {stage: frozenset({stage}) for stage in STAGES}
@@ -103,15 +101,17 @@ def _rows(
     for head in heads:
         portrait = method.lift(resized(head.image[None], method.image_size or head.image.shape[-1]))
         estimated = _estimated_cameras(portrait, head, settings.rounds)
-        reference = _drawn(head.renderer, head.triplane, head.cameras)
+        reference = _rendered(head.renderer, head.triplane, head.cameras)
         for name, true in subsets.items():
-            seen = _drawn(_renderer(portrait, head, true), *_scene(portrait, head, estimated, true))
+            seen = _rendered(
+                _renderer(portrait, head, true), *_scene(portrait, head, estimated, true)
+            )
             squares[name] += float(
                 (seen.clamp(-1, 1) - reference.clamp(-1, 1)).square().mean()
             ) / len(heads)
     whole = squares["nothing"]
     rows: list[list[Cell]] = [
-        [method.name, "none: as the method answers", math.sqrt(whole), 0.0, math.sqrt(whole)]
+        [method.name, "none: all estimated", math.sqrt(whole), 0.0, math.sqrt(whole)]
     ]
     for stage in STAGES:
         gone = 1 - squares[stage] / whole if whole > 0 else 0.0
@@ -137,13 +137,13 @@ def _rows(
 
 
 def _scene(
-    portrait: LiftedPortrait, head: TrueHead, estimated: Camera, true: frozenset[str]
+    portrait: LiftedPortrait, head: ReferenceHead, estimated: Camera, true: frozenset[str]
 ) -> tuple[Triplane, Camera]:
     triplane = head.triplane if "planes" in true else portrait.triplane
     return triplane, head.cameras if "camera" in true else estimated
 
 
-def _renderer(portrait: LiftedPortrait, head: TrueHead, true: frozenset[str]) -> Renderer:
+def _renderer(portrait: LiftedPortrait, head: ReferenceHead, true: frozenset[str]) -> Renderer:
     own = portrait.lifter.renderer
     if not isinstance(own, TriplaneRenderer) or not isinstance(head.renderer, TriplaneRenderer):
         return head.renderer if "decoder" in true else own  # it has no parts
@@ -157,7 +157,7 @@ def _renderer(portrait: LiftedPortrait, head: TrueHead, true: frozenset[str]) ->
     )
 
 
-def _drawn(
+def _rendered(
     renderer: Renderer, triplane: Triplane, cameras: Camera
 ) -> Float[Tensor, "view 3 height width"]:
     cameras = cameras.to(triplane.planes)
@@ -166,9 +166,9 @@ def _drawn(
     )
 
 
-def _estimated_cameras(portrait: LiftedPortrait, head: TrueHead, rounds: int) -> Camera:
-    """The cameras as they are known to somebody who has only the picture and how the others stand
-    to its camera.
+def _estimated_cameras(portrait: LiftedPortrait, head: ReferenceHead, rounds: int) -> Camera:
+    """The cameras as estimated from the input alone, given the poses of the others relative to its
+    camera.
     """
     if rounds == 0:
         return head.cameras

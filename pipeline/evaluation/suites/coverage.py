@@ -1,5 +1,5 @@
-"""Are the evaluated photographs' cameras among those that a student was trained for? Which aren't,
-and what to train instead.
+"""Camera coverage: which input cameras of a suite lie outside the training's, and the overrides for
+a training that would cover them.
 """
 
 import math
@@ -18,10 +18,10 @@ from pipeline.sampling.distributions import Normal, Uniform
 from teachers.rendering.camera import Camera
 
 DRAWN = 1000
-"""Cameras of the prior that its ranges are read from."""
+"""Number of cameras drawn from the prior to estimate its ranges."""
 
 INSIDE = (0.005, 0.995)
-"""Quantiles of the prior between which a photograph counts as covered."""
+"""Quantiles of the prior between which a camera counts as covered."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Quantity:
         unit: of the numbers.
         distribution: key of `CameraPrior.distributions`.
         setting: name of its argument.
-        slack: differences that mean nothing.
+        slack: differences that are ignored.
     """
 
     name: str
@@ -55,8 +55,8 @@ QUANTITIES = (
 
 
 def numbers_of(camera: Camera) -> Float[Tensor, "camera quantity"]:
-    """What `QUANTITIES` names, of each camera: pitch is the true elevation, roll is against an
-    upright camera of the same direction.
+    """The `QUANTITIES` of each camera. Pitch is the elevation; roll is relative to an upright camera
+    of the same viewing direction.
     """
     pose, intrinsics = camera.cam_to_world.double(), camera.intrinsics.double()
     position, right, forward = pose[:, :3, 3], pose[:, :3, 0], pose[:, :3, 2]
@@ -85,13 +85,13 @@ def numbers_of(camera: Camera) -> Float[Tensor, "camera quantity"]:
 
 
 def coverage_table(cameras: Camera, prior: CameraPrior, *, without: int = 0) -> dict[str, Any]:
-    """The photographs' cameras beside the prior's, the uncovered part by name, and Hydra overrides
-    that would cover it.
+    """Ranges of the input cameras beside the prior's, the share outside, and Hydra overrides that
+    would cover it.
 
     Args:
-        cameras: of the photographs whose camera is known or was estimated.
-        prior: that the student's inputs were drawn from.
-        without: how many photographs have no camera.
+        cameras: of the inputs whose camera is known or estimated.
+        prior: of the student's training inputs.
+        without: number of inputs without a camera.
     """
     seen = numbers_of(cameras).numpy()
     trained = numbers_of(prior.draw(0, range(DRAWN), "coverage")).numpy()
@@ -144,14 +144,14 @@ def coverage_table(cameras: Camera, prior: CameraPrior, *, without: int = 0) -> 
 
 def _notes(rows: Sequence[Sequence[Any]], proposals: Sequence[str], without: int) -> list[str]:
     named = [f"{row[0].split(',')[0]} ({row[6]:.0%})" for row in rows[:-1] if row[6]]
-    covered = "everything lies within the training cameras (99 % of each quantity)"
+    covered = "all cameras lie within the training's (99 % of each quantity)"
     if rows[-1][6] is None:
-        covered = "no photograph has a known camera, so nothing can be said: landmarks give cameras"
+        covered = "no photograph has a known camera: landmarks would give one"
     notes = [f"uncovered: {', '.join(named)}" if named else covered]
     if proposals:
-        notes.append("to cover it, distil with: " + " ".join(dict.fromkeys(proposals)))
+        notes.append("to cover them, distil with: " + " ".join(dict.fromkeys(proposals)))
     if without:
-        notes.append(f"{without} photographs have no known camera and are not in this table")
+        notes.append(f"{without} photographs without a known camera are not in this table")
     return notes
 
 
@@ -183,6 +183,6 @@ def _overrides(prior: CameraPrior, quantity: Quantity, least: float, most: float
 
 
 def _outward(value: float, rounding: Callable[[float], int]) -> str:
-    """Three digits, rounded so that what is covered stays covered; always with a point."""
+    """Three digits, rounded outwards; always with a decimal point."""
     factor = 10.0 ** (2 - math.floor(math.log10(abs(value)))) if value else 10.0
     return repr(rounding(value * factor) / factor)

@@ -1,5 +1,5 @@
-"""Does a subject stay who they are when lifted twice? Lifted, drawn from the side, lifted again,
-drawn back.
+"""Cycle consistency: an image is lifted, rendered from the side, lifted again, and rendered at the
+input's camera.
 """
 
 import math
@@ -20,10 +20,12 @@ from teachers.rendering.camera import Camera
 
 @dataclass(frozen=True)
 class Cycle:
-    """PSNR in dB of the second lift's picture at the given camera: against the first lift's, and
-    against the photograph.
+    """PSNR in dB of the second lift's rendering at the input's camera.
 
-    NaN against a first lift of which nothing is to be seen: nothing goes round without an error.
+    Attributes:
+        own: against the first lift's rendering. NaN if that is empty: an empty lift would be
+            perfectly consistent.
+        photograph: against the input.
     """
 
     own: float = math.nan
@@ -42,8 +44,8 @@ def cycle_of(
     """Goes round once.
 
     Args:
-        answer: who lifted.
-        portrait: the first lift.
+        method: that lifted the photograph.
+        portrait: its first lift.
         camera: of the photograph.
         photograph: at the size that is drawn.
         side_yaw_deg: how far the second picture is turned away, towards the front.

@@ -1,5 +1,5 @@
-"""What spoils a photograph: blur, noise, something in front of the face. Each is a function of the
-picture and a subject's stream.
+"""Degradations of an input image: blur, noise, occlusion. Each is a function of the image and a
+subject's random stream.
 """
 
 import math
@@ -14,7 +14,7 @@ Picture = Float[Tensor, "3 height width"]
 
 
 def blurred(image: Picture, *, share: int | float) -> Picture:
-    """Out of focus: a Gaussian whose standard deviation is a share of the picture's side."""
+    """Gaussian blur whose standard deviation is a share of the image side."""
     sigma = share * image.shape[-1]
     if sigma <= 0:
         return image
@@ -28,16 +28,14 @@ def blurred(image: Picture, *, share: int | float) -> Picture:
 
 
 def noisy(image: Picture, random: np.random.Generator, *, deviation: int | float) -> Picture:
-    """Sensor noise: independent Gaussians of that deviation (the scale is 2 from black to white)."""
+    """Independent Gaussian noise of that standard deviation, for images in [-1, 1]."""
     return (
         image + deviation * torch.from_numpy(random.standard_normal(image.shape, np.float32))
     ).clamp(-1, 1)
 
 
 def occluded(image: Picture, random: np.random.Generator, *, share: int | float) -> Picture:
-    """A plain disc, in area that share of the middle half of the picture, somewhere over the face:
-    a cup, a hand, a microphone.
-    """
+    """A plain disc somewhere over the face; its area is a share of that of the image's middle half."""
     side = image.shape[-1]
     radius = math.sqrt(share * 0.25 / math.pi)
     x, y = 0.5 + random.uniform(-0.13, 0.13), 0.5 + random.uniform(-0.08, 0.16)

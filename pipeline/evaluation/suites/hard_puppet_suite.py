@@ -1,5 +1,5 @@
-"""Test puppets where lifting is hard: large pose, new combinations of accessories, strong light,
-blur, noise, occlusion.
+"""Test puppets that are hard to lift: large pose, new combinations of accessories, hard light, blur,
+noise, occlusion.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ SPLITS = ("pose", "accessories", "light", "blur", "noise", "occlusion")
 
 @dataclass(frozen=True, kw_only=True)
 class TurnedPuppets(PuppetSuite):
-    """Puppets given from the side: the first camera stands beyond `least_yaw_deg`."""
+    """Puppets whose input is from the side: its yaw is at least `least_yaw_deg`."""
 
     least_yaw_deg: int | float = 45.0
 
@@ -53,9 +53,7 @@ class TurnedPuppets(PuppetSuite):
 
 @dataclass(frozen=True, kw_only=True)
 class LitPuppets(PuppetSuite):
-    """Puppets in one hard light from the side with little from elsewhere; all of their views are
-    lit so.
-    """
+    """Puppets in one hard light from the side with little ambient light, in all views."""
 
     def _key(self) -> str:
         return hashlib.sha256(f"hard light {super()._key()}".encode()).hexdigest()
@@ -95,23 +93,23 @@ class LitPuppets(PuppetSuite):
 
 @dataclass(frozen=True, kw_only=True)
 class HardPuppetSuite(Suite):
-    """Some test identities of each hard split; the group of an item is its split, the truth is
-    never spoilt.
+    """Test identities of each hard split; an item's group is its split. References are never
+    degraded.
 
     Args:
-        context: of whose teacher's cameras and background the pictures are.
-        splits: which of `SPLITS`.
-        identities: of each split.
-        views: pictures of each subject, the given one counted.
+        context: its teacher's cameras and background are used.
+        splits: some of `SPLITS`.
+        identities: number in each split.
+        views: of each subject, including the input.
         supersampling, pitch_deg, limit_deg, gaps_deg, seed, cache: see `PuppetSuite`.
-        input_yaw_deg: largest yaw of given pictures, but for the split "pose".
-        turned_deg: least and largest yaw of given pictures of the split "pose".
-        trained_identities: training identities among whom nobody wears what those of the split
-            "accessories" wear. The world holds no accessory out of training: the combinations are
+        input_yaw_deg: largest yaw of the inputs, except in the split "pose".
+        turned_deg: least and largest yaw of the inputs in the split "pose".
+        trained_identities: number of training identities of which none wears a combination of the
+            split "accessories". No single accessory is held out of training: the combinations are
             new, their parts aren't.
-        blur: standard deviation, as a share of the picture's side.
-        noise: standard deviation, in pictures in [-1, 1].
-        occlusion: area of what is in front, as a share of the middle half of the picture.
+        blur: standard deviation, as a share of the image side.
+        noise: standard deviation, for images in [-1, 1].
+        occlusion: area of the occluder, as a share of the image's middle half.
     """
 
     name = "puppets_hard"
@@ -141,7 +139,7 @@ class HardPuppetSuite(Suite):
             raise ValueError(f"identities={self.identities}: give at least 1 subject a split")
 
     def settings(self) -> dict[str, Any]:
-        """What was chosen, but for where it is cached."""
+        """The arguments without context and cache."""
         left_out = ("context", "cache")
         values = {
             field.name: getattr(self, field.name)
@@ -154,7 +152,7 @@ class HardPuppetSuite(Suite):
         }
 
     def manifest(self) -> dict[str, Any]:
-        """Who is shown in which split; the rest is as of the plain puppets."""
+        """The identities of each split; the rest as for the plain puppets."""
         items = [
             {"name": _name(*who), "split": who[0], "subject": who[1], "views": self.views}
             for who in self._chosen
@@ -167,12 +165,12 @@ class HardPuppetSuite(Suite):
         }
 
     def items(self) -> Sequence[Item]:
-        """Split after split."""
+        """Split by split."""
         return LazyItems(len(self._chosen), self._item)
 
     @property
     def parts(self) -> Mapping[str, Sequence[int]]:
-        """Those of the plain puppets."""
+        """As for the plain puppets."""
         return self._puppets("blur").parts
 
     def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
@@ -184,8 +182,8 @@ class HardPuppetSuite(Suite):
         )
         return {"coverage": coverage_table(given, self.context.sampler.cameras.reference)}
 
-    def spoilt(self, split: str, subject: int, image: Picture) -> Picture:
-        """The given picture as it is in a split."""
+    def degraded(self, split: str, subject: int, image: Picture) -> Picture:
+        """The input image of a split."""
         random = stream(self.seed, subject, f"evaluation/{split}")
         if split == "blur":
             return blurred(image, share=self.blur)
@@ -199,7 +197,7 @@ class HardPuppetSuite(Suite):
         camera, reference = puppets.cameras(subject), puppets.reference(subject)
         return Item(
             name=_name(split, subject),
-            image=self.spoilt(split, subject, reference.image[0]),
+            image=self.degraded(split, subject, reference.image[0]),
             targets=camera,
             subject=f"puppet{subject:05d}",
             group=split,

@@ -1,6 +1,4 @@
-"""Held-out identities of the teacher itself: the student on its own world, where every stage of the
-truth is known.
-"""
+"""Held-out identities of the student's own teacher, of which every stage is known."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
-from .attribution import Attribution, TrueHead, attribution_table
+from .attribution import Attribution, ReferenceHead, attribution_table
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
 from .suite import Suite
@@ -24,20 +22,20 @@ from .suite import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherSuite(Suite):
-    """Identities of sample numbers that no training draws: given by the augmented reference camera,
-    seen by that and novel ones.
+    """Identities of sample numbers that no training draws. The input is rendered by the augmented
+    reference camera; the views are that one and novel ones.
 
-    The truth is drawn without ray jitter, as a method's answer is.
+    References are rendered without ray jitter, like predictions.
 
     Args:
         context: with the teacher's sampler.
-        identities: how many.
-        views: pictures of each, the given one counted.
-        seed: of the identities and their cameras; a training whose own seed it is doesn't draw
-            these numbers either.
-        first: number of the first of them.
-        attribution: where errors come from.
-        invariance: disturbances of the given picture.
+        identities: their number.
+        views: of each identity, including the input.
+        seed: of the identities and their cameras. Even a training with this seed doesn't draw these
+            sample numbers.
+        first: sample number of the first identity.
+        attribution: settings of the error attribution.
+        invariance: settings of the invariance table.
     """
 
     name = "teacher"
@@ -62,17 +60,17 @@ class TeacherSuite(Suite):
             )
         if self.context.sampler is None:
             raise ValueError(
-                "the suite shows identities of the student's teacher: give teacher=…, the one that"
-                " it was distilled from"
+                "this suite needs the student's teacher: give teacher=…, the one that it was"
+                " distilled from"
             )
         if self.context.passport.sr_latent == "teacher_w":
             raise ValueError(
-                "this teacher's super-resolution takes each subject's own w, which no student has:"
-                " convert it with sr_latent=w_mean"
+                "this teacher's super-resolution takes each subject's own w, which a student can't"
+                " predict: convert it with sr_latent=w_mean"
             )
 
     def settings(self) -> dict[str, Any]:
-        """What was chosen."""
+        """The arguments without the context."""
         chosen = {name: getattr(self, name) for name in ("identities", "views", "seed", "first")}
         return {
             **chosen,
@@ -81,7 +79,7 @@ class TeacherSuite(Suite):
         }
 
     def manifest(self) -> dict[str, Any]:
-        """The sample numbers; the identities follow from them, the seed and the teacher's hash."""
+        """The sample numbers. They, the seed and the teacher's hash determine the identities."""
         passport = self.context.passport
         return {
             "licence": passport.licence,
@@ -96,7 +94,7 @@ class TeacherSuite(Suite):
         }
 
     def items(self) -> Sequence[Item]:
-        """A subject each."""
+        """One identity each."""
         return LazyItems(self.identities, self._item)
 
     def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
@@ -113,10 +111,8 @@ class TeacherSuite(Suite):
         return found
 
     @torch.no_grad()
-    def head(self, number: int) -> TrueHead:
-        """Everything about one subject, on the sampler's device; the image has the size that the
-        teacher draws.
-        """
+    def head(self, number: int) -> ReferenceHead:
+        """All stages of one identity, on the sampler's device; the image has the teacher's size."""
         sampler = self._sampler
         draws = sampler.draw([number])
         novel = [
@@ -125,14 +121,14 @@ class TeacherSuite(Suite):
         ]
         cameras = Camera.cat([draws.reference, *novel]).to(sampler.device)
         triplane = sampler.synthesize(draws)
-        rendering = _seen(sampler, triplane, cameras[:1])
+        rendering = _rendered(sampler, triplane, cameras[:1])
         image = sampler.input_image(torch.tensor([number], device=sampler.device), rendering)[0]
-        return TrueHead(image, triplane, sampler.teacher.renderer, cameras)
+        return ReferenceHead(image, triplane, sampler.teacher.renderer, cameras)
 
     def _item(self, index: int) -> Item:
         number = self._numbers[index]
         head = self.head(number)
-        seen = Observation.of(_seen(self._sampler, head.triplane, head.cameras))
+        seen = Observation.of(_rendered(self._sampler, head.triplane, head.cameras))
         reference = Views(
             *(value.float().cpu() for value in (seen.image.clamp(-1, 1), seen.depth, seen.opacity))
         )
@@ -156,7 +152,7 @@ class TeacherSuite(Suite):
 
 
 @torch.no_grad()
-def _seen(sampler: Sampler, triplane: Triplane, cameras: Camera) -> Rendering:
+def _rendered(sampler: Sampler, triplane: Triplane, cameras: Camera) -> Rendering:
     pictures: list[Rendering] = [
         sampler.teacher.renderer(triplane, cameras[row : row + 1]) for row in range(len(cameras))
     ]

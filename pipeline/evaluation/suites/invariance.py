@@ -1,9 +1,8 @@
-"""Does the same subject come out of the picture turned, zoomed, shifted, cropped, mirrored, lit
-otherwise? They should: it is them.
+"""Invariance of a lift to transformations of the input: roll, zoom, shift, crop, flip, light.
 
-The canonical planes and the frontal picture must not move when the input does. LP3D's own ablation
-without camera augmentation had the best FID and identity scores while its 3D was wrong (Table 4):
-image scores alone don't see it, this does.
+The canonical planes and the frontal view should not change when the input is transformed. In LP3D's
+ablation the model without camera augmentation has the best FID and identity scores although its 3D
+is wrong (Table 4): image scores don't show it, invariance does.
 """
 
 import math
@@ -28,12 +27,12 @@ Relight = Callable[[int], Picture | None]
 
 @dataclass(frozen=True)
 class Disturbance:
-    """A change of the picture that changes nobody.
+    """A transformation of the input that doesn't change the subject.
 
     Attributes:
         name: in the table.
-        change: picture → picture.
-        is_mirror: the subject comes out mirrored.
+        change: image → image.
+        is_mirror: it mirrors the subject.
     """
 
     name: str
@@ -43,15 +42,15 @@ class Disturbance:
 
 @dataclass(frozen=True, kw_only=True)
 class Invariance:
-    """How much is disturbed, and who is asked about it.
+    """Settings of the invariance table.
 
     Args:
-        items: the first so many items are disturbed; 0 leaves this out.
-        methods: names of those that are asked: eight lifts an item.
-        roll_deg: the picture is turned by it, both ways.
-        zoom: it is enlarged and shrunk by the factor.
-        shift: it is moved by that share of its side, right and down.
-        crop: that share is cut off at the right and below: replaced by the nearest pixels.
+        items: number of items, from the first; 0 disables it.
+        methods: names of the evaluated methods: eight lifts for each item.
+        roll_deg: rotation of the image, both ways.
+        zoom: factor of enlarging and shrinking.
+        shift: translation right and down, as a share of the side.
+        crop: share of the right and lower margins that is replaced by the nearest pixels.
     """
 
     items: int = 8
@@ -66,7 +65,7 @@ class Invariance:
         return {**vars(self), "methods": list(self.methods)}
 
     def disturbances(self) -> list[Disturbance]:
-        """All of them."""
+        """All transformations."""
         return [
             Disturbance("roll", lambda image: warped(image, roll_deg=self.roll_deg)),
             Disturbance("roll back", lambda image: warped(image, roll_deg=-self.roll_deg)),
@@ -85,16 +84,16 @@ def invariance_table(
     settings: Invariance,
     relight: Relight | None = None,
 ) -> dict[str, Any]:
-    """Lifts every picture as it is and disturbed, and compares.
+    """Lifts every image as it is and transformed, and compares the two lifts.
 
     "planes" is the mean absolute change of the planes, "front" the root mean square change of the
-    frontal picture, each divided by the same between different identities of the suite as they are:
-    0 is invariant, 1 is as far off as somebody else.
+    frontal view, both divided by the same between different identities of the suite: 0 is
+    invariant, 1 is as different as another identity.
 
     Args:
-        answers: those whose name is in `settings.methods` are asked.
-        pictures: square, of any size; they are disturbed before they are brought to a method's.
-        relight: by the number of a picture the same subject from the same camera in other light.
+        methods: those whose name is in `settings.methods` are evaluated.
+        pictures: square, of any size; they are transformed before they are resized for a method.
+        relight: index of an image → the same subject and camera in other light.
     """
     rows: list[list[Cell]] = []
     for method in methods:
@@ -118,12 +117,12 @@ def invariance_table(
     columns = ["method", "input", "planes (share)", "front (share)", "front PSNR, dB"]
     notes = [
         (
-            "0: nothing moves; 1: as far off as another subject of the suite. Frontal pictures are"
-            " the methods' own, at the teacher's camera."
+            "0: no change; 1: as different as another identity of the suite. Frontal views are"
+            " rendered by the method at the teacher's camera."
         ),
         (
-            "flip: compared with the mirrored planes and front of the picture as it is; a teacher's"
-            " planes of a mirrored subject needn't be its planes mirrored, so look at the front."
+            "flip: compared with the mirrored planes and the mirrored frontal view; a teacher's"
+            " planes of a mirrored subject needn't be mirrored planes, so the front decides."
         ),
     ]
     return table(f"invariance to the input, {len(pictures)} identities", columns, rows, notes)
@@ -165,8 +164,8 @@ def warped(
     right: int | float = 0.0,
     down: int | float = 0.0,
 ) -> Picture:
-    """Turned clockwise, enlarged about its middle, moved by shares of its side; what comes in from
-    outside repeats the border.
+    """Rotated clockwise, enlarged about its centre, shifted by shares of its side; the border is
+    repeated outside.
     """
     angle = math.radians(roll_deg)
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
@@ -181,9 +180,7 @@ def warped(
 
 
 def cropped(image: Picture, *, share: int | float) -> Picture:
-    """As if the photograph had ended earlier: the right and lower margins repeat the last pixels
-    that are left.
-    """
+    """The right and lower margins are replaced by the nearest remaining pixels."""
     height, width = image.shape[-2:]
     kept = [
         torch.arange(size).clamp(max=max(1, round(size * (1 - share))) - 1).to(image.device)
@@ -202,8 +199,8 @@ def mirrored(triplane: Triplane) -> Triplane:
 
 
 def _between_identities(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:
-    """Mean absolute difference of planes, and root mean square difference of frontal pictures,
-    between neighbours in the suite.
+    """Mean absolute difference of planes, and root mean square difference of frontal views, between
+    neighbours in the suite.
     """
     pairs = (
         [(one, lifted[number - 1]) for number, one in enumerate(lifted)] if len(lifted) > 1 else []

@@ -1,4 +1,4 @@
-"""A sequence whose elements are made when they are asked for, and not kept."""
+"""A sequence whose items are made when they are indexed, and not kept."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,8 +10,8 @@ class LazyItems(Sequence[Item]):
     """Items by their index.
 
     Args:
-        count: how many there are.
-        make: gives one of them.
+        count: number of items.
+        make: index → item.
     """
 
     def __init__(self, count: int, make: Callable[[int], Item]) -> None:

@@ -1,5 +1,5 @@
-"""Calibrated captures: lift one view of a subject, score the others. The head's place in the
-capture's world is estimated and reported.
+"""Calibrated captures: one view of a subject is lifted, the others are scored. The head's pose in
+the capture's world is estimated and reported.
 """
 
 import functools
@@ -41,14 +41,14 @@ from .suite import Suite
 
 log = logging.getLogger(__name__)
 
-SAYS = "the frame that the capture says (where it says none: a guess from its cameras)"
+SAYS = "the capture's own frame (without one: a guess from its cameras)"
 
 OWN_METRICS = {
     "frame_fit": Metric(
         "frame fit",
         "",
         False,
-        "RMS difference of small pictures: the given one, and the lift at its estimated camera",
+        "RMS difference of small images: the input, and the lift at the input's estimated camera",
         4,
     ),
     "frame_turn": Metric(
@@ -73,18 +73,17 @@ OWN_METRICS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MultiviewSuite(Suite):
-    """Captures of identities in the folder format of `captures.py`; their first frame is given.
+    """Captures in the folder format of `captures.py`; the first frame is the input.
 
     Args:
-        context: of whose teacher's frame the planes are.
+        context: the planes have the frame of its teacher.
         path: a folder of captures, a zip of one, or webdataset shards.
-        frame: how a capture's world is laid on the planes': "estimated" from the given picture
-            alone (`fit_camera`; the scale from its depth where there is one, else from where the
-            optical axes meet), "cameras" from all cameras and nothing else, "known" as the captures
-            say.
-        rounds: of the search for the given camera.
-        source: what is exported to `path` if nothing is there yet; None exports nothing.
-        invariance: disturbances of the given pictures.
+        frame: how a capture's world is aligned with the planes': "estimated" from the input alone
+            (`fit_camera`; the scale from its depth, or, without one, from the point where the
+            optical axes meet), "cameras" from all cameras alone, "known" as the captures give it.
+        rounds: of the search for the input's camera.
+        source: exported to `path` if that doesn't exist; None exports nothing.
+        invariance: settings of the invariance table.
         cache: folder in which packed suites are unpacked.
     """
 
@@ -103,7 +102,7 @@ class MultiviewSuite(Suite):
             raise ValueError(f"frame is {self.frame!r}: use estimated, cameras or known")
 
     def settings(self) -> dict[str, Any]:
-        """What decides the scores, but for the files, which the manifest has."""
+        """What decides the scores, except the files, which the manifest lists."""
         return {"frame": self.frame, "rounds": self.rounds, "invariance": self.invariance.as_dict()}
 
     def manifest(self) -> dict[str, Any]:
@@ -132,9 +131,7 @@ class MultiviewSuite(Suite):
         return {key: value for key, value in about.items() if key != "schema"} | {"items": items}
 
     def items(self) -> Sequence[Item]:
-        """A capture each, in the teacher's frame where it says its own, else in a first guess of
-        it.
-        """
+        """One capture each, in the teacher's frame if the capture gives it, else in a first guess."""
         return LazyItems(len(self._captures), self._item)
 
     def targets(self, item: Item, portrait: LiftedPortrait) -> Camera:
@@ -150,13 +147,13 @@ class MultiviewSuite(Suite):
         )
 
     def own_metrics(self) -> Mapping[str, Metric]:
-        """How well the frame was found."""
+        """The quality of the estimated frame."""
         return OWN_METRICS
 
     def own_scores(
         self, item: Item, method: MethodEntry, portrait: LiftedPortrait, prediction: Observation
     ) -> Mapping[str, Sequence[float]]:
-        """Of the item as a whole: the same at every view."""
+        """Of the item as a whole: equal for all views."""
         motion, error = self._frame(item, portrait)
         found = {"frame_fit": error}
         if self.frame != "known":
@@ -192,7 +189,7 @@ class MultiviewSuite(Suite):
         capture, passport = self._captures[index], self.context.passport
         if self.frame == "known" and capture.head is None:
             raise ValueError(
-                f"{capture.folder} doesn't say where the head is: give suite.frame=estimated"
+                f"{capture.folder} doesn't give the head's pose: use suite.frame=estimated"
             )
         loaded, frame = capture.load(), capture.head or frame_of_cameras(capture.camera, passport)
         side = passport.image_resolution
@@ -215,8 +212,8 @@ class MultiviewSuite(Suite):
         )
 
     def _frame(self, item: Item, portrait: LiftedPortrait) -> tuple[Similarity, float]:
-        """From an item's frame to the planes', and how well the given picture fits; found once for
-        each lift.
+        """The transform from an item's frame to the planes', and the error of the fit; computed once
+        for each lift.
         """
         if self.frame == "known" or item.image is None:
             return Similarity.identity(), math.nan
@@ -254,7 +251,7 @@ class MultiviewSuite(Suite):
         return frame_of_given(given, fit.camera, scale), fit.error
 
     def _alignment_table(self) -> dict[str, Any]:
-        """What is known of the captures' frames, whoever is asked."""
+        """The captures' own frames, independent of any method."""
         rows: list[list[Cell]] = []
         for capture in self._captures:
             guess = frame_of_cameras(capture.camera, self.context.passport)
@@ -282,7 +279,7 @@ class MultiviewSuite(Suite):
         ]
         notes = [
             (
-                "the guess: optical axes meet in the origin, the given camera is in front at the"
+                "the guess: optical axes meet in the origin, the input's camera is frontal at the"
                 " teacher's distance"
             ),
             (
@@ -296,7 +293,7 @@ class MultiviewSuite(Suite):
     def _folder(self) -> Path:
         path = Path(self.path)
         if not path.exists() and self.source is not None:
-            log.info("there is nothing at %s: making it", path)
+            log.info("%s doesn't exist: exporting captures to it", path)
             export_captures(self.source, path, self.context)
         return as_folder(path, None if self.cache is None else Path(self.cache))
 
@@ -310,7 +307,7 @@ class MultiviewSuite(Suite):
 
     @functools.cached_property
     def _last(self) -> dict[str, Any]:
-        """The frame of the latest lift: three hooks ask for it, one after another."""
+        """The frame of the latest lift, which three hooks use in turn."""
         return {}
 
 
@@ -328,8 +325,8 @@ def on_background(
     old: float | None,
     new: float,
 ) -> Float[Tensor, "view 3 height width"]:
-    """Identities on a plain grey level in [0, 1] instead of the one that they are on, or of
-    whatever was behind them.
+    """Images composited on the grey level `new` in [0, 1], instead of the grey level `old`, or of
+    an unknown background (None).
     """
     if old is not None:
         return image + (1 - opacity) * (new - old) * 2

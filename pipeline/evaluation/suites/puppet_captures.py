@@ -1,5 +1,5 @@
-"""Test puppets as calibrated captures, each in a world of its own: what the multiview suite can be
-tried on without anybody's data.
+"""Test puppets as calibrated captures, each in a random world frame: the multiview suite without an
+external dataset.
 """
 
 import math
@@ -20,15 +20,15 @@ from .puppet_suite import PuppetSuite
 
 @dataclass(frozen=True, kw_only=True)
 class PuppetCaptures:
-    """How many identities of the test split, seen from where.
+    """Identities of the test split as captures.
 
     Args:
-        identities: how many.
-        views: pictures of each; the first is given.
-        input_yaw_deg: largest yaw of the given picture.
-        limit_deg: largest yaw of any.
-        supersampling: each pixel is the mean of this many squared samples.
-        seed: of the cameras, and of the worlds into which they are moved.
+        identities: their number.
+        views: of each; the first is the input.
+        input_yaw_deg: largest yaw of the input.
+        limit_deg: largest yaw of any view.
+        supersampling: every pixel is the mean of this number squared of samples.
+        seed: of the cameras and of the world frames.
         has_depth: whether depths are written.
     """
 
@@ -41,10 +41,10 @@ class PuppetCaptures:
     has_depth: bool = True
 
     def export(self, folder: Path, context: SuiteContext) -> None:
-        """Writes a folder a subject and the manifest.
+        """Writes one folder for each subject, and the manifest.
 
-        The cameras of each subject are those of a world turned, scaled and moved at random;
-        cameras.json says how (`head`).
+        Each subject's cameras are in a randomly rotated, scaled and translated frame; cameras.json
+        gives it (`head`).
         """
         puppets = PuppetSuite(
             context=context,
@@ -81,8 +81,8 @@ class PuppetCaptures:
 
 
 def world_of(seed: int, subject: int) -> Similarity:
-    """A random world's way to the teacher's: any turn, units from a tenth to a thousandth of a
-    head's, any place.
+    """A random transform from a capture's world to the teacher's: any rotation, a log-uniform scale
+    in [0.01, 1], a translation in [-1, 1]³.
     """
     random = stream(seed, subject, "evaluation/worlds")
     quaternion = torch.from_numpy(random.standard_normal(4))

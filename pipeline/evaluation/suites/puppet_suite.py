@@ -1,4 +1,4 @@
-"""Test puppets seen from a fixed set of cameras, with exact pictures, depth and silhouettes."""
+"""Test puppets at fixed cameras, with exact images, depth, normals and silhouettes."""
 
 import dataclasses
 import functools
@@ -37,10 +37,10 @@ from .suite import Suite
 log = logging.getLogger(__name__)
 
 SPLIT = Split.TEST
-"""Whom the suite shows. Neither a teacher nor a student has ever been trained or chosen on them."""
+"""No teacher and no student has been trained or selected on this split."""
 
 OTHER_LIGHT = 500_000
-"""Numbers of lights are so far from those of the identities whom they are put on."""
+"""Offset between an identity's number and that of the other light under which it is shown."""
 
 PARTS = {
     "face": (Part.SKIN, Part.EYE, Part.MOUTH),
@@ -50,31 +50,30 @@ PARTS = {
 }
 
 SKIN_TONES = ((0.45, "dark"), (0.66, "medium"), (1.0, "light"))
-"""Upper ends of the luminance of the skin's albedo, which the world draws evenly."""
+"""Upper limits of the luminance of the skin's albedo; the world draws luminance uniformly."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PuppetSuite(Suite):
-    """The first identities of the test split, before the teacher's background, each from one camera
-    that is given and others.
+    """The first identities of the test split on the teacher's background, each with an input and
+    novel views.
 
-    The given camera stands within ± `input_yaw_deg`; the others at yaw gaps that go through the
-    bins between `gaps_deg` one after another, on the side where they stay within ± `limit_deg`.
-    Nothing but the seed decides.
+    The input's yaw is within ± `input_yaw_deg`. The yaw gaps of the novel views go through the bins
+    between `gaps_deg` in turn, on a side where the yaw stays within ± `limit_deg`. The seed alone
+    determines the cameras.
 
     Args:
-        context: of whose teacher's cameras and background the pictures are.
-        identities: how many.
-        views: pictures of each, the given one counted.
-        supersampling: each pixel is the mean of this many squared samples.
-        input_yaw_deg: largest yaw of the given picture.
-        pitch_deg: largest pitch of any picture.
-        limit_deg: largest yaw of any picture; the gap is shortened where both sides would exceed
-            it.
-        gaps_deg: edges of the yaw gaps.
+        context: its teacher's cameras and background are used.
+        identities: their number.
+        views: of each identity, including the input.
+        supersampling: every pixel is the mean of this number squared of samples.
+        input_yaw_deg: largest yaw of the input.
+        pitch_deg: largest pitch of any view.
+        limit_deg: largest yaw of any view; a gap that exceeds it on both sides is shortened.
+        gaps_deg: edges of the bins of yaw gaps.
         seed: of the cameras.
-        invariance: disturbances of the given pictures; other light, too, which this world can make.
-        cache: folder in which renderings are kept; None keeps none.
+        invariance: settings of the invariance table, which here includes other light.
+        cache: folder for renderings; None doesn't store them.
     """
 
     name = "puppets"
@@ -108,9 +107,7 @@ class PuppetSuite(Suite):
             )
 
     def manifest(self) -> dict[str, Any]:
-        """Who they are; their pictures follow from the numbers, the settings and the hash of the
-        world's code.
-        """
+        """The identities. Their numbers, the settings and the world's version determine the images."""
         identities = [
             {"name": _name(subject), "subject": subject, "views": self.views, "group": group}
             for subject, group in enumerate(self._tones)
@@ -124,7 +121,7 @@ class PuppetSuite(Suite):
         }
 
     def items(self) -> Sequence[Item]:
-        """A subject each, drawn (or read from the cache) when asked for."""
+        """One identity each, rendered or read from the cache when it is indexed."""
         return LazyItems(self.identities, self._item)
 
     @property
@@ -147,7 +144,7 @@ class PuppetSuite(Suite):
         return found
 
     def relit(self, subject: int) -> Float[Tensor, "3 height width"]:
-        """The given picture of a subject in somebody else's light."""
+        """The input of a subject in another light."""
         passport = self.context.passport
         seeds = PuppetSeeds.of(SPLIT, [subject]).with_light([subject + OTHER_LIGHT])
         views = PuppetWorld(supersampling=self.supersampling).render(
@@ -161,7 +158,7 @@ class PuppetSuite(Suite):
         return self.context.passport.orbit(angles[:, 0], angles[:, 1])
 
     def reference(self, subject: int) -> Views:
-        """What the cameras of a subject see: rendered, or read from the cache."""
+        """The views of a subject: rendered, or read from the cache."""
         path = (
             None
             if self.cache is None
@@ -228,7 +225,7 @@ class PuppetSuite(Suite):
         return Views(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
 
     def _key(self) -> str:
-        """Hash of everything that decides a subject's pictures, the world's own code included."""
+        """Hash of everything that determines the images of a subject."""
         passport = self.context.passport
         digest = hashlib.sha256(f"world {WORLD_VERSION}".encode())
         seen = {
@@ -246,7 +243,7 @@ class PuppetSuite(Suite):
         return digest.hexdigest()
 
     def settings(self) -> dict[str, Any]:
-        """What was chosen, but for where it is cached."""
+        """The arguments without context and cache."""
         left_out = ("context", "cache")
         settings = {
             entry.name: getattr(self, entry.name)
@@ -262,9 +259,7 @@ class PuppetSuite(Suite):
 def photograph_of(
     subject: int, passport: Passport, *, yaw_deg: float, resolution: int
 ) -> Float[Tensor, "3 resolution resolution"]:
-    """A picture of one test puppet in [-1, 1] as the teacher's camera would see it, on the
-    teacher's background.
-    """
+    """An image of one test puppet in [-1, 1], from the teacher's camera and on its background."""
     camera = passport.orbit(torch.tensor([yaw_deg]).deg2rad())
     views = PuppetWorld(supersampling=2).render(
         PuppetSeeds.of(SPLIT, [subject]), camera, resolution

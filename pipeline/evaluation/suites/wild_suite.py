@@ -1,5 +1,5 @@
-"""Any folder of photographs, without a truth: is the given view drawn again, and does a subject
-stay who they are when lifted twice?
+"""Any folder of photographs, without a reference: reconstruction of the input view, and cycle
+consistency.
 """
 
 import functools
@@ -46,26 +46,25 @@ OWN_METRICS = {
         "cycle PSNR",
         "dB",
         True,
-        "lifted, drawn from the side, lifted again, drawn back: against the first lift's own"
-        " picture",
+        "lifted, rendered from the side, lifted again, rendered at the input's camera: against"
+        " the first lift's rendering",
         2,
     ),
-    "cycle_photo": Metric("cycle PSNR, photo", "dB", True, "the same against the photograph", 2),
+    "cycle_photo": Metric("cycle PSNR, photo", "dB", True, "cycle PSNR against the photograph", 2),
     "aligned_turn": Metric(
-        "aligned by", "°", False, "angle by which a prediction was turned before it was compared", 2
+        "aligned by", "°", False, "angle by which a prediction was rotated before it was scored", 2
     ),
     "aligned_shift": Metric(
-        "aligned by", "% of the side", False, "distance by which its middle was moved then", 2
+        "aligned by", "% of the side", False, "distance by which its centre was shifted", 2
     ),
     "by_landmarks": Metric(
-        "by landmarks", "", True, "1 where landmarks said how to align, 0 where the pictures did"
+        "by landmarks", "", True, "1 where landmarks gave the alignment, 0 where the images did"
     ),
     "camera_fit": Metric(
         "camera fit",
         "",
         False,
-        "RMS difference of small pictures at the estimated camera; nothing where the camera is"
-        " known",
+        "RMS difference of small images at the estimated camera; none where the camera is known",
         4,
     ),
 }
@@ -73,27 +72,26 @@ OWN_METRICS = {
 
 @dataclass(frozen=True, kw_only=True)
 class WildSuite(Suite):
-    """Photographs through the front door that `lift` uses; a file without a face, or that can't be
-    read, stays in the denominator.
+    """Photographs, framed as `trilift lift` frames them. A file that can't be read or shows no face
+    still counts as an item.
 
-    The only target is the camera of the given picture: that of the landmarks, or, where there are
-        none, the one at which the lifted
-    subject looks most like the picture. Predictions are laid on the picture by a rigid motion in
-    the plane before they are compared (LP3D supp. A3), and are black where nothing of them lies
-    then; the paper leaves out the methods that this makes worse.
+    The only target is the input's camera: from landmarks, or, without any, the camera at which the
+    lifted subject is most similar to the input. Predictions are aligned with the input by a rigid
+    motion in the image plane before they are scored (LP3D, supplement A3), and are black outside.
+    The paper doesn't align methods whose scores the alignment lowers.
 
     Args:
-        context: of whose teacher's background and size the pictures are.
-        path: a picture, a folder, a zip or webdataset shards.
-        portraits: how they are read and framed.
-        alignment: "landmarks" (Procrustes on those that the detector of `portraits` finds in both
-            pictures; by pictures where it finds none), "pictures" (the rigid motion with the least
+        context: its teacher's background and resolution are used.
+        path: an image, a folder, a zip or webdataset shards.
+        portraits: how photographs are read and framed.
+        alignment: "landmarks" (Procrustes on the landmarks that the detector of `portraits` finds
+            in both images; without any, as "pictures"), "pictures" (the rigid motion with the least
             difference), or "none".
         rounds: of the search for an unknown camera.
-        side_yaw_deg: how far to the side the picture of the cycle is taken, towards the front.
-        cycle_methods: names of the methods that are lifted twice.
+        side_yaw_deg: yaw between the input and the second input of the cycle, towards the front.
+        cycle_methods: names of the methods whose cycle is measured.
         licence: of the photographs.
-        invariance: disturbances of the given pictures.
+        invariance: settings of the invariance table.
         cache: folder in which packed suites are unpacked.
     """
 
@@ -115,12 +113,12 @@ class WildSuite(Suite):
             raise ValueError(f"alignment is {self.alignment!r}: use landmarks, pictures or none")
         if self.alignment == "landmarks" and self._detector is None:
             raise ValueError(
-                "alignment=landmarks needs portraits that look for faces: give portraits=mediapipe,"
-                " or alignment=pictures"
+                "alignment=landmarks needs a landmark detector: give"
+                " portraits@suite.portraits=mediapipe, or suite.alignment=pictures"
             )
 
     def settings(self) -> dict[str, Any]:
-        """What decides the scores, but for the files, which the manifest has."""
+        """What decides the scores, except the files, which the manifest lists."""
         names = ("alignment", "rounds", "side_yaw_deg", "cycle_methods", "licence")
         chosen = {name: getattr(self, name) for name in names}
         framing = type(self.portraits.framing).__name__
@@ -141,9 +139,7 @@ class WildSuite(Suite):
         }
 
     def manifest(self) -> dict[str, Any]:
-        """Files, hashes, crops and cameras. The files are read for it: who knows otherwise how many
-        faces there are.
-        """
+        """Files, hashes, crops and cameras. It reads the photographs, to count the faces."""
         if (self._folder / "manifest.json").is_file():
             read_manifest(self._folder)
         items = [
@@ -167,11 +163,11 @@ class WildSuite(Suite):
         }
 
     def items(self) -> Sequence[Item]:
-        """A face each."""
+        """One face each."""
         return LazyItems(len(self._portraits), self._item)
 
     def targets(self, item: Item, portrait: LiftedPortrait) -> Camera:
-        """The known camera, or the one that fits this lift."""
+        """The known camera, or the one that fits the lift best."""
         if item.camera is not None or item.image is None:
             self._last.update(fit=math.nan, camera=item.targets)
         else:
@@ -181,7 +177,7 @@ class WildSuite(Suite):
         return camera
 
     def adjusted(self, item: Item, prediction: Observation) -> Observation:
-        """Laid on the photograph; depth and opacity go along."""
+        """The prediction aligned with the photograph; depth and opacity move with the image."""
         if self.alignment == "none" or item.reference is None:
             self._last["motion"] = ("none", Similarity.identity(2))
             return prediction
@@ -199,13 +195,13 @@ class WildSuite(Suite):
         )
 
     def own_metrics(self) -> Mapping[str, Metric]:
-        """Cycle consistency, the alignment, and how well an unknown camera fits."""
+        """Cycle consistency, the alignment, and the fit of an unknown camera."""
         return OWN_METRICS
 
     def own_scores(
         self, item: Item, method: MethodEntry, portrait: LiftedPortrait, prediction: Observation
     ) -> Mapping[str, Sequence[float]]:
-        """Of the one view."""
+        """One number each: there is one view."""
         kind, motion = self._last["motion"]
         middle = torch.full((2,), 0.5, dtype=torch.float64)
         found = {"camera_fit": self._last["fit"]}
@@ -298,7 +294,7 @@ class WildSuite(Suite):
 
     @functools.cached_property
     def _portraits(self) -> list[tuple[str, Portrait, np.ndarray | None]]:
-        """Names of items, what was found, and 8-bit crops (they stay in memory)."""
+        """Names of items, what was found, and 8-bit crops (kept in memory)."""
         passport = self.context.passport
         side = max(passport.image_resolution, self.context.image_size)
         found = read_portraits(
@@ -322,7 +318,7 @@ class WildSuite(Suite):
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """A portrait's name as an item's: letters, digits, points and dashes, never the same twice."""
+    """A portrait's name as a unique item name of letters, digits, points and dashes."""
     plain = (
         "".join(
             letter if letter.isascii() and letter.isalnum() else "." if letter == "+" else "-"

@@ -71,5 +71,5 @@ def test_what_would_leave_the_folder_is_refused(tmp_path):
         as_folder(tmp_path / "bad.txt", tmp_path / "cache")
     with pytest.raises(ValueError, match=r"give suite\.cache"):
         as_folder(tmp_path / "bad.tar", None)
-    with pytest.raises(FileNotFoundError, match="no suite"):
+    with pytest.raises(FileNotFoundError, match="doesn't exist"):
         as_folder(tmp_path / "nothing", None)

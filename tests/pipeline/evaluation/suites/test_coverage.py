@@ -24,7 +24,7 @@ def test_the_priors_own_cameras_are_covered(cameras):
     assert rows(table)["any of these"][6] < 0.2
     table = coverage_table(Camera.orbit(torch.tensor([0.0]), torch.tensor([0.0])), prior)
     assert rows(table)["any of these"][6] == 0 and table["notes"][0].startswith(
-        "everything lies within"
+        "all cameras lie within"
     )
 
 
@@ -96,5 +96,5 @@ def test_photographs_without_a_camera_are_counted():
     none = Camera.orbit(torch.zeros(0), torch.zeros(0))
     notes = coverage_table(none, prior, without=4)["notes"]
     assert notes[0].startswith("no photograph has a known camera") and notes[1].startswith(
-        "4 photographs have no known camera"
+        "4 photographs without a known camera"
     )

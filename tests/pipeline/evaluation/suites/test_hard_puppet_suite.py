@@ -62,7 +62,7 @@ def test_pose_turns_the_given_view_away(items):
     assert {bool(yaw_deg(camera)[0] > 0) for camera in many} == {True, False}
 
 
-def test_only_the_given_picture_is_spoilt(items):
+def test_only_the_input_is_degraded(items):
     for split in ("blur", "noise", "occlusion"):
         item = items[split]
         assert not torch.equal(item.image, item.reference.image[0])

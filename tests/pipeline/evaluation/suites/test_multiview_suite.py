@@ -186,14 +186,14 @@ def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
                     for frame in told["frames"]
                 ]
             },
-            "right angles",
+            "orthonormal",
         ),
         (
             {
                 "frames": [{**frame, "image": "x" + frame["image"]} for frame in told["frames"]],
                 "given": "x000.png",
             },
-            "not there",
+            "doesn't exist",
         ),
         ({"schema": 7}, "schema 7"),
     ]:

@@ -197,7 +197,7 @@ def test_landmarks_beside_the_picture_give_its_camera_and_coverage(folder, portr
     )
     coverage = asked.extras([])["coverage"]
     assert coverage["title"] == "camera coverage, 1 photographs" and any(
-        "1 photographs have no known camera" in note for note in coverage["notes"]
+        "1 photographs without a known camera" in note for note in coverage["notes"]
     )
 
 
@@ -217,5 +217,5 @@ def test_a_students_invariance_stands_beside_the_scores(folder, portrait):
 
 @pytest.mark.parametrize("wrong", [{"alignment": "luck"}, {"alignment": "landmarks"}])
 def test_nonsense_is_refused(folder, wrong):
-    with pytest.raises(ValueError, match=r"use landmarks|look for faces"):
+    with pytest.raises(ValueError, match=r"use landmarks|needs a landmark detector"):
         suite(folder, **wrong)
