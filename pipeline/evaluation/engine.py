@@ -107,7 +107,7 @@ def run_task(
 def evaluate_item(
     task: Task, item: Item, store: PictureStore, names: Sequence[str], warm: set[str]
 ) -> Iterator[list[Line]]:
-    """The lines of each method in `names` for one item; `warm` collects the methods that have run."""
+    """The lines of each method in `names` for one item; `warm` collects methods that have run."""
     given = None
     if item.image is not None:
         store.put_picture(store.picture("input", item.name, 0), item.image.clamp(-1, 1))

@@ -114,7 +114,7 @@ class Item:
 
     @property
     def gap_from(self) -> Camera | None:
-        """The camera from which yaw gaps are counted, in the frame of the targets; None if unknown."""
+        """The camera from which yaw gaps are counted, in the targets' frame; None if unknown."""
         return self.targets[:1] if self.camera is None and self.first_is_given else self.camera
 
     def __post_init__(self) -> None:

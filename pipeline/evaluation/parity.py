@@ -1,9 +1,9 @@
-"""A generator against a reference dump: the largest error of every quantity, and whether it is
-within its tolerance.
+"""Parity of a generator with a reference dump: the largest error of every quantity against a
+tolerance.
 
-A dump is what the official EG3D code computed from the same weights and the same ray jitter, as
-arrays by name. The tolerances are a few times what the official code differs from itself between
-two versions of PyTorch.
+A dump holds what the official EG3D code computes from the same weights and ray jitter, as arrays by
+name. A tolerance is a few times the difference of the official code between two versions of
+PyTorch.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,7 @@ from teachers.eg3d.generator import Generator
 from .parity_quantities import STRIDED, Dump, Quantities, read_meta
 
 OPACITY_THRESHOLD = 1e-3
-"""Depths are compared where the total weight of a ray exceeds this; elsewhere there is nothing to
-be near or far.
-"""
+"""Depths are compared where the opacity of a ray exceeds this: an empty ray has no depth."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ NOT_COMPARED = (*INPUTS, "meta_json", "image_raw_equals_sr_in_rgb")
 
 @dataclass(frozen=True)
 class ParityComparison:
-    """One quantity: errors and verdict. Without a comparison `largest` is None and `note` says why."""
+    """One quantity: errors and verdict. If it wasn't compared, `largest` is None; `note` says why."""
 
     quantity: str
     passed: bool
@@ -93,7 +91,7 @@ class ParityComparison:
 
 @dataclass(frozen=True)
 class ParityReport:
-    """All comparisons, what the dump has beyond them, and how its settings differ from the
+    """All comparisons, the dump's unknown quantities, and differences between its settings and the
     checkpoint's.
     """
 
@@ -103,20 +101,21 @@ class ParityReport:
 
     @property
     def compared(self) -> tuple[ParityComparison, ...]:
-        """Those that were really made."""
+        """The comparisons that were made."""
         return tuple(
             comparison for comparison in self.comparisons if comparison.largest is not None
         )
 
     @property
     def passed(self) -> bool:
-        """Something was compared, and nothing failed. What the reference lacks counts neither way."""
+        """Whether something was compared and nothing failed; absent quantities don't count."""
         return bool(self.compared) and all(c.passed for c in self.comparisons if c.note != ABSENT)
 
     def table(self) -> str:
-        """One line a quantity."""
+        """One line for each quantity."""
         lines = [
-            f"{'quantity':28}{'largest error':>15}{'mean error':>13}{'tolerance':>12}{'largest value':>15}"
+            f"{'quantity':28}{'largest error':>15}{'mean error':>13}{'tolerance':>12}"
+            f"{'largest value':>15}"
         ]
         lines += [_line(comparison) for comparison in self.comparisons]
         absent = sum(c.note == ABSENT for c in self.comparisons)
@@ -152,7 +151,10 @@ def _line(comparison: ParityComparison) -> str:
     mean = "" if comparison.tolerance.mean is None else f" mean {comparison.tolerance.mean:.0e}"
     verdict = "" if comparison.passed else "  BEYOND THE TOLERANCE"
     note = f"  ({comparison.note})" if comparison.note else ""
-    numbers = f"{comparison.largest:15.2e}{comparison.mean:13.1e}{comparison.tolerance.largest:12.0e}{comparison.scale:15.4g}"
+    numbers = (
+        f"{comparison.largest:15.2e}{comparison.mean:13.1e}"
+        f"{comparison.tolerance.largest:12.0e}{comparison.scale:15.4g}"
+    )
     return f"{comparison.quantity:28}{numbers}{mean}{verdict}{note}"
 
 
@@ -172,7 +174,7 @@ def read_dump(path: Path) -> dict[str, np.ndarray]:
 
 
 def compare(generator: Generator, dump: Dump) -> ParityReport:
-    """Computes every quantity of the dump that has its inputs in it, and compares.
+    """Computes and compares every quantity whose inputs are in the dump.
 
     Args:
         generator: the checkpoint's networks.

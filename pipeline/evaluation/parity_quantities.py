@@ -1,7 +1,7 @@
-"""What this project computes for the quantities of a reference dump, under the dump's names.
+"""This project's values of the quantities in a reference dump, under the dump's names.
 
-Only z, the camera labels and the ray jitter come from the dump; everything else is our own, one
-stage after another. The official code's batch-wide ray limits and depth clamp are repeated
+Only z, the camera labels and the ray jitter come from the dump; everything else is computed here,
+stage by stage. The official code's batch-wide ray limits and depth clamp are reproduced
 (`compat="official"`).
 """
 
@@ -51,7 +51,7 @@ class Quantities:
         noise = synthesis.get("noise_mode", "const")
         if noise not in ("const", "none"):
             raise ValueError(
-                f"the reference was made with noise_mode={noise!r}, which nobody can repeat: make"
+                f"the reference was made with noise_mode={noise!r}, which can't be repeated: make"
                 " it with 'const' or 'none'"
             )
         self.truncation = float(synthesis.get("truncation_psi", 1.0))

@@ -167,7 +167,9 @@ def part_means(lines: Sequence[Line], part: str) -> dict[str, Any]:
 
 
 def speed(lines: Sequence[Line]) -> dict[str, Any]:
-    """Medians over items of the seconds of a lift and of a rendered view; the peak memory of a lift."""
+    """Medians over items of the seconds of a lift and of a rendered view; the peak memory of a
+    lift.
+    """
     first = [line for line in lines if line["view"] == 0]
     seconds, rendering, memory = (
         [line[name] for line in first if line[name] is not None]

@@ -1,1 +1,1 @@
-"""Calibrated captures: folder format, layouts of other datasets, camera estimation and alignment."""
+"""Calibrated captures: folder format, layouts of datasets, camera estimation, alignment."""

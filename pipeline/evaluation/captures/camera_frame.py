@@ -49,7 +49,7 @@ def convergence(camera: Camera) -> Float[Tensor, " 3"]:
 
 
 def frame_of_given(given: Camera, found: Camera, scale: float) -> Similarity:
-    """The transform from the input's camera in a capture to its estimated pose in the planes' world.
+    """The transform that moves the input's camera in a capture to its estimated pose.
 
     Args:
         given: in the capture's world.

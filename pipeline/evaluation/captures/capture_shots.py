@@ -22,8 +22,8 @@ from .captures import write_capture
 
 @dataclass(frozen=True)
 class Shot:
-    """One photograph: pixels in [-1, 1], camera, optional mask in [0, 1] and depth along the optical
-    axis.
+    """One photograph: pixels in [-1, 1], camera, optional mask in [0, 1] and depth along the
+    optical axis.
     """
 
     name: str

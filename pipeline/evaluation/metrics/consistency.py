@@ -1,5 +1,5 @@
-"""Do the pictures of one subject agree in 3D? A view warped by its own depth into another view is
-compared with that view.
+"""Multi-view consistency of one subject, by warping one view into another with its depth; agreement
+of mean depths of many identities.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,8 @@ class Consistency:
 
     Attributes:
         error: after the warp by depth; 0 for a solid object of constant colour under any camera.
-        still: without a warp, for comparison: what a flat picture that doesn't follow its depth
-            would get.
-        agreeing: share of solid pixels whose depth the other view confirms.
+        still: without the warp, for comparison: the error of an image that ignores its depth.
+        agreeing: share of solid pixels with the same depth in the other view.
     """
 
     error: float
@@ -37,24 +36,24 @@ def multi_view_consistency(
     *,
     tolerance: float = 0.03,
 ) -> Consistency:
-    """Carries the pixels of `first` by its depth into `second`.
+    """Warps the pixels of `first` with its depth into `second`.
 
     Args:
-        tolerance: largest depth difference (world units) at which both see the same surface.
+        tolerance: largest depth difference (world units) of the same surface.
     """
     side = first.depth.shape[-1]
     rays = first_camera.rays(side)
     points = rays.origins + rays.directions * first.depth.flatten(1)[..., None]
     positions, distances = second_camera.project(points)
 
-    def look(image: Tensor) -> Float[Tensor, "batch channel pixel"]:
+    def sampled(image: Tensor) -> Float[Tensor, "batch channel pixel"]:
         return F.grid_sample(image, (positions * 2 - 1)[:, None], align_corners=False)[:, :, 0]
 
     solid: Bool[Tensor, "batch pixel"] = first.opacity.flatten(1) > 0.95
     seen = (
         solid
-        & ((look(second.depth)[:, 0] - distances).abs() < tolerance)
-        & (look(second.opacity)[:, 0] > 0.95)
+        & ((sampled(second.depth)[:, 0] - distances).abs() < tolerance)
+        & (sampled(second.opacity)[:, 0] > 0.95)
     )
     own = (
         F.interpolate(first.image, size=(side, side), mode="area").flatten(2)
@@ -66,7 +65,7 @@ def multi_view_consistency(
         if second.image.shape[-1] != side
         else second.image
     )
-    warped, still = (look(other) - own).abs().mean(1), (other.flatten(2) - own).abs().mean(1)
+    warped, still = (sampled(other) - own).abs().mean(1), (other.flatten(2) - own).abs().mean(1)
     if not seen.any():
         return Consistency(float("nan"), float("nan"), 0.0)
     return Consistency(
@@ -76,13 +75,13 @@ def multi_view_consistency(
 
 @dataclass(frozen=True)
 class DepthAgreement:
-    """How the mean frontal depth of many generated identities compares with the world's own.
+    """The mean frontal depth of many generated identities against that of the world's.
 
     Attributes:
         correlation: over the pixels that are mostly covered in both.
-        face_correlation: the same inside the face (the middle of the picture).
+        face_correlation: the same inside the face (the middle of the image).
         offset: mean difference (generated - true), world units.
-        error: root mean square difference after the offset is taken away.
+        error: root mean square difference after subtracting the offset.
     """
 
     correlation: float

@@ -1,10 +1,10 @@
-"""Fréchet distances between sets of pictures on features that need no downloaded weights.
+"""Fréchet distances between sets of images on features that need no downloaded weights.
 
 Two feature sets: `pixels` (16x16 colours: layout and palette) and `network` (channel statistics and
-a coarse grid of a fixed random convolutional network: texture and parts). Both are projected on the
-64 main directions of the real pictures, and the distance is divided by the trace of the real
-covariance, so that 1 means as far as no variety at all. It is *not* FID; compare it only with the
-floor, the distance between two halves of the real pictures, at the same resolution and counts.
+a coarse grid of a fixed random convolutional network: texture and parts). Both are projected onto
+the 64 principal directions of the real images, and the distance is divided by the trace of the real
+covariance, so that a collapse to the real mean scores 1. It is *not* FID. Compare it only with the
+floor, the distance between two halves of the real images, at the same resolution and counts.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 DIRECTIONS = 64
 FEWEST_REAL = 16
-"""Real pictures without which nothing can be said."""
+"""Smallest number of real images."""
 
 NETWORK_WIDTHS = (32, 64, 128, 128)
 NETWORK_SEED = 7
@@ -90,28 +90,28 @@ FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class FrechetScores:
-    """Compares sets of pictures with a fixed set of real ones.
+    """Compares sets of images with a fixed set of real ones.
 
     Args:
-        real: pictures in [-1, 1], 256 or more (with fewer, as few as `FEWEST_REAL`, fewer
-            directions are compared).
-        compared: size of the sets that will be scored; the floor is measured with as many real
-            pictures, at most half of them, which the reference is made without.
+        real: images in [-1, 1], 256 or more (with fewer, down to `FEWEST_REAL`, fewer directions
+            are compared).
+        compared: size of the sets that will be scored. The floor is measured with the same number
+            of real images, at most half of them, which are left out of the reference.
 
     Raises:
-        ValueError: there are too few real pictures.
+        ValueError: there are too few real images.
     """
 
     def __init__(self, real: Float[Tensor, "picture 3 height width"], *, compared: int) -> None:
         if len(real) < FEWEST_REAL:
             raise ValueError(
-                f"{len(real)} real pictures came, Fréchet scores need at least {FEWEST_REAL}, and"
-                " 256 to say much: give more"
+                f"{len(real)} real images: Fréchet scores need at least {FEWEST_REAL}, and 256"
+                " to be reliable"
             )
         directions_kept = min(DIRECTIONS, len(real) // 4)
         if directions_kept < DIRECTIONS:
             log.warning(
-                "only %d real pictures: Fréchet scores compare %d directions, take them as a hint",
+                "only %d real images: Fréchet scores compare %d directions and are unreliable",
                 len(real),
                 directions_kept,
             )
@@ -137,7 +137,7 @@ class FrechetScores:
 
     def __call__(self, images: Float[Tensor, "picture 3 height width"]) -> dict[str, float]:
         """`pixels`, `network`: normalised distances; `diversity`: standard deviation relative to
-        the real pictures'.
+        the real images'.
         """
         scores = {}
         for name, (mean, directions) in self._projections.items():

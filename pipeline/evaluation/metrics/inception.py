@@ -1,5 +1,5 @@
-"""The Inception-v3 of 2015 with which FID and KID are defined (Szegedy et al. 2016; Heusel et al.
-2017): the user's local weights.
+"""The Inception-v3 of 2015 that defines FID and KID (Szegedy et al. 2016; Heusel et al. 2017), with
+the user's local weights.
 
 The layers and their names are those of the TensorFlow graph of 2015-12-05 as pytorch-fid's file has
 it; it differs from torchvision's network in its average pooling, which doesn't count the padding,
@@ -50,19 +50,19 @@ class Unit(nn.Module):
 
 
 Chain = Sequence[Unit | tuple[Unit, Unit]]
-"""Units one after another; a pair of them forks."""
+"""Units in sequence; a pair of them forks."""
 
 
 class Block(nn.Module):
-    """Branches side by side, their answers one after another.
+    """Parallel branches; their outputs are concatenated.
 
     Args:
-        branches: by name: units in a chain; `name_1`, `name_2`, … where there are several; a tuple
-            of the last unit forks.
+        branches: name → units in sequence, named `name_1`, `name_2`, … if there are several; a
+            pair as the last unit forks.
         pool: "mean" or "max" (of the same size) before the unit branch_pool, or "down", a halving
             maximum without a unit.
-        before: channels that come in.
-        pooled: channels of branch_pool.
+        before: input channels.
+        pooled: output channels of branch_pool.
     """
 
     def __init__(self, before: int, branches: dict[str, Chain], pool: str, pooled: int = 0) -> None:
@@ -85,7 +85,7 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch other new_height new_width"]:
-        """All branches."""
+        """The concatenated outputs."""
         return torch.cat([*(self._through(chain, x) for chain in self.chains), self._pooled(x)], 1)
 
     def _through(self, chain: list[tuple[str, ...]], x: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ def _e(before: int, pool: str) -> Block:
 
 
 class Inception(nn.Module):
-    """Pictures → the 2048 features before the classifier; the weights are not set."""
+    """Images → the 2048 features before the classifier, with initial weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,8 +190,8 @@ class Inception(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 2048"]:
-        """Of pictures in [-1, 1], resized to 299² without antialiasing, as the published scores
-        are.
+        """Features of images in [-1, 1], resized to 299² without antialiasing, as for published
+        scores.
         """
         x = F.interpolate(image, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
@@ -204,7 +204,7 @@ class Inception(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "Inception":
-        """With the weights of a file; ValueError if it isn't this network."""
+        """The network with the weights of a file; ValueError if they don't fit."""
         network = cls()
         network.load_state_dict(fitting_weights(path, network, "the Inception of 2015"))
         return network.eval().requires_grad_(False)
@@ -213,11 +213,11 @@ class Inception(nn.Module):
 def load_inception(
     weights: Path, file: str | None = None, sha256: str | None = None
 ) -> tuple[Inception, Path]:
-    """The network and where its file lies.
+    """The network and the path of its weights.
 
     Raises:
         FileNotFoundError: it isn't in the weights folder.
-        ValueError: it is another file.
+        ValueError: the file isn't the published one.
     """
     (path,) = require_weights(
         [WeightFile(file or INCEPTION_FILE, "the Inception-v3 of FID", SOURCE, sha256)], weights

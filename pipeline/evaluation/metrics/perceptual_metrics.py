@@ -29,7 +29,7 @@ DEFAULT_FACES = "arcface_r50.pth"
 def lpips_metric(
     weights: Path, network: str = "alexnet", file: str | None = None, sha256: str | None = None
 ) -> ViewMetric:
-    """LPIPS 0.1 of images in [-1, 1] (Zhang et al. 2018); AlexNet is what evaluations usually report.
+    """LPIPS 0.1 of images in [-1, 1] (Zhang et al. 2018); most papers report AlexNet.
 
     Raises:
         FileNotFoundError: a file is missing.

@@ -55,8 +55,8 @@ QUANTITIES = (
 
 
 def numbers_of(camera: Camera) -> Float[Tensor, "camera quantity"]:
-    """The `QUANTITIES` of each camera. Pitch is the elevation; roll is relative to an upright camera
-    of the same viewing direction.
+    """The `QUANTITIES` of each camera. Pitch is the elevation; roll is relative to an upright
+    camera of the same viewing direction.
     """
     pose, intrinsics = camera.cam_to_world.double(), camera.intrinsics.double()
     position, right, forward = pose[:, :3, 3], pose[:, :3, 0], pose[:, :3, 2]

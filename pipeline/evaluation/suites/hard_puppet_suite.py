@@ -1,5 +1,5 @@
-"""Test puppets that are hard to lift: large pose, new combinations of accessories, hard light, blur,
-noise, occlusion.
+"""Test puppets that are hard to lift: large pose, new combinations of accessories, hard light,
+blur, noise, occlusion.
 """
 
 import dataclasses

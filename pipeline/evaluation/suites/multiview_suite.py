@@ -212,8 +212,8 @@ class MultiviewSuite(Suite):
         )
 
     def _frame(self, item: Item, portrait: LiftedPortrait) -> tuple[Similarity, float]:
-        """The transform from an item's frame to the planes', and the error of the fit; computed once
-        for each lift.
+        """The transform from an item's frame to the planes', and the error of the fit; computed
+        once for each lift.
         """
         if self.frame == "known" or item.image is None:
             return Similarity.identity(), math.nan

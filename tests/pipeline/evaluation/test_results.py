@@ -77,7 +77,7 @@ def test_identities_count_alike_however_many_pictures_they_have():
     assert mean is not None and mean.mean == 15.0 and mean.identities == 2 and mean.pictures == 10
 
 
-def test_the_interval_of_equal_identities_is_a_point_and_that_of_many_normal_ones_is_two_standard_errors():
+def test_an_interval_is_a_point_for_equal_identities_and_two_standard_errors_for_many():
     equal = mean_over_identities([(str(subject), 7.0) for subject in range(5)])
     assert equal is not None and (equal.low, equal.high) == (7.0, 7.0)
     spread = mean_over_identities([(str(subject), float(subject % 2)) for subject in range(400)])

@@ -8,17 +8,13 @@ from pipeline.evaluation.captures.least_squares import minimise
 from pipeline.evaluation.captures.registration import by_landmarks, by_pictures, laid_on
 from pipeline.evaluation.captures.similarity import Similarity
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
 
 
 @pytest.fixture(scope="module")
-def portrait(untrained_student):
-    teacher = ToyTeacher(resolution=32, depth_samples=16, importance_samples=0)
-    lifter = Lifter.load(untrained_student)
-    lifter.renderer = teacher.renderer
-    return LiftedPortrait(lifter, teacher.synthesize(teacher.mean_latent()))
+def portrait(mean_portrait):
+    return mean_portrait(ToyTeacher(resolution=32, depth_samples=16, importance_samples=0))
 
 
 def test_the_camera_of_a_picture_is_found_from_the_front(portrait):

@@ -10,7 +10,6 @@ from pipeline.evaluation.suites.attribution import STAGES, Attribution, attribut
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.lifter import Lifter
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.triplane import Triplane
 from teachers.toy import ToyTeacher
@@ -39,10 +38,8 @@ def suite(**changes) -> TeacherSuite:
 
 
 @pytest.fixture(scope="module")
-def lifter(untrained_student):
-    lifter = Lifter.load(untrained_student)
-    lifter.renderer = TEACHER.renderer
-    return lifter
+def lifter(student_of):
+    return student_of(TEACHER)
 
 
 def knows(lifter, heads, change=lambda planes: planes):

@@ -10,7 +10,6 @@ from pipeline.evaluation.suites.invariance import (
     warped,
 )
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
 
@@ -18,10 +17,8 @@ TEACHER = ToyTeacher(resolution=16, depth_samples=8, importance_samples=0)
 
 
 @pytest.fixture(scope="module")
-def lifter(untrained_student):
-    lifter = Lifter.load(untrained_student)
-    lifter.renderer = TEACHER.renderer
-    return lifter
+def lifter(student_of):
+    return student_of(TEACHER)
 
 
 def triplane(number=0):

@@ -14,8 +14,6 @@ from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.multiview_suite import MultiviewSuite, on_background
 from pipeline.evaluation.suites.puppet_captures import PuppetCaptures, world_of
-from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
 
@@ -25,10 +23,8 @@ CAMERAS = Camera.orbit(torch.tensor([0.15, -0.5, 0.6, 0.1]), torch.tensor([0.05,
 
 
 @pytest.fixture(scope="module")
-def portrait(untrained_student):
-    lifter = Lifter.load(untrained_student)
-    lifter.renderer = TEACHER.renderer
-    return LiftedPortrait(lifter, TEACHER.synthesize(TEACHER.mean_latent()))
+def portrait(mean_portrait):
+    return mean_portrait(TEACHER)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from pipeline.evaluation.suites.cycle import cycle_of
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.wild_suite import WildSuite
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
 from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.framing import FaceCrops, WholePicture
@@ -32,10 +31,8 @@ TAKEN = Camera.orbit(torch.tensor([0.25]), torch.tensor([0.1]))
 
 
 @pytest.fixture(scope="module")
-def portrait(untrained_student):
-    lifter = Lifter.load(untrained_student)
-    lifter.renderer = TEACHER.renderer
-    return LiftedPortrait(lifter, TEACHER.synthesize(TEACHER.mean_latent()))
+def portrait(mean_portrait):
+    return mean_portrait(TEACHER)
 
 
 @pytest.fixture(scope="module")
