@@ -78,7 +78,7 @@ NOT_COMPARED = (*INPUTS, "meta_json", "image_raw_equals_sr_in_rgb")
 
 @dataclass(frozen=True)
 class ParityComparison:
-    """One quantity: errors and verdict. If it wasn't compared, `largest` is None; `note` says why."""
+    """Errors and verdict of a quantity. If it wasn't compared, `largest` is None, see `note`."""
 
     quantity: str
     passed: bool

@@ -78,7 +78,7 @@ def in_order(lines: Iterable[Line], scope: EvaluationScope) -> list[Line]:
 
 
 def summary(lines: Sequence[Line], scope: EvaluationScope) -> dict[str, Any]:
-    """`methods`, `metrics`, `unavailable`, `counted`, `scores` and `comparisons` of results.json."""
+    """`methods`, `metrics`, `unavailable`, `counted`, `scores`, `comparisons` of the results."""
     measured = {
         name: metric
         for name, metric in scope.metrics.items()

@@ -35,7 +35,7 @@ def noisy(image: Picture, random: np.random.Generator, *, deviation: int | float
 
 
 def occluded(image: Picture, random: np.random.Generator, *, share: int | float) -> Picture:
-    """A plain disc somewhere over the face; its area is a share of that of the image's middle half."""
+    """A plain disc somewhere over the face; `share` is its area over the middle half's."""
     side = image.shape[-1]
     radius = math.sqrt(share * 0.25 / math.pi)
     x, y = 0.5 + random.uniform(-0.13, 0.13), 0.5 + random.uniform(-0.08, 0.16)

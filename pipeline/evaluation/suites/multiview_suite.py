@@ -131,7 +131,7 @@ class MultiviewSuite(Suite):
         return {key: value for key, value in about.items() if key != "schema"} | {"items": items}
 
     def items(self) -> Sequence[Item]:
-        """One capture each, in the teacher's frame if the capture gives it, else in a first guess."""
+        """One capture each, in the teacher's frame if the capture gives it, else in a guess."""
         return LazyItems(len(self._captures), self._item)
 
     def targets(self, item: Item, portrait: LiftedPortrait) -> Camera:

@@ -107,7 +107,7 @@ class PuppetSuite(Suite):
             )
 
     def manifest(self) -> dict[str, Any]:
-        """The identities. Their numbers, the settings and the world's version determine the images."""
+        """The identities. Their numbers, the settings and the world's version fix the images."""
         identities = [
             {"name": _name(subject), "subject": subject, "views": self.views, "group": group}
             for subject, group in enumerate(self._tones)

@@ -79,7 +79,7 @@ def test_the_diversity_of_the_real_pictures_is_one(scores):
 def test_few_real_pictures_are_compared_coarsely_with_a_warning_and_too_few_not_at_all(caplog):
     with caplog.at_level(logging.WARNING):
         few = FrechetScores(world(32, 0), compared=16)
-    assert "only 32 real pictures" in caplog.text
+    assert "only 32 real images" in caplog.text
     assert few(world(16, 1))["pixels"] < few(world(16, 1) - 1)["pixels"]
-    with pytest.raises(ValueError, match="8 real pictures came"):
+    with pytest.raises(ValueError, match="8 real images: "):
         FrechetScores(world(8, 0), compared=4)
