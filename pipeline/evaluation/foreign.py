@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline.evaluation.items import NAME, Item, Views
+from pipeline.evaluation.items import NAME, Item, ItemViews
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.pictures import write_png
 from pipeline.runs.files import sha256_of_file, write_json
@@ -109,7 +109,7 @@ class ForeignMethod:
             "".join(f"{path.name} {sha256_of_file(path)}\n" for path in files).encode()
         ).hexdigest()
 
-    def views(self, item: Item) -> Views | None:
+    def views(self, item: Item) -> ItemViews | None:
         """The predicted views of an item; None unless all are present.
 
         Raises:

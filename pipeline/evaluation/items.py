@@ -53,7 +53,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Views:
+class ItemViews:
     """Views of one subject with what is known about their pixels: a reference, or a stored
     prediction.
 
@@ -106,7 +106,7 @@ class Item:
     subject: str = ""
     group: str | None = None
     camera: Camera | None = None
-    reference: Views | None = None
+    reference: ItemViews | None = None
     face_found: bool = True
     note: str = ""
     sequence: str | None = None

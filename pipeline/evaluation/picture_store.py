@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from pipeline.pictures import from_uint8, write_png
 from pipeline.runs.tensor_file import write_tensors
 
-from .items import Views
+from .items import ItemViews
 
 KEPT = ("depth", "opacity", "normal", "part")
 """What a depth file may hold."""
@@ -63,7 +63,7 @@ class PictureStore:
         """Writes an image in [-1, 1], rounded to 8 bits."""
         write_png(self.folder / path, image)
 
-    def put_views(self, owner: str, item: str, views: Views | Prediction) -> None:
+    def put_views(self, owner: str, item: str, views: ItemViews | Prediction) -> None:
         """Writes every view: its image, and a depth file if anything of `KEPT` is known."""
         known = {name: getattr(views, name, None) for name in KEPT}
         for view in range(len(views.image)):
@@ -96,7 +96,7 @@ class PictureStore:
         """
         return read_png(self.folder / path)
 
-    def get_views(self, owner: str, item: str, count: int) -> Views:
+    def get_views(self, owner: str, item: str, count: int) -> ItemViews:
         """What `put_views` stored; depth and opacity at the size of the images."""
         return read_views(
             [self.folder / self.picture(owner, item, view) for view in range(count)],
@@ -115,7 +115,7 @@ def read_png(path: Path) -> Float[Tensor, "3 height width"]:
         raise ValueError(f"the picture {path} is damaged: {error}") from error
 
 
-def read_views(pictures: list[Path], depths: list[Path]) -> Views:
+def read_views(pictures: list[Path], depths: list[Path]) -> ItemViews:
     """The views of one item from files; a map that one view lacks is dropped from all.
 
     Raises:
@@ -129,7 +129,7 @@ def read_views(pictures: list[Path], depths: list[Path]) -> Views:
     image = torch.stack(images)
     tensors = [_tensors(path) for path in depths]
     shared = [name for name in KEPT if all(name in found for found in tensors)]
-    return Views(
+    return ItemViews(
         image,
         **{
             name: _at_size(name, torch.stack([found[name] for found in tensors]), image.shape[-2:])

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from pipeline.evaluation.items import Views
+from pipeline.evaluation.items import ItemViews
 from teachers.rendering.camera import Camera
 
 from .camera_frame import convergence
@@ -79,7 +79,7 @@ def export_shots(
             for square, z in zip(squares, known, strict=True)
         ]
         cut["depth"] = [distance_of_z(z, cameras[view : view + 1]) for view, z in enumerate(flat)]
-    reference = Views(**{kind: torch.stack(values) for kind, values in cut.items()})
+    reference = ItemViews(**{kind: torch.stack(values) for kind, values in cut.items()})
     write_capture(folder / name, reference, cameras, names=[shot.name for shot in order])
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline.evaluation.items import Views
+from pipeline.evaluation.items import ItemViews
 from pipeline.pictures import from_uint8, write_png
 from pipeline.runs.files import write_json
 from pipeline.runs.tensor_file import write_tensors
@@ -63,7 +63,7 @@ class Capture:
         """The subject's."""
         return self.folder.name
 
-    def load(self) -> Views:
+    def load(self) -> ItemViews:
         """Images, masks and depths of all frames; masks and depths only if every frame has them.
 
         Raises:
@@ -89,7 +89,7 @@ class Capture:
                 )
         if masks is None and depths is not None:
             masks = (depths > 0).float()
-        return Views(images, depths, masks)
+        return ItemViews(images, depths, masks)
 
     def _pixels(self, name: str, mode: str) -> np.ndarray:
         try:
@@ -175,7 +175,7 @@ def read_capture(folder: Path) -> Capture:
 
 def write_capture(
     folder: Path,
-    reference: Views,
+    reference: ItemViews,
     camera: Camera,
     *,
     names: Sequence[str] | None = None,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.evaluation.items import Views
+from pipeline.evaluation.items import ItemViews
 from pipeline.evaluation.picture_store import REFERENCE, PictureStore
 from teachers.rendering.camera import Camera
 
@@ -52,7 +52,7 @@ def scores_of_stored(
     ]
 
 
-def _reference(store: PictureStore, item: str, count: int) -> Views | None:
+def _reference(store: PictureStore, item: str, count: int) -> ItemViews | None:
     if not (store.folder / store.picture(REFERENCE, item, 0)).is_file():
         return None
     return store.get_views(REFERENCE, item, count)

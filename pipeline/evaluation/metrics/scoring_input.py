@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pipeline.evaluation.items import Views
+from pipeline.evaluation.items import ItemViews
 from teachers.rendering.camera import Camera
 
 Numbers = Float[Tensor, " view"]
@@ -22,9 +22,9 @@ class ScoringInput:
         given: the input image, in [-1, 1].
     """
 
-    prediction: Views
+    prediction: ItemViews
     camera: Camera
-    reference: Views | None = None
+    reference: ItemViews | None = None
     given: Float[Tensor, "1 3 given_height given_width"] | None = None
 
     @property

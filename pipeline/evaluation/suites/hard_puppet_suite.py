@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from pipeline.evaluation.items import Item, SuiteContext, Views
+from pipeline.evaluation.items import Item, ItemViews, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.inference.background import background_of
 from pipeline.sampling.random_streams import stream
@@ -58,7 +58,7 @@ class LitPuppets(PuppetSuite):
     def _key(self) -> str:
         return hashlib.sha256(f"hard light {super()._key()}".encode()).hexdigest()
 
-    def _render(self, subject: int) -> Views:
+    def _render(self, subject: int) -> ItemViews:
         passport = self.context.passport
         seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
@@ -68,7 +68,9 @@ class LitPuppets(PuppetSuite):
             puppet, light, background, self.cameras(subject), passport.image_resolution
         )
         image = views.image(background_of(passport)).clamp(-1, 1)
-        return Views(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
+        return ItemViews(
+            image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8)
+        )
 
     def _light(self, subject: int) -> Light:
         random = stream(self.seed, subject, "evaluation/hard light")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pipeline.evaluation.items import Item, Observation, SuiteContext, Views
+from pipeline.evaluation.items import Item, ItemViews, Observation, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.source import Sampler
@@ -129,7 +129,7 @@ class TeacherSuite(Suite):
         number = self._numbers[index]
         head = self.head(number)
         seen = Observation.of(_rendered(self._sampler, head.triplane, head.cameras))
-        reference = Views(
+        reference = ItemViews(
             *(value.float().cpu() for value in (seen.image.clamp(-1, 1), seen.depth, seen.opacity))
         )
         cameras = head.cameras.to(torch.device("cpu"))

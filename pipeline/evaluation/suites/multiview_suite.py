@@ -24,7 +24,7 @@ from pipeline.evaluation.captures.camera_frame import (
 from pipeline.evaluation.captures.capture_source import CaptureSource, export_captures
 from pipeline.evaluation.captures.captures import Capture, find_captures
 from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
-from pipeline.evaluation.items import NAME, Item, Observation, SuiteContext, Views
+from pipeline.evaluation.items import NAME, Item, ItemViews, Observation, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.resizing import nearest_to_side, resized
@@ -208,7 +208,7 @@ class MultiviewSuite(Suite):
             group=capture.group,
             camera=None if capture.head is None else cameras[:1],
             first_is_given=True,
-            reference=Views(resized(image, side), depth, opacity),
+            reference=ItemViews(resized(image, side), depth, opacity),
         )
 
     def _frame(self, item: Item, portrait: LiftedPortrait) -> tuple[Similarity, float]:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline.evaluation.items import Item, SuiteContext, Views
+from pipeline.evaluation.items import Item, ItemViews, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.inference.background import background_of
 from pipeline.runs.tensor_file import write_tensors
@@ -157,7 +157,7 @@ class PuppetSuite(Suite):
         angles = torch.tensor(self._angles(subject)).deg2rad()
         return self.context.passport.orbit(angles[:, 0], angles[:, 1])
 
-    def reference(self, subject: int) -> Views:
+    def reference(self, subject: int) -> ItemViews:
         """The views of a subject: rendered, or read from the cache."""
         path = (
             None
@@ -215,14 +215,16 @@ class PuppetSuite(Suite):
             side = -1.0 if given > 0 else 1.0
         return float(max(-self.limit_deg, min(self.limit_deg, given + side * gap)))
 
-    def _render(self, subject: int) -> Views:
+    def _render(self, subject: int) -> ItemViews:
         passport = self.context.passport
         seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
         views = PuppetWorld(supersampling=self.supersampling).render(
             seeds, self.cameras(subject), passport.image_resolution
         )
         image = views.image(background_of(passport)).clamp(-1, 1)
-        return Views(image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8))
+        return ItemViews(
+            image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8)
+        )
 
     def _key(self) -> str:
         """Hash of everything that determines the images of a subject."""
@@ -271,12 +273,12 @@ def _name(subject: int) -> str:
     return f"puppet{subject:05d}"
 
 
-def _read(path: Path) -> Views | None:
+def _read(path: Path) -> ItemViews | None:
     """A cached rendering; None if there is none, or it is damaged."""
     if not path.exists():
         return None
     try:
-        return Views(**safetensors.torch.load_file(path))
+        return ItemViews(**safetensors.torch.load_file(path))
     except (SafetensorError, TypeError) as error:
         log.warning("%s can't be used (%s): rendering again", path, error)
         return None

@@ -47,7 +47,7 @@ class Suite(ABC):
 
     @property
     def parts(self) -> Mapping[str, Sequence[int]]:
-        """Names of parts → their numbers in `Views.part`."""
+        """Names of parts → their numbers in `ItemViews.part`."""
         return {}
 
     def targets(self, item: Item, portrait: LiftedPortrait) -> Camera:

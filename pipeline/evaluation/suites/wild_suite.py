@@ -22,7 +22,7 @@ from pipeline.evaluation.captures.registration import (
     landmarks_in,
 )
 from pipeline.evaluation.captures.similarity import Similarity
-from pipeline.evaluation.items import Item, Observation, SuiteContext, Views
+from pipeline.evaluation.items import Item, ItemViews, Observation, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.resizing import resized
@@ -262,7 +262,7 @@ class WildSuite(Suite):
             reference=(
                 None
                 if image is None
-                else Views(resized(image[None], self.context.passport.image_resolution))
+                else ItemViews(resized(image[None], self.context.passport.image_resolution))
             ),
             face_found=portrait.face_found,
             note=portrait.note,

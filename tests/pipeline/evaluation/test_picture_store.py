@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.evaluation.items import Item, Views
+from pipeline.evaluation.items import Item, ItemViews
 from pipeline.evaluation.picture_store import PictureStore, Prediction
 from pipeline.evaluation.work_share import WorkShare, share_of_launcher
 from pipeline.runs.peak_memory import PeakMemory
@@ -68,4 +68,4 @@ def test_an_item_that_can_not_name_files_is_refused():
         with pytest.raises(ValueError, match="can't name files"):
             Item(name=name, image=None, targets=camera)
     with pytest.raises(ValueError, match="1 target cameras and 2 reference views"):
-        Item(name="a", image=None, targets=camera, reference=Views(torch.zeros(2, 3, 4, 4)))
+        Item(name="a", image=None, targets=camera, reference=ItemViews(torch.zeros(2, 3, 4, 4)))

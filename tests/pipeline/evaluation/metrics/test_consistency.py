@@ -1,4 +1,4 @@
-"""Views of one subject agree after a warp by depth, and only then."""
+"""ItemViews of one subject agree after a warp by depth, and only then."""
 
 import dataclasses
 import math

@@ -14,7 +14,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from pipeline.evaluation.items import Views
+from pipeline.evaluation.items import ItemViews
 from pipeline.evaluation.metrics.image_metrics import (
     aligned,
     depth_error,
@@ -34,24 +34,24 @@ from teachers.rendering.camera import Camera
 CAMERA = Camera.orbit(torch.zeros(1), torch.zeros(1))
 
 
-def head(shift: int = 0, depth: float = 2.5) -> Views:
+def head(shift: int = 0, depth: float = 2.5) -> ItemViews:
     """A disc with a gradient on white whose depth bulges."""
     axis = torch.linspace(-1, 1, 32)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     inside = ((x**2 + y**2) < 0.4).float()[None, None].roll(shift, -1)
     bulge = depth - 0.2 * (1 - x**2 - y**2)[None, None].roll(shift, -1)
     image = torch.stack([x, y, x * y])[None].roll(shift, -1) * 0.5 * inside + (1 - inside)
-    return Views(image, bulge, inside)
+    return ItemViews(image, bulge, inside)
 
 
-def scores(prediction: Views, reference: Views | None) -> dict[str, float]:
+def scores(prediction: ItemViews, reference: ItemViews | None) -> dict[str, float]:
     return {
         name: values[0]
         for name, values in scores_of(ScoringInput(prediction, CAMERA, reference)).items()
     }
 
 
-def plane(tilt_deg: float, distance: float = 2.7, side: int = 24) -> Views:
+def plane(tilt_deg: float, distance: float = 2.7, side: int = 24) -> ItemViews:
     """A plane through the point at a distance before the frontal camera, turned about the vertical
     axis.
     """
@@ -61,7 +61,7 @@ def plane(tilt_deg: float, distance: float = 2.7, side: int = 24) -> Views:
     depth = ((point - rays.origins[0]) @ normal) / (rays.directions[0] @ normal)
     solid = torch.ones(1, 1, side, side)
     facing = normal[None, :, None, None].expand(1, 3, side, side)
-    return Views(torch.zeros(1, 3, side, side), depth.reshape(1, 1, side, side), solid, facing)
+    return ItemViews(torch.zeros(1, 3, side, side), depth.reshape(1, 1, side, side), solid, facing)
 
 
 def test_the_truth_itself_scores_perfectly():
@@ -82,7 +82,7 @@ def test_what_is_not_known_has_no_score():
     assert set(alone) == {measure.name for measure in VIEW_METRICS} and all(
         math.isnan(value) for value in alone.values()
     )
-    picture = scores(Views(head().image), head())
+    picture = scores(ItemViews(head().image), head())
     assert picture["psnr"] == BEST_PSNR and all(
         math.isnan(picture[name]) for name in ("depth", "depth_rmse", "normal", "mask_iou")
     )
@@ -216,13 +216,13 @@ def test_silhouettes_that_never_meet_have_no_depth_error():
 
 
 def test_views_are_scored_one_by_one():
-    both = Views(
+    both = ItemViews(
         *(
             torch.cat([getattr(head(), name), getattr(head(3), name)])
             for name in ("image", "depth", "opacity")
         )
     )
-    reference = Views(
+    reference = ItemViews(
         *(getattr(head(), name).repeat(2, 1, 1, 1) for name in ("image", "depth", "opacity"))
     )
     together = scores_of(ScoringInput(both, CAMERA.expand(2), reference))
@@ -262,7 +262,7 @@ def test_the_pose_error_is_the_angle_between_the_cameras():
     assert rotation_angle(CAMERA, CAMERA) == pytest.approx(0, abs=1e-5)
     answers = iter([turned, None])
     measure = pose_metric(lambda image: next(answers))
-    two = Views(torch.zeros(2, 3, 8, 8))
+    two = ItemViews(torch.zeros(2, 3, 8, 8))
     angles = measure.score(ScoringInput(two, CAMERA.expand(2)))
     assert (
         angles is not None

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from pipeline.evaluation.items import Views
+from pipeline.evaluation.items import ItemViews
 from pipeline.evaluation.metrics.available import available_metrics
 from pipeline.evaluation.metrics.perceptual_metrics import (
     dists_metric,
@@ -58,7 +58,9 @@ def seen(noise: float, side: int = 48, given: bool = True) -> ScoringInput:
     )
     other = (reference + noise * torch.randn(reference.shape, generator=random)).clamp(-1, 1)
     cameras = Camera.orbit(torch.zeros(2), torch.zeros(2))
-    return ScoringInput(Views(other), cameras, Views(reference), reference[:1] if given else None)
+    return ScoringInput(
+        ItemViews(other), cameras, ItemViews(reference), reference[:1] if given else None
+    )
 
 
 def test_distances_are_nothing_for_equal_pictures_and_grow_with_noise(metrics):

@@ -9,7 +9,7 @@ import torch
 from pipeline.evaluation.captures.camera_frame import convergence, frame_of_cameras, frame_of_given
 from pipeline.evaluation.captures.captures import find_captures, read_capture, write_capture
 from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
-from pipeline.evaluation.items import Observation, SuiteContext, Views
+from pipeline.evaluation.items import ItemViews, Observation, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.multiview_suite import MultiviewSuite, on_background
@@ -32,7 +32,7 @@ def captures(portrait, tmp_path_factory):
     """The toy's mean subject in a world of its own."""
     folder, head = tmp_path_factory.mktemp("captures"), world_of(0, 1)
     seen = Observation.of(portrait.render(CAMERAS))
-    reference = Views(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
+    reference = ItemViews(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
     write_capture(
         folder / "somebody", reference, head.inverse().camera(CAMERAS), head=head, background=1.0
     )
