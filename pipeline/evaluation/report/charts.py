@@ -4,10 +4,9 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
-
-from pipeline.runs.durations import duration
 
 from .numbers import label
 from .results_folder import Results, mean_of
@@ -138,7 +137,7 @@ def time_chart(results: Results, metric: str) -> Chart | None:
     y_label = label(results.metrics[metric])
     figure, axes = _figure(7.2, 3.4, "time of one lift (logarithmic)", y_label)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: duration(seconds)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_seconds))
     axes.xaxis.set_minor_formatter(NullFormatter())
     for style, seconds, mean in points:
         colour = _placeholder(style.colour)
@@ -176,6 +175,10 @@ def pair_charts(results: Results) -> list[Chart]:
             axes.set_aspect("equal", adjustable="datalim")
             charts.append(_chart(figure, f"{y_label} over {x_label}"))
     return charts
+
+
+def _seconds(seconds: float, _: object) -> str:
+    return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
 
 
 def _gap_line(results: Results, name: str, metric: str, titles: Sequence[str]) -> Line:
@@ -216,6 +219,7 @@ def _name_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> No
             (x, y),
             shift,
             textcoords="offset points",
+            color=_placeholder("ink"),
             va="center",
             ha="right" if is_right else "left",
         )
@@ -254,7 +258,8 @@ def _chart(figure: "Figure", description: str, legend: Sequence[Line] = ()) -> C
     assert box is not None
     body = re.sub(r"(?s)<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body)
     body = re.sub(r'font-family: [^;]*; | transform="rotate\(-0 [^"]*"', "", body)
-    body = re.sub(r"(\.\d\d)\d+", r"\1", body)
+    shorter = partial(re.sub, r"(\.\d\d)\d+", r"\1")
+    body = re.sub(r' (?:d|x|y)="[^"]*"', lambda place: shorter(place[0]), body)
     used = set(re.findall(r'#([\w-]+)["\)]', body))
     body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
     for name in VARIABLES:

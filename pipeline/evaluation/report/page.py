@@ -13,7 +13,7 @@ from .charts import gap_charts, method_lines, pair_charts, time_chart
 from .csv_files import means_csv, scores_csv
 from .images import BUDGET
 from .maps import error_gradient
-from .numbers import counted, digits_of, interval, metric_title, number, times
+from .numbers import counted, digits_of, heading, interval, metric_title, number, times
 from .provenance import provenance
 from .results_folder import Results, mean_of, read_results
 from .score_tables import comparison_table, extra_table, gap_table, headline_table, slice_table
@@ -126,7 +126,8 @@ def speed_ups(results: Results) -> str:
         ((factor, title) for title, factor in factors.items() if factor > 2), reverse=True
     )
     told = ", ".join(f"{times(factor)} faster than {title}" for factor, title in slower)
-    return f"{main['title']}: {duration(seconds)} per lift, {told}." if slower else ""
+    title = heading(main["title"])
+    return f"{title}: {duration(seconds)} per lift, {told}." if slower else ""
 
 
 def _main_facts(results: Results) -> list[tuple[str, str]]:

@@ -82,7 +82,7 @@ def test_the_page_has_scores_progress_commands_and_pictures(story):
         "1.9 GiB",
         "trilift distill experiment=laptop    # 8 min 20 s",
         "cdcdcdcdcdcdcdcd",
-        "p1<small>input +0°, view -22°",
+        "p1<small>input 0°, view −22°",
     ):
         assert text in page, text
     assert "&lt;one&gt;" in page and "a note &amp; more" in page and "<one>" not in page

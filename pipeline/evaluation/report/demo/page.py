@@ -159,7 +159,9 @@ def image_rows(results: Results, identities: int = SHOWN) -> dict[str, Any]:
     """
     student = results.rows_of("student")
     items = list(dict.fromkeys(row["item"] for row in student))[:identities]
-    competing = [name for name, about in results.methods.items() if about.get("kind") != "ceiling"]
+    # An untrained student draws next to nothing: its column would be blank.
+    shown = {name: about for name, about in results.methods.items() if name != "untrained"}
+    competing = [name for name in shown if shown[name].get("kind") != "ceiling"]
     by_place = {(row["method"], row["item"], row["view"]): row for row in results.rows}
     rows = []
     for item in items:
@@ -175,13 +177,17 @@ def image_rows(results: Results, identities: int = SHOWN) -> dict[str, Any]:
             pictures += [path and depth_map(path, scale or path) for path in (scale, depth)]
             label = [
                 item,
-                f"input {row['given_yaw_deg']:+.0f}°, view {row['yaw_deg']:+.0f}°",
+                f"input {_degrees(row['given_yaw_deg'])}, view {_degrees(row['yaw_deg'])}",
                 f"{number(row.get(HEADLINE), 1)} dB",
             ]
             rows.append((label, [p and data_uri(encode(p, SIDE, 100)) for p in pictures]))
     titles = [results.methods[name]["title"] for name in competing]
     columns = ["input", "reference", *titles, "error", "reference depth", "depth"]
     return {"columns": columns, "rows": rows}
+
+
+def _degrees(angle: float | int | None) -> str:
+    return f"{number(angle, 0, signed=True)}°"
 
 
 def _facts(story: Story) -> list[tuple[str, str]]:

@@ -194,7 +194,7 @@ def test_better_is_bold_whichever_way_is_up(folder):
 
 def test_a_sentence_says_how_much_faster_the_student_is(tmp_path):
     text = page(read_results(write_results(tmp_path, items=1, methods=[STUDENT, MEAN, PTI])))
-    assert "the student: 20 ms per lift, 2,400× faster than PTI." in text
+    assert "The student: 20 ms per lift, 2,400× faster than PTI." in text
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,14 @@ def test_a_chart_has_room_for_its_intervals():
     bars = re.findall(r'd="M [\d.]+ ([\d.]+) \nL [\d.]+ ([\d.]+) \n"[^>]*opacity: 0.5', chart.svg)
     ends = [float(end) for bar in bars for end in bar]
     assert len(ends) == 4 and all(0 < end < height for end in ends)
+
+
+def test_ticks_keep_their_digits():
+    line = Line("a", [(0.0, 0.005), (1.0, 0.03)], "c0")
+    chart = line_chart([line], x_label="x", y_label="y")
+    assert chart is not None
+    ticks = re.findall(r">(0\.\d+)<", chart.svg)
+    assert len(set(ticks)) == len(ticks) and "0.005" in ticks
 
 
 def test_charts_are_written_the_same_each_time_and_follow_the_theme(folder):
