@@ -102,7 +102,11 @@ PSNR = Metric(
     2,
 )
 PSNR_FOREGROUND = Metric(
-    "PSNR foreground", "dB", True, "PSNR over the pixels that show the subject in the reference", 2
+    "PSNR (foreground)",
+    "dB",
+    True,
+    "PSNR over the pixels that show the subject in the reference",
+    2,
 )
 SSIM = Metric(
     "SSIM",
