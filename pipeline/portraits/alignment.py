@@ -1,4 +1,4 @@
-"""From landmarks, or at least a box, to EG3D's crop of a face."""
+"""EG3D's crop of a face from its landmarks or its box."""
 
 import math
 
@@ -7,20 +7,20 @@ from jaxtyping import Float
 
 from . import mean_face
 from .crop import Crop
-from .face import Face, FivePoints
+from .face import DetectedFace, FivePoints
 
 BOX_TO_CROP = 1.55
-"""Side of the crop in sides of the box that scikit-image's frontal cascade gives; measured on one
-face at six sizes: 1.41 to 1.61.
+"""Side of the crop in sides of the box of scikit-image's frontal cascade; measured on one face at
+six sizes: 1.41 to 1.61.
 """
 
 BOX_MIDDLE = (0.0, 0.02)
-"""The crop's middle from the box's, in sides of the box; measured likewise."""
+"""Offset of the crop's middle from the box's, in sides of the box (measured likewise)."""
 
 
 def crop_of_landmarks(points: FivePoints) -> Crop:
-    """EG3D's crop: upright as FFHQ makes it, placed and sized by the face that fits the five points
-    under scaled orthography.
+    """EG3D's crop: rotated upright as in FFHQ; position and size are those of the mean face, fitted
+    to the five points under scaled orthography.
     """
     roll = ffhq_roll(points)
     cos, sin = math.cos(roll), math.sin(roll)
@@ -32,20 +32,18 @@ def crop_of_landmarks(points: FivePoints) -> Crop:
     )
 
 
-def crop_of_box(face: Face) -> Crop:
-    """About where EG3D's crop would be, upright, for a face of which only the cascade's box is
-    known.
-    """
+def crop_of_box(face: DetectedFace) -> Crop:
+    """An approximation of EG3D's crop, without roll, from the cascade's box."""
     side = (face.width + face.height) / 2
     middle = face.centre[0] + BOX_MIDDLE[0] * side, face.centre[1] + BOX_MIDDLE[1] * side
     return Crop.about(middle, BOX_TO_CROP * side)
 
 
 def ffhq_roll(points: FivePoints) -> float:
-    """By which angle the face is turned clockwise in the picture, radians.
+    """The face's clockwise rotation in the photograph, radians.
 
-    FFHQ's axis (Karras et al. 2017, appendix C): from eye to eye, plus the way from eyes to mouth
-    turned by a right angle.
+    FFHQ's axis (Karras et al. 2017, appendix C): the vector from eye to eye plus that from eyes to
+    mouth rotated by 90°.
     """
     eye_to_eye = points[1] - points[0]
     eyes_to_mouth = (points[3] + points[4]) / 2 - (points[0] + points[1]) / 2
@@ -56,11 +54,11 @@ def ffhq_roll(points: FivePoints) -> float:
 def scaled_orthography(
     points: FivePoints,
 ) -> tuple[Float[np.ndarray, "3 3"], float, Float[np.ndarray, "2"]]:
-    """The scaled orthographic view of the mean face that fits five points best.
+    """The scaled orthographic projection of the mean face that fits five points (least squares).
 
     Returns:
-        Rotation from the face's axes to the picture's (x right, y down, z forward), pixels per
-        decimetre, and where the origin of the decimetres is in the picture.
+        rotation from the face's axes to the photograph's (x right, y down, z forward); scale,
+        pixels per decimetre; the projected origin, pixels.
 
     Raises:
         ValueError: the points lie on a line or in a point.

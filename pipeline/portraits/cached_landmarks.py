@@ -1,4 +1,4 @@
-"""Landmarks that somebody found before: a .json or .npz beside the picture."""
+"""Landmarks from files: a .json or .npz beside the photograph."""
 
 import json
 import zipfile
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .face import EYES_NOSE_MOUTH, Face, Landmarks, Picture
+from .face import EYES_NOSE_MOUTH, DetectedFace, Landmarks, Picture
 from .files import sidecars_of
 
 
@@ -15,12 +15,12 @@ class CachedLandmarks:
     """Reads `anna.json` or `anna.npz` (or `anna.jpg.json`, `anna.jpg.npz`) beside `anna.jpg`.
 
     The key `landmarks` holds one face `[point 2]` or several `[face point 2]`, 5, 68 or 478 points
-    each, pixels of the upright picture; further columns (depth) are ignored. `size`, [width,
-    height], says for which size they hold, if not for the picture's own. For a film, `frames` holds
-    one face a frame, `[frame point 2]`; null or NaN where there is none.
+    each, pixels of the upright photograph; further columns (depth) are ignored. `size`, [width,
+    height], is the size to which they refer, if not the photograph's own. For a film, `frames`
+    holds one face for each frame, `[frame point 2]`; null or NaN: none.
 
     Args:
-        folder: where they lie; None: beside the pictures.
+        folder: of the files; None: beside the photographs.
     """
 
     name = "landmarks"
@@ -28,18 +28,20 @@ class CachedLandmarks:
     def __init__(self, folder: str | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
 
-    def detect(self, picture: Picture) -> list[Face]:
-        """The faces that the file names.
+    def detect(self, picture: Picture) -> list[DetectedFace]:
+        """The faces in the file.
 
         Raises:
-            ValueError: no file, or one that isn't understood.
+            ValueError: no file, or one of another form.
         """
         path = self._path(picture.source)
         content = _read(path)
         faces = _faces(path, content, picture.frame)
         scale = _scale(path, content, picture)
         return [
-            Face.around(landmarks * scale) for landmarks in faces if np.isfinite(landmarks).all()
+            DetectedFace.around(landmarks * scale)
+            for landmarks in faces
+            if np.isfinite(landmarks).all()
         ]
 
     def _path(self, source: Path) -> Path:

@@ -1,34 +1,32 @@
-"""Boxes of faces without any weights: scikit-image's cascade, whose frontal-face file comes in its
-wheel.
-"""
+"""Boxes of faces by scikit-image's cascade, whose frontal-face file is part of its wheel."""
 
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from .face import Face, Picture
+from .face import DetectedFace, Picture
 
 LONGEST_SIDE = 640
-"""Larger pictures are searched reduced to this."""
+"""Larger photographs are reduced to this for the search."""
 
 LEAST_SHARE = 0.08
-"""Of the shorter side: smaller boxes are mostly no faces."""
+"""Smallest box in shorter sides of the photograph: most smaller ones are no faces."""
 
 LEAST_SIDE = 24
-"""The cascade's own window."""
+"""The cascade's window, pixels."""
 
 
 class CascadeDetector:
     """Frontal faces by local binary patterns (Viola and Jones 2001; scikit-image's
     `feature.Cascade`): a box, no landmarks.
 
-    Since half of its finds are none, a face counts only if it is found in the mirror image, too;
-    the box is the mean of both.
+    Half of its detections are false. Hence a face counts only if it is detected in the mirror image
+    as well; the box is the mean of both.
 
     Args:
-        scale_factor: from one searched size to the next.
-        least_overlap: intersection over union from which on two boxes are the same face.
+        scale_factor: between consecutive window sizes.
+        least_overlap: intersection over union from which on two boxes are one face.
     """
 
     name = "cascade"
@@ -37,15 +35,15 @@ class CascadeDetector:
         self.scale_factor = scale_factor
         self.least_overlap = least_overlap
 
-    def detect(self, picture: Picture) -> list[Face]:
-        """Boxes in pixels of the whole picture."""
+    def detect(self, picture: Picture) -> list[DetectedFace]:
+        """Boxes in pixels of the whole photograph."""
         small = picture.image.convert("RGB")
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         if min(small.size) < LEAST_SIDE:
             return []
         boxes = self._boxes(small)
         mirrored = [
-            Face(small.width - box.left - box.width, box.top, box.width, box.height)
+            DetectedFace(small.width - box.left - box.width, box.top, box.width, box.height)
             for box in self._boxes(ImageOps.mirror(small))
         ]
         agreed = [
@@ -54,17 +52,19 @@ class CascadeDetector:
             for other in mirrored
             if overlap(box, other) > self.least_overlap
         ]
-        distinct: list[Face] = []
+        distinct: list[DetectedFace] = []
         for face in agreed:
             if all(overlap(face, other) <= self.least_overlap for other in distinct):
                 distinct.append(face)
         scale = picture.image.width / small.width
         return [
-            Face(face.left * scale, face.top * scale, face.width * scale, face.height * scale)
+            DetectedFace(
+                face.left * scale, face.top * scale, face.width * scale, face.height * scale
+            )
             for face in distinct
         ]
 
-    def _boxes(self, image: Image.Image) -> list[Face]:
+    def _boxes(self, image: Image.Image) -> list[DetectedFace]:
         least = max(LEAST_SIDE, round(LEAST_SHARE * min(image.size)))
         found: list[dict[str, Any]] = _cascade().detect_multi_scale(
             img=np.asarray(image),
@@ -75,12 +75,14 @@ class CascadeDetector:
             intersection_score_threshold=self.least_overlap,
         )
         return [
-            Face(float(box["c"]), float(box["r"]), float(box["width"]), float(box["height"]))
+            DetectedFace(
+                float(box["c"]), float(box["r"]), float(box["width"]), float(box["height"])
+            )
             for box in found
         ]
 
 
-def overlap(one: Face, other: Face) -> float:
+def overlap(one: DetectedFace, other: DetectedFace) -> float:
     """Intersection over union of two boxes."""
     across = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
     down = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
@@ -88,9 +90,9 @@ def overlap(one: Face, other: Face) -> float:
     return shared / (one.width * one.height + other.width * other.height - shared)
 
 
-def _mean(one: Face, other: Face) -> Face:
+def _mean(one: DetectedFace, other: DetectedFace) -> DetectedFace:
     left, top = (one.left + other.left) / 2, (one.top + other.top) / 2
-    return Face(left, top, (one.width + other.width) / 2, (one.height + other.height) / 2)
+    return DetectedFace(left, top, (one.width + other.width) / 2, (one.height + other.height) / 2)
 
 
 def _cascade() -> Any:

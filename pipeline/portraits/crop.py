@@ -1,4 +1,4 @@
-"""Which square of a photograph the student sees."""
+"""A square of a photograph, possibly rotated, and its resampling."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from torch import Tensor
 from pipeline.pictures import from_uint8
 
 MOST_SUPERSAMPLING = 8
-"""A turned square that is reduced further than this is reduced beforehand."""
+"""A rotated square is drawn at most this many times larger than the result; a larger photograph is
+reduced before.
+"""
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,8 @@ class Crop:
     """A square in pixels of the upright photograph; fractions are allowed.
 
     Attributes:
-        left, top, size: before it is turned.
-        roll_deg: by which the square is turned about its middle, clockwise as one looks at the
-            photograph.
+        left, top, size: before the rotation.
+        roll_deg: rotation about the square's middle, degrees, clockwise in the photograph.
     """
 
     left: int | float
@@ -45,9 +46,7 @@ class Crop:
 
     @classmethod
     def of(cls, numbers: Any) -> "Crop":
-        """From what a configuration says; ValueError unless it is [left, top, size] with a positive
-        size.
-        """
+        """From a configuration's value; ValueError unless that is [left, top, size], size > 0."""
         if (
             not isinstance(numbers, list)
             or len(numbers) != 3
@@ -64,7 +63,7 @@ class Crop:
         return cls(left, top, size)
 
     def corners(self) -> Float[np.ndarray, "4 2"]:
-        """In the photograph, pixels: top left, top right, bottom right, bottom left."""
+        """Top left, top right, bottom right, bottom left, pixels of the photograph."""
         return self.from_square(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
 
     def from_square(self, positions: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
@@ -76,7 +75,7 @@ class Crop:
         return (pixels - self._middle()) @ self._turn() / self.size + 0.5
 
     def outside(self, width: int, height: int) -> float:
-        """Which part of the square lies outside a photograph of that size, 0 to 1 (counted on a
+        """The share of the square's area outside a photograph of that size, in [0, 1] (counted on a
         grid of 64²).
         """
         steps = (np.arange(64) + 0.5) / 64
@@ -95,10 +94,10 @@ class Crop:
         Args:
             photograph: 8-bit RGB.
             resolution: side of the result.
-            outside: what lies beyond the edges: an error, or the photograph mirrored there.
+            outside: beyond the edges the photograph is mirrored, or a square there is an error.
 
         Raises:
-            ValueError: it reaches outside the photograph, and that is refused.
+            ValueError: the square reaches outside and `outside` is "refuse".
         """
         width, height = photograph.size
         box = (self.left, self.top, self.left + self.size, self.top + self.size)
@@ -115,8 +114,8 @@ class Crop:
         return from_uint8(np.array(self._turned(photograph, resolution)))
 
     def _turned(self, photograph: Image.Image, resolution: int) -> Image.Image:
-        """Drawn larger by a whole factor with bicubic interpolation, then reduced with Lanczos'
-        filter.
+        """Resampled at a whole multiple of the resolution (bicubic), then reduced (Lanczos): a
+        rotation alone would alias.
         """
         if self.size > MOST_SUPERSAMPLING * resolution:
             factor = math.floor(self.size / (MOST_SUPERSAMPLING * resolution / 2))
@@ -150,8 +149,8 @@ class Crop:
 def _mirrored_patch(
     photograph: Image.Image, corners: Float[np.ndarray, "4 2"]
 ) -> tuple[Image.Image, Float[np.ndarray, "2"]]:
-    """The part of the photograph about the corners with a margin, mirrored at the edges as often as
-    it takes, and where it starts.
+    """The part of the photograph about the corners with a margin, mirrored at the edges repeatedly,
+    and its top left corner in pixels.
     """
     first = np.floor(corners.min(0)).astype(int) - 3
     last = np.ceil(corners.max(0)).astype(int) + 3

@@ -1,4 +1,4 @@
-"""What a detector finds in a picture: faces with a box and, if it can, landmarks."""
+"""What a detector finds in a photograph: faces with a box and possibly landmarks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,11 @@ from jaxtyping import Float
 from PIL import Image
 
 Landmarks = Float[np.ndarray, "point 2"]
-"""Pixels of the upright picture, x right, y down, the centre of the first pixel at (0.5, 0.5)."""
+"""Pixels of the upright photograph: x right, y down, centre of the first pixel at (0.5, 0.5)."""
 
 FivePoints = Float[np.ndarray, "5 2"]
-"""Both eyes, the tip of the nose, both corners of the mouth; of a pair, the one that is left in the
-picture of a face seen from the front comes first.
+"""Both eyes, the tip of the nose, both corners of the mouth; of each pair, the one at the left of a
+frontal photograph comes first.
 """
 
 EYES_NOSE_MOUTH = {
@@ -25,25 +25,20 @@ EYES_NOSE_MOUTH = {
         (48,),
         (54,),
     ),  # the order of iBUG's 300-W
-    468: (
-        (33, 133),
-        (362, 263),
-        (1,),
-        (61,),
-        (291,),
-    ),  # MediaPipe's face mesh: an eye is the middle of its corners
+    # MediaPipe's face mesh: an eye is the middle of its corners
+    468: ((33, 133), (362, 263), (1,), (61,), (291,)),
     478: ((33, 133), (362, 263), (1,), (61,), (291,)),  # the same with the irises
 }
-"""Number of landmarks → those whose means are the five points."""
+"""Number of landmarks → the indices whose means are the five points."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright picture and where it comes from.
+    """An upright photograph or frame and its source.
 
     Attributes:
         image: 8-bit RGB.
-        source: the file; its landmarks may lie beside it.
+        source: the file; landmarks may be beside it.
         frame: number in a film, from 0; None for a photograph.
     """
 
@@ -53,12 +48,12 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Face:
+class DetectedFace:
     """One face.
 
     Attributes:
-        left, top, width, height: box in pixels.
-        landmarks: 5, 68, 468 or 478 of them, or None from a detector that finds only boxes.
+        left, top, width, height: the box, pixels.
+        landmarks: 5, 68, 468 or 478; None if the detector finds boxes only.
     """
 
     left: int | float
@@ -69,20 +64,20 @@ class Face:
 
     @classmethod
     def around(cls, landmarks: Landmarks) -> "Face":
-        """The face with these landmarks."""
+        """The face with these landmarks; the box is their bounding box."""
         (left, top), (right, bottom) = landmarks.min(0).tolist(), landmarks.max(0).tolist()
         return cls(left, top, right - left, bottom - top, landmarks)
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Of the box."""
+        """Of the box, pixels."""
         return self.left + self.width / 2, self.top + self.height / 2
 
     def five_points(self) -> FivePoints:
-        """Eyes, nose, mouth out of the landmarks.
+        """Eyes, nose and mouth from the landmarks, pixels.
 
         Raises:
-            ValueError: no landmarks, or a number of them whose order isn't known.
+            ValueError: no landmarks, or a number of them whose order is unknown.
         """
         count = 0 if self.landmarks is None else len(self.landmarks)
         if self.landmarks is None or count not in EYES_NOSE_MOUTH:
@@ -97,14 +92,14 @@ class Face:
 
 @runtime_checkable
 class LandmarkDetector(Protocol):
-    """Finds the faces of a picture."""
+    """Finds the faces in a photograph."""
 
     name: str
 
-    def detect(self, picture: Picture) -> list[Face]:
-        """Every face; an empty list where there is none.
+    def detect(self, picture: Picture) -> list[DetectedFace]:
+        """All faces; an empty list if there is none.
 
         Raises:
-            ValueError: what it needs (weights, a package, a readable file of landmarks) is missing.
+            ValueError: weights, a package or a readable file of landmarks is missing.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which files there are to read, and what is made of their names."""
+"""The files of an input folder, and the output names that follow from theirs."""
 
 import re
 from collections import Counter
@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SIDECARS = (".json", ".npz")
-"""Files beside a picture that say where the face is."""
+"""Suffixes of files with landmarks beside a photograph."""
 
 
 def find_photographs(path: Path) -> list[Path]:
-    """The file itself, or every file of a folder in the order of names; hidden ones and subfolders
-    are left out.
+    """The file itself, or every file of a folder sorted by name.
 
-    So are landmarks: a .json or .npz with the stem of a picture, or with its whole name before the
-        suffix.
+    Left out are hidden files, subfolders, and landmarks: a .json or .npz named after a picture,
+    with or without the picture's suffix.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -39,9 +38,7 @@ def find_photographs(path: Path) -> list[Path]:
 
 
 def sidecars_of(picture: Path, folder: Path | None = None) -> list[Path]:
-    """The files with its landmarks that lie beside a picture, or in another folder; the first is
-    the one that counts.
-    """
+    """The files with a picture's landmarks, beside it or in `folder`; the first one is used."""
     beside = folder or picture.parent
     candidates = [
         beside / f"{stem}{suffix}" for stem in (picture.name, picture.stem) for suffix in SIDECARS
@@ -50,11 +47,10 @@ def sidecars_of(picture: Path, folder: Path | None = None) -> list[Path]:
 
 
 def folder_names(files: Sequence[Path]) -> list[str]:
-    """A folder name for each file: its stem, or stem and suffix where stems collide; never the same
-    twice.
+    """A unique folder name for each file: its stem, or stem and suffix where stems collide.
 
-    Characters that file systems, shells or Hydra mind become dashes. Names that differ in case only
-    count as equal.
+    Characters with a meaning for file systems, shells or Hydra become dashes. Names that differ in
+    case only count as equal, as on macOS and Windows.
     """
     stems = [_plain(file.stem) for file in files]
     counts = Counter(stem.casefold() for stem in stems)

@@ -1,6 +1,4 @@
-"""Whatever file → its pictures: a photograph is one, an animation or a film is a sequence of
-frames.
-"""
+"""The pictures of a file: one of a photograph, the frames of an animation or a film."""
 
 import itertools
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ DEMUXERS = {
     ".webm": "matroska",
     ".avi": "avi",
 }
-"""What reads a film, by its suffix. It is prescribed, since FFmpeg left to itself also follows play
+"""FFmpeg's demuxer for each suffix. It is prescribed, since FFmpeg's own choice would follow play
 lists to other files and hosts.
 """
 
@@ -33,8 +31,8 @@ def read_pictures(
         path: a photograph (see `read_photograph`), an animated PNG, WebP or GIF, or a film (.mp4,
             .mov, .mkv, .webm, .avi).
         background: grey level in [0, 1] behind transparent pixels.
-        every: of several frames, each so many-th.
-        most: of these, at most so many; None: all.
+        every: stride of the frames.
+        most: maximum number of frames; None: all.
 
     Raises:
         ValueError: as `read_photograph`; PyAV isn't installed; a film without pictures.
@@ -75,7 +73,7 @@ def _film(path: Path) -> Iterator[Image.Image]:
 
 
 def _upright(frame: Any) -> Image.Image:
-    """A decoded frame, turned as the film's display matrix says."""
+    """A decoded frame, rotated by the film's display matrix."""
     if frame.width * frame.height > MAX_PIXELS or min(frame.width, frame.height) < MIN_SIDE:
         raise ValueError(
             f"a film of {frame.width}x{frame.height} pixels: {MIN_SIDE} a side to"

@@ -1,5 +1,5 @@
-"""Which squares of a picture are given to a model: the whole of it, the middle, a given square, or
-each face that a detector finds.
+"""Which squares of a photograph become a model's input: all of it, the middle, a given square, or
+the faces that a detector finds.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from teachers.rendering.camera import Camera
 
 from .alignment import crop_of_box, crop_of_landmarks
 from .crop import Crop
-from .face import Face, LandmarkDetector, Landmarks, Picture
+from .face import DetectedFace, LandmarkDetector, Landmarks, Picture
 from .pose import fit_pose
 
 BAD_FIT = 0.06
-"""Parts of the crop's side by which five points may miss the mean face (root mean square) without a
-remark.
+"""Root mean square distance between five points and the fitted mean face, in sides of the crop;
+above it the pose is called doubtful.
 """
 
 
 @dataclass(frozen=True)
 class Framed:
-    """One square of a picture.
+    """One square of a photograph.
 
     Attributes:
-        crop: where it is.
-        camera: that which took it (a batch of one); None if nobody knows.
-        face_found: false if a face was looked for and there was none.
-        note: what a reader should know, or "".
-        landmarks: those of the face, pixels of the picture.
-        may_reach_outside: the picture is mirrored beyond its edges; otherwise such a square is
-            refused.
+        crop: its position.
+        camera: that took it (a batch of one); None: unknown.
+        face_found: false if a detector found none.
+        note: a remark for the user, or "".
+        landmarks: of the face, pixels of the photograph.
+        may_reach_outside: whether the photograph is mirrored beyond its edges; otherwise such a
+            square is an error.
     """
 
     crop: Crop
@@ -57,18 +57,18 @@ class Framed:
 
 @runtime_checkable
 class Framing(Protocol):
-    """Finds the squares."""
+    """Chooses the squares."""
 
     def frame(self, picture: Picture) -> list[Framed]:
-        """At least one square; ValueError if the picture can't be framed so."""
+        """At least one square; ValueError if the photograph can't be framed in this way."""
         ...
 
 
 class WholePicture:
-    """For pictures that are crops already: all of it; one that isn't square is refused."""
+    """All of a photograph that is a crop already; ValueError if it isn't square."""
 
     def frame(self, picture: Picture) -> list[Framed]:
-        """The picture itself."""
+        """One square."""
         width, height = picture.image.size
         if width != height:
             raise ValueError(
@@ -88,7 +88,7 @@ class CentreSquare:
 
 @dataclass(frozen=True)
 class GivenSquare:
-    """The same square of every picture; one that it reaches out of is refused."""
+    """The same square of every photograph; ValueError if it reaches outside."""
 
     crop: Crop
 
@@ -98,13 +98,16 @@ class GivenSquare:
 
 
 class FaceCrops:
-    """EG3D's crop of the faces that a detector finds, with their cameras where it finds landmarks.
+    """EG3D's crop of the faces that a detector finds, with their cameras if it finds landmarks.
 
-    A picture without a face gives its middle, with `face_found` false: it is kept.
+    A photograph without a face is not dropped: its middle is taken, with `face_found` false.
 
     Args:
-        detector: finds them.
+        detector: of faces.
         faces: which of several: `largest`, `nearest_centre` or `all` (from left to right).
+
+    Raises:
+        ValueError: another value of `faces`.
     """
 
     def __init__(self, detector: LandmarkDetector, faces: str = "largest") -> None:
@@ -114,7 +117,7 @@ class FaceCrops:
         self.faces = faces
 
     def frame(self, picture: Picture) -> list[Framed]:
-        """One square a face."""
+        """One square for each face."""
         found = self.detector.detect(picture)
         if not found:
             note = f"no face found ({self.detector.name}): this is the middle of the picture"
@@ -125,7 +128,7 @@ class FaceCrops:
             for number, face in enumerate(kept)
         ]
 
-    def _chosen(self, found: list[Face], size: tuple[int, int]) -> list[Face]:
+    def _chosen(self, found: list[DetectedFace], size: tuple[int, int]) -> list[DetectedFace]:
         if self.faces == "all":
             return sorted(found, key=lambda face: face.left)
         if self.faces == "largest":
@@ -150,7 +153,7 @@ class FaceCrops:
             f"{count} faces: " + taken.get(self.faces, f"this is number {number + 1} from the left")
         ]
 
-    def _framed(self, face: Face, size: tuple[int, int], remarks: list[str]) -> Framed:
+    def _framed(self, face: DetectedFace, size: tuple[int, int], remarks: list[str]) -> Framed:
         if face.landmarks is None:
             crop, camera = crop_of_box(face), None
             remarks = [*remarks, f"pose unknown: {self.detector.name} finds a box, no landmarks"]

@@ -1,6 +1,4 @@
-"""The one way in for photographs and films: from a file or a folder to squares that a model can be
-given.
-"""
+"""The entrance for photographs and films: a file or a folder → square images for a model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,9 +27,12 @@ class PortraitSettings:
     """How pictures are read and framed.
 
     Attributes:
-        framing: which squares of a picture are taken.
-        every: of a film or an animation, each so many-th frame.
-        most: of these, at most so many; None: all.
+        framing: chooses the squares of a picture.
+        every: stride of the frames of a film or an animation.
+        most: maximum number of frames; None: all.
+
+    Raises:
+        ValueError: `every` or `most` below 1.
     """
 
     framing: Framing
@@ -47,21 +48,20 @@ class PortraitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Portrait:
-    """One square of one picture, or the sentence that says why a file gave none.
+    """One square of one picture, or the reason why a file gave none.
 
     Attributes:
-        name: unique in what was read; can be a folder's or a file's.
+        name: unique among those that were read; valid as the name of a file or folder.
         source: the file.
-        source_sha256: of its content; None if it can't be read at all.
+        source_sha256: of its content; None if it can't be read.
         frame: number in a film, from 0; None for a photograph.
-        image: in [-1, 1]; None if the file is no good, `note` says why then.
-        crop: where the square is in the upright picture.
-        camera: that which took it, in EG3D's world (a batch of one); None if unknown.
-        face_found: false if a face was looked for and none was there; true where none had to be
-            found.
-        note: what a reader should know, or "".
-        landmarks: of the face, pixels of the upright picture; None if there are none.
-        overview: the picture, made small, with the square drawn in it.
+        image: in [-1, 1]; None if the file can't be used, with the reason in `note`.
+        crop: of the upright picture.
+        camera: that took it, in EG3D's world (a batch of one); None: unknown.
+        face_found: false if a detector found no face; true without a detector.
+        note: a remark for the user, or "".
+        landmarks: of the face, pixels of the upright picture; None: none.
+        overview: the picture, reduced, with the square drawn into it.
     """
 
     name: str
@@ -99,7 +99,8 @@ def read_portraits(
 ) -> Iterator[Portrait]:
     """Reads a picture, a film, or everything in a folder, one after another.
 
-    A file that is no good, and a picture without a face, give a portrait, too: nothing is dropped.
+    A file that can't be used and a picture without a face give a portrait as well: nothing is
+    dropped silently.
 
     Args:
         path: file or folder.

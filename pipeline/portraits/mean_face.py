@@ -1,5 +1,5 @@
-"""The five-point face that crops and poses are fitted to: where its numbers come from, and how it
-lies in EG3D's world.
+"""The mean face of five points to which crops and poses are fitted: its sources and its position
+in EG3D's world.
 
 Source of the shape: MediaPipe's canonical face model (google-ai-edge/mediapipe,
 `canonical_face_model.obj`, Apache-2.0), which is in centimetres. An eye is the middle of its two
@@ -30,14 +30,12 @@ MILLIMETRES = np.array(
         [24.0, -67.0, 8.0],
     ]
 )
-"""Eyes, tip of the nose, corners of the mouth: x right in the picture of the face seen from the
-front, y up, z towards the viewer; from the middle between the eyes.
+"""Eyes, tip of the nose, corners of the mouth: x right in a frontal photograph, y up, z towards the
+viewer; the origin is midway between the eyes.
 """
 
 CROP_MIDDLE = np.array([0.0, -29.0, -13.0])
-"""Millimetres, in the same frame: where the middle of the crop is, and the origin of the
-decimetres.
-"""
+"""The middle of the crop, millimetres in the same frame: the origin of `DECIMETRES`."""
 
 DECIMETRES: Float[np.ndarray, "5 3"] = (MILLIMETRES - CROP_MIDDLE) / 100
 
@@ -45,7 +43,7 @@ PIXELS_PER_DECIMETRE = 300
 CROP_PIXELS = 700
 
 CROP_DECIMETRES = CROP_PIXELS / PIXELS_PER_DECIMETRE
-"""Side of the crop at the face."""
+"""Side of the crop at the face's distance."""
 
 FOCAL = 2985.29 / CROP_PIXELS
 RADIUS = 2.7

@@ -5,20 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from .face import Face, Picture
+from .face import DetectedFace, Picture
 
 
 class MediaPipeDetector:
     """MediaPipe's face landmarker (the extra `faces`).
 
     Args:
-        model: the file `face_landmarker.task`; the wheel has none.
-        most_faces: how many it looks for.
-        confidence: from which on a face is one, 0 to 1.
+        model: the file `face_landmarker.task`, which MediaPipe's wheel doesn't contain.
+        most_faces: maximum number of faces.
+        confidence: threshold of the detector, in [0, 1].
 
     Raises:
-        ValueError: no such file. That the package is missing is said when the first picture is
-            looked at.
+        ValueError: no such file. A missing package raises at the first `detect`.
     """
 
     name = "mediapipe"
@@ -34,8 +33,8 @@ class MediaPipeDetector:
         self.confidence = confidence
         self._landmarker: Any = None
 
-    def detect(self, picture: Picture) -> list[Face]:
-        """Faces with 478 landmarks."""
+    def detect(self, picture: Picture) -> list[DetectedFace]:
+        """Faces with 478 landmarks; ValueError if mediapipe isn't installed."""
         try:
             import mediapipe
         except ImportError as error:
@@ -48,7 +47,7 @@ class MediaPipeDetector:
         )
         size = np.array(picture.image.size)
         return [
-            Face.around(np.array([[point.x, point.y] for point in face]) * size)
+            DetectedFace.around(np.array([[point.x, point.y] for point in face]) * size)
             for face in found.face_landmarks
         ]
 

@@ -1,4 +1,4 @@
-"""One photograph file → an upright RGB picture, or one sentence that says why not."""
+"""Decoding of one photograph: file → upright 8-bit RGB, or a ValueError of one sentence."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-"""What is decoded at all; Pillow knows formats that start other programs."""
+"""The accepted formats; Pillow has others that start external programs."""
 
 MIN_SIDE = 16
 MAX_PIXELS = 64_000_000
@@ -23,7 +23,7 @@ def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
 
     Args:
         path: a PNG, JPEG, WebP, BMP or still GIF file, whatever its name ends in.
-        background: grey level in [0, 1] that is put behind transparent pixels.
+        background: grey level in [0, 1] behind transparent pixels.
 
     Raises:
         ValueError: no such file, empty, no picture, damaged, animated, smaller than 16 pixels or
@@ -47,26 +47,23 @@ def read_animation(path: Path, *, background: float = 1.0) -> Iterator[Image.Ima
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a picture file holds several frames; ValueError as `read_photograph` if it is none."""
+    """Whether a file holds several frames; ValueError as `read_photograph` if it is no picture."""
     with _opened(path) as image:
         return num_frames(image) > 1
 
 
 def num_frames(image: Image.Image) -> int:
-    """Frames of an opened picture; the further pictures that some phones put behind a JPEG don't
-    count.
-    """
+    """Frames of an opened picture. An MPO has one: phones append previews and depth to a JPEG."""
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture, of a size that may be decoded."""
+    """The opened picture, after its size was checked."""
     _require_content(path)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # Pillow warns of large and of odd files; both are judged here
+        # Pillow warns of large and of odd files; here they are errors or accepted
+        warnings.simplefilter("ignore")
         with _open(path) as image:
             _require_size(*image.size)
             yield image

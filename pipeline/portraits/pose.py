@@ -1,4 +1,4 @@
-"""The camera that took a crop: the mean face is fitted to five points under perspective."""
+"""The camera of a crop: perspective-n-point with the mean face and five points."""
 
 import math
 from dataclasses import dataclass
@@ -18,13 +18,12 @@ STEPS = 30
 
 @dataclass(frozen=True)
 class Pose:
-    """A camera, and how well it explains the points.
+    """A camera and its reprojection error.
 
     Attributes:
-        camera: in EG3D's world, at its distance and focal length; a batch of one.
-        distance: from the origin, before it was set to EG3D's.
-        residual: root mean square distance of the projected face from the points, parts of the
-            crop's side.
+        camera: in EG3D's world, at EG3D's distance and focal length; a batch of one.
+        distance: fitted distance from the origin, world units, before it was set to EG3D's.
+        residual: root mean square reprojection error, in sides of the crop.
     """
 
     camera: Camera
@@ -33,25 +32,26 @@ class Pose:
 
     @property
     def yaw_deg(self) -> float:
-        """Where the camera stands: 0 is frontal, positive towards +x."""
+        """Degrees: 0 is frontal, positive towards +x."""
         x, _, z = self.camera.cam_to_world[0, :3, 3].tolist()
         return math.degrees(math.atan2(x, z))
 
     @property
     def pitch_deg(self) -> float:
-        """How high it stands."""
+        """Degrees: the camera's elevation."""
         x, y, z = self.camera.cam_to_world[0, :3, 3].tolist()
         return math.degrees(math.atan2(y, math.hypot(x, z)))
 
 
 def fit_pose(points: FivePoints) -> Pose:
-    """Fits rotation and position by least squares (Gauss-Newton from the scaled orthographic view).
+    """Minimises the reprojection error over rotation and position by Gauss-Newton, initialised by
+    the scaled orthographic fit.
 
     Args:
         points: positions in the crop, [0, 1], u right, v down (`Crop.to_square`).
 
     Raises:
-        ValueError: no face can be seen so.
+        ValueError: the points are no projection of a face in front of the camera.
     """
     rotation, scale, _ = scaled_orthography(points)
     seen = (points - 0.5) / mean_face.FOCAL
@@ -78,8 +78,8 @@ def _step(
     translation: Float[np.ndarray, "3"],
     seen: Float[np.ndarray, "5 2"],
 ) -> Float[np.ndarray, "6"]:
-    """A Gauss-Newton step: a turn of the face about the camera's axes and a shift, with a little
-    damping.
+    """A damped Gauss-Newton step: a rotation vector of the face about the camera's axes, then a
+    translation.
     """
     turned = mean_face.WORLD @ rotation.T
     x, y, z = (turned + translation).T
@@ -99,7 +99,7 @@ def _step(
 def _turned(
     rotation: Float[np.ndarray, "3 3"], turn: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "3 3"]:
-    """Rodrigues' formula for the turn, after the rotation."""
+    """The rotation followed by a rotation vector (Rodrigues' formula)."""
     angle = float(np.linalg.norm(turn))
     if angle < 1e-15:
         return rotation

@@ -1,4 +1,4 @@
-"""Crops whose cameras are known already: what `trilift prepare` wrote, or any EG3D-style folder."""
+"""Crops with known cameras: the output of `trilift prepare`, or any folder in EG3D's format."""
 
 import json
 from functools import cache
@@ -15,10 +15,9 @@ INDEX = "dataset.json"
 
 
 class PreparedCrops:
-    """All of each picture, with the camera that a dataset.json beside it, or in a folder above, has
-    for it.
+    """All of each picture, with its camera from a dataset.json beside it or up to two levels above.
 
-    A picture that it doesn't name keeps an unknown camera, with a note.
+    A picture that the file doesn't list has an unknown camera, with a note.
     """
 
     def frame(self, picture: Picture) -> list[Framed]:

@@ -1,5 +1,5 @@
-"""COLMAP's text files: cameras.txt (lenses in pixels) and images.txt (world-to-camera quaternions,
-OpenCV's axes).
+"""COLMAP's text files: cameras.txt (intrinsics in pixels) and images.txt (world-to-camera
+quaternions, OpenCV's axes).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ LENSES = {
     "RADIAL": (0, 0, 1, 2),
     "OPENCV": (0, 1, 2, 3),
 }
-"""Model → where fx, fy, cx and cy are among its parameters; any behind them are distortion."""
+"""Model → indices of fx, fy, cx and cy among its parameters; those behind them are distortion."""
 
 
 def read_colmap(folder: Path, up: str | None = None) -> CameraTable:
@@ -27,10 +27,10 @@ def read_colmap(folder: Path, up: str | None = None) -> CameraTable:
 
     Args:
         folder: with cameras.txt and images.txt.
-        up: the axis of its world that is up; None: y, that is, the world is taken as it is.
+        up: the up axis of its world; None: y, as in ours.
 
     Raises:
-        ValueError: a line isn't understood, or a lens is distorted.
+        ValueError: a line of another form, or a distorted lens.
     """
     lenses = {
         words[0]: _lens(words)
@@ -57,7 +57,7 @@ def write_colmap(folder: Path, table: CameraTable, size: int | None) -> None:
     """Writes cameras.txt (one PINHOLE a lens), images.txt and an empty points3D.txt.
 
     Raises:
-        ValueError: a skew; the size of the pictures isn't known; a name with a line break.
+        ValueError: a skew, unknown size of the images, or a name with a line break.
     """
     sizes = table.without_skew().sized(size)
     if any("\n" in name for name in table.names):
@@ -92,8 +92,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def _images(path: Path) -> Iterator[list[str]]:
-    """The ten words of each image; behind each stands a line of its points, which may be empty or,
-    by some writers, left out.
+    """The ten words of each image. A line of points follows each, which may be empty; some writers
+    leave it out.
     """
     lines = _lines(path)
     row = 0
@@ -113,7 +113,7 @@ def _images(path: Path) -> Iterator[list[str]]:
 
 
 def _is_image(words: list[str]) -> bool:
-    """Ten words, the last of them no number: a line of points consists of numbers."""
+    """Ten words with a name: a line of points consists of numbers."""
     try:
         [float(word) for word in words[:9]]
     except ValueError:
@@ -180,9 +180,7 @@ def _cam_to_world(words: list[str]) -> Float[np.ndarray, "4 4"]:
 
 
 def _quaternion(rotation: Float[np.ndarray, "3 3"]) -> list[float]:
-    """(w, x, y, z), w ≥ 0: the eigenvector of Bar-Itzhack's matrix (2000), which is stable for
-    every rotation.
-    """
+    """(w, x, y, z), w ≥ 0, by the eigenvector method of Bar-Itzhack (2000), stable everywhere."""
     r = rotation
     symmetric = np.array(
         [

@@ -1,6 +1,4 @@
-"""Which convention a list of camera matrices seems to be in: cameras that were pointed at something
-look at it.
-"""
+"""Recognises the convention of camera matrices: under the right one, viewing axes meet."""
 
 from dataclasses import dataclass
 
@@ -10,10 +8,10 @@ from jaxtyping import Float
 from .table import OPENCV_TO_OPENGL
 
 MARGIN = 0.02
-"""By which the best reading must be better, in cosines, to be called sure."""
+"""A reading is sure if it is better than the second best by this margin, in cosines."""
 
 NEARNESS = 0.05
-"""What a target near the origin counts, in cosines."""
+"""Bonus of a reading whose target is near the origin, in cosines."""
 
 READINGS = [
     (direction, axes)
@@ -24,17 +22,17 @@ READINGS = [
 
 @dataclass(frozen=True)
 class Convention:
-    """What it seems to be.
+    """The most plausible convention of a file.
 
     Attributes:
         direction: camera-to-world or world-to-camera.
         axes: OpenCV (z forward) or OpenGL (z backward).
-        up: y, -y, z, -z, x, -x: the axis of the world that is up in the pictures.
-        is_sure: no other reading explains the cameras as well.
-        looks: mean cosine between viewing directions and the way to what is looked at; 1: all look
-            straight at it.
-        target: what they look at.
-        distances: least and greatest distance from it.
+        up: y, -y, z, -z, x or -x: the axis of the world that is up in the images.
+        is_sure: whether no other reading fits as well.
+        looks: mean cosine between viewing directions and directions to the target; 1: all cameras
+            point at it.
+        target: the point at which the cameras are pointed, world space.
+        distances: least and greatest distance from it, world units.
     """
 
     direction: str
@@ -59,8 +57,8 @@ class Convention:
 
 @dataclass(frozen=True)
 class Reading:
-    """The cameras under one reading: their poses with OpenCV's axes, what they look at, and how
-    straight.
+    """The cameras under one reading: camera-to-world matrices with OpenCV's axes, the target, and
+    the mean cosine to it.
     """
 
     direction: str
@@ -71,15 +69,15 @@ class Reading:
 
     @property
     def distances(self) -> Float[np.ndarray, " camera"]:
-        """From the target."""
+        """From the target, world units."""
         return np.linalg.norm(self.poses[:, :3, 3] - self.target, axis=1)
 
     @property
     def credit(self) -> float:
-        """How straight they look, and a little for a target near the origin.
+        """The mean cosine plus a bonus for a target near the origin.
 
-        Cameras round a head that look past the origin by 0.2 are, inverted, a rig of radius 0.2 far
-            from the origin: as straight.
+        The bonus decides between a matrix and its inverse: cameras about a head whose axes pass the
+        origin at 0.2 are, inverted, a rig of radius 0.2 far from the origin, with the same cosines.
         """
         return self.looks + NEARNESS * min(
             1.0, float(self.distances.mean()) / max(float(np.linalg.norm(self.target)), 1e-9)
@@ -87,10 +85,10 @@ class Reading:
 
 
 def seeming_convention(matrices: Float[np.ndarray, "camera 4 4"]) -> Convention:
-    """The reading under which the cameras look best at one point, or at the origin.
+    """The reading under which the cameras point best at one point, or at the origin.
 
     Raises:
-        ValueError: the matrices aren't rigid, with the first that isn't.
+        ValueError: a matrix isn't rigid; the message has the number of the first one.
     """
     _require_rigid(matrices)
     best, second, *_ = sorted(
@@ -120,7 +118,7 @@ def _read(matrices: Float[np.ndarray, "camera 4 4"], direction: str, axes: str) 
 
 
 def _meeting_point(poses: np.ndarray) -> list[np.ndarray]:
-    """The point nearest all viewing axes, if that is one and no camera's own."""
+    """The point nearest to all viewing axes (least squares), if unique and not within the rig."""
     forward, centres = poses[:, :3, 2], poses[:, :3, 3]
     across = np.eye(3) - forward[:, :, None] * forward[:, None]
     system = across.sum(0)

@@ -1,4 +1,4 @@
-"""Reading and writing camera files of any of the formats, and what a file seems to be."""
+"""Reading, writing and recognising camera files of all formats."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ FORMATS: tuple[Format, ...] = ("eg3d", "opengl", "blender", "nerf", "colmap")
 
 
 def format_of(path: Path) -> Format:
-    """What a file says it is: by its keys, or a folder by the files in it; labels that don't say
-    are EG3D's.
+    """The format by a file's keys, or by the files in a folder; labels without a convention are
+    EG3D's.
 
     Raises:
         ValueError: none of the formats.
@@ -53,11 +53,11 @@ def read_cameras(
 
     Args:
         path: dataset.json, transforms.json, or COLMAP's folder.
-        convention: in which it is to be read; None: what it says it is.
-        up: the axis of its world that is up, y, z or -y; None: the one usual in the format.
+        convention: of the file; None: by `format_of`.
+        up: the up axis of its world, y, z or -y; None: the format's usual one.
 
     Raises:
-        ValueError: it isn't understood.
+        ValueError: the file has another form.
     """
     convention = convention or format_of(path)
     if convention not in FORMATS or (up is not None and up not in WORLDS):
@@ -76,13 +76,13 @@ def read_cameras(
 def write_cameras(
     path: Path, table: CameraTable, convention: Format, *, size: int | None = None
 ) -> None:
-    """Writes a file, or COLMAP's folder, beside its place first, then moves it there.
+    """Writes a file, or COLMAP's folder, atomically for each file.
 
     Args:
         path: the file or folder; missing folders are made.
         table: the cameras.
         convention: the format.
-        size: side of the pictures in pixels, for formats in pixels, if the table doesn't know.
+        size: side of the images, pixels; for formats in pixels if the table has no sizes.
 
     Raises:
         ValueError: the format can't hold these cameras.
@@ -101,11 +101,11 @@ def write_cameras(
 
 
 def seeming(path: Path) -> tuple[Convention, Format | None, bool]:
-    """What the matrices of a file seem to be.
+    """The most plausible convention of a file's matrices.
 
     Returns:
-        The convention, the format under whose rules the file would be read right (None: under
-        none), and whether its intrinsics seem to be in pixels where they should be normalised.
+        the convention; the format that reads such matrices correctly (None: none); whether the
+        intrinsics seem to be in pixels instead of normalised.
     """
     said = format_of(path)
     table = raw_labels(_json(path)) if said in CONVENTIONS else read_cameras(path, said)

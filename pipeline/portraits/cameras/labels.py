@@ -1,6 +1,4 @@
-"""Lists of 25 numbers: EG3D's dataset.json, and the same numbers with OpenGL's axes, in our world
-or in Blender's.
-"""
+"""Labels of 25 numbers: EG3D's dataset.json, or with OpenGL's axes in our world or Blender's."""
 
 import json
 from pathlib import Path
@@ -15,14 +13,14 @@ CONVENTIONS = {
     "opengl": ("y", OPENCV_TO_OPENGL),
     "blender": ("z", OPENCV_TO_OPENGL),
 }
-"""Convention → which axis is up, and the camera's axes."""
+"""Convention → the world's up axis, and the matrix of the camera's axes."""
 
 
 def read_labels(content: dict[str, Any], convention: str) -> CameraTable:
-    """The cameras of {"labels": [[name, [25 numbers]], …]}, turned into ours.
+    """The cameras of {"labels": [[name, [25 numbers]], …]} in this project's convention.
 
     Raises:
-        ValueError: it isn't such a list.
+        ValueError: another form.
     """
     raw = raw_labels(content)
     up, axes = CONVENTIONS[convention]
@@ -30,7 +28,7 @@ def read_labels(content: dict[str, Any], convention: str) -> CameraTable:
 
 
 def raw_labels(content: dict[str, Any]) -> CameraTable:
-    """The numbers as they are, whatever they mean."""
+    """The numbers without a conversion; ValueError as `read_labels`."""
     entries = content.get("labels")
     if not isinstance(entries, list) or not all(
         isinstance(entry, list | tuple) and len(entry) == 2 for entry in entries
@@ -49,7 +47,7 @@ def raw_labels(content: dict[str, Any]) -> CameraTable:
 
 
 def labels_text(table: CameraTable, convention: str) -> str:
-    """The file."""
+    """The content of the file."""
     up, axes = CONVENTIONS[convention]
     matrices = table.in_world(up).cam_to_world @ axes
     rows = np.concatenate([matrices.reshape(-1, 16), table.intrinsics.reshape(-1, 9)], 1).tolist()

@@ -1,6 +1,6 @@
 """Named cameras in this project's convention, and the axes of the others.
 
-Everything is double precision, so that a camera that goes through several formats comes back.
+Everything is in double precision, so that conversions through several formats are lossless.
 """
 
 from dataclasses import dataclass, replace
@@ -9,29 +9,31 @@ import numpy as np
 from jaxtyping import Float, Int
 
 OPENCV_TO_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
-"""Camera axes: x right, y down, z forward ↔ x right, y up, z backward. It is its own inverse."""
+"""Camera axes: x right, y down, z forward ↔ x right, y up, z backward; its own inverse."""
 
 WORLDS = {
     "y": np.eye(4),
     "z": np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]),
     "-y": np.diag([1.0, -1.0, -1.0, 1.0]),
 }
-"""Which axis of a world is up → the rotation from it to ours, where y is up and a face looks along
-+z.
+"""The up axis of a world → the rotation from it to ours, where y is up and a face looks along +z.
 
-In Blender's, z is up and what faces the front view looks along -y.
+In Blender's world z is up, and what faces the front view looks along -y.
 """
 
 
 @dataclass(frozen=True)
 class CameraTable:
-    """Cameras with the names of their pictures.
+    """Cameras with the names of their images.
 
     Attributes:
-        names: of the pictures, unique.
+        names: of the images, unique.
         cam_to_world: OpenCV's axes, y up.
-        intrinsics: divided by the picture's width (first row) and height (second row).
-        sizes: width and height in pixels; None where the file doesn't tell.
+        intrinsics: divided by the image's width (first row) and height (second row).
+        sizes: width and height in pixels; None: unknown.
+
+    Raises:
+        ValueError: no cameras, or a name twice.
     """
 
     names: list[str]
@@ -54,10 +56,10 @@ class CameraTable:
         return len(self.names)
 
     def sized(self, size: int | None) -> Int[np.ndarray, "camera 2"]:
-        """Widths and heights, or squares of the given size where the file didn't tell.
+        """Widths and heights; squares of the given size if the table has none.
 
         Raises:
-            ValueError: neither tells.
+            ValueError: neither is known.
         """
         if self.sizes is not None:
             return self.sizes
@@ -79,11 +81,11 @@ class CameraTable:
         return replace(self, cam_to_world=np.linalg.inv(WORLDS[up]) @ self.cam_to_world)
 
     def from_world(self, up: str) -> "CameraTable":
-        """The same cameras in ours, when these are in a world with another axis up."""
+        """The same cameras in our world, if these are in one with another axis up."""
         return replace(self, cam_to_world=WORLDS[up] @ self.cam_to_world)
 
     def without_skew(self) -> "CameraTable":
-        """Itself; ValueError if it has a skew, which other formats have no place for."""
+        """Itself; ValueError if it has a skew, which other formats can't hold."""
         if np.abs(self.intrinsics[:, 0, 1]).max() > 1e-7:
             raise ValueError("some intrinsics have a skew: this format has no place for it")
         return self

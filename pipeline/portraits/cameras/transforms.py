@@ -15,14 +15,14 @@ DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 
 
 def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTable:
-    """The cameras of the frames, turned into ours.
+    """The cameras of the frames in this project's convention.
 
     Args:
         content: of the file.
-        up: the axis of its world that is up; None: z.
+        up: the up axis of its world; None: z.
 
     Raises:
-        ValueError: something is missing, or a lens is distorted.
+        ValueError: a missing key, or a distorted lens.
     """
     frames = content.get("frames")
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
@@ -73,10 +73,10 @@ def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int
 
 
 def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:
-    """Writes the file, each frame with its own lens.
+    """Writes the file, each frame with its own intrinsics.
 
     Raises:
-        ValueError: a skew; the size of the pictures isn't known.
+        ValueError: a skew, or unknown size of the images.
     """
     sizes = table.without_skew().sized(size)
     matrices = table.in_world("z").cam_to_world @ OPENCV_TO_OPENGL

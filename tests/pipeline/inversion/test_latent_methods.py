@@ -38,7 +38,7 @@ def toy_identity(toy):
 
 @pytest.fixture(scope="module")
 def mixed_identity(tiny):
-    """An identity of the small EG3D whose layers come from different latents: in W+, but not in W."""
+    """An identity of the small EG3D with a different latent in each layer: in W+, but not in W."""
     z = torch.randn(
         tiny.mean_latent().shape[1], tiny.z_dim, generator=torch.Generator().manual_seed(5)
     )
@@ -181,9 +181,12 @@ def test_the_locality_term_keeps_a_neighbour_as_it_was(tiny, tiny_models, mixed_
     changes = []
     for weight in (0.0, 100.0):
         method = PTI(
-            models=tiny_models, search=LatentSearch(steps=2, samples=10), tuning=Tuning(steps=12, learning_rate=5e-3),
-            locality=Locality(weight=weight), progress=False,
-        )  # fmt: skip
+            models=tiny_models,
+            search=LatentSearch(steps=2, samples=10),
+            tuning=Tuning(steps=12, learning_rate=5e-3),
+            locality=Locality(weight=weight),
+            progress=False,
+        )
         found = method.find(image, camera)
         tuned = copy.deepcopy(tiny)
         method._tune(found, tuned, method.loss(image))
@@ -208,4 +211,4 @@ def test_what_can_not_be_inverted_is_refused(toy, toy_models, tiny_models):
 
 def test_the_course_says_what_went_wrong():
     assert Course().note("W") == ()
-    assert "took 2 updates back" in Course(losses=[1.0], taken_back=2).note("W")[0]
+    assert "2 updates reverted" in Course(losses=[1.0], taken_back=2).note("W")[0]

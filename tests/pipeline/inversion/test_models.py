@@ -37,9 +37,9 @@ def test_nothing_is_loaded_before_it_is_needed_and_then_once(toy):
     models = Models(teacher=lambda: calls.append(1) or toy)
     assert calls == []
     assert models.teacher is toy and models.teacher is toy and calls == [1]
-    with pytest.raises(ValueError, match="give checkpoint="):
+    with pytest.raises(ValueError, match="add checkpoint="):
         _ = models.student
-    with pytest.raises(ValueError, match="give teacher="):
+    with pytest.raises(ValueError, match="add teacher="):
         _ = Models().teacher
 
 

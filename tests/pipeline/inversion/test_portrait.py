@@ -1,4 +1,4 @@
-"""An identity of a teacher whose super-resolution takes each identity's own w carries that w along."""
+"""The saved identity of a teacher with a super-resolution in each w contains that w."""
 
 import torch
 

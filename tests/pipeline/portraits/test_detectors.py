@@ -14,7 +14,7 @@ from PIL import Image
 import pipeline.evaluation
 from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.cascade import CascadeDetector
-from pipeline.portraits.face import EYES_NOSE_MOUTH, Face, LandmarkDetector, Picture
+from pipeline.portraits.face import EYES_NOSE_MOUTH, DetectedFace, LandmarkDetector, Picture
 from pipeline.portraits.mediapipe_tasks import MediaPipeDetector
 
 ASTRONAUT = Path(pipeline.evaluation.__file__).parent / "examples" / "astronaut.jpg"
@@ -99,14 +99,14 @@ def test_the_five_points_are_taken_from_any_number_of_landmarks(count):
     landmarks = np.zeros((count, 2))
     for rows, point in zip(EYES_NOSE_MOUTH[count], FIVE, strict=True):
         landmarks[list(rows)] = point
-    assert Face.around(landmarks).five_points().tolist() == FIVE
+    assert DetectedFace.around(landmarks).five_points().tolist() == FIVE
 
 
 def test_other_numbers_of_landmarks_are_refused():
     with pytest.raises(ValueError, match="7 landmarks came"):
-        Face.around(np.ones((7, 2))).five_points()
+        DetectedFace.around(np.ones((7, 2))).five_points()
     with pytest.raises(ValueError, match="0 landmarks came"):
-        Face(0, 0, 1, 1).five_points()
+        DetectedFace(0, 0, 1, 1).five_points()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pipeline.evaluation
 from pipeline.portraits import mean_face
 from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.cascade import CascadeDetector
-from pipeline.portraits.face import Face, Picture
+from pipeline.portraits.face import DetectedFace, Picture
 from pipeline.portraits.film import read_pictures
 from pipeline.portraits.framing import CentreSquare, FaceCrops, WholePicture
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
@@ -80,8 +80,12 @@ def test_of_several_faces_those_that_were_asked_for_are_taken_and_that_is_said(
     class Three:
         name = "three"
 
-        def detect(self, picture: Picture) -> list[Face]:
-            return [Face(150, 90, 20, 20), Face(60, 20, 15, 15), Face(100, 10, 30, 30)]
+        def detect(self, picture: Picture) -> list[DetectedFace]:
+            return [
+                DetectedFace(150, 90, 20, 20),
+                DetectedFace(60, 20, 15, 15),
+                DetectedFace(100, 10, 30, 30),
+            ]
 
     portraits = read(grey(tmp_path / "a.png", (320, 200)), FaceCrops(Three(), faces))
     middles = {60: 67.5, 100: 115.0, 150: 160.0}
@@ -213,7 +217,7 @@ def test_the_mean_face_s_own_picture_is_framed_as_eg3d_would(tmp_path):
     )
 
 
-def test_of_a_real_photograph_box_and_landmarks_give_nearly_the_same_crop_and_the_landmarks_a_frontal_camera():
+def test_box_and_landmarks_of_a_real_photograph_give_nearly_the_same_crop():
     pytest.importorskip("skimage")
     (boxed,) = read(ASTRONAUT, FaceCrops(CascadeDetector()))
     (marked,) = read(ASTRONAUT, FaceCrops(CachedLandmarks()))

@@ -1,4 +1,4 @@
-"""Any photograph of an identity comes in upright and in RGB; anything else is refused in one line."""
+"""Every photograph comes in upright and in RGB; anything else is an error of one line."""
 
 import io
 import os
