@@ -63,7 +63,7 @@ class DetectedFace:
     landmarks: Landmarks | None = None
 
     @classmethod
-    def around(cls, landmarks: Landmarks) -> "Face":
+    def around(cls, landmarks: Landmarks) -> "DetectedFace":
         """The face with these landmarks; the box is their bounding box."""
         (left, top), (right, bottom) = landmarks.min(0).tolist(), landmarks.max(0).tolist()
         return cls(left, top, right - left, bottom - top, landmarks)

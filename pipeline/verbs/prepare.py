@@ -24,7 +24,7 @@ from pipeline.portraits.front_door import PortraitSettings, portraits_of
 
 @verb("prepare")
 def main(config: DictConfig) -> None:
-    """Prepares file after file, then writes the index."""
+    """Prepares file after file, then writes dataset.json."""
     settings = to_plain(config)
     source, output = Path(str(settings["input"])), Path(str(settings["output"]))
     files = find_photographs(source)
@@ -67,8 +67,8 @@ def main(config: DictConfig) -> None:
 
 
 def complaints(file: Path, entries: list[dict[str, Any]]) -> list[str]:
-    """One line for each crop that isn't in `dataset.json`; frames of a film that are left out for
-    the same reason share one.
+    """One line for each crop that isn't in `dataset.json`; consecutive frames of a film with the
+    same reason share one.
     """
     left_out = [entry for entry in entries if not entry["camera"]]
     return [
@@ -78,7 +78,7 @@ def complaints(file: Path, entries: list[dict[str, Any]]) -> list[str]:
 
 
 def summary(output: Path, entries: list[dict[str, Any]], count: int) -> str:
-    """What there is now."""
+    """The counts, in one line."""
     unposed = sum(1 for entry in entries if entry["file"] and not entry["camera"])
     faceless = sum(1 for entry in entries if entry["file"] and not entry["face_found"])
     unusable = sum(1 for entry in entries if not entry["file"])
@@ -95,7 +95,7 @@ def summary(output: Path, entries: list[dict[str, Any]], count: int) -> str:
 
 
 def _reason(entry: dict[str, Any]) -> str:
-    return entry["note"] or "pose unknown: no face was looked for"
+    return entry["note"] or "pose unknown: these portraits= detect no face"
 
 
 def _times(group: list[dict[str, Any]]) -> str:
