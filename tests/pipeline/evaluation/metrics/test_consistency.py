@@ -1,4 +1,4 @@
-"""ItemViews of one subject agree after a warp by depth, and only then."""
+"""Views of one subject agree after a warp by depth, and only then."""
 
 import dataclasses
 import math
