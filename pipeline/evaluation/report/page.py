@@ -125,9 +125,9 @@ def speed_ups(results: Results) -> str:
     slower = sorted(
         ((factor, title) for title, factor in factors.items() if factor > 2), reverse=True
     )
-    told = ", ".join(f"{times(factor)} faster than {title}" for factor, title in slower)
+    faster = ", ".join(f"{times(factor)} faster than {title}" for factor, title in slower)
     title = heading(main["title"])
-    return f"{title}: {duration(seconds)} per lift, {told}." if slower else ""
+    return f"{title}: {duration(seconds)} per lift, {faster}." if slower else ""
 
 
 def _main_facts(results: Results) -> list[tuple[str, str]]:
