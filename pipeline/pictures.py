@@ -1,6 +1,4 @@
-"""Tensors that an identity can look at: 8-bit pictures, depth and normals in colours, sheets with
-captions, PNG files.
-"""
+"""Images for people: 8-bit pixels, depth and normals in colours, captioned sheets, PNG files."""
 
 from collections.abc import Sequence
 from pathlib import Path

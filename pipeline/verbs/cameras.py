@@ -2,8 +2,8 @@
 
 Reads and writes EG3D's dataset.json (eg3d), the same numbers with OpenGL's axes in our world
 (opengl) or in Blender's (blender), NeRF's transforms.json (nerf) and a folder of COLMAP's text
-files (colmap). Without to= it only looks. Exit status: 1 if the file seems to be in another
-convention than the one that it is read in.
+files (colmap). Without to= nothing is written. Exit status: 1 if the file seems to be in another
+convention than the one in which it is read.
 """
 
 import sys
@@ -18,7 +18,7 @@ from pipeline.portraits.cameras.files import format_of, read_cameras, seeming, w
 
 @verb("cameras")
 def main(config: DictConfig) -> None:
-    """Looks, says, converts."""
+    """Reports the convention, then converts."""
     settings = to_plain(config)
     path = Path(str(settings["input"]))
     said = settings["from"] or format_of(path)
@@ -34,7 +34,7 @@ def main(config: DictConfig) -> None:
 
 
 def report(path: Path, said: str, count: int) -> bool:
-    """Prints what the file seems to be; returns whether that is what it is read as."""
+    """Prints the recognised convention; returns whether the file is read in it."""
     convention, fitting, is_pixels = seeming(path)
     target = ", ".join(f"{value:.2f}" for value in convention.target)
     near, far = convention.distances

@@ -1,8 +1,8 @@
 """Turn an official EG3D checkpoint (.pkl) into a teacher folder.
 
-The pickle is read as data: nothing in it is executed. The folder gets the weights as safetensors, a
-passport, the configuration, a card with the licence, the snapshot's own settings and a sheet of
-sample pictures. It appears as a whole, or not at all.
+The pickle is parsed as data; no code in it is executed. The folder gets the weights as safetensors,
+a passport, the configuration, a model card with the licence, the snapshot's own settings and a
+sheet of samples. It is written atomically.
 """
 
 import logging
@@ -25,7 +25,7 @@ YAWS_DEG = (-30.0, 0.0, 30.0)
 
 @verb("convert")
 def main(config: DictConfig) -> None:
-    """Reads, converts, draws the sheet, writes the folder."""
+    """Reads the checkpoint and writes the folder."""
     source, output = Path(config.checkpoint), Path(config.output)
     if output.exists() and not config.overwrite:
         raise FileExistsError(f"{output} exists already: choose another output=, or overwrite=true")
@@ -49,11 +49,11 @@ def main(config: DictConfig) -> None:
 def write_folder(
     imported: ImportedTeacher, output: Path, file_name: str, *, identities: int
 ) -> None:
-    """Writes a teacher folder as a whole.
+    """Writes a teacher folder, atomically.
 
     Args:
         imported: the networks.
-        output: the folder; one that is there is replaced.
+        output: the folder; an existing one is replaced.
         file_name: of the checkpoint, for the card.
         identities: rows of the sheet; 0: no sheet.
     """
@@ -65,7 +65,7 @@ def write_folder(
 
 @torch.inference_mode()
 def sample_sheet(teacher: EG3DTeacher, identities: int, truncation: float = 0.7) -> torch.Tensor:
-    """One row an identity: the picture from the left, the front and the right, and the front's
+    """One row for each identity: views from the left, the front and the right, and the frontal
     depth.
     """
     passport = teacher.passport
