@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -132,3 +133,20 @@ def test_a_plain_configuration_has_no_interpolation_left():
     plain = to_plain(OmegaConf.create({"a": 1, "b": {"c": "${a}", "d": ["${b.c}"]}}))
     assert plain == {"a": 1, "b": {"c": 1, "d": [1]}}
     assert type(plain["b"]) is dict and type(plain["b"]["d"]) is list
+
+
+@pytest.mark.parametrize(
+    ("verb", "settings", "sweeper"),
+    [
+        ("distill", [], "CellSweeper"),
+        ("pretrain", [], "CellSweeper"),
+        ("distill", ["sweep=ablations"], "CellSweeper"),
+        ("distill", ["sweep=learning_rate"], "SearchSweeper"),
+        ("distill", ["hydra/sweeper=search"], "SearchSweeper"),
+    ],
+)
+def test_trainings_are_swept_by_cells_unless_a_sweep_chooses_a_search(verb, settings, sweeper):
+    folder = str(configuration_folder())
+    with hydra.initialize_config_dir(folder, version_base="1.3"):
+        config = hydra.compose(verb, overrides=settings, return_hydra_config=True)
+    assert config.hydra.sweeper._target_ == f"hydra_plugins.trilift.{sweeper}"

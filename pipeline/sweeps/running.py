@@ -80,7 +80,7 @@ def _attempt(cell: Cell, lock: int, environment: dict[str, str]) -> State:
 
 
 def _state_after(status: int, marked: Path, started: float) -> State:
-    """From the exit status and the run's own mark: a run that its time limit ended also exits with 0."""
+    """From the exit status and the run's own mark: after a time limit the status is 0, too."""
     try:
         is_unfinished = (
             marked.stat().st_mtime >= started - 1

@@ -1,5 +1,4 @@
-"""Evaluates a student and its baselines: lifts images, renders novel views, scores them against
-references.
+"""Evaluate a student and its baselines on a benchmark: novel views scored against references.
 
 OUTPUT gets results.json (means with intervals, comparisons), scores.jsonl (every view), the images
 that were scored, and a report. suite=… chooses the benchmark, methods=[…] what is evaluated on it.
