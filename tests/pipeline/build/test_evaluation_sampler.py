@@ -16,7 +16,7 @@ TOY = [
     "suite=teacher",
     "methods=[]",
     "identities=6",
-    "views=2",
+    "suite.views=2",
     "device=cpu",
 ]
 

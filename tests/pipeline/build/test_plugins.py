@@ -33,7 +33,7 @@ RUN = [
     "callbacks.validation.samples=2", "callbacks.preview.identities=1",
 ]  # fmt: skip
 EVALUATION = [
-    "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass", "suite=profile", "identities=2",
+    "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass", "suite=profile",
     "methods=[student]", "ceiling_identities=1", "device=cpu",
 ]  # fmt: skip
 

@@ -13,7 +13,6 @@ TOY = [
     "teacher=toy",
     "teacher.resolution=8",
     "teacher.sharpness=400.0",
-    "identities=2",
     "device=cpu",
     "ceiling_identities=0",
 ]
@@ -50,7 +49,7 @@ def test_the_teachers_identities_say_where_the_error_comes_from(untrained_studen
         "suite.invariance.items=2",
         "methods=[student,mean_latent]",
     ]
-    told = run(untrained_student, tmp_path, "suite=teacher", *few)
+    told = run(untrained_student, tmp_path, "suite=teacher", "identities=2", *few)
     rows = {row[1]: row for row in told["extras"]["attribution"]["table"]["rows"]}
     assert (
         rows["planes"][2] == 0 and rows["decoder"][3] == 0
