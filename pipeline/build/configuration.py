@@ -1,6 +1,7 @@
 """From configuration to objects: the only caller of `hydra.utils.instantiate`."""
 
 import functools
+import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -127,10 +128,20 @@ def _locate(target: Any) -> Callable[..., Any]:
         found: Callable[..., Any] = pkgutil.resolve_name(str(target))
     except (ImportError, AttributeError, ValueError) as error:
         advice = f"; {how_to_import(package)}" if package in trusted_packages() else ""
-        raise ValueError(f"cannot build {target!r}: {error}{advice}") from error
+        reason = _import_error(str(target)) or error
+        raise ValueError(f"cannot build {target!r}: {reason}{advice}") from error
     if not callable(found) or not _is_buildable(getattr(found, "__module__", None) or ""):
         raise ValueError(f"refusing to build {target!r}, which is {found!r}: {allowed}")
     return found
+
+
+def _import_error(target: str) -> ImportError | None:
+    """Why the module of a target can't be imported, which `pkgutil.resolve_name` doesn't say."""
+    try:
+        importlib.import_module(target.rpartition(".")[0])
+    except ImportError as error:
+        return error
+    return None
 
 
 def _is_buildable(address: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from pipeline.evaluation.suites.suite import Item, Suite, SuiteContext, Truth
+from pipeline.evaluation.items import Item, SuiteContext, Views
+from pipeline.evaluation.suites.suite import Suite
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 
 
@@ -37,5 +38,5 @@ class ProfileSuite(Suite):
             image=seen.image[0].clamp(-1, 1),
             targets=cameras,
             camera=cameras[:1],
-            truth=Truth(seen.image.clamp(-1, 1), seen.depth, seen.opacity),
+            reference=Views(seen.image.clamp(-1, 1), seen.depth, seen.opacity),
         )
