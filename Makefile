@@ -1,6 +1,6 @@
 # `make` alone prints this list. PYTHON=… chooses the interpreter that makes .venv (3.11 or newer).
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format check clean
+.PHONY: help setup demo test bench lint format check docs clean
 SHELL := /bin/bash
 
 VENV := .venv
@@ -40,6 +40,9 @@ format: setup ## write the format, repair what can be repaired
 check: lint ## lint, then test: what has to pass before a change lands
 	$(MAKE) test
 
+docs: $(VENV)/.docs ## the documentation as a site, in build/docs; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f .mkdocs.yml
+
 clean: ## remove caches and built packages; runs/ and .venv stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
 
@@ -53,3 +56,7 @@ $(VENV)/.light: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 $(VENV)/.ready: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(INSTALL) -e '.[wandb,video,sweep,dev]'
 	@touch $@ $(VENV)/.light
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@

@@ -1,6 +1,4 @@
-"""What the pages tell a reader to type can be typed: every command of theirs composes, and gives
-all that it must.
-"""
+"""Every command on a page composes and can be built; links, anchors and examples are right."""
 
 import re
 import shlex
@@ -18,24 +16,41 @@ from pipeline.distillation.plan import StageSettings, used_losses
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
+    "conf/README.md",
+    *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+)
+WITH_COMMANDS = (
+    "README.md",
+    "docs/configuration.md",
     "docs/distillation.md",
     "docs/evaluation.md",
+    "docs/index.md",
     "docs/inversion.md",
     "docs/portraits.md",
+    "docs/pretraining.md",
+    "docs/results.md",
+    "docs/runs.md",
     "docs/shards.md",
-    "docs/suites.md",
+    "docs/benchmarks.md",
 )
-FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 LEFT_OUT = "…"
 
 
+def blocks(page: str, *languages: str) -> list[str]:
+    """The fenced blocks of a page in one of the languages ("" for none)."""
+    found = FENCED.findall((ROOT / page).read_text())
+    return [text for language, text in found if language in languages]
+
+
 def commands(page: str) -> list[list[str]]:
-    """Verb and arguments of every fenced line that starts trilift, whatever starts it (srun,
-    torchrun).
+    """Verb and arguments of every fenced line that starts trilift, by itself or through srun or
+    torchrun.
     """
     found = []
-    for block in FENCED.findall((ROOT / page).read_text()):
+    for block in blocks(page, "", "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             starts = [index for index, word in enumerate(words) if Path(word).name == "trilift"]
@@ -55,7 +70,7 @@ def without_sweep(argument: str) -> str:
 
 COMMANDS = [
     pytest.param(words, id=f"{page}: {' '.join(words)}")
-    for page in PAGES
+    for page in WITH_COMMANDS
     for words in commands(page)
 ]
 
@@ -83,16 +98,35 @@ def test_a_command_on_a_page_composes(words):
 
 
 def test_every_page_has_commands_and_one_that_is_wrong_is_noticed():
-    assert all(commands(page) for page in PAGES)
+    assert all(commands(page) for page in WITH_COMMANDS)
     with pytest.raises(MissingConfigException, match="experiment/no_such"):
         test_a_command_on_a_page_composes(["distill", "experiment=no_such"])
 
 
-@pytest.mark.parametrize("page", [*PAGES, "conf/README.md"])
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_links_to_is_there(page):
-    missing = [
-        target
-        for target in LINK.findall((ROOT / page).read_text())
-        if not ((ROOT / page).parent / target).exists()
+    text = FENCED.sub("", (ROOT / page).read_text())
+    for target, anchor in LINK.findall(text):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_the_examples_of_extending_are_those_that_are_tested():
+    plugins = [
+        path.read_text() for path in (ROOT / "tests" / "plugins").rglob("*.*") if path.is_file()
     ]
-    assert not missing
+    examples = blocks("docs/extending.md", "py", "yaml")
+    assert examples
+    assert [one for one in examples if not any(one in text for text in plugins)] == []
+
+
+def test_every_page_is_on_the_site():
+    navigation = (ROOT / ".mkdocs.yml").read_text()
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in navigation] == []

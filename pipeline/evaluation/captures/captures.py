@@ -1,4 +1,4 @@
-"""Calibrated captures as a folder: images, cameras, optional masks and depths (docs/suites.md)."""
+"""Calibrated captures as a folder: images, cameras, optional masks and depths (docs/benchmarks.md)."""
 
 import json
 from collections.abc import Sequence
@@ -150,7 +150,7 @@ def read_capture(folder: Path) -> Capture:
         group, background = described.get("group"), described.get("background")
     except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
         raise ValueError(
-            f"{path} doesn't describe a capture: {error!r} (docs/suites.md says what it should"
+            f"{path} doesn't describe a capture: {error!r} (docs/benchmarks.md says what it should"
             " hold)"
         ) from error
     if len(frames) < 2 or frames[0].image != described["given"]:
