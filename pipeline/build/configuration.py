@@ -12,6 +12,8 @@ import hydra
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from pipeline.runs.markers import marked_keys, without_markers
+
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 
 BUILDABLE = ("teachers", "students", "pipeline", "torch.optim", "lightning")
@@ -63,7 +65,12 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
     """
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {str(key): value for key, value in without_markers(plain).items()}
+
+
+def free_keys(config: DictConfig, *markers: str) -> tuple[str, ...]:
+    """The dotted keys that the markers of a configuration name, see `pipeline.runs.markers`."""
+    return marked_keys(OmegaConf.to_container(config, resolve=False), *markers)
 
 
 def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
@@ -85,9 +92,10 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
         raise ValueError(
             f"cannot build {OmegaConf.to_container(node)}: it has no _target_; name a class there"
         )
-    require_buildable(OmegaConf.to_container(node, resolve=True, throw_on_missing=True), **extra)
+    plain = without_markers(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))
+    require_buildable(plain, **extra)
     try:
-        build = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+        build = hydra.utils.instantiate(plain, _partial_=True, _convert_="all")
         return functools.partial(build, **extra) if node.get("_partial_") else build(**extra)
     except InstantiationException as error:
         if isinstance(error.__cause__, USER_ERRORS):

@@ -57,7 +57,7 @@ class Parts:
         adversary = build_adversary(config, teacher.passport) if plan.is_adversarial else None
         sampler = build_sampler(config, teacher)
         end = plan.end(config.trainer.max_steps)
-        source = build_source(to_plain(config), sampler, identities=max(0, end) * config.batch_size)
+        source = build_source(config, sampler, identities=max(0, end) * config.batch_size)
         return cls(teacher, plan, adversary, sampler, source, end)
 
     def data(self, config: DictConfig, steps: Sequence[int] | None = None) -> SampledBatches:

@@ -30,13 +30,14 @@ from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
+from pipeline.runs.markers import RUNTIME
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.source import Sampler
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
-from .configuration import instantiate, to_plain
+from .configuration import free_keys, instantiate, to_plain
 from .sampler import build_sampler
 
 log = logging.getLogger(__name__)
@@ -44,20 +45,6 @@ log = logging.getLogger(__name__)
 CEILING = "ceiling"
 TRIVIAL = ("untrained", "mean_planes", "mean_latent")
 """Baselines that a student has to beat."""
-
-FREE = (
-    "methods",
-    "name",
-    "output",
-    "paths",
-    "processes",
-    "suite.cache",
-    "verify",
-    "export",
-    "compare",
-    "wandb",
-)
-"""Settings that may change when an evaluation is continued: they don't decide scores."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +63,11 @@ class Evaluation:
     def settings(self) -> dict[str, Any]:
         """The configuration as plain values."""
         return to_plain(self.config)
+
+    @cached_property
+    def free_keys(self) -> tuple[str, ...]:
+        """Settings that may change when an evaluation is continued: they don't decide scores."""
+        return free_keys(self.config, RUNTIME)
 
     @cached_property
     def device(self) -> torch.device:

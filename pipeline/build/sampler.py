@@ -56,16 +56,23 @@ def distributions_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that, with teacher, seed and number, determines a sample; shards record it.
 
     Args:
-        config: plain, resolved.
+        config: of a verb; plain and resolved, it is without markers.
+
+    Returns:
+        plain values, with their markers (`pipeline.runs.markers`).
     """
-    return {"cameras": config["cameras"], "sampler": config["sampler"]}
+    groups = {"cameras": config["cameras"], "sampler": config["sampler"]}
+    return {
+        name: OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+        for name, node in groups.items()
+    }
 
 
 def build_source(config: Mapping[str, Any], sampler: Sampler, *, identities: int) -> BatchSource:
     """The group `data`: where a training's batches come from.
 
     Args:
-        config: plain, resolved.
+        config: of a verb.
         sampler: samples live, and completes what shards don't store.
         identities: how many the training will use, from number 0 on; 0: unknown.
 

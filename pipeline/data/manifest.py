@@ -23,6 +23,7 @@ from typing import Any, Literal
 import torch
 
 from pipeline.runs.files import created_file, write_bytes
+from pipeline.runs.markers import RUNTIME, decisive, marked_keys, without_markers
 from pipeline.runs.renamed import read_json
 from teachers.passport import Passport
 from teachers.teacher import Teacher
@@ -38,15 +39,8 @@ from .shard_errors import (
 
 Kind = Literal["latent", "full"]
 
-LOOKS = ("sampler.reference_rendering", "sampler.novel_rendering", "sampler.background")
-"""Settings that latent shards leave open: their identities are rendered when they are read."""
-
-MEMORY = (
-    "sampler.reference_rendering.max_points",
-    "sampler.novel_rendering.max_points",
-    "sampler.identity_cache.memory_gb",
-)
-"""Settings that change no picture."""
+RENDERING = ("sampler.reference_rendering", "sampler.novel_rendering", "sampler.background")
+"""Settings that latent shards leave to their readers, who render the identities."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +99,15 @@ class Description:
         """Raises WrongDistributions, naming every difference that matters, unless identities were
         drawn by these distributions.
         """
-        free = (*LOOKS, *MEMORY) if self.kind == "latent" else MEMORY
-        before, now = _flat(self.distributions), _flat(json.loads(json.dumps(distributions)))
+        free = marked_keys(distributions, RUNTIME) + (RENDERING if self.kind == "latent" else ())
+        configured = json.loads(json.dumps(without_markers(distributions)))
+        before = _flat(decisive(self.distributions, free))
+        now = _flat(decisive(configured, free))
         lines = [
             f"  {key}: {before.get(key, '(absent)')!r} in the shards, {now.get(key, '(absent)')!r}"
             " configured"
             for key in sorted({*before, *now})
             if before.get(key) != now.get(key)
-            and not any(key == name or key.startswith(f"{name}.") for name in free)
         ]
         if lines:
             raise WrongDistributions(

@@ -19,6 +19,12 @@ from .shared_run import lines_folder
 WORLD_SHA256 = {1: "99c8f2e3f5dc3adb8e13bfc573f6fb1d7b9afe2ebf251fde5ac756145928d3a5"}
 """Version of the puppet world → hash of its source, which manifests held instead up to 967260b."""
 
+FREE_967260B = (
+    *("methods", "name", "output", "paths", "processes", "suite.cache"),
+    *("verify", "export", "compare", "wandb"),
+)
+"""Keys that didn't decide the name of the folder of score lines then."""
+
 
 def adopt_earlier_run(
     output: Path, tasks: Sequence[Task], configuration: dict[str, Any], free: Sequence[str]
@@ -41,7 +47,7 @@ def adopt_earlier_run(
     for task in tasks:
         if manifests.get(task.suite.name) == sha256_of_json(_as_967260b(task.manifest)):
             manifests[task.suite.name] = task.manifest_sha256
-    before, now = lines_folder(output, stored, free), lines_folder(output, configuration, free)
+    before, now = lines_folder(output, stored, FREE_967260B), lines_folder(output, configuration, free)
     if renamed == stored or lines_folder(output, renamed, free) != now:
         return
     now.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.runs.files import sha256_of_json
 from pipeline.runs.json_lines import Line, LineFile
+from pipeline.runs.markers import decisive
 
 from .engine import Task, run_task
 from .score_lines import read_score_lines
@@ -28,13 +29,7 @@ def lines_folder(output: Path, configuration: dict[str, Any], free: Sequence[str
         configuration: plain values.
         free: dotted keys that don't decide scores.
     """
-    kept = json.loads(json.dumps(configuration))
-    for key in free:
-        *path, last = key.split(".")
-        node = kept
-        for name in path:
-            node = node.get(name) or {}
-        node.pop(last, None)
+    kept = decisive(json.loads(json.dumps(configuration)), free)
     return output / "lines" / sha256_of_json(kept)[:16]
 
 

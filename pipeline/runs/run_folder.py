@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from .files import write_json
+from .markers import decisive
 from .renamed import read_json
 from .resume import find_checkpoint
 
@@ -169,7 +170,7 @@ class RunFolder:
     def _require_same(
         self, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]
     ) -> None:
-        changes = [change for change in differences(before, now) if not _is_below(change[0], free)]
+        changes = list(differences(decisive(before, free), decisive(now, free)))
         if changes:
             lines = "\n".join(f"  {key}: {_show(old)} → {_show(new)}" for key, old, new in changes)
             raise ValueError(
@@ -190,10 +191,6 @@ def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any
             )
     elif before is _MISSING or now is _MISSING or before != now:
         yield key, before, now
-
-
-def _is_below(key: str, prefixes: tuple[str, ...]) -> bool:
-    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def _show(value: Any) -> str:

@@ -12,22 +12,12 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.runs.files import sha256_of_json, write_json
-from pipeline.runs.renamed import current
+from pipeline.runs.markers import RUNTIME, decisive, marked_keys, without_markers
 from pipeline.runs.run_folder import RunFolder
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
 
 NAME_LENGTH = 120
-
-IRRELEVANT = (
-    *("name", "paths", "logger", "stop", "callbacks.preview", "callbacks.state"),
-    *(
-        f"trainer.{key}"
-        for key in ("accelerator", "devices", "num_nodes", "threads", "overlap", "log_every")
-    ),
-)
-"""Keys, with all below them, that don't change the result of a finished cell."""
-
 
 @dataclass(frozen=True)
 class Record:
@@ -59,7 +49,8 @@ class Cell:
         overrides: all of the verb's settings, the cell's folder and name among them.
         varied: keys and values that differ between the cells.
         folder: of the run; its last part is the cell's name.
-        configuration: composed from the overrides, plain values; None if that fails.
+        configuration: composed from the overrides, plain values with their markers; None if that
+            fails.
         mistake: why composing failed.
     """
 
@@ -78,7 +69,9 @@ class Cell:
     @property
     def fingerprint(self) -> str:
         """Of the configuration; "" without one."""
-        return "" if self.configuration is None else fingerprint(self.configuration)
+        if self.configuration is None:
+            return ""
+        return fingerprint(self.configuration, marked_keys(self.configuration, RUNTIME))
 
     def record(self) -> Record | None:
         """The record on disk; None before the first attempt.
@@ -121,9 +114,10 @@ class Cell:
         if record.fingerprint == self.fingerprint:
             return True
         try:
-            return fingerprint(current(RunFolder(self.folder).recorded())) == self.fingerprint
+            recorded = RunFolder(self.folder).recorded()
         except FileNotFoundError:
             return False
+        return fingerprint(recorded, marked_keys(self.configuration, RUNTIME)) == self.fingerprint
 
     @contextmanager
     def held(self) -> Iterator[IO[str] | None]:
@@ -163,21 +157,11 @@ def cell_name(varied: Sequence[tuple[str, str]]) -> str:
     return f"{name[:NAME_LENGTH]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def fingerprint(configuration: dict[str, Any]) -> str:
-    """A hash of a resolved configuration without `IRRELEVANT` keys."""
-    kept = _without(configuration, "")
-    return sha256_of_json(kept)
-
-
-def _without(node: Any, path: str) -> Any:
-    if not isinstance(node, dict):
-        return node
-    inner = {key: f"{path}.{key}" if path else str(key) for key in node}
-    return {
-        key: _without(value, inner[key])
-        for key, value in node.items()
-        if inner[key] not in IRRELEVANT
-    }
+def fingerprint(configuration: dict[str, Any], runtime: Sequence[str]) -> str:
+    """A hash of what decides the result of a run: a resolved configuration without keys of its
+    runtime (see `pipeline.runs.markers`).
+    """
+    return sha256_of_json(decisive(without_markers(configuration), runtime))
 
 
 def is_first_task() -> bool:

@@ -18,7 +18,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.build.application import verb
-from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.configuration import free_keys, instantiate, to_plain
 from pipeline.build.distillation import (
     Parts,
     build_adversary,
@@ -49,40 +49,6 @@ from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
-FREE_KEYS = (
-    *(
-        f"trainer.{key}"
-        for key in (
-            "accelerator",
-            "devices",
-            "num_nodes",
-            "threads",
-            "overlap",
-            "max_steps",
-            "max_time",
-            "log_every",
-        )
-    ),
-    *(
-        "data",
-        "logger",
-        "paths",
-        "stop",
-        "dry_run",
-        "replay",
-        "replay_student",
-        "teacher.path",
-        "imagenet",
-        "start_from",
-    ),
-    *("callbacks.preview", "callbacks.guard", "callbacks.state"),
-    *(f"loss.{name}.weights_folder" for name in ("perceptual", "dists", "identity")),
-)
-"""What may change without making it another run. (A schedule that ends with `trainer.max_steps` is
-tied to it all the same.)
-"""
-
-
 @verb("distill")
 def main(config: DictConfig) -> float | None:
     """Trains to the end of the plan. Returns the validation loss, None if a signal stopped the run;
@@ -97,7 +63,7 @@ def main(config: DictConfig) -> float | None:
         return None
     with run if is_first_process() else nullcontext():
         if is_first_process():
-            run.record(to_plain(config), free=FREE_KEYS)
+            run.record(to_plain(config), free=free_keys(config))
         with (
             Summary(run, verb="distill", configuration=to_plain(config)) as summary,
             Attempt(run, **to_plain(config.stop)) as attempt,

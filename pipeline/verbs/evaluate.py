@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate
-from pipeline.build.evaluation import FREE, Evaluation
+from pipeline.build.evaluation import Evaluation
 from pipeline.build.evaluation_workers import device_of, other_processes
 from pipeline.evaluation.earlier_versions import adopt_earlier_run
 from pipeline.evaluation.foreign import export_suite
@@ -55,21 +55,21 @@ def main(config: DictConfig) -> None:
     if share.is_first:
         evaluation = Evaluation(config)
         with RunFolder(output) as run_folder:
-            adopt_earlier_run(output, evaluation.tasks, evaluation.configuration(), FREE)
-            run_folder.record(evaluation.configuration(), free=FREE)
+            adopt_earlier_run(output, evaluation.tasks, evaluation.configuration(), evaluation.free_keys)
+            run_folder.record(evaluation.configuration(), free=evaluation.free_keys)
             results = run(evaluation, output, share)
         _print(f"{table(results)}\n")
         _print(f"all scores: {output / 'results.json'}; report: {output / 'index.html'}")
     else:
         evaluation = Evaluation(config, device_of(share.rank, config.device))
-        lines = lines_folder(output, evaluation.configuration(), FREE)
+        lines = lines_folder(output, evaluation.configuration(), evaluation.free_keys)
         evaluate_share(evaluation.tasks, output, lines, share)
 
 
 def run(evaluation: Evaluation, output: Path, share: WorkShare) -> dict[str, Any]:
     """Scores what is missing, and writes the results and the report."""
     started = time.perf_counter()
-    folder = lines_folder(output, evaluation.configuration(), FREE)
+    folder = lines_folder(output, evaluation.configuration(), evaluation.free_keys)
     count = evaluation.config.processes if share.count == 1 else 1
     with other_processes(evaluation.settings, output, folder, count):
         own = share if share.count > 1 else WorkShare(0, count)

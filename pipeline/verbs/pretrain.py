@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig
 
 from pipeline.build.application import verb
-from pipeline.build.configuration import to_plain
+from pipeline.build.configuration import free_keys, to_plain
 from pipeline.build.pretraining import (
     build_callbacks,
     build_data,
@@ -34,21 +34,6 @@ from pipeline.runs.summary import Summary
 from teachers.checkpoint import teacher_folder
 from teachers.eg3d.teacher import load_eg3d, start_from
 
-FREE_KEYS = (
-    "trainer",
-    "progress",
-    "paths",
-    "schedule.total_images",
-    "schedule.decay_images",
-    "schedule.growth",
-    "data.path",
-    "data.workers",
-    "start_from",
-    "stop",
-    "card",
-)
-"""What may change without making it another run."""
-
 
 @verb("pretrain")
 def main(config: DictConfig) -> None:
@@ -65,7 +50,7 @@ def main(config: DictConfig) -> None:
         config = with_checkpoint(config)
     with run if is_first_process() else nullcontext():
         if is_first_process():
-            run.record(to_plain(config), free=FREE_KEYS)
+            run.record(to_plain(config), free=free_keys(config))
         if config.card.write:
             write_teacher_card(config, run.path / "teacher", load_photographs(config))
             return

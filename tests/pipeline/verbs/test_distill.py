@@ -16,7 +16,7 @@ from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.lifter import Lifter
 from pipeline.runs.resume import SafetensorsCheckpointIO, find_checkpoint
 from pipeline.runs.run_folder import RunFolder
-from pipeline.verbs.distill import FREE_KEYS, build_lifter, build_sampler, distill
+from pipeline.verbs.distill import build_lifter, build_sampler, distill
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL_STUDENT = [
@@ -130,7 +130,7 @@ def test_killed_in_the_middle_and_run_again_the_weights_equal_those_of_an_undist
 def test_a_run_with_another_configuration_is_refused_with_the_difference(tmp_path):
     config = compose("distill", *SMALL_RUN)
     with RunFolder(tmp_path / "run") as run:
-        run.record(to_plain(config), free=FREE_KEYS)
+        run.record(to_plain(config), free=free_keys(config))
         run.record(
             to_plain(
                 compose(
@@ -141,11 +141,11 @@ def test_a_run_with_another_configuration_is_refused_with_the_difference(tmp_pat
                     "callbacks.preview.identities=2",
                 )
             ),
-            free=FREE_KEYS,
+            free=free_keys(config),
         )
         with pytest.raises(ValueError, match=r"loss\.image\.weight: 1\.0 → 0\.5"):
             run.record(
-                to_plain(compose("distill", *SMALL_RUN, "loss.image.weight=0.5")), free=FREE_KEYS
+                to_plain(compose("distill", *SMALL_RUN, "loss.image.weight=0.5")), free=free_keys(config)
             )
 
 

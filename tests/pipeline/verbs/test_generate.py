@@ -20,7 +20,7 @@ from pipeline.data.shard_writer import ShardWriter
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.sampling.sampler import TeacherSampler
-from pipeline.verbs.distill import FREE_KEYS, distill
+from pipeline.verbs.distill import distill
 from pipeline.verbs.generate import asked_for, describe, ended_by_sigterm, main
 
 REPOSITORY = Path(__file__).parents[3]
@@ -197,7 +197,7 @@ def weights_after(folder: Path, *overrides: str) -> dict[str, torch.Tensor]:
         "distill", "teacher=untrained_tiny", *SMALL_STUDENT, *overrides, f"paths.run={folder}"
     )
     with RunFolder(folder) as run:
-        run.record(to_plain(config), free=FREE_KEYS)
+        run.record(to_plain(config), free=free_keys(config))
         distill(config, run)
     return SafetensorsCheckpointIO().load_checkpoint(folder / "checkpoints" / "last")["state_dict"]
 

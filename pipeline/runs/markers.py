@@ -1,0 +1,80 @@
+"""Markers in a configuration: which of its keys don't decide what a run comes to.
+
+Beside the keys of any node there may be
+
+    _runtime_: [threads, log_every]    # never changes a result
+    _resumable_: [max_steps]           # decides the result, but may change when a run continues
+
+with dotted names of keys below that node. A key that no marker names decides the result: a run, a
+cell of a sweep, an evaluation or a set of shards with another value is another one. Markers are
+removed before anything is built or stored.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+RUNTIME: Final = "_runtime_"
+RESUMABLE: Final = "_resumable_"
+MARKERS: Final = (RUNTIME, RESUMABLE)
+
+ADDED: dict[str, Any] = {}
+"""Keys that runs of earlier versions don't have, dotted, with the value that means what those did."""
+
+
+def marked_keys(configuration: Any, *markers: str) -> tuple[str, ...]:
+    """The dotted keys that markers name.
+
+    Args:
+        configuration: plain values with their markers.
+        markers: whose; none: all.
+    """
+    return tuple(_marked(configuration, markers or MARKERS, ""))
+
+
+def without_markers(configuration: Any) -> Any:
+    """Plain values without any marker, at any depth."""
+    if isinstance(configuration, dict):
+        return {
+            key: without_markers(value)
+            for key, value in configuration.items()
+            if key not in MARKERS
+        }
+    if isinstance(configuration, list):
+        return [without_markers(value) for value in configuration]
+    return configuration
+
+
+def decisive(configuration: dict[str, Any], free: Sequence[str]) -> dict[str, Any]:
+    """A configuration without the keys `free` and all below them, and without keys that were added
+    since but mean what earlier versions did.
+    """
+    return dict(_decisive(configuration, tuple(free), ""))
+
+
+def is_below(key: str, prefixes: Sequence[str]) -> bool:
+    """Whether a dotted key is one of `prefixes` or lies below one."""
+    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _decisive(node: Any, free: tuple[str, ...], path: str) -> Any:
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _decisive(value, free, inner)
+        for key, value in node.items()
+        if (inner := _join(path, key)) not in free
+        and not (inner in ADDED and ADDED[inner] == value)
+    }
+
+
+def _marked(node: Any, markers: Sequence[str], path: str) -> Iterator[str]:
+    if not isinstance(node, dict):
+        return
+    for marker in markers:
+        yield from (_join(path, key) for key in node.get(marker) or ())
+    for key, value in node.items():
+        yield from _marked(value, markers, _join(path, key))
+
+
+def _join(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
