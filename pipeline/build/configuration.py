@@ -13,7 +13,6 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.runs.markers import marked_keys, without_markers
-
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 
 BUILDABLE = ("teachers", "students", "pipeline", "torch.optim", "lightning")

@@ -47,7 +47,10 @@ def adopt_earlier_run(
     for task in tasks:
         if manifests.get(task.suite.name) == sha256_of_json(_as_967260b(task.manifest)):
             manifests[task.suite.name] = task.manifest_sha256
-    before, now = lines_folder(output, stored, FREE_967260B), lines_folder(output, configuration, free)
+    before, now = (
+        lines_folder(output, stored, FREE_967260B),
+        lines_folder(output, configuration, free),
+    )
     if renamed == stored or lines_folder(output, renamed, free) != now:
         return
     now.mkdir(parents=True, exist_ok=True)

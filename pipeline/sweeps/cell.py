@@ -19,6 +19,7 @@ State = Literal["new", "running", "interrupted", "failed", "finished"]
 
 NAME_LENGTH = 120
 
+
 @dataclass(frozen=True)
 class Record:
     """The content of a cell's `cell.json`.

@@ -49,6 +49,7 @@ from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
+
 @verb("distill")
 def main(config: DictConfig) -> float | None:
     """Trains to the end of the plan. Returns the validation loss, None if a signal stopped the run;

@@ -55,7 +55,9 @@ def main(config: DictConfig) -> None:
     if share.is_first:
         evaluation = Evaluation(config)
         with RunFolder(output) as run_folder:
-            adopt_earlier_run(output, evaluation.tasks, evaluation.configuration(), evaluation.free_keys)
+            adopt_earlier_run(
+                output, evaluation.tasks, evaluation.configuration(), evaluation.free_keys
+            )
             run_folder.record(evaluation.configuration(), free=evaluation.free_keys)
             results = run(evaluation, output, share)
         _print(f"{table(results)}\n")

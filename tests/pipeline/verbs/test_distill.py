@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.build.configuration import compose, instantiate, to_plain
+from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
 from pipeline.lifter import Lifter
 from pipeline.runs.resume import SafetensorsCheckpointIO, find_checkpoint
 from pipeline.runs.run_folder import RunFolder
@@ -145,7 +145,8 @@ def test_a_run_with_another_configuration_is_refused_with_the_difference(tmp_pat
         )
         with pytest.raises(ValueError, match=r"loss\.image\.weight: 1\.0 → 0\.5"):
             run.record(
-                to_plain(compose("distill", *SMALL_RUN, "loss.image.weight=0.5")), free=free_keys(config)
+                to_plain(compose("distill", *SMALL_RUN, "loss.image.weight=0.5")),
+                free=free_keys(config),
             )
 
 

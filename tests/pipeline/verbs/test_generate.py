@@ -12,7 +12,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from pipeline.build.configuration import compose, instantiate, to_plain
+from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import NumberOutsideRange
