@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,53 @@ def untrained_student(tmp_path_factory) -> Path:
         teacher=ToyTeacher(resolution=8),
     ).save(path)
     return path
+
+
+class Disk:
+    """Records the calls that decide what a power cut leaves: ("sync", inode, size), ("name", path,
+    inode).
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, object, int]] = []
+        fsync = os.fsync
+
+        def synced(descriptor: int) -> None:
+            found = os.fstat(descriptor)
+            self.calls.append(("sync", found.st_ino, found.st_size))
+            fsync(descriptor)
+
+        def named(original: Callable[..., object]) -> Callable[..., object]:
+            def call(before: Path | str, now: Path | str, *others: object) -> object:
+                inode = Path(before).stat().st_ino
+                result = original(before, now, *others)
+                self.calls.append(("name", str(now), inode))
+                return result
+
+            return call
+
+        monkeypatch.setattr(os, "fsync", synced)
+        for owner, name in (
+            (os, "replace"), (os, "rename"), (os, "link"), (Path, "replace"), (Path, "rename"),
+        ):  # fmt: skip
+            monkeypatch.setattr(owner, name, named(getattr(owner, name)))
+
+    def require_durable(self, path: Path) -> None:
+        """`path`, or the folder above it that was renamed: synced with all its bytes, then named,
+        then its parent synced.
+        """
+        found = path.stat()
+        named = [(str(path), found.st_ino), (str(path.parent), path.parent.stat().st_ino)]
+        at, place = next(
+            (index, Path(str(call[1])))
+            for index, call in reversed(list(enumerate(self.calls)))
+            if call[0] == "name" and (call[1], call[2]) in named
+        )
+        before, after = self.calls[:at], self.calls[at + 1 :]
+        assert ("sync", found.st_ino, found.st_size) in before, f"{path} is renamed before its sync"
+        assert place.parent.stat().st_ino in [call[1] for call in after if call[0] == "sync"]
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)

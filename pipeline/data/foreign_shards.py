@@ -8,20 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal
 
-import torch
 import webdataset as wds
-from jaxtyping import Int64
-from torch import Tensor
 
-from pipeline.batch import DistillationBatch
 from pipeline.sampling.source import Sampler
-from pipeline.sampling.view_rendering import ViewRendering
-from teachers.rendering.renderer import Renderer
-from teachers.rendering.rendering import RayJitter
-from teachers.rendering.triplane import Triplane
 
-from .full_shards import batch_of, planes_of
 from .record import VIEW_FIELDS, Fields, Record
+from .record_source import RecordSource
 from .shard_errors import CorruptShard, MissingField, ShardError
 
 log = logging.getLogger(__name__)
@@ -34,7 +26,7 @@ this teacher.
 """
 
 
-class ForeignShards:
+class ForeignShards(RecordSource):
     """A `BatchSource` over a stream: sample number n is the n-th identity of a shuffled, endless
     stream.
 
@@ -64,35 +56,14 @@ class ForeignShards:
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ValueError(f"data.on_error is {on_error!r}: use raise or skip")
+        super().__init__(sampler)
         self.urls, self.buffer, self.seed, self.on_error = urls, buffer, seed, on_error
-        self.sampler = sampler
         self.skipped: Counter[str] = Counter()
         self._stream: Iterator[Record] = iter(())
         self._position = -1
 
-    @property
-    def rendering(self) -> dict[str, ViewRendering]:
-        """How carefully each view is drawn by the student."""
-        return self.sampler.rendering
-
-    def to(self, device: torch.device) -> "ForeignShards":
-        """Makes its batches on another device; moves the teacher there."""
-        self.sampler.to(device)
-        return self
-
-    def __call__(self, samples: Sequence[int]) -> DistillationBatch:
-        """The identities of some sample numbers (ascending)."""
-        return batch_of(self._read(samples), self.sampler)
-
-    def planes(self, samples: Sequence[int]) -> Triplane:
-        """The planes alone of some sample numbers."""
-        return planes_of(self._read(samples), self.sampler)
-
-    def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
-        """Jitter of the student's rays; the pictures had jitter of their own, which nobody knows."""
-        return self.sampler.jitter(numbers, view, renderer)
-
-    def _read(self, samples: Sequence[int]) -> list[Record]:
+    def read(self, samples: Sequence[int]) -> list[Record]:
+        """The records of some sample numbers (ascending); each gets the number of its place."""
         records = [self._at(sample) for sample in samples]
         for sample, record in zip(samples, records, strict=True):
             record.number = sample

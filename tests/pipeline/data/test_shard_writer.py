@@ -218,3 +218,14 @@ def test_verifying_finds_every_changed_shard_and_another_teachers_identities(
     assert "is not whom the teacher draws: z.npy" in str(
         next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1]
     )
+
+
+def test_a_shard_and_then_its_sidecar_are_synced_before_they_take_their_place(
+    disk, teacher, sampler, tmp_path
+):
+    writer = writer_of(teacher, sampler, tmp_path)
+    assert writer.write(0)
+    for path in (writer.folder.tar(0), writer.folder.sidecar(0)):
+        disk.require_durable(path)
+    names = [call[1] for call in disk.calls if call[0] == "name"]
+    assert names.index(str(writer.folder.tar(0))) < names.index(str(writer.folder.sidecar(0)))

@@ -234,6 +234,16 @@ def test_other_distributions_are_refused_by_name_and_looks_are_left_open_for_lat
         LatentShards(path=latent, sampler=sampler, distributions=distributions)
 
 
+def test_a_setting_that_a_marker_calls_runtime_may_differ(write, sampler):
+    chunks = {**LAWS["sampler"], "novel_rendering": {"max_points": 4096}}
+    changed = {"cameras": LAWS["cameras"], "sampler": chunks}
+    full = write("full", kind="full", storage=FULL)
+    with pytest.raises(WrongDistributions, match=r"novel_rendering\.max_points"):
+        FullShards(path=full, sampler=sampler, distributions=changed)
+    marked = {**chunks, "_runtime_": ["novel_rendering.max_points"]}
+    FullShards(path=full, sampler=sampler, distributions={**changed, "sampler": marked})
+
+
 def test_numbers_that_are_not_stored_are_refused_before_and_when_they_are_asked_for(write, sampler):
     stored = LatentShards(path=write(), sampler=sampler, distributions=LAWS)
     for number in (12, 10**9):

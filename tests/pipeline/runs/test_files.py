@@ -1,13 +1,11 @@
 """After a kill or a power cut a file is the old one or the new one, never empty."""
 
 import json
-import os
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 
+from pipeline.lifter import Lifter
 from pipeline.runs.files import (
     created_file,
     finish_folder_swap,
@@ -21,56 +19,6 @@ from pipeline.runs.files import (
 from pipeline.runs.json_lines import append_line
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
-
-
-class Disk:
-    """Records the calls that decide what a power cut leaves: ("sync", inode, size), ("name", path,
-    inode).
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: list[tuple[str, object, int]] = []
-        fsync = os.fsync
-
-        def synced(descriptor: int) -> None:
-            found = os.fstat(descriptor)
-            self.calls.append(("sync", found.st_ino, found.st_size))
-            fsync(descriptor)
-
-        def named(original: Callable[..., object]) -> Callable[..., object]:
-            def call(before: Path | str, now: Path | str, *others: object) -> object:
-                inode = Path(before).stat().st_ino
-                result = original(before, now, *others)
-                self.calls.append(("name", str(now), inode))
-                return result
-
-            return call
-
-        monkeypatch.setattr(os, "fsync", synced)
-        for owner, name in (
-            (os, "replace"), (os, "rename"), (os, "link"), (Path, "replace"), (Path, "rename"),
-        ):  # fmt: skip
-            monkeypatch.setattr(owner, name, named(getattr(owner, name)))
-
-    def require_durable(self, path: Path) -> None:
-        """`path`, or the folder above it that was renamed: synced with all its bytes, then named,
-        then its parent synced.
-        """
-        found = path.stat()
-        named = [(str(path), found.st_ino), (str(path.parent), path.parent.stat().st_ino)]
-        at, place = next(
-            (index, Path(str(call[1])))
-            for index, call in reversed(list(enumerate(self.calls)))
-            if call[0] == "name" and (call[1], call[2]) in named
-        )
-        before, after = self.calls[:at], self.calls[at + 1 :]
-        assert ("sync", found.st_ino, found.st_size) in before, f"{path} is renamed before its sync"
-        assert place.parent.stat().st_ino in [call[1] for call in after if call[0] == "sync"]
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    return Disk(monkeypatch)
 
 
 def test_a_run_writes_its_configuration_and_status_durably(disk, tmp_path):
@@ -89,6 +37,16 @@ def test_a_training_state_is_synced_before_it_takes_its_place(disk, tmp_path):
         )
         for name in ("state.json", "part-000.safetensors"):
             disk.require_durable(tmp_path / "last" / name)
+
+
+def test_a_student_is_synced_before_it_takes_its_place(disk, tmp_path, untrained_student):
+    Lifter.load(untrained_student).save(tmp_path / "student.safetensors")
+    disk.require_durable(tmp_path / "student.safetensors")
+
+
+def test_results_are_synced_before_they_take_their_place(disk, tmp_path):
+    write_json(tmp_path / "results.json", {"psnr": 1.0}, indent=1, allow_nan=False)
+    disk.require_durable(tmp_path / "results.json")
 
 
 def test_created_files_and_lines_are_synced(disk, tmp_path):
