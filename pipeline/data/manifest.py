@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -352,8 +352,8 @@ def _flat(values: Any, key: str = "") -> dict[str, Any]:
 
 
 def _leaves(values: Any, key: str) -> Iterator[tuple[str, Any]]:
-    items: Sequence[tuple[Any, Any]] = list(values.items()) if isinstance(values, dict) else []
-    if not items:
+    if not isinstance(values, dict):
         yield key, values
-    for name, value in items:
+        return
+    for name, value in values.items():
         yield from _leaves(value, f"{key}.{name}" if key else str(name))

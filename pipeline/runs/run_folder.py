@@ -189,9 +189,16 @@ def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any
                 now.get(name, _MISSING),
                 f"{key}.{name}" if key else name,
             )
-    elif before is _MISSING or now is _MISSING or before != now:
+    elif not (_is_nothing(before) and _is_nothing(now)) and (
+        before is _MISSING or now is _MISSING or before != now
+    ):
         yield key, before, now
 
 
 def _show(value: Any) -> str:
     return "(absent)" if value is _MISSING else json.dumps(value)
+
+
+def _is_nothing(value: Any) -> bool:
+    """Absent, or a node without keys, below which only free ones were."""
+    return value is _MISSING or value == {}
