@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipeline.build import evaluation as evaluation_builder
 from pipeline.build.configuration import compose, instantiate
-from pipeline.evaluation.earlier_versions import WORLD_SHA256
+from pipeline.evaluation.earlier_versions import FREE_967260B, WORLD_SHA256
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.report.demo.page import image_rows
 from pipeline.evaluation.report.results_folder import read_results
@@ -203,7 +203,7 @@ def test_an_evaluation_of_967260b_is_continued(first, settings, tmp_path, monkey
         node["people"] = node.pop("identities")
     (earlier / "config.json").write_text(json.dumps(config))
     (now,) = (earlier / "lines").iterdir()
-    before = lines_folder(earlier, config, evaluation_builder.FREE)
+    before = lines_folder(earlier, config, FREE_967260B)
     stored = read_lines(now / "0000.jsonl")
     shutil.rmtree(now)
     old = [{"person" if key == "subject" else key: line[key] for key in line} for line in stored]
