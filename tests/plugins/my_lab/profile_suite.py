@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pipeline.evaluation.items import Item, SuiteContext, one
+from pipeline.evaluation.items import Item, ItemViews, SuiteContext
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 
@@ -38,5 +38,5 @@ class ProfileSuite(Suite):
             image=seen.image[0].clamp(-1, 1),
             targets=cameras,
             camera=cameras[:1],
-            reference=one(seen.image.clamp(-1, 1), seen.depth, seen.opacity),
+            reference=ItemViews(seen.image.clamp(-1, 1), seen.depth, seen.opacity),
         )
