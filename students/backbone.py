@@ -85,10 +85,8 @@ class ResNet34(nn.Module):
         ]
         return nn.Sequential(first, *others)
 
-    def calm(self) -> None:
-        """Scales the residual branches down: without normalisation their variances add up over 16
-        blocks.
-        """
+    def initialise_residuals(self) -> None:
+        """Scales the residual branches down: without normalisation their variances add up."""
         for block in self.modules():
             if isinstance(block, ResidualBlock):
                 scale_weight(block.conv2, sum(self.blocks) ** -0.5)
@@ -142,9 +140,9 @@ class DeepLabBackbone(nn.Module):
         self.resnet = ResNet34()
         self.pyramid = AtrousPyramid(in_channels=512, channels=self.out_channels)
 
-    def calm(self) -> None:
-        """See `ResNet34.calm`."""
-        self.resnet.calm()
+    def initialise_residuals(self) -> None:
+        """See `ResNet34.initialise_residuals`."""
+        self.resnet.initialise_residuals()
 
     def forward(self, positioned: Float[Tensor, "batch 5 height width"]) -> BackboneFeatures:
         """RGB + coordinates → `deep` of 256 channels at 1/8, and the first two layers."""

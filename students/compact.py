@@ -34,8 +34,8 @@ class CompactBackbone(nn.Module):
         self.lateral = nn.Conv2d(widths[2], widths[1], 1)
         self.num_blocks = sum(blocks)
 
-    def calm(self) -> None:
-        """Scales the residual branches down: there is no normalisation to keep their sum in bounds."""
+    def initialise_residuals(self) -> None:
+        """Scales the residual branches down: no normalisation keeps their sum bounded."""
         for block in self.modules():
             if isinstance(block, ResidualBlock):
                 scale_weight(block.conv2, self.num_blocks**-0.5)

@@ -130,7 +130,7 @@ class TwoStageEncoder(nn.Module):
 
     def _initialise(self) -> None:
         initialise(self)
-        self.backbone.calm()
+        self.backbone.initialise_residuals()
         scale_weight(self.plane_head.last, FIRST_PLANES)
 
     def forward(
@@ -150,7 +150,7 @@ class TwoStageEncoder(nn.Module):
     def calibrate(
         self, mean: Float[Tensor, " plane_channel"], scale: Float[Tensor, " plane_channel"]
     ) -> None:
-        """Tells the mean and standard deviation of the teacher's planes; see `PlaneHead.calibrate`."""
+        """Sets the mean and scale of the teacher's planes; see `PlaneHead.calibrate`."""
         self.plane_head.calibrate(mean, scale)
 
     def load_imagenet(self, path: Path) -> None:

@@ -62,7 +62,7 @@ def teacher_folder(path: Path | str) -> Path:
 
 
 def bundled_or_here(path: Path | str, bundled: Path) -> Path:
-    """A path "bundled/…" means what lies in the folder `bundled`, unless there is such a path here."""
+    """Resolves "bundled/…" to the folder `bundled`, unless such a path exists here."""
     path = Path(path)
     return (
         bundled.joinpath(*path.parts[1:])

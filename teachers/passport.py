@@ -119,7 +119,7 @@ class Passport:
             )
 
     def to_json(self) -> str:
-        """Indented JSON with every field; a depth of 1 isn't written, as before there were stacks."""
+        """Indented JSON with every field; a plane depth of 1 isn't written, as in older files."""
         values = dataclasses.asdict(self)
         if self.plane_depth == 1:
             del values["plane_depth"]
@@ -127,7 +127,7 @@ class Passport:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Passport":
-        """Reads a parsed passport; ValueError on another schema version, missing or unknown fields."""
+        """Reads parsed JSON; ValueError on another schema version, missing or unknown fields."""
         version = values.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ValueError(

@@ -83,8 +83,8 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
         extra: arguments that a configuration can't hold, such as a module or parameters.
 
     Raises:
-        ValueError: no `_target_`, or a target outside `BUILDABLE` and the trusted packages, or an argument
-            that its constructor doesn't know, or whatever the constructor itself complained about.
+        ValueError: no `_target_`, a target outside `BUILDABLE` and the trusted packages, an unknown
+            argument, or an error that the constructor raised.
     """
     node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
     if OmegaConf.select(node, "_target_") is None:

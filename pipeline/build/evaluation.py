@@ -151,7 +151,7 @@ class Evaluation:
 
     @cached_property
     def tasks(self) -> list[Task]:
-        """The suite with all methods, and the ceiling: the student on its own teacher's identities."""
+        """The suite with all methods; the ceiling: the student on its own teacher's identities."""
         shared = {
             "metrics": self.available.metrics,
             "device": self.device,

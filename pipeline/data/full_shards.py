@@ -1,13 +1,12 @@
-"""Batches of stored images: no rendering by the teacher; equal to live ones within the stored
-precision.
-"""
+"""Batches of stored images, not rendered again: equal to live ones within the stored precision."""
 
 from .record_source import ShardSource
 
 
 class FullShards(ShardSource):
-    """A `BatchSource` of the shards of `trilift generate shards=full`. Planes that aren't stored are
-    synthesised again from the stored z.
+    """A `BatchSource` of the shards of `trilift generate shards=full`.
+
+    Planes that aren't stored are synthesised again from the stored z.
     """
 
     kind = "full"

@@ -47,7 +47,7 @@ class Photograph:
     camera: Camera
 
     def image(self, background: float = 1.0) -> Float[Tensor, "3 height width"]:
-        """RGB in [-1, 1], composited over a grey value in [0, 1] where the picture is transparent."""
+        """RGB in [-1, 1], composited over a grey value in [0, 1] where it is transparent."""
         values = self.pixels.float() / 255
         color = values[:3] + (1 - values[3:]) * background if len(values) == 4 else values
         return color * 2 - 1

@@ -1,5 +1,6 @@
-"""PTI's locality regularisation (Roich et al. 2021, sec. 3.3): neighbours of the tuned latent should
-render as before.
+"""Locality regularisation of PTI (Roich et al. 2021, sec. 3.3).
+
+Neighbours of the tuned latent should render as before.
 """
 
 from dataclasses import dataclass

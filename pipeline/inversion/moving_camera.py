@@ -1,5 +1,6 @@
-"""The camera of a photograph: given, or optimised together with the identity (Ko et al. 2023, 3D GAN
-Inversion with Pose Optimization).
+"""The camera of a photograph: given, or optimised together with the identity.
+
+Ko et al. 2023, 3D GAN Inversion with Pose Optimization.
 """
 
 import dataclasses

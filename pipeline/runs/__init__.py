@@ -1,1 +1,1 @@
-"""A run's folder on disk, and what every long job shares: state, resume, files, provenance, processes."""
+"""A run's folder, and what every long job shares: state, resume, provenance, processes."""

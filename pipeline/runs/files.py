@@ -90,7 +90,7 @@ def finish_folder_swap(path: Path) -> None:
 def created_file(path: Path, content: bytes) -> bool:
     """Creates a file as a whole unless there is one; of several processes one succeeds.
 
-    Uses a hard link: unlike a rename it fails where the name is taken, also on network file systems.
+    Uses a hard link: unlike a rename it fails if the name is taken, also on network file systems.
 
     Returns:
         whether it was created.

@@ -18,7 +18,7 @@ RESUMABLE: Final = "_resumable_"
 MARKERS: Final = (RUNTIME, RESUMABLE)
 
 ADDED: dict[str, Any] = {}
-"""Keys that runs of earlier versions don't have, dotted, with the value that means what those did."""
+"""Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 
 
 def marked_keys(configuration: Any, *markers: str) -> tuple[str, ...]:

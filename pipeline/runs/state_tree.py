@@ -20,7 +20,7 @@ _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 class StateWriter:
-    """Turns a nested state into JSON; collects its tensors (tied ones once) in `tensors` by name."""
+    """Turns a nested state into JSON; collects its tensors by name, tied ones once."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""The prior of identities: z, the truncation, and the camera that conditions the mapping network."""
+"""The prior of identities: z, truncation, and the conditioning camera of the mapping network."""
 
 from collections.abc import Sequence
 

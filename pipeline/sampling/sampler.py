@@ -34,8 +34,8 @@ class TeacherSampler:
     """Samples a frozen teacher: draws → latents → planes → views.
 
     Each step is a method, and a pure function of the one before and of the seed. `FilteredSampler`
-    and `FixedIdentities` wrap it. Not a module: an owner neither trains, saves nor moves the teacher
-    by accident.
+    and `FixedIdentities` wrap it. Not a module: an owner neither trains, saves nor moves the
+    teacher by accident.
 
     Args:
         teacher: the frozen GAN.
@@ -177,7 +177,7 @@ class TeacherSampler:
         return image.clamp(-1, 1)
 
     def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:
-        """The jitter of a view's ray samples: a pure function of the seed and the sample numbers."""
+        """Jitter of a view's ray samples: a pure function of the seed and the sample numbers."""
         key = {"view": VIEWS[view], "rays": renderer.resolution**2}
         coarse, fine = renderer.ray_samples
         return RayJitter.stratified(

@@ -1,1 +1,1 @@
-"""Procedural worlds with exact 3D: training photographs for a teacher and ground truth for a score."""
+"""Procedural worlds with exact 3D: photographs to train a teacher, ground truth for scores."""

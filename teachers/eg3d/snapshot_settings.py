@@ -1,4 +1,4 @@
-"""From an official snapshot's settings and shapes to the numbers that its generator is built from."""
+"""The configuration of a generator, from an official snapshot's settings and shapes."""
 
 import re
 from typing import Any

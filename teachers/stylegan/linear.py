@@ -14,7 +14,7 @@ LEAKY_GAIN = math.sqrt(2)
 def leaky_relu(
     x: Float[Tensor, "*shape"], gain: float = LEAKY_GAIN, clamp: float | None = None
 ) -> Float[Tensor, "*shape"]:
-    """Leaky ReLU of slope 0.2 times `gain`, clamped to ±`clamp`: keeps the variance of its input."""
+    """Leaky ReLU of slope 0.2, times `gain`, clamped to ±`clamp`; it keeps the variance."""
     x = F.leaky_relu(x, LEAK) * gain
     return x if clamp is None else x.clamp(-clamp, clamp)
 

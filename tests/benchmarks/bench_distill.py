@@ -84,8 +84,9 @@ def go(way: Way, module: Distillation) -> None:
     torch.set_num_threads(way.threads)
     watch = Watch()
     trainer = Trainer(
-        accelerator="cpu", max_steps=STEPS + 1, max_epochs=-1, logger=False, enable_checkpointing=False, enable_model_summary=False,
-        enable_progress_bar=False, callbacks=[Speed(every_steps=None), watch],
+        accelerator="cpu", max_steps=STEPS + 1, max_epochs=-1, logger=False,
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+        callbacks=[Speed(every_steps=None), watch],
     )  # fmt: skip
     module.step = 0
     data = SampledBatches(module.source, batch_size=module.batch_size, overlap=way.overlap)

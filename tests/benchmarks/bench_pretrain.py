@@ -63,8 +63,8 @@ def timed(function: Callable[..., Any], spent: dict[str, float], part: str) -> C
 def steps(module: TeacherGAN, count: int) -> float:
     """Seconds of `count` steps, Lightning's own included."""
     trainer = Trainer(
-        accelerator="cpu", max_steps=2 * count, max_epochs=-1, logger=False, enable_checkpointing=False, enable_model_summary=False,
-        enable_progress_bar=False,
+        accelerator="cpu", max_steps=2 * count, max_epochs=-1, logger=False,
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     start = time.process_time()
     data = DrawnPictures(module.photographs, batch_size=module.settings.batch_size, seed=0)

@@ -19,7 +19,7 @@ from teachers.rendering.camera import Camera
 
 
 def sphere_depth(camera: Camera, resolution: int, radius: float) -> torch.Tensor:
-    """Distance to a sphere about the origin (NaN beside it): |o + t d| = r solved for the nearer t."""
+    """Distance to a sphere about the origin, NaN beside it: the nearer t of |o + t d| = r."""
     rays = camera.rays(resolution)
     along = -(rays.origins * rays.directions).sum(-1)
     discriminant = along**2 - (rays.origins**2).sum(-1) + radius**2

@@ -1,4 +1,4 @@
-"""Calibrated captures as a folder: images, cameras, optional masks and depths (docs/benchmarks.md)."""
+"""Calibrated captures as a folder: images, cameras, masks, depths (docs/benchmarks.md)."""
 
 import json
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from .sdf import ramp
 
 
 def appearance(points: Points, puppet: Puppet, presence: Presence) -> tuple[Tensor, Tensor]:
-    """Albedo in [0, 1] `[identity point 3]` and Part numbers `[identity point]` at surface points."""
+    """Albedo in [0, 1] `[identity point 3]` and part numbers `[identity point]` on the surface."""
     at = to_head(points, puppet.identity.head)
     part = nearest_part(at, puppet, presence)
     outfit = puppet.identity.outfit

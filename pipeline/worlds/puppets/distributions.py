@@ -32,9 +32,10 @@ from .factors import (
 from .hair import is_any
 
 HAIR_STYLES = {
-    HairStyle.BALD: 0.06, HairStyle.BUZZ: 0.07, HairStyle.SHORT: 0.17, HairStyle.QUIFF: 0.11, HairStyle.BOWL: 0.05,
-    HairStyle.BOB: 0.11, HairStyle.LONG: 0.13, HairStyle.CURLY: 0.08, HairStyle.AFRO: 0.06, HairStyle.BUN: 0.06,
-    HairStyle.PONYTAIL: 0.05, HairStyle.MOHAWK: 0.02, HairStyle.SCARF: 0.03,
+    HairStyle.BALD: 0.06, HairStyle.BUZZ: 0.07, HairStyle.SHORT: 0.17, HairStyle.QUIFF: 0.11,
+    HairStyle.BOWL: 0.05, HairStyle.BOB: 0.11, HairStyle.LONG: 0.13, HairStyle.CURLY: 0.08,
+    HairStyle.AFRO: 0.06, HairStyle.BUN: 0.06, HairStyle.PONYTAIL: 0.05, HairStyle.MOHAWK: 0.02,
+    HairStyle.SCARF: 0.03,
 }  # fmt: skip
 HATS = [0.80, 0.06, 0.06, 0.04, 0.04]
 GLASSES = [0.76, 0.10, 0.09, 0.05]

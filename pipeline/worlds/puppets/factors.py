@@ -142,7 +142,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Outfit:
-    """Hat (HatKind), glasses (GlassesKind), earrings (0 or 1), clothes (CollarKind, PatternKind)."""
+    """Hat (HatKind), glasses (GlassesKind), earrings (0, 1), clothes (CollarKind, PatternKind)."""
 
     hat: Scalar
     hat_color: Color

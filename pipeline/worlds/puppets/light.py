@@ -42,7 +42,7 @@ def shade(
     parts: Float[Tensor, "identity point"],
     light: Light,
 ) -> Float[Tensor, "identity point 3"]:
-    """Colour in [0, 1] of surface points; `views` are the directions of the rays that found them."""
+    """Colour in [0, 1] of surface points; `views` are the directions of the rays that hit them."""
     open_, lit = _occlusion(distance, points, normals, light)
     diffuse = ((normals * light.direction).sum(-1) * 0.75 + 0.25).clamp(min=0)
     around = light.ambient * (0.86 + 0.16 * normals[..., 1] + 0.10 * normals[..., 2])

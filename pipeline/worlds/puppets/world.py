@@ -100,7 +100,7 @@ class PuppetWorld:
     def render_puppet(
         self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int
     ) -> PuppetViews:
-        """One square picture per camera (on its device), of factors that needn't come from seeds."""
+        """One square picture per camera, on its device, of factors that needn't come from seeds."""
         surface, look = self._kernels(moved(puppet, camera.cam_to_world))
         light, background = (
             moved(light, camera.cam_to_world),

@@ -28,9 +28,10 @@ STUDENT = [
     *(f"student.{size}" for size in ("fusion_widths=[8]", "fusion_dim=8", "head_widths=[8]")),
 ]
 RUN = [
-    "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass", "loss=[triplane,charbonnier]", *STUDENT,
-    "batch_size=2", "calibration_samples=2", "trainer.threads=1", "trainer.max_steps=2",
-    "callbacks.validation.samples=2", "callbacks.preview.identities=1",
+    "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass",
+    "loss=[triplane,charbonnier]", *STUDENT, "batch_size=2", "calibration_samples=2",
+    "trainer.threads=1", "trainer.max_steps=2", "callbacks.validation.samples=2",
+    "callbacks.preview.identities=1",
 ]  # fmt: skip
 EVALUATION = [
     "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass", "suite=profile",

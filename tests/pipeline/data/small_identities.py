@@ -10,10 +10,11 @@ from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.view_rendering import ViewRendering
 
 TINY_EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64, "channel_max": 8, "render_resolution": 16,
-    "image_resolution": 16, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4, "importance_samples": 4,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
+    "channel_max": 8, "render_resolution": 16, "image_resolution": 16, "super_resolution": "none",
+    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4,
 }  # fmt: skip
-LAWS = {
+DISTRIBUTIONS = {
     "cameras": {"reference": {"yaw": 40.0}},
     "sampler": {"latents": {"truncation": 0.7}, "background": "teacher"},
 }
@@ -53,6 +54,6 @@ def describe(teacher, **changes) -> Description:
         weights=weights_hash(teacher),
         seed=3,
         shard_size=4,
-        distributions=LAWS,
+        distributions=DISTRIBUTIONS,
     )
     return dataclasses.replace(described, **changes)

@@ -29,7 +29,9 @@ from teachers.eg3d.untrained import untrained_teacher
 from tests.pipeline.data.small_identities import TINY_EG3D, describe, sampler_of
 
 teacher, folder = untrained_teacher(TINY_EG3D), ShardFolder(sys.argv[1])
-writer = ShardWriter(folder=folder, description=describe(teacher), sampler=sampler_of(teacher), batch_size=1)
+writer = ShardWriter(
+    folder=folder, description=describe(teacher), sampler=sampler_of(teacher), batch_size=1
+)
 print("ready", flush=True)
 pause = float(sys.argv[2])
 for shard in range(6):

@@ -26,7 +26,7 @@ from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.data.stored_samples import StoredSamples
 from pipeline.sampling.source import BatchSource
 from teachers.eg3d.untrained import untrained_teacher
-from tests.pipeline.data.small_identities import FULL, LAWS, TINY_EG3D
+from tests.pipeline.data.small_identities import DISTRIBUTIONS, FULL, TINY_EG3D
 
 NUMBERS = [9, 2, 3, 11]
 
@@ -67,7 +67,7 @@ def flip(path, position: int) -> None:
 
 
 def test_latent_shards_give_the_bits_that_the_sampler_draws(write, sampler):
-    stored = LatentShards(path=write(), sampler=sampler.with_seed(99), distributions=LAWS)
+    stored = LatentShards(path=write(), sampler=sampler.with_seed(99), distributions=DISTRIBUTIONS)
     assert isinstance(stored, BatchSource)
     drawn, read = sampler.draw(NUMBERS), stored.draw(NUMBERS)
     assert read.samples == drawn.samples == NUMBERS
@@ -91,7 +91,9 @@ def test_full_shards_give_live_pictures_within_the_stored_precision(
     write, sampler, storage, of_image, of_features, of_planes
 ):
     stored = FullShards(
-        path=write(kind="full", storage=storage), sampler=sampler.with_seed(99), distributions=LAWS
+        path=write(kind="full", storage=storage),
+        sampler=sampler.with_seed(99),
+        distributions=DISTRIBUTIONS,
     )
     assert isinstance(stored, BatchSource)
     batch = stored(NUMBERS)
@@ -128,7 +130,7 @@ def test_a_flipped_bit_is_found_when_the_identity_is_read(write, sampler):
     folder = write()
     path = ShardFolder(folder).tar(1)
     flip(path, path.read_bytes().index(b"000000000005.z.npy") + 512 + 130)
-    stored = LatentShards(path=folder, sampler=sampler, distributions=LAWS)
+    stored = LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS)
     assert stored.draw([4, 6]).samples == [4, 6]
     with pytest.raises(CorruptShard, match=r"z\.npy of identity 5 .* is not what was written"):
         stored.draw([5])
@@ -140,7 +142,7 @@ def test_every_byte_of_a_record_matters(write, sampler, what):
     path = ShardFolder(folder).tar(0)
     flip(path, path.read_bytes().index(b"000000000001" + what) + 2)  # in the tar's header
     with pytest.raises((CorruptShard, MissingField), match=r"identity 1|record 1"):
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS).draw([1])
+        LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([1])
 
 
 def test_a_flipped_bit_in_the_facts_of_a_identity_is_found(write, sampler):
@@ -149,7 +151,7 @@ def test_a_flipped_bit_in_the_facts_of_a_identity_is_found(write, sampler):
     content = path.read_bytes()
     flip(path, content.index(b'"truncation":0.') + len(b'"truncation":0.'))
     with pytest.raises(CorruptShard, match="its seal differs"):
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS).draw([0])
+        LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([0])
 
 
 def test_a_shard_that_breaks_off_and_one_that_is_gone_are_named(write, sampler):
@@ -157,7 +159,7 @@ def test_a_shard_that_breaks_off_and_one_that_is_gone_are_named(write, sampler):
     first, second = (ShardFolder(folder).tar(name) for name in (0, 1))
     os.truncate(first, first.stat().st_size // 3)
     second.unlink()
-    stored = LatentShards(path=folder, sampler=sampler, distributions=LAWS)
+    stored = LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS)
     with pytest.raises(CorruptShard, match=r"000000.tar breaks off"):
         stored.draw([3])
     with pytest.raises(CorruptShard, match=r"000001.tar can't be opened"):
@@ -170,7 +172,7 @@ def test_a_missing_field_is_named(write, sampler):
         folder, 2, lambda fields: {name: value for name, value in fields.items() if name != "z.npy"}
     )
     with pytest.raises(MissingField, match=r"identity 8 .* has no z\.npy"):
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS).draw([8])
+        LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([8])
 
 
 def test_records_of_another_version_are_refused(write, sampler):
@@ -184,7 +186,7 @@ def test_records_of_another_version_are_refused(write, sampler):
         },
     )
     with pytest.raises(WrongSchema, match="schema version 7, this trilift reads 1"):
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS).draw([0])
+        LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([0])
 
 
 def test_a_set_of_another_version_or_kind_is_refused(write, sampler):
@@ -192,7 +194,7 @@ def test_a_set_of_another_version_or_kind_is_refused(write, sampler):
     with pytest.raises(
         WrongSchema, match=r"holds latent shards, full shards were expected: use data=latent_shards"
     ):
-        FullShards(path=folder, sampler=sampler, distributions=LAWS)
+        FullShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS)
     description = folder / "description.json"
     description.write_text(
         description.read_text().replace(
@@ -200,24 +202,27 @@ def test_a_set_of_another_version_or_kind_is_refused(write, sampler):
         )
     )
     with pytest.raises(WrongSchema, match="schema version 99"):
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS)
+        LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS)
 
 
 def test_another_teacher_is_refused_even_with_the_same_passport(write, sampler, teacher):
     folder = write()
     other = untrained_teacher(TINY_EG3D, seed=1)
     with pytest.raises(WrongTeacher, match="source_hash"):
-        StoredSamples(path=folder, kind="latent", teacher=other, distributions=LAWS)
+        StoredSamples(path=folder, kind="latent", teacher=other, distributions=DISTRIBUTIONS)
     other.passport = teacher.passport
     with pytest.raises(WrongTeacher, match="although their passports agree"):
-        StoredSamples(path=folder, kind="latent", teacher=other, distributions=LAWS)
+        StoredSamples(path=folder, kind="latent", teacher=other, distributions=DISTRIBUTIONS)
 
 
 def test_other_distributions_are_refused_by_name_and_looks_are_left_open_for_latents_alone(
     write, sampler
 ):
-    looks = {"cameras": LAWS["cameras"], "sampler": {**LAWS["sampler"], "background": "random"}}
-    distributions = {"cameras": {"reference": {"yaw": 50.0}}, "sampler": LAWS["sampler"]}
+    looks = {
+        "cameras": DISTRIBUTIONS["cameras"],
+        "sampler": {**DISTRIBUTIONS["sampler"], "background": "random"},
+    }
+    distributions = {"cameras": {"reference": {"yaw": 50.0}}, "sampler": DISTRIBUTIONS["sampler"]}
     latent, full = write("latent"), write("full", kind="full", storage=FULL)
     assert (
         LatentShards(path=latent, sampler=sampler, distributions=looks).identities.manifest.count
@@ -235,8 +240,8 @@ def test_other_distributions_are_refused_by_name_and_looks_are_left_open_for_lat
 
 
 def test_a_setting_that_a_marker_calls_runtime_may_differ(write, sampler):
-    chunks = {**LAWS["sampler"], "novel_rendering": {"max_points": 4096}}
-    changed = {"cameras": LAWS["cameras"], "sampler": chunks}
+    chunks = {**DISTRIBUTIONS["sampler"], "novel_rendering": {"max_points": 4096}}
+    changed = {"cameras": DISTRIBUTIONS["cameras"], "sampler": chunks}
     full = write("full", kind="full", storage=FULL)
     with pytest.raises(WrongDistributions, match=r"novel_rendering\.max_points"):
         FullShards(path=full, sampler=sampler, distributions=changed)
@@ -245,7 +250,7 @@ def test_a_setting_that_a_marker_calls_runtime_may_differ(write, sampler):
 
 
 def test_numbers_that_are_not_stored_are_refused_before_and_when_they_are_asked_for(write, sampler):
-    stored = LatentShards(path=write(), sampler=sampler, distributions=LAWS)
+    stored = LatentShards(path=write(), sampler=sampler, distributions=DISTRIBUTIONS)
     for number in (12, 10**9):
         with pytest.raises(
             NumberOutsideRange, match=f"sample number {number} isn't stored; these are: 0 to 11"
@@ -257,7 +262,7 @@ def test_numbers_that_are_not_stored_are_refused_before_and_when_they_are_asked_
 
 
 def test_going_round_repeats_the_stored_identities(write, sampler):
-    stored = LatentShards(path=write(), sampler=sampler, distributions=LAWS, repeat=True)
+    stored = LatentShards(path=write(), sampler=sampler, distributions=DISTRIBUTIONS, repeat=True)
     assert stored.draw([11, 12, 13, 12 * 7 + 5]).samples == [11, 0, 1, 5]
     stored.identities.require(10**6)
 
@@ -268,7 +273,7 @@ def test_skipping_replaces_the_unreadable_by_others_of_the_set_the_same_way_ever
     folder = write(shards=4)
     ShardFolder(folder).tar(1).unlink()
     stored = [
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS, on_error="skip")
+        LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS, on_error="skip")
         for _ in range(2)
     ]
     first = stored[0].draw(range(16)).samples
@@ -291,7 +296,9 @@ def test_a_set_that_is_lost_is_not_skipped(write, sampler):
     with pytest.raises(
         CorruptShard, match="neither sample number 1 nor 15 substitutes can be read"
     ):
-        LatentShards(path=folder, sampler=sampler, distributions=LAWS, on_error="skip").draw([1])
+        LatentShards(
+            path=folder, sampler=sampler, distributions=DISTRIBUTIONS, on_error="skip"
+        ).draw([1])
 
 
 def test_nothing_is_unpickled(write):

@@ -35,14 +35,16 @@ from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.rendering import Rendering
 
 TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64, "channel_max": 8, "render_resolution": 32,
-    "image_resolution": 32, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4, "importance_samples": 4,
-    "background": "matte",
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
+    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
+    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
 }  # fmt: skip
 STUDENT = {
-    "plane_channels": 8, "plane_resolution": 16, "image_size": 32, "backbone": "compact", "backbone_widths": [8, 8, 8], "dim": 16,
-    "canonical_blocks": 1, "canonical_heads": 2, "canonical_patch_stride": 1, "canonical_widths": [8], "canonical_upsamplings": 0,
-    "detail_widths": [8], "detail_strides": [2], "fusion_widths": [8], "fusion_dim": 16, "fusion_patch_stride": 1, "head_widths": [8],
+    "plane_channels": 8, "plane_resolution": 16, "image_size": 32, "backbone": "compact",
+    "backbone_widths": [8, 8, 8], "dim": 16, "canonical_blocks": 1, "canonical_heads": 2,
+    "canonical_patch_stride": 1, "canonical_widths": [8], "canonical_upsamplings": 0,
+    "detail_widths": [8], "detail_strides": [2], "fusion_widths": [8], "fusion_dim": 16,
+    "fusion_patch_stride": 1, "head_widths": [8],
 }  # fmt: skip
 
 
@@ -113,8 +115,9 @@ def module_of(teacher, *, weights=None, **changes) -> AdversarialDistillation:
 
 def fit(module: Distillation, *callbacks, max_steps: int = 2) -> Trainer:
     trainer = Trainer(
-        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
-        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks),
+        logger=False, plugins=[SafetensorsCheckpointIO()], enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     data = SampledBatches(module.source, batch_size=module.batch_size, accumulate=module.accumulate)
     trainer.fit(module, datamodule=data)

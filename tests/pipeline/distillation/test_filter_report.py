@@ -30,8 +30,9 @@ def test_shares_are_logged_and_the_report_comes_at_the_end(caplog):
     judge.counts.add({"opacity": 0.75}, [])
     judge.counts.finish(taken=1, exhausted=[])
     trainer = Trainer(
-        accelerator="cpu", max_steps=2, callbacks=[FilterReport(judge, every_steps=2)], logger=False, enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False, barebones=False,
+        accelerator="cpu", max_steps=2, callbacks=[FilterReport(judge, every_steps=2)],
+        logger=False, enable_checkpointing=False, enable_model_summary=False,
+        enable_progress_bar=False, barebones=False,
     )  # fmt: skip
     with caplog.at_level(logging.INFO):
         trainer.fit(Nothing(), DataLoader(range(4)))

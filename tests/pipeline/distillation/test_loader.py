@@ -29,22 +29,24 @@ from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import ToyTeacher
 
 TINY_TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64, "channel_max": 8, "render_resolution": 32,
-    "image_resolution": 32, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4, "importance_samples": 4,
-    "background": "matte",
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
+    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
+    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
 }  # fmt: skip
 SMALL = [
     *(f"student.{key}" for key in (
-        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1", "canonical_widths=[8]", "detail_widths=[8,8]",
-        "detail_strides=[1,2]", "fusion_widths=[8]", "fusion_dim=16", "head_widths=[8]",
+        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1",
+        "canonical_widths=[8]", "detail_widths=[8,8]", "detail_strides=[1,2]", "fusion_widths=[8]",
+        "fusion_dim=16", "head_widths=[8]",
     )),
     "batch_size=4", "trainer.accumulate=2", "calibration_samples=2",
     "callbacks.validation={every_steps:2,samples:1}", "callbacks.preview.identities=0",
-    "plan=two_stage", "plan.stages.reconstruction.steps=2", "plan.adversary.r1_every=2", "callbacks.state.every_steps=100",
+    "plan=two_stage", "plan.stages.reconstruction.steps=2", "plan.adversary.r1_every=2",
+    "callbacks.state.every_steps=100",
 ]  # fmt: skip
 CHOOSY = [
-    "sampler=filtered", "sampler.filter.opacity=[0.28,null]", "sampler.filter.depth=null", "sampler.filter.relief=null",
-    "sampler.filter.attempts=2",
+    "sampler=filtered", "sampler.filter.opacity=[0.28,null]", "sampler.filter.depth=null",
+    "sampler.filter.relief=null", "sampler.filter.attempts=2",
 ]  # fmt: skip
 
 
@@ -201,8 +203,8 @@ def test_lightning_fetches_no_batch_before_its_step():
     source = Source()
     data = SampledBatches(source, batch_size=2, overlap=False)
     trainer = Trainer(
-        accelerator="cpu", max_epochs=1, limit_train_batches=3, logger=False, enable_checkpointing=False, enable_model_summary=False,
-        enable_progress_bar=False,
+        accelerator="cpu", max_epochs=1, limit_train_batches=3, logger=False,
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     trainer.fit(Idle(), datamodule=data)
     assert source.begun == [[0, 1], [2, 3], [4, 5]]

@@ -56,8 +56,9 @@ SMALL = {
     "head_widths": [8],
 }
 TINY_EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 16, "channel_base": 64, "channel_max": 8, "render_resolution": 32,
-    "image_resolution": 32, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 16, "channel_base": 64,
+    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
+    "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
 }  # fmt: skip
 
 
@@ -112,8 +113,9 @@ def fit(
     module: Distillation, *callbacks: Callback, max_steps: int = 3, state: Path | None = None
 ) -> Trainer:
     trainer = Trainer(
-        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
-        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks),
+        logger=False, plugins=[SafetensorsCheckpointIO()], enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     data = SampledBatches(module.source, batch_size=module.batch_size, accumulate=module.accumulate)
     trainer.fit(module, datamodule=data, ckpt_path=state)

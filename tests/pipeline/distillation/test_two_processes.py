@@ -17,8 +17,9 @@ from teachers.eg3d.teacher import save_eg3d
 from teachers.eg3d.untrained import untrained_teacher
 
 TINY_EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64, "channel_max": 8, "render_resolution": 32,
-    "image_resolution": 32, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
+    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
+    "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
 }  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from teachers.eg3d.discriminator import Discriminator
 from teachers.rendering.camera import Camera
 
 TINY = EG3DConfiguration(
-    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8, feature_channels=3, hidden_channels=8,
-    render_resolution=16, image_resolution=16, super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
+    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8,
+    feature_channels=3, hidden_channels=8, render_resolution=16, image_resolution=16,
+    super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
     background="matte", first_pass="proposal", density_gain=20.0,
 )  # fmt: skip
 
@@ -68,8 +69,8 @@ def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_le
     critic = {name: value.clone() for name, value in module.discriminator.state_dict().items()}
     before = error(module)
     trainer = Trainer(
-        accelerator="cpu", max_steps=120, max_epochs=-1, logger=False, enable_checkpointing=False, enable_model_summary=False,
-        enable_progress_bar=False,
+        accelerator="cpu", max_steps=120, max_epochs=-1, logger=False, enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     trainer.fit(module, datamodule=DrawnPictures(module.photographs, batch_size=4, seed=0))
     assert error(module) < 0.7 * before

@@ -20,8 +20,9 @@ from teachers.eg3d.discriminator import Discriminator, discriminator_input
 from teachers.rendering.camera import Camera
 
 TINY = EG3DConfiguration(
-    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8, feature_channels=3, hidden_channels=8,
-    render_resolution=16, image_resolution=16, super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
+    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8,
+    feature_channels=3, hidden_channels=8, render_resolution=16, image_resolution=16,
+    super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
     background="matte", first_pass="proposal", density_gain=20.0,
 )  # fmt: skip
 SCHEDULE = GANSchedule(total_images=1000, growth=((0, 8), (8, 16)), blur_sigma=1.0, blur_images=100)
@@ -70,8 +71,9 @@ def fit(
 ) -> TeacherGAN:
     """Lightning counts two steps, one of each optimiser."""
     trainer = Trainer(
-        accelerator="cpu", max_steps=2 * steps, max_epochs=-1, callbacks=list(callbacks), logger=False, plugins=[SafetensorsCheckpointIO()],
-        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+        accelerator="cpu", max_steps=2 * steps, max_epochs=-1, callbacks=list(callbacks),
+        logger=False, plugins=[SafetensorsCheckpointIO()], enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     trainer.fit(module, datamodule=data_of(module), ckpt_path=state)
     return module
@@ -257,7 +259,7 @@ def dual_module(**schedule: Any) -> TeacherGAN:
     )
 
 
-def test_with_super_resolution_the_discriminator_sees_the_picture_beside_what_the_rays_could_show_of_it():
+def test_with_super_resolution_the_discriminator_sees_the_picture_and_its_raw_resolution():
     module = dual_module()
     real = module.photographs.draw(2, torch.Generator().manual_seed(0))
     shown = module.view.of_pictures(real, module.seen)

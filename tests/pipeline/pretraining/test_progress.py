@@ -24,9 +24,10 @@ from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 
 TINY = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64, "channel_max": 8, "feature_channels": 3,
-    "hidden_channels": 8, "render_resolution": 8, "image_resolution": 8, "super_resolution": "none", "sr_latent": "none",
-    "depth_samples": 6, "importance_samples": 6, "density_gain": 30.0,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
+    "channel_max": 8, "feature_channels": 3, "hidden_channels": 8, "render_resolution": 8,
+    "image_resolution": 8, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6,
+    "importance_samples": 6, "density_gain": 30.0,
 }  # fmt: skip
 
 

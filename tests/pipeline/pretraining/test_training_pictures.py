@@ -99,9 +99,8 @@ def test_a_zip_of_other_identities_is_refused(tmp_path):
         puppet_pictures(path=path, resolution=8, **{**settings, "count": 3})
     with pytest.raises(
         ValueError,
-        match=(
-            r"it has \{'first': 5, 'yaw_limit': 0.9\}, expected was \{'first': 0, 'yaw_limit': 1.2\}"
-        ),
+        match=r"it has \{'first': 5, 'yaw_limit': 0.9\}, "
+        r"expected was \{'first': 0, 'yaw_limit': 1.2\}",
     ):
         puppet_pictures(path=path, resolution=8, count=2, pose_distribution={"yaw_limit": 1.2})
 

@@ -1,4 +1,4 @@
-"""Cameras follow LP3D's distributions, and one sample's camera depends on nothing but its number."""
+"""Cameras follow LP3D's distributions; a sample's camera depends only on its number."""
 
 import math
 

@@ -13,9 +13,10 @@ from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.untrained import untrained_teacher
 
 TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64, "channel_max": 8, "feature_channels": 4,
-    "hidden_channels": 8, "render_resolution": 8, "image_resolution": 8, "super_resolution": "none", "sr_latent": "none",
-    "depth_samples": 4, "importance_samples": 4,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
+    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 8,
+    "image_resolution": 8, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4,
+    "importance_samples": 4,
 }  # fmt: skip
 SIZE = 4 * (3 * 4 * 8 * 8 + 4 * 8)
 """Bytes of one identity in single precision: planes, and a w of 8 numbers for each of the 4 layers

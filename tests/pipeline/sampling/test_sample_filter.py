@@ -22,9 +22,10 @@ from teachers.toy import ToyTeacher
 
 NUMBERS = list(range(40, 52))
 EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64, "channel_max": 8, "feature_channels": 4,
-    "hidden_channels": 8, "render_resolution": 16, "image_resolution": 16, "super_resolution": "none", "sr_latent": "none",
-    "depth_samples": 6, "importance_samples": 6,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
+    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 16,
+    "image_resolution": 16, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6,
+    "importance_samples": 6,
 }  # fmt: skip
 
 

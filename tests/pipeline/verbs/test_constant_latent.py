@@ -23,9 +23,10 @@ from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 
 CHECKPOINT = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64, "channel_max": 8, "feature_channels": 4,
-    "hidden_channels": 8, "render_resolution": 16, "image_resolution": 128, "super_resolution": "2X", "sr_latent": "teacher_w",
-    "depth_samples": 4, "importance_samples": 4,
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
+    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 16,
+    "image_resolution": 128, "super_resolution": "2X", "sr_latent": "teacher_w", "depth_samples": 4,
+    "importance_samples": 4,
 }  # fmt: skip
 LICENCE = "for research only"
 
@@ -84,8 +85,9 @@ def tune(folder: Path, pictures: Path, checkpoint: Path | str, images: int) -> N
             functools.partial(teacher_progress.teacher_sheet, identities=1),
         )
         settings = (
-            f"start_from={checkpoint}", f"data.path={pictures}", f"paths.run={folder}", f"schedule.total_images={images}",
-            "settings.batch_size=2", "progress.scored=4", "progress.real=20", "trainer.accelerator=cpu", "trainer.devices=1",
+            f"start_from={checkpoint}", f"data.path={pictures}", f"paths.run={folder}",
+            f"schedule.total_images={images}", "settings.batch_size=2", "progress.scored=4",
+            "progress.real=20", "trainer.accelerator=cpu", "trainer.devices=1",
         )  # fmt: skip
         pretrain.main(compose("pretrain", "experiment=constant_latent", *settings))
 

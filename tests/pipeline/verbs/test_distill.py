@@ -93,7 +93,7 @@ def flat(value, path="") -> dict[str, torch.Tensor]:
     }
 
 
-def test_killed_in_the_middle_and_run_again_the_weights_equal_those_of_an_undisturbed_run_bit_for_bit(
+def test_weights_after_a_kill_and_resume_equal_those_of_an_undisturbed_run_bit_for_bit(
     tmp_path,
 ):
     undisturbed = start(tmp_path / "a", "trainer.max_steps=18")

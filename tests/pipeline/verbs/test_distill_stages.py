@@ -18,15 +18,16 @@ from teachers.eg3d.teacher import load_eg3d, save_eg3d
 from teachers.eg3d.untrained import untrained_teacher
 
 TINY_TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64, "channel_max": 8, "render_resolution": 32,
-    "image_resolution": 32, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4, "importance_samples": 4,
-    "background": "matte",
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
+    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
+    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
 }  # fmt: skip
 SMALL = [
     "teacher=folder",
     *(f"student.{key}" for key in (
-        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1", "canonical_widths=[8]", "detail_widths=[8,8]",
-        "detail_strides=[1,2]", "fusion_widths=[8]", "fusion_dim=16", "head_widths=[8]",
+        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1",
+        "canonical_widths=[8]", "detail_widths=[8,8]", "detail_strides=[1,2]", "fusion_widths=[8]",
+        "fusion_dim=16", "head_widths=[8]",
     )),
     "batch_size=2",
     "calibration_samples=2",

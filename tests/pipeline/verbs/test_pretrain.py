@@ -22,11 +22,13 @@ from teachers.checkpoint import load_teacher
 from teachers.rendering.camera import Camera
 
 TINY = (
-    "teacher.z_dim=8", "teacher.w_dim=8", "teacher.plane_resolution=8", "teacher.plane_channels=4", "teacher.channel_base=64",
-    "teacher.channel_max=8", "teacher.hidden_channels=8", "teacher.depth_samples=6", "teacher.importance_samples=6",
-    "teacher.render_resolution=16", "teacher.image_resolution=16", "discriminator.channel_base=64", "discriminator.channel_max=8",
-    "discriminator.num_mapping_layers=1", "schedule.growth=[[0,8],[8,16]]", "schedule.blur_images=8", "settings.batch_size=4",
-    "settings.density_points=20", "progress.scored=16", "progress.real=32", "progress.drawing.depth_samples=8",
+    "teacher.z_dim=8", "teacher.w_dim=8", "teacher.plane_resolution=8", "teacher.plane_channels=4",
+    "teacher.channel_base=64", "teacher.channel_max=8", "teacher.hidden_channels=8",
+    "teacher.depth_samples=6", "teacher.importance_samples=6", "teacher.render_resolution=16",
+    "teacher.image_resolution=16", "discriminator.channel_base=64", "discriminator.channel_max=8",
+    "discriminator.num_mapping_layers=1", "schedule.growth=[[0,8],[8,16]]",
+    "schedule.blur_images=8", "settings.batch_size=4", "settings.density_points=20",
+    "progress.scored=16", "progress.real=32", "progress.drawing.depth_samples=8",
     "trainer.devices=1",
 )  # fmt: skip
 

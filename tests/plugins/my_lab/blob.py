@@ -17,7 +17,7 @@ from teachers.rendering.triplane import ORTHOGONAL_AXES, Triplane
 
 @dataclass(frozen=True)
 class LaplaceDensity:
-    """VolSDF's density: the CDF of a Laplace distribution at minus the signed distance, over beta."""
+    """VolSDF's density: the CDF of a Laplace distribution at minus the SDF, over beta."""
 
     beta: float
 

@@ -178,7 +178,7 @@ def test_the_offending_name_is_in_the_message(tmp_path):
 
 @pytest.fixture
 def official_modules(monkeypatch):
-    """Importable stand-ins for the official packages, as they would be in somebody's environment."""
+    """Importable stand-ins for the official packages, as a user's environment may have them."""
     names = (
         "torch_utils",
         "torch_utils.persistence",

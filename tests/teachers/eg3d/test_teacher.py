@@ -17,9 +17,10 @@ from teachers.rendering.camera import Camera
 from teachers.teacher import Teacher
 
 TINY = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64, "channel_max": 8, "feature_channels": 4,
-    "hidden_channels": 8, "render_resolution": 8, "image_resolution": 8, "super_resolution": "none", "sr_latent": "none",
-    "depth_samples": 6, "importance_samples": 6, "prior_ellipsoids": [[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]],
+    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
+    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 8,
+    "image_resolution": 8, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6,
+    "importance_samples": 6, "prior_ellipsoids": [[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]],
 }  # fmt: skip
 
 
@@ -85,7 +86,8 @@ def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
     critic = discriminator()
     save_eg3d(tmp_path / "teacher", teacher, critic, {"card.md": "Who made me."})
     assert sorted(path.name for path in (tmp_path / "teacher").iterdir()) == [
-        "card.md", "config.json", "discriminator.json", "discriminator.safetensors", "generator.safetensors", "passport.json",
+        "card.md", "config.json", "discriminator.json", "discriminator.safetensors",
+        "generator.safetensors", "passport.json",
     ]  # fmt: skip
     again = load_teacher(tmp_path / "teacher")
     assert (again.passport, again.configuration) == (teacher.passport, teacher.configuration)

@@ -13,7 +13,7 @@ def orbit(yaw: float = 0.0, pitch: float = 0.0, **others) -> Camera:
 
 
 def any_cameras(count: int = 4) -> Camera:
-    """Cameras with everything: roll, their own radius, focal length and principal point, and skew."""
+    """Cameras with roll, their own radius, focal length and principal point, and skew."""
     random = torch.Generator().manual_seed(0)
     angles = (torch.rand(3, count, generator=random) - 0.5) * 1.5
     focal, radius, middle = (

@@ -66,7 +66,7 @@ def test_a_disc_never_overestimates_and_has_a_rim_of_its_thickness():
     torch.testing.assert_close(found, torch.tensor([[0.35, 0.25]]), atol=1e-3, rtol=0)
 
 
-def test_a_smooth_union_is_the_plain_one_away_from_the_seam_and_a_quarter_width_below_it_at_the_seam():
+def test_a_smooth_union_differs_only_near_the_seam_by_a_quarter_width_at_most():
     a, b = torch.tensor([0.5, 0.1, 0.3]), torch.tensor([0.1, 0.9, 0.3])
     torch.testing.assert_close(sdf.smooth_min(a, b, 0.2), torch.tensor([0.1, 0.1, 0.25]))
     torch.testing.assert_close(sdf.smooth_max(a, b, 0.2), torch.tensor([0.5, 0.9, 0.35]))
