@@ -1,19 +1,8 @@
 """Score lines: one dictionary for each method, item and view."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from pipeline.runs.json_lines import Line, read_lines
-from pipeline.runs.renamed import current
-
-
-def read_score_lines(path: Path) -> list[Line]:
-    """The lines of a file with today's keys; none if there is no file.
-
-    Raises:
-        ValueError: a line other than the last is damaged.
-    """
-    return [current(line) for line in read_lines(path)]
+from pipeline.runs.json_lines import Line
 
 
 def of_method(lines: Sequence[Line], method: str) -> list[Line]:

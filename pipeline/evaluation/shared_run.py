@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.runs.files import sha256_of_json
-from pipeline.runs.json_lines import Line, LineFile
+from pipeline.runs.json_lines import Line, LineFile, read_lines
 from pipeline.runs.markers import decisive
 
 from .engine import Task, run_task
-from .score_lines import read_score_lines
 from .work_share import WorkShare
 
 POLL_SECONDS = 0.5
@@ -35,7 +34,7 @@ def lines_folder(output: Path, configuration: dict[str, Any], free: Sequence[str
 
 def all_lines(folder: Path) -> list[Line]:
     """The lines of all processes so far."""
-    return [line for path in sorted(folder.glob("*.jsonl")) for line in read_score_lines(path)]
+    return [line for path in sorted(folder.glob("*.jsonl")) for line in read_lines(path)]
 
 
 def scored(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:

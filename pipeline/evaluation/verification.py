@@ -14,12 +14,11 @@ from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.metrics.set_metrics import add_set_metrics
 from pipeline.runs.files import sha256_of_file
-from pipeline.runs.json_lines import Line
+from pipeline.runs.json_lines import Line, read_lines
 from teachers.rendering.camera import Camera
 
 from .picture_store import PictureStore
 from .results import EvaluationScope, read_results_json, summary
-from .score_lines import read_score_lines
 
 HASHED = ("input", "prediction", "truth", "depth", "true_depth")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
@@ -34,7 +33,7 @@ def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[li
         available: the same metrics as then; those that are unavailable here aren't compared.
         weights: folder of published networks, for FID and KID.
     """
-    results, lines = read_results_json(output), read_score_lines(output / "scores.jsonl")
+    results, lines = read_results_json(output), read_lines(output / "scores.jsonl")
     found = [*_altered_files(output, lines)]
     for (_, _), views in groupby(
         tqdm(lines, desc="scoring again", unit="img", mininterval=1),

@@ -1,8 +1,7 @@
-"""Files written by earlier versions: old addresses and old keys → today's.
+"""Files of earlier versions: the former addresses and keys, and those of this version.
 
-Every reader of a stored configuration, description or score passes what it read through `current`.
-This is the only table of that kind; `tests/pipeline/runs/test_renamed.py` reads files that commit
-967260b wrote.
+Every reader of a stored configuration, description or score passes the values through `current`.
+This is the only table of its kind: whoever renames a key or moves a `_target_` adds a row.
 """
 
 import json
@@ -22,7 +21,7 @@ MOVED = {
     "pipeline.training.optimizer": "pipeline.distillation.optimizer",
     "pipeline.training.loggers": "pipeline.runs.loggers",
 }
-"""Beginnings of `_target_`: module or object, before → now."""
+"""Modules and objects that a `_target_` names or begins with, before → now."""
 
 RENAMED = {
     "people": "identities",
@@ -54,7 +53,7 @@ def read_json(path: Path) -> Any:
 
 
 def current(stored: Any) -> Any:
-    """Plain values as this version writes them; what is current already stays as it is."""
+    """Nested plain values with this version's keys and addresses; idempotent."""
     if isinstance(stored, dict):
         return {RENAMED.get(key, key): _value(key, value) for key, value in stored.items()}
     return [current(value) for value in stored] if isinstance(stored, list) else stored
@@ -67,7 +66,7 @@ def _value(key: str, value: Any) -> Any:
 
 
 def moved(target: str) -> str:
-    """The present address of a class or function."""
+    """The present address of a module, class or function; only whole dotted segments match."""
     for before, now in MOVED.items():
         if target == before or target.startswith(f"{before}."):
             return now + target[len(before) :]
