@@ -108,9 +108,7 @@ def test_nothing_is_renamed_twice(table):
 
 
 def test_no_beginning_of_an_address_hides_another():
-    hidden = [
-        (short, long) for short in MOVED for long in MOVED if long.startswith(f"{short}.")
-    ]
+    hidden = [(short, long) for short in MOVED for long in MOVED if long.startswith(f"{short}.")]
     assert not hidden
 
 
