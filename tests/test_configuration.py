@@ -14,6 +14,7 @@ from pipeline.build.configuration import (
     to_plain,
 )
 from pipeline.command_line import PACKAGE, VERBS
+from pipeline.runs.markers import without_markers
 
 CONF = configuration_folder()
 GROUP_FILES = sorted(
@@ -31,6 +32,7 @@ def name_of(file: Path) -> str:
 
 def missing_to_null(plain):
     if isinstance(plain, dict):
+        plain = without_markers(plain)
         return {key: missing_to_null(value) for key, value in plain.items()}
     if isinstance(plain, list):
         return [missing_to_null(value) for value in plain]
@@ -69,6 +71,7 @@ def test_every_experiment_says_its_command_and_that_composes(file):
     )
     for command in commands:
         config = compose(command[1], *command[2].split())
+        assert config.verb == command[1] == OmegaConf.load(file).verb
         require_buildable(missing_to_null(OmegaConf.to_container(config, resolve=True)))
 
 

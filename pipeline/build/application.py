@@ -29,6 +29,8 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
     `TRILIFT_DEBUG=1` shows where they came from. Called with a configuration, the function runs on
     that.
 
+    An experiment or a sweep names the verb that it is for as `verb`; another verb refuses it.
+
     The setting `trust` (see `pipeline.runs.trust`) is applied and taken out of the configuration
     before the function sees it, so that no run records it.
     """
@@ -37,6 +39,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         @functools.wraps(function)
         def guarded(config: DictConfig) -> Any:
             try:
+                _require_own(name, config)
                 return function(_with_trust(_in_its_own_folder(config)))
             except (*USER_ERRORS, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("TRILIFT_DEBUG"):
@@ -50,12 +53,13 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         @functools.wraps(function)
         def main(config: DictConfig | None = None) -> Any:
             if config is not None:
+                _require_own(name, config)
                 return function(_with_trust(config))
             if {"--help", "-h"} & set(sys.argv[1:]):
                 sys.stdout.write(
                     f"{inspect.cleandoc(inspect.getmodule(function).__doc__ or '')}\n\n"
                 )  # type: ignore[union-attr]
-            if advice := renamed_keys(sys.argv[1:]):
+            if advice := renamed_keys(sys.argv[1:]) or foreign_settings(name, sys.argv[1:]):
                 sys.exit(_fail(name, advice))
             sweeper.register()
             return application()
@@ -87,6 +91,36 @@ def renamed_keys(arguments: Sequence[str]) -> str:
         if "=" in argument and not argument.startswith("-")
     ]
     return ", ".join(f"{key} is now {now}" for key in keys if (now := _current_key(key)) != key)
+
+
+def foreign_settings(name: str, arguments: Sequence[str]) -> str:
+    """What to type instead of experiments and sweeps of other verbs; "" where there are none.
+
+    It reads their files, because Hydra may be unable to compose them with this verb's root.
+    """
+    for argument in arguments:
+        group, _, options = argument.partition("=")
+        group = group.lstrip("+")
+        if group not in ("experiment", "sweep"):
+            continue
+        for option in options.split(","):
+            file = configuration_folder() / group / f"{option.strip()}.yaml"
+            owner = OmegaConf.select(OmegaConf.load(file), "verb") if file.is_file() else None
+            if owner not in (None, name):
+                return (
+                    f"{group}={option.strip()} is of `trilift {owner}`, not of `trilift {name}`:"
+                    f" give it to trilift {owner}"
+                )
+    return ""
+
+
+def _require_own(name: str, config: DictConfig) -> None:
+    owner = config.get("verb", name)
+    if owner != name:
+        raise ValueError(
+            f"the settings say verb={owner}, as an experiment or a sweep of `trilift {owner}` does:"
+            f" give them to trilift {owner}, not to trilift {name}"
+        )
 
 
 def _current_key(key: str) -> str:

@@ -8,14 +8,17 @@ interpolation of another setting that is read.
 
 import ast
 import functools
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from pipeline.build.application import foreign_settings
 from pipeline.build.configuration import compose
+from pipeline.runs.markers import MARKERS
+from pipeline.verbs import distill
 
 REPOSITORY = Path(__file__).parents[3]
 CONF = REPOSITORY / "conf"
@@ -144,6 +147,8 @@ def reads_of(verb: str) -> frozenset[str]:
 
 def leaves(node: DictConfig, path: str = "") -> Iterator[str]:
     for key in node:
+        if key in MARKERS:
+            continue
         where = f"{path}.{key}" if path else str(key)
         value = None if OmegaConf.is_missing(node, key) else node._get_node(key)
         if isinstance(value, DictConfig) and not value._is_none() and not value._is_interpolation():
@@ -171,21 +176,9 @@ def compositions(verb: str) -> Iterator[DictConfig]:
             continue
         for option in sorted((CONF / group).glob("*.yaml")):
             chosen = f"[{option.stem}]" if group == "loss" else option.stem
-            if group == "experiment" and not _keys_of(option) <= _keys(verb):
-                continue  # of another verb
-            try:
-                yield compose(verb, f"{key}={chosen}")
-            except ConfigCompositionException:  # it overrides a group that this verb lacks
-                assert group == "experiment"
-
-
-def _keys_of(experiment: Path) -> set[str]:
-    return {str(key) for key in OmegaConf.load(experiment) if key != "defaults"}
-
-
-@functools.cache
-def _keys(verb: str) -> set[str]:
-    return {str(key) for key in compose(verb)}
+            if group == "experiment" and OmegaConf.load(option).verb != verb:
+                continue  # refused, see test_experiments_and_sweeps_of_other_verbs_are_refused
+            yield compose(verb, f"{key}={chosen}")
 
 
 def ignored(verb: str) -> set[str]:
@@ -204,6 +197,42 @@ def ignored(verb: str) -> set[str]:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_setting_of_a_verb_is_read(verb):
     assert ignored(verb) == set()
+
+
+FOREIGN = [
+    (verb, f"{file.parent.name}={file.stem}", OmegaConf.load(file).verb)
+    for verb in ("distill", "pretrain", "generate")
+    for group in ("experiment", "sweep")
+    for file in sorted((CONF / group).glob("*.yaml"))
+    if OmegaConf.load(file).verb != verb
+]
+
+
+@pytest.mark.parametrize(("verb", "override", "owner"), FOREIGN)
+def test_experiments_and_sweeps_of_other_verbs_are_refused(
+    verb, override, owner, monkeypatch, capsys
+):
+    main = importlib.import_module(f"pipeline.verbs.{verb}").main
+    monkeypatch.setattr("sys.argv", ["trilift", "seed=1", override])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    lines = capsys.readouterr().err.splitlines()
+    assert stopped.value.code == 2
+    assert lines == [
+        f"trilift {verb}: {override} is of `trilift {owner}`, not of `trilift {verb}`: give it to"
+        f" trilift {owner}"
+    ]
+
+
+def test_a_composed_experiment_of_another_verb_is_refused():
+    with pytest.raises(ValueError, match="give them to trilift pretrain, not to trilift distill"):
+        distill.main(compose("distill", "experiment=warm_start"))
+
+
+def test_foreign_settings_are_found_in_lists():
+    arguments = ["-m", "experiment=laptop, warm_start", "seed=0,1"]
+    assert foreign_settings("distill", arguments).startswith("experiment=warm_start is of")
+    assert foreign_settings("distill", ["experiment=laptop", "experiment=mine"]) == ""
 
 
 def test_the_reads_of_a_module_are_found():
