@@ -15,7 +15,7 @@ class PlaneHead(nn.Module):
     """Convolutions to 3 x channel maps (rows 13-14 of LP3D's figure A12), calibrated to a teacher's
     statistics.
 
-    The convolutions predict planes of mean 0 and deviation 1; `calibrate` tells how to bring those
+    The convolutions predict planes of mean 0 and deviation 1; `calibrate` sets how to bring those
     to the teacher's. Until then (and in LP3D) the prediction is the plane.
 
     Args:

@@ -66,7 +66,7 @@ class Claims:
 
     Args:
         folder: on a file system that all workers share.
-        stale_seconds: a holder who hasn't said anything for so long is taken for dead; on the same
+        stale_seconds: a holder without a sign of life for so long is taken for dead; on the same
             machine, the death of its process is enough.
     """
 
@@ -75,7 +75,7 @@ class Claims:
         folder.mkdir(parents=True, exist_ok=True)
 
     def take(self, name: str) -> Claim | None:
-        """A claim to that name, None while somebody alive has one."""
+        """A claim to that name; None while a live worker holds one."""
         generations = _generations(self.folder, name)
         if generations and not self._is_dead(self.folder / f"{name}.{generations[-1]}"):
             return None

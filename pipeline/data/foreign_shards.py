@@ -1,5 +1,6 @@
-"""Identities from webdataset shards that somebody else wrote: no manifest, so they are streamed
-through a shuffle buffer.
+"""Identities from webdataset shards of other programs.
+
+They have no manifest, so they are streamed through a shuffle buffer.
 """
 
 import logging
@@ -77,7 +78,7 @@ class ForeignShards(RecordSource):
         return record
 
     def _identities(self) -> Iterator[Record]:
-        """Everybody, again and again, each time in another order."""
+        """All identities, epoch after epoch, each in another order."""
         epoch = 0
         while True:
             found = 0
@@ -88,7 +89,7 @@ class ForeignShards(RecordSource):
                     yield record
             if not found:
                 raise CorruptShard(
-                    f"{self.urls} holds nobody who can be read"
+                    f"{self.urls} holds no readable identity"
                     f" ({dict(self.skipped) or 'no records at all'}): check data.urls"
                 )
             epoch += 1
@@ -130,9 +131,7 @@ class ForeignShards(RecordSource):
             return None
 
     def _unreadable(self, error: Exception) -> bool:
-        """Counts it and goes on, or raises it as what it is; webdataset, too, asks this of its own
-        errors.
-        """
+        """Counts the error and continues, or raises it; also the handler of webdataset's errors."""
         if self.on_error == "raise":
             if isinstance(error, ShardError):
                 raise error

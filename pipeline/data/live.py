@@ -1,4 +1,4 @@
-"""Identities who are drawn when they are asked for: nothing is stored."""
+"""Identities that are drawn when they are needed: nothing is stored."""
 
 from typing import Any
 

@@ -1,13 +1,13 @@
-"""What a set of shards is: whose identities they are, which numbers, and the checksum of every
-shard.
+"""The description of a set of shards: their teacher, numbers and checksums.
 
 The folder, in which any number of workers write without a lock:
 
     description.json        what all shards share; the first worker writes it, the others must agree
     shards/000012.tar       identities [12 · shard_size, 13 · shard_size)
-    shards/000012.json      its checksum and where each identity begins; appears last, so what has
-    one is whole claims/                 who is writing what (`claims.py`) manifest.json
-    the description and all checksums, merged from the shards' own files
+    shards/000012.json      its checksum and where each identity begins; appears last, so a shard
+                            that has one is whole
+    claims/                 which worker writes which shard (`claims.py`)
+    manifest.json           the description and all checksums, merged from the shards' own files
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ from .shard_errors import (
 Kind = Literal["latent", "full"]
 
 RENDERING = ("sampler.reference_rendering", "sampler.novel_rendering", "sampler.background")
-"""Settings that latent shards leave to their readers, who render the identities."""
+"""Settings that latent shards leave to their readers, which render the identities."""
 
 
 @dataclass(frozen=True)

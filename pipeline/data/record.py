@@ -5,7 +5,7 @@ A field is a webdataset extension, so any webdataset reader decodes it. Every id
 
 * `json`: number, seed, teacher, truncation, and the hashes of the other fields;
 * `z.npy`, `reference.camera.npy`, `novel.camera.npy`, perhaps `conditioning.camera.npy`: cameras
-are EG3D labels (25 numbers).
+  are EG3D labels (25 numbers).
 
 Full records add, for each view, `VIEW.image.png` (or `.npy`), `VIEW.features.npy`,
 `VIEW.depth.npy`, `VIEW.opacity.npy`, where it isn't the first three features `VIEW.raw.npy`, and
@@ -83,7 +83,7 @@ class Storage:
 
 
 def latent_fields(draws: Draws, row: int) -> Fields:
-    """Who an identity is and where they are looked at from."""
+    """The fields of an identity's latents and cameras."""
     cameras = {
         "reference": draws.reference,
         "novel": draws.novel,
@@ -131,13 +131,13 @@ def sealed(fields: Fields, *, number: int, seed: int, teacher: str, truncation: 
 
 
 class Record:
-    """One stored identity, whole as it was written; fields are decoded when they are asked for.
+    """One stored identity, whole as it was written; fields are decoded when they are read.
 
     Args:
         fields: as `sealed` made them.
         where: the place that errors name.
         required: fields that must be there.
-        is_foreign: written by somebody else: hashes are checked where there are any.
+        is_foreign: written by another program: hashes are checked where there are any.
 
     Raises:
         CorruptShard: the bytes are not those that were sealed.
@@ -177,7 +177,7 @@ class Record:
             if is_foreign:
                 return {"hashes": {}}
             raise MissingField(
-                f"{self.where} has no json, which says who it is; it has"
+                f"{self.where} has no json, which names the identity; it has"
                 f" {', '.join(sorted(self._fields))}"
             )
         try:
@@ -239,7 +239,7 @@ class Record:
 
 
 def draws_of(records: Sequence[Record]) -> Draws:
-    """Who some stored identities are."""
+    """The draws of some stored identities."""
     conditioned = all(record.has("conditioning.camera.npy") for record in records)
     return Draws(
         samples=[record.number for record in records],

@@ -1,4 +1,4 @@
-"""Are the shards of a folder what was written, and whom they claim to be?"""
+"""Verification of stored shards: their checksums, and that the teacher still draws the same."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,14 +17,16 @@ def broken_shards(
     sampler: Sampler,
     on_shard: Callable[[Shard], None] = lambda shard: None,
 ) -> Iterator[tuple[int, ShardError]]:
-    """The shards whose bytes differ from their checksum, or whose first identity isn't whom the
-    sampler draws for that number.
+    """The shards that are broken, with the error of each.
+
+    A shard is broken if its bytes differ from its checksum, or if the sampler draws another
+    identity for the number of its first one.
 
     Args:
         folder: of the set.
         description: as configured.
         sampler: draws the first identity of each shard anew.
-        on_shard: is told each shard that was looked at and is whole.
+        on_shard: called with each shard that is whole.
     """
     digest = folder.begin(description)
     for name in sorted(folder.done()):
@@ -62,6 +64,6 @@ def _require_identity(
     different = [field for field in LATENT_FIELDS if stored.get(field) != drawn[field]]
     if different:
         raise CorruptShard(
-            f"identity {shard.first} of {folder.tar(name)} is not whom the teacher draws:"
+            f"identity {shard.first} of {folder.tar(name)} is not the one that the teacher draws:"
             f" {', '.join(different)} differ"
         )

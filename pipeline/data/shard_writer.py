@@ -53,11 +53,11 @@ class ShardWriter:
         self.claims = Claims(folder.path / "claims", stale_seconds=stale_seconds)
 
     def write(self, name: int, on_identities: Callable[[int], None] = lambda count: None) -> bool:
-        """Writes a shard, unless it is there or somebody else is at it.
+        """Writes a shard, unless it exists or another worker is writing it.
 
         Args:
             name: the shard's number.
-            on_identities: is told how many identities were just written.
+            on_identities: called with the number of identities that were just written.
 
         Returns:
             whether it was written.

@@ -49,7 +49,7 @@ def write_records(file: HashingFile, records: Iterable[tuple[int, Fields]]) -> l
 
 
 class ShardFile:
-    """A shard that is open for reading, from any thread, until nobody holds it.
+    """A shard that is open for reading, from any thread, until its last reference is gone.
 
     Args:
         path: the tar.

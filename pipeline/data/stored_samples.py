@@ -1,4 +1,4 @@
-"""Stored identities by sample number: finds each, checks it, and does what was asked for when one
+"""Stored identities by sample number: finds each, checks it, and does what is configured when one
 can't be read.
 """
 

@@ -89,7 +89,7 @@ class Item:
         image: the input, square, in [-1, 1], of any size (it is resized for each method). None if
             the file couldn't be read: such an item still counts, with its note.
         targets: the cameras of the scored views; view 0 is usually that of the input.
-        subject: who is shown; views of one subject are resampled together. Empty: the item's name.
+        subject: views of one subject are resampled together. Empty: the item's name.
         group: scores are also reported by group (a skin tone); None for no group.
         camera: the input's; None if unknown.
         reference: one view for each target; None if there is none.

@@ -1,6 +1,4 @@
-"""When the training state is saved: every so often, at the end, and when somebody asks the run to
-stop.
-"""
+"""When the training state is saved: at intervals, at the end, and when a signal stops the run."""
 
 import atexit
 import logging
@@ -18,19 +16,18 @@ log = logging.getLogger(__name__)
 
 
 class StateKeeper(Callback):
-    """Saves the training state to one folder (see `SafetensorsCheckpointIO`), and stops the run in
-    order when it is asked to.
+    """Saves the training state to one folder (see `SafetensorsCheckpointIO`), and ends the run
+    after the current step when a signal arrives.
 
     Should be the last of the callbacks: it saves what they have done for the step. If the disk is
-        full, the state before
-    stays, and training goes on until the next time; only a state that can't be saved at the end is
-    an error.
+    full, the previous state stays, and training continues until the next time; only a state that
+    can't be saved at the end is an error.
 
     Args:
         path: folder of the state.
         every_steps: how often.
         every_minutes: the same by the clock, for runs whose steps are long; None: by steps only.
-        signals: what asks the run to stop; None: signals from the first step on.
+        signals: the signals that stop the run; None: signals from the first step on.
     """
 
     def __init__(
@@ -63,7 +60,7 @@ class StateKeeper(Callback):
         clock.
 
         Raises:
-            SystemExit: somebody has asked the run to stop, and this was not its last step.
+            SystemExit: a signal came, and this was not the run's last step.
         """
         self._steps, self._is_saved = self._steps + 1, False
         waited = time.monotonic() - self._tried_at

@@ -15,14 +15,14 @@ from .run_folder import RunFolder
 
 
 class Summary:
-    """Keeps `summary.json` true while it is entered: written at the start, with every fact that is
-    told, and at the end.
+    """Keeps `summary.json` current while it is entered: written at the start, with every new fact,
+    and at the end.
 
     It holds the configuration, the command, the commit and whether files differ from it, the
-    environment (Python, packages, machine), the status, and what is told: the teacher's passport
-    and the scores. A continued run keeps the scores that it had. Only the first process writes. To
-    be entered before an `Attempt`, whose verdict is the status at the end; after a kill
-    `RunFolder.status` knows better.
+    environment (Python, packages, machine), the status, and the facts that the verb adds: the
+    teacher's passport and the scores. A continued run keeps the scores that it had. Only the first
+    process writes. To be entered before an `Attempt`, whose verdict is the status at the end; after
+    a kill `RunFolder.status` knows better.
 
     Args:
         run: its folder.

@@ -57,7 +57,7 @@ def main(config: DictConfig) -> int:
         stale_seconds=60 * config.stale_minutes,
     )
     with ended_by_sigterm():
-        return write(writer, asked_for(config), worker=config.worker)
+        return write(writer, configured_shards(config), worker=config.worker)
 
 
 def describe(config: dict[str, Any], teacher: Teacher) -> Description:
@@ -79,11 +79,11 @@ def describe(config: dict[str, Any], teacher: Teacher) -> Description:
     )
 
 
-def asked_for(config: DictConfig) -> range:
+def configured_shards(config: DictConfig) -> range:
     """The shards that cover identities [first, first + count).
 
     Raises:
-        ValueError: they aren't whole shards, or would be identities on whom students are scored.
+        ValueError: they aren't whole shards, or include the held-out identities.
     """
     size, first, count = config.shards.size, config.first, config.count
     if size < 1 or count < 1 or first < 0:
@@ -107,9 +107,7 @@ def asked_for(config: DictConfig) -> range:
 
 
 def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
-    """Writes those shards that nobody has written or is writing; returns how many identities those
-    were.
-    """
+    """Writes the shards that no worker has claimed; returns the number of their identities."""
     folder, size = writer.folder, writer.description.shard_size
     done = folder.done() & set(shards)
     progress = GenerationProgress(total=len(shards) * size, done=len(done) * size)

@@ -2,7 +2,7 @@
 
 It walks the opcodes of a pickle and knows the few of them that describe numbers, strings, bytes and
 containers. It never imports, looks up or calls anything: globals, calls and objects are handed to a
-`Policy`, which answers with inert records or refuses. Everything else (extension registry,
+`Policy`, which returns inert records or refuses. Everything else (extension registry,
 out-of-band buffers, text protocol, …) is refused by name. Sizes are checked against the file before
 anything is allocated, and dictionary keys are strings or integers, so that no file can be slow to
 hash.
@@ -23,7 +23,7 @@ class UnreadablePickle(ValueError):
 
 @runtime_checkable
 class Policy(Protocol):
-    """What stands behind a pickle's globals; every method answers with inert data or raises
+    """What stands behind a pickle's globals; every method returns inert data or raises
     `UnreadablePickle`.
     """
 

@@ -43,7 +43,7 @@ def configuration_of(
     Args:
         snapshot: as read.
         sr_latent: which latent the super-resolution will be given.
-        focal: normalised focal length of the training cameras, which snapshots don't tell; None:
+        focal: normalised focal length of the training cameras, which snapshots don't state; None:
             the published one.
 
     Raises:
@@ -68,7 +68,7 @@ def configuration_of(
         focal = PUBLISHED_FOCALS.get(radius, 4.2647)
         if radius not in PUBLISHED_FOCALS:
             warnings.append(
-                f"snapshots don't tell their focal length: {focal} is assumed (focal=… sets"
+                f"snapshots don't state their focal length: {focal} is assumed (focal=… sets"
                 " another)"
             )
     axes, axes_warnings = _plane_axes(snapshot)

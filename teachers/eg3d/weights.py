@@ -42,7 +42,7 @@ class ImportedTeacher:
         teacher: G_ema.
         discriminator: D, if the snapshot has one of the published form.
         discriminator_arguments: what `Discriminator` was constructed with.
-        warnings: what an identity should know, a sentence each.
+        warnings: what the user should know, a sentence each.
         provenance: settings and hashes as the snapshot had them.
     """
 

@@ -2,12 +2,11 @@
 
 * Camera axes are OpenCV's: x right, y down, z forward into the scene. Matrices are camera-to-world.
 * World: y up; the canonical face looks along +z, so the frontal camera sits at (0, 0, radius) and
-+x is on
-  the right of its picture.
+  +x is on the right of its picture.
 * Intrinsics are divided by the image size: focal in image widths, principal point (0.5, 0.5) in the
-middle.
+  middle.
 * Pixel centres sit at (i + 0.5) / size, the origin is the top left corner, rays are listed row by
-row.
+  row.
 * Ray directions have unit length, so every depth is a Euclidean distance from the camera centre.
 * Angles are radians.
 

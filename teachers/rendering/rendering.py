@@ -46,9 +46,8 @@ class RayJitter:
         """Jitter whose k-th fine number lies in the k-th of equal parts of [0, 1): no two samples
         come from the same part.
 
-        Halves the noise of rays with ten samples. It matters where a discriminator looks: one that
-            can tell pictures by their noise
-        is no teacher of shapes.
+        Halves the noise of rays with ten samples. A discriminator that can recognise pictures by
+        their noise doesn't teach shapes.
 
         Args:
             coarse, fine: independent uniform numbers.

@@ -215,7 +215,7 @@ class Discriminator(nn.Module):
     def activations(
         self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32
     ) -> list[Tensor]:
-        """What every residual block answers, from fine to coarse. The label plays no part before
+        """The output of every residual block, from fine to coarse. The label plays no part before
         the last projection.
         """
         activations = [

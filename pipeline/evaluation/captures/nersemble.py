@@ -52,17 +52,17 @@ class NersembleCaptures:
 
     def export(self, folder: Path, context: SuiteContext) -> None:
         """Writes a capture a participant and the manifest."""
-        identities = [
+        subjects = [
             subject
             for subject in sorted(Path(self.path).iterdir())
             if (subject / "sequences" / self.sequence).is_dir()
         ]
-        if not identities:
+        if not subjects:
             raise ValueError(
                 f"{self.path} holds no participant with sequences/{self.sequence}: give source.path"
                 " and source.sequence"
             )
-        for subject in identities:
+        for subject in subjects:
             export_shots(
                 folder,
                 subject.name,
@@ -92,9 +92,9 @@ class NersembleCaptures:
             raise ValueError(
                 f"{subject} has no camera_params.json, neither in it nor in calibration/"
             )
-        told = json.loads(files[0].read_text())
-        matrix = torch.tensor(told["intrinsics"], dtype=torch.float64)
-        for serial, world_to_cam in sorted(told["world_2_cam"].items()):
+        calibration = json.loads(files[0].read_text())
+        matrix = torch.tensor(calibration["intrinsics"], dtype=torch.float64)
+        for serial, world_to_cam in sorted(calibration["world_2_cam"].items()):
             found = self._picture(subject, f"cam_{serial}")
             if found is not None:
                 image, mask, z = found

@@ -138,7 +138,7 @@ class HardPuppetSuite(Suite):
         if unknown or not self.splits:
             raise ValueError(f"splits has {unknown or 'nothing'}: choose from {', '.join(SPLITS)}")
         if self.identities < 1:
-            raise ValueError(f"identities={self.identities}: give at least 1 subject a split")
+            raise ValueError(f"identities={self.identities}: give at least 1 identity per split")
 
     def settings(self) -> dict[str, Any]:
         """The arguments without context and cache."""
@@ -156,8 +156,8 @@ class HardPuppetSuite(Suite):
     def manifest(self) -> dict[str, Any]:
         """The identities of each split; the rest as for the plain puppets."""
         items = [
-            {"name": _name(*who), "split": who[0], "subject": who[1], "views": self.views}
-            for who in self._chosen
+            {"name": _name(split, number), "split": split, "subject": number, "views": self.views}
+            for split, number in self._chosen
         ]
         plain = self._puppets("blur").manifest()
         return {
@@ -241,7 +241,7 @@ class HardPuppetSuite(Suite):
 
 HELD_OUT = (
     "no accessory is held out of training: the split 'accessories' shows combinations that no"
-    " training subject wears"
+    " training identity wears"
 )
 
 

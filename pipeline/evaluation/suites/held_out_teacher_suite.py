@@ -52,7 +52,7 @@ class TeacherSuite(Suite):
         if self.identities < 1 or self.views < 1:
             raise ValueError(
                 f"identities={self.identities}, views={self.views}: the suite needs at least 1"
-                " subject and 1 view"
+                " identity and 1 view"
             )
         if self.first < FIRST_HELD_OUT:
             raise ValueError(
@@ -65,7 +65,7 @@ class TeacherSuite(Suite):
             )
         if self.context.passport.sr_latent == "teacher_w":
             raise ValueError(
-                "this teacher's super-resolution takes each subject's own w, which a student can't"
+                "this teacher's super-resolution takes each identity's own w, which a student can't"
                 " predict: convert it with sr_latent=w_mean"
             )
 

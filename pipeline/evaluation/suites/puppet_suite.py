@@ -94,7 +94,7 @@ class PuppetSuite(Suite):
         if self.identities < 1 or self.views < 2:
             raise ValueError(
                 f"identities={self.identities}, views={self.views}: the suite needs at least 1"
-                " subject and 2 views of each"
+                " identity and 2 views of each"
             )
         if (
             list(self.gaps_deg) != sorted(set(self.gaps_deg))

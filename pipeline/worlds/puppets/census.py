@@ -1,4 +1,4 @@
-"""Who wears what: combinations of accessories, and which of them no training identity has."""
+"""Combinations of accessories, and which of them no training identity has."""
 
 import torch
 

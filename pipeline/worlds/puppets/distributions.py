@@ -1,10 +1,10 @@
 """How the factors are distributed. All numbers of the population stand here.
 
 * Skin: the luminance of the albedo is uniform from light to dark, independent of everything but 2 %
-of fantasy skin.
+  of fantasy skin.
 * Hair colour, style, hats, glasses: drawn independently of the skin.
 * Expression: most identities smile mildly or are neutral; a sixth smiles with open mouth; few are
-sad.
+  sad.
 """
 
 from dataclasses import replace

@@ -159,7 +159,7 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who it is."""
+    """What stays the same in all pictures of a puppet."""
 
     head: Head
     face: Face

@@ -1,4 +1,4 @@
-"""Somebody else's shards are streamed: shuffled, endless, the same order after a restart."""
+"""Foreign shards are streamed: shuffled, endless, in the same order after a restart."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def foreign(write, tmp_path) -> Callable[..., str]:
     return written
 
 
-def looks(batch) -> list[float]:
+def brightness(batch) -> list[float]:
     return [round(float(image.mean()), 5) for image in batch.image]
 
 
@@ -48,17 +48,17 @@ def test_every_identity_comes_once_an_epoch_in_changing_order_and_numbers_mean_t
         ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=4) for _ in range(2)
     )
     assert isinstance(first, BatchSource)
-    epochs = [looks(first(range(start, start + 8))) for start in (0, 8)]
+    epochs = [brightness(first(range(start, start + 8))) for start in (0, 8)]
     assert (
         sorted(epochs[0]) == sorted(epochs[1])
         and epochs[0] != epochs[1]
         and len(set(epochs[0])) == 8
     )
-    assert looks(second([9, 11])) == [
+    assert brightness(second([9, 11])) == [
         epochs[1][1],
         epochs[1][3],
     ]  # another process, or after a restart
-    assert looks(second([0, 1])) == epochs[0][:2]
+    assert brightness(second([0, 1])) == epochs[0][:2]
     assert second([4, 5]).samples.tolist() == [4, 5]
 
 
@@ -74,7 +74,7 @@ def test_a_missing_field_is_named_or_left_out_and_counted(foreign, sampler):
     with pytest.raises(MissingField, match=r"neither planes\.npy nor z\.npy"):
         ForeignShards(urls=urls, sampler=sampler, distributions={})([0])
     skipping = ForeignShards(urls=urls, sampler=sampler, distributions={}, on_error="skip")
-    with pytest.raises(CorruptShard, match="holds nobody who can be read"):
+    with pytest.raises(CorruptShard, match="holds no readable identity"):
         skipping([0])
     assert skipping.skipped["MissingField"] == 8
 
@@ -89,5 +89,5 @@ def test_a_shard_that_breaks_off_is_named_or_left_out(foreign, sampler):
     skipping = ForeignShards(
         urls=urls, sampler=sampler, distributions={}, buffer=8, on_error="skip"
     )
-    assert len(set(looks(skipping(range(5))))) >= 4
+    assert len(set(brightness(skipping(range(5))))) >= 4
     assert skipping.skipped.total() >= 1

@@ -217,7 +217,7 @@ def test_verifying_finds_every_changed_shard_and_another_teachers_identities(
         and "has 2000 bytes" in found[2]
         and "doesn't describe a shard" in found[3]
     )
-    assert "is not whom the teacher draws: z.npy" in str(
+    assert "is not the one that the teacher draws: z.npy" in str(
         next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1]
     )
 

@@ -145,7 +145,7 @@ def test_every_byte_of_a_record_matters(write, sampler, what):
         LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([1])
 
 
-def test_a_flipped_bit_in_the_facts_of_a_identity_is_found(write, sampler):
+def test_a_flipped_bit_in_the_facts_of_an_identity_is_found(write, sampler):
     folder = write()
     path = ShardFolder(folder).tar(0)
     content = path.read_bytes()
@@ -218,21 +218,23 @@ def test_another_teacher_is_refused_even_with_the_same_passport(write, sampler, 
 def test_other_distributions_are_refused_by_name_and_looks_are_left_open_for_latents_alone(
     write, sampler
 ):
-    looks = {
+    other_background = {
         "cameras": DISTRIBUTIONS["cameras"],
         "sampler": {**DISTRIBUTIONS["sampler"], "background": "random"},
     }
     distributions = {"cameras": {"reference": {"yaw": 50.0}}, "sampler": DISTRIBUTIONS["sampler"]}
     latent, full = write("latent"), write("full", kind="full", storage=FULL)
     assert (
-        LatentShards(path=latent, sampler=sampler, distributions=looks).identities.manifest.count
+        LatentShards(
+            path=latent, sampler=sampler, distributions=other_background
+        ).identities.manifest.count
         == 12
     )
     with pytest.raises(
         WrongDistributions,
         match=r"sampler\.background: 'teacher' in the shards, 'random' configured",
     ):
-        FullShards(path=full, sampler=sampler, distributions=looks)
+        FullShards(path=full, sampler=sampler, distributions=other_background)
     with pytest.raises(
         WrongDistributions, match=r"cameras\.reference\.yaw: 40\.0 in the shards, 50\.0 configured"
     ):

@@ -34,7 +34,7 @@ def line(method: str, item: str, view: int, gap: float | None, psnr: float | Non
     return {"method": method, "item": item, "view": view, **facts, **times, "psnr": psnr} | more
 
 
-def asked(
+def scope(
     methods: tuple[str, ...] = ("student",), items: tuple[str, ...] = ("a", "b"), **more
 ) -> EvaluationScope:
     about = {name: {"title": name, "kind": "student"} for name in methods}
@@ -64,9 +64,9 @@ def test_the_given_view_counts_only_where_there_is_no_other():
         line("student", "b", 0, 0.0, 30.0),
     ]
     assert [(one["item"], one["view"]) for one in headline(lines)] == [("a", 1), ("b", 0)]
-    told = summary(lines, asked())["scores"]["student"]
-    assert told["all"]["psnr"]["mean"] == 25.0
-    assert [(part["title"], part["psnr"]["mean"]) for part in told["by_yaw_gap"]] == [
+    result = summary(lines, scope())["scores"]["student"]
+    assert result["all"]["psnr"]["mean"] == 25.0
+    assert [(part["title"], part["psnr"]["mean"]) for part in result["by_yaw_gap"]] == [
         ("same view", 35.0),
         ("0–15°", 20.0),
     ]
@@ -100,14 +100,16 @@ def test_an_interval_of_a_paired_difference_is_narrower_than_those_of_its_sides(
         for name, value in identities.items()
     ]
     lines += [line("other", name, 1, 9.0, value) for name, value in identities.items()]
-    (told,) = comparisons(lines, ["one", "other"], {"psnr": PSNR})
+    (result,) = comparisons(lines, ["one", "other"], {"psnr": PSNR})
     alone = mean_over_identities((one["subject"], one["psnr"]) for one in lines[:60])
     assert (
-        alone is not None and told["difference"] == pytest.approx(1, abs=0.1) and told["low"] > 0.9
+        alone is not None
+        and result["difference"] == pytest.approx(1, abs=0.1)
+        and result["low"] > 0.9
     )
     assert (
-        told["high"] - told["low"] < 0.1 * (alone.high - alone.low)
-        and told["wins"] == 60 == told["identities"]
+        result["high"] - result["low"] < 0.1 * (alone.high - alone.low)
+        and result["wins"] == 60 == result["identities"]
     )
 
 
@@ -120,9 +122,9 @@ def test_less_depth_error_wins_and_only_common_pictures_are_compared():
         line("other", "a", view, 9.0, None, depth=value)
         for view, value in enumerate((2.0, 2.0, 1.0))
     ]
-    (told,) = comparisons(lines, ["one", "other"], {"depth": DEPTH})
-    assert (told["wins"], told["ties"], told["losses"], told["pictures"]) == (1, 1, 1, 3)
-    assert told["difference"] == pytest.approx((-1 + 0 + 2) / 3)
+    (result,) = comparisons(lines, ["one", "other"], {"depth": DEPTH})
+    assert (result["wins"], result["ties"], result["losses"], result["pictures"]) == (1, 1, 1, 3)
+    assert result["difference"] == pytest.approx((-1 + 0 + 2) / 3)
 
 
 def test_pictures_without_a_face_stay_in_one_denominator():
@@ -130,13 +132,13 @@ def test_pictures_without_a_face_stay_in_one_denominator():
         line("student", "a", 0, None, 10.0),
         line("student", "b", 0, None, 4.0, face_found=False),
     ]
-    told = summary(lines, asked())
+    result = summary(lines, scope())
     assert (
-        told["scores"]["student"]["all"]["psnr"]["mean"] == 7.0
-        and told["scores"]["student"]["found"]["psnr"]["mean"] == 10.0
+        result["scores"]["student"]["all"]["psnr"]["mean"] == 7.0
+        and result["scores"]["student"]["found"]["psnr"]["mean"] == 10.0
     )
-    assert told["counted"]["items"] == 2 and told["counted"]["faces_found"] == 1
-    assert summary(lines[:1], asked())["scores"]["student"]["found"] is None
+    assert result["counted"]["items"] == 2 and result["counted"]["faces_found"] == 1
+    assert summary(lines[:1], scope())["scores"]["student"]["found"] is None
 
 
 def test_groups_and_parts_have_means_of_their_own():
@@ -145,25 +147,26 @@ def test_groups_and_parts_have_means_of_their_own():
         line("student", "a", 1, 9.0, 10.0, group="dark", parts=parts),
         line("student", "b", 1, 9.0, 20.0, group="light", parts={}),
     ]
-    told = summary(lines, asked(parts=["face", "hair"]))["scores"]["student"]
-    assert {group: means["psnr"]["mean"] for group, means in told["by_group"].items()} == {
+    result = summary(lines, scope(parts=["face", "hair"]))["scores"]["student"]
+    assert {group: means["psnr"]["mean"] for group, means in result["by_group"].items()} == {
         "dark": 10.0,
         "light": 20.0,
     }
     assert (
-        told["by_part"]["face"]["psnr"]["identities"] == 1
-        and told["by_part"]["hair"]["psnr"] is None
+        result["by_part"]["face"]["psnr"]["identities"] == 1
+        and result["by_part"]["hair"]["psnr"] is None
     )
 
 
 def test_what_has_no_number_is_listed_with_the_reason():
-    told = summary([line("student", "a", 1, 9.0, 10.0)], asked())
-    assert told["unavailable"] == [
+    result = summary([line("student", "a", 1, 9.0, 10.0)], scope())
+    assert result["unavailable"] == [
         {"metric": "depth", "why": "no depth"},
         {"metric": "fid", "why": "no file"},
     ]
     assert (
-        list(told["metrics"]) == ["psnr"] and json.loads(json.dumps(told, allow_nan=False)) == told
+        list(result["metrics"]) == ["psnr"]
+        and json.loads(json.dumps(result, allow_nan=False)) == result
     )
 
 
@@ -174,7 +177,7 @@ def test_the_order_in_which_lines_came_does_not_matter():
         for method in ("other", "student")
         for view in (1, 0)
     ]
-    chosen = asked(("student", "other"))
+    chosen = scope(("student", "other"))
     shuffled = random.Random(1).sample(lines, len(lines)) + lines[:2]
     assert in_order(shuffled, chosen) == in_order(lines, chosen)
     first = [(one["item"], one["method"], one["view"]) for one in in_order(lines, chosen)][:3]

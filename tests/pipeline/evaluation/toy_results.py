@@ -88,7 +88,7 @@ def write_results(
     worse: Callable[[np.ndarray, float, int], np.ndarray] | None = None,
     missed: Sequence[int] = (),
     seed: int = 0,
-    **told: Any,
+    **changes: Any,
 ) -> Path:
     """Writes results.json, scores.jsonl and the pictures of so many items; `missed` are those
     without a face.
@@ -118,7 +118,7 @@ def write_results(
                 _save(folder / own["prediction"], seen)
                 _save_depth(folder / own["depth"], seen)
                 rows.append(_row(folder, method, item, view, reference, seen, shared | own, missed))
-    results = _told(methods, rows) | told
+    results = _results(methods, rows) | changes
     (folder / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
     (folder / "scores.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
@@ -177,7 +177,7 @@ def _row(
     }
 
 
-def _told(methods: Sequence[ToyMethod], rows: list[dict]) -> dict[str, Any]:
+def _results(methods: Sequence[ToyMethod], rows: list[dict]) -> dict[str, Any]:
     return {
         "schema": 2,
         "suite": "puppets",

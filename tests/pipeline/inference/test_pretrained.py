@@ -119,21 +119,21 @@ def test_a_pickle_is_never_read(cache, saved):
 
 
 def test_only_the_files_of_a_student_are_downloaded(saved, monkeypatch):
-    asked = {}
+    requested = {}
 
     def download(repository, **options):
-        asked.update(options, repository=repository)
+        requested.update(options, repository=repository)
         return str(saved)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert student_file("lab/spheres@v1", token="secret") == saved / "model.safetensors"
-    assert (asked["repository"], asked["revision"], asked["token"]) == (
+    assert (requested["repository"], requested["revision"], requested["token"]) == (
         "lab/spheres",
         "v1",
         "secret",
     )
     allowed = ["model.safetensors", "config.json", "README.md", "LICENSE"]
-    assert asked["allow_patterns"] == allowed
+    assert requested["allow_patterns"] == allowed
     assert {file.name for file in saved.iterdir()} == set(allowed)
 
 

@@ -11,7 +11,7 @@ from teachers.toy import ToyTeacher
 TEACHER = ToyTeacher()
 
 
-def test_a_identity_survives_the_file(tmp_path):
+def test_an_identity_survives_the_file(tmp_path):
     triplane = TEACHER.synthesize(TEACHER.map_latents(torch.randn(1, TEACHER.z_dim)))
     save_triplane(tmp_path / "new" / "identity.safetensors", triplane, TEACHER.passport)
     read, passport = read_triplane(tmp_path / "new" / "identity.safetensors")
@@ -24,7 +24,7 @@ def test_a_identity_survives_the_file(tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 1
 
 
-def test_whoever_may_read_a_new_file_may_read_a_identity(tmp_path):
+def test_whoever_may_read_a_new_file_may_read_an_identity(tmp_path):
     (tmp_path / "plain").touch()
     save_triplane(
         tmp_path / "identity.safetensors", Triplane(torch.zeros(1, 3, 4, 8, 8)), TEACHER.passport

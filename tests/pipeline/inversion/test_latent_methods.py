@@ -51,7 +51,7 @@ SEARCH = LatentSearch(steps=25, samples=60, learning_rate=0.05)
 
 
 @pytest.fixture(scope="module")
-def mixed_answers(tiny_models, mixed_identity):
+def mixed_portraits(tiny_models, mixed_identity):
     _, camera, image = mixed_identity
     settings = {"models": tiny_models, "search": SEARCH, "progress": False}
     return {
@@ -61,30 +61,30 @@ def mixed_answers(tiny_models, mixed_identity):
     }
 
 
-def test_w_finds_a_identity_of_the_teachers_own_again_also_from_another_side(
+def test_w_recovers_an_identity_of_the_teacher_also_from_another_side(
     toy, toy_models, toy_identity
 ):
     ws, camera, image = toy_identity
     with torch.no_grad():  # as an evaluation calls it
         portrait = W(models=toy_models, search=QUICK, progress=False).lift(image, camera)
     side = orbit_of(toy.passport, [-0.4], [0.0])
-    for view, truth in ((camera, image), (side, drawn(toy, ws, side))):
-        mean = (drawn(toy, toy.mean_latent(), view) - truth).square().mean().item()
-        assert error(portrait, view, truth) < mean / 10
+    for view, reference in ((camera, image), (side, drawn(toy, ws, side))):
+        mean = (drawn(toy, toy.mean_latent(), view) - reference).square().mean().item()
+        assert error(portrait, view, reference) < mean / 10
     assert torch.equal(portrait.camera.label(), camera.label())  # a given camera stays
 
 
 def test_an_unknown_camera_and_a_wrong_one_are_found(toy, toy_models, toy_identity):
     _, camera, image = toy_identity
     search = LatentSearch(steps=30, samples=60, latent_noise=0)
-    truth = camera.cam_to_world[0, :3, 3]
+    reference = camera.cam_to_world[0, :3, 3]
     for given, mode in ((orbit_of(toy.passport, [0.35], [0.05]), "optimised"), (None, "auto")):
         settings = CameraSearch(mode=mode, preheat=30, yaws_deg=[-20, 0, 20], pitches_deg=[0])
         portrait = W(models=toy_models, search=search, camera=settings, progress=False).lift(
             image, given
         )
         off = 0.35 if given is not None else 0.2
-        assert (portrait.camera.cam_to_world[0, :3, 3] - truth).norm() < 2.7 * off / 2
+        assert (portrait.camera.cam_to_world[0, :3, 3] - reference).norm() < 2.7 * off / 2
         assert torch.allclose(
             portrait.camera.cam_to_world[0, :3, :3] @ portrait.camera.cam_to_world[0, :3, :3].mT,
             torch.eye(3),
@@ -103,10 +103,10 @@ def test_the_frontal_camera_stands_in_for_none_where_none_is_looked_for(
 
 
 def test_a_latent_for_each_layer_fits_better_and_a_tuned_generator_better_than_w(
-    mixed_identity, mixed_answers
+    mixed_identity, mixed_portraits
 ):
     _, camera, image = mixed_identity
-    errors = {name: error(portrait, camera, image) for name, portrait in mixed_answers.items()}
+    errors = {name: error(portrait, camera, image) for name, portrait in mixed_portraits.items()}
     assert errors["w_plus"] < errors["w"] and errors["pti"] < errors["w"] / 2
 
 
@@ -127,12 +127,12 @@ def test_pti_leaves_the_teacher_as_it_was(tiny, tiny_models, mixed_identity):
     assert any(not torch.equal(own[name], tuned[name]) for name in own)
 
 
-def test_the_same_seed_gives_the_same_identity(tiny_models, mixed_identity, mixed_answers):
+def test_the_same_seed_gives_the_same_identity(tiny_models, mixed_identity, mixed_portraits):
     _, camera, image = mixed_identity
     settings = {"models": tiny_models, "search": SEARCH, "progress": False}
     again = W(**settings).lift(image, camera)
-    assert torch.equal(again.triplane.planes, mixed_answers["w"].triplane.planes)
-    assert again.losses == mixed_answers["w"].losses
+    assert torch.equal(again.triplane.planes, mixed_portraits["w"].triplane.planes)
+    assert again.losses == mixed_portraits["w"].losses
     other = W(
         models=tiny_models, search=LatentSearch(steps=2, samples=60), seed=1, progress=False
     ).lift(image, camera)
@@ -140,10 +140,10 @@ def test_the_same_seed_gives_the_same_identity(tiny_models, mixed_identity, mixe
 
 
 def test_a_found_identity_is_a_lifter_that_can_be_saved_and_read(
-    mixed_answers, mixed_identity, tmp_path
+    mixed_portraits, mixed_identity, tmp_path
 ):
     _, camera, _ = mixed_identity
-    portrait = mixed_answers["pti"]
+    portrait = mixed_portraits["pti"]
     portrait.lifter.save(tmp_path / "identity.safetensors")
     read = Lifter.load(tmp_path / "identity.safetensors")
     picture = read.render(read.lift(torch.zeros(1, 3, 12, 12)), camera).image

@@ -147,17 +147,17 @@ def test_a_rejected_identity_is_another_one_in_front_of_the_same_camera(opacity)
 
 def test_only_the_rejected_are_drawn_again(opacity, monkeypatch):
     draw = sampler(SampleFilter(opacity=[opacity, None]))
-    source, asked = draw.source.draw, {}
+    source, drawn = draw.source.draw, {}
 
     def noted(samples, identities=None, attempt=0):
-        asked.setdefault(attempt, list(samples))  # rows near the limit are drawn again, alone
+        drawn.setdefault(attempt, list(samples))  # rows near the limit are drawn again, alone
         return source(samples, identities, attempt=attempt)
 
     monkeypatch.setattr(draw.source, "draw", noted)
     taken = draw.draw(NUMBERS).attempts
-    assert asked[0] == NUMBERS
+    assert drawn[0] == NUMBERS
     for attempt in range(1, max(taken) + 1):
-        assert asked[attempt] == [n for n, at in zip(NUMBERS, taken, strict=True) if at >= attempt]
+        assert drawn[attempt] == [n for n, at in zip(NUMBERS, taken, strict=True) if at >= attempt]
 
 
 def test_a_row_near_a_limit_is_decided_by_what_it_measures_alone():

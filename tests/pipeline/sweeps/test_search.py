@@ -15,12 +15,12 @@ def value(trial) -> float:
     )
 
 
-def finish(search: Search, folder, space=SPACE, told: int = 1000) -> list[dict]:
+def finish(search: Search, folder, space=SPACE, count: int = 1000) -> list[dict]:
     study = search.open(folder, space)
-    while told > 0 and (trials := study.ask()):
-        for trial in trials[:told]:
+    while count > 0 and (trials := study.ask()):
+        for trial in trials[:count]:
             study.tell(trial, value(trial))
-        told -= len(trials)
+        count -= len(trials)
     return [dict(trial.values) for trial in study.trials()]
 
 
@@ -50,10 +50,10 @@ def test_the_bayesian_search_finds_better_than_the_random_one(tmp_path):
 
 def test_trials_without_a_result_come_first(tmp_path):
     search = Search(sampler="random", trials=5, parallel=2)
-    asked = search.open(tmp_path, SPACE).ask()
-    assert search.open(tmp_path, SPACE).ask() == asked
+    proposed = search.open(tmp_path, SPACE).ask()
+    assert search.open(tmp_path, SPACE).ask() == proposed
     again = search.open(tmp_path, SPACE)
-    again.tell(asked[0], 1.0)
+    again.tell(proposed[0], 1.0)
     assert [trial.number for trial in again.ask()] == [1, 2]
 
 

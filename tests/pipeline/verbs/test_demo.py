@@ -174,10 +174,13 @@ def test_commands_are_what_hydra_reads_back(tmp_path):
 
 def test_photographs_are_test_puppets_and_the_bundled_portrait(tmp_path):
     settings = {"puppets": [5], "photograph": None}
-    told = demo.take_photographs(
+    photographs = demo.take_photographs(
         settings, tmp_path / "photographs", ToyTeacher(resolution=16).passport
     )
-    assert [(name, outside) for name, _, _, outside in told] == [("puppet5", False), ("real", True)]
+    assert [(name, outside) for name, _, _, outside in photographs] == [
+        ("puppet5", False),
+        ("real", True),
+    ]
     assert Image.open(tmp_path / "photographs" / "puppet5.png").size == (128, 128)
     assert Image.open(tmp_path / "photographs" / "real.jpg").size == (256, 256)
 

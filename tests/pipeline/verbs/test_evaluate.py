@@ -1,4 +1,4 @@
-"""The verb: everybody is asked, killed and shared evaluations give the same numbers, an altered
+"""The verb: everybody is lifted, killed and shared evaluations give the same numbers, an altered
 pixel is found.
 """
 
@@ -88,15 +88,15 @@ def first(settings, tmp_path_factory) -> tuple[dict, Path]:
 
 
 def test_all_answers_are_asked_about_every_view(first):
-    told, output = first
+    evaluated, output = first
     assert (
-        list(told["scores"])
-        == list(told["methods"])
+        list(evaluated["scores"])
+        == list(evaluated["methods"])
         == ["student", "untrained", "mean_planes", "mean_latent", "ceiling"]
     )
     counts = {
         method: sum(line["method"] == method for line in lines(output))
-        for method in told["methods"]
+        for method in evaluated["methods"]
     }
     assert counts == {
         "student": 6,
@@ -110,34 +110,34 @@ def test_all_answers_are_asked_about_every_view(first):
         "sample1000000001",
     }
     assert (
-        told["scores"]["student"]["all"]["psnr"]["pictures"] == 4
-        and told["scores"]["student"]["by_group"]
+        evaluated["scores"]["student"]["all"]["psnr"]["pictures"] == 4
+        and evaluated["scores"]["student"]["by_group"]
     )
     assert (output / "index.html").exists()
 
 
 def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
-    told, output = first
+    evaluated, output = first
     assert (
-        told["checkpoint"]["sha256"]
+        evaluated["checkpoint"]["sha256"]
         == sha256_of_file(untrained_student)
         == lines(output)[0]["checkpoint_sha256"]
     )
-    assert told["settings"]["identities"] == 2 and told["suite"] == "puppets"
+    assert evaluated["settings"]["identities"] == 2 and evaluated["suite"] == "puppets"
     manifest = json.dumps(json.loads((output / "manifest.json").read_text()), sort_keys=True)
     assert (
-        told["manifest_sha256"] == hashlib.sha256(manifest.encode()).hexdigest()
+        evaluated["manifest_sha256"] == hashlib.sha256(manifest.encode()).hexdigest()
         and "puppet00001" in manifest
     )
     assert (
-        told["run"]["command"].startswith("trilift evaluate")
-        and told["run"]["versions"]["torch"] == torch.__version__
+        evaluated["run"]["command"].startswith("trilift evaluate")
+        and evaluated["run"]["versions"]["torch"] == torch.__version__
     )
     assert (
-        told["methods"]["student"]["seconds"] > 0
-        and told["methods"]["student"]["kind"] == "student"
+        evaluated["methods"]["student"]["seconds"] > 0
+        and evaluated["methods"]["student"]["kind"] == "student"
     )
-    why = {entry["metric"]: entry["why"] for entry in told["unavailable"]}
+    why = {entry["metric"]: entry["why"] for entry in evaluated["unavailable"]}
     assert (
         "alexnet-owt-7be5be79.pth" in why["lpips"]
         and "7be5be79" in why["lpips"]
@@ -146,12 +146,12 @@ def test_the_results_say_what_was_evaluated_with_what(first, untrained_student):
     assert (
         "161 pixels" in why["ms_ssim"]
         and "inception" in why["fid"]
-        and not set(why) & set(told["metrics"])
+        and not set(why) & set(evaluated["metrics"])
     )
 
 
 def test_killed_and_started_again_it_gives_the_same_numbers(first, settings, tmp_path):
-    told, output = first
+    evaluated, output = first
     half = tmp_path / "half"
     shutil.copytree(output, half)
     for name in ("results.json", "scores.jsonl", "index.html"):
@@ -161,7 +161,7 @@ def test_killed_and_started_again_it_gives_the_same_numbers(first, settings, tmp
     file.write_bytes(content[: len(content) * 3 // 5])
     kept = len(read_lines(file))
     again = run(settings, half)
-    assert 0 < kept < 28 and numbers(again) == numbers(told) and lines(half) == lines(output)
+    assert 0 < kept < 28 and numbers(again) == numbers(evaluated) and lines(half) == lines(output)
 
 
 def test_two_ranks_of_a_launcher_give_the_numbers_of_one_process(
@@ -190,7 +190,7 @@ def test_another_configuration_is_refused_with_the_difference(first, settings):
 
 
 def test_an_evaluation_of_967260b_is_continued(first, settings, tmp_path, monkeypatch):
-    told, output = first
+    evaluated, output = first
     earlier = tmp_path / "earlier"
     shutil.copytree(output, earlier)
     config = json.loads((earlier / "config.json").read_text())
@@ -209,8 +209,8 @@ def test_an_evaluation_of_967260b_is_continued(first, settings, tmp_path, monkey
     old = [{"person" if key == "subject" else key: line[key] for key in line} for line in stored]
     write_lines(before / "0000.jsonl", old)
     monkeypatch.setattr(evaluate_engine(), "lift_item", None)
-    assert numbers(run(settings, earlier)) == numbers(told) and lines(earlier) == lines(output)
-    assert numbers(run(settings, earlier)) == numbers(told)
+    assert numbers(run(settings, earlier)) == numbers(evaluated) and lines(earlier) == lines(output)
+    assert numbers(run(settings, earlier)) == numbers(evaluated)
 
 
 def test_every_suite_has_an_output_folder_of_its_own():
@@ -224,16 +224,18 @@ def test_a_method_may_join_later_and_the_others_are_not_asked_again(
 ):
     alone = run(settings, tmp_path, "methods=[mean_latent]")
     assert list(alone["methods"]) == ["mean_latent"]
-    asked = []
+    lifted = []
     lift_item = evaluate_engine().lift_item
     monkeypatch.setattr(
         evaluate_engine(),
         "lift_item",
-        lambda method, *rest, **more: asked.append(method.name) or lift_item(method, *rest, **more),
+        lambda method, *rest, **more: (
+            lifted.append(method.name) or lift_item(method, *rest, **more)
+        ),
     )
     both = run(settings, tmp_path, "methods=[mean_latent,mean_planes]")
     assert (
-        set(asked) == {"mean_planes"}
+        set(lifted) == {"mean_planes"}
         and both["scores"]["mean_latent"] == alone["scores"]["mean_latent"]
     )
     assert {pair["second"] for pair in both["comparisons"]} == {"mean_planes"}
@@ -254,13 +256,13 @@ def test_an_untouched_evaluation_is_verified_and_one_altered_pixel_is_found(
     picture.save(path)
     with pytest.raises(SystemExit) as leaving:
         evaluate.main(compose("evaluate", f"verify={output}"))
-    told = capsys.readouterr().err
+    log = capsys.readouterr().err
     assert (
         leaving.value.code == 1
-        and "mean_planes/puppet00001_2.png: altered" in told
-        and "psnr was" in told
+        and "mean_planes/puppet00001_2.png: altered" in log
+        and "psnr was" in log
     )
-    assert "student/" not in told
+    assert "student/" not in evaluated
 
 
 def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):
@@ -279,16 +281,16 @@ def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):
 def test_a_mean_that_was_embellished_is_found(first, tmp_path, capsys):
     output = tmp_path / "embellished"
     shutil.copytree(first[1], output)
-    told = json.loads((output / "results.json").read_text())
-    told["scores"]["student"]["all"]["psnr"]["mean"] += 0.01
-    (output / "results.json").write_text(json.dumps(told))
+    evaluated = json.loads((output / "results.json").read_text())
+    evaluated["scores"]["student"]["all"]["psnr"]["mean"] += 0.01
+    (output / "results.json").write_text(json.dumps(evaluated))
     with pytest.raises(SystemExit):
         evaluate.main(compose("evaluate", f"verify={output}"))
     assert "the means of student don't follow" in capsys.readouterr().err
 
 
 def test_files_of_another_program_get_the_scores_of_what_made_them(first, settings, tmp_path):
-    told, output = first
+    evaluated, output = first
     evaluate.main(compose("evaluate", *settings, f"export={tmp_path}"))
     wanted = json.loads((tmp_path / "cameras.json").read_text())
     assert (
@@ -309,7 +311,7 @@ def test_files_of_another_program_get_the_scores_of_what_made_them(first, settin
         "methods=[]",
         "ceiling_identities=0",
     )
-    mine, theirs = alone["scores"]["method"]["all"], told["scores"]["mean_latent"]["all"]
+    mine, theirs = alone["scores"]["method"]["all"], evaluated["scores"]["mean_latent"]["all"]
     assert (
         mine["psnr"] == theirs["psnr"]
         and mine["ssim"] == theirs["ssim"]
@@ -358,15 +360,15 @@ def test_the_suite_of_the_configuration_is_the_test_split_at_full_quality():
 
 @pytest.mark.slow
 def test_two_processes_give_the_numbers_of_one(first, settings, tmp_path):
-    told, output = first
+    evaluated, output = first
     shared = run(settings, tmp_path, "processes=2")
     assert len(list((tmp_path / "lines").glob("*/*.jsonl"))) == 2
-    assert numbers(shared) == numbers(told) and lines(tmp_path) == lines(output)
+    assert numbers(shared) == numbers(evaluated) and lines(tmp_path) == lines(output)
 
 
 @pytest.mark.slow
 def test_a_process_that_was_killed_goes_on(first, settings, tmp_path, repository):
-    told, output = first
+    evaluated, output = first
     command = [
         sys.executable,
         "-m",
@@ -383,7 +385,7 @@ def test_a_process_that_was_killed_goes_on(first, settings, tmp_path, repository
     finally:
         process.kill()
     assert process.wait() == -signal.SIGKILL and not (tmp_path / "killed" / "results.json").exists()
-    assert numbers(run(settings, tmp_path / "killed")) == numbers(told) and lines(
+    assert numbers(run(settings, tmp_path / "killed")) == numbers(evaluated) and lines(
         tmp_path / "killed"
     ) == lines(output)
 

@@ -35,9 +35,11 @@ def test_hard_puppets_are_scored_by_split(untrained_student, tmp_path):
         "suite.trained_identities=100",
         "methods=[student]",
     ]
-    told = run(untrained_student, tmp_path, "suite=puppets_hard", "suite.splits=[pose,noise]", *few)
-    assert set(told["scores"]["student"]["by_group"]) == {"pose", "noise"}
-    coverage = told["extras"]["coverage"]
+    evaluated = run(
+        untrained_student, tmp_path, "suite=puppets_hard", "suite.splits=[pose,noise]", *few
+    )
+    assert set(evaluated["scores"]["student"]["by_group"]) == {"pose", "noise"}
+    coverage = evaluated["extras"]["coverage"]
     assert any("yaw" in note and "cameras.reference" not in note for note in coverage["notes"])
 
 
@@ -49,12 +51,12 @@ def test_the_teachers_identities_say_where_the_error_comes_from(untrained_studen
         "suite.invariance.items=2",
         "methods=[student,mean_latent]",
     ]
-    told = run(untrained_student, tmp_path, "suite=teacher", "identities=2", *few)
-    rows = {row[1]: row for row in told["extras"]["attribution"]["table"]["rows"]}
+    evaluated = run(untrained_student, tmp_path, "suite=teacher", "identities=2", *few)
+    rows = {row[1]: row for row in evaluated["extras"]["attribution"]["table"]["rows"]}
     assert (
         rows["planes"][2] == 0 and rows["decoder"][3] == 0
     )  # the student draws with its teacher's renderer
-    assert {row[0] for row in told["extras"]["invariance"]["table"]["rows"]} == {"student"}
+    assert {row[0] for row in evaluated["extras"]["invariance"]["table"]["rows"]} == {"student"}
 
 
 def test_photographs_that_are_none_stay_in_the_denominator(untrained_student, tmp_path):
@@ -64,7 +66,7 @@ def test_photographs_that_are_none_stay_in_the_denominator(untrained_student, tm
     )
     (tmp_path / "photographs" / "broken.jpg").write_bytes(b"none")
     path = f"suite.path={tmp_path / 'photographs'}"
-    told = run(
+    evaluated = run(
         untrained_student,
         tmp_path / "out",
         "suite=wild",
@@ -73,15 +75,17 @@ def test_photographs_that_are_none_stay_in_the_denominator(untrained_student, tm
         path,
         *FEW,
     )
-    assert told["counted"]["items"] == 2 and told["counted"]["missing_predictions"] == {
+    assert evaluated["counted"]["items"] == 2 and evaluated["counted"]["missing_predictions"] == {
         "mean_latent": 1,
         "student": 1,
     }
-    measured = told["scores"]["student"]["all"]
+    measured = evaluated["scores"]["student"]["all"]
     assert measured["cycle_photo"]["pictures"] == measured["camera_fit"]["pictures"] == 1
     assert "cycle" not in measured  # an untrained student draws nothing that could go round
-    assert told["scores"]["mean_latent"]["all"]["cycle_photo"] is None  # nor is it lifted twice
-    assert set(told["extras"]) == {"coverage", "invariance"}
+    assert (
+        evaluated["scores"]["mean_latent"]["all"]["cycle_photo"] is None
+    )  # nor is it lifted twice
+    assert set(evaluated["extras"]) == {"coverage", "invariance"}
 
 
 def test_captures_are_exported_lifted_and_their_frames_reported(untrained_student, tmp_path):
@@ -91,7 +95,7 @@ def test_captures_are_exported_lifted_and_their_frames_reported(untrained_studen
         "suite.source.supersampling=1",
         "suite.rounds=1",
     ]
-    told = run(
+    evaluated = run(
         untrained_student,
         tmp_path / "out",
         "suite=multiview",
@@ -101,10 +105,10 @@ def test_captures_are_exported_lifted_and_their_frames_reported(untrained_studen
     )
     assert (tmp_path / "captures" / "manifest.json").is_file()
     assert (
-        told["scores"]["student"]["all"]["frame_turn"]["identities"] == 1
-        and told["metrics"]["frame_turn"]["unit"] == "°"
+        evaluated["scores"]["student"]["all"]["frame_turn"]["identities"] == 1
+        and evaluated["metrics"]["frame_turn"]["unit"] == "°"
     )
-    assert set(told["extras"]) == {"alignment", "coverage", "invariance"}
+    assert set(evaluated["extras"]) == {"alignment", "coverage", "invariance"}
 
 
 @pytest.mark.parametrize("suite", ["multiview_h3ds", "multiview_nersemble"])

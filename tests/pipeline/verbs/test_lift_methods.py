@@ -51,7 +51,7 @@ def run(photograph: Path, *overrides: str) -> Path:
     return output / "anna"
 
 
-def test_pti_writes_a_identity_that_can_be_read_again(photograph, capsys):
+def test_pti_writes_an_identity_that_can_be_read_again(photograph, capsys):
     folder = run(photograph, "method=pti", *SMALL, *FEW, "method.tuning.steps=2")
     assert {"sheet.png", "triplane.safetensors", "identity.safetensors", "inversion.json"} <= {
         path.name for path in folder.iterdir()

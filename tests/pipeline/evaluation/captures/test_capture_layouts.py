@@ -69,12 +69,12 @@ def test_a_participant_of_nersemble_becomes_a_capture(tmp_path, version):
             moment / "colmap/depth_maps_geometric/12" / f"cam_{serial}.npz",
             depth_map=np.full((height, width), 1.0, np.float32),
         )
-    told = {
+    calibration = {
         "intrinsics": full.tolist(),
         "world_2_cam": {serial: torch.linalg.inv(pose).tolist() for serial, pose in poses.items()},
     }
-    told["world_2_cam"]["000000000"] = torch.eye(4).tolist()  # a camera without a picture
-    (subject / "camera_params.json").write_text(json.dumps(told))
+    calibration["world_2_cam"]["000000000"] = torch.eye(4).tolist()  # a camera without a picture
+    (subject / "camera_params.json").write_text(json.dumps(calibration))
     NersembleCaptures(
         path=str(tmp_path / "data"), frame=3, given="222200040", resolution=32
     ).export(tmp_path / "captures", CONTEXT)

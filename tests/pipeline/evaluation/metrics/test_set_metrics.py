@@ -1,4 +1,4 @@
-"""FID and KID against closed forms, the network's shapes, and jitter told apart by where it is."""
+"""FID and KID against closed forms, the network's shapes, and jitter of camera and shape."""
 
 import pytest
 import torch
@@ -130,10 +130,12 @@ def test_without_the_file_fid_is_named_with_its_hash_and_not_replaced(tmp_path):
         "unavailable": [],
         "scores": {"student": {"all": {}}},
     }
-    told = add_set_metrics(summary, lines, tmp_path, tmp_path / "no weights")
-    assert set(told["metrics"]) == {"jitter_camera", "jitter_canonical"}
-    assert told["scores"]["student"]["all"]["jitter_camera"]["mean"] == pytest.approx(0, abs=1e-6)
-    why = {entry["metric"]: entry["why"] for entry in told["unavailable"]}
+    results = add_set_metrics(summary, lines, tmp_path, tmp_path / "no weights")
+    assert set(results["metrics"]) == {"jitter_camera", "jitter_canonical"}
+    assert results["scores"]["student"]["all"]["jitter_camera"]["mean"] == pytest.approx(
+        0, abs=1e-6
+    )
+    why = {entry["metric"]: entry["why"] for entry in results["unavailable"]}
     assert set(why) == {"fid", "kid"} and INCEPTION_FILE in why["fid"] and "6726825d" in why["kid"]
 
 

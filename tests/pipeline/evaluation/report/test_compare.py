@@ -17,8 +17,8 @@ def compared(folders, output) -> dict:
 def test_the_difference_of_a_better_student_is_that_of_its_pictures(tmp_path):
     small = write_results(tmp_path / "small", methods=[STUDENT, MEAN])
     big = write_results(tmp_path / "big", methods=[BETTER, MEAN])
-    told = compared([big, small], tmp_path / "both")
-    entry = next(entry for entry in told["comparisons"] if entry["metric"] == "psnr")
+    stored = compared([big, small], tmp_path / "both")
+    entry = next(entry for entry in stored["comparisons"] if entry["metric"] == "psnr")
     assert (entry["first"], entry["second"]) == ("big/student", "small/student")
     scores = [
         [row["psnr"] for row in read_results(folder).rows_of("student") if row["gap_deg"] > 0]
@@ -80,9 +80,9 @@ def test_other_questions_are_refused_and_the_difference_is_named(tmp_path, other
 def test_metrics_through_other_weights_are_named_instead_of_compared(tmp_path):
     one, two = (write_results(tmp_path / name, methods=[STUDENT]) for name in ("one", "two"))
     path = two / "results.json"
-    told = json.loads(path.read_text())
-    told["metrics"]["depth"]["weights"] = {"file": "x.pth", "sha256": "00" * 32}
-    path.write_text(json.dumps(told))
+    stored = json.loads(path.read_text())
+    stored["metrics"]["depth"]["weights"] = {"file": "x.pth", "sha256": "00" * 32}
+    path.write_text(json.dumps(stored))
     both = compared([one, two], tmp_path / "both")
     assert list(both["metrics"]) == ["psnr"]
     assert both["unavailable"] == [

@@ -54,17 +54,17 @@ def report(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def page(browser, report) -> Iterator:
-    """The page, opened from disk; a test fails if it complained or asked anybody for anything."""
+    """The page, opened from disk; a test fails if it logs an error or requests anything."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    said, asked = [], []
+    said, requests = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri())
     yield page
     page.close()
     assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert [url for url in requests if not url.startswith("data:")] == [report.as_uri()]
 
 
 def numbers(page, table: str, column: int) -> list[float]:

@@ -31,16 +31,16 @@ def data_of(text: str) -> dict:
 
 def test_the_page_shows_the_whole_content_of_the_results(folder):
     text = (folder / "index.html").read_text()
-    told = json.loads((folder / "results.json").read_text())
-    for method in told["methods"].values():
+    stored = json.loads((folder / "results.json").read_text())
+    for method in stored["methods"].values():
         assert method["title"] in text
-    student = told["scores"]["student"]["all"]["psnr"]
+    student = stored["scores"]["student"]["all"]["psnr"]
     for value in (student["mean"], student["low"], student["high"]):
         assert f"{value:.2f}" in text
     for sentence in (
         "the file vgg16.pth isn&#39;t in weights/",
-        told["run"]["command"],
-        told["checkpoint"]["sha256"],
+        stored["run"]["command"],
+        stored["checkpoint"]["sha256"],
         "2,400×",
         "roll +10°",
     ):
@@ -110,18 +110,18 @@ def test_csv_has_every_picture_and_every_mean(folder):
     ]
     assert (folder / rows[0]["prediction_file"]).is_file()
     means = list(csv.DictReader(io.StringIO((folder / "means.csv").read_text())))
-    told = json.loads((folder / "results.json").read_text())["scores"]
+    stored = json.loads((folder / "results.json").read_text())["scores"]
     found = {
         (mean["method"], mean["over"], mean["part"], mean["metric"]): float(mean["mean"])
         for mean in means
     }
     assert (
         found["mean_planes", "yaw gap", "15–30°", "depth"]
-        == told["mean_planes"]["by_yaw_gap"][2]["depth"]["mean"]
+        == stored["mean_planes"]["by_yaw_gap"][2]["depth"]["mean"]
     )
     assert (
         found["student", "group", "dark skin", "psnr"]
-        == told["student"]["by_group"]["dark skin"]["psnr"]["mean"]
+        == stored["student"]["by_group"]["dark skin"]["psnr"]["mean"]
     )
 
 

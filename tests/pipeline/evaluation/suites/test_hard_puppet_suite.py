@@ -99,7 +99,7 @@ def test_blur_keeps_the_mean_noise_its_deviation_and_occlusion_its_area():
 
 @pytest.mark.parametrize("wrong", [{"splits": ["rain"]}, {"splits": []}, {"identities": 0}])
 def test_nonsense_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"choose from|at least 1 subject"):
+    with pytest.raises(ValueError, match=r"choose from|at least 1 identity"):
         suite(**wrong)
 
 

@@ -43,7 +43,7 @@ def lifter(student_of):
 
 
 def knows(lifter, heads, change=lambda planes: planes):
-    """A method that knows the planes of the identities whom it is asked about."""
+    """A method that predicts the reference planes of the evaluated identities."""
 
     def lift(image):
         head = min(heads, key=lambda head: float((head.image - image[0]).abs().sum()))
@@ -75,15 +75,15 @@ def test_the_given_picture_is_the_first_view_and_the_truth_is_the_teachers(lifte
 
 
 def test_with_the_true_planes_there_is_nothing_to_attribute(lifter):
-    asked = suite()
-    heads = [asked.head(number) for number in asked._numbers]
-    found = rows(asked.extras([knows(lifter, heads)])["attribution"])
+    benchmark = suite()
+    heads = [benchmark.head(number) for number in benchmark._numbers]
+    found = rows(benchmark.extras([knows(lifter, heads)])["attribution"])
     assert all(value == 0 for row in found.values() for value in row)
 
 
 def test_an_error_of_the_planes_goes_with_the_true_planes_and_with_nothing_else(lifter):
-    asked = suite()
-    heads = [asked.head(number) for number in asked._numbers]
+    benchmark = suite()
+    heads = [benchmark.head(number) for number in benchmark._numbers]
     found = rows(
         attribution_table(
             [knows(lifter, heads, lambda planes: planes * 0.9)],
@@ -100,8 +100,8 @@ def test_an_error_of_the_planes_goes_with_the_true_planes_and_with_nothing_else(
 
 
 def test_an_unknown_camera_is_estimated_and_its_error_goes_with_the_true_one(lifter):
-    asked = suite(identities=1)
-    heads = [asked.head(1_000_000_000)]
+    benchmark = suite(identities=1)
+    heads = [benchmark.head(1_000_000_000)]
     found = rows(
         attribution_table([knows(lifter, heads)], heads, Attribution(methods=["known"], rounds=1))
     )
@@ -110,11 +110,11 @@ def test_an_unknown_camera_is_estimated_and_its_error_goes_with_the_true_one(lif
 
 
 def test_both_tables_are_made_of_an_ordinary_student(lifter):
-    asked = suite(attribution=Attribution(items=1, rounds=0), invariance=Invariance(items=2))
-    extras = asked.extras([student_method(lifter)])
+    benchmark = suite(attribution=Attribution(items=1, rounds=0), invariance=Invariance(items=2))
+    extras = benchmark.extras([student_method(lifter)])
     assert list(extras) == ["attribution", "invariance"]
     assert rows(extras["attribution"])["planes"][0] == 0
-    assert [entry["sample"] for entry in asked.manifest()["items"]] == [
+    assert [entry["sample"] for entry in benchmark.manifest()["items"]] == [
         1_000_000_000,
         1_000_000_001,
     ]
@@ -124,5 +124,5 @@ def test_both_tables_are_made_of_an_ordinary_student(lifter):
     "wrong", [{"identities": 0}, {"first": 5}, {"context": SuiteContext(passport=TEACHER.passport)}]
 )
 def test_nonsense_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"at least 1 subject|for training|give teacher="):
+    with pytest.raises(ValueError, match=r"at least 1 identity|for training|give teacher="):
         suite(**wrong)

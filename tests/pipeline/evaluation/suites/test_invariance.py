@@ -35,8 +35,8 @@ def shares(table):
 
 
 def test_planes_that_never_change_have_no_error_but_for_the_flip(lifter):
-    answer = constant_method(lifter, triplane(), "constant", "constant")
-    found = shares(invariance_table([answer], pictures(), Invariance(methods=["constant"])))
+    method = constant_method(lifter, triplane(), "constant", "constant")
+    found = shares(invariance_table([method], pictures(), Invariance(methods=["constant"])))
     assert {name: row[:2] for name, row in found.items() if name != "flip"} == {
         name: [0.0, 0.0] for name in ("roll", "roll back", "zoom in", "zoom out", "shift", "crop")
     }
@@ -60,9 +60,9 @@ def test_a_lift_that_mirrors_with_its_input_has_no_error_in_the_flip(lifter):
 
 
 def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lifter):
-    answers = [student_method(lifter), constant_method(lifter, triplane(), "constant", "constant")]
+    methods = [student_method(lifter), constant_method(lifter, triplane(), "constant", "constant")]
     table = invariance_table(
-        answers, pictures(), Invariance(), relight=lambda number: pictures()[number] * 0.5
+        methods, pictures(), Invariance(), relight=lambda number: pictures()[number] * 0.5
     )
     assert {row[0] for row in table["table"]["rows"]} == {"student"}
     assert all(row[0] > 0.01 for row in shares(table).values()) and "relight" in shares(table)
@@ -70,10 +70,10 @@ def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lif
 
 def test_somebody_else_for_every_disturbance_is_a_whole_share(lifter):
     identities = iter([0, 1, *[number % 2 for number in range(1, 15)]])
-    answer = MethodEntry(
+    method = MethodEntry(
         "wild", "wild", lambda image: LiftedPortrait(lifter, triplane(next(identities)))
     )
-    found = shares(invariance_table([answer], pictures(2), Invariance(methods=["wild"])))
+    found = shares(invariance_table([method], pictures(2), Invariance(methods=["wild"])))
     assert any(row[0] == pytest.approx(1) for name, row in found.items() if name != "flip")
 
 

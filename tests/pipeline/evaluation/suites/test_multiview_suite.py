@@ -34,7 +34,7 @@ def captures(portrait, tmp_path_factory):
     seen = Observation.of(portrait.render(CAMERAS))
     reference = ItemViews(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
     write_capture(
-        folder / "somebody", reference, head.inverse().camera(CAMERAS), head=head, background=1.0
+        folder / "subject", reference, head.inverse().camera(CAMERAS), head=head, background=1.0
     )
     return folder
 
@@ -45,21 +45,21 @@ def suite(path, **changes) -> MultiviewSuite:
     )
 
 
-def scores(asked, portrait):
-    item = asked.items()[0]
-    seen = Observation.of(portrait.render(asked.targets(item, portrait)))
-    prediction = asked.adjusted(item, Observation(seen.image, seen.depth, seen.opacity))
+def scores(benchmark, portrait):
+    item = benchmark.items()[0]
+    seen = Observation.of(portrait.render(benchmark.targets(item, portrait)))
+    prediction = benchmark.adjusted(item, Observation(seen.image, seen.depth, seen.opacity))
     return (
         item,
         prediction,
-        asked.own_scores(
+        benchmark.own_scores(
             item, MethodEntry("known", "known", lambda image: portrait), portrait, prediction
         ),
     )
 
 
 def test_what_is_written_is_read_again(captures):
-    capture = read_capture(captures / "somebody")
+    capture = read_capture(captures / "subject")
     head = world_of(0, 1)
     assert capture.head.scale == pytest.approx(head.scale) and torch.allclose(
         capture.head.rotation, head.rotation
@@ -84,8 +84,8 @@ def test_the_known_frame_shows_the_known_subject(captures, portrait):
 
 
 def test_a_frame_is_found_from_one_picture_and_said(captures, portrait):
-    asked = suite(captures, rounds=6)
-    item, prediction, found = scores(asked, portrait)
+    benchmark = suite(captures, rounds=6)
+    item, prediction, found = scores(benchmark, portrait)
     assert (
         found["frame_turn"][0] < 1.5
         and found["frame_scale"][0] < 0.01
@@ -96,27 +96,27 @@ def test_a_frame_is_found_from_one_picture_and_said(captures, portrait):
     assert (prediction.image.clamp(-1, 1) - item.reference.image).abs().mean() < 0.02
     solid = (item.reference.opacity > 0.95) & (prediction.opacity > 0.95)
     assert (prediction.depth - item.reference.depth)[solid].abs().mean() < 0.02
-    (row,) = asked.extras([])["alignment"]["table"]["rows"]
+    (row,) = benchmark.extras([])["alignment"]["table"]["rows"]
     assert (
-        row[:4] == ["somebody", 4, "yes", "depth"] and 5 < row[5] < 15
+        row[:4] == ["subject", 4, "yes", "depth"] and 5 < row[5] < 15
     )  # the guess believes that the given view is frontal
 
 
 def test_the_same_answer_to_somebody_else_is_aligned_anew(captures, portrait, monkeypatch):
-    asked, frames = suite(captures), []
+    benchmark, frames = suite(captures), []
     monkeypatch.setattr(
         MultiviewSuite,
         "_estimate",
         lambda self, item, portrait: frames.append(item.name) or (Similarity.identity(), 0.0),
     )
-    item = asked.items()[0]
+    item = benchmark.items()[0]
     for name in ("a", "a", "b", "a"):
-        asked.targets(dataclasses.replace(item, name=name), portrait)
+        benchmark.targets(dataclasses.replace(item, name=name), portrait)
     assert frames == ["a", "b", "a"]
 
 
-def test_cameras_alone_know_the_place_and_the_size_but_not_where_the_face_looks(captures):
-    capture = read_capture(captures / "somebody")
+def test_cameras_alone_know_the_place_and_the_size_but_not_the_heads_direction(captures):
+    capture = read_capture(captures / "subject")
     assert torch.allclose(
         capture.head(convergence(capture.camera)).float(), torch.zeros(3), atol=1e-3
     )
@@ -142,14 +142,14 @@ def test_a_frame_of_one_camera_undoes_a_world():
 def test_puppets_are_exported_once_and_checked_against_their_manifest(tmp_path):
     path = tmp_path / "captures"
     puppets = PuppetCaptures(identities=2, views=3, supersampling=1)
-    asked = suite(path, source=puppets, frame="known")
-    manifest = asked.manifest()
+    benchmark = suite(path, source=puppets, frame="known")
+    manifest = benchmark.manifest()
     assert [entry["name"] for entry in manifest["items"]] == [
         "puppet00000",
         "puppet00001",
     ] and manifest["split"] == "test"
     assert all(len(entry["files"]) == 10 and entry["views"] == 3 for entry in manifest["items"])
-    item = asked.items()[1]
+    item = benchmark.items()[1]
     original = item.targets
     assert item.group in ("dark", "medium", "light") and original.cam_to_world[
         0, :3, 3
@@ -170,32 +170,34 @@ def test_a_plain_background_is_exchanged_without_a_seam():
 def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
     with pytest.raises(ValueError, match="holds no captures"):
         find_captures(tmp_path)
-    shutil.copytree(captures / "somebody", tmp_path / "somebody")
-    path = tmp_path / "somebody" / "cameras.json"
-    told = json.loads(path.read_text())
+    shutil.copytree(captures / "subject", tmp_path / "subject")
+    path = tmp_path / "subject" / "cameras.json"
+    description = json.loads(path.read_text())
     for change, message in [
-        ({"given": "nobody.png"}, "names one of the frames"),
+        ({"given": "absent.png"}, "names one of the frames"),
         (
             {
                 "frames": [
                     {**frame, "camera": [2.0 * value for value in frame["camera"]]}
-                    for frame in told["frames"]
+                    for frame in description["frames"]
                 ]
             },
             "orthonormal",
         ),
         (
             {
-                "frames": [{**frame, "image": "x" + frame["image"]} for frame in told["frames"]],
+                "frames": [
+                    {**frame, "image": "x" + frame["image"]} for frame in description["frames"]
+                ],
                 "given": "x000.png",
             },
             "doesn't exist",
         ),
         ({"schema": 7}, "schema 7"),
     ]:
-        path.write_text(json.dumps({**told, **change}))
+        path.write_text(json.dumps({**description, **change}))
         with pytest.raises(ValueError, match=message):
-            read_capture(tmp_path / "somebody")
+            read_capture(tmp_path / "subject")
 
 
 def test_similarity_of_nothing_moves_no_camera():

@@ -72,18 +72,22 @@ def knows(portrait) -> MethodEntry:
     return MethodEntry("student", "student", lambda image: portrait)
 
 
-def scores(asked, portrait, answer=None):
-    item = asked.items()[0]
-    seen = Observation.of(portrait.render(asked.targets(item, portrait)))
-    prediction = asked.adjusted(
+def scores(benchmark, portrait, method=None):
+    item = benchmark.items()[0]
+    seen = Observation.of(portrait.render(benchmark.targets(item, portrait)))
+    prediction = benchmark.adjusted(
         item, Observation(seen.image.clamp(-1, 1), seen.depth, seen.opacity)
     )
-    return item, prediction, asked.own_scores(item, answer or knows(portrait), portrait, prediction)
+    return (
+        item,
+        prediction,
+        benchmark.own_scores(item, method or knows(portrait), portrait, prediction),
+    )
 
 
 def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
-    asked = suite(folder)
-    good, bad = asked.items()
+    benchmark = suite(folder)
+    good, bad = benchmark.items()
     assert (good.name, bad.name) == ("anna-smith", "broken") and good.reference.image.shape == (
         1,
         3,
@@ -93,12 +97,12 @@ def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
     assert (
         bad.image is None and bad.reference is None and not bad.face_found and "picture" in bad.note
     )
-    entries = asked.manifest()["items"]
+    entries = benchmark.manifest()["items"]
     assert [entry["views"] for entry in entries] == [1, 1] and all(
         len(entry["source_sha256"]) == 64 for entry in entries
     )
-    json.dumps(asked.manifest())
-    json.dumps(asked.settings())
+    json.dumps(benchmark.manifest())
+    json.dumps(benchmark.settings())
 
 
 def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folder, portrait):
@@ -139,30 +143,30 @@ def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
 
 
 def test_a_lift_of_which_nothing_is_to_be_seen_has_no_cycle(portrait):
-    class Nobody(LiftedPortrait):
+    class Unrenderable(LiftedPortrait):
         def render(self, camera: Camera) -> Rendering:
             seen = super().render(camera)
             return dataclasses.replace(
                 seen, image=torch.ones_like(seen.image), opacity=torch.zeros_like(seen.opacity)
             )
 
-    nobody = Nobody(portrait.lifter, portrait.triplane)
+    empty = Unrenderable(portrait.lifter, portrait.triplane)
     photograph = portrait.render(TAKEN).image.clamp(-1, 1)
-    round_trip = cycle_of(knows(nobody), nobody, TAKEN, photograph, side_yaw_deg=25)
+    round_trip = cycle_of(knows(empty), empty, TAKEN, photograph, side_yaw_deg=25)
     assert math.isnan(round_trip.own) and round_trip.photograph < 20
 
 
 def test_who_is_not_named_is_not_lifted_twice(folder, portrait):
-    _, _, found = scores(suite(folder, cycle_methods=["nobody"], rounds=1), portrait)
+    _, _, found = scores(suite(folder, cycle_methods=["empty"], rounds=1), portrait)
     assert math.isnan(found["cycle"][0]) and math.isnan(found["cycle_photo"][0])
 
 
 def test_a_rigid_motion_is_taken_out_and_reported(folder, portrait):
-    asked = suite(folder, rounds=1)
-    item = asked.items()[0]
+    benchmark = suite(folder, rounds=1)
+    item = benchmark.items()[0]
     moved = torch.roll(item.reference.image, 2, -1)
     ones = torch.ones(1, 1, 32, 32)
-    prediction = asked.adjusted(item, Observation(moved, ones * 2.7, ones))
+    prediction = benchmark.adjusted(item, Observation(moved, ones * 2.7, ones))
     assert (prediction.image - item.reference.image)[:, :, :, 2:-4].abs().mean() < (
         moved - item.reference.image
     ).abs().mean() / 3
@@ -171,9 +175,9 @@ def test_a_rigid_motion_is_taken_out_and_reported(folder, portrait):
         and (prediction.depth[..., -1] == 0).all()
         and prediction.depth[0, 0, 16, 16] == pytest.approx(2.7)
     )
-    asked._last.update(camera=item.targets, fit=math.nan)
-    found = asked.own_scores(
-        item, MethodEntry("nobody", "", lambda image: portrait), portrait, prediction
+    benchmark._last.update(camera=item.targets, fit=math.nan)
+    found = benchmark.own_scores(
+        item, MethodEntry("empty", "", lambda image: portrait), portrait, prediction
     )
     assert found["aligned_shift"][0] == pytest.approx(100 * 2 / 32, abs=0.5) and found[
         "by_landmarks"
@@ -187,12 +191,12 @@ def test_landmarks_beside_the_picture_give_its_camera_and_coverage(folder, portr
     Image.fromarray(pixels).save(tmp_path / "none.png")
     points = [[80.0, 90.0], [120.0, 90.0], [100.0, 112.0], [84.0, 132.0], [116.0, 132.0]]
     (tmp_path / "face.json").write_text(json.dumps({"landmarks": points}))
-    asked = suite(tmp_path, portraits=PortraitSettings(framing=FaceCrops(CachedLandmarks())))
-    items = {item.name: item for item in asked.items()}
+    benchmark = suite(tmp_path, portraits=PortraitSettings(framing=FaceCrops(CachedLandmarks())))
+    items = {item.name: item for item in benchmark.items()}
     assert items["face"].camera is not None and torch.equal(
-        asked.targets(items["face"], portrait).cam_to_world, items["face"].targets.cam_to_world
+        benchmark.targets(items["face"], portrait).cam_to_world, items["face"].targets.cam_to_world
     )
-    coverage = asked.extras([])["coverage"]
+    coverage = benchmark.extras([])["coverage"]
     assert coverage["title"] == "camera coverage, 1 photographs" and any(
         "1 photographs without a known camera" in note for note in coverage["notes"]
     )

@@ -16,7 +16,7 @@ from pipeline.worlds.puppets.factors import Puppet, pack, unpack, width
 MANY = list(range(20_000))
 
 
-def test_a_identity_is_the_same_whatever_the_batch():
+def test_an_identity_is_the_same_whatever_the_batch():
     alone, among_others = draw_identity([77]), draw_identity([3, 77, 12345])
     torch.testing.assert_close(pack(alone)[0], pack(among_others)[1], rtol=0, atol=0)
 

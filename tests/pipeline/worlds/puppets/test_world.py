@@ -41,7 +41,7 @@ def surface_points(views: PuppetViews) -> torch.Tensor:
     return views.camera.rays(RESOLUTION).at(depths)[:, :, 0]
 
 
-def test_a_identity_is_the_same_whatever_the_batch(world, views):
+def test_an_identity_is_the_same_whatever_the_batch(world, views):
     alone = world.render(PEOPLE[2:3], orbit(0.2, 0.1, 1), RESOLUTION)
     torch.testing.assert_close(alone.color[0], views.color[2], atol=1e-4, rtol=0)
     torch.testing.assert_close(alone.depth[0], views.depth[2], atol=1e-4, rtol=0)
