@@ -83,7 +83,7 @@ def test_no_argument_shows_the_same_as_help(trilift):
 @pytest.mark.parametrize(
     ("wrong", "meant"), [("distil", "distill"), ("pretrian", "pretrain"), ("lft", "lift")]
 )
-def test_a_misspelt_verb_is_told_the_nearest(trilift, wrong, meant):
+def test_the_error_for_a_misspelt_verb_names_the_nearest(trilift, wrong, meant):
     done = trilift(wrong)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == f"trilift: there is no verb '{wrong}'; did you mean '{meant}'?\n"

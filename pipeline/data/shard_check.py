@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.source import Sampler
 
-from .manifest import Description, Shard, ShardFolder
+from .manifest import Description, Shard
 from .record import LATENT_FIELDS, latent_fields
 from .shard_errors import CorruptShard, ShardError
+from .shard_folder import ShardFolder
 from .shards import ShardFile
 
 

@@ -8,8 +8,9 @@ from pipeline.runs.files import replaced_file
 from pipeline.sampling.source import Sampler
 
 from .claims import Claim, Claims
-from .manifest import Description, Shard, ShardFolder
+from .manifest import Description, Shard
 from .record import Fields, Storage, latent_fields, picture_fields, sealed
+from .shard_folder import ShardFolder
 from .shards import HashingFile, write_records
 
 log = logging.getLogger(__name__)

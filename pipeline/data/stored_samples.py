@@ -13,9 +13,10 @@ from typing import Any, Literal
 from pipeline.sampling.random_streams import stream
 from teachers.teacher import Teacher
 
-from .manifest import Kind, Manifest, ShardFolder
+from .manifest import Kind, Manifest
 from .record import LATENT_FIELDS, Record, Storage
 from .shard_errors import CorruptShard, MissingField, ShardError
+from .shard_folder import ShardFolder
 from .shards import ShardFile
 
 log = logging.getLogger(__name__)

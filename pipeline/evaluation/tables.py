@@ -4,11 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-Cell = str | float | int | None
+CellValue = str | float | int | None
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[str] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[CellValue]],
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A table as plain JSON; numbers that aren't finite become None.
 
@@ -53,13 +56,13 @@ def text_of(extra: dict[str, Any]) -> str:
     )
 
 
-def _shown(cell: Cell) -> str:
+def _shown(cell: CellValue) -> str:
     if cell is None:
         return "–"
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
-def _plain(cell: Cell) -> Cell:
+def _plain(cell: CellValue) -> CellValue:
     if not isinstance(cell, float):
         return cell
     return round(cell, 5) if math.isfinite(cell) else None

@@ -21,7 +21,7 @@ NAME_LENGTH = 120
 
 
 @dataclass(frozen=True)
-class Record:
+class CellRecord:
     """The content of a cell's `cell.json`.
 
     Attributes:
@@ -74,7 +74,7 @@ class Cell:
             return ""
         return fingerprint(self.configuration, marked_keys(self.configuration, RUNTIME))
 
-    def record(self) -> Record | None:
+    def record(self) -> CellRecord | None:
         """The record on disk; None before the first attempt.
 
         Raises:
@@ -82,7 +82,7 @@ class Cell:
         """
         path = self.folder / "cell.json"
         try:
-            return Record(**json.loads(path.read_text(encoding="utf-8")))
+            return CellRecord(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except (TypeError, ValueError) as error:
@@ -90,7 +90,7 @@ class Cell:
                 f"{path} is no record of a cell ({error}): remove the file to run the cell again"
             ) from error
 
-    def write(self, record: Record) -> None:
+    def write(self, record: CellRecord) -> None:
         """Replaces the record on disk."""
         write_json(self.folder / "cell.json", asdict(record), indent=1)
 
@@ -108,7 +108,7 @@ class Cell:
             return "interrupted"
         return record.state
 
-    def _ran(self, record: Record) -> bool:
+    def _ran(self, record: CellRecord) -> bool:
         """Whether the run had the present configuration, possibly under names of an earlier
         version, from which the fingerprint was computed then.
         """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.runs.child_process import ChildProcess, verb_command
 
-from .cell import Cell, Record, State, is_first_task
+from .cell import Cell, CellRecord, State, is_first_task
 from .gpus import own_gpu
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def run_cell(cell: Cell) -> State:
 
 
 def _attempt(cell: Cell, lock: int, environment: dict[str, str]) -> State:
-    before = cell.record() or Record("new", cell.fingerprint, [])
+    before = cell.record() or CellRecord("new", cell.fingerprint, [])
     attempts = before.attempts + 1
     record = replace(
         before,

@@ -31,7 +31,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.runs.child_process import setting
 
-from .cell import Cell, Record, cell_name
+from .cell import Cell, CellRecord, cell_name
 from .report import write_report
 from .results import last_scores
 from .running import run_cell
@@ -148,7 +148,7 @@ class ContinuingSweeper(Sweeper):
         """
         left = [cell for cell in cells if cell.mistake is None and cell.state != "finished"]
         for cell in (cell for cell in cells if cell.mistake):
-            cell.write(Record("failed", "", list(cell.overrides), error=cell.mistake))
+            cell.write(CellRecord("failed", "", list(cell.overrides), error=cell.mistake))
         log.info("%d of %d cells are finished; %s", len(cells) - len(left), len(cells), self.folder)
         while left:
             ready = [cell for cell in left if cell.state != "running"]

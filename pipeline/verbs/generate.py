@@ -21,9 +21,10 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.sampler import build_sampler, distributions_of
 from pipeline.data.generation_progress import GenerationProgress
-from pipeline.data.manifest import Description, ShardFolder, weights_hash
+from pipeline.data.manifest import Description, weights_hash
 from pipeline.data.record import Storage
 from pipeline.data.shard_check import broken_shards
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.source import Sampler

@@ -34,7 +34,7 @@ DTYPES = {
 
 
 @dataclass(frozen=True)
-class Storage:
+class LegacyStorage:
     """A one-dimensional array of `values`: a read-only view into the file."""
 
     values: np.ndarray
@@ -69,7 +69,7 @@ class _PersistentId:
     content: Any
 
 
-def read_storage(data: memoryview) -> Storage:
+def read_storage(data: memoryview) -> LegacyStorage:
     """Parses one legacy storage blob.
 
     Raises:
@@ -97,7 +97,7 @@ def read_storage(data: memoryview) -> Storage:
     dtype, key, count = _storage_identity(identity)
     if type(keys) is not list or len(keys) != 1 or type(keys[0]) is not str or keys[0] != key:
         raise UnreadablePickle("a tensor's storage lists other keys than its own: damaged")
-    return Storage(_elements(data, position, dtype, count))
+    return LegacyStorage(_elements(data, position, dtype, count))
 
 
 def _storage_identity(identity: Any) -> tuple[np.dtype, str, int]:
@@ -137,7 +137,7 @@ def _elements(data: memoryview, position: int, dtype: np.dtype, count: int) -> n
     return np.frombuffer(data, dtype, count, position + 8)
 
 
-def view_tensor(storage: Storage, offset: Any, size: Any, stride: Any) -> np.ndarray:
+def view_tensor(storage: LegacyStorage, offset: Any, size: Any, stride: Any) -> np.ndarray:
     """The tensor that lies in a storage, as a read-only view.
 
     Raises:

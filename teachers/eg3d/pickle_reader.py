@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .legacy_storage import MAGIC, Storage, read_storage, view_tensor
+from .legacy_storage import MAGIC, LegacyStorage, read_storage, view_tensor
 from .pickle_machine import UnreadablePickle, read_pickle, short
 
 MODULE_CLASSES = (
@@ -118,7 +118,7 @@ class _SnapshotPolicy:
         if (
             name == "torch._utils._rebuild_tensor_v2"
             and len(arguments) >= 4
-            and isinstance(arguments[0], Storage)
+            and isinstance(arguments[0], LegacyStorage)
         ):
             return view_tensor(*arguments[:4])
         if (

@@ -50,17 +50,7 @@ def configuration_of(
         ValueError: settings are missing or of a kind that the project doesn't reproduce.
     """
     options = snapshot.rendering_kwargs
-    missing = [name for name in REQUIRED if name not in options]
-    if missing:
-        raise ValueError(
-            f"the snapshot's rendering options lack {', '.join(missing)}: it is not an EG3D"
-            " generator, or a fork of it"
-        )
-    if options.get("clamp_mode", "softplus") != "softplus":
-        raise ValueError(
-            f"density activation {options['clamp_mode']!r} is not EG3D's softplus: a fork that is"
-            " not supported"
-        )
+    _require_supported(options)
     super_resolution, warnings = _super_resolution(snapshot)
     near, far = _limits(options["ray_start"], options["ray_end"])
     radius = float(options.get("avg_camera_radius", 2.7))
@@ -104,6 +94,20 @@ def configuration_of(
         *_source_warnings(snapshot),
         *_option_warnings(options),
     ]
+
+
+def _require_supported(options: dict[str, Any]) -> None:
+    missing = [name for name in REQUIRED if name not in options]
+    if missing:
+        raise ValueError(
+            f"the snapshot's rendering options lack {', '.join(missing)}: it is not an EG3D"
+            " generator, or a fork of it"
+        )
+    if options.get("clamp_mode", "softplus") != "softplus":
+        raise ValueError(
+            f"density activation {options['clamp_mode']!r} is not EG3D's softplus: a fork that is"
+            " not supported"
+        )
 
 
 def clamp_of(settings: dict[str, Any]) -> float | None:

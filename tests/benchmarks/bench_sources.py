@@ -16,7 +16,7 @@ import torch
 
 from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.build.sampler import build_sampler, build_source
-from pipeline.data.manifest import ShardFolder
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.verbs.generate import describe
 

@@ -156,7 +156,7 @@ def test_a_file_that_does_not_fit_says_why(tmp_path, changes, message):
         Lifter.load(described(tmp_path, **changes))
 
 
-def test_other_files_are_told_apart(tmp_path):
+def test_other_files_are_recognised(tmp_path):
     with pytest.raises(FileNotFoundError, match="distil one first"):
         Lifter.load(tmp_path / "nothing.safetensors")
     (tmp_path / "text").write_text("hello")
@@ -180,7 +180,7 @@ def test_a_student_starts_from_another_of_the_same_teacher_whole(tmp_path):
     )
 
 
-def test_a_student_of_another_teacher_lends_what_fits_of_its_encoder_and_only_if_asked(tmp_path):
+def test_a_student_of_another_teacher_lends_fitting_weights_only_on_request(tmp_path):
     trained = small_lifter()
     trained.save(tmp_path / "trained.safetensors")
     recipe = Recipe("students.two_stage.TwoStageEncoder", {**SMALL, "head_widths": [12]})

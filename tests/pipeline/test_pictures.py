@@ -59,7 +59,7 @@ def test_turbo_runs_from_red_through_green_to_blue():
     assert near.argmax() == 0 and middle.argmax() == 1 and far.argmax() == 2
 
 
-def test_turbo_tells_levels_apart_that_grey_does_not():
+def test_turbo_separates_levels_that_grey_does_not():
     depth = torch.linspace(0, 1, 1000).reshape(1, 1, -1)
     colours = {tuple(c) for c in to_uint8(depth_picture(depth, 0.0, 1.0))[0]}
     greys = {tuple(c) for c in to_uint8(depth_picture(depth, 0.0, 1.0, colours="grey"))[0]}

@@ -38,7 +38,7 @@ def test_nothing_attends_and_everything_else_is_the_same():
     assert others(convolutional) == others(transformer)
 
 
-def test_it_answers_with_planes_and_all_of_it_learns():
+def test_it_predicts_planes_and_all_of_it_learns():
     network = student("tiny_cnn")
     planes = network(torch.rand(2, 3, 64, 64) * 2 - 1)
     assert planes.shape == (2, 3, 16, 64, 64)

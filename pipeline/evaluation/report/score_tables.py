@@ -20,7 +20,7 @@ from .results_folder import Results, mean_of, metrics_in
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell.
 
     Attributes:
@@ -53,7 +53,7 @@ class Table:
     """A table; the first column names the rows."""
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
     title: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -89,7 +89,7 @@ def slice_table(results: Results, kind: str) -> Table | None:
     metrics = metrics_in(results, slices.values())
     rows = [
         [
-            Cell(name),
+            TableCell(name),
             *(_mean_cell(mean_of(means, metric), digits_of(metrics[metric])) for metric in metrics),
         ]
         for name, means in slices.items()
@@ -119,10 +119,12 @@ def comparison_table(results: Results, entries: Sequence[Mapping[str, Any]]) -> 
         metric = results.metrics[entry["metric"]]
         names = " − ".join(results.methods[entry[side]]["title"] for side in ("first", "second"))
         counts = [
-            Cell(str(entry[key]), sort=entry[key])
+            TableCell(str(entry[key]), sort=entry[key])
             for key in ("wins", "losses", "ties", "identities")
         ]
-        rows.append([Cell(names), Cell(label(metric)), _difference_cell(entry, metric), *counts])
+        rows.append(
+            [TableCell(names), TableCell(label(metric)), _difference_cell(entry, metric), *counts]
+        )
     columns = [
         Column("first − second"),
         Column("metric", is_text=True),
@@ -139,7 +141,7 @@ def extra_table(name: str, extra: Mapping[str, Any]) -> Table:
     columns = list(zip(*table["rows"], strict=True)) or [()] * len(table["columns"])
     rows = [
         [
-            Cell(text, sort=None if isinstance(value, str) or value is None else float(value))
+            TableCell(text, sort=None if isinstance(value, str) or value is None else float(value))
             for value, text in zip(values, texts, strict=True)
         ]
         for values, texts in zip(table["rows"], table_texts(table["rows"]), strict=True)
@@ -164,29 +166,31 @@ def _metric_columns(metrics: Mapping[str, Mapping[str, Any]]) -> list[Column]:
     ]
 
 
-def _name_cell(method: Mapping[str, Any]) -> Cell:
-    return Cell(method["title"], method.get("kind") or "")
+def _name_cell(method: Mapping[str, Any]) -> TableCell:
+    return TableCell(method["title"], method.get("kind") or "")
 
 
-def _mean_cell(mean: Mapping[str, Any] | None, digits: int, style: str = "") -> Cell:
+def _mean_cell(mean: Mapping[str, Any] | None, digits: int, style: str = "") -> TableCell:
     if mean is None:
-        return Cell(NOTHING)
+        return TableCell(NOTHING)
     hint = ""
     if mean.get("identities"):
         identities = counted(mean["identities"], "identity", "identities")
         hint = f"{identities}, {counted(mean['pictures'], 'image')}"
-    return Cell(number(mean["mean"], digits), interval(mean, digits), mean["mean"], style, hint)
+    return TableCell(
+        number(mean["mean"], digits), interval(mean, digits), mean["mean"], style, hint
+    )
 
 
-def _seconds_cell(seconds: float | None) -> Cell:
-    return Cell(duration(seconds), sort=seconds)
+def _seconds_cell(seconds: float | None) -> TableCell:
+    return TableCell(duration(seconds), sort=seconds)
 
 
-def _difference_cell(entry: Mapping[str, Any], metric: Mapping[str, Any]) -> Cell:
+def _difference_cell(entry: Mapping[str, Any], metric: Mapping[str, Any]) -> TableCell:
     low, high = entry.get("low"), entry.get("high")
     is_significant = low is not None and high is not None and (low > 0 or high < 0)
     is_better = (entry["difference"] > 0) == metric["more_is_better"]
     style = ("better" if is_better else "worse") if is_significant else ""
     digits = digits_of(metric)
     text = number(entry["difference"], digits, signed=True)
-    return Cell(text, interval(entry, digits, signed=True), entry["difference"], style)
+    return TableCell(text, interval(entry, digits, signed=True), entry["difference"], style)

@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.evaluation.captures.camera_fit import fit_camera
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.resizing import resized
-from pipeline.evaluation.tables import Cell, table
+from pipeline.evaluation.tables import CellValue, table
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import Renderer, TriplaneRenderer
@@ -67,7 +67,7 @@ def attribution_table(
     """Errors of the images with all stages estimated, with one of them the teacher's, and with only
     one of them estimated.
     """
-    rows: list[list[Cell]] = []
+    rows: list[list[CellValue]] = []
     for method in methods:
         if method.name in settings.methods:
             rows += _rows(method, heads, settings)
@@ -93,7 +93,7 @@ def attribution_table(
 
 def _rows(
     method: MethodEntry, heads: Sequence[ReferenceHead], settings: Attribution
-) -> list[list[Cell]]:
+) -> list[list[CellValue]]:
     subsets = {"nothing": frozenset(), "everything": frozenset(STAGES)}
     subsets |= {stage: frozenset({stage}) for stage in STAGES}
     subsets |= {f"all but {stage}": frozenset(STAGES) - {stage} for stage in STAGES}
@@ -110,7 +110,7 @@ def _rows(
                 (seen.clamp(-1, 1) - reference.clamp(-1, 1)).square().mean()
             ) / len(heads)
     whole = squares["nothing"]
-    rows: list[list[Cell]] = [
+    rows: list[list[CellValue]] = [
         [method.name, "none: all estimated", math.sqrt(whole), 0.0, math.sqrt(whole)]
     ]
     for stage in STAGES:

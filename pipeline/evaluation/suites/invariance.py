@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.resizing import resized
-from pipeline.evaluation.tables import Cell, table
+from pipeline.evaluation.tables import CellValue, table
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.triplane import Triplane
 
@@ -95,7 +95,7 @@ def invariance_table(
         pictures: square, of any size; they are transformed before they are resized for a method.
         relight: index of an image → the same subject and camera in other light.
     """
-    rows: list[list[Cell]] = []
+    rows: list[list[CellValue]] = []
     for method in methods:
         if method.name not in settings.methods:
             continue

@@ -29,7 +29,7 @@ from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.resizing import nearest_to_side, resized
 from pipeline.evaluation.suite_files import as_folder, read_manifest
-from pipeline.evaluation.tables import Cell, table
+from pipeline.evaluation.tables import CellValue, table
 from pipeline.inference.background import background_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
@@ -252,7 +252,7 @@ class MultiviewSuite(Suite):
 
     def _alignment_table(self) -> dict[str, Any]:
         """The captures' own frames, independent of any method."""
-        rows: list[list[Cell]] = []
+        rows: list[list[CellValue]] = []
         for capture in self._captures:
             guess = frame_of_cameras(capture.camera, self.context.passport)
             off = (math.nan, math.nan) if capture.head is None else _distance(guess, capture.head)

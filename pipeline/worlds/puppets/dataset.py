@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.rendering.camera import Camera
 
-from .draws import Draws
+from .draws import FactorDraws
 from .splits import PuppetSeeds, Split
 from .world import PuppetWorld
 
@@ -41,7 +41,7 @@ class PoseDistribution:
 
     def cameras(self, seeds: PuppetSeeds) -> Camera:
         """One camera an identity, a function of the identity seed alone."""
-        draws = Draws(seeds.identity, "pose")
+        draws = FactorDraws(seeds.identity, "pose")
         yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(
             -self.yaw_limit, self.yaw_limit
         )

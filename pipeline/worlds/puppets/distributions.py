@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import Draws, hsv
+from .draws import FactorDraws, hsv
 from .factors import (
     Background,
     Color,
@@ -77,7 +77,7 @@ def luminance(color: Tensor) -> Tensor:
 
 def draw_identity(seeds: list[int]) -> Identity:
     """The identities of the given identity seeds."""
-    draws = Draws(seeds, "identity")
+    draws = FactorDraws(seeds, "identity")
     femininity = draws.uniform("femininity")
     age = draws.uniform("age")
     hair = _hair(draws, femininity, age)
@@ -89,7 +89,7 @@ def draw_identity(seeds: list[int]) -> Identity:
 
 def draw_expression(seeds: list[int]) -> Expression:
     """What the faces of the given expression seeds do."""
-    draws = Draws(seeds, "expression")
+    draws = FactorDraws(seeds, "expression")
     laugh = draws.chance("laugh", 0.22)
     sad = draws.chance("sad", 0.06)
     smile = draws.normal("smile", 0.42, 0.20).clamp(0.02, 0.8)
@@ -113,7 +113,7 @@ def draw_expression(seeds: list[int]) -> Expression:
 
 def draw_light(seeds: list[int]) -> Light:
     """The light of the given light seeds: mostly from the front and above, warm or cool, soft."""
-    draws = Draws(seeds, "light")
+    draws = FactorDraws(seeds, "light")
     yaw, pitch = draws.normal("yaw", 0.0, 0.65), draws.normal("pitch", 0.5, 0.28)
     warmth = draws.uniform("warmth", -1.0, 1.0)
     strength = draws.uniform("strength", 0.50, 0.70)
@@ -129,7 +129,7 @@ def draw_light(seeds: list[int]) -> Light:
 
 def draw_background(seeds: list[int]) -> Background:
     """The backdrops of the given background seeds."""
-    draws = Draws(seeds, "background")
+    draws = FactorDraws(seeds, "background")
     return Background(
         draws.color("first", (0.0, 0.5), (0.2, 0.95)),
         draws.color("second", (0.0, 0.5), (0.2, 0.95)),
@@ -138,7 +138,7 @@ def draw_background(seeds: list[int]) -> Background:
     )
 
 
-def _head(draws: Draws, femininity: Scalar) -> Head:
+def _head(draws: FactorDraws, femininity: Scalar) -> Head:
     return Head(
         size=draws.normal("size", 1.0, 0.035),
         width=draws.normal("width", 0.80, 0.04),
@@ -184,7 +184,7 @@ def _under_hat(style: Scalar, hat: Scalar) -> Scalar:
     return torch.where(is_high & is_crowned, float(HairStyle.SHORT), style)
 
 
-def _face(draws: Draws, femininity: Scalar) -> Face:
+def _face(draws: FactorDraws, femininity: Scalar) -> Face:
     return Face(
         nose_y=draws.normal("nose y", -0.24, 0.04),
         nose_forward=draws.normal("nose forward", 0.95, 0.05),
@@ -206,7 +206,7 @@ def _face(draws: Draws, femininity: Scalar) -> Face:
     )
 
 
-def _skin(draws: Draws, femininity: Scalar, age: Scalar) -> Skin:
+def _skin(draws: FactorDraws, femininity: Scalar, age: Scalar) -> Skin:
     tone = _skin_tone(draws)
     made_up = draws.chance("lipstick", 0.05 + 0.4 * femininity)
     hue = draws.uniform("lipstick hue", 0.93, 1.02)
@@ -235,7 +235,7 @@ def _skin(draws: Draws, femininity: Scalar, age: Scalar) -> Skin:
     )
 
 
-def _skin_tone(draws: Draws) -> Color:
+def _skin_tone(draws: FactorDraws) -> Color:
     """Uniform in luminance: the ramp's colours are interpolated over their own luminances."""
     tones = torch.tensor(SKIN_TONES).flip(0)
     knots = luminance(tones)
@@ -252,7 +252,7 @@ def _skin_tone(draws: Draws) -> Color:
     ).clamp(0.05, 1)
 
 
-def _hair(draws: Draws, femininity: Scalar, age: Scalar) -> Hair:
+def _hair(draws: FactorDraws, femininity: Scalar, age: Scalar) -> Hair:
     grey = ((age - 0.6) * 2.2).clamp(0, 1) * draws.chance("grey", 0.6)
     natural = _pick(draws, "hair", HAIR_COLORS, HAIR_COLOR_WEIGHTS)
     dyed = draws.chance("dyed", 0.05)[..., None]
@@ -273,7 +273,7 @@ def _hair(draws: Draws, femininity: Scalar, age: Scalar) -> Hair:
     )
 
 
-def _outfit(draws: Draws, femininity: Scalar) -> Outfit:
+def _outfit(draws: FactorDraws, femininity: Scalar) -> Outfit:
     black = draws.chance("black glasses", 0.6)[..., None]
     return Outfit(
         hat=draws.choice("hat", HATS),
@@ -295,7 +295,7 @@ def _outfit(draws: Draws, femininity: Scalar) -> Outfit:
 
 
 def _pick(
-    draws: Draws, name: str, colors: list[tuple[float, float, float]], weights: list[float]
+    draws: FactorDraws, name: str, colors: list[tuple[float, float, float]], weights: list[float]
 ) -> Color:
     chosen = torch.tensor(colors)[draws.choice(name + " color", weights)[:, 0].long()]
     return chosen[:, None] * draws.uniform(name + " brightness", 0.85, 1.2)[..., None]

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-class Draws:
+class FactorDraws:
     """Named draws for several identities at once.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.manifest import ShardFolder
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.untrained import untrained_teacher

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.data.foreign_shards import ForeignShards
-from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import CorruptShard, MissingField
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.sampling.source import BatchSource
 from tests.pipeline.data.small_identities import FULL

@@ -14,8 +14,8 @@ import pytest
 
 from pipeline.data import shard_writer
 from pipeline.data.claims import Claims
-from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_check import broken_shards
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from tests.pipeline.data.small_identities import describe
 
@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 WORKER = """
 import sys, time
-from pipeline.data.manifest import ShardFolder
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from teachers.eg3d.untrained import untrained_teacher
 from tests.pipeline.data.small_identities import TINY_EG3D, describe, sampler_of

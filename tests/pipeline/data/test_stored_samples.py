@@ -12,7 +12,7 @@ import torch
 
 from pipeline.data.full_shards import FullShards
 from pipeline.data.latent_shards import LatentShards
-from pipeline.data.manifest import SCHEMA_VERSION, ShardFolder
+from pipeline.data.manifest import SCHEMA_VERSION
 from pipeline.data.record import Record
 from pipeline.data.shard_errors import (
     CorruptShard,
@@ -22,6 +22,7 @@ from pipeline.data.shard_errors import (
     WrongSchema,
     WrongTeacher,
 )
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.data.stored_samples import StoredSamples
 from pipeline.sampling.source import BatchSource
@@ -215,7 +216,7 @@ def test_another_teacher_is_refused_even_with_the_same_passport(write, sampler, 
         StoredSamples(path=folder, kind="latent", teacher=other, distributions=DISTRIBUTIONS)
 
 
-def test_other_distributions_are_refused_by_name_and_looks_are_left_open_for_latents_alone(
+def test_other_distributions_are_refused_by_name_but_latent_shards_leave_rendering_open(
     write, sampler
 ):
     other_background = {
@@ -251,7 +252,7 @@ def test_a_setting_that_a_marker_calls_runtime_may_differ(write, sampler):
     FullShards(path=full, sampler=sampler, distributions={**changed, "sampler": marked})
 
 
-def test_numbers_that_are_not_stored_are_refused_before_and_when_they_are_asked_for(write, sampler):
+def test_numbers_that_are_not_stored_are_refused_before_and_when_they_are_read(write, sampler):
     stored = LatentShards(path=write(), sampler=sampler, distributions=DISTRIBUTIONS)
     for number in (12, 10**9):
         with pytest.raises(

@@ -45,7 +45,7 @@ def lifter() -> Lifter:
     ).train()
 
 
-def test_the_encoder_runs_once_however_many_views_are_asked_for(lifter):
+def test_the_encoder_runs_once_for_any_number_of_views(lifter):
     calls = []
     lifter.encoder.register_forward_hook(lambda *_: calls.append(1))
     face = Reconstructor(lifter).lift(torch.zeros(1, 3, 64, 64))
@@ -75,7 +75,7 @@ def test_the_same_photograph_is_lifted_to_the_same_identity(lifter):
     )
 
 
-def test_pictures_are_asked_for_at_the_size_that_the_encoder_was_made_for(lifter):
+def test_pictures_need_the_size_that_the_encoder_was_made_for(lifter):
     assert Reconstructor(lifter).image_size == 64
     assert Reconstructor(lifter, image_size=96).image_size == 96
 

@@ -63,7 +63,7 @@ def error(portrait, photograph) -> float:
     return (portrait.render(camera).image - image).square().mean().item()
 
 
-def test_without_steps_it_is_the_students_answer_bit_for_bit(models, photograph):
+def test_without_steps_it_is_the_students_prediction_bit_for_bit(models, photograph):
     image, camera = photograph
     student = Student(models=models).lift(image, camera)
     for given in (camera, None):

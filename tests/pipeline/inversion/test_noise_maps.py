@@ -43,7 +43,7 @@ def test_it_is_brought_back_to_zero_mean_and_unit_deviation():
     assert one.mean().abs() < 1e-5 and (one.square().mean() - 1).abs() < 1e-4
 
 
-def test_the_teachers_own_noise_stays_and_the_persons_is_in_the_planes():
+def test_the_teachers_own_noise_stays_and_the_identitys_is_in_the_planes():
     teacher = noisy_teacher()
     before = weights_sha256(teacher.generator)
     camera = orbit_of(teacher.passport, [0.0], [0.0])

@@ -36,7 +36,7 @@ def loss_of(network: Discriminator, **settings) -> DiscriminatorFeatureLoss:
     return loss
 
 
-def test_it_is_the_difference_of_what_the_blocks_answer():
+def test_it_is_the_difference_of_the_blocks_outputs():
     network = discriminator()
     x, y = show(rendering(0)), show(rendering(1))
     differences = []

@@ -74,9 +74,7 @@ def test_a_good_picture_a_bad_one_and_one_without_a_face_all_come_out(tmp_path):
 @pytest.mark.parametrize(
     ("faces", "left"), [("largest", [100]), ("nearest_centre", [150]), ("all", [60, 100, 150])]
 )
-def test_of_several_faces_those_that_were_asked_for_are_taken_and_that_is_said(
-    tmp_path, faces, left
-):
+def test_of_several_faces_the_configured_ones_are_taken_with_a_note(tmp_path, faces, left):
     class Three:
         name = "three"
 

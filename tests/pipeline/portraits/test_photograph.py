@@ -166,7 +166,7 @@ def test_what_is_no_picture_is_refused(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_file_a_missing_one_and_a_folder_are_told_apart(tmp_path):
+def test_an_empty_file_a_missing_one_and_a_folder_have_different_errors(tmp_path):
     (tmp_path / "empty.png").touch()
     for name, sentence in (
         ("empty.png", "empty file"),

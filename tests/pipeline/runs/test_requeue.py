@@ -92,7 +92,7 @@ def test_before_training_a_signal_ends_the_attempt_at_once(run, number, status):
     assert signal.getsignal(number) == before
 
 
-def test_a_run_that_is_complete_when_it_is_asked_to_stop_needs_no_other_attempt(run, slurm):
+def test_a_run_that_is_complete_when_a_signal_comes_needs_no_other_attempt(run, slurm):
     with Attempt(run) as attempt:
         ask_to_stop(attempt, signal.SIGTERM)
         attempt.reached(5, 5)

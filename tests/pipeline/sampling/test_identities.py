@@ -61,7 +61,7 @@ def counted(draw: FixedIdentities) -> list[int]:
     return calls
 
 
-def test_every_round_shows_everybody_once_in_an_order_of_its_own():
+def test_every_round_has_each_identity_once_in_an_order_of_its_own():
     identities = Identities(count=7)
     rounds = [identities.numbers(3, range(start, start + 7)) for start in (0, 7, 14)]
     assert all(sorted(identities) == list(range(7)) for identities in rounds)
@@ -81,7 +81,7 @@ def test_the_same_identities_come_again_before_other_cameras(teacher):
     assert not torch.equal(first.image, second.image)
 
 
-def test_identity_i_is_whom_sample_number_i_shows_without_this_mode(teacher):
+def test_identity_i_is_that_of_sample_number_i_without_a_fixed_set(teacher):
     fixed, endless = sampler(teacher, Identities(count=3, shuffled=False)), sampler(teacher, None)
     assert torch.equal(fixed.draw([4]).z, endless.draw([1]).z)
     assert torch.equal(fixed.draw([4]).truncation, endless.draw([1]).truncation)
@@ -126,7 +126,7 @@ def test_identities_are_made_once_where_they_fit_and_again_where_they_do_not(tea
     assert "keep 2 of 4 identities" in caplog.text
 
 
-def test_a_filter_chooses_whom_a_number_shows_once_for_all(teacher):
+def test_a_filter_fixes_the_identity_of_each_number(teacher):
     draw = sampler(teacher, None)
     probe = SampleFilter(opacity=[None, None])
     middle = probe.measure(draw(range(6)).novel)["opacity"].median().item()

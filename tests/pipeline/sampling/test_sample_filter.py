@@ -82,7 +82,7 @@ def test_without_limits_a_filter_changes_nothing():
 
 
 @pytest.mark.parametrize("name", ["opacity", "depth", "relief"])
-def test_everybody_given_out_is_within_the_limits(name):
+def test_every_accepted_identity_is_within_the_limits(name):
     low = median(name)
     batch = sampler(SampleFilter(**{name: [low, None]}, attempts=30))(NUMBERS)
     assert SampleFilter(**{name: [low, None]}).measure(batch.novel)[name].min() >= low - 1e-5
@@ -215,7 +215,7 @@ def test_depth_and_relief_are_what_they_say():
     assert measured["relief"].item() == pytest.approx((0.02 / 3) ** 0.5, abs=1e-5)
 
 
-def test_other_chances_have_counts_of_their_own(opacity):
+def test_other_probabilities_have_counts_of_their_own(opacity):
     draw = sampler(SampleFilter(opacity=[opacity, None]))
     held_out = draw.for_scores(9)
     held_out(NUMBERS[:3])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sweeps.cell import Cell, Record, cell_name, fingerprint
+from pipeline.sweeps.cell import Cell, CellRecord, cell_name, fingerprint
 
 CONFIG = {
     "seed": 1,
@@ -19,8 +19,8 @@ def cell(folder: Path, batch_size: int = 4) -> Cell:
     return Cell("distill", ("seed=1",), (("seed", "1"),), folder / "seed-1", configuration)
 
 
-def written(state: str, folder: Path) -> Record:
-    return Record(state, cell(folder).fingerprint, ["seed=1"])
+def written(state: str, folder: Path) -> CellRecord:
+    return CellRecord(state, cell(folder).fingerprint, ["seed=1"])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_cell_is_finished_only_with_the_configuration_that_it_has_now(tmp_path
 
 def test_a_finished_cell_of_an_earlier_version_is_known_by_its_run(tmp_path):
     old = cell(tmp_path)
-    old.write(Record("finished", "of former names", ["seed=1"]))
+    old.write(CellRecord("finished", "of former names", ["seed=1"]))
     assert old.state == "interrupted"
     (old.folder / "config.json").write_text(json.dumps(old.configuration))
     assert old.state == "finished" and cell(tmp_path, batch_size=8).state == "interrupted"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.sweeps.cell import Cell, Record
+from pipeline.sweeps.cell import Cell, CellRecord
 from pipeline.sweeps.pareto import Point, front, pareto_picture
 from pipeline.sweeps.report import FAILED, FINISHED, UNFINISHED, write_report
 from pipeline.sweeps.results import Outcome, outcomes_of, rows_of
@@ -26,7 +26,7 @@ def outcome(tmp_path):
     return make
 
 
-def test_seeds_are_told_together_as_mean_and_sample_deviation(outcome):
+def test_seeds_are_reported_together_as_mean_and_sample_deviation(outcome):
     rows = rows_of(
         [outcome("tiny", seed, psnr_novel=value) for seed, value in enumerate((10.0, 12.0, 14.0))]
         + [outcome("base", 0)]
@@ -114,7 +114,7 @@ def test_a_report_of_runs_with_students_has_sizes_times_and_a_picture(
         for name in ("one", "two")
     ]
     for number, cell in enumerate(cells):
-        cell.write(Record("finished", cell.fingerprint, [], attempts=1, seconds=90.0))
+        cell.write(CellRecord("finished", cell.fingerprint, [], attempts=1, seconds=90.0))
         (cell.folder / "student.safetensors").write_bytes(untrained_student.read_bytes())
         (cell.folder / "metrics").mkdir()
         (cell.folder / "metrics" / "metrics.csv").write_text(
@@ -141,7 +141,7 @@ def test_the_exit_status_says_whether_to_try_again(tmp_path):
         Cell("distill", (), (("seed", str(seed)),), tmp_path / str(seed), {"seed": seed})
         for seed in range(2)
     ]
-    cells[0].write(Record("finished", cells[0].fingerprint, []))
+    cells[0].write(CellRecord("finished", cells[0].fingerprint, []))
     assert write_report(tmp_path, cells) == UNFINISHED
-    cells[1].write(Record("failed", cells[1].fingerprint, [], error="why"))
+    cells[1].write(CellRecord("failed", cells[1].fingerprint, [], error="why"))
     assert write_report(tmp_path, cells) == FAILED

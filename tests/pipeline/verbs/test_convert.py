@@ -114,7 +114,7 @@ def test_a_student_can_draw_without_ws_by_default(snapshot, tmp_path):
     assert teacher.render(triplane, Camera.orbit(zero, zero)).image.shape == (1, 3, 128, 128)
 
 
-def test_a_folder_is_replaced_only_when_told_to(snapshot, tmp_path):
+def test_a_folder_is_replaced_only_with_overwrite(snapshot, tmp_path):
     output = tmp_path / "teacher"
     run(snapshot, output, "sheet_identities=0")
     (output / "note").write_text("mine")

@@ -87,7 +87,7 @@ def first(settings, tmp_path_factory) -> tuple[dict, Path]:
     return run(settings, output), output
 
 
-def test_all_answers_are_asked_about_every_view(first):
+def test_all_methods_are_scored_on_every_view(first):
     evaluated, output = first
     assert (
         list(evaluated["scores"])
@@ -219,9 +219,7 @@ def test_every_suite_has_an_output_folder_of_its_own():
     assert folders == {f"runs/evaluate/{suite}" for suite in suites}
 
 
-def test_a_method_may_join_later_and_the_others_are_not_asked_again(
-    settings, tmp_path, monkeypatch
-):
+def test_a_method_may_join_later_and_the_others_are_not_run_again(settings, tmp_path, monkeypatch):
     alone = run(settings, tmp_path, "methods=[mean_latent]")
     assert list(alone["methods"]) == ["mean_latent"]
     lifted = []

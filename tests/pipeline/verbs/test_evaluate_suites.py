@@ -112,6 +112,6 @@ def test_captures_are_exported_lifted_and_their_frames_reported(untrained_studen
 
 
 @pytest.mark.parametrize("suite", ["multiview_h3ds", "multiview_nersemble"])
-def test_a_data_set_that_nobody_gave_is_asked_for(suite):
+def test_a_missing_data_set_is_named(suite):
     config = compose("evaluate", f"suite={suite}", "suite.source.path=somewhere")
     assert config.suite.source.path == "somewhere"

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 
 from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
 from pipeline.build.sampler import build_sampler, build_source
-from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import NumberOutsideRange
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder

@@ -84,7 +84,7 @@ def test_the_licence_of_the_teachers_weights_is_said_and_goes_with_the_planes(
     assert read_triplane(tmp_path / "out" / "anna" / "triplane.safetensors")[1].licence == LICENCE
 
 
-def test_the_crop_that_was_asked_for_is_what_the_student_sees(untrained_student, tmp_path):
+def test_the_student_sees_the_configured_crop(untrained_student, tmp_path):
     source = photograph(tmp_path / "wide.png", (80, 40))
     for crop, left, right in (("[0,0,40]", 255, 255), ("[40,0,40]", 0, 0), ("null", 255, 0)):
         assert run(untrained_student, source, tmp_path / "out", f"crop={crop}") == 0

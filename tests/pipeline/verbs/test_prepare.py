@@ -159,7 +159,7 @@ def test_other_settings_and_other_folders_are_not_overwritten(folder, tmp_path):
         run(folder, folder)
 
 
-def test_a_pose_that_nobody_knows_isn_t_called_frontal(folder, tmp_path, capsys):
+def test_an_unknown_pose_is_not_called_frontal(folder, tmp_path, capsys):
     assert run(folder / "anna.png", tmp_path / "out", "portraits=centre") == 1
     assert (
         "pose unknown" in capsys.readouterr().err

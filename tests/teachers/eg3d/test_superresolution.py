@@ -46,7 +46,7 @@ def test_4x_refuses_an_input_larger_than_its_own_and_others_shrink_it(small):
     assert small(torch.zeros(1, 4, 80, 80), None).shape == (1, 3, 128, 128)
 
 
-def test_shrinking_filters_first_unless_told_not_to(small):
+def test_shrinking_filters_first_by_default(small):
     fine = torch.randn(1, 4, 96, 96, generator=torch.Generator().manual_seed(1))
     assert small._resize(fine).std() < module("2X", antialias=False)._resize(fine).std()
 

@@ -188,7 +188,7 @@ def test_missing_options_have_the_official_defaults(write):
     assert config.sr_antialias
 
 
-def test_options_without_a_default_are_asked_for(write):
+def test_missing_options_without_a_default_are_named(write):
     with pytest.raises(ValueError, match="lack ray_start, box_warp"):
         import_pickle(
             write(

@@ -22,7 +22,7 @@ def test_a_known_transform_is_recovered_from_points():
     assert found.angle_deg == pytest.approx(30)
 
 
-def test_a_reflection_is_never_the_answer():
+def test_a_similarity_is_never_a_reflection():
     points = torch.randn(20, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     found = Similarity.between(points, points * torch.tensor([-1.0, 1.0, 1.0]))
     assert torch.linalg.det(found.rotation) == pytest.approx(1)

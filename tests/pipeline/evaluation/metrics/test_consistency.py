@@ -61,7 +61,7 @@ def test_a_wrong_depth_is_not_confirmed(views):
     assert multi_view_consistency(first, first_camera, nearer, second_camera).agreeing < 0.2
 
 
-def test_without_a_common_surface_there_is_no_error_to_tell(views):
+def test_without_a_common_surface_there_is_no_error(views):
     first, first_camera, second, second_camera = views
     empty = dataclasses.replace(second, opacity=torch.zeros_like(second.opacity))
     found = multi_view_consistency(first, first_camera, empty, second_camera)

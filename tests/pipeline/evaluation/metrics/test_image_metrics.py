@@ -64,7 +64,7 @@ def plane(tilt_deg: float, distance: float = 2.7, side: int = 24) -> ItemViews:
     return ItemViews(torch.zeros(1, 3, side, side), depth.reshape(1, 1, side, side), solid, facing)
 
 
-def test_the_truth_itself_scores_perfectly():
+def test_the_reference_itself_scores_perfectly():
     perfect = scores(head(), head())
     assert perfect["psnr"] == perfect["psnr_foreground"] == BEST_PSNR
     assert (
@@ -162,7 +162,7 @@ def test_aligning_forgives_scale_but_not_a_relief_turned_inside_out():
     assert hollow == pytest.approx(flat, abs=1e-6) and flat > 0.01
 
 
-def test_the_rmse_of_a_flat_depth_is_the_truths_standard_deviation():
+def test_the_rmse_of_a_flat_depth_is_the_references_standard_deviation():
     reference = head()
     assert reference.depth is not None and reference.solid is not None
     flat = dataclasses.replace(reference, depth=torch.full_like(reference.depth, 2.0))

@@ -84,7 +84,7 @@ def test_the_headline_sorts_both_ways_by_a_click(page):
     assert numbers(page, table, 1) == sorted(before)
 
 
-def test_the_table_of_all_pictures_sorts_and_shows_the_rest_when_asked(page):
+def test_the_table_of_all_pictures_sorts_and_shows_the_rest_on_click(page):
     heads = page.locator("#images-table th").all_inner_texts()
     column = heads.index("PSNR ↑ (dB)")
     assert page.locator("#images-table tbody tr").count() == 20

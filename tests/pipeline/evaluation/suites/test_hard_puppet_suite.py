@@ -76,7 +76,7 @@ def test_hard_light_changes_the_colours_and_nothing_else(items):
     assert (lit.image - plain.image).abs().mean() > 0.05
 
 
-def test_new_combinations_are_worn_by_nobody_in_training():
+def test_new_combinations_do_not_occur_in_training():
     identities = unseen_identities(Split.TEST, trained=300, count=3)
     seen = combinations_of(Split.TRAIN, 300)
     assert not set(wearing(Split.TEST, identities)) & seen

@@ -59,7 +59,7 @@ def rows(table):
     return {row[1]: row[2:] for row in table["table"]["rows"]}
 
 
-def test_the_given_picture_is_the_first_view_and_the_truth_is_the_teachers(lifter):
+def test_the_input_is_the_first_view_and_the_reference_is_the_teachers(lifter):
     item = suite().items()[1]
     assert (
         torch.equal(item.image, item.reference.image[0])

@@ -59,7 +59,7 @@ def test_a_lift_that_mirrors_with_its_input_has_no_error_in_the_flip(lifter):
     assert found["flip"][0] == 0 and found["flip"][2] > 40
 
 
-def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lifter):
+def test_an_untrained_student_moves_and_other_methods_are_not_in_the_table(lifter):
     methods = [student_method(lifter), constant_method(lifter, triplane(), "constant", "constant")]
     table = invariance_table(
         methods, pictures(), Invariance(), relight=lambda number: pictures()[number] * 0.5
@@ -68,7 +68,7 @@ def test_an_untrained_student_moves_and_who_is_not_asked_is_not_in_the_table(lif
     assert all(row[0] > 0.01 for row in shares(table).values()) and "relight" in shares(table)
 
 
-def test_somebody_else_for_every_disturbance_is_a_whole_share(lifter):
+def test_another_identity_for_every_transformation_is_a_share_of_one(lifter):
     identities = iter([0, 1, *[number % 2 for number in range(1, 15)]])
     method = MethodEntry(
         "wild", "wild", lambda image: LiftedPortrait(lifter, triplane(next(identities)))
@@ -85,7 +85,7 @@ def test_mirrored_planes_are_seen_by_the_mirrored_camera_as_the_mirror_image():
     )
 
 
-def test_pictures_move_as_they_are_told():
+def test_pictures_move_by_the_given_motion():
     image = torch.zeros(3, 40, 40)
     image[:, 10:12, 30:32] = 1.0
 

@@ -102,7 +102,7 @@ def test_a_frame_is_found_from_one_picture_and_said(captures, portrait):
     )  # the guess believes that the given view is frontal
 
 
-def test_the_same_answer_to_somebody_else_is_aligned_anew(captures, portrait, monkeypatch):
+def test_the_same_prediction_for_another_item_is_aligned_anew(captures, portrait, monkeypatch):
     benchmark, frames = suite(captures), []
     monkeypatch.setattr(
         MultiviewSuite,

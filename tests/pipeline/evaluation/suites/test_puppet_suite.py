@@ -66,7 +66,7 @@ def test_parts_cover_the_subject_and_nothing_else(seen):
     ).sum() == 0
 
 
-def test_skin_tones_are_told_apart_and_known_before_anything_is_drawn(seen):
+def test_skin_tones_are_groups_that_are_known_before_anything_is_drawn(seen):
     listed = suite(identities=60).manifest()["items"]
     counts = [
         sum(entry["group"] == tone for entry in listed) for tone in ("dark", "medium", "light")

@@ -114,7 +114,7 @@ def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folde
     )  # whoever is lifted, it is the same subject
 
 
-def test_a_lift_that_is_somebody_else_the_second_time_has_a_bad_cycle(portrait):
+def test_a_second_lift_of_another_identity_has_a_bad_cycle(portrait):
     other = LiftedPortrait(
         portrait.lifter,
         TEACHER.synthesize(TEACHER.map_latents(torch.full((1, TEACHER.z_dim), 1.5))),
@@ -156,7 +156,7 @@ def test_a_lift_of_which_nothing_is_to_be_seen_has_no_cycle(portrait):
     assert math.isnan(round_trip.own) and round_trip.photograph < 20
 
 
-def test_who_is_not_named_is_not_lifted_twice(folder, portrait):
+def test_other_methods_are_not_lifted_twice(folder, portrait):
     _, _, found = scores(suite(folder, cycle_methods=["empty"], rounds=1), portrait)
     assert math.isnan(found["cycle"][0]) and math.isnan(found["cycle_photo"][0])
 

@@ -196,7 +196,7 @@ def test_the_convention_of_cameras_round_a_head_is_recognised(direction, axes, u
     assert convention.looks > 0.99 and convention.distances[0] > 2
 
 
-def test_a_single_frontal_camera_is_told_from_one_that_looks_away_but_not_from_its_inverse():
+def test_a_single_frontal_camera_differs_from_one_that_looks_away_but_not_from_its_inverse():
     convention = seeming_convention(
         Camera.orbit(torch.zeros(1), torch.zeros(1)).cam_to_world.double().numpy()
     )

@@ -10,7 +10,7 @@ from pipeline.worlds.puppets.distributions import (
     draw_light,
     luminance,
 )
-from pipeline.worlds.puppets.draws import Draws
+from pipeline.worlds.puppets.draws import FactorDraws
 from pipeline.worlds.puppets.factors import Puppet, pack, unpack, width
 
 MANY = list(range(20_000))
@@ -23,17 +23,17 @@ def test_an_identity_is_the_same_whatever_the_batch():
 
 def test_purposes_and_names_are_independent_streams():
     others = [
-        Draws(MANY, "b").uniform("x"),
-        Draws(MANY, "a").uniform("y"),
-        Draws([seed + 1 for seed in MANY], "a").uniform("x"),
+        FactorDraws(MANY, "b").uniform("x"),
+        FactorDraws(MANY, "a").uniform("y"),
+        FactorDraws([seed + 1 for seed in MANY], "a").uniform("x"),
     ]
-    streams = [Draws(MANY, "a").uniform("x"), *others]
+    streams = [FactorDraws(MANY, "a").uniform("x"), *others]
     correlations = torch.corrcoef(torch.cat(streams, 1).T) - torch.eye(4)
     assert correlations.abs().max() < 0.03
 
 
 def test_draws_follow_their_distributions():
-    draws = Draws(MANY, "distributions")
+    draws = FactorDraws(MANY, "distributions")
     uniform, normal = draws.uniform("u", 2.0, 4.0), draws.normal("n", 1.0, 0.5)
     assert abs(uniform.mean() - 3) < 0.02 and uniform.min() >= 2 and uniform.max() < 4
     assert abs(normal.mean() - 1) < 0.02 and abs(normal.std() - 0.49) < 0.02

@@ -1,0 +1,169 @@
+"""The folder of a set of shards.
+
+Any number of workers write in it without a lock:
+
+    description.json        what all shards share; the first worker writes it, the others must agree
+    shards/000012.tar       identities [12 · shard_size, 13 · shard_size)
+    shards/000012.json      its checksum and where each identity begins; appears last, so a shard
+                            that has one is whole
+    claims/                 which worker writes which shard (`claims.py`)
+    manifest.json           the description and all checksums, merged from the shards' own files
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from pipeline.runs.files import created_file, write_bytes
+from pipeline.runs.renamed import read_json
+
+from .manifest import Description, Manifest, Shard, canonical_json, flattened
+from .record import SCHEMA_VERSION
+from .shard_errors import CorruptShard, WrongSchema
+
+
+class ShardFolder:
+    """The folder of a set."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def tar(self, name: int) -> Path:
+        """Where a shard is."""
+        return self.path / "shards" / f"{name:06d}.tar"
+
+    def sidecar(self, name: int) -> Path:
+        """Where a shard's own facts are."""
+        return self.tar(name).with_suffix(".json")
+
+    def begin(self, description: Description) -> str:
+        """Makes the folder, or joins it; returns the digest of the description.
+
+        Raises:
+            ValueError: it holds shards that are described otherwise.
+        """
+        (self.path / "shards").mkdir(parents=True, exist_ok=True)
+        content = canonical_json(dataclasses.asdict(description))
+        file = self.path / "description.json"
+        if not created_file(file, content):
+            before, now = flattened(read_json(file)), flattened(json.loads(content))
+            lines = [
+                f"  {key}: {before.get(key)!r} → {now.get(key)!r}"
+                for key in sorted({*before, *now})
+                if before.get(key) != now.get(key)
+            ]
+            if lines:
+                advice = (
+                    "Give another output (or name), go back to the former values, or remove the"
+                    " folder."
+                )
+                raise ValueError(
+                    f"{self.path} holds shards described otherwise (before → now):\n"
+                    + "\n".join(lines)
+                    + f"\n{advice}"
+                )
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+
+    def finish(self, name: int, shard: Shard, offsets: list[int]) -> None:
+        """Declares a shard whole."""
+        write_bytes(
+            self.sidecar(name), canonical_json({**dataclasses.asdict(shard), "offsets": offsets})
+        )
+
+    def done(self) -> set[int]:
+        """The shards that are whole."""
+        with os.scandir(self.path / "shards") as entries:
+            return {
+                int(entry.name[:-5])
+                for entry in entries
+                if entry.name.endswith(".json") and entry.name[:-5].isdigit()
+            }
+
+    def facts(self, name: int) -> tuple[Shard, list[int]]:
+        """What a shard's own file says: its checksum, and where each identity begins."""
+        try:
+            values = json.loads(self.sidecar(name).read_bytes())
+            offsets = [int(offset) for offset in values.pop("offsets")]
+            shard = Shard(**values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            advice = "remove it and run `trilift generate` again"
+            raise CorruptShard(
+                f"{self.sidecar(name)} doesn't describe a shard ({error!r}): {advice}"
+            ) from error
+        if len(offsets) != shard.count + 1:
+            raise CorruptShard(
+                f"{self.sidecar(name)} places {len(offsets) - 1} identities, {shard.count} were"
+                " expected: remove it"
+            )
+        return shard, offsets
+
+    def read(self) -> Manifest:
+        """The set as it is now, from what was merged and from the shards' own files; what is being
+        written isn't in it.
+
+        Raises:
+            FileNotFoundError: there is none.
+            WrongSchema: its description is of another version.
+        """
+        file = self.require()
+        values = read_json(file)
+        if values.get("schema_version") != SCHEMA_VERSION or set(values) != {
+            f.name for f in dataclasses.fields(Description)
+        }:
+            version = values.get("schema_version")
+            raise WrongSchema(
+                f"{self.path} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}:"
+                " generate it again"
+            )
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        merged = self._merged(digest)
+        shards = {name: merged.get(name) or self.facts(name)[0] for name in sorted(self.done())}
+        for name, shard in shards.items():
+            if shard.digest != digest:
+                raise WrongSchema(
+                    f"{self.tar(name)} belongs to another set than {file}: remove it and its .json"
+                )
+        return Manifest(Description(**values), shards)
+
+    def require(self) -> Path:
+        """The file of the description.
+
+        Raises:
+            FileNotFoundError: there is no set here.
+        """
+        file = self.path / "description.json"
+        if not file.exists():
+            raise FileNotFoundError(
+                f"{self.path} holds no shards (no description.json): make some with `trilift"
+                f" generate output={self.path}`"
+            )
+        return file
+
+    def _merged(self, digest: str) -> dict[int, Shard]:
+        """The shards of `manifest.json`, if it is of this set."""
+        try:
+            values = json.loads((self.path / "manifest.json").read_bytes())["shards"]
+            return {
+                int(name): shard
+                for name, entry in values.items()
+                if (shard := Shard(**entry)).digest == digest
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def remove(self, name: int) -> None:
+        """Takes a shard out of the set, so that it is written again."""
+        for file in (self.path / "manifest.json", self.sidecar(name), self.tar(name)):
+            file.unlink(missing_ok=True)
+
+    def merge(self) -> Manifest:
+        """Writes `manifest.json`; of several workers that do so, the last one to finish leaves the
+        whole of it.
+        """
+        while True:
+            manifest = self.read()
+            write_bytes(self.path / "manifest.json", manifest.to_json())
+            if self.done() == set(manifest.shards):
+                return manifest
