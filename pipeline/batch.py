@@ -1,4 +1,4 @@
-"""The record that flows through distillation."""
+"""The batch of distillation: the student's input and the teacher's targets."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from teachers.rendering.triplane import Triplane
 
 @dataclass(frozen=True)
 class View:
-    """Cameras and the teacher's renderings through them, one a sample."""
+    """Cameras and the teacher's renderings by them, one per sample."""
 
     camera: Camera
     rendering: Rendering
@@ -24,13 +24,13 @@ class View:
 
 @dataclass(frozen=True)
 class DistillationBatch:
-    """Identities that the teacher generated: the student's input and its targets.
+    """Identities of the teacher: the student's input and its targets.
 
     Attributes:
-        samples: sample numbers; everything else follows from them and the seed.
-        image: the student's input, in [-1, 1]: the reference image (perhaps on another background).
+        samples: sample numbers; with the seed, they determine everything else.
+        image: the student's input in [-1, 1]: the reference image, possibly on another background.
         triplane: the teacher's planes.
-        reference: the view that `image` was taken from, by an augmented camera.
+        reference: the view of `image`, by an augmented camera.
         novel: another view of the same identity, by a camera with the teacher's own intrinsics.
     """
 
@@ -52,14 +52,16 @@ class DistillationBatch:
         return batch
 
     def split(self, parts: int) -> "list[DistillationBatch]":
-        """Equal parts, in order; they share the batch's memory.
+        """Equal parts, in order, as views of the batch's memory.
 
         Raises:
-            ValueError: the samples can't be divided evenly.
+            ValueError: the number of samples isn't a multiple of `parts`.
         """
         size, rest = divmod(len(self), parts)
         if rest:
-            raise ValueError(f"a batch of {len(self)} samples has no {parts} equal parts")
+            raise ValueError(
+                f"a batch of {len(self)} samples can't be split into {parts} equal parts"
+            )
         return [
             map_tensors(lambda tensor, first=first: tensor[first : first + size], self)
             for first in range(0, len(self), size)
@@ -67,11 +69,11 @@ class DistillationBatch:
 
 
 def map_tensors(function: Callable[..., Any], *records: Any) -> Any:
-    """A record like the given ones, each tensor made from theirs at the same place.
+    """A dataclass of the results of a function on corresponding tensors of dataclasses.
 
     Args:
-        function: takes one tensor of every record.
-        records: dataclasses of one type, nested or not; what is no tensor is the first one's.
+        function: takes one tensor per record.
+        *records: dataclasses of one type, nested or not; other values are those of the first.
     """
     first = records[0]
     if isinstance(first, Tensor):

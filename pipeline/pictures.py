@@ -1,4 +1,4 @@
-"""Images for people: 8-bit pixels, depth and normals in colours, captioned sheets, PNG files."""
+"""Images for display: 8-bit pixels, coloured depth and normals, captioned sheets, PNG files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,7 @@ Picture = Float[Tensor, "channel height width"]
 
 
 def to_uint8(image: Float[Tensor, "channel height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    """A picture in [-1, 1] as 8-bit RGB: clamped, rounded to the nearest level, NaN shown as
-    magenta.
+    """A picture in [-1, 1] as 8-bit RGB: clamped and rounded; pixels with NaN become magenta.
 
     Raises:
         ValueError: the picture has neither one nor three channels.
@@ -44,14 +43,13 @@ def depth_picture(
     *,
     colours: Literal["grey", "turbo"] = "turbo",
 ) -> Float[Tensor, "*batch 3 height width"]:
-    """Depths as colours in [-1, 1]: near is white (red in turbo), far is black (dark blue); outside
-    is clamped.
+    """Depths as colours in [-1, 1]: near is white (red in turbo), far is black (dark blue).
 
     Args:
-        depth: distances from the camera, world units.
-        near, far: the depths at the two ends of the scale; keep them the same for pictures that are
+        depth: distances from the camera, world units; clamped to [near, far].
+        near, far: the depths at the two ends of the scale; use equal ones for pictures that are
             compared.
-        colours: "grey", or "turbo" (more levels can be told apart).
+        colours: "grey", or "turbo" (more distinguishable levels).
 
     Raises:
         ValueError: `near` is not less than `far`.
@@ -68,9 +66,7 @@ def depth_picture(
 
 
 def _turbo(value: Float[Tensor, "*batch 1 height width"]) -> Float[Tensor, "*batch 3 height width"]:
-    """The turbo colour map (Mikhailov 2019) by its published polynomial fit: [0, 1] → colours in
-    [-1, 1].
-    """
+    """Polynomial fit of the turbo colour map (Mikhailov 2019): [0, 1] → colours in [-1, 1]."""
     powers = torch.cat([value**k for k in range(6)], -3)
     coefficients = [
         [34.61, 1172.33, -10793.56, 33300.12, -38394.49, 14825.05],
@@ -84,8 +80,7 @@ def _turbo(value: Float[Tensor, "*batch 1 height width"]) -> Float[Tensor, "*bat
 def surface_normals(
     depth: Float[Tensor, "batch 1 height width"], camera: Camera
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Unit normals, world space, of the surface that a depth image describes; they look towards the
-    camera.
+    """Unit normals in world space of the surface of a depth image, facing the camera.
 
     Central differences of neighbouring points; a pixel of the border takes the normal of its inner
     neighbour.
@@ -106,8 +101,8 @@ def surface_normals(
 def normal_picture(
     depth: Float[Tensor, "batch 1 height width"], camera: Camera
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Normals as colours in [-1, 1]: red is right, green is up, blue is towards the viewer, seen
-    from the camera.
+    """Camera-space normals as colours in [-1, 1]: red is right, green is up, blue is towards the
+    camera.
     """
     normals = surface_normals(depth, camera)
     local = torch.einsum("bij,bihw->bjhw", camera.cam_to_world[:, :3, :3], normals)
@@ -176,7 +171,7 @@ def _paste(
 
 
 def caption(text: str, *, size: int = 11) -> Float[Tensor, "3 height width"]:
-    """Black text on white, just large enough for its lines."""
+    """Black text on white, as large as its lines; `size` is the font size in pixels."""
     font = ImageFont.load_default(size)
     left, top, right, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox(
         (0, 0), text, font=font
@@ -191,7 +186,7 @@ def write_png(
 ) -> None:
     """Writes a picture in [-1, 1], or 8-bit RGB; readers see the old file or the whole new one.
 
-    Missing folders are made. Not synced to disk: pictures are many, and can be made again.
+    Missing folders are created. Not synced to disk: pictures are many, and can be rendered again.
     """
     pixels = to_uint8(image) if isinstance(image, Tensor) else image
     with replaced_file(path, synced=False) as temporary:

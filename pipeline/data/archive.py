@@ -14,8 +14,13 @@ from .labels import BadDataset
 
 @dataclass(frozen=True)
 class Index:
-    """What `dataset.json` says: pictures, labels (not yet checked), whether colours are
-    premultiplied by alpha, and other keys.
+    """The contents of `dataset.json`.
+
+    Attributes:
+        names: of the pictures.
+        labels: one per picture, not yet checked.
+        is_premultiplied: whether colours are premultiplied by alpha.
+        others: the values of all other keys.
     """
 
     names: list[str]
@@ -26,7 +31,7 @@ class Index:
 
 @dataclass
 class Archive:
-    """A folder or a zip. May cross into worker processes: each process opens the zip for itself."""
+    """A folder or a zip. It can be pickled: each worker process opens the zip itself."""
 
     path: Path
     _zip: tuple[int, zipfile.ZipFile] | None = field(default=None, repr=False)
@@ -46,7 +51,7 @@ class Archive:
         return {"path": self.path, "_zip": None}
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         return (
             (self.path / name).is_file()
             if self.path.is_dir()
@@ -73,7 +78,7 @@ class Archive:
         """The contents of `dataset.json`.
 
         Raises:
-            BadDataset: it is missing, isn't understood or names no pictures.
+            BadDataset: it is missing, has another form or names no pictures.
         """
         if not self.has(INDEX):
             raise BadDataset(

@@ -1,9 +1,9 @@
-"""Who writes which shard: claims in a shared folder, without locks, that the dead don't keep.
+"""Claims: which worker writes which shard, in a shared folder, without locks.
 
-A claim is a file `NAME.GENERATION` that is created as a whole and only once (a hard link, which is
-atomic on network file systems, too). The newest generation holds. Whoever finds it dead creates the
-next one, and of several who do, one succeeds; nothing has to be removed for that, so no live claim
-can be removed by mistake.
+A claim is a file `NAME.GENERATION`. It is created by a hard link, which is atomic on network file
+systems as well: the file is complete, and only one process creates it. The newest generation is
+valid. A worker that finds its holder dead creates the next generation. No file is removed for that,
+so no live claim can be removed by mistake.
 """
 
 import json
@@ -22,7 +22,14 @@ from pipeline.runs.files import created_file
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write one shard; used as a context, it is given back at the end."""
+    """The right to write one shard: a context that releases the claim at its end.
+
+    Attributes:
+        folder: of all claims.
+        name: what is claimed.
+        generation: 0 for the first claim to this name.
+        token: random; distinguishes this claim from any other.
+    """
 
     folder: Path
     name: str
@@ -31,17 +38,17 @@ class Claim:
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """The file of the claim."""
         return self.folder / f"{self.name}.{self.generation}"
 
     def beat(self) -> None:
-        """Says that its holder is at work."""
+        """Renews the claim: sets the file's modification time, which `stale_seconds` refers to."""
         with suppress(FileNotFoundError):
             if self.is_held():
                 os.utime(self.path)
 
     def is_held(self) -> bool:
-        """False once another worker took this one for dead."""
+        """Whether the claim is still valid; not if another worker has taken it over."""
         generations = _generations(self.folder, self.name)
         if not generations or generations[-1] != self.generation:
             return False
@@ -57,7 +64,7 @@ class Claim:
         trace: TracebackType | None,
     ) -> None:
         if self.is_held():
-            for generation in _generations(self.folder, self.name):  # the own one last
+            for generation in _generations(self.folder, self.name):  # its own last
                 (self.folder / f"{self.name}.{generation}").unlink(missing_ok=True)
 
 
@@ -66,8 +73,8 @@ class Claims:
 
     Args:
         folder: on a file system that all workers share.
-        stale_seconds: a holder without a sign of life for so long is taken for dead; on the same
-            machine, the death of its process is enough.
+        stale_seconds: age after which a claim that wasn't renewed is free. On the holder's own
+            machine, the end of its process is detected at once.
     """
 
     def __init__(self, folder: Path, *, stale_seconds: float | int = 600.0) -> None:
@@ -75,7 +82,7 @@ class Claims:
         folder.mkdir(parents=True, exist_ok=True)
 
     def take(self, name: str) -> Claim | None:
-        """A claim to that name; None while a live worker holds one."""
+        """Claims a name; None if another live process holds it."""
         generations = _generations(self.folder, name)
         if generations and not self._is_dead(self.folder / f"{name}.{generations[-1]}"):
             return None
@@ -90,11 +97,10 @@ class Claims:
         ) != holder.get("started"):
             return True
         try:
-            with tempfile.TemporaryFile(
-                dir=self.folder
-            ) as clock:  # the file system's time, which all workers share
+            # The file system's time: the clocks of the workers may differ.
+            with tempfile.TemporaryFile(dir=self.folder) as clock:
                 return os.fstat(clock.fileno()).st_mtime - path.stat().st_mtime > self.stale_seconds
-        except FileNotFoundError:  # given back in the meantime
+        except FileNotFoundError:  # released in the meantime
             return False
 
 
@@ -115,8 +121,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _myself() -> dict[str, Any]:
-    """This process so that no other, ever, is mistaken for it: process numbers are used again, and
-    each container has its own.
+    """Machine, process number and start time: process numbers are reused, and each container counts
+    its own.
     """
     return {"machine": _machine(), "process": os.getpid(), "started": _started(os.getpid())}
 
@@ -135,7 +141,7 @@ def _machine() -> str:
 
 
 def _started(process: int) -> str | None:
-    """When a process began, in the system's own ticks; None: there is none (any more)."""
+    """The start time of a process in clock ticks since boot; None if it doesn't run."""
     try:
         words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return None if words[0] in ("Z", "X") else words[19]

@@ -22,27 +22,29 @@ log = logging.getLogger(__name__)
 REQUIRED = tuple(
     f"{view}.{field}" for view in ("reference", "novel") for field in ("camera.npy", *VIEW_FIELDS)
 )
-"""Beside a picture of each view (`image.png` or `image.npy`), and `planes.npy` or the `z.npy` of
-this teacher.
+"""Required fields. Also required: `image.png` or `image.npy` of each view, and `planes.npy` or a
+`z.npy` of the configured teacher.
 """
 
 
 class ForeignShards(RecordSource):
-    """A `BatchSource` over a stream: sample number n is the n-th identity of a shuffled, endless
-    stream.
+    """A `BatchSource` whose sample number n is the n-th identity of an endless shuffled stream.
 
-    The order follows from `seed`, `buffer` and the list of shards, so that numbers mean the same
-    after a restart and on every process; to go on at number n, the stream is read up to there
-    without being decoded. Going back starts it again.
+    `seed`, `buffer` and the list of shards determine the order, so sample numbers mean the same
+    after a restart and on every process. Reading ascends: to reach number n, all records before it
+    are read but not decoded; a number before the last one restarts the stream.
 
     Args:
-        urls: shards: a path, a pattern such as "faces/{000..127}.tar", or a list; anything that
+        urls: a path, a pattern such as "faces/{000..127}.tar", or a list of them; anything that
             webdataset opens.
-        sampler: makes planes, where only z is stored, and backgrounds.
-        distributions: not compared: foreign data have none.
-        buffer: identities that are shuffled at a time.
+        sampler: synthesises planes that aren't stored; makes backgrounds.
+        distributions: ignored: foreign shards don't state theirs.
+        buffer: size of the shuffle buffer, in identities.
         seed: of the order.
         on_error: "raise", or "skip": unreadable identities are left out, counted and logged.
+
+    Raises:
+        ValueError: `on_error` has another value.
     """
 
     def __init__(
@@ -64,7 +66,12 @@ class ForeignShards(RecordSource):
         self._position = -1
 
     def read(self, samples: Sequence[int]) -> list[Record]:
-        """The records of some sample numbers (ascending); each gets the number of its place."""
+        """The records of some ascending sample numbers; `number` is the position in the stream.
+
+        Raises:
+            CorruptShard, MissingField: a record can't be read, with on_error="raise".
+            CorruptShard: no record of an epoch can be read, with on_error="skip".
+        """
         records = [self._at(sample) for sample in samples]
         for sample, record in zip(samples, records, strict=True):
             record.number = sample
@@ -78,7 +85,7 @@ class ForeignShards(RecordSource):
         return record
 
     def _identities(self) -> Iterator[Record]:
-        """All identities, epoch after epoch, each in another order."""
+        """All readable records, epoch after epoch, each in another order."""
         epoch = 0
         while True:
             found = 0
@@ -89,7 +96,7 @@ class ForeignShards(RecordSource):
                     yield record
             if not found:
                 raise CorruptShard(
-                    f"{self.urls} holds no readable identity"
+                    f"{self.urls} holds no readable record"
                     f" ({dict(self.skipped) or 'no records at all'}): check data.urls"
                 )
             epoch += 1
@@ -111,7 +118,7 @@ class ForeignShards(RecordSource):
         return iter(wds.DataPipeline(shards, *stages))
 
     def _record(self, sample: dict[str, Any]) -> Record | None:
-        """A sample of webdataset as an identity; None: left out."""
+        """The record of a webdataset sample; None if it is skipped."""
         where = f"{sample.get('__key__')} of {sample.get('__url__')}"
         fields: Fields = {name: value for name, value in sample.items() if name[0] != "_"}
         try:
@@ -131,7 +138,7 @@ class ForeignShards(RecordSource):
             return None
 
     def _unreadable(self, error: Exception) -> bool:
-        """Counts the error and continues, or raises it; also the handler of webdataset's errors."""
+        """Raises or counts the error; also webdataset's handler, where True means continue."""
         if self.on_error == "raise":
             if isinstance(error, ShardError):
                 raise error

@@ -1,4 +1,4 @@
-"""Batches of stored images, not rendered again: equal to live ones within the stored precision."""
+"""Batches of stored images, not rendered again; equal to live batches within stored precision."""
 
 from .record_source import ShardSource
 

@@ -1,4 +1,4 @@
-"""How far a generation is: a bar on a terminal, a line of the log now and then elsewhere."""
+"""Progress of `trilift generate`: a bar on a terminal, otherwise periodic log lines."""
 
 import logging
 import sys
@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 
 class GenerationProgress:
-    """Identities done by all workers together: rate, size, and time left.
+    """Identities that all workers have written: rate, size, and time left.
 
     Args:
-        total: identities in all.
-        done: identities that were there before.
-        log_seconds: without a terminal, how often a line is written.
+        total: number of identities to be stored.
+        done: number of identities stored at the start.
+        log_seconds: seconds between two log lines, without a terminal.
     """
 
     def __init__(self, *, total: int, done: int, log_seconds: float | int = 30.0) -> None:
@@ -34,17 +34,17 @@ class GenerationProgress:
             )
 
     def add_identities(self, count: int) -> None:
-        """So many more, written by this worker."""
+        """Adds identities that this worker has written."""
         self.own += count
         self.see(self.done + count)
 
     def add_shard(self, identities: int, size: int) -> None:
-        """So many identities took so many bytes."""
+        """Adds the size of a shard, in bytes, to the estimate of the total size."""
         self._bytes_of += identities
         self._bytes += size
 
     def see(self, done: int) -> None:
-        """What is known to be done by all workers."""
+        """Sets the number of identities that all workers have stored, and shows it."""
         self.done = min(done, self.total)
         now = time.monotonic()
         if self._bar is not None:
@@ -55,7 +55,7 @@ class GenerationProgress:
             log.info("%d of %d identities: %s", self.done, self.total, self.text())
 
     def text(self) -> str:
-        """Rate of all workers, size so far of the whole, time left."""
+        """Rate of all workers, present and final size, and time left."""
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = (self.done - self._began_with) / elapsed
         parts = [f"{rate:.1f} identities/s"]
@@ -67,7 +67,7 @@ class GenerationProgress:
         return " · ".join(parts)
 
     def close(self) -> None:
-        """The last word."""
+        """Closes the bar."""
         if self._bar is not None:
             self._bar.close()
 

@@ -1,6 +1,4 @@
-"""Batches of stored draws that the teacher renders again: kilobytes an identity, bit-equal to live
-ones.
-"""
+"""Batches of stored latents and cameras, rendered when they are read; bit-equal to live batches."""
 
 from collections.abc import Sequence
 
@@ -13,8 +11,8 @@ from .record_source import ShardSource
 
 
 class LatentShards(ShardSource):
-    """A `BatchSource` of the shards of `trilift generate shards=latent`: latents and cameras,
-    rendered as configured.
+    """A `BatchSource` of the shards of `trilift generate shards=latent`: a few kilobytes per
+    identity, rendered as configured.
     """
 
     kind = "latent"
@@ -28,5 +26,5 @@ class LatentShards(ShardSource):
         return self.sampler.show(self.draw(samples))
 
     def planes(self, samples: Sequence[int]) -> Triplane:
-        """The planes alone of some sample numbers."""
+        """The planes of some sample numbers, without rendering."""
         return self.sampler.synthesize(self.draw(samples))

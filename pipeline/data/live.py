@@ -1,4 +1,4 @@
-"""Identities that are drawn when they are needed: nothing is stored."""
+"""Identities that are drawn on demand; nothing is stored."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from pipeline.sampling.source import Sampler
 
 
 def live_samples(*, sampler: Sampler, distributions: dict[str, Any]) -> Sampler:
-    """The sampler itself; it follows the distributions, having been built from them."""
+    """The sampler itself, which was built from the same distributions."""
     return sampler

@@ -1,11 +1,13 @@
 """Photographs with cameras: EG3D-style collections as a torch Dataset.
 
-A collection is a folder or a zip with pictures and `dataset.json`: {"labels": [[file name, [25
-numbers]], ...]}, where the numbers are OpenCV camera-to-world and normalised intrinsics
-(`Camera.label`). Pictures are square, of one size, RGB, or RGBA. RGBA colours are always *given
-out* premultiplied (colour + (1 - alpha) * background composites them); a collection whose
-`dataset.json` doesn't say "alpha": "premultiplied" is taken as straight alpha, as PNG means it, and
-multiplied on reading.
+A collection is a folder or a zip with pictures and `dataset.json`:
+
+    {"labels": [[file name, [25 numbers]], ...]}
+
+The numbers are the OpenCV camera-to-world matrix and the normalised intrinsics (`Camera.label`).
+Pictures are square, RGB or RGBA, and of one size. RGBA pictures are returned with premultiplied
+colours: colour + (1 - alpha) · background composites them. Files with straight alpha, as PNG
+defines it, are premultiplied on reading, unless `dataset.json` has "alpha": "premultiplied".
 """
 
 import io
@@ -53,7 +55,7 @@ class Photograph:
         return color * 2 - 1
 
     def mirrored(self) -> "Photograph":
-        """The mirror image, with the camera that sees the mirrored world so."""
+        """The mirror image, with the camera that takes it of the mirrored world."""
         return Photograph(self.pixels.flip(-1), self.camera.mirrored())
 
 
@@ -62,10 +64,10 @@ class Photographs(Dataset[Photograph]):
 
     Args:
         path: folder or zip.
-        mirror: append the mirror image of every photograph (the second half of the indices).
-        memory_limit: hold all pictures decoded in memory if they need no more bytes than this, else
-            decode on access.
-        limit: use only the first so many photographs.
+        mirror: append the mirror image of every photograph, as the second half of the indices.
+        memory_limit: bytes up to which all decoded pictures are held in memory; larger collections
+            are decoded on access.
+        limit: number of photographs to use, from the first; None: all.
 
     Attributes:
         labels: `[photograph 25]`, without mirror images.
@@ -73,8 +75,8 @@ class Photographs(Dataset[Photograph]):
         channels: 3 or 4.
 
     Raises:
-        BadDataset: the collection is unusable, with the first reason found (pictures beyond the
-            first are checked when read; `validate_photographs` checks all at once).
+        BadDataset: the collection is unusable; the message gives the first reason. Pictures after
+            the first are checked on access; `validate_photographs` checks all.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Photographs(Dataset[Photograph]):
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether the pictures are held decoded."""
+        """Whether the decoded pictures are held in memory."""
         return self._pixels is not None
 
     def __len__(self) -> int:
@@ -110,13 +112,13 @@ class Photographs(Dataset[Photograph]):
 
     def __getitem__(self, number: int) -> Photograph:
         if not 0 <= number < len(self):
-            raise IndexError(f"photograph {number} came, but there are {len(self)}: count from 0.")
+            raise IndexError(f"photograph {number} of {len(self)}: indices are 0 … {len(self) - 1}")
         row = number % len(self._names)
         photograph = Photograph(self._picture(row), Camera.from_label(self.labels[row : row + 1]))
         return photograph.mirrored() if number >= len(self._names) else photograph
 
     def batch(self, rows: Tensor) -> tuple[UInt8[Tensor, "batch channel height width"], Camera]:
-        """Several photographs at once: pixels (premultiplied RGBA or RGB) and cameras."""
+        """The pixels, RGB or premultiplied RGBA in 0 … 255, and the cameras of some indices."""
         photographs = [self[int(row)] for row in rows]
         return torch.stack([p.pixels for p in photographs]), Camera.cat(
             [p.camera for p in photographs]
@@ -139,8 +141,10 @@ class Photographs(Dataset[Photograph]):
     ) -> UInt8[Tensor, "channel height width"]:
         pixels = _decode_picture(name, self._archive.read(name))
         if expected is not None and tuple(pixels.shape) != expected:
-            came = f"{name} is {_size(pixels.shape)}, but {self._names[0]} is {_size(expected)}"
-            raise BadDataset(f"{came}: all pictures of a collection must have one size and kind.")
+            raise BadDataset(
+                f"{name} is {_size(pixels.shape)}, but {self._names[0]} is {_size(expected)}: all"
+                " pictures of a collection must have one size and kind."
+            )
         if pixels.shape[1] != pixels.shape[2]:
             raise BadDataset(
                 f"{name} is {_size(pixels.shape)}: pictures must be square (labels are normalised"
@@ -154,10 +158,10 @@ def validate_photographs(path: Path | str) -> int:
     """Reads every picture and every label of a collection.
 
     Returns:
-        How many photographs there are.
+        the number of photographs.
 
     Raises:
-        BadDataset: the first thing that is wrong, with its reason and what to do.
+        BadDataset: for the first picture or label that is unusable.
     """
     photographs = Photographs(path, memory_limit=0)
     for number in range(len(photographs)):

@@ -1,13 +1,10 @@
-"""A folder of crops with cameras in the making: file by file, continued after an interruption, a
-collection when it is complete.
+"""The output folder of `trilift prepare`: written file by file, resumable.
 
-What it holds:
-
-    prepare.json      the settings that it is made with
-    portraits.jsonl   a line a source file: its hash, and what became of it (crop, camera, note)
-    crops/            with a known camera: the pictures of dataset.json
-    unposed/          without
-    dataset.json      EG3D's labels; written last
+prepare.json      the settings
+portraits.jsonl   one line per source file: its hash and its portraits (crop, camera, note)
+crops/            crops with a known camera: the pictures of dataset.json
+unposed/          crops without one
+dataset.json      EG3D's labels; written last
 """
 
 import hashlib
@@ -36,14 +33,14 @@ class Preparation:
     """The folder.
 
     Args:
-        folder: is made, or continued if it was begun with the same settings.
-        settings: everything that decides what a crop looks like, plain JSON.
-        mirrored: store the mirror image of every crop with a camera, too.
-        overwrite: throw a preparation away that was begun before.
+        folder: created, or resumed if it was begun with the same settings.
+        settings: everything that determines a crop, plain JSON.
+        mirrored: also store the mirror image of every crop with a camera.
+        overwrite: discard an earlier preparation.
 
     Raises:
-        ValueError: it was begun with other settings.
-        FileExistsError: the folder holds something else.
+        ValueError: the folder was begun with other settings.
+        FileExistsError: the folder holds other files.
     """
 
     def __init__(
@@ -65,8 +62,9 @@ class Preparation:
         write_lines(folder / RECORDS, self._done.values())
 
     def done(self, source: Path) -> Record | None:
-        """What became of a file earlier; None if it is new or has changed, or its landmarks have,
-        or it was no good.
+        """The stored record of a source file.
+
+        None if the file is new, it or its landmarks have changed, or a crop is missing.
         """
         record = self._done.get(source.name)
         if record is None or record["hash"] != content_hash(source):
@@ -78,7 +76,7 @@ class Preparation:
         return record if is_whole else None
 
     def add(self, source: Path, portraits: Iterable[Portrait]) -> Record:
-        """Stores the crops of a file, then its line; what it gave before goes."""
+        """Stores the crops of a file, then its line; removes its earlier crops."""
         self._forget(self._done.pop(source.name, None))
         record = {
             "source": source.name,
@@ -90,11 +88,13 @@ class Preparation:
         return record
 
     def finish(self, sources: Iterable[Path]) -> int:
-        """Writes `dataset.json` of the files in their order, if any crop has a camera, and checks
-        it.
+        """Writes `dataset.json` if any crop has a camera, and checks its labels.
+
+        Args:
+            sources: the source files in their final order; crops of others are removed.
 
         Returns:
-            How many labels it has.
+            the number of labels.
         """
         records = [self._done.pop(source.name) for source in sources]
         for gone in self._done.values():
@@ -140,7 +140,7 @@ class Preparation:
         if not path.is_file():
             if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
                 raise FileExistsError(
-                    f"{self.folder} exists and trilift prepare didn't make it: choose another"
+                    f"{self.folder} exists and wasn't written by trilift prepare: choose another"
                     " output="
                 )
             return

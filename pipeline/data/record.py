@@ -1,15 +1,21 @@
-"""One stored identity: named fields of bytes in a tar, as webdataset has them, and what becomes of
-them.
+"""The record of one stored identity: named fields in a tar, encoded and decoded.
 
-A field is a webdataset extension, so any webdataset reader decodes it. Every identity has
+Fields are webdataset extensions, so any webdataset reader decodes them. Every record has
 
-* `json`: number, seed, teacher, truncation, and the hashes of the other fields;
-* `z.npy`, `reference.camera.npy`, `novel.camera.npy`, perhaps `conditioning.camera.npy`: cameras
-  are EG3D labels (25 numbers).
+* `json`: sample number, seed, teacher, truncation, and the hashes of the other fields;
+* `z.npy`: the input latent, `[z_dim]`;
+* `reference.camera.npy`, `novel.camera.npy`: EG3D labels, `[25]`;
+* `conditioning.camera.npy`: the camera that conditioned the mapping network, if it had one.
 
-Full records add, for each view, `VIEW.image.png` (or `.npy`), `VIEW.features.npy`,
-`VIEW.depth.npy`, `VIEW.opacity.npy`, where it isn't the first three features `VIEW.raw.npy`, and
-perhaps `planes.npy`. Nothing is pickled, and the same identity is the same bytes.
+Full records also have, for each view,
+
+* `VIEW.image.png` or `VIEW.image.npy`: the final image, `[3 height width]`;
+* `VIEW.features.npy`: the feature image of the volume render, `[channel height width]`;
+* `VIEW.depth.npy`, `VIEW.opacity.npy`: `[1 height width]`;
+* `VIEW.raw.npy`: the raw image, if it isn't the first three channels of the feature image;
+
+and, if they are stored, `planes.npy`, `[3 channel height width]`. Nothing is pickled. Equal
+identities give equal bytes.
 """
 
 import dataclasses
@@ -37,7 +43,7 @@ from .shard_errors import CorruptShard, MissingField, WrongSchema
 SCHEMA_VERSION = 1
 
 Fields = dict[str, bytes]
-"""The contents of one identity's files, by extension."""
+"""Contents of the files of one record, by extension."""
 
 LATENT_FIELDS = ("z.npy", "reference.camera.npy", "novel.camera.npy")
 VIEW_FIELDS = ("features.npy", "depth.npy", "opacity.npy")
@@ -45,14 +51,18 @@ VIEW_FIELDS = ("features.npy", "depth.npy", "opacity.npy")
 
 @dataclass(frozen=True)
 class Storage:
-    """How precisely full records keep pictures.
+    """Precision of full records.
 
     Attributes:
-        pictures: final images. "uint8" is a PNG, clamped to [-1, 1] and off by 1/255 at most;
-            "float16" is off by 1/4096, "float32" exact.
-        features: feature images (whose first three channels are the raw image) and opacities.
-            Depths are always float32.
-        planes: "none" has the teacher make them again from z; "float16" is off by one part in 2048.
+        pictures: final images: "uint8" is a PNG, clamped to [-1, 1], error at most 1/255;
+            "float16", error at most 1/4096; "float32", exact.
+        features: feature images, raw images and opacities: "float16" or "float32". Depths are
+            always float32.
+        planes: "none": the teacher synthesises them again from z; "float16", relative error at
+            most 1/2048; "float32", exact.
+
+    Raises:
+        ValueError: a field has another value.
     """
 
     pictures: str = "uint8"
@@ -72,7 +82,7 @@ class Storage:
                 )
 
     def required_fields(self) -> tuple[str, ...]:
-        """What every full record must have."""
+        """The fields that every full record must have."""
         picture = "image.png" if self.pictures == "uint8" else "image.npy"
         views = [
             f"{view}.{field}"
@@ -83,7 +93,7 @@ class Storage:
 
 
 def latent_fields(draws: Draws, row: int) -> Fields:
-    """The fields of an identity's latents and cameras."""
+    """The fields of latent and cameras; `row` of the draws."""
     cameras = {
         "reference": draws.reference,
         "novel": draws.novel,
@@ -98,7 +108,7 @@ def latent_fields(draws: Draws, row: int) -> Fields:
 
 
 def picture_fields(identities: DistillationBatch, row: int, storage: Storage) -> Fields:
-    """What the teacher shows of an identity."""
+    """The fields of the renderings, and of the planes if they are stored; `row` of the batch."""
     fields: Fields = {}
     for name in ("reference", "novel"):
         rendering: Rendering = getattr(identities, name).rendering
@@ -117,7 +127,15 @@ def picture_fields(identities: DistillationBatch, row: int, storage: Storage) ->
 
 
 def sealed(fields: Fields, *, number: int, seed: int, teacher: str, truncation: float) -> Fields:
-    """The fields of an identity with the `json` that names and hashes them."""
+    """Adds the field `json` with metadata and hashes.
+
+    Args:
+        fields: all others.
+        number: sample number.
+        seed: of the random streams.
+        teacher: `weights_hash` of the teacher.
+        truncation: ψ; 1 is none.
+    """
     facts: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "number": number,
@@ -131,18 +149,18 @@ def sealed(fields: Fields, *, number: int, seed: int, teacher: str, truncation: 
 
 
 class Record:
-    """One stored identity, whole as it was written; fields are decoded when they are read.
+    """One stored identity with verified hashes; fields are decoded on access.
 
     Args:
-        fields: as `sealed` made them.
-        where: the place that errors name.
-        required: fields that must be there.
-        is_foreign: written by another program: hashes are checked where there are any.
+        fields: as returned by `sealed`.
+        where: names the record in errors.
+        required: fields that must exist.
+        is_foreign: written by another program: `json` and hashes are optional.
 
     Raises:
-        CorruptShard: the bytes are not those that were sealed.
-        MissingField: a field that is required, or that was sealed, isn't there.
-        WrongSchema: another version.
+        CorruptShard: a hash differs.
+        MissingField: a required or hashed field is missing.
+        WrongSchema: the record has another schema version.
     """
 
     def __init__(
@@ -166,8 +184,8 @@ class Record:
         for name, expected in facts["hashes"].items():
             if _hash(fields[name]) != expected:
                 raise CorruptShard(
-                    f"{name} of {where} is not what was written (its hash differs): write the shard"
-                    " again"
+                    f"{name} of {where} was changed after it was written (its hash differs): write"
+                    " the shard again"
                 )
         self.number, self.teacher = int(facts.get("number", 0)), str(facts.get("teacher", ""))
         self.truncation = float(facts.get("truncation", 1.0))
@@ -177,7 +195,7 @@ class Record:
             if is_foreign:
                 return {"hashes": {}}
             raise MissingField(
-                f"{self.where} has no json, which names the identity; it has"
+                f"{self.where} has no json with its sample number and hashes; it has"
                 f" {', '.join(sorted(self._fields))}"
             )
         try:
@@ -197,21 +215,21 @@ class Record:
         seal = facts.pop("seal", None)
         if seal != _hash(_json(facts)):
             raise CorruptShard(
-                f"the json of {self.where} is not what was written (its seal differs): write the"
-                " shard again"
+                f"the json of {self.where} was changed after it was written (its seal differs):"
+                " write the shard again"
             )
         return facts
 
     def has(self, name: str) -> bool:
-        """Whether there is such a field."""
+        """Whether the record has this field."""
         return name in self._fields
 
     def array(self, name: str) -> Float[Tensor, "*shape"]:
-        """A field in single precision.
+        """A field as a float32 tensor on the CPU.
 
         Raises:
-            CorruptShard: it is no array of numbers.
-            MissingField: it isn't there.
+            CorruptShard: it isn't an array of numbers.
+            MissingField: the record doesn't have it.
         """
         if name not in self._fields:
             raise MissingField(
@@ -222,11 +240,16 @@ class Record:
             return torch.from_numpy(array.astype(np.float32))
         except (ValueError, OSError, EOFError, TypeError) as error:
             raise CorruptShard(
-                f"{name} of {self.where} is no array ({error}): write the shard again"
+                f"{name} of {self.where} isn't an array ({error}): write the shard again"
             ) from error
 
     def image(self, view: str) -> Float[Tensor, "3 height width"]:
-        """The final picture of a view."""
+        """The final image of a view, in [-1, 1].
+
+        Raises:
+            CorruptShard: it can't be decoded.
+            MissingField: the record has neither a PNG nor an array of it.
+        """
         name = f"{view}.image.png"
         if name not in self._fields:
             return self.array(f"{view}.image.npy")
@@ -234,12 +257,12 @@ class Record:
             return from_uint8(np.asarray(Image.open(io.BytesIO(self._fields[name])).convert("RGB")))
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptShard(
-                f"{name} of {self.where} is no picture ({error}): write the shard again"
+                f"{name} of {self.where} can't be decoded ({error}): write the shard again"
             ) from error
 
 
 def draws_of(records: Sequence[Record]) -> Draws:
-    """The draws of some stored identities."""
+    """The latents and cameras of some records, on the CPU."""
     conditioned = all(record.has("conditioning.camera.npy") for record in records)
     return Draws(
         samples=[record.number for record in records],
@@ -252,14 +275,14 @@ def draws_of(records: Sequence[Record]) -> Draws:
 
 
 def cameras_of(records: Sequence[Record], name: str) -> Camera:
-    """One camera each of some stored identities."""
+    """The cameras of one name, "reference", "novel" or "conditioning", of some records."""
     return Camera.from_label(
         torch.stack([record.array(f"{name}.camera.npy") for record in records])
     )
 
 
 def view_of(records: Sequence[Record], name: str) -> View:
-    """A view of some stored identities."""
+    """The view "reference" or "novel" of some full records, on the CPU."""
     features, depth, opacity = (
         torch.stack([record.array(f"{name}.{field}") for record in records])
         for field in VIEW_FIELDS
@@ -276,7 +299,7 @@ def view_of(records: Sequence[Record], name: str) -> View:
 
 
 def moved(view: View, device: torch.device) -> View:
-    """A view on a device."""
+    """The view on a device."""
     pictures = {
         f.name: getattr(view.rendering, f.name).to(device, non_blocking=True)
         for f in dataclasses.fields(Rendering)

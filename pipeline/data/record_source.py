@@ -1,4 +1,4 @@
-"""What batch sources that read records have in common."""
+"""The base classes of batch sources that read records."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Verification of stored shards: their checksums, and that the teacher still draws the same."""
+"""Verification of shards: checksums, and one identity of each drawn again."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,16 +18,19 @@ def broken_shards(
     sampler: Sampler,
     on_shard: Callable[[Shard], None] = lambda shard: None,
 ) -> Iterator[tuple[int, ShardError]]:
-    """The shards that are broken, with the error of each.
-
-    A shard is broken if its bytes differ from its checksum, or if the sampler draws another
-    identity for the number of its first one.
+    """Verifies the complete shards: their sha256, and latent and cameras of the first identity.
 
     Args:
         folder: of the set.
         description: as configured.
-        sampler: draws the first identity of each shard anew.
-        on_shard: called with each shard that is whole.
+        sampler: draws the first identity of each shard again.
+        on_shard: called with each valid shard.
+
+    Yields:
+        number and error of each invalid shard.
+
+    Raises:
+        ValueError: the folder holds a set with another description.
     """
     digest = folder.begin(description)
     for name in sorted(folder.done()):
@@ -50,7 +53,7 @@ def _require_bytes(folder: ShardFolder, name: int, shard: Shard, digest: str) ->
     if (size := path.stat().st_size) != shard.bytes:
         raise CorruptShard(f"{path} has {size} bytes, {shard.bytes} were written")
     if sha256_of_file(path) != shard.sha256:
-        raise CorruptShard(f"{path} is not what was written: its sha256 differs")
+        raise CorruptShard(f"{path} was changed after it was written: its sha256 differs")
 
 
 def _require_identity(
@@ -65,6 +68,6 @@ def _require_identity(
     different = [field for field in LATENT_FIELDS if stored.get(field) != drawn[field]]
     if different:
         raise CorruptShard(
-            f"identity {shard.first} of {folder.tar(name)} is not the one that the teacher draws:"
+            f"identity {shard.first} of {folder.tar(name)} is not the one that the sampler draws:"
             f" {', '.join(different)} differ"
         )

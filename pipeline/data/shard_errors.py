@@ -1,28 +1,28 @@
-"""What can be wrong with shards, each kind by its name."""
+"""Errors of shards, one class per kind."""
 
 
 class ShardError(ValueError):
-    """Stored identities can't be used; says what came, what was expected, and what to do."""
+    """Stored identities can't be used."""
 
 
 class CorruptShard(ShardError):
-    """A shard is missing, broken off, or its bytes are not those that were written."""
+    """A shard is missing or truncated, or its bytes are not those that were written."""
 
 
 class MissingField(ShardError):
-    """A stored identity lacks something that the reader needs."""
+    """A stored identity lacks a field that the reader requires."""
 
 
 class WrongTeacher(ShardError):
-    """The identities are another teacher's."""
+    """Another teacher generated the identities."""
 
 
 class WrongSchema(ShardError):
-    """The shards are of another kind or version."""
+    """The shards have another kind or schema version."""
 
 
 class WrongDistributions(ShardError):
-    """The identities were drawn with other cameras, or by other distributions."""
+    """The identities were drawn from other distributions of latents or cameras."""
 
 
 class NumberOutsideRange(ShardError):

@@ -1,13 +1,11 @@
-"""The folder of a set of shards.
+"""The folder of a set of shards. Any number of workers write into it without a lock:
 
-Any number of workers write in it without a lock:
-
-    description.json        what all shards share; the first worker writes it, the others must agree
-    shards/000012.tar       identities [12 · shard_size, 13 · shard_size)
-    shards/000012.json      its checksum and where each identity begins; appears last, so a shard
-                            that has one is whole
-    claims/                 which worker writes which shard (`claims.py`)
-    manifest.json           the description and all checksums, merged from the shards' own files
+description.json      what all shards share; written by the first worker, others must agree
+shards/000012.tar     identities [12 · shard_size, 13 · shard_size)
+shards/000012.json    its checksum and the offset of each identity; written last: a shard with
+                      this file is complete
+claims/               which worker writes which shard (`claims.py`)
+manifest.json         the description and all checksums, merged from the files of the shards
 """
 
 import dataclasses
@@ -31,18 +29,21 @@ class ShardFolder:
         self.path = Path(path)
 
     def tar(self, name: int) -> Path:
-        """Where a shard is."""
+        """The tar of a shard."""
         return self.path / "shards" / f"{name:06d}.tar"
 
     def sidecar(self, name: int) -> Path:
-        """Where a shard's own facts are."""
+        """The JSON file beside a shard: its `Shard` and the offsets of its records."""
         return self.tar(name).with_suffix(".json")
 
     def begin(self, description: Description) -> str:
-        """Makes the folder, or joins it; returns the digest of the description.
+        """Creates the folder, or checks that it holds the same set.
+
+        Returns:
+            sha256 of `description.json`.
 
         Raises:
-            ValueError: it holds shards that are described otherwise.
+            ValueError: the folder holds a set with another description.
         """
         (self.path / "shards").mkdir(parents=True, exist_ok=True)
         content = canonical_json(dataclasses.asdict(description))
@@ -55,25 +56,22 @@ class ShardFolder:
                 if before.get(key) != now.get(key)
             ]
             if lines:
-                advice = (
-                    "Give another output (or name), go back to the former values, or remove the"
-                    " folder."
-                )
                 raise ValueError(
-                    f"{self.path} holds shards described otherwise (before → now):\n"
+                    f"{self.path} holds shards with another description (before → now):\n"
                     + "\n".join(lines)
-                    + f"\n{advice}"
+                    + "\nGive another output (or name), restore the former values, or remove the"
+                    " folder."
                 )
         return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def finish(self, name: int, shard: Shard, offsets: list[int]) -> None:
-        """Declares a shard whole."""
+        """Writes the JSON file of a shard, after its tar; this marks the shard as complete."""
         write_bytes(
             self.sidecar(name), canonical_json({**dataclasses.asdict(shard), "offsets": offsets})
         )
 
     def done(self) -> set[int]:
-        """The shards that are whole."""
+        """The numbers of the complete shards."""
         with os.scandir(self.path / "shards") as entries:
             return {
                 int(entry.name[:-5])
@@ -82,7 +80,14 @@ class ShardFolder:
             }
 
     def facts(self, name: int) -> tuple[Shard, list[int]]:
-        """What a shard's own file says: its checksum, and where each identity begins."""
+        """The contents of a shard's JSON file.
+
+        Returns:
+            the shard, and the offsets in bytes that `write_records` returned.
+
+        Raises:
+            CorruptShard: the file is missing or damaged.
+        """
         try:
             values = json.loads(self.sidecar(name).read_bytes())
             offsets = [int(offset) for offset in values.pop("offsets")]
@@ -94,18 +99,18 @@ class ShardFolder:
             ) from error
         if len(offsets) != shard.count + 1:
             raise CorruptShard(
-                f"{self.sidecar(name)} places {len(offsets) - 1} identities, {shard.count} were"
-                " expected: remove it"
+                f"{self.sidecar(name)} has offsets of {len(offsets) - 1} identities, {shard.count}"
+                " were expected: remove it and run `trilift generate` again"
             )
         return shard, offsets
 
     def read(self) -> Manifest:
-        """The set as it is now, from what was merged and from the shards' own files; what is being
-        written isn't in it.
+        """The complete shards at this moment, from `manifest.json` and the files of the shards.
 
         Raises:
-            FileNotFoundError: there is none.
-            WrongSchema: its description is of another version.
+            FileNotFoundError: the folder holds no set.
+            WrongSchema: the description has another schema version, or a shard belongs to another
+                set.
         """
         file = self.require()
         values = read_json(file)
@@ -128,15 +133,15 @@ class ShardFolder:
         return Manifest(Description(**values), shards)
 
     def require(self) -> Path:
-        """The file of the description.
+        """The path of `description.json`.
 
         Raises:
-            FileNotFoundError: there is no set here.
+            FileNotFoundError: the folder holds no set.
         """
         file = self.path / "description.json"
         if not file.exists():
             raise FileNotFoundError(
-                f"{self.path} holds no shards (no description.json): make some with `trilift"
+                f"{self.path} holds no shards (no description.json): write some with `trilift"
                 f" generate output={self.path}`"
             )
         return file
@@ -154,13 +159,15 @@ class ShardFolder:
             return {}
 
     def remove(self, name: int) -> None:
-        """Takes a shard out of the set, so that it is written again."""
+        """Removes a shard, so that the next `trilift generate` writes it again."""
         for file in (self.path / "manifest.json", self.sidecar(name), self.tar(name)):
             file.unlink(missing_ok=True)
 
     def merge(self) -> Manifest:
-        """Writes `manifest.json`; of several workers that do so, the last one to finish leaves the
-        whole of it.
+        """Writes `manifest.json` with all complete shards.
+
+        Repeats while other workers finish shards: the file that the last worker writes lists all
+        shards.
         """
         while True:
             manifest = self.read()

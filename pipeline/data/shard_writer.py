@@ -1,4 +1,4 @@
-"""Writing a set of shards: any number of workers, at any time, each shard once."""
+"""Writing a set of shards by any number of workers; each shard is written once."""
 
 import errno
 import logging
@@ -17,18 +17,17 @@ log = logging.getLogger(__name__)
 
 
 class _TakenOver(Exception):
-    """Another worker holds the claim now."""
+    """Another worker has taken over the claim."""
 
 
 class ShardWriter:
-    """One worker. What it writes follows from the description and the sample numbers alone, not
-    from the worker.
+    """One worker. The description and the sample numbers alone determine the contents of a shard.
 
     Args:
         folder: of the set, shared by all workers.
         description: of the set.
-        sampler: draws the identities, with the seed and by the distributions of the description.
-        batch_size: identities at once; latents don't depend on it.
+        sampler: draws the identities, with the seed and from the distributions of the description.
+        batch_size: identities per batch; latents don't depend on it.
         stale_seconds: see `Claims`.
 
     Raises:
@@ -44,21 +43,17 @@ class ShardWriter:
         batch_size: int,
         stale_seconds: float | int = 600.0,
     ) -> None:
-        self.folder, self.description, self.sampler, self.batch_size = (
-            folder,
-            description,
-            sampler,
-            batch_size,
-        )
+        self.folder, self.description = folder, description
+        self.sampler, self.batch_size = sampler, batch_size
         self.digest = folder.begin(description)
         self.claims = Claims(folder.path / "claims", stale_seconds=stale_seconds)
 
     def write(self, name: int, on_identities: Callable[[int], None] = lambda count: None) -> bool:
-        """Writes a shard, unless it exists or another worker is writing it.
+        """Writes a shard unless it is complete or claimed by another worker.
 
         Args:
-            name: the shard's number.
-            on_identities: called with the number of identities that were just written.
+            name: shard number.
+            on_identities: called after each batch with its number of identities.
 
         Returns:
             whether it was written.
@@ -72,7 +67,7 @@ class ShardWriter:
         if claim is None:
             return False
         with claim:
-            if self.folder.sidecar(name).exists():  # finished between the look and the claim
+            if self.folder.sidecar(name).exists():  # finished between the check and the claim
                 return False
             self._clear_leftovers(name)
             return self._write(name, claim, on_identities)
@@ -91,15 +86,14 @@ class ShardWriter:
                 name, Shard(first, count, hashing.length, hashing.sha256(), self.digest), offsets
             )
         except _TakenOver:
-            log.warning("shard %d was taken over by another worker: leaving it to that one", name)
+            log.warning("shard %d was taken over by another worker: not written here", name)
             return False
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            advice = "finished shards are whole; make room and run the same command again"
             raise ValueError(
                 f"no space left on the disk of {self.folder.path} while writing shard {name}:"
-                f" {advice}"
+                " finished shards are complete; make room and run the same command again"
             ) from error
         return True
 
@@ -119,7 +113,7 @@ class ShardWriter:
 
 
 def records_of(sampler: Sampler, numbers: Sequence[int], description: Description) -> list[Fields]:
-    """What is stored of some identities."""
+    """The fields of the records of some sample numbers, latent or full by the description."""
     draws = sampler.draw(numbers)
     found = [latent_fields(draws, row) for row in range(len(numbers))]
     if description.kind == "full":

@@ -1,6 +1,4 @@
-"""One shard: a tar of records that is the same bytes whoever writes it, and that is read identity
-by identity.
-"""
+"""One shard: a tar of records with deterministic bytes and random access."""
 
 import hashlib
 import io
@@ -18,27 +16,27 @@ from .shard_errors import CorruptShard
 
 
 class HashingFile:
-    """A file that knows the sha256 and the length of what was written to it."""
+    """A file that tracks the sha256 and the length of its contents while it is written."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._sha256, self.length = file, hashlib.sha256(), 0
 
     def write(self, content: bytes) -> int:
-        """Writes, and counts."""
+        """Writes bytes; returns their number."""
         self._sha256.update(content)
         self.length += len(content)
         return self._file.write(content)
 
     def sha256(self) -> str:
-        """Of everything so far, in hexadecimal."""
+        """The hexadecimal sha256 of everything written so far."""
         return self._sha256.hexdigest()
 
 
 def write_records(file: HashingFile, records: Iterable[tuple[int, Fields]]) -> list[int]:
-    """Writes (number, fields) as a tar without times, owners or any order but the alphabet's.
+    """Writes (sample number, fields) pairs as a tar without times and owners, sorted by name.
 
     Returns:
-        where each record begins, in bytes, and at last where the last one ends.
+        the offset of each record in bytes, then the end of the last record.
     """
     offsets = [0]
     with wds.TarWriter(file, encoder=False, user="", group="", mode=0o644, mtime=0) as writer:
@@ -49,14 +47,14 @@ def write_records(file: HashingFile, records: Iterable[tuple[int, Fields]]) -> l
 
 
 class ShardFile:
-    """A shard that is open for reading, from any thread, until its last reference is gone.
+    """A shard that is open for reading, from any thread; closed when it is garbage collected.
 
     Args:
         path: the tar.
-        offsets: what `write_records` returned.
+        offsets: as returned by `write_records`.
 
     Raises:
-        CorruptShard: it is missing, or shorter than its records.
+        CorruptShard: it can't be opened.
     """
 
     def __init__(self, path: Path, offsets: list[int]) -> None:
@@ -71,18 +69,18 @@ class ShardFile:
             ) from error
 
     def read(self, index: int) -> Fields:
-        """The fields of one record.
+        """The fields of the record at an index.
 
         Raises:
-            CorruptShard: the shard breaks off, or holds no record there.
+            CorruptShard: the shard is truncated, or the record is damaged.
         """
         start, end = self.offsets[index], self.offsets[index + 1]
         content = os.pread(self._descriptor, end - start, start)
         if len(content) < end - start:
             size = os.fstat(self._descriptor).st_size
             raise CorruptShard(
-                f"{self.path} breaks off: it has {size} bytes, record {index} ends at {end}: write"
-                " the shard again"
+                f"{self.path} is truncated: it has {size} bytes, record {index} ends at {end}:"
+                " write the shard again"
             )
         try:
             with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
@@ -95,9 +93,9 @@ class ShardFile:
                 return fields
         except (tarfile.TarError, AttributeError, ValueError) as error:
             raise CorruptShard(
-                f"record {index} of {self.path} is not whole ({error}): write the shard again"
+                f"record {index} of {self.path} is damaged ({error}): write the shard again"
             ) from error
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Closes the file."""
         self._closed()

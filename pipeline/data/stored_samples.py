@@ -1,6 +1,4 @@
-"""Stored identities by sample number: finds each, checks it, and does what is configured when one
-can't be read.
-"""
+"""Stored identities by sample number: located, verified, and replaced if they can't be read."""
 
 import logging
 from collections import Counter
@@ -22,7 +20,7 @@ from .shards import ShardFile
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 16
-"""After so many unreadable substitutes for one identity, the set is beyond help."""
+"""Records that are tried for one sample number before reading fails."""
 
 OPEN_SHARDS = 16
 
@@ -32,21 +30,23 @@ class StoredSamples:
 
     Args:
         path: the folder.
-        kind: of shards that the reader understands.
-        teacher: whose identities they must be.
-        distributions: the configured groups `cameras` and `sampler`, by which they must have been
-            drawn.
+        kind: of the shards, "latent" or "full".
+        teacher: must be the one that generated the set.
+        distributions: the configured groups `cameras` and `sampler`; must be those of the set.
         on_error: "raise", or "skip": an unreadable identity is replaced by another one of the set,
-            drawn from a random stream of (seed, number, attempt): the same substitute after every
-            restart, on any number of processes, and another one for every number, so that a lost
-            shard isn't filled up with one and the same identity. Replacements are counted and
+            drawn from a random stream of (seed, number, attempt). The substitute is the same after
+            every restart and on any number of processes. It differs between sample numbers, so a
+            lost shard isn't replaced by copies of one identity. Replacements are counted and
             logged.
-        repeat: numbers beyond the stored ones go round and round.
-        threads: that decode.
+        repeat: map sample numbers that aren't stored to stored ones, modulo the size of the set.
+        threads: decode records in parallel.
 
     Raises:
-        WrongSchema, WrongTeacher, WrongDistributions: these identities can't be used here, with or
-            without `on_error`.
+        FileNotFoundError: the folder holds no set.
+        WrongSchema, WrongTeacher, WrongDistributions: the set doesn't fit the configuration;
+            `on_error` doesn't apply.
+        CorruptShard: no shard is complete.
+        ValueError: `on_error` has another value.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class StoredSamples:
         self.manifest.description.require_distributions(distributions, self.folder.path)
         if not self.manifest.count:
             raise CorruptShard(
-                f"{self.folder.path} has no whole shard yet: let `trilift generate` finish one"
+                f"{self.folder.path} has no complete shard: let `trilift generate` finish one"
             )
         self.on_error, self.repeat, self.threads = on_error, repeat, threads
         self.required = (
@@ -82,12 +82,13 @@ class StoredSamples:
 
     @property
     def seed(self) -> int:
-        """Of the draws."""
+        """The seed that the identities were drawn with."""
         return self.manifest.description.seed
 
     def require(self, count: int) -> None:
-        """Raises NumberOutsideRange unless the sample numbers [0, count) can be read: better now
-        than hours later.
+        """Raises NumberOutsideRange unless the sample numbers [0, count) are stored.
+
+        Called before training, so that a run that needs more identities fails early.
         """
         if not self.repeat and count:
             self.manifest.locate(0)
@@ -97,10 +98,12 @@ class StoredSamples:
                 self.manifest.locate(first_missing)
 
     def read(self, samples: Sequence[int]) -> list[Record]:
-        """The identities of some sample numbers; a substitute has its own number.
+        """The records of some sample numbers, in their order; a substitute has its own number.
 
         Raises:
-            ShardError: a number isn't stored; with on_error=raise: or one can't be read.
+            NumberOutsideRange: a sample number isn't stored.
+            CorruptShard, MissingField: one can't be read, with on_error="raise".
+            CorruptShard: nor can any of its substitutes, with on_error="skip".
         """
         if self.threads <= 1 or len(samples) <= 1:
             return [self._read(sample) for sample in samples]
@@ -122,21 +125,19 @@ class StoredSamples:
                 if self.on_error == "raise":
                     raise
                 self._count(error)
-            number = self.manifest.number(
-                int(
-                    stream(self.seed, sample, f"substitute/{attempt}").integers(self.manifest.count)
-                )
-            )
+            substitute = stream(self.seed, sample, f"substitute/{attempt}")
+            number = self.manifest.number(int(substitute.integers(self.manifest.count)))
         raise CorruptShard(
             f"neither sample number {sample} nor {ATTEMPTS - 1} substitutes can be read: run"
             " `trilift generate repair=true`"
         )
 
     def record(self, number: int) -> Record:
-        """One stored identity.
+        """The record of one stored identity, without substitutes.
 
         Raises:
-            CorruptShard, MissingField, NumberOutsideRange: it can't be read, or isn't stored.
+            NumberOutsideRange: it isn't stored.
+            CorruptShard, MissingField: it can't be read.
         """
         name, index = self.manifest.locate(number)
         record = Record(
@@ -146,12 +147,12 @@ class StoredSamples:
         )
         if record.number != number:
             raise CorruptShard(
-                f"{record.where} says that it is identity {record.number}: write the shard again"
+                f"{record.where} has the sample number {record.number}: write the shard again"
             )
         if record.teacher != self.manifest.description.weights:
             raise CorruptShard(
-                f"{record.where} is of another teacher ({record.teacher[:12]}…): write the shard"
-                " again"
+                f"{record.where} was generated by another teacher ({record.teacher[:12]}…): write"
+                " the shard again"
             )
         return record
 
@@ -165,7 +166,7 @@ class StoredSamples:
             log.warning("%s\n%d identities replaced so far (%s)", error, total, self.report())
 
     def report(self) -> str:
-        """How many identities were replaced, by what was wrong with them."""
+        """The number of replaced identities by kind of error, as text."""
         return (
             ", ".join(f"{kind} {count}" for kind, count in sorted(self.skipped.items()))
             or "none replaced"

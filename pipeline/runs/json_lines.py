@@ -16,8 +16,9 @@ Line = dict[str, Any]
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The whole lines of a file, as this version writes them; none if there is no file. A last line
-    without an end was torn by a kill and doesn't count.
+    """The complete lines of a file with this version's keys; [] if there is no file.
+
+    A last line without a newline was torn by a kill and is ignored.
 
     Raises:
         ValueError: another line is damaged.
@@ -100,7 +101,7 @@ def _parsed(path: Path, content: bytes) -> Iterator[Line]:
             yield current(json.loads(line))
         except ValueError as error:
             raise ValueError(
-                f"line {number} of {path} is damaged ({error}): remove the file, what it held is"
+                f"line {number} of {path} is damaged ({error}): remove the file, its contents are"
                 " measured again"
             ) from error
 

@@ -1,4 +1,4 @@
-"""Where numbers and pictures of a run go beside its folder: wandb and TensorBoard."""
+"""Loggers outside a run's folder: wandb and TensorBoard."""
 
 import uuid
 from pathlib import Path
@@ -18,12 +18,12 @@ WANDB_ID = "wandb_id"
 def wandb_logger(
     *, folder: str, project: str, name: str, group: str | None = None, offline: bool = False
 ) -> WandbLogger:
-    """A logger whose wandb run goes on when the run in `folder` does: the id is kept there.
+    """A logger whose wandb run continues when the run in `folder` resumes: its id is stored there.
 
     Args:
         folder: of the run.
         project, name: on wandb.
-        group: there; None: the sweep that the run is a cell of, if it is.
+        group: on wandb; None: the name of the sweep, if the run is a cell of one.
         offline: write to `folder`/wandb only, for `wandb sync`.
     """
     path = Path(folder)
@@ -41,7 +41,7 @@ def wandb_logger(
 
 
 def _wandb_id(folder: Path) -> str | None:
-    """Only the first process talks to wandb."""
+    """None except on the first process, which alone connects to wandb."""
     kept = folder / WANDB_ID
     if not is_first_process():
         return None
@@ -51,7 +51,7 @@ def _wandb_id(folder: Path) -> str | None:
 
 
 def log_picture(logger: Logger, name: str, path: Path, *, step: int) -> None:
-    """Shows a PNG where a logger can show pictures."""
+    """Logs a PNG; loggers without images ignore it."""
     if isinstance(logger, TensorBoardLogger):
         experiment: Any = logger.experiment
         experiment.add_image(

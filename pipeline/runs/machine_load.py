@@ -1,4 +1,4 @@
-"""How much of the processors other processes use while one of ours runs (on Linux)."""
+"""The share of the processors that other processes use while one of ours runs (on Linux)."""
 
 from pathlib import Path
 

@@ -1,13 +1,13 @@
-"""Markers in a configuration: which of its keys don't decide what a run comes to.
+"""Markers in a configuration: keys that don't determine the result of a run.
 
 Beside the keys of any node there may be
 
     _runtime_: [threads, log_every]    # never changes a result
     _resumable_: [max_steps]           # decides the result, but may change when a run continues
 
-with dotted names of keys below that node. A key that no marker names decides the result: a run, a
-cell of a sweep, an evaluation or a set of shards with another value is another one. Markers are
-removed before anything is built or stored.
+with dotted names of keys below that node. A key that no marker names determines the result: with
+another value, it is another run, cell of a sweep, evaluation or set of shards. Markers are removed
+before anything is built or stored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ def marked_keys(configuration: Any, *markers: str) -> tuple[str, ...]:
 
     Args:
         configuration: plain values with their markers.
-        markers: whose; none: all.
+        *markers: some of `MARKERS`; none: all.
     """
     return tuple(_marked(configuration, markers or MARKERS, ""))
 
@@ -45,8 +45,10 @@ def without_markers(configuration: Any) -> Any:
 
 
 def decisive(configuration: dict[str, Any], free: Sequence[str]) -> dict[str, Any]:
-    """A configuration without the keys `free` and all below them, and without keys that were added
-    since but mean what earlier versions did.
+    """The part of a configuration that determines the result.
+
+    Without the keys `free` and all below them, and without the keys of `ADDED` whose value repeats
+    the behaviour of earlier versions.
     """
     return dict(_decisive(configuration, tuple(free), ""))
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Deadline:
-    """When a process has to stop.
+    """The end of a process's time limit.
 
     Args:
         max_time: "DD:HH:MM:SS" from now on; None: never.
@@ -41,7 +41,7 @@ class Deadline:
 
     @property
     def left(self) -> timedelta | None:
-        """The time until then, at least 0; None without a limit."""
+        """The remaining time, at least 0; None without a limit."""
         return (
             None if self._end is None else timedelta(seconds=max(0.0, self._end - time.monotonic()))
         )
@@ -53,8 +53,9 @@ class Deadline:
 
 
 class ProgressBar(Callback):
-    """Shows step, loss, samples per second and the teacher's share: a bar on a terminal, else lines
-    of the log.
+    """Shows step, loss, samples per second and the teacher's share of the time.
+
+    A bar on a terminal, otherwise periodic log lines.
 
     Args:
         every_steps: how often the bar's numbers are refreshed.

@@ -1,4 +1,4 @@
-"""Where numbers come from: the machine, the versions, the command, the file's hash."""
+"""Provenance of results: hardware, versions, commit, command."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ PACKAGES = ("trilift", "torch", "lightning", "torchmetrics", "numpy")
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores that may be used, memory in GiB, GPU."""
+    """Processor, usable cores, torch threads, memory in GiB, and the GPU's name or None."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0))
@@ -29,7 +29,7 @@ def hardware() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Python, the packages that matter, and the revision of the clone, if it is one."""
+    """Versions of Python and of `PACKAGES` (None: absent), and the commit of the clone or None."""
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
@@ -38,7 +38,7 @@ def versions() -> dict[str, str | None]:
 
 
 def packages() -> dict[str, str]:
-    """Everything that is installed, by name."""
+    """The versions of all installed packages, by name."""
     return dict(
         sorted(
             (found.metadata["Name"], found.version)
@@ -49,9 +49,7 @@ def packages() -> dict[str, str]:
 
 
 def commit() -> dict[str, Any]:
-    """The commit of the clone that this code lies in, None outside of one; whether files differ
-    from it.
-    """
+    """`commit` of the clone that holds this code, None outside of one; `dirty`: files differ."""
     revision = _revision()
     return {
         "commit": None if revision is None else revision.removesuffix("+"),
@@ -60,12 +58,12 @@ def commit() -> dict[str, Any]:
 
 
 def command(verb: str) -> str:
-    """The command line of this process, as it can be typed again."""
+    """The command line of this process, quoted for a shell."""
     return shlex.join(["trilift", verb, *sys.argv[1:]])
 
 
 def peak_memory_gib(*, of_children: bool = False) -> float:
-    """Largest resident memory so far of this process, or of the largest child that has ended."""
+    """Peak resident memory in GiB of this process, or of the largest child that has ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
     unit = 1 if sys.platform == "darwin" else 1024
     return round(usage.ru_maxrss * unit / 2**30, 2)

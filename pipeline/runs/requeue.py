@@ -16,10 +16,10 @@ from .run_folder import RunFolder
 log = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-"""SIGTERM and SIGUSR1 of schedulers before preemption; SIGINT of Ctrl-C."""
+"""SIGTERM and SIGUSR1: sent by schedulers before preemption. SIGINT: sent by Ctrl-C."""
 
 TRY_AGAIN = 75
-"""EX_TEMPFAIL of sysexits.h."""
+"""Exit status "try again", EX_TEMPFAIL of sysexits.h."""
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -130,7 +130,7 @@ class Attempt:
         if error is None and self.is_complete:
             self._mark("finished")
             return False
-        reason = f"{heard.name} asked it to stop" if heard else "the time given to it was over"
+        reason = f"it was stopped by {heard.name}" if heard else "its time limit was reached"
         self._mark("unfinished", reason)
         if is_first_process():
             log.info(

@@ -22,15 +22,11 @@ log = logging.getLogger(__name__)
 
 STATE_FORMAT = 1
 PART_BYTES = 15_000_000
-"""Payload of one part: with its header a part stays below 16 MB, so that it passes where big files
-don't.
-"""
+"""Tensor bytes of one part: with its header it stays below 16 MB, for hosts that limit file sizes."""
 
-_LOOKS = 20  # a look that falls between two renames of a run that is saving finds nothing
+_ATTEMPTS = 20  # between the two renames of a save, no complete checkpoint can be found
 _NAME_LENGTH = 120
-# more than one tensor's entry costs in a safetensors header, its name being cut (and perhaps
-# escaped)
-_HEADER_BYTES = 512
+_HEADER_BYTES = 512  # upper bound of one tensor's entry in the header, its name being cut
 
 
 class SafetensorsCheckpointIO(CheckpointIO):
@@ -82,8 +78,8 @@ class SafetensorsCheckpointIO(CheckpointIO):
             ValueError: the folder is not of this format.
         """
         while True:
-            looks = (find_checkpoint(Path(path)) for _ in range(_LOOKS))
-            folder = next((found for found in looks if found is not None), None)
+            attempts = (find_checkpoint(Path(path)) for _ in range(_ATTEMPTS))
+            folder = next((found for found in attempts if found is not None), None)
             if folder is None:
                 raise FileNotFoundError(
                     f"no whole training state at {path}: expected a folder with state.json and"
@@ -147,9 +143,7 @@ def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
 
 
 def read_entry(path: Path, key: str) -> Any:
-    """One entry of the newest whole training state at `path`, one without tensors; None where the
-    state hasn't any.
-    """
+    """One entry without tensors of the newest complete training state at `path`; None if absent."""
     folder = find_checkpoint(path)
     entries = {} if folder is None else dict(_read_record(folder)["state"]["$dict"])
     return decode(entries[key], _no_tensor) if key in entries else None
@@ -170,8 +164,9 @@ def _no_tensor(name: str) -> Tensor:
 
 
 def find_checkpoint(path: Path) -> Path | None:
-    """The folder to read for `path`: itself, or what a kill in the middle of a swap left beside it;
-    None without any.
+    """The complete checkpoint for `path`: itself, or one that an interrupted swap left beside it.
+
+    None if there is no complete one.
     """
     for folder in (path, *swap_folders(path)):
         if _is_whole(folder):
@@ -189,9 +184,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """state.json is written last, so it stands only beside all its parts; sizes catch copies that
-    broke off.
-    """
+    """state.json is written last, so all parts exist beside it; sizes detect incomplete copies."""
     try:
         sizes = json.loads((folder / "state.json").read_text())["parts"]
         return all((folder / part).stat().st_size == size for part, size in sizes.items())
@@ -200,8 +193,12 @@ def _is_whole(folder: Path) -> bool:
 
 
 class _Piece(NamedTuple):
-    """A run of a tensor's flattened elements: the tensor's name in the state, the key in the file,
-    the elements.
+    """Consecutive elements of a flattened tensor.
+
+    Attributes:
+        name: of the tensor in the state.
+        key: in the safetensors file.
+        values: the elements.
     """
 
     name: str

@@ -1,6 +1,4 @@
-"""Where one run lives: a folder with a lock, the configuration it was started with, and its
-checkpoints.
-"""
+"""The folder of one run: its lock, configuration, status and checkpoints."""
 
 import fcntl
 import json
@@ -24,12 +22,15 @@ _MISSING = object()
 
 
 class RunFolder:
-    """The folder `runs/<verb>/<name>` of one run: used as a context, it is locked for this process.
+    """The folder `runs/<verb>/<name>` of one run; as a context, it is locked for this process.
 
     The lock belongs to the open file, so the system releases it however the process ends.
 
     Args:
-        path: the folder; made when missing.
+        path: the folder; created on entry.
+
+    Raises:
+        RuntimeError: on entry, if another process holds the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,16 +49,19 @@ class RunFolder:
 
     @property
     def last_checkpoint(self) -> Path:
-        """Where the newest training state is or will be."""
+        """The folder of the newest training state."""
         return self.checkpoints / "last"
 
     def checkpoint_to_resume(self) -> Path | None:
-        """The newest whole training state, None when the run has not saved any."""
+        """`last_checkpoint`, or None if no complete training state is saved."""
         return self.last_checkpoint if find_checkpoint(self.last_checkpoint) is not None else None
 
     def mark(self, status: str, **facts: Any) -> None:
-        """Writes to `status.json` how the run stands: running, unfinished, finished or failed, and
-        anything else about it.
+        """Writes `status.json`.
+
+        Args:
+            status: "running", "unfinished", "finished" or "failed".
+            **facts: other plain values.
         """
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         write_json(
@@ -72,8 +76,9 @@ class RunFolder:
         )
 
     def status(self) -> dict[str, Any]:
-        """What was marked last, {} for a run that never began. A running one that no process holds
-        was killed: it is unfinished.
+        """The contents of `status.json`; {} for a run that never began.
+
+        A run that is marked as running but not locked was killed: its status is "unfinished".
         """
         try:
             marked: dict[str, Any] = json.loads((self.path / "status.json").read_text())
@@ -132,19 +137,18 @@ class RunFolder:
             self._lock = None
 
     def record(self, configuration: dict[str, Any], *, free: Iterable[str] = ()) -> bool:
-        """Writes the configuration of a new run, or checks it against that of the run to be
-        continued.
+        """Writes the configuration of a new run; checks that of a resumed one.
 
         Args:
             configuration: resolved, plain values.
-            free: dotted keys, with all below them, that may change without making it another run
-                (`trainer.max_steps`, `logger`, …). What changed in them is recorded.
+            free: dotted keys that may change, with all below them, when a run resumes
+                (`trainer.max_steps`, `logger`, …). Their new values are written.
 
         Returns:
-            whether the run is continued.
+            whether the run is resumed.
 
         Raises:
-            ValueError: another key has changed; every difference is listed.
+            ValueError: another key has changed; the message lists every difference.
         """
         configuration = json.loads(json.dumps(configuration))
         continued = self.config_path.exists()
@@ -175,8 +179,8 @@ class RunFolder:
             lines = "\n".join(f"  {key}: {_show(old)} → {_show(new)}" for key, old, new in changes)
             raise ValueError(
                 f"{self.path} holds a run with another configuration (before → now):\n{lines}\nGive"
-                " this run another name, go back to the former values, or remove the folder to"
-                " start anew."
+                " this run another name, restore the former values, or remove the folder to start"
+                " again."
             )
 
 
@@ -200,5 +204,5 @@ def _show(value: Any) -> str:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Absent, or a node without keys, below which only free ones were."""
+    """Absent, or an empty node, whose keys were all free."""
     return value is _MISSING or value == {}

@@ -1,4 +1,4 @@
-"""When the training state is saved: at intervals, at the end, and when a signal stops the run."""
+"""Saving the training state: periodically, at the end, and after a stop signal."""
 
 import atexit
 import logging
@@ -16,18 +16,17 @@ log = logging.getLogger(__name__)
 
 
 class StateKeeper(Callback):
-    """Saves the training state to one folder (see `SafetensorsCheckpointIO`), and ends the run
-    after the current step when a signal arrives.
+    """Saves the training state to one folder (see `SafetensorsCheckpointIO`); stops on a signal.
 
-    Should be the last of the callbacks: it saves what they have done for the step. If the disk is
-    full, the previous state stays, and training continues until the next time; only a state that
-    can't be saved at the end is an error.
+    It must be the last callback, so that the state includes the work of the others for this step.
+    If the disk is full, the previous state remains and training continues until the next save. A
+    failed save at the end is an error.
 
     Args:
         path: folder of the state.
-        every_steps: how often.
-        every_minutes: the same by the clock, for runs whose steps are long; None: by steps only.
-        signals: the signals that stop the run; None: signals from the first step on.
+        every_steps: steps between two saves.
+        every_minutes: also save after so many minutes, for long steps; None: by steps only.
+        signals: handlers of stop signals; None: own ones, from the first step on.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class StateKeeper(Callback):
         self._is_saved = False
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Listens to signals, over Lightning's own handlers, which would leave without saving."""
+        """Installs signal handlers in place of Lightning's, which exit without saving."""
         self._tried_at = time.monotonic()
         self.signals.is_training = True
         self.signals.listen()
@@ -56,11 +55,12 @@ class StateKeeper(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves when it is time; all processes go by what any of them has heard, and by the slowest
-        clock.
+        """Saves if a save is due or any process has received a signal.
+
+        All processes decide alike: any signal and the longest time since a save count for all.
 
         Raises:
-            SystemExit: a signal came, and this was not the run's last step.
+            SystemExit: after a signal, unless this was the last step.
         """
         self._steps, self._is_saved = self._steps + 1, False
         waited = time.monotonic() - self._tried_at
@@ -75,10 +75,10 @@ class StateKeeper(Callback):
                 raise SystemExit(self.signals.status)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Saves the last step, unless that has been done.
+        """Saves the state after the last step, unless it is saved already.
 
         Raises:
-            OSError: it can't be saved.
+            OSError: the state can't be saved.
         """
         if self._steps and not self._is_saved:
             self._save(trainer, is_last=True)
@@ -86,15 +86,13 @@ class StateKeeper(Callback):
     def on_exception(
         self, trainer: Trainer, module: LightningModule, exception: BaseException
     ) -> None:
-        """Processes that Lightning has started and that don't stop with this one would wait for it
-        for ever: they go when it has gone.
-        """
+        """Kills Lightning's child processes at exit: they would wait for this process forever."""
         launcher: Any = trainer.strategy.launcher
         if launcher is not None and not (self.signals.heard and self.signals.is_training):
             atexit.register(launcher.kill, signal.SIGKILL)
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Gives signals of its own back."""
+        """Restores the signal handlers that it replaced."""
         if self._owns_signals:
             self.signals.release()
 
@@ -104,9 +102,8 @@ class StateKeeper(Callback):
             trainer.save_checkpoint(self.path)
         except OSError as caught:
             error = caught
-            trainer.strategy.barrier(
-                "Trainer.save_checkpoint"
-            )  # the first process alone writes; the others wait there
+            # Only the first process writes; the others wait at this barrier.
+            trainer.strategy.barrier("Trainer.save_checkpoint")
         self._tried_at = time.monotonic()
         [failed] = largest_of_all(trainer, float(error is not None))
         self._is_saved = not failed
@@ -116,7 +113,6 @@ class StateKeeper(Callback):
             )
         if error is not None:
             log.error(
-                "%s. Training goes on, and the next save tries again: make room before the run"
-                " ends.",
+                "%s. Training continues and saves again later: make room before the run ends.",
                 error,
             )

@@ -1,9 +1,8 @@
-"""Nested training state ↔ JSON plus named tensors: what a checkpoint folder holds instead of a
-pickle.
+"""Nested training state ↔ JSON plus named tensors, without pickle.
 
-Scalars stand for themselves; everything else is an object with one `$` key, so that tuples, integer
-keys and the order of dictionaries survive. Tensors and arrays are replaced by the name under which
-they are stored.
+Finite scalars and lists are plain JSON. Every other value is an object with one `$` key, so that
+tuples, integer keys and the order of dictionaries are preserved. Tensors and arrays are replaced by
+the names under which they are stored.
 """
 
 import math
@@ -27,11 +26,15 @@ class StateWriter:
         self._names: dict[tuple[Any, ...], str] = {}
 
     def encode(self, value: Any, path: str = "") -> Any:
-        """The JSON form of `value`; `path` leads to it in messages.
+        """The JSON form of a value.
+
+        Args:
+            value: None, scalars, paths, tensors, arrays, and nested lists, tuples and dictionaries.
+            path: of the value in the state, for errors and tensor names.
 
         Raises:
-            TypeError: `value` holds something that is neither a tensor, an array, a container nor a
-                scalar.
+            TypeError: the value contains another type, or a dictionary with keys that are neither
+                strings nor integers.
         """
         if value is None or type(value) in (bool, int, str):
             return value
@@ -100,7 +103,15 @@ class StateWriter:
 
 
 def decode(value: Any, tensor: Callable[[str], Tensor]) -> Any:
-    """The state that `StateWriter.encode` was given; `tensor` finds a stored tensor by its name."""
+    """The inverse of `StateWriter.encode`.
+
+    Args:
+        value: JSON form.
+        tensor: returns a stored tensor by name.
+
+    Raises:
+        ValueError: the value has another form.
+    """
     if isinstance(value, list):
         return [decode(item, tensor) for item in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What ran: `summary.json` in a run's folder, for whoever finds the folder later."""
+"""`summary.json` in the folder of a run: what ran, in which environment, with which result."""
 
 import json
 import math
@@ -15,18 +15,18 @@ from .run_folder import RunFolder
 
 
 class Summary:
-    """Keeps `summary.json` current while it is entered: written at the start, with every new fact,
-    and at the end.
+    """A context that writes `summary.json` at its start, with each `update`, and at its end.
 
-    It holds the configuration, the command, the commit and whether files differ from it, the
-    environment (Python, packages, machine), the status, and the facts that the verb adds: the
-    teacher's passport and the scores. A continued run keeps the scores that it had. Only the first
-    process writes. To be entered before an `Attempt`, whose verdict is the status at the end; after
-    a kill `RunFolder.status` knows better.
+    The file holds the configuration, the command, the commit and whether files differ from it, the
+    environment (Python, packages, machine), the status, the teacher's passport and the scores. A
+    resumed run keeps its scores. Only the first process writes.
+
+    Enter it before an `Attempt`, which determines the status at the end. After a kill the status
+    stays "running"; `RunFolder.status` detects that.
 
     Args:
-        run: its folder.
-        verb: which.
+        run: the folder of the run.
+        verb: of `trilift`.
         configuration: resolved, plain values.
     """
 
@@ -65,8 +65,9 @@ class Summary:
         passport: Mapping[str, Any] | None = None,
         scores: Mapping[str, float] | None = None,
     ) -> None:
-        """Adds a teacher's passport, and scores, which replace those of the same names; what isn't
-        finite becomes null.
+        """Sets the teacher's passport; adds scores or replaces those of the same name.
+
+        A score that isn't finite is stored as null.
         """
         if passport is not None:
             self._content["passport"] = dict(passport)

@@ -1,8 +1,8 @@
 """Store a teacher's samples as shards, which distill reads instead of drawing them.
 
-The same command continues. Any number of workers, on any machines that share the folder, may run it
-at once: each shard is written by one of them. `shards=latent` stores kilobytes per identity and
-renders again when reading; `shards=full` stores pictures. `verify=true` checks every byte.
+The same command resumes. Any number of workers, on machines that share the folder, may run it at
+once; each shard is written by one of them. `shards=latent` stores kilobytes per identity, and
+distill renders them; `shards=full` stores the images. `verify=true` checks every shard.
 """
 
 import json
@@ -37,8 +37,10 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 @verb("generate")
 def main(config: DictConfig) -> int:
-    """Writes what is missing, or checks what is there; returns the number of identities that this
-    worker wrote.
+    """Writes missing shards, or verifies existing ones.
+
+    Returns:
+        the number of identities that this worker wrote.
     """
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0))))
     teacher: Teacher = instantiate(config.teacher)
@@ -58,11 +60,15 @@ def main(config: DictConfig) -> int:
         stale_seconds=60 * config.stale_minutes,
     )
     with ended_by_sigterm():
-        return write(writer, configured_shards(config), worker=config.worker)
+        return write(writer, requested_shards(config), worker=config.worker)
 
 
 def describe(config: dict[str, Any], teacher: Teacher) -> Description:
-    """What all shards of this configuration share."""
+    """The description of the shards of a configuration.
+
+    Raises:
+        ValueError: `shards.kind` or a precision is unknown.
+    """
     kind, storage = config["shards"]["kind"], {}
     if kind == "full":
         storage = {name: config["shards"][name] for name in ("pictures", "features", "planes")}
@@ -80,11 +86,11 @@ def describe(config: dict[str, Any], teacher: Teacher) -> Description:
     )
 
 
-def configured_shards(config: DictConfig) -> range:
-    """The shards that cover identities [first, first + count).
+def requested_shards(config: DictConfig) -> range:
+    """The numbers of the shards that hold the identities [first, first + count).
 
     Raises:
-        ValueError: they aren't whole shards, or include the held-out identities.
+        ValueError: the interval isn't a number of full shards, or includes held-out identities.
     """
     size, first, count = config.shards.size, config.first, config.count
     if size < 1 or count < 1 or first < 0:
@@ -101,18 +107,27 @@ def configured_shards(config: DictConfig) -> range:
         )
     if first + count > FIRST_HELD_OUT:
         raise ValueError(
-            f"identities from number {FIRST_HELD_OUT} on are kept for scores: first={first} and"
-            f" count={count} reach beyond"
+            f"identities from number {FIRST_HELD_OUT} on are held out for validation:"
+            f" first={first} and count={count} include some; use smaller ones"
         )
     return range(first // size, (first + count) // size)
 
 
 def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
-    """Writes the shards that no worker has claimed; returns the number of their identities."""
+    """Writes the shards that are neither complete nor claimed by another worker.
+
+    Args:
+        writer: of the set.
+        shards: shard numbers.
+        worker: its number; workers start at different shards.
+
+    Returns:
+        the number of identities that this worker wrote.
+    """
     folder, size = writer.folder, writer.description.shard_size
     done = folder.done() & set(shards)
     progress = GenerationProgress(total=len(shards) * size, done=len(done) * size)
-    start = int(worker * GOLDEN_RATIO % 1 * len(shards))  # workers begin far from each other
+    start = int(worker * GOLDEN_RATIO % 1 * len(shards))  # workers start far from each other
     written = 0
     try:
         for name in [*shards[start:], *shards[:start]]:
@@ -129,7 +144,7 @@ def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
     log.info("%s holds %d identities, %.3g MB", folder.path, manifest.count, size_mb)
     if left:
         log.info(
-            "%d shards are being written by other workers; should one of them die, run the same"
+            "%d shards are being written by other workers; if one of them dies, run the same"
             " command again",
             len(left),
         )
@@ -139,10 +154,16 @@ def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
 def verify(
     folder: ShardFolder, description: Description, sampler: Sampler, *, repair: bool
 ) -> None:
-    """Checks every shard; lists what is broken, or removes it, so that it is written again.
+    """Verifies every complete shard and logs the invalid ones.
+
+    Args:
+        folder: of the set.
+        description: as configured.
+        sampler: draws the first identity of each shard again.
+        repair: remove invalid shards, so that they are written again.
 
     Raises:
-        SystemExit: something is broken and isn't to be repaired.
+        SystemExit: a shard is invalid, and `repair` is false.
     """
     folder.require()
     whole: list[int] = []
@@ -155,7 +176,7 @@ def verify(
         if repair:
             folder.remove(name)
     log.info(
-        "%d shards (%d identities) are what was written, %d are not",
+        "%d shards (%d identities) are valid, %d are not",
         len(whole),
         sum(whole),
         len(broken),
@@ -167,7 +188,7 @@ def verify(
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the process as Ctrl-C does: claims are given back, half a shard is removed."""
+    """SIGTERM raises SystemExit, so that claims are released and a partial shard is removed."""
 
     def leave(number: int, frame: Any) -> None:
         raise SystemExit(128 + number)

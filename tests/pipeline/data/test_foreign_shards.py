@@ -1,4 +1,4 @@
-"""Foreign shards are streamed: shuffled, endless, in the same order after a restart."""
+"""Shards of other programs are streamed: shuffled, endless, in the same order after a restart."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,29 +36,27 @@ def foreign(write, tmp_path) -> Callable[..., str]:
     return written
 
 
-def brightness(batch) -> list[float]:
+def mean_pixels(batch) -> list[float]:
     return [round(float(image.mean()), 5) for image in batch.image]
 
 
-def test_every_identity_comes_once_an_epoch_in_changing_order_and_numbers_mean_the_same_again(
-    foreign, sampler
-):
+def test_every_identity_comes_once_per_epoch_in_an_order_that_a_restart_repeats(foreign, sampler):
     urls = foreign()
     first, second = (
         ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=4) for _ in range(2)
     )
     assert isinstance(first, BatchSource)
-    epochs = [brightness(first(range(start, start + 8))) for start in (0, 8)]
+    epochs = [mean_pixels(first(range(start, start + 8))) for start in (0, 8)]
     assert (
         sorted(epochs[0]) == sorted(epochs[1])
         and epochs[0] != epochs[1]
         and len(set(epochs[0])) == 8
     )
-    assert brightness(second([9, 11])) == [
+    assert mean_pixels(second([9, 11])) == [
         epochs[1][1],
         epochs[1][3],
     ]  # another process, or after a restart
-    assert brightness(second([0, 1])) == epochs[0][:2]
+    assert mean_pixels(second([0, 1])) == epochs[0][:2]
     assert second([4, 5]).samples.tolist() == [4, 5]
 
 
@@ -74,12 +72,12 @@ def test_a_missing_field_is_named_or_left_out_and_counted(foreign, sampler):
     with pytest.raises(MissingField, match=r"neither planes\.npy nor z\.npy"):
         ForeignShards(urls=urls, sampler=sampler, distributions={})([0])
     skipping = ForeignShards(urls=urls, sampler=sampler, distributions={}, on_error="skip")
-    with pytest.raises(CorruptShard, match="holds no readable identity"):
+    with pytest.raises(CorruptShard, match="holds no readable record"):
         skipping([0])
     assert skipping.skipped["MissingField"] == 8
 
 
-def test_a_shard_that_breaks_off_is_named_or_left_out(foreign, sampler):
+def test_a_truncated_shard_is_named_or_left_out(foreign, sampler):
     urls = foreign()
     broken = Path(urls.replace("{0..1}", "1"))
     content = broken.read_bytes()
@@ -89,5 +87,5 @@ def test_a_shard_that_breaks_off_is_named_or_left_out(foreign, sampler):
     skipping = ForeignShards(
         urls=urls, sampler=sampler, distributions={}, buffer=8, on_error="skip"
     )
-    assert len(set(brightness(skipping(range(5))))) >= 4
+    assert len(set(mean_pixels(skipping(range(5))))) >= 4
     assert skipping.skipped.total() >= 1

@@ -81,7 +81,7 @@ def test_a_mirror_image_belongs_to_the_mirrored_camera(tmp_path):
     torch.testing.assert_close(seen_mirrored[..., 1], seen[..., 1])
 
 
-def test_a_mirrored_puppet_is_what_the_mirrored_camera_sees_of_the_mirrored_world():
+def test_a_mirrored_image_equals_the_render_of_the_mirrored_world_by_the_mirrored_camera():
     camera = Camera.orbit(torch.tensor([0.4]), torch.tensor([0.1]))
     world, seeds = PuppetWorld(supersampling=1), PuppetSeeds.of(Split.TRAIN, [3])
     views = world.render(seeds, camera, 48)

@@ -1,6 +1,4 @@
-"""Shards are the same bytes whoever writes them, appear as a whole or not at all, and each is
-written once.
-"""
+"""Shards have the same bytes whichever worker writes them; each is written once, as a whole."""
 
 import errno
 import os
@@ -94,7 +92,7 @@ def test_latent_shards_are_byte_identical_whatever_the_batch_the_order_and_the_w
     assert (first / "manifest.json").read_bytes() == (second.path / "manifest.json").read_bytes()
 
 
-def test_two_workers_at_once_one_of_them_killed_in_the_middle_leave_whole_shards_each_written_once(
+def test_two_workers_one_of_them_killed_leave_complete_shards_each_written_once(
     write, sampler, teacher, tmp_path
 ):
     folder = tmp_path / "fleet"
@@ -122,7 +120,7 @@ def test_two_workers_at_once_one_of_them_killed_in_the_middle_leave_whole_shards
     assert tars(folder) == tars(write("alone", shards=6, batch_size=4))
 
 
-def test_a_shard_that_is_being_written_or_was_broken_off_is_invisible_and_written_again(
+def test_an_incomplete_shard_is_invisible_and_written_again(
     teacher, sampler, tmp_path, monkeypatch
 ):
     writer = writer_of(teacher, sampler, tmp_path)
@@ -141,7 +139,7 @@ def test_a_shard_that_is_being_written_or_was_broken_off_is_invisible_and_writte
     assert not list(tmp_path.glob("shards/.*"))
 
 
-def test_a_full_disk_is_named_and_leaves_no_half_shard(teacher, sampler, tmp_path, monkeypatch):
+def test_a_full_disk_is_named_and_leaves_no_partial_shard(teacher, sampler, tmp_path, monkeypatch):
     def full(file, records):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -164,7 +162,7 @@ def test_more_identities_may_be_written_later(write, teacher, sampler):
     assert manifest.ranges() == [(0, 4), (20, 24)] and manifest.count == 8
 
 
-def test_only_one_takes_a_claim_and_the_dead_lose_theirs(tmp_path):
+def test_only_one_worker_gets_a_claim_and_a_dead_one_loses_its_own(tmp_path):
     mine, others = Claims(tmp_path), Claims(tmp_path)
     claim = mine.take("000000")
     assert claim is not None and others.take("000000") is None and others.take("000001") is not None
@@ -174,7 +172,7 @@ def test_only_one_takes_a_claim_and_the_dead_lose_theirs(tmp_path):
     assert again is not None and not claim.is_held() and again.is_held()
 
 
-def test_a_silent_worker_on_another_machine_is_replaced_by_exactly_one_and_notices(
+def test_a_stale_claim_of_another_machine_is_taken_over_once_and_its_holder_notices(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr("pipeline.data.claims._machine", lambda: "elsewhere")
@@ -187,12 +185,12 @@ def test_a_silent_worker_on_another_machine_is_replaced_by_exactly_one_and_notic
     taken = [claims.take("000000") for claims in here]
     assert sum(claim is not None for claim in taken) == 1
     assert not silent.is_held()
-    with silent:  # gives nothing back that isn't its own
+    with silent:  # releases only its own claim
         pass
     assert taken[0] is not None and taken[0].is_held()
 
 
-def test_a_process_number_that_is_used_again_keeps_no_claim_alive(tmp_path):
+def test_a_reused_process_number_keeps_no_claim_alive(tmp_path):
     claim = Claims(tmp_path).take("000000")
     text = claim.path.read_text()
     started = text.split('"started": ')[1]
@@ -217,7 +215,7 @@ def test_verifying_finds_every_changed_shard_and_another_teachers_identities(
         and "has 2000 bytes" in found[2]
         and "doesn't describe a shard" in found[3]
     )
-    assert "is not the one that the teacher draws: z.npy" in str(
+    assert "is not the one that the sampler draws: z.npy" in str(
         next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1]
     )
 

@@ -1,6 +1,4 @@
-"""The same sample numbers give the same identities, live or from shards; and what is wrong with
-shards is said by name.
-"""
+"""The same sample numbers give the same identities, live or from shards; errors name the cause."""
 
 import io
 import json
@@ -133,7 +131,9 @@ def test_a_flipped_bit_is_found_when_the_identity_is_read(write, sampler):
     flip(path, path.read_bytes().index(b"000000000005.z.npy") + 512 + 130)
     stored = LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS)
     assert stored.draw([4, 6]).samples == [4, 6]
-    with pytest.raises(CorruptShard, match=r"z\.npy of identity 5 .* is not what was written"):
+    with pytest.raises(
+        CorruptShard, match=r"z\.npy of identity 5 .* was changed after it was written"
+    ):
         stored.draw([5])
 
 
@@ -146,7 +146,7 @@ def test_every_byte_of_a_record_matters(write, sampler, what):
         LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([1])
 
 
-def test_a_flipped_bit_in_the_facts_of_an_identity_is_found(write, sampler):
+def test_a_flipped_bit_in_the_metadata_of_an_identity_is_found(write, sampler):
     folder = write()
     path = ShardFolder(folder).tar(0)
     content = path.read_bytes()
@@ -155,13 +155,13 @@ def test_a_flipped_bit_in_the_facts_of_an_identity_is_found(write, sampler):
         LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS).draw([0])
 
 
-def test_a_shard_that_breaks_off_and_one_that_is_gone_are_named(write, sampler):
+def test_a_truncated_and_a_missing_shard_are_named(write, sampler):
     folder = write()
     first, second = (ShardFolder(folder).tar(name) for name in (0, 1))
     os.truncate(first, first.stat().st_size // 3)
     second.unlink()
     stored = LatentShards(path=folder, sampler=sampler, distributions=DISTRIBUTIONS)
-    with pytest.raises(CorruptShard, match=r"000000.tar breaks off"):
+    with pytest.raises(CorruptShard, match=r"000000.tar is truncated"):
         stored.draw([3])
     with pytest.raises(CorruptShard, match=r"000001.tar can't be opened"):
         stored.draw([4])
@@ -219,7 +219,7 @@ def test_another_teacher_is_refused_even_with_the_same_passport(write, sampler, 
 def test_other_distributions_are_refused_by_name_but_latent_shards_leave_rendering_open(
     write, sampler
 ):
-    other_background = {
+    rendering = {
         "cameras": DISTRIBUTIONS["cameras"],
         "sampler": {**DISTRIBUTIONS["sampler"], "background": "random"},
     }
@@ -227,7 +227,7 @@ def test_other_distributions_are_refused_by_name_but_latent_shards_leave_renderi
     latent, full = write("latent"), write("full", kind="full", storage=FULL)
     assert (
         LatentShards(
-            path=latent, sampler=sampler, distributions=other_background
+            path=latent, sampler=sampler, distributions=rendering
         ).identities.manifest.count
         == 12
     )
@@ -235,7 +235,7 @@ def test_other_distributions_are_refused_by_name_but_latent_shards_leave_renderi
         WrongDistributions,
         match=r"sampler\.background: 'teacher' in the shards, 'random' configured",
     ):
-        FullShards(path=full, sampler=sampler, distributions=other_background)
+        FullShards(path=full, sampler=sampler, distributions=rendering)
     with pytest.raises(
         WrongDistributions, match=r"cameras\.reference\.yaw: 40\.0 in the shards, 50\.0 configured"
     ):
@@ -264,7 +264,7 @@ def test_numbers_that_are_not_stored_are_refused_before_and_when_they_are_read(w
         stored.identities.require(13)
 
 
-def test_going_round_repeats_the_stored_identities(write, sampler):
+def test_repeat_repeats_the_stored_identities(write, sampler):
     stored = LatentShards(path=write(), sampler=sampler, distributions=DISTRIBUTIONS, repeat=True)
     assert stored.draw([11, 12, 13, 12 * 7 + 5]).samples == [11, 0, 1, 5]
     stored.identities.require(10**6)
@@ -292,7 +292,7 @@ def test_skipping_replaces_the_unreadable_by_others_of_the_set_the_same_way_ever
     )  # a substitute is drawn under its own number
 
 
-def test_a_set_that_is_lost_is_not_skipped(write, sampler):
+def test_a_set_without_a_readable_record_is_not_skipped(write, sampler):
     folder = write(shards=2)
     for name in range(2):
         os.truncate(ShardFolder(folder).tar(name), 100)

@@ -108,7 +108,7 @@ def test_a_run_without_room_for_its_state_goes_on_and_keeps_the_state_before(new
     )
     assert status != 0
     assert run.log.count("the previous checkpoint there is untouched") >= 3
-    assert "Training goes on" in run.log
+    assert "Training continues" in run.log
     assert (run.step, run.status["status"]) == (2, "failed")
     assert "cannot save the training state" in run.status["reason"]
     assert run.finish("trainer.max_steps=5").step == 5

@@ -1,4 +1,4 @@
-"""Every key decides a result unless a marker beside it says otherwise."""
+"""Every key determines the result unless a marker beside it names it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -67,7 +67,7 @@ def test_nothing_that_is_built_sees_a_marker():
     assert instantiate(node).passport.image_resolution == 8
 
 
-def test_a_key_that_was_added_since_may_have_the_value_that_means_as_before(tmp_path, monkeypatch):
+def test_an_added_key_may_have_the_value_that_repeats_earlier_behaviour(tmp_path, monkeypatch):
     with RunFolder(tmp_path) as run:
         run.record({"trainer": {"lr": 0.1}})
         with pytest.raises(ValueError, match=r"trainer\.fused: \(absent\) → false"):

@@ -1,4 +1,4 @@
-"""How an attempt at a run ends, and what a scheduler is told."""
+"""How an attempt at a run ends: its status, exit status and requeueing."""
 
 import os
 import signal
@@ -25,13 +25,11 @@ def run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch) -> Path:
-    """A job whose `scontrol` notes what it is asked, and answers with the content of the file
-    `state`.
-    """
+    """A job with an `scontrol` that records its arguments and shows the state in the file `state`."""
     program = tmp_path / "bin" / "scontrol"
     program.parent.mkdir()
     program.write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ "$1" = requeue ] || echo "JobId=7'
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/requests\n[ "$1" = requeue ] || echo "JobId=7'
         f' JobState=$(cat {tmp_path}/state)"\n'
     )
     program.chmod(0o755)
@@ -47,7 +45,7 @@ def ask_to_stop(attempt: Attempt, number: signal.Signals) -> None:
     assert attempt.signals.heard == number
 
 
-def test_a_complete_run_is_finished_and_one_whose_time_is_over_is_not(run):
+def test_a_complete_run_is_finished_and_one_stopped_by_its_time_limit_is_not(run):
     with Attempt(run) as attempt:
         assert run.status()["status"] == "running"
         attempt.reached(5, 5)
@@ -61,7 +59,7 @@ def test_a_complete_run_is_finished_and_one_whose_time_is_over_is_not(run):
     )
 
 
-def test_an_error_is_on_record(run):
+def test_an_error_is_recorded(run):
     with pytest.raises(ZeroDivisionError), Attempt(run):
         1 / 0  # noqa: B018
     assert (run.status()["status"], run.status()["reason"]) == (
@@ -97,7 +95,7 @@ def test_a_run_that_is_complete_when_a_signal_comes_needs_no_other_attempt(run, 
         ask_to_stop(attempt, signal.SIGTERM)
         attempt.reached(5, 5)
     assert run.status()["status"] == "finished"
-    assert not (slurm / "asked").exists()
+    assert not (slurm / "requests").exists()
 
 
 @pytest.mark.parametrize(
@@ -109,14 +107,16 @@ def test_a_run_that_is_complete_when_a_signal_comes_needs_no_other_attempt(run, 
         (signal.SIGINT, "RUNNING", False),
     ],
 )
-def test_slurm_gets_the_job_back_unless_it_was_cancelled_or_interrupted_by_hand(
+def test_a_slurm_job_is_requeued_unless_it_was_cancelled_or_interrupted_by_ctrl_c(
     run, slurm, number, state, is_requeued
 ):
     (slurm / "state").write_text(state)
     with pytest.raises(SystemExit), Attempt(run) as attempt:
         ask_to_stop(attempt, number)
-    asked = (slurm / "asked").read_text().splitlines() if (slurm / "asked").exists() else []
-    assert ("requeue 7" in asked) is is_requeued
+    requests = (
+        (slurm / "requests").read_text().splitlines() if (slurm / "requests").exists() else []
+    )
+    assert ("requeue 7" in requests) is is_requeued
 
 
 def test_a_job_of_an_array_is_named_as_such_and_requeueing_can_be_switched_off(
@@ -126,9 +126,9 @@ def test_a_job_of_an_array_is_named_as_such_and_requeueing_can_be_switched_off(
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     with pytest.raises(SystemExit), Attempt(run, slurm_requeue=False) as attempt:
         ask_to_stop(attempt, signal.SIGTERM)
-    assert not (slurm / "asked").exists()
+    assert not (slurm / "requests").exists()
     assert requeue_slurm_job()
-    assert (slurm / "asked").read_text().splitlines()[-1] == "requeue 5_3"
+    assert (slurm / "requests").read_text().splitlines()[-1] == "requeue 5_3"
 
 
 def test_without_slurm_or_its_program_nothing_is_requeued(run, monkeypatch, caplog):
@@ -139,7 +139,7 @@ def test_without_slurm_or_its_program_nothing_is_requeued(run, monkeypatch, capl
     assert "submit it again" in caplog.text
 
 
-def test_only_the_first_process_of_a_node_leaves_with_the_status_and_only_the_first_of_all_marks(
+def test_only_the_first_process_of_a_node_exits_with_the_status_and_only_the_first_of_all_marks(
     run, monkeypatch
 ):
     monkeypatch.setenv("RANK", "1")

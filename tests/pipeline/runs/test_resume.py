@@ -1,6 +1,4 @@
-"""A checkpoint folder gives back exactly what it was given, is never half there, and never needs
-pickle.
-"""
+"""A checkpoint folder restores the exact state, is replaced as a whole, and needs no pickle."""
 
 import math
 import os
@@ -115,7 +113,7 @@ def test_tied_tensors_are_stored_once_and_stay_tied(tmp_path):
 @pytest.mark.parametrize(
     "value", [object(), {1, 2}, lambda: 1, torch.nn.Linear(1, 1), b"bytes", np.array([object()])]
 )
-def test_what_cannot_be_saved_without_pickle_is_named_by_its_key_path(tmp_path, value):
+def test_an_object_that_needs_pickle_is_named_by_its_key_path(tmp_path, value):
     SafetensorsCheckpointIO().save_checkpoint({"step": 1}, tmp_path / "last")
     with pytest.raises(TypeError, match="callbacks/preview/0"):
         SafetensorsCheckpointIO().save_checkpoint(
@@ -128,7 +126,7 @@ def test_what_cannot_be_saved_without_pickle_is_named_by_its_key_path(tmp_path, 
 @pytest.mark.parametrize(
     "moment", ["before the swap", "between the renames", "after the renames", "half written"]
 )
-def test_a_kill_at_any_moment_leaves_a_whole_checkpoint_and_the_next_save_tidies_up(
+def test_a_kill_at_any_moment_leaves_a_complete_checkpoint_and_the_next_save_removes_leftovers(
     tmp_path, moment
 ):
     io = SafetensorsCheckpointIO()
@@ -152,7 +150,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint_and_the_next_save_tidies
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
 
-def test_a_checkpoint_with_a_part_missing_or_cut_is_not_taken_for_whole(tmp_path):
+def test_a_checkpoint_with_a_missing_or_truncated_part_is_incomplete(tmp_path):
     SafetensorsCheckpointIO().save_checkpoint({"weight": torch.randn(100)}, tmp_path / "last")
     part = tmp_path / "last" / "part-000.safetensors"
     part.write_bytes(part.read_bytes()[:-1])
@@ -161,7 +159,7 @@ def test_a_checkpoint_with_a_part_missing_or_cut_is_not_taken_for_whole(tmp_path
         SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(tmp_path):
+def test_a_full_disk_raises_and_leaves_the_last_checkpoint(tmp_path):
     io = SafetensorsCheckpointIO()
     io.save_checkpoint({"step": 1}, tmp_path / "last")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -38,7 +38,7 @@ def test_a_second_process_is_refused_by_name_and_a_killed_one_frees_the_run(tmp_
         assert str(os.getpid()) in (tmp_path / "run" / "lock").read_text()
 
 
-def test_a_run_left_in_order_can_be_entered_again(tmp_path):
+def test_the_lock_is_released_at_the_end_of_the_context(tmp_path):
     run = RunFolder(tmp_path / "a" / "run")
     for _ in range(2):
         with run:
@@ -77,7 +77,7 @@ def test_a_changed_configuration_is_refused_with_every_difference(tmp_path):
     assert "max_steps" not in message
 
 
-def test_keys_that_do_not_matter_may_change_with_all_below_them_and_nothing_beside_them(tmp_path):
+def test_free_keys_may_change_with_all_below_them_and_no_others(tmp_path):
     with RunFolder(tmp_path / "run") as run:
         run.record({"logger": {"kind": "csv"}, "loggers": 1})
         assert run.record({"logger": None, "loggers": 1}, free=["logger"])
@@ -85,7 +85,7 @@ def test_keys_that_do_not_matter_may_change_with_all_below_them_and_nothing_besi
             run.record({"logger": None, "loggers": 2}, free=["logger"])
 
 
-def test_there_is_nothing_to_resume_until_a_whole_checkpoint_is_there(tmp_path):
+def test_nothing_can_be_resumed_before_a_complete_checkpoint_exists(tmp_path):
     run = RunFolder(tmp_path / "run")
     assert run.checkpoint_to_resume() is None
     SafetensorsCheckpointIO().save_checkpoint({"step": 1}, run.last_checkpoint)

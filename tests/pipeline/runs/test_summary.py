@@ -1,6 +1,4 @@
-"""summary.json says what ran, from the first moment on, and keeps the scores of a run that is
-continued.
-"""
+"""summary.json records what ran from the start on, and keeps the scores of a resumed run."""
 
 import json
 import math
@@ -16,7 +14,7 @@ def read(run: RunFolder) -> dict:
     return json.loads((run.path / "summary.json").read_text())
 
 
-def test_a_summary_is_there_from_the_start_and_ends_with_the_status_of_the_attempt(tmp_path):
+def test_a_summary_exists_from_the_start_and_ends_with_the_status_of_the_attempt(tmp_path):
     with RunFolder(tmp_path / "run") as run:
         with (
             Summary(run, verb="distill", configuration={"seed": 3}) as summary,
@@ -42,7 +40,7 @@ def test_a_summary_is_there_from_the_start_and_ends_with_the_status_of_the_attem
     assert [path.name for path in run.path.glob("*~*")] == []
 
 
-def test_a_continued_run_counts_its_attempts_and_keeps_its_scores_and_a_failed_one_says_so(
+def test_a_resumed_run_counts_its_attempts_and_keeps_its_scores_and_a_failure_is_recorded(
     tmp_path,
 ):
     with RunFolder(tmp_path / "run") as run:
@@ -53,7 +51,7 @@ def test_a_continued_run_counts_its_attempts_and_keeps_its_scores_and_a_failed_o
             Summary(run, verb="distill", configuration={}),
             Attempt(run),
         ):
-            raise RuntimeError("no luck")
+            raise RuntimeError("out of memory")
         again = read(run)
     assert (again["status"], again["attempts"], again["scores"]) == (
         "failed",

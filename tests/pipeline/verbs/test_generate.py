@@ -21,7 +21,7 @@ from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs.distill import distill
-from pipeline.verbs.generate import configured_shards, describe, ended_by_sigterm, main
+from pipeline.verbs.generate import describe, ended_by_sigterm, main, requested_shards
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL_STUDENT = [
@@ -154,13 +154,13 @@ def test_sigterm_gives_the_claim_back_and_leaves_no_half_shard(tmp_path):
     [
         ("count=10", "use first=0 count=12"),
         ("first=2", "use first=0 count=8"),
-        ("first=1000000000", "are kept for scores"),
+        ("first=1000000000", "are held out for validation"),
         ("count=0", "at least 1"),
     ],
 )
 def test_identities_that_make_no_whole_shards_or_are_held_out_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
-        configured_shards(compose("generate", *SMALL, wrong))
+        requested_shards(compose("generate", *SMALL, wrong))
 
 
 def test_a_folder_of_other_identities_is_refused(generate):
@@ -219,7 +219,7 @@ def test_training_from_latent_shards_gives_the_weights_of_training_live_and_from
     weights_after(tmp_path / "d", "trainer.max_steps=2")
     changed = weights_after(
         tmp_path / "d", "data=latent_shards", f"data.path={latent}"
-    )  # goes on with the same identities
+    )  # resumes with the same identities
     assert live.keys() == stored.keys() == exact.keys() == changed.keys()
     assert all(torch.equal(value, changed[name]) for name, value in live.items())
     assert all(torch.equal(value, stored[name]) for name, value in live.items())
