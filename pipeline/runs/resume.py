@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 STATE_FORMAT = 1
 PART_BYTES = 15_000_000
-"""Tensor bytes of one part: with its header it stays below 16 MB, for hosts that limit file sizes."""
+"""Tensor bytes of a part: with its header it stays below 16 MB, for hosts that limit files."""
 
 _ATTEMPTS = 20  # between the two renames of a save, no complete checkpoint can be found
 _NAME_LENGTH = 120

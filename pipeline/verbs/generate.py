@@ -60,7 +60,7 @@ def main(config: DictConfig) -> int:
         stale_seconds=60 * config.stale_minutes,
     )
     with ended_by_sigterm():
-        return write(writer, requested_shards(config), worker=config.worker)
+        return write(writer, configured_shards(config), worker=config.worker)
 
 
 def describe(config: dict[str, Any], teacher: Teacher) -> Description:
@@ -86,7 +86,7 @@ def describe(config: dict[str, Any], teacher: Teacher) -> Description:
     )
 
 
-def requested_shards(config: DictConfig) -> range:
+def configured_shards(config: DictConfig) -> range:
     """The numbers of the shards that hold the identities [first, first + count).
 
     Raises:

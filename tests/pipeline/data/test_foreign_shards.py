@@ -36,7 +36,7 @@ def foreign(write, tmp_path) -> Callable[..., str]:
     return written
 
 
-def mean_pixels(batch) -> list[float]:
+def brightness(batch) -> list[float]:
     return [round(float(image.mean()), 5) for image in batch.image]
 
 
@@ -46,17 +46,17 @@ def test_every_identity_comes_once_per_epoch_in_an_order_that_a_restart_repeats(
         ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=4) for _ in range(2)
     )
     assert isinstance(first, BatchSource)
-    epochs = [mean_pixels(first(range(start, start + 8))) for start in (0, 8)]
+    epochs = [brightness(first(range(start, start + 8))) for start in (0, 8)]
     assert (
         sorted(epochs[0]) == sorted(epochs[1])
         and epochs[0] != epochs[1]
         and len(set(epochs[0])) == 8
     )
-    assert mean_pixels(second([9, 11])) == [
+    assert brightness(second([9, 11])) == [
         epochs[1][1],
         epochs[1][3],
     ]  # another process, or after a restart
-    assert mean_pixels(second([0, 1])) == epochs[0][:2]
+    assert brightness(second([0, 1])) == epochs[0][:2]
     assert second([4, 5]).samples.tolist() == [4, 5]
 
 
@@ -87,5 +87,5 @@ def test_a_truncated_shard_is_named_or_left_out(foreign, sampler):
     skipping = ForeignShards(
         urls=urls, sampler=sampler, distributions={}, buffer=8, on_error="skip"
     )
-    assert len(set(mean_pixels(skipping(range(5))))) >= 4
+    assert len(set(brightness(skipping(range(5))))) >= 4
     assert skipping.skipped.total() >= 1

@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch) -> Path:
-    """A job with an `scontrol` that records its arguments and shows the state in the file `state`."""
+    """A job with an `scontrol` that records its arguments and shows the file `state`."""
     program = tmp_path / "bin" / "scontrol"
     program.parent.mkdir()
     program.write_text(

@@ -21,7 +21,7 @@ from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs.distill import distill
-from pipeline.verbs.generate import describe, ended_by_sigterm, main, requested_shards
+from pipeline.verbs.generate import describe, ended_by_sigterm, main, configured_shards
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL_STUDENT = [
@@ -160,7 +160,7 @@ def test_sigterm_gives_the_claim_back_and_leaves_no_half_shard(tmp_path):
 )
 def test_identities_that_make_no_whole_shards_or_are_held_out_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
-        requested_shards(compose("generate", *SMALL, wrong))
+        configured_shards(compose("generate", *SMALL, wrong))
 
 
 def test_a_folder_of_other_identities_is_refused(generate):
