@@ -21,7 +21,7 @@ from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs.distill import distill
-from pipeline.verbs.generate import describe, ended_by_sigterm, main, configured_shards
+from pipeline.verbs.generate import configured_shards, describe, ended_by_sigterm, main
 
 REPOSITORY = Path(__file__).parents[3]
 SMALL_STUDENT = [
