@@ -64,7 +64,7 @@ def test_a_changed_configuration_is_refused_with_every_difference(tmp_path):
             run.record(
                 {
                     "seed": 2,
-                    "loss": {"image": {"weight": 0.5}, "feature": {}},
+                    "loss": {"image": {"weight": 0.5}, "feature": {"weight": 2.0}, "score": {}},
                     "trainer": {"max_steps": 20},
                 },
                 free=["trainer.max_steps"],
@@ -73,7 +73,8 @@ def test_a_changed_configuration_is_refused_with_every_difference(tmp_path):
     assert "seed: 1 → 2" in message
     assert "loss.image.weight: 1.0 → 0.5" in message
     assert 'loss.depth: {"weight": 1.0} → (absent)' in message
-    assert "loss.feature: (absent) → {}" in message
+    assert 'loss.feature: (absent) → {"weight": 2.0}' in message
+    assert "loss.score" not in message  # an empty node
     assert "max_steps" not in message
 
 
