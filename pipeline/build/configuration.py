@@ -15,9 +15,26 @@ from omegaconf import DictConfig, OmegaConf
 from pipeline.runs.markers import marked_keys, without_markers
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 
-BUILDABLE = ("teachers", "students", "pipeline", "torch.optim", "lightning")
-"""The packages whose classes and functions a configuration may name as `_target_`, besides those
-that the user trusts (`pipeline.runs.trust`).
+BUILDABLE = (
+    "teachers",
+    "students",
+    "pipeline.data",
+    "pipeline.distillation",
+    "pipeline.evaluation",
+    "pipeline.inversion",
+    "pipeline.losses",
+    "pipeline.portraits",
+    "pipeline.pretraining",
+    "pipeline.runs.loggers",
+    "pipeline.sampling",
+    "pipeline.worlds",
+    "torch.optim",
+    "lightning.pytorch.loggers",
+)
+"""The packages and modules whose classes and functions a configuration may name as `_target_`,
+besides packages that the user trusts (`pipeline.runs.trust`). A configuration may come from a run's
+folder, so nothing here may start programs, import by name or extend the trust: `lightning` as a
+whole holds `instantiate_class`, `pipeline.runs` holds `trust`.
 """
 
 VERSION_BASE = "1.3"
@@ -130,7 +147,9 @@ def _locate(target: Any) -> Callable[..., Any]:
     package = str(target).split(".")[0]
     allowed = f"configurations build only what is defined in {', '.join(BUILDABLE)}"
     if not _is_buildable(str(target)):
-        raise ValueError(f"refusing to build {target!r}: {allowed}; {how_to_trust(package)}")
+        is_foreign = package not in {name.split(".")[0] for name in BUILDABLE}
+        advice = f"; {how_to_trust(package)}" if is_foreign else ""
+        raise ValueError(f"refusing to build {target!r}: {allowed}{advice}")
     try:
         found: Callable[..., Any] = pkgutil.resolve_name(str(target))
     except (ImportError, AttributeError, ValueError) as error:
