@@ -2,11 +2,13 @@
 0.25).
 """
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
+from teachers.rendering.density import ShiftedSoftplus, density_activation_of
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.triplane import Triplane
 
@@ -17,9 +19,14 @@ def density_variation(
     points: Float[Tensor, "batch point 3"],
     offsets: Float[Tensor, "batch point 3"],
 ) -> Float[Tensor, ""]:
-    """Mean of |σ(x) - σ(x + δ)| over `points` x and `offsets` δ (world space), where
-    σ = softplus(logit - 1), without the renderer's gain.
+    """Mean of |σ(x) - σ(x + δ)| over `points` x and `offsets` δ (world space), where σ is the
+    density by the decoder's activation, with a gain of 1: softplus(logit - 1) for EG3D's.
     """
-    logits = renderer.field(triplane).density_logit(torch.cat([points, points + offsets], 1))
-    here, there = F.softplus(logits - 1).chunk(2, 1)
+    field = renderer.field(triplane)
+    activation = density_activation_of(field)
+    if isinstance(activation, ShiftedSoftplus):
+        # The weight is meant for EG3D's scale of densities, whatever the gain of a small teacher.
+        activation = replace(activation, gain=1.0)
+    logits = field.density_logit(torch.cat([points, points + offsets], 1))
+    here, there = activation(logits).chunk(2, 1)
     return (here - there).abs().mean()

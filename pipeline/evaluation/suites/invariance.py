@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,7 +20,7 @@ from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.resizing import resized
 from pipeline.evaluation.tables import CellValue, table
 from pipeline.inference.reconstructor import LiftedPortrait
-from teachers.rendering.triplane import Triplane
+from teachers.rendering.triplane import Triplane, third_axis
 
 Picture = Float[Tensor, "3 height width"]
 Relight = Callable[[int], Picture | None]
@@ -190,12 +191,23 @@ def cropped(image: Picture, *, share: int | float) -> Picture:
 
 
 def mirrored(triplane: Triplane) -> Triplane:
-    """The planes of the mirrored world (x → -x)."""
-    planes = [
-        plane.flip(-1) if axes[0] == "x" else plane.flip(-2) if axes[1] == "x" else plane
-        for plane, axes in zip(triplane.planes.unbind(1), triplane.axes, strict=True)
+    """The planes of the mirrored world (x → -x): each plane is flipped along x, a stack of planes
+    across x (a tri-grid's `yz`) in the order of its planes.
+    """
+    stacks = rearrange(
+        triplane.planes,
+        "batch plane (channel depth) height width -> plane batch channel depth height width",
+        depth=triplane.depth,
+    )
+    flipped = [
+        stack.flip(-1 - (*axes, third_axis(axes)).index("x"))  # width, height, depth
+        for stack, axes in zip(stacks, triplane.axes, strict=True)
     ]
-    return triplane.with_planes(torch.stack(planes, 1))
+    planes = rearrange(
+        torch.stack(flipped),
+        "plane batch channel depth height width -> batch plane (channel depth) height width",
+    )
+    return triplane.with_planes(planes)
 
 
 def _between_identities(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:

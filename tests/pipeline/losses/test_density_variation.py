@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pipeline.losses.density_variation import density_variation
+from teachers.rendering.density import ShiftedSoftplus
 from teachers.rendering.marching import RaySampling
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.triplane import Triplane
@@ -45,3 +46,24 @@ def test_it_pulls_the_denser_side_down():
         RENDERER, triplane, torch.tensor([[[0.1, 0.0, 0.0]]]), torch.tensor([[[-0.2, 0.0, 0.0]]])
     ).backward()
     assert triplane.planes.grad.sum() > 0  # going down the gradient lowers the density
+
+
+def test_the_decoders_own_activation_gives_the_densities():
+    decoder = Step()
+    decoder.density_activation = lambda logits: 2 * logits.clamp(min=0)
+    renderer = TriplaneRenderer(decoder=decoder, sampling=RaySampling(), resolution=4)
+    points, offsets = torch.tensor([[[0.2, 0.0, 0.0]]]), torch.tensor([[[-0.3, 0.0, 0.0]]])
+    assert density_variation(renderer, level(3.0), points, offsets).item() == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("gain", [1.0, 20.0])
+def test_eg3ds_activation_counts_without_its_gain(gain):
+    decoder = Step()
+    decoder.density_activation = ShiftedSoftplus(gain)
+    renderer = TriplaneRenderer(decoder=decoder, sampling=RaySampling(), resolution=4)
+    points = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    offsets = points.flip(1) * 0.1
+    logits = renderer.field(level(0.7)).density_logit(torch.cat([points, points + offsets], 1))
+    here, there = nn.functional.softplus(logits - 1).chunk(2, 1)
+    variation = density_variation(renderer, level(0.7), points, offsets)
+    assert torch.equal(variation, (here - there).abs().mean())
