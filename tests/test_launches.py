@@ -9,7 +9,7 @@ import pytest
 from pipeline.build.configuration import compose, configuration_folder
 
 FOLDER = configuration_folder() / "trainer"
-PEOPLE_OF_A_GROUP = 4
+IDENTITIES_IN_A_GROUP = 4
 """Of the discriminator's minibatch statistics."""
 
 
@@ -25,4 +25,4 @@ def test_a_launch_composes_with_as_many_processes_as_it_starts(name):
     ] or [1, 1]
     assert [config.trainer.num_nodes, config.trainer.devices] == started
     at_once = started[0] * started[1] * config.trainer.accumulate
-    assert config.batch_size % (at_once * PEOPLE_OF_A_GROUP) == 0
+    assert config.batch_size % (at_once * IDENTITIES_IN_A_GROUP) == 0

@@ -27,7 +27,7 @@ from pipeline.distillation.module import Distillation
 from pipeline.distillation.speed import Speed
 
 STEPS = 10
-"""Of a round: `laptop` looks at the reference view, too, in one of them."""
+"""Of a round: `laptop` renders the reference view, too, in one of them."""
 
 
 @dataclass

@@ -21,7 +21,7 @@ from pipeline.data.shard_writer import ShardWriter
 from pipeline.verbs.generate import describe
 
 BATCH = 8
-PEOPLE = 32
+IDENTITIES = 32
 SHARDS = {
     "latent_shards": ["shards=latent"],
     "full_shards": ["shards=full"],
@@ -40,7 +40,7 @@ def main() -> None:
     report("live", lambda: read(sampler))
     for name, settings in SHARDS.items():
         with tempfile.TemporaryDirectory() as folder:
-            stored = to_plain(compose("generate", *settings, f"shards.size={PEOPLE}")) | {
+            stored = to_plain(compose("generate", *settings, f"shards.size={IDENTITIES}")) | {
                 "cameras": plain["cameras"],
                 "sampler": plain["sampler"],
             }
@@ -55,16 +55,16 @@ def main() -> None:
             data = to_plain(compose("distill", f"data={name.split()[0]}", f"data.path={folder}"))[
                 "data"
             ]
-            source = build_source({**plain, "data": data}, sampler, identities=PEOPLE)
+            source = build_source({**plain, "data": data}, sampler, identities=IDENTITIES)
             report(
-                f"{name}, {size / PEOPLE / 1000:.3g} kB an identity",
+                f"{name}, {size / IDENTITIES / 1000:.3g} kB an identity",
                 lambda source=source: read(source),
             )
 
 
 def read(source: Any) -> None:
-    """Everybody once."""
-    for start in range(0, PEOPLE, BATCH):
+    """All identities once."""
+    for start in range(0, IDENTITIES, BATCH):
         source(range(start, start + BATCH))
 
 
@@ -74,7 +74,7 @@ def report(name: str, work: Callable[[], Any]) -> None:
     work()
     seconds = time.process_time() - start
     print(
-        f"{name:45} {1000 * seconds / PEOPLE:8.1f} ms an identity {2 * PEOPLE / seconds:8.1f}"
+        f"{name:45} {1000 * seconds / IDENTITIES:8.1f} ms an identity {2 * IDENTITIES / seconds:8.1f}"
         " images/s",
         flush=True,
     )

@@ -292,7 +292,7 @@ def test_calibration_gives_the_encoder_the_statistics_of_the_teachers_planes(tea
 
 
 class SignalAfter(Callback):
-    """Somebody sends this process a signal during a step."""
+    """This process gets a signal during a step."""
 
     def __init__(self, step: int, number: signal.Signals) -> None:
         self.step, self.number = step, number

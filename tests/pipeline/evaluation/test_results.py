@@ -1,4 +1,4 @@
-"""From lines to results: who counts how much, which pictures are compared, and what is said of what
+"""From lines to results: how much each identity weighs, which pictures are compared, and what is said of what
 was not measured.
 """
 

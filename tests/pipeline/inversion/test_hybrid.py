@@ -1,4 +1,4 @@
-"""The hybrid begins with the student's answer, and comes nearer to the photograph."""
+"""The hybrid begins with the student's prediction, and comes nearer to the photograph."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a method may use is loaded when it is asked for, and the perceptual term says what it is."""
+"""A method's models are loaded when they are needed; the perceptual term names its network."""
 
 import pytest
 import torch
@@ -73,7 +73,7 @@ def test_the_discriminator_sees_equal_pictures_as_equal_and_learns_nothing(toy):
     distance = term(rendering, other)
     distance.backward()
     assert 0 < distance < 4 and latent.grad is not None and latent.grad.abs().sum() > 0
-    assert list(term.parameters()) == []  # frozen, and nobody's to train
+    assert list(term.parameters()) == []  # frozen
 
 
 def test_a_discriminator_of_another_teacher_is_refused(toy):

@@ -1,4 +1,4 @@
-"""Feature matching looks through a discriminator that it neither trains, saves, nor needs before a
+"""Feature matching uses a discriminator that it neither trains, saves, nor needs before a
 stage has one.
 """
 

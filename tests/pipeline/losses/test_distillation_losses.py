@@ -1,4 +1,4 @@
-"""Each loss is zero for the teacher's own answer, grows with its own kind of error, and is blind to
+"""Each loss is zero for the teacher's own output, grows with its own kind of error, and is blind to
 the others.
 """
 

@@ -1,4 +1,4 @@
-"""The identity loss: where it looks, whom it takes for the same, and that it reads both kinds of
+"""The identity loss: its crop, its values for equal and other faces, and that it reads both kinds of
 files alike.
 """
 

@@ -1,4 +1,4 @@
-"""Weight files are missed at once, told apart by their hashes, and never executed."""
+"""Missing weight files fail early; files are recognised by hashes and never executed."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""A crop is the square that was asked for, antialiased."""
+"""A crop is the given square, antialiased."""
 
 import numpy as np
 import pytest

@@ -112,10 +112,10 @@ def test_half_precision_rounds_planes_and_nothing_else(teacher):
 
 
 def test_identities_are_made_once_where_they_fit_and_again_where_they_do_not(teacher, caplog):
-    everybody = sampler(teacher, Identities(count=4))
-    calls = counted(everybody)
+    full = sampler(teacher, Identities(count=4))
+    calls = counted(full)
     for _ in range(3):
-        everybody(range(4))
+        full(range(4))
     assert calls == [1] * 4
     some = sampler(teacher, Identities(count=4, memory_gb=2.5 * SIZE / 1e9, shuffled=False))
     calls = counted(some)

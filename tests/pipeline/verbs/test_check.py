@@ -112,7 +112,7 @@ def test_a_pickle_is_checked_as_the_original_with_the_teachers_own_latent(
 
 
 class Imported:
-    """What an import returns, as far as a check looks at it."""
+    """What an import returns, as far as a check reads it."""
 
     warnings = ()
 

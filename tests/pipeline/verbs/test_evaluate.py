@@ -1,4 +1,4 @@
-"""The verb: everybody is lifted, killed and shared evaluations give the same numbers, an altered
+"""The verb: all methods are run, killed and shared evaluations give the same numbers, an altered
 pixel is found.
 """
 

@@ -24,7 +24,7 @@ def test_without_super_resolution_and_matte_it_is_the_image():
 
 
 def test_gradients_reach_both_images():
-    """Dual discrimination: the generator is told about the raw image, too."""
+    """Dual discrimination: the raw image gets a gradient, too."""
     image, raw = (
         torch.randn(1, 3, 8, 8, requires_grad=True),
         torch.randn(1, 3, 4, 4, requires_grad=True),

@@ -112,15 +112,15 @@ def test_stratified_jitter_is_spread_evenly_and_halves_the_noise():
     sampling = dataclasses.replace(SAMPLING, depth_samples=12, importance_samples=10)
     ray = Camera.orbit(torch.zeros(1), torch.zeros(1), radius=2.7, focal=2.0).rays(1)
     many = Rays(ray.origins[:, :1].expand(1, 4000, 3), ray.directions[:, :1].expand(1, 4000, 3))
-    middle, chances = (
+    middle, uniform = (
         torch.full((1, 4000, 12), 0.5),
         torch.rand(1, 4000, 10, generator=torch.Generator().manual_seed(1)),
     )
-    spread = RayJitter.stratified(middle, chances)
+    spread = RayJitter.stratified(middle, uniform)
     assert torch.equal((spread.fine * 10).floor(), torch.arange(10.0).expand(1, 4000, 10))
     independent, stratified = (
         march(ball, many, sampling, numbers).depth
-        for numbers in (RayJitter(middle, chances), spread)
+        for numbers in (RayJitter(middle, uniform), spread)
     )
     assert stratified.std() < 0.5 * independent.std()
     assert (

@@ -18,7 +18,7 @@ from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetViews, PuppetWorld
 from teachers.rendering.camera import Camera
 
-PEOPLE = PuppetSeeds.of(Split.TRAIN, range(4))
+SEEDS = PuppetSeeds.of(Split.TRAIN, range(4))
 RESOLUTION = 48
 
 
@@ -33,7 +33,7 @@ def world() -> PuppetWorld:
 
 @pytest.fixture(scope="module")
 def views(world) -> PuppetViews:
-    return world.render(PEOPLE, orbit(0.2, 0.1), RESOLUTION)
+    return world.render(SEEDS, orbit(0.2, 0.1), RESOLUTION)
 
 
 def surface_points(views: PuppetViews) -> torch.Tensor:
@@ -42,13 +42,13 @@ def surface_points(views: PuppetViews) -> torch.Tensor:
 
 
 def test_an_identity_is_the_same_whatever_the_batch(world, views):
-    alone = world.render(PEOPLE[2:3], orbit(0.2, 0.1, 1), RESOLUTION)
+    alone = world.render(SEEDS[2:3], orbit(0.2, 0.1, 1), RESOLUTION)
     torch.testing.assert_close(alone.color[0], views.color[2], atol=1e-4, rtol=0)
     torch.testing.assert_close(alone.depth[0], views.depth[2], atol=1e-4, rtol=0)
 
 
 def test_depth_of_one_view_agrees_with_another(world, views):
-    other = world.render(PEOPLE, orbit(-0.1, 0.0), RESOLUTION * 4)
+    other = world.render(SEEDS, orbit(-0.1, 0.0), RESOLUTION * 4)
     points = surface_points(views)
     position, expected = other.camera.project(points)
     found = F.grid_sample(
@@ -61,7 +61,7 @@ def test_depth_of_one_view_agrees_with_another(world, views):
 
 
 def test_depth_is_the_distance_along_the_unit_ray_to_where_the_signed_distance_vanishes(views):
-    puppet = Puppet(draw_identity(PEOPLE.identity), draw_expression(PEOPLE.expression))
+    puppet = Puppet(draw_identity(SEEDS.identity), draw_expression(SEEDS.expression))
     residue = distance(surface_points(views).unbind(-1), puppet, Presence.of(puppet.identity)).abs()
     is_hit = views.opacity.flatten(1) == 1
     assert residue[is_hit].median() < 1e-3
@@ -71,7 +71,7 @@ def test_depth_is_the_distance_along_the_unit_ray_to_where_the_signed_distance_v
 
 
 def test_rays_that_miss_never_come_near_the_surface(views):
-    puppet = Puppet(draw_identity(PEOPLE.identity), draw_expression(PEOPLE.expression))
+    puppet = Puppet(draw_identity(SEEDS.identity), draw_expression(SEEDS.expression))
     depths = torch.linspace(2.2, 3.2, 60).expand(4, RESOLUTION**2, 60)
     along = views.camera.rays(RESOLUTION).at(depths).flatten(1, 2)
     nearest = (
@@ -85,8 +85,8 @@ def test_rays_that_miss_never_come_near_the_surface(views):
 
 
 def test_supersampled_opacity_is_the_share_of_samples_that_hit(world):
-    twice = PuppetWorld(supersampling=2).render(PEOPLE, orbit(0.2), 24)
-    fine = world.render(PEOPLE, orbit(0.2), 48)
+    twice = PuppetWorld(supersampling=2).render(SEEDS, orbit(0.2), 24)
+    fine = world.render(SEEDS, orbit(0.2), 48)
     torch.testing.assert_close(twice.opacity, F.avg_pool2d(fine.opacity, 2))
     torch.testing.assert_close(twice.color, F.avg_pool2d(fine.color, 2), atol=1e-5, rtol=0)
 
@@ -104,7 +104,7 @@ def test_colour_is_premultiplied_and_composites_over_anything(views):
 
 def test_light_and_background_leave_the_identity_alone(world, views):
     changed = world.render(
-        PEOPLE.with_light([9, 8, 7, 6]).with_background([5, 4, 3, 2]), orbit(0.2, 0.1), RESOLUTION
+        SEEDS.with_light([9, 8, 7, 6]).with_background([5, 4, 3, 2]), orbit(0.2, 0.1), RESOLUTION
     )
     for name in ("depth", "opacity", "normal", "part"):
         torch.testing.assert_close(getattr(changed, name), getattr(views, name), rtol=0, atol=0)
@@ -113,7 +113,7 @@ def test_light_and_background_leave_the_identity_alone(world, views):
 
 
 def test_an_expression_changes_the_face_and_not_the_hair_or_the_clothes(world, views):
-    changed = world.render(PEOPLE.with_expression([11, 12, 13, 14]), orbit(0.2, 0.1), RESOLUTION)
+    changed = world.render(SEEDS.with_expression([11, 12, 13, 14]), orbit(0.2, 0.1), RESOLUTION)
     hair = (views.part == Part.HAIR) & (changed.part == Part.HAIR)
     clothes = (views.part == Part.CLOTHES) & (changed.part == Part.CLOTHES)
     assert (changed.depth - views.depth)[hair | clothes].abs().quantile(0.95) < 1e-3
@@ -129,7 +129,7 @@ def test_normals_have_unit_length_and_face_the_camera(views):
 
 
 def test_normals_agree_with_the_depth_of_neighbouring_pixels(world):
-    view = world.render(PEOPLE[:1], orbit(0.0, batch=1), 128)
+    view = world.render(SEEDS[:1], orbit(0.0, batch=1), 128)
     points = view.camera.rays(128).at(view.depth.flatten(2).mT)[:, :, 0].mT.unflatten(2, (128, 128))
     right, down = (
         points[..., :-1, 1:] - points[..., :-1, :-1],
@@ -175,15 +175,15 @@ def test_everyone_fits_the_box(world):
 
 
 def test_the_camera_sees_the_eyes_where_it_projects_them(world):
-    identity = draw_identity(PEOPLE.identity)
+    identity = draw_identity(SEEDS.identity)
     identity = replace(
         identity, outfit=replace(identity.outfit, hat=torch.zeros(4, 1), glasses=torch.zeros(4, 1))
     )
     identity = replace(
         identity, hair=replace(identity.hair, style=torch.full((4, 1), float(HairStyle.BUZZ)))
     )
-    expression = replace(draw_expression(PEOPLE.expression), blink=torch.zeros(4, 1))
-    light, background = draw_light(PEOPLE.light), draw_background(PEOPLE.background)
+    expression = replace(draw_expression(SEEDS.expression), blink=torch.zeros(4, 1))
+    light, background = draw_light(SEEDS.light), draw_background(SEEDS.background)
     views = world.render_puppet(
         Puppet(identity, expression), light, background, orbit(0.15, 0.05), 96
     )
@@ -201,7 +201,7 @@ def test_the_camera_sees_the_eyes_where_it_projects_them(world):
 
 
 def test_positive_yaw_sees_the_side_of_positive_x(world):
-    left, right = (world.render(PEOPLE, orbit(yaw), RESOLUTION) for yaw in (0.8, -0.8))
+    left, right = (world.render(SEEDS, orbit(yaw), RESOLUTION) for yaw in (0.8, -0.8))
     for views, sign in ((left, 1), (right, -1)):
         x = surface_points(views)[..., 0][views.opacity.flatten(1) == 1]
         assert x.mean() * sign > 0.01
@@ -209,7 +209,7 @@ def test_positive_yaw_sees_the_side_of_positive_x(world):
 
 def test_one_camera_for_each_identity_is_demanded(world):
     with pytest.raises(ValueError, match="4 seeds came with 3 cameras"):
-        world.render(PEOPLE, orbit(0.0, batch=3), 16)
+        world.render(SEEDS, orbit(0.0, batch=3), 16)
 
 
 @pytest.mark.slow
