@@ -36,7 +36,7 @@ def test_every_8_bit_level_survives_the_round_trip():
     assert np.array_equal(to_uint8(from_uint8(levels)), levels)
 
 
-def test_not_a_number_is_seen():
+def test_nan_becomes_magenta():
     picture = torch.zeros(1, 1, 2)
     picture[0, 0, 1] = math.nan
     assert to_uint8(picture)[0, 1].tolist() == [255, 0, 255]
@@ -82,7 +82,7 @@ def test_normals_of_a_sphere_point_away_from_its_centre(yaw):
     assert cosine.min() > 0.9999
 
 
-def test_normal_picture_does_not_depend_on_where_the_camera_stands():
+def test_a_normal_picture_does_not_depend_on_the_position_of_the_camera():
     pictures = [
         normal_picture(sphere_depth(camera, 32, 0.6), camera)
         for camera in (
@@ -100,7 +100,7 @@ def test_in_a_normal_picture_red_is_right_green_is_up_blue_is_towards_the_viewer
     assert picture[1, 4, 16] > 0.2 and picture[1, 28, 16] < -0.2
 
 
-def test_a_sheet_puts_every_picture_where_its_row_and_column_say():
+def test_a_sheet_puts_every_picture_in_its_row_and_column():
     black, grey = torch.full((3, 4, 6), -1.0), torch.zeros(1, 2, 3)
     sheet = tile([[black, grey], [grey]], gap=1, background=0.5)
     assert sheet.shape == (3, 1 + 4 + 1 + 2 + 1, 1 + 6 + 1 + 3 + 1)
@@ -131,7 +131,7 @@ def test_an_empty_sheet_is_refused():
         tile([[], []])
 
 
-def test_a_caption_has_ink_and_grows_with_its_text():
+def test_a_caption_has_dark_pixels_and_grows_with_its_text():
     short, long = caption("σ"), caption("a longer caption\nof two lines")
     assert short.min() < 0
     assert long.shape[1] > short.shape[1] and long.shape[2] > short.shape[2]

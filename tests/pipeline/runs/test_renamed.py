@@ -1,6 +1,9 @@
 """Configurations, descriptions and scores of earlier versions read as those of this version."""
 
 import importlib
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +24,7 @@ CONFIGURATION = {
         {"_target_": "pipeline.sampling.cameras.OrbitPrior"},
     ],
 }
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "967260b"
 SCORE = {"person": 3, "metric": "psnr_person", "value": 21.5, "views": [1, 2]}
 
 
@@ -92,13 +96,36 @@ def test_an_address_moves_only_with_whole_segments(target, now):
     assert moved(target) == now
 
 
-@pytest.mark.parametrize("address", sorted(set(MOVED.values())))
-def test_every_present_address_can_be_imported(address):
+def is_importable(address: str) -> bool:
     module, _, name = address.rpartition(".")
     try:
         importlib.import_module(address)
     except ModuleNotFoundError:
-        assert hasattr(importlib.import_module(module), name)
+        return hasattr(importlib.import_module(module), name)
+    return True
+
+
+def targets(value: Any) -> set[str]:
+    """All values of `_target_` at any depth."""
+    if isinstance(value, dict):
+        below = set().union(*(targets(inner) for inner in value.values()))
+        return below | ({value["_target_"]} if "_target_" in value else set())
+    return set().union(*(targets(inner) for inner in value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("address", sorted(set(MOVED.values())))
+def test_every_present_address_can_be_imported(address):
+    assert is_importable(address)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(FIXTURES.rglob("*.json")), ids=lambda file: file.parent.name
+)
+def test_every_address_in_a_file_of_967260b_can_be_imported_and_no_former_key_is_left(file):
+    read = read_json(file)
+    assert {address for address in targets(read) if not is_importable(address)} == set()
+    assert current(read) == read
+    assert not {f'"{key}":' for key in RENAMED if f'"{key}":' in json.dumps(read)}
 
 
 @pytest.mark.parametrize("table", [MOVED, RENAMED, *VALUES.values()])

@@ -1,6 +1,4 @@
-"""The verb: what it writes, says and refuses; fleets of workers; and that training doesn't care
-where identities come from.
-"""
+"""trilift generate: files, messages, refusals, fleets; training from any source agrees."""
 
 import os
 import signal
@@ -107,7 +105,7 @@ def source(data: str, *overrides: str, identities: int = 8):
     )
 
 
-def test_running_again_continues_and_more_identities_may_follow(generate, caplog):
+def test_the_same_command_resumes_and_a_larger_count_adds_identities(generate, caplog):
     caplog.set_level("INFO")
     before = shards(generate())
     assert "identities/s" in caplog.text and "holds 8 identities" in caplog.text
@@ -117,7 +115,7 @@ def test_running_again_continues_and_more_identities_may_follow(generate, caplog
     assert before.items() < after.items() and len(after) == 6
 
 
-def test_verifying_says_what_is_broken_and_repairing_writes_it_again(generate, caplog):
+def test_verify_names_invalid_shards_and_repair_writes_them_again(generate, caplog):
     folder = generate()
     whole = shards(folder)
     generate("verify=true")
@@ -130,7 +128,7 @@ def test_verifying_says_what_is_broken_and_repairing_writes_it_again(generate, c
     assert shards(folder) == whole
 
 
-def test_sigterm_gives_the_claim_back_and_leaves_no_half_shard(tmp_path):
+def test_sigterm_releases_the_claim_and_leaves_no_partial_shard(tmp_path):
     config = compose("generate", *SMALL)
     teacher = instantiate(config.teacher)
     description, sampler = (
@@ -158,7 +156,7 @@ def test_sigterm_gives_the_claim_back_and_leaves_no_half_shard(tmp_path):
         ("count=0", "at least 1"),
     ],
 )
-def test_identities_that_make_no_whole_shards_or_are_held_out_are_refused(wrong, message):
+def test_counts_that_are_not_full_shards_and_held_out_identities_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         configured_shards(compose("generate", *SMALL, wrong))
 
@@ -192,7 +190,7 @@ def test_a_training_that_needs_more_identities_than_are_stored_is_refused_at_the
 
 
 def weights_after(folder: Path, *overrides: str) -> dict[str, torch.Tensor]:
-    """What three steps of a distillation make of the student."""
+    """The student's weights after three steps of a distillation."""
     config = compose(
         "distill", "teacher=untrained_tiny", *SMALL_STUDENT, *overrides, f"paths.run={folder}"
     )
