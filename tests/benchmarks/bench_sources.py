@@ -74,8 +74,8 @@ def report(name: str, work: Callable[[], Any]) -> None:
     work()
     seconds = time.process_time() - start
     print(
-        f"{name:45} {1000 * seconds / IDENTITIES:8.1f} ms an identity {2 * IDENTITIES / seconds:8.1f}"
-        " images/s",
+        f"{name:45} {1000 * seconds / IDENTITIES:8.1f} ms an identity"
+        f" {2 * IDENTITIES / seconds:8.1f} images/s",
         flush=True,
     )
 

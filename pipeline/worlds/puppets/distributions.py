@@ -90,20 +90,20 @@ def draw_identity(seeds: list[int]) -> Identity:
 def draw_expression(seeds: list[int]) -> Expression:
     """What the faces of the given expression seeds do."""
     draws = FactorDraws(seeds, "expression")
-    laugh = draws.chance("laugh", 0.22)
-    sad = draws.chance("sad", 0.06)
+    laugh = draws.bernoulli("laugh", 0.22)
+    sad = draws.bernoulli("sad", 0.06)
     smile = draws.normal("smile", 0.42, 0.20).clamp(0.02, 0.8)
     smile = torch.where(
         laugh > 0,
         draws.uniform("laughing", 0.6, 0.95),
         torch.where(sad > 0, draws.uniform("sadness", -0.22, 0.0), smile),
     )
-    talking = draws.uniform("talk opening", 0.015, 0.05) * draws.chance("talk", 0.12)
+    talking = draws.uniform("talk opening", 0.015, 0.05) * draws.bernoulli("talk", 0.12)
     opening = torch.where(laugh > 0, draws.uniform("laugh opening", 0.045, 0.10), talking)
     return Expression(
         smile=smile,
         opening=opening,
-        blink=draws.chance("blink", 0.03),
+        blink=draws.bernoulli("blink", 0.03),
         gaze_x=draws.normal("gaze x", 0.0, 0.10),
         gaze_y=draws.normal("gaze y", 0.0, 0.05),
         brow_lift=draws.normal("brow lift", 0.0, 0.022),
@@ -208,7 +208,7 @@ def _face(draws: FactorDraws, femininity: Scalar) -> Face:
 
 def _skin(draws: FactorDraws, femininity: Scalar, age: Scalar) -> Skin:
     tone = _skin_tone(draws)
-    made_up = draws.chance("lipstick", 0.05 + 0.4 * femininity)
+    made_up = draws.bernoulli("lipstick", 0.05 + 0.4 * femininity)
     hue = draws.uniform("lipstick hue", 0.93, 1.02)
     lipstick = hsv(
         hue,
@@ -223,12 +223,12 @@ def _skin(draws: FactorDraws, femininity: Scalar, age: Scalar) -> Skin:
         iris=_pick(draws, "iris", IRIS_COLORS, [0.35, 0.22, 0.18, 0.15, 0.10]),
         blush=draws.uniform("blush", 0.0, 0.5) * light,
         freckles=draws.uniform("freckle strength", 0.2, 0.55)
-        * draws.chance("freckles", 0.18)
+        * draws.bernoulli("freckles", 0.18)
         * light,
         age=age,
         lashes=femininity,
         eyeshadow=draws.uniform("eyeshadow strength", 0.2, 0.6)
-        * draws.chance("eyeshadow", 0.3 * femininity),
+        * draws.bernoulli("eyeshadow", 0.3 * femininity),
         eyeshadow_color=draws.color("eyeshadow", (0.3, 0.8), (0.3, 0.7)),
         paint=draws.choice("paint", PAINTS),
         paint_color=draws.color("paint", (0.6, 1.0), (0.5, 1.0)),
@@ -248,14 +248,14 @@ def _skin_tone(draws: FactorDraws) -> Color:
     )
     fantasy = draws.color("fantasy skin", (0.25, 0.6), (0.5, 0.9))
     return torch.where(
-        draws.chance("fantasy", FANTASY_SKIN)[..., None] > 0, fantasy, tone * undertone
+        draws.bernoulli("fantasy", FANTASY_SKIN)[..., None] > 0, fantasy, tone * undertone
     ).clamp(0.05, 1)
 
 
 def _hair(draws: FactorDraws, femininity: Scalar, age: Scalar) -> Hair:
-    grey = ((age - 0.6) * 2.2).clamp(0, 1) * draws.chance("grey", 0.6)
+    grey = ((age - 0.6) * 2.2).clamp(0, 1) * draws.bernoulli("grey", 0.6)
     natural = _pick(draws, "hair", HAIR_COLORS, HAIR_COLOR_WEIGHTS)
-    dyed = draws.chance("dyed", 0.05)[..., None]
+    dyed = draws.bernoulli("dyed", 0.05)[..., None]
     natural = torch.where(dyed > 0, draws.color("dye", (0.4, 0.8), (0.5, 0.9)), natural)
     silver = torch.tensor([0.74, 0.74, 0.76]) * draws.uniform("silver", 0.75, 1.1)[..., None]
     is_man = (femininity < 0.5).float()
@@ -266,15 +266,15 @@ def _hair(draws: FactorDraws, femininity: Scalar, age: Scalar) -> Hair:
         line=draws.normal("hair line", 0.02, 0.06),
         length=draws.uniform("hair length", -0.2, 0.35),
         part=draws.uniform("hair part", -0.25, 0.25),
-        fringe=draws.chance("fringe", 0.3),
+        fringe=draws.bernoulli("fringe", 0.3),
         wave=draws.uniform("hair wave"),
         beard=draws.choice("beard", BEARDS) * is_man,
-        moustache=draws.chance("moustache", 0.16) * is_man,
+        moustache=draws.bernoulli("moustache", 0.16) * is_man,
     )
 
 
 def _outfit(draws: FactorDraws, femininity: Scalar) -> Outfit:
-    black = draws.chance("black glasses", 0.6)[..., None]
+    black = draws.bernoulli("black glasses", 0.6)[..., None]
     return Outfit(
         hat=draws.choice("hat", HATS),
         hat_color=draws.color("hat", (0.1, 0.8), (0.2, 0.9)),
@@ -285,7 +285,7 @@ def _outfit(draws: FactorDraws, femininity: Scalar) -> Outfit:
             torch.tensor([0.06, 0.06, 0.07]),
             draws.color("glasses", (0.3, 0.9), (0.2, 0.8)),
         ),
-        earrings=draws.chance("earrings", 0.03 + 0.35 * femininity),
+        earrings=draws.bernoulli("earrings", 0.03 + 0.35 * femininity),
         collar=draws.choice("collar", [0.6, 0.15, 0.25]),
         pattern=draws.choice("pattern", [0.6, 0.22, 0.18]),
         shoulders=draws.normal("shoulders", 1.35, 0.11) - 0.15 * femininity,

@@ -37,7 +37,7 @@ class FactorDraws:
         gaussian = torch.special.ndtri(self.uniform(name, 1e-6, 1 - 1e-6)).clamp(-limit, limit)
         return mean + deviation * gaussian
 
-    def chance(self, name: str, probability: Tensor | float) -> Float[Tensor, "identity 1"]:
+    def bernoulli(self, name: str, probability: Tensor | float) -> Float[Tensor, "identity 1"]:
         """1 with the given probability, else 0."""
         return (self.uniform(name) < probability).float()
 

@@ -1,4 +1,4 @@
-"""Files that somebody altered can't import a package that the user doesn't trust."""
+"""Altered files can't import a package that the user doesn't trust."""
 
 import hashlib
 import json

@@ -1,6 +1,4 @@
-"""From lines to results: how much each identity weighs, which pictures are compared, and what is said of what
-was not measured.
-"""
+"""From lines to results: weights of identities, compared pictures, unavailable metrics."""
 
 import json
 import math

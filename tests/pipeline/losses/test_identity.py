@@ -1,6 +1,4 @@
-"""The identity loss: its crop, its values for equal and other faces, and that it reads both kinds of
-files alike.
-"""
+"""The identity loss: its crop, its values for equal and other faces, both kinds of files."""
 
 import numpy as np
 import onnx

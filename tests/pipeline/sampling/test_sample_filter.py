@@ -161,7 +161,7 @@ def test_only_the_rejected_are_drawn_again(opacity, monkeypatch):
 
 
 def test_a_row_near_a_limit_is_decided_by_what_it_measures_alone():
-    """Otherwise the last digits, which differ between batches, would decide which identity is shown."""
+    """Otherwise the last digits, which differ between batches, would decide the identity."""
     alone = sampler(SampleFilter(opacity=[None, None]))
     value = alone.filter.measure(alone(NUMBERS[:1]).novel)["opacity"].item()
 

@@ -260,8 +260,8 @@ def test_the_pose_error_is_the_angle_between_the_cameras():
     turned = Camera.orbit(torch.tensor([0.3]), torch.zeros(1))
     assert rotation_angle(turned, CAMERA) == pytest.approx(math.degrees(0.3), abs=1e-3)
     assert rotation_angle(CAMERA, CAMERA) == pytest.approx(0, abs=1e-5)
-    answers = iter([turned, None])
-    measure = pose_metric(lambda image: next(answers))
+    estimates = iter([turned, None])
+    measure = pose_metric(lambda image: next(estimates))
     two = ItemViews(torch.zeros(2, 3, 8, 8))
     angles = measure.score(ScoringInput(two, CAMERA.expand(2)))
     assert (

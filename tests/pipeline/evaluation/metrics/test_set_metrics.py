@@ -139,6 +139,6 @@ def test_without_the_file_fid_is_named_with_its_hash_and_not_replaced(tmp_path):
     assert set(why) == {"fid", "kid"} and INCEPTION_FILE in why["fid"] and "6726825d" in why["kid"]
 
 
-def test_a_metric_says_which_file_it_looks_through():
+def test_a_metric_names_its_weight_file():
     metric = Metric("FID", "", False, "distance").with_weights({"file": "a.pth", "sha256": "ab"})
     assert metric.as_dict()["weights"] == {"file": "a.pth", "sha256": "ab"}

@@ -170,13 +170,13 @@ def test_a_page_without_room_for_all_pictures_says_so(tmp_path):
 
 
 def test_an_error_map_is_white_where_nothing_differs_and_darkest_beyond_the_scale(tmp_path):
-    truth, seen = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 100, np.uint8)
+    reference, seen = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 100, np.uint8)
     seen[0, 0] += int(FULL_ERROR)
     seen[0, 1] += int(FULL_ERROR) // 2
-    for name, pixels in (("truth", truth), ("seen", seen)):
+    for name, pixels in (("reference", reference), ("seen", seen)):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
     brightness = (
-        np.asarray(error_map(tmp_path / "seen.png", tmp_path / "truth.png")).astype(int).sum(-1)
+        np.asarray(error_map(tmp_path / "seen.png", tmp_path / "reference.png")).astype(int).sum(-1)
     )
     assert brightness[1, 1] == 3 * 255
     assert brightness[0, 0] < brightness[0, 1] < brightness[1, 1]
