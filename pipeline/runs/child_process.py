@@ -1,4 +1,4 @@
-"""Verbs as processes of their own."""
+"""Verbs as child processes."""
 
 import ctypes
 import os
@@ -11,18 +11,17 @@ from typing import IO, Any
 
 
 class ChildProcess:
-    """A child that doesn't outlive the context: an error or a signal here terminates it, and the
-    context waits for its end.
+    """A child process that ends with the context.
 
-    A Ctrl-C reaches the child as well, so then the context only waits: the child may be saving its
-    state. SIGTERM becomes `SystemExit`. If this process is killed, the child gets SIGTERM (on
-    Linux).
+    An error in the context terminates the child; the context waits for its end. SIGTERM raises
+    `SystemExit` here. Ctrl-C reaches the child as well: the context only waits, since the child may
+    be saving its state. If this process is killed, the child receives SIGTERM (on Linux).
 
     Args:
         arguments: the command.
-        output: receives both of its streams; None: they are this process's.
-        inherited: descriptors that the child keeps open.
-        environment: variables that differ from this process's.
+        output: receives stdout and stderr; None: those of this process.
+        inherited: file descriptors that stay open in the child.
+        environment: additional variables.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class ChildProcess:
 
 
 class _DieWith:
-    """Called in the child before exec: asks the kernel for SIGTERM when the parent dies (prctl(2),
+    """Runs in the child before exec: requests SIGTERM at the death of the parent (prctl(2),
     PR_SET_PDEATHSIG).
     """
 

@@ -1,4 +1,4 @@
-"""The most memory that a piece of work took."""
+"""Peak memory of a piece of work."""
 
 import sys
 from pathlib import Path
@@ -7,26 +7,28 @@ import torch
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
-"""What Linux (man 5 proc) takes to forget the largest resident size so far."""
+"""Written to clear_refs, it resets VmHWM, the peak resident size (proc(5))."""
 
 
 class PeakMemory:
-    """Watches from its making on: on a GPU what torch allocated there, on a Linux CPU the whole
-    process's resident size.
+    """Peak memory since construction.
+
+    On a GPU, the memory that torch allocated; on a CPU under Linux, the resident size of the
+    process.
 
     Args:
-        device: where the work happens.
+        device: of the work.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._can_tell = device.type == "cuda" or self._reset_resident()
+        self._is_measurable = device.type == "cuda" or self._reset_resident()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
 
     def mib(self) -> float | None:
-        """The peak since then; None where the system doesn't say."""
-        if not self._can_tell:
+        """The peak in MiB; None if the system doesn't report it."""
+        if not self._is_measurable:
             return None
         if self.device.type == "cuda":
             return round(torch.cuda.max_memory_allocated(self.device) / 2**20, 1)

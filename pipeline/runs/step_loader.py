@@ -1,4 +1,4 @@
-"""Batches for Lightning that are made from the number of a step."""
+"""Batches for Lightning as a function of the step."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -9,25 +9,25 @@ from .stopwatch import Stopwatch
 Batch = TypeVar("Batch")
 
 ENDLESS = 1 << 40
-"""The length of a loader without end, in batches. Lightning fetches one batch ahead from a loader
-without a length.
+"""Length of an endless loader, in batches. From a loader without a length, Lightning fetches one
+batch ahead.
 """
 
 
 class StepLoader(Generic[Batch]):
-    """An iterable of the batches of all steps from one on; each is drawn when it is needed.
+    """An endless iterable of the batches of all steps from `first` on, drawn on demand.
 
     Args:
         draw: step → batch.
         first: the first step.
-        stopwatch: the time spent on drawing counts as its "data".
+        stopwatch: its part "data" measures the draws.
     """
 
     def __init__(self, draw: Callable[[int], Batch], *, first: int, stopwatch: Stopwatch) -> None:
         self._draw, self._first, self._stopwatch = draw, first, stopwatch
 
     def __len__(self) -> int:
-        """Without end (see `ENDLESS`): the trainer decides when a run ends."""
+        """`ENDLESS`: the trainer determines the end of a run."""
         return ENDLESS
 
     def __iter__(self) -> Iterator[Batch]:

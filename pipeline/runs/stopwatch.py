@@ -1,4 +1,4 @@
-"""How long training steps take, by part."""
+"""Time of the parts of training steps."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 class Stopwatch:
     """Adds up the time of named parts of training steps. Time outside any part isn't counted.
 
-    Parts don't overlap. On a GPU both ends of a part wait for the current stream, and no other.
+    Parts don't overlap. On a GPU, the current stream is synchronised at both ends of a part.
     """
 
     def __init__(self) -> None:
@@ -19,12 +19,12 @@ class Stopwatch:
         self._running: tuple[str, float] | None = None
 
     def start(self, name: str) -> None:
-        """A part begins; one that was begun before and never stopped isn't counted."""
+        """Starts a part; a running one is discarded."""
         self._wait()
         self._running = name, time.perf_counter()
 
     def stop(self) -> None:
-        """The part that runs ends, if any does."""
+        """Stops the running part, if any, and adds its time."""
         if self._running is None:
             return
         self._wait()
@@ -34,7 +34,7 @@ class Stopwatch:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Counts the time inside."""
+        """A context whose time is added to a part."""
         self.start(name)
         try:
             yield
@@ -50,7 +50,7 @@ class Stopwatch:
         return self.seconds(name) / max(self.seconds(), 1e-9)
 
     def reset(self) -> None:
-        """Starts again from zero."""
+        """Sets all times to zero."""
         self._seconds = {}
 
     def _wait(self) -> None:

@@ -1,4 +1,4 @@
-"""Named tensors as one safetensors file that appears whole or not at all."""
+"""Named tensors as one safetensors file, written atomically."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from .files import write_bytes
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
-    """Writes tensors of any device; missing folders are made, an older file is replaced at once."""
+    """Writes tensors of any device; creates missing folders, replaces an older file atomically."""
     plain = {
         name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
     }

@@ -1,9 +1,9 @@
-"""Packages outside trilift whose code may run, as the user who starts a process says.
+"""Packages outside trilift whose code may run: chosen by the user who starts a process.
 
-Trust comes from the command line (`trust=[my_lab]`) or the environment
-(`TRILIFT_TRUST=my_lab,other`), never from a file that a process reads: a checkpoint, a run's folder
-and a shard can't extend it. It is kept in the environment, so that the processes which this one
-starts (DDP, workers, the cells of a sweep) inherit it.
+They are named on the command line (`trust=[my_lab]`) or in the environment
+(`TRILIFT_TRUST=my_lab,other`), never in a file that a process reads: checkpoints, run folders and
+shards can't extend them. The environment stores them, so that child processes (DDP, workers, the
+cells of a sweep) inherit them.
 """
 
 import os
