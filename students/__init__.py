@@ -1,1 +1,1 @@
-"""Students: one photograph in, the planes of a head out. Start with `two_stage.py`."""
+"""Students: encoders from one photograph to the planes of a head. Start with `two_stage.py`."""

@@ -14,7 +14,8 @@ class SegformerBlock(nn.Module):
     """Pre-normalised attention and Mix-FFN, each with a residual (SegFormer sec. 3.1; LP3D supp.
     A2: no dropout, qkv bias).
 
-    Maps in, maps out: between blocks there is nothing to know about tokens.
+    Input and output are feature maps `[batch dim height width]`; tokens exist only inside the
+    block.
 
     Args:
         dim: channels.
@@ -72,7 +73,7 @@ class EfficientSelfAttention(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch token channel"], height: int
     ) -> Float[Tensor, "batch token channel"]:
-        """Tokens of a map of `height` rows → what each of them gathered."""
+        """Tokens `[batch token dim]` of a map of `height` rows → tokens of the same shape."""
         reduced = tokens
         if self.reduce is not None and self.reduce_norm is not None:
             reduced = self.reduce_norm(to_tokens(self.reduce(to_map(tokens, height))))
@@ -89,7 +90,9 @@ class EfficientSelfAttention(nn.Module):
 
 
 class MixFeedForward(nn.Module):
-    """Linear, 3x3 depthwise convolution (which tells position), GELU, linear (SegFormer eq. 3)."""
+    """Linear, 3x3 depthwise convolution (the only positional encoding), GELU, linear (SegFormer eq.
+    3).
+    """
 
     def __init__(self, *, dim: int, hidden: int) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ class MixFeedForward(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch token channel"], height: int
     ) -> Float[Tensor, "batch token channel"]:
-        """Tokens of a map of `height` rows → tokens."""
+        """Tokens `[batch token dim]` of a map of `height` rows → tokens of the same shape."""
         hidden = self.depthwise(to_map(self.expand(tokens), height))
         return self.contract(F.gelu(to_tokens(hidden)))
 

@@ -13,7 +13,7 @@ from .initial import scale_weight
 
 
 class BackboneFeatures(NamedTuple):
-    """What a backbone offers: its first two layers (for a detail branch that reuses them) and the
+    """The outputs of a backbone: its first two layers, which a detail branch may reuse, and the
     deep features.
     """
 
@@ -100,8 +100,8 @@ class ResNet34(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """ASPP: the same features seen at four scales and as a whole, joined (DeepLabV3 sec. 3.3), then
-    a 3x3 convolution.
+    """ASPP: the features convolved at four dilations and pooled globally, concatenated (DeepLabV3
+    sec. 3.3), then a 3x3 convolution.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
-"""The first half: deep features and a transformer that carries the face from the photograph's pose
-to the canonical frame.
+"""The canonical half: a transformer maps deep features from the photograph's pose to the canonical
+frame (LP3D sec. 4.1).
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from .residual_cnn import Mixing, mixing_blocks
 
 
 class CanonicalLift(nn.Module):
-    """Patches, transformer blocks, pixel shuffle, and convolutions that enlarge (rows 3-7 of LP3D's
-    figure A10).
+    """Patch embedding, transformer blocks, pixel shuffle, and upsampling convolutions (rows 3-7 of
+    LP3D's figure A10).
 
     Args:
         in_channels: channels of the backbone.
@@ -22,7 +22,7 @@ class CanonicalLift(nn.Module):
         blocks, heads, mlp_ratio: of the transformer; it attends without sequence reduction.
         patch_stride: how many backbone pixels a side go into one token.
         widths: output channels of the convolutions behind the pixel shuffle.
-        upsamplings: how many of them see their input doubled first.
+        upsamplings: the input of so many of them is upsampled by 2 first.
         mixing: see `mixing_blocks`.
     """
 

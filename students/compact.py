@@ -1,5 +1,5 @@
-"""A small backbone for small pictures: three residual stages whose deepest sees the whole face,
-joined at 1/4 of the size.
+"""A small backbone for small images: three residual stages, the deepest with the whole face in its
+receptive field, joined at 1/4 of the size.
 """
 
 from jaxtyping import Float
@@ -11,11 +11,11 @@ from .initial import scale_weight
 
 
 class CompactBackbone(nn.Module):
-    """Features at 1/2, 1/4 and 1/8 of the image's size, the last brought back and added to the
+    """Features at 1/2, 1/4 and 1/8 of the image's size; the last are upsampled and added to the
     second.
 
-    At 64x64 a DeepLab would leave 8x8 features, and its dilations of 12 and more would see nothing
-    but padding; here the deep stage is where most weights are and few of the multiplications.
+    At 64x64 DeepLab's features are 8x8, and its dilations of 12 and more reach only padding. Here
+    the deep stage has most of the weights and few of the multiplications.
 
     Args:
         widths: channels at 1/2, 1/4 and 1/8.

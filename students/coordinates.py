@@ -1,5 +1,5 @@
-"""Pixel coordinates as image channels: a convolution can't know where it is, a face has to be
-found.
+"""Pixel coordinates as image channels: convolutions are translation-equivariant, but the canonical
+planes depend on absolute position.
 """
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def pixel_coordinates(height: int, width: int, like: Tensor) -> Float[Tensor, "2 height width"]:
-    """Where every pixel centre is: x (right) and y (down) in [-1, 1], with the device and dtype of
+    """Coordinates of pixel centres, x (right) and y (down) in [-1, 1], with the device and dtype of
     `like`.
     """
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
@@ -19,7 +19,7 @@ def pixel_coordinates(height: int, width: int, like: Tensor) -> Float[Tensor, "2
 def append_coordinates(
     image: Float[Tensor, "batch 3 height width"],
 ) -> Float[Tensor, "batch 5 height width"]:
-    """RGB + x, y: what both branches of the encoder see (LP3D supp. A2)."""
+    """RGB + x, y: the input of both branches of the encoder (LP3D supp. A2)."""
     batch, _, height, width = image.shape
     coordinates = pixel_coordinates(height, width, image).expand(batch, 2, height, width)
     return torch.cat([image, coordinates], 1)

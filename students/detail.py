@@ -1,5 +1,5 @@
-"""The second half: what the deep features lose (wrinkles, strands, earrings), and the transformer
-that joins the two.
+"""The detail half: high-frequency features that the deep features lose (wrinkles, strands,
+earrings), and the transformer that fuses both halves (LP3D sec. 4.1).
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,9 @@ class DetailBranch(nn.Module):
     def forward(
         self, source: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch out_channel out_height out_width"]:
-        """The positioned image (or a backbone layer) → features, smaller by all strides."""
+        """The image with its coordinates (or a backbone layer) → features, downsampled by the
+        product of the strides.
+        """
         features = source
         for convolution in self.convolutions:
             features = F.leaky_relu(convolution(features), LEAK)

@@ -20,7 +20,7 @@ def initialise(network: nn.Module) -> None:
 
 
 def scale_weight(convolution: nn.Conv2d, factor: float) -> None:
-    """Multiplies a convolution's weights; what keeps a sum of many residual branches, or a first
+    """Multiplies a convolution's weights, to keep a sum of many residual branches, or a first
     prediction, small.
     """
     convolution.weight.data.mul_(factor)

@@ -1,4 +1,4 @@
-"""Overlapping patches: a strided convolution and a normalisation make tokens out of features."""
+"""Overlapping patch embedding: a strided convolution and layer normalisation."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,6 +24,6 @@ class OverlapPatchEmbed(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch dim token_height token_width"]:
-        """Features → normalised tokens, still laid out as a map."""
+        """Features → normalised tokens as a map `[batch dim height width]`."""
         embedded = self.projection(features)
         return to_map(self.norm(to_tokens(embedded)), embedded.shape[2])

@@ -1,4 +1,4 @@
-"""From features to the teacher's three planes."""
+"""The last layers of the encoder: features → the teacher's three planes."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ class PlaneHead(nn.Module):
     """Convolutions to 3 x channel maps (rows 13-14 of LP3D's figure A12), calibrated to a teacher's
     statistics.
 
-    The convolutions predict planes of mean 0 and deviation 1; `calibrate` sets how to bring those
-    to the teacher's. Until then (and in LP3D) the prediction is the plane.
+    The convolutions predict planes of mean 0 and deviation 1. `calibrate` sets the affine map from
+    those to the teacher's; before that (and in LP3D) it is the identity.
 
     Args:
         in_channels: channels of the fused features.

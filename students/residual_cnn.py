@@ -1,6 +1,4 @@
-"""What stands in the transformers' places when LP3D asks whether they are needed (its Table 4):
-residual convolutions.
-"""
+"""Residual convolutions in place of the transformers: the ablation in LP3D's Table 4."""
 
 from typing import Literal
 
@@ -14,13 +12,13 @@ Mixing = Literal["attention", "convolution"]
 
 
 class ResidualConvolutions(nn.Module):
-    """Pre-normalised like the SegFormer block, with two 3x3 convolutions instead of attention: a
-    pixel sees its neighbours only.
+    """Pre-normalised like the SegFormer block, with two 3x3 convolutions instead of attention: the
+    receptive field is local.
 
     Args:
         dim: channels.
-        hidden: channels between the convolutions; what brings the parameters to those of a
-            transformer.
+        hidden: channels between the convolutions; chosen to match a transformer's number of
+            parameters.
     """
 
     def __init__(self, *, dim: int, hidden: int) -> None:
@@ -39,8 +37,7 @@ class ResidualConvolutions(nn.Module):
 def mixing_blocks(
     mixing: Mixing, count: int, *, dim: int, heads: int, mlp_ratio: float, reduction: int = 1
 ) -> nn.Sequential:
-    """Blocks that keep a map's shape: a transformer, or the residual network that is compared with
-    it.
+    """Blocks that keep a map's shape: a transformer, or the residual network of the ablation.
 
     Args:
         mixing: which of the two.

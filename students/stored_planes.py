@@ -1,6 +1,4 @@
-"""Planes that are known already: what stands in a lifter's place of the encoder after one identity
-has been found by optimisation.
-"""
+"""Constant planes in place of an encoder: one identity, found by optimisation."""
 
 import torch
 from jaxtyping import Float
@@ -8,14 +6,14 @@ from torch import Tensor, nn
 
 
 class StoredPlanes(nn.Module):
-    """Answers every picture with the same planes, without looking.
+    """Returns the same planes for every image.
 
     So an identity whose planes were optimised is a lifter like any other: it can be saved, read,
         drawn and exported.
 
     Args:
         plane_channels, plane_resolution: of the planes.
-        image_size: side of the pictures that it can be given, as of other encoders.
+        image_size: side of the images that it takes, as of other encoders.
     """
 
     def __init__(self, *, plane_channels: int, plane_resolution: int, image_size: int) -> None:
@@ -27,5 +25,5 @@ class StoredPlanes(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 channel plane_height plane_width"]:
-        """The stored planes, once a picture."""
+        """The stored planes, repeated for each image."""
         return self.planes.expand(len(image), -1, -1, -1, -1)

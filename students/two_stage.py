@@ -1,9 +1,8 @@
 """TwoStageEncoder: one photograph → the planes of its identity, in one pass (LP3D sec. 4.1, supp.
 A2).
 
-Read this first. The deep, low-resolution half understands the face and turns it to the canonical
-frame; the shallow, high-resolution half brings back what can be seen but not understood; a second
-transformer joins them.
+Read this first. The deep, low-resolution half maps the face to the canonical frame (F_low); the
+shallow, high-resolution half adds high-frequency detail (F_high); a second transformer fuses them.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,9 @@ from .residual_cnn import Mixing
 
 INPUT_MULTIPLE = 32
 FIRST_PLANES = 0.1
-"""How large the first prediction is, relative to the teacher's planes: a start near their mean."""
+"""Scale of the initial prediction relative to the teacher's planes: training starts near their
+mean.
+"""
 
 
 class TwoStageEncoder(nn.Module):
@@ -42,9 +43,9 @@ class TwoStageEncoder(nn.Module):
         backbone_widths, backbone_blocks: of the compact backbone; the other one's are ResNet-34's.
         dim: token channels of the first transformer.
         canonical_blocks, canonical_heads, canonical_patch_stride: of the first transformer.
-        canonical_widths, canonical_upsamplings: of the convolutions behind it; the first ones see
-            their input doubled.
-        detail_input: what the detail branch sees: "image", or the backbone's "layer1" or "layer2".
+        canonical_widths, canonical_upsamplings: of the convolutions behind it; the input of the
+            first ones is upsampled by 2.
+        detail_input: input of the detail branch: "image", or the backbone's "layer1" or "layer2".
         detail_widths, detail_strides: of its convolutions.
         fusion_widths: of the convolutions that join the halves.
         fusion_dim, fusion_blocks, fusion_heads, fusion_patch_stride, fusion_reduction: of the
@@ -53,7 +54,7 @@ class TwoStageEncoder(nn.Module):
         mixing: "attention", or "convolution" for residual convolutions in the places of both
             transformers (an ablation of LP3D).
         head_widths: hidden channels of the last convolutions.
-        head_skip: whether they see the canonical features again.
+        head_skip: whether the canonical features are concatenated to their input.
     """
 
     def __init__(

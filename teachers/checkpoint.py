@@ -1,4 +1,4 @@
-"""Teacher folders: which class reads one is what its passport says."""
+"""Reading teacher folders; `Passport.kind` selects the class."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from .passport import Passport
 from .teacher import Teacher
 
 READERS = {"eg3d": load_eg3d}
-"""By `Passport.kind`: what reads a folder of that kind."""
+"""The function that reads a folder, by `Passport.kind`."""
 
 BUNDLED = Path(__file__).resolve().parent / "pretrained"
 """The teachers that travel with the package."""
@@ -55,8 +55,8 @@ def load_discriminator(path: Path | str) -> Discriminator:
 
 
 def teacher_folder(path: Path | str) -> Path:
-    """Where a teacher lies: "bundled/NAME" is one that travels with trilift, unless there is a
-    folder of that name here.
+    """The folder of a teacher: "bundled/NAME" is one that travels with trilift, unless a folder of
+    that name exists in the working directory.
     """
     return bundled_or_here(path, BUNDLED)
 

@@ -1,10 +1,10 @@
 """An analytic teacher: identities of four coloured spheres whose pictures are known in closed form.
 CPU, no weights.
 
-What makes it honest: its planes are real planes. The square of a distance is a sum of terms of one
-coordinate each, so three planes can carry r² - |p - c|² of every sphere, and its renderer sees
-nothing but planes. What is drawn with them can be compared with the integrals below (Max 1995:
-through constant density σ and length L, opacity is 1 - e^(-σL)).
+Its renderer reads nothing but planes, as EG3D's: the square of a distance is a sum of terms of one
+coordinate each, so three planes can represent r² - |p - c|² of every sphere. Renderings can be
+compared with the integrals below (Max 1995: through constant density σ and length L, opacity is
+1 - e^(-σL)).
 """
 
 import math
@@ -50,8 +50,8 @@ class Spheres:
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """What rays through non-overlapping spheres add up to, exactly; `color` is premultiplied,
-    `depth` divided by opacity.
+    """Exact integrals of rays through non-overlapping spheres; `color` is premultiplied, `depth`
+    divided by opacity.
     """
 
     color: Float[Tensor, "batch ray 3"]
@@ -102,8 +102,8 @@ class ToyDecoder(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
     ) -> tuple[Float[Tensor, "batch point 4"], Float[Tensor, "batch point 1"]]:
-        """RGB and a fourth channel that tells the spheres apart; outside the box every feature is
-        0, which is empty.
+        """RGB and a fourth channel with a different value for each sphere; outside the box every
+        feature is 0, which is empty.
         """
         level = (features[..., : len(SPHERES)] - 1) * self.sharpness
         colors = features[..., len(SPHERES) :].unflatten(-1, (len(SPHERES), 3))
@@ -132,7 +132,7 @@ def toy_renderer(
     near: float = 2.25,
     far: float = 3.3,
 ) -> TriplaneRenderer:
-    """What draws the toy's planes, onto white."""
+    """The renderer of the toy's planes, onto white."""
     sampling = RaySampling(
         near=near, far=far, depth_samples=depth_samples, importance_samples=importance_samples
     )

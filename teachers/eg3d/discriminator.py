@@ -17,11 +17,11 @@ def discriminator_input(
     image_raw: Float[Tensor, "batch 3 raw_height raw_width"] | None = None,
     opacity: Float[Tensor, "batch 1 height width"] | None = None,
 ) -> Float[Tensor, "batch channel height width"]:
-    """What the discriminator is shown: the image, then the raw image brought to its size, then the
-    matte in [-1, 1].
+    """The discriminator's input: the image, then the raw image resized to it, then the matte in
+    [-1, 1].
 
-    Without a super-resolution there is nothing raw to compare with: dual discrimination is off. The
-    matte is an option beyond EG3D for data that has one.
+    Without a super-resolution there is no separate raw image: dual discrimination is off. The matte
+    is an option beyond EG3D for data that has one.
     """
     parts = [image]
     if image_raw is not None:
@@ -40,8 +40,8 @@ def discriminator_input(
 
 
 class RenderingInput:
-    """What the discriminator of a teacher is shown of renderings, the teacher's or a student's:
-    always the same of both.
+    """The discriminator's input for renderings of a teacher or of its student, composed in the same
+    way for both.
 
     Args:
         passport: of the teacher: with a super-resolution the discriminator reads the raw image,

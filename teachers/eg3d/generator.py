@@ -40,10 +40,10 @@ class Backbone(nn.Module):
 
 
 class Generator(nn.Module):
-    """EG3D's generator: trainable, differentiable, without any notion of being a teacher.
+    """EG3D's generator: trainable and differentiable; `EG3DTeacher` freezes it.
 
     Attributes:
-        renderer: draws its planes; shares `decoder` and `superresolution`.
+        renderer: renders its planes; shares `decoder` and `superresolution`.
         convolution_dtype: of the synthesis network (bfloat16 halves the time where the machine has
             it).
     """

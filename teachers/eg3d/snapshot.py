@@ -1,4 +1,4 @@
-"""What of an official snapshot the project uses: weights by name, settings, provenance."""
+"""The used contents of an official snapshot: weights by name, settings, provenance."""
 
 import hashlib
 import math

@@ -162,7 +162,7 @@ def _plane_axes(snapshot: Snapshot) -> tuple[tuple[str, str, str], list[str]]:
 
 
 def _sizes(snapshot: Snapshot) -> dict[str, Any]:
-    """What the shapes of the weights say."""
+    """Sizes from the shapes of the weights."""
     shapes = {name: array.shape for name, array in snapshot.generator_state.items()}
     needed = (
         "backbone.mapping.w_avg",

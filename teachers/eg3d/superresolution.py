@@ -48,7 +48,7 @@ class SuperResolution(nn.Module):
         variant: a key of `VARIANTS`.
         feature_channels: channels of the feature image; its first three are RGB.
         w_dim: size of the latent.
-        latent: which latent is used: "teacher_w" (the last of ws), "w_mean" (the average w, kept in
+        latent: its latent: "teacher_w" (the last of ws), "w_mean" (the average w, kept in
             this module), or "constant_one" (LP3D supp. A2: a student has no w).
         antialias: filter when the feature image is shrunk.
         has_noise: keep the published modules' unused noise images.
@@ -101,7 +101,7 @@ class SuperResolution(nn.Module):
         feature_image: Float[Tensor, "batch feature height width"],
         ws: Float[Tensor, "batch layer w_dim"] | None,
     ) -> Float[Tensor, "batch 3 out_height out_width"]:
-        """The final image; `ws` is only needed (and only looked at) for the latent "teacher_w"."""
+        """The final image; `ws` is only needed (and only read) for the latent "teacher_w"."""
         latents = self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1)
         x = self._resize(feature_image)
         x, image = self.block0(x, x[:, :3], latents)

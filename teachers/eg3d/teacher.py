@@ -1,4 +1,4 @@
-"""EG3D as a frozen teacher, and the folder that it is kept in."""
+"""EG3D as a frozen teacher, and the files of its folder."""
 
 import hashlib
 import json
@@ -68,7 +68,7 @@ class EG3DTeacher(nn.Module):
 
     @property
     def renderer(self) -> TriplaneRenderer:
-        """What draws its planes."""
+        """The renderer of its planes."""
         return self.generator.renderer
 
     @property
@@ -200,7 +200,7 @@ def save_eg3d(
 
 
 def start_from(generator: Generator, discriminator: Discriminator, folder: Path) -> None:
-    """Takes the weights of a teacher folder over into networks that will be trained further.
+    """Loads the weights of a teacher folder into networks that will be trained further.
 
     Raises:
         FileNotFoundError: the folder has no generator, or no discriminator.

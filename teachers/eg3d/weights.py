@@ -1,9 +1,8 @@
-"""An official snapshot becomes a teacher: its weights by our names, its settings as our
+"""Conversion of an official snapshot to a teacher: weights by our names, settings as our
 configuration.
 
-Our networks carry the published names, so that the mapping is a change of two prefixes. Fixed
-filters and training statistics are left out, after a look at whether the filters are the ones that
-the layers here have built in.
+Our networks have the published parameter names but for two prefixes. Fixed filters and training
+statistics are dropped; filters that differ from the built-in ones raise ValueError.
 """
 
 import dataclasses
@@ -42,7 +41,7 @@ class ImportedTeacher:
         teacher: G_ema.
         discriminator: D, if the snapshot has one of the published form.
         discriminator_arguments: what `Discriminator` was constructed with.
-        warnings: what the user should know, a sentence each.
+        warnings: unusual properties of the snapshot, a sentence each.
         provenance: settings and hashes as the snapshot had them.
     """
 

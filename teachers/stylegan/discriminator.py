@@ -1,4 +1,6 @@
-"""StyleGAN2's residual discriminator, with the camera label by projection (EG3D sec. 3.5)."""
+"""StyleGAN2's residual discriminator (sec. 4.1), conditioned on the camera label by projection
+(EG3D sec. 3.5).
+"""
 
 import math
 from typing import Any
@@ -14,7 +16,7 @@ from .resampling import downsample, low_pass
 
 
 class DiscriminatorConv(nn.Module):
-    """Convolution with equalised learning rate; `down` filters and halves first."""
+    """Convolution with equalised learning rate; `down` filters and downsamples by 2 first."""
 
     def __init__(
         self,
@@ -55,7 +57,9 @@ class DiscriminatorConv(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Residual block that halves the resolution; the first one also reads the picture."""
+    """Residual block that halves the resolution; the first one also has the layer that reads the
+    image.
+    """
 
     def __init__(
         self, image_channels: int, in_channels: int, out_channels: int, *, conv_clamp: float | None
@@ -103,7 +107,7 @@ def minibatch_deviation(x: Float[Tensor, "batch channel height width"], group: i
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """4x4 features → one vector."""
+    """4x4 features and their minibatch deviation → one vector `[batch channel]`."""
 
     def __init__(
         self, channels: int, out_channels: int, *, group: int, conv_clamp: float | None
@@ -120,22 +124,22 @@ class DiscriminatorEpilogue(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures and camera labels → logits, positive for real.
+    """Images and camera labels → logits, positive for real.
 
     Args:
-        image_channels: all channels that it is shown.
+        image_channels: all input channels: image, raw image, matte.
         label_dim: 25, or 0 for an unconditional discriminator.
         num_mapping_layers: layers of the label's mapping network.
         group: images per minibatch-statistics group.
-        standardizes_label: an option beyond EG3D: labels are brought to zero mean and unit
-            deviation of the data's (`fit_labels`). Raw ones hardly differ from pose to pose, and a
-            short training doesn't learn to tell them apart.
+        standardizes_label: an option beyond EG3D: labels are standardised by the mean and deviation
+            of the training labels (`fit_labels`). Raw ones hardly differ from pose to pose, so a
+            short training doesn't learn to use them.
         mapping_rate: factor on the effective learning rate of the label's mapping network.
         patch: an option beyond EG3D: the first block reads patch × patch pixels as channels of one,
             at that fraction of the resolution; 2 saves a third of the work.
 
     Attributes:
-        arguments: what it was constructed with: with these and the weights it can be built again.
+        arguments: its constructor's arguments, which with the weights are enough to build it again.
     """
 
     label_mean: Tensor
@@ -203,7 +207,7 @@ class Discriminator(nn.Module):
         label: Float[Tensor, "batch label_dim"] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "batch 1"]:
-        """One logit per picture; `dtype` is that of the convolutions."""
+        """One logit per image, `[batch 1]`; `dtype` is that of the convolutions."""
         x = self.b4(self.activations(image, dtype)[-1])
         if not self.label_dim:
             return x
@@ -215,8 +219,8 @@ class Discriminator(nn.Module):
     def activations(
         self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32
     ) -> list[Tensor]:
-        """The output of every residual block, from fine to coarse. The label plays no part before
-        the last projection.
+        """The output of every residual block, from fine to coarse; independent of the label, which
+        only the last projection reads.
         """
         activations = [
             F.pixel_unshuffle(image, self.patch)
@@ -228,8 +232,8 @@ class Discriminator(nn.Module):
         return activations[1:]
 
     def fit_labels(self, labels: Float[Tensor, "picture label_dim"]) -> None:
-        """Takes mean and deviation of the training labels over; numbers that hardly vary stay near
-        zero.
+        """Sets mean and deviation to those of the training labels; the deviation has a lower limit,
+        so that components that hardly vary stay near zero.
         """
         self.label_mean.copy_(labels.mean(0))
         self.label_scale.copy_(labels.std(0) + 0.01)

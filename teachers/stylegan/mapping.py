@@ -15,7 +15,7 @@ class MappingNetwork(nn.Module):
         label_dim: size of the label; 0: unconditional.
         w_dim: size of the output.
         num_layers: how many layers.
-        tracks_average: keep the running mean of w that truncation pulls to.
+        tracks_average: keep the running mean of w, the centre of truncation.
         learning_rate: factor on the effective learning rate of the layers.
     """
 
@@ -55,7 +55,9 @@ class MappingNetwork(nn.Module):
         z: Float[Tensor, "batch z_dim"] | None,
         label: Float[Tensor, "batch label_dim"] | None = None,
     ) -> Float[Tensor, "batch w_dim"]:
-        """w, before truncation. Normalises z and the embedded label each, then joins them."""
+        """The latent w before truncation. z and the embedded label are each normalised to a mean
+        square of 1, then concatenated.
+        """
         parts = []
         if self.z_dim and z is not None:
             parts.append(normalize_second_moment(z))

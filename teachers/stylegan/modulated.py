@@ -23,11 +23,12 @@ def _scale(x: Tensor, factors: Float[Tensor, "batch channel"]) -> Tensor:
 
 
 class SynthesisLayer(nn.Module):
-    """3x3 modulated convolution, optional doubling, noise, bias, leaky ReLU.
+    """3x3 modulated convolution, optional upsampling by 2, noise, bias, leaky ReLU (StyleGAN2 eq.
+    1-3).
 
     Args:
         resolution: side of the output.
-        up: double the size (transposed convolution, then the low-pass filter).
+        up: upsample by 2 (transposed convolution, then the low-pass filter).
         conv_clamp: outputs are clamped to ± this.
         has_noise: keep the constant noise image and its strength; an imported checkpoint has them.
     """

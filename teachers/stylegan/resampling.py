@@ -1,4 +1,4 @@
-"""Doubling and halving of images with StyleGAN2's [1 3 3 1] low-pass filter."""
+"""Upsampling and downsampling by 2 with StyleGAN2's [1 3 3 1] low-pass filter."""
 
 import torch
 from jaxtyping import Float
@@ -27,7 +27,7 @@ def low_pass(
 
 
 def upsample(x: Float[Tensor, "batch channel height width"]) -> Tensor:
-    """Twice the size: zeros in between, then the low-pass filter with gain 4.
+    """Upsampling by 2: zeros in between, then the low-pass filter with gain 4.
 
     The filter on a zero-stuffed image is, for each of the four output phases, a two by two mix of
     neighbours with weights (1, 3) / 4: bilinear interpolation at pixel centres, except at the
@@ -39,7 +39,7 @@ def upsample(x: Float[Tensor, "batch channel height width"]) -> Tensor:
 
 
 def downsample(x: Float[Tensor, "batch channel height width"]) -> Tensor:
-    """Half the size: low-pass filter, then every second pixel."""
+    """Downsampling by 2: low-pass filter, then every second pixel."""
     # On a CPU, the gradient of a strided depthwise bfloat16 convolution is 4 to 10 times slower.
     if x.dtype == torch.bfloat16 and x.device.type == "cpu":
         return low_pass(x, padding=1)[:, :, ::2, ::2]

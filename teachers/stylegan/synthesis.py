@@ -1,5 +1,5 @@
-"""StyleGAN2's synthesis network of the 'skip' kind: every block adds its picture to the doubled one
-before.
+"""StyleGAN2's synthesis network with output skips (sec. 4.1): every block adds its image to the
+upsampled one of the block before.
 """
 
 from typing import cast
@@ -13,11 +13,11 @@ from .resampling import upsample
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: conv0 (doubling, absent in the first block), conv1, torgb.
+    """One resolution: conv0 (upsampling, absent in the first block), conv1, torgb.
 
     Args:
         in_channels: 0 for the first block, which starts from a learned constant.
-        up: double the size; False is the super-resolution's block that refines at the same size.
+        up: upsample by 2; False for the super-resolution's block that keeps the size.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class SynthesisBlock(nn.Module):
         noise: NoiseMode = "none",
         dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
-        """Features and picture at this block's resolution; `ws` holds one latent per convolution
-        and one for torgb.
+        """Features and image at this block's resolution; `ws` holds one latent per convolution and
+        one for torgb.
         """
         latents = iter(ws.unbind(1))
         if self.is_first:
@@ -140,7 +140,7 @@ class SynthesisNetwork(nn.Module):
         noise: NoiseMode = "none",
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "batch image_channel height width"]:
-        """The last block's picture; `dtype` is that of the convolutions."""
+        """The last block's image, float32; `dtype` is that of the convolutions."""
         x = image = None
         start = 0
         for block in self.blocks:

@@ -1,4 +1,4 @@
-"""The renderer draws from planes what integration says that spheres look like."""
+"""The toy's renderings equal the closed-form integrals of its spheres."""
 
 import dataclasses
 import math

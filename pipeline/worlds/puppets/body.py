@@ -19,7 +19,7 @@ BOUND = 0.5
 
 
 class Part(IntEnum):
-    """Labels of what a pixel shows."""
+    """Semantic labels of pixels."""
 
     BACKGROUND, SKIN, EYE, MOUTH, HAIR, CLOTHES, HAT, GLASSES, LENS, JEWEL = range(10)
 

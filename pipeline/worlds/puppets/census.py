@@ -15,7 +15,7 @@ earrings.
 
 
 def wearing(split: Split, numbers: range | list[int]) -> list[Wearing]:
-    """What the identities with these numbers of a split have on their heads and in their faces."""
+    """The accessories of the identities with these numbers of a split."""
     identity = draw_identity(PuppetSeeds.of(split, numbers).identity)
     outfit, hair = identity.outfit, identity.hair
     kinds = (
@@ -44,8 +44,7 @@ def unseen_identities(
     """The first identities of a split whose combination none of the first `trained` training
     identities wears.
 
-    Each single accessory occurs in training (the world holds none out): it is the combination that
-        is new.
+    Each single accessory occurs in training; only the combination is new.
 
     Raises:
         ValueError: there are fewer among the first `searched` identities.

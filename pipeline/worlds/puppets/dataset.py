@@ -53,7 +53,7 @@ class PoseDistribution:
 
 @dataclass(frozen=True)
 class Photographer:
-    """Takes pictures of consecutive identities; travels to worker processes."""
+    """Renders pictures of consecutive identities; can be pickled for worker processes."""
 
     split: Split
     resolution: int

@@ -1,4 +1,4 @@
-"""How the factors are distributed. All numbers of the population stand here.
+"""The distributions of the factors, with all their parameters.
 
 * Skin: the luminance of the albedo is uniform from light to dark, independent of everything but 2 %
   of fantasy skin.
@@ -88,7 +88,7 @@ def draw_identity(seeds: list[int]) -> Identity:
 
 
 def draw_expression(seeds: list[int]) -> Expression:
-    """What the faces of the given expression seeds do."""
+    """The expressions of the given expression seeds."""
     draws = FactorDraws(seeds, "expression")
     laugh = draws.bernoulli("laugh", 0.22)
     sad = draws.bernoulli("sad", 0.06)

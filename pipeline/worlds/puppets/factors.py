@@ -207,16 +207,14 @@ class Background:
 
 @dataclass(frozen=True)
 class Puppet:
-    """What decides the geometry and the albedo."""
+    """The factors that determine geometry and albedo."""
 
     identity: Identity
     expression: Expression
 
 
 def pack(record: Any) -> Float[Tensor, "identity number"]:
-    """All numbers of a record side by side: one argument for a compiled kernel instead of a
-    hundred.
-    """
+    """All numbers of a record, concatenated: one argument of a compiled kernel, not a hundred."""
     values = (getattr(record, field.name) for field in fields(record))
     return torch.cat(
         [value.flatten(1) if isinstance(value, Tensor) else pack(value) for value in values], 1

@@ -70,7 +70,7 @@ def backdrop(
 def _occlusion(
     distance: Distance, points: Tensor, normals: Tensor, light: Light
 ) -> tuple[Tensor, Tensor]:
-    """How open a point is to its surroundings and to the light, from four probes (all in one
+    """Ambient occlusion and soft shadow of a point, from four probes of the distance (in one
     evaluation).
     """
     probes = (

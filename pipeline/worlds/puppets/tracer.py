@@ -46,8 +46,8 @@ def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
 
 
 def _march_cones(distance: Distance, camera: Camera, resolution: int) -> tuple[Tensor, Tensor]:
-    """How far all rays of each block of pixels may go before one can touch anything, and which
-    blocks go on from there.
+    """Depth that all rays of each block of pixels can reach without a hit, and the blocks that may
+    hit something beyond.
     """
     rays = camera.rays(resolution)
     start, far, _ = _bounds(rays, BOUND * 1.1)

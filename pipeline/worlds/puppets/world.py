@@ -1,4 +1,4 @@
-"""PuppetWorld: identities and cameras to pictures with exact depth, normals and labels."""
+"""PuppetWorld: identities, cameras → images with exact depth, normals and labels."""
 
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,7 +25,7 @@ processor's cache.
 """
 
 VECTOR = 16
-"""Points come in multiples of this: a single one, say, would be compiled for once more."""
+"""Points are padded to multiples of this: other sizes would be compiled again."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class PuppetWorld:
         self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int
     ) -> PuppetViews:
         """One square picture per camera, on its device, of factors that needn't come from seeds."""
-        surface, look = self._kernels(moved(puppet, camera.cam_to_world))
+        surface, albedo_of = self._kernels(moved(puppet, camera.cam_to_world))
         light, background = (
             moved(light, camera.cam_to_world),
             moved(background, camera.cam_to_world),
@@ -109,10 +109,16 @@ class PuppetWorld:
         # Numbers in the code must become constants: as inputs they would be double and keep the
         # kernels from being vectorised.
         with torch._dynamo.config.patch(specialize_float=True):
-            return self._draw(surface, look, light, background, camera, resolution)
+            return self._draw(surface, albedo_of, light, background, camera, resolution)
 
     def _draw(
-        self, surface, look, light: Light, background: Background, camera: Camera, resolution: int
+        self,
+        surface,
+        albedo_of,
+        light: Light,
+        background: Background,
+        camera: Camera,
+        resolution: int,
     ) -> PuppetViews:  # type: ignore[no-untyped-def]
         fine = resolution * self.supersampling
         hits = trace(surface, camera, fine)
@@ -122,7 +128,7 @@ class PuppetWorld:
         depths = polish(surface, origins, directions, hits.depths.gather(1, chosen))
         points = origins + directions * depths[..., None]
         normals = normals_at(surface, points, 6e-4 + 0.3 / fine)
-        albedo, parts = look(points)
+        albedo, parts = albedo_of(points)
         color = shade(surface, points, normals, directions, albedo, parts, light)
         is_real = torch.arange(chosen.shape[1], device=chosen.device) < counts[:, None]
         found = (
