@@ -102,10 +102,9 @@ class TwoStageEncoder(nn.Module):
             upsamplings=canonical_upsamplings,
             mixing=mixing,
         )
+        layers = {"image": 5, **self.backbone.layer_channels}
         self.detail = DetailBranch(
-            in_channels=(
-                5 if detail_input == "image" else self.backbone.layer_channels[detail_input]
-            ),
+            in_channels=layers[detail_input],
             widths=detail_widths,
             strides=detail_strides,
         )

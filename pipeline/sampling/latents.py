@@ -21,7 +21,7 @@ class LatentPrior:
     renders, or one near frontal.
 
     Args:
-        truncation: distribution of ψ, one value an identity: 1 is none, 0 the mean identity, and
+        truncation: distribution of ψ, one value per identity: 1 is none, 0 the mean latent, and
             any `Distribution` will do.
         conditioning: "frontal" (an identity stays the same from every side), "reference" (the
             camera of the input conditions, as when EG3D was trained: identity then correlates with

@@ -57,7 +57,7 @@ def main() -> None:
             ]
             source = build_source({**plain, "data": data}, sampler, identities=IDENTITIES)
             report(
-                f"{name}, {size / IDENTITIES / 1000:.3g} kB an identity",
+                f"{name}, {size / IDENTITIES / 1000:.3g} kB per identity",
                 lambda source=source: read(source),
             )
 
@@ -74,7 +74,7 @@ def report(name: str, work: Callable[[], Any]) -> None:
     work()
     seconds = time.process_time() - start
     print(
-        f"{name:45} {1000 * seconds / IDENTITIES:8.1f} ms an identity"
+        f"{name:45} {1000 * seconds / IDENTITIES:8.1f} ms per identity"
         f" {2 * IDENTITIES / seconds:8.1f} images/s",
         flush=True,
     )

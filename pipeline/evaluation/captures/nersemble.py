@@ -51,7 +51,7 @@ class NersembleCaptures:
     resolution: int = 512
 
     def export(self, folder: Path, context: SuiteContext) -> None:
-        """Writes a capture a participant and the manifest."""
+        """Writes one capture per subject, and the manifest."""
         subjects = [
             subject
             for subject in sorted(Path(self.path).iterdir())

@@ -1,4 +1,4 @@
-"""Training photographs of puppets: one random view an identity, as an EG3D-style zip of RGBA
+"""Training photographs of puppets: one random view per identity, as an EG3D-style zip of RGBA
 pictures.
 
 `dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already
@@ -40,7 +40,7 @@ class PoseDistribution:
     pitch_limit: float = 0.5
 
     def cameras(self, seeds: PuppetSeeds) -> Camera:
-        """One camera an identity, a function of the identity seed alone."""
+        """One camera per identity, a function of the identity seed alone."""
         draws = FactorDraws(seeds.identity, "pose")
         yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(
             -self.yaw_limit, self.yaw_limit

@@ -16,7 +16,7 @@ class FactorDraws:
     """Named draws for several identities at once.
 
     Args:
-        seeds: one non-negative number an identity.
+        seeds: one non-negative number per identity.
         purpose: what is drawn ("identity", "light" ...): different purposes are independent.
     """
 

@@ -36,7 +36,7 @@ class PuppetSeeds:
             if len(seeds) != len(self.identity):
                 raise ValueError(
                     f"{len(seeds)} {factor} seeds came with {len(self.identity)} identity seeds:"
-                    " give one of each an identity."
+                    " give one of each per identity."
                 )
             wrong = [
                 seed

@@ -26,7 +26,7 @@ METHODS = [
     ToyMethod("student", "the student", "student", 10.0, 0.02),
     ToyMethod("untrained", "untrained", "trivial", 90.0, 0.02),
     ToyMethod("mean_planes", "mean planes", "trivial", 30.0, None),
-    ToyMethod("mean_latent", "mean subject", "trivial", 35.0, None),
+    ToyMethod("mean_latent", "mean latent", "trivial", 35.0, None),
     ToyMethod("ceiling", "student on its teacher's identities", "ceiling", 6.0, 0.02),
 ]
 QUIET = Progress(

@@ -29,7 +29,7 @@ def portrait(mean_portrait):
 
 @pytest.fixture(scope="module")
 def captures(portrait, tmp_path_factory):
-    """The toy's mean subject in a world of its own."""
+    """The toy's mean head in a world of its own."""
     folder, head = tmp_path_factory.mktemp("captures"), world_of(0, 1)
     seen = Observation.of(portrait.render(CAMERAS))
     reference = ItemViews(seen.image.clamp(-1, 1), seen.depth * head.inverse().scale, seen.opacity)
