@@ -22,7 +22,7 @@ from .stored_samples import StoredSamples
 
 
 class RecordSource(ABC):
-    """A `BatchSource` that reads records: stored images, and stored planes where there are any.
+    """A `BatchSource` that reads records: stored images, and planes if they are stored.
 
     Args:
         sampler: synthesises planes that aren't stored; makes backgrounds and jitter.
@@ -37,11 +37,11 @@ class RecordSource(ABC):
 
     @property
     def rendering(self) -> dict[str, ViewRendering]:
-        """For each view, how the teacher's renderer was changed."""
+        """The changes of the teacher's renderer, by view."""
         return self.sampler.rendering
 
     def to(self, device: torch.device) -> "RecordSource":
-        """Makes its batches on another device; moves the teacher there."""
+        """Moves the teacher to a device; batches are made there from now on."""
         self.sampler.to(device)
         return self
 
@@ -56,7 +56,7 @@ class RecordSource(ABC):
         return DistillationBatch(numbers, image, self._planes(records), reference, novel)
 
     def planes(self, samples: Sequence[int]) -> Triplane:
-        """The planes alone of some sample numbers."""
+        """The planes of some sample numbers, without images."""
         return self._planes(self.read(samples))
 
     def jitter(self, numbers: Int64[Tensor, " batch"], view: str, renderer: Renderer) -> RayJitter:

@@ -32,7 +32,7 @@ _HEADER_BYTES = 512  # upper bound of one tensor's entry in the header, its name
 class SafetensorsCheckpointIO(CheckpointIO):
     """Lightning plugin: checkpoints are folders `part-000.safetensors`, …, `state.json`.
 
-    At every moment a whole checkpoint exists under the path or beside it (`~writing`, `~previous`),
+    At every moment a complete checkpoint exists under the path or beside it (`~writing`, `~previous`),
     and `load_checkpoint` finds it: a kill in the middle of saving leaves the last one.
     """
 
@@ -70,11 +70,11 @@ class SafetensorsCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Reads the newest whole checkpoint at `path` (on the CPU unless `map_location` is a
+        """Reads the newest complete checkpoint at `path` (on the CPU unless `map_location` is a
         device), also while a run replaces it.
 
         Raises:
-            FileNotFoundError: nothing whole is there.
+            FileNotFoundError: there is no complete checkpoint.
             ValueError: the folder is not of this format.
         """
         while True:
@@ -82,7 +82,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
             folder = next((found for found in attempts if found is not None), None)
             if folder is None:
                 raise FileNotFoundError(
-                    f"no whole training state at {path}: expected a folder with state.json and"
+                    f"no complete training state at {path}: expected a folder with state.json and"
                     " every part that it names"
                 )
             before = _identity(folder)
@@ -121,7 +121,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
 
 def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
-    """The training state in a whole checkpoint folder."""
+    """The training state of a complete checkpoint folder."""
     record = _read_record(folder)
     device = str(map_location) if isinstance(map_location, str | torch.device) else "cpu"
     loaded: dict[str, Tensor] = {}
@@ -160,7 +160,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _no_tensor(name: str) -> Tensor:
-    raise ValueError(f"the entry holds the tensor {name}: read the whole state")
+    raise ValueError(f"the entry holds the tensor {name}: read the full state")
 
 
 def find_checkpoint(path: Path) -> Path | None:
@@ -234,10 +234,10 @@ def _parts(tensors: dict[str, Tensor], limit: int) -> Iterator[list[_Piece]]:
 
 
 def _finish_interrupted_swap(target: Path) -> None:
-    """Puts a whole checkpoint under `target` again if a kill came between the two renames."""
-    whole = find_checkpoint(target)
-    if whole is not None and whole != target:
-        log.warning("the last save of %s was interrupted: taking %s", target, whole.name)
+    """Moves a complete checkpoint back to `target` after a kill between the two renames."""
+    found = find_checkpoint(target)
+    if found is not None and found != target:
+        log.warning("the last save of %s was interrupted: taking %s", target, found.name)
         shutil.rmtree(target, ignore_errors=True)
-        whole.rename(target)
+        found.rename(target)
         sync_folder(target.parent)

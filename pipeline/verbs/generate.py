@@ -166,10 +166,10 @@ def verify(
         SystemExit: a shard is invalid, and `repair` is false.
     """
     folder.require()
-    whole: list[int] = []
+    valid: list[int] = []
     broken: list[int] = []
     for name, error in broken_shards(
-        folder, description, sampler, on_shard=lambda shard: whole.append(shard.count)
+        folder, description, sampler, on_shard=lambda shard: valid.append(shard.count)
     ):
         log.error("%s", error)
         broken.append(name)
@@ -177,8 +177,8 @@ def verify(
             folder.remove(name)
     log.info(
         "%d shards (%d identities) are valid, %d are not",
-        len(whole),
-        sum(whole),
+        len(valid),
+        sum(valid),
         len(broken),
     )
     if broken and not repair:

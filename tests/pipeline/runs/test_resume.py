@@ -155,7 +155,7 @@ def test_a_checkpoint_with_a_missing_or_truncated_part_is_incomplete(tmp_path):
     part = tmp_path / "last" / "part-000.safetensors"
     part.write_bytes(part.read_bytes()[:-1])
     assert find_checkpoint(tmp_path / "last") is None
-    with pytest.raises(FileNotFoundError, match="no whole training state"):
+    with pytest.raises(FileNotFoundError, match="no complete training state"):
         SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
 
 
