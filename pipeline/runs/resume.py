@@ -32,8 +32,8 @@ _HEADER_BYTES = 512  # upper bound of one tensor's entry in the header, its name
 class SafetensorsCheckpointIO(CheckpointIO):
     """Lightning plugin: checkpoints are folders `part-000.safetensors`, …, `state.json`.
 
-    At every moment a complete checkpoint exists under the path or beside it (`~writing`, `~previous`),
-    and `load_checkpoint` finds it: a kill in the middle of saving leaves the last one.
+    At every moment, a complete checkpoint exists under the path or beside it (`~writing`,
+    `~previous`), and `load_checkpoint` finds it: a kill during a save leaves the previous one.
     """
 
     def __init__(self, *, part_bytes: int = PART_BYTES) -> None:
