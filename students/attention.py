@@ -1,6 +1,4 @@
-"""The SegFormer block: efficient self-attention, then a feed-forward layer with a convolution in
-it.
-"""
+"""The SegFormer block (SegFormer sec. 3.1): efficient self-attention, then Mix-FFN."""
 
 import torch
 from einops import rearrange
@@ -90,9 +88,7 @@ class EfficientSelfAttention(nn.Module):
 
 
 class MixFeedForward(nn.Module):
-    """Linear, 3x3 depthwise convolution (the only positional encoding), GELU, linear (SegFormer eq.
-    3).
-    """
+    """Linear, 3x3 depthwise convolution for position, GELU, linear (SegFormer eq. 3)."""
 
     def __init__(self, *, dim: int, hidden: int) -> None:
         super().__init__()

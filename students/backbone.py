@@ -13,9 +13,7 @@ from .initial import scale_weight
 
 
 class BackboneFeatures(NamedTuple):
-    """The outputs of a backbone: its first two layers, which a detail branch may reuse, and the
-    deep features.
-    """
+    """Outputs of a backbone: the first two layers (for a detail branch) and the deep features."""
 
     layer1: Float[Tensor, "batch channel1 height1 width1"]
     layer2: Float[Tensor, "batch channel2 height2 width2"]

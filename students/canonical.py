@@ -13,8 +13,8 @@ from .residual_cnn import Mixing, mixing_blocks
 
 
 class CanonicalLift(nn.Module):
-    """Patch embedding, transformer blocks, pixel shuffle, and upsampling convolutions (rows 3-7 of
-    LP3D's figure A10).
+    """Patch embedding, transformer, pixel shuffle, upsampling convolutions (LP3D fig. A10, rows
+    3-7).
 
     Args:
         in_channels: channels of the backbone.
@@ -52,8 +52,8 @@ class CanonicalLift(nn.Module):
     def forward(
         self, deep: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch out_channel out_height out_width"]:
-        """Deep features → canonical features: twice the tokens' size, and doubled again by each
-        upsampling.
+        """Deep features → canonical features of 2 · 2^`upsamplings` times the tokens' height and
+        width.
         """
         features = F.pixel_shuffle(self.blocks(self.patches(deep)), 2)
         for index, convolution in enumerate(self.convolutions):

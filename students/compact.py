@@ -11,8 +11,7 @@ from .initial import scale_weight
 
 
 class CompactBackbone(nn.Module):
-    """Features at 1/2, 1/4 and 1/8 of the image's size; the last are upsampled and added to the
-    second.
+    """Features at 1/2, 1/4 and 1/8 of the image's size; the last are added to the second.
 
     At 64x64 DeepLab's features are 8x8, and its dilations of 12 and more reach only padding. Here
     the deep stage has most of the weights and few of the multiplications.

@@ -51,8 +51,7 @@ class DetailBranch(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Canonical ⊕ detail → convolutions → the second transformer → pixel shuffle (rows 9-12 of
-    LP3D's figure A12).
+    """Canonical ⊕ detail → convolutions → transformer → pixel shuffle (LP3D fig. A12, rows 9-12).
 
     Args:
         in_channels: of both inputs together.

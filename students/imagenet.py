@@ -41,8 +41,8 @@ def load_resnet34(network: ResNet34, path: Path) -> None:
 
 
 def _folded(published: dict[str, Tensor], convolution: str, path: Path) -> tuple[Tensor, Tensor]:
-    """The convolution and the normalisation behind it as one: w' = w γ / √(σ² + ε), b' = β - μ γ /
-    √(σ² + ε).
+    """Convolution and normalisation as one convolution, with s = γ / √(σ² + ε): w' = w s, b' = β -
+    μ s.
     """
     norm = _norm_name(convolution)
     names = [

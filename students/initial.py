@@ -20,7 +20,5 @@ def initialise(network: nn.Module) -> None:
 
 
 def scale_weight(convolution: nn.Conv2d, factor: float) -> None:
-    """Multiplies a convolution's weights, to keep a sum of many residual branches, or a first
-    prediction, small.
-    """
+    """Multiplies a convolution's weights, to scale its residual branch or the first prediction."""
     convolution.weight.data.mul_(factor)

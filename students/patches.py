@@ -7,8 +7,7 @@ from .attention import to_map, to_tokens
 
 
 class OverlapPatchEmbed(nn.Module):
-    """3x3 convolution and LayerNorm over channels (SegFormer sec. 3.1 with the patch size 3 of LP3D
-    supp. A2).
+    """3x3 convolution, LayerNorm over channels (SegFormer sec. 3.1; patch size 3: LP3D supp. A2).
 
     Args:
         in_channels: channels of the features.

@@ -12,8 +12,7 @@ from .detail import LEAK
 
 
 class PlaneHead(nn.Module):
-    """Convolutions to 3 x channel maps (rows 13-14 of LP3D's figure A12), calibrated to a teacher's
-    statistics.
+    """Convolutions to planes (LP3D fig. A12, rows 13-14), calibrated to a teacher's statistics.
 
     The convolutions predict planes of mean 0 and deviation 1. `calibrate` sets the affine map from
     those to the teacher's; before that (and in LP3D) it is the identity.
@@ -53,8 +52,7 @@ class PlaneHead(nn.Module):
     def calibrate(
         self, mean: Float[Tensor, " plane_channel"], scale: Float[Tensor, " plane_channel"]
     ) -> None:
-        """Sets the mean and the standard deviation that the planes have, channel by channel (xy's
-        channels first).
+        """Sets mean and standard deviation of each channel of the planes (xy's channels first).
 
         Raises:
             ValueError: another number of channels, or a scale that is not positive.

@@ -1,5 +1,4 @@
-"""TwoStageEncoder: one photograph → the planes of its identity, in one pass (LP3D sec. 4.1, supp.
-A2).
+"""TwoStageEncoder: one photograph → the planes of its identity (LP3D sec. 4.1, supp. A2).
 
 Read this first. The deep, low-resolution half maps the face to the canonical frame (F_low); the
 shallow, high-resolution half adds high-frequency detail (F_high); a second transformer fuses them.

@@ -44,8 +44,7 @@ def load_teacher(path: Path | str) -> Teacher:
 
 
 def load_discriminator(path: Path | str) -> Discriminator:
-    """Reads the discriminator that a teacher was trained with from the teacher's folder (see
-    `load_teacher`).
+    """Reads the discriminator in a teacher folder (see `load_teacher`).
 
     Raises:
         FileNotFoundError: the folder has none.

@@ -1,5 +1,4 @@
-"""An analytic teacher: identities of four coloured spheres whose pictures are known in closed form.
-CPU, no weights.
+"""An analytic teacher: identities of four coloured spheres with closed-form renderings, no weights.
 
 Its renderer reads nothing but planes, as EG3D's: the square of a distance is a sum of terms of one
 coordinate each, so three planes can represent r² - |p - c|² of every sphere. Renderings can be
@@ -50,9 +49,7 @@ class Spheres:
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """Exact integrals of rays through non-overlapping spheres; `color` is premultiplied, `depth`
-    divided by opacity.
-    """
+    """Exact integrals along rays; `color` is premultiplied, `depth` divided by opacity."""
 
     color: Float[Tensor, "batch ray 3"]
     depth: Float[Tensor, "batch ray"]
@@ -60,9 +57,7 @@ class ClosedForm:
 
 
 def closed_form(spheres: Spheres, rays: Rays, density: float) -> ClosedForm:
-    """Integrates rays through spheres of constant density that don't overlap; depth is NaN where
-    nothing is hit.
-    """
+    """Integrates rays through disjoint spheres of constant density; depth is NaN without a hit."""
     to_centre = spheres.centres[:, None] - rays.origins[:, :, None]
     along = (to_centre * rays.directions[:, :, None]).sum(-1)
     squared_half = spheres.radii[:, None] ** 2 - (to_centre.square().sum(-1) - along**2)
@@ -85,8 +80,7 @@ def closed_form(spheres: Spheres, rays: Rays, density: float) -> ClosedForm:
 
 
 class ToyDecoder(nn.Module):
-    """Plane features → colours and density logits; without parameters, differentiable in the
-    features.
+    """Plane features → colours and density logits; it has no parameters.
 
     Args:
         density: inside a sphere.
@@ -145,8 +139,7 @@ def toy_renderer(
 
 
 class ToyTeacher(nn.Module):
-    """Spheres that behave like a 3D GAN (see `Teacher`); z fills the ranges of their positions,
-    sizes and colours.
+    """Spheres as a `Teacher`; z determines their positions, sizes and colours.
 
     Args:
         plane_resolution: side of a plane; interpolation makes spheres smaller by about 1 / (2 ·
@@ -226,9 +219,7 @@ class ToyTeacher(nn.Module):
         return (self.middle + truncation * self.scale * torch.tanh(z))[:, None]
 
     def synthesize(self, ws: Float[Tensor, "batch 1 w_dim"]) -> Triplane:
-        """Writes the spheres into planes: one channel each for 1 + r² - |p - c|², then their
-        colours.
-        """
+        """Planes with one channel per sphere for 1 + r² - |p - c|², then the spheres' colours."""
         spheres, size = Spheres.from_latents(ws), self.passport.plane_resolution
         centres = ((torch.arange(size).to(ws) + 0.5) / size - 0.5) * self.passport.box_size
         planes = [self._plane(spheres, centres, axes) for axes in self.passport.plane_axes]

@@ -1,6 +1,4 @@
-"""Dual discrimination (EG3D sec. 3.4): the final image beside the raw rendering, and their matte
-where there is one.
-"""
+"""Dual discrimination (EG3D sec. 3.4): image and raw image, and a matte if there is one."""
 
 import torch
 from jaxtyping import Float
@@ -17,8 +15,7 @@ def discriminator_input(
     image_raw: Float[Tensor, "batch 3 raw_height raw_width"] | None = None,
     opacity: Float[Tensor, "batch 1 height width"] | None = None,
 ) -> Float[Tensor, "batch channel height width"]:
-    """The discriminator's input: the image, then the raw image resized to it, then the matte in
-    [-1, 1].
+    """The discriminator's input: image, raw image resized to it, matte in [-1, 1].
 
     Without a super-resolution there is no separate raw image: dual discrimination is off. The matte
     is an option beyond EG3D for data that has one.
@@ -40,8 +37,7 @@ def discriminator_input(
 
 
 class RenderingInput:
-    """The discriminator's input for renderings of a teacher or of its student, composed in the same
-    way for both.
+    """The discriminator's input for renderings of a teacher or of its student.
 
     Args:
         passport: of the teacher: with a super-resolution the discriminator reads the raw image,

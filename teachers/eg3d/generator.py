@@ -150,8 +150,6 @@ def build_renderer(
 
 
 def eg3d_renderer(configuration: dict[str, object]) -> TriplaneRenderer:
-    """A renderer with fresh weights, from `EG3DConfiguration.to_dict()`: how a student checkpoint
-    rebuilds its own.
-    """
+    """An initialised renderer, from `EG3DConfiguration.to_dict()`; a student's recipe names it."""
     config = EG3DConfiguration.from_dict(configuration)
     return build_renderer(config, build_decoder(config), build_superresolution(config))

@@ -1,6 +1,4 @@
-"""From the volume rendering to the final image (EG3D sec. 3.4): two StyleGAN2 blocks on the feature
-image.
-"""
+"""Super-resolution (EG3D sec. 3.4): two StyleGAN2 blocks on the feature image."""
 
 from dataclasses import dataclass
 

@@ -51,8 +51,7 @@ def eg3d_passport(
 
 
 class EG3DTeacher(nn.Module):
-    """A frozen generator (see `Teacher`): never trained, always in evaluation mode, differentiable
-    in its inputs.
+    """A frozen generator (see `Teacher`), always in evaluation mode, differentiable in its inputs.
 
     Args:
         generator: its networks; their parameters stop requiring gradients.
@@ -127,20 +126,14 @@ def load_eg3d(folder: Path) -> EG3DTeacher:
     """
     passport = Passport.read(folder / "passport.json")
     generator = Generator(_read_configuration(folder / "config.json"))
-    state = _read_weights(folder / "generator.safetensors")
-    problems = _misfits(generator.state_dict(), state)
-    if problems:
-        raise ValueError(
-            f"{folder}/generator.safetensors does not fit its config.json: {problems}: convert it"
-            " again"
-        )
-    generator.load_state_dict(state)
+    _load_weights(
+        generator, folder / "generator.safetensors", "its config.json", advice=": convert it again"
+    )
     return EG3DTeacher(generator, passport)
 
 
 def load_discriminator(folder: Path) -> Discriminator:
-    """Reads the discriminator of a teacher folder, as it was when the teacher's training ended:
-    trainable.
+    """Reads the discriminator of a teacher folder; trainable.
 
     Raises:
         FileNotFoundError: the folder has none.
@@ -160,11 +153,7 @@ def load_discriminator(folder: Path) -> Discriminator:
         raise ValueError(
             f"{description} does not describe a discriminator of this version of trilift: {error}"
         ) from error
-    state = _read_weights(path)
-    problems = _misfits(discriminator.state_dict(), state)
-    if problems:
-        raise ValueError(f"{path} does not fit its discriminator.json: {problems}")
-    discriminator.load_state_dict(state)
+    _load_weights(discriminator, path, "its discriminator.json")
     return discriminator
 
 
@@ -207,15 +196,12 @@ def start_from(generator: Generator, discriminator: Discriminator, folder: Path)
         ValueError: they are of another shape, or a file is damaged.
     """
     for network, name in ((generator, "generator"), (discriminator, "discriminator")):
-        path = folder / f"{name}.safetensors"
-        state = _read_weights(path)
-        problems = _misfits(network.state_dict(), state)
-        if problems:
-            raise ValueError(
-                f"{path} does not fit the {name} that is to be trained: {problems}: train with the"
-                " settings that made it"
-            )
-        network.load_state_dict(state)
+        _load_weights(
+            network,
+            folder / f"{name}.safetensors",
+            f"the {name} that is to be trained",
+            advice=": train with the settings that made it",
+        )
 
 
 def _read_configuration(path: Path) -> EG3DConfiguration:
@@ -223,6 +209,14 @@ def _read_configuration(path: Path) -> EG3DConfiguration:
         return EG3DConfiguration.from_dict(json.loads(path.read_text()))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not an EG3D configuration: {error}") from error
+
+
+def _load_weights(network: nn.Module, path: Path, wanted: str, advice: str = "") -> None:
+    state = _read_weights(path)
+    problems = _misfits(network.state_dict(), state)
+    if problems:
+        raise ValueError(f"{path} does not fit {wanted}: {problems}{advice}")
+    network.load_state_dict(state)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -1,6 +1,4 @@
-"""An EG3D teacher with random weights: for tests of sizes, speed and wiring, before there is a
-checkpoint.
-"""
+"""An untrained EG3D teacher: for tests of sizes and speed without a checkpoint."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""Conversion of an official snapshot to a teacher: weights by our names, settings as our
-configuration.
+"""Conversion of an official snapshot to a teacher: weights and configuration.
 
 Our networks have the published parameter names but for two prefixes. Fixed filters and training
 statistics are dropped; filters that differ from the built-in ones raise ValueError.

@@ -1,6 +1,4 @@
-"""StyleGAN2's residual discriminator (sec. 4.1), conditioned on the camera label by projection
-(EG3D sec. 3.5).
-"""
+"""StyleGAN2's residual discriminator (sec. 4.1) with a projected camera label (EG3D sec. 3.5)."""
 
 import math
 from typing import Any
@@ -57,9 +55,7 @@ class DiscriminatorConv(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Residual block that halves the resolution; the first one also has the layer that reads the
-    image.
-    """
+    """Residual block that halves the resolution; the first one also has the `fromrgb` layer."""
 
     def __init__(
         self, image_channels: int, in_channels: int, out_channels: int, *, conv_clamp: float | None
@@ -86,8 +82,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 def minibatch_deviation(x: Float[Tensor, "batch channel height width"], group: int = 4) -> Tensor:
-    """Appends one channel: the mean standard deviation within groups of images (Karras et al. 2018,
-    sec. 3).
+    """Appends the mean standard deviation within groups of images (Karras et al. 2018, sec. 3).
 
     A group is every (batch / group)-th image, so images that follow each other are in different
     groups.

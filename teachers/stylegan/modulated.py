@@ -23,8 +23,7 @@ def _scale(x: Tensor, factors: Float[Tensor, "batch channel"]) -> Tensor:
 
 
 class SynthesisLayer(nn.Module):
-    """3x3 modulated convolution, optional upsampling by 2, noise, bias, leaky ReLU (StyleGAN2 eq.
-    1-3).
+    """3x3 modulated convolution (StyleGAN2 eq. 1-3), upsampling, noise, bias, leaky ReLU.
 
     Args:
         resolution: side of the output.
@@ -84,9 +83,7 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """1x1 modulated convolution without demodulation or activation (its outputs may be planes
-    instead of colours).
-    """
+    """1x1 modulated convolution without demodulation or activation; its outputs may be planes."""
 
     def __init__(
         self, in_channels: int, out_channels: int, w_dim: int, *, conv_clamp: float | None = None

@@ -70,9 +70,7 @@ class SynthesisBlock(nn.Module):
         noise: NoiseMode = "none",
         dtype: torch.dtype = torch.float32,
     ) -> tuple[Tensor, Tensor]:
-        """Features and image at this block's resolution; `ws` holds one latent per convolution and
-        one for torgb.
-        """
+        """Features and image; `ws` holds one latent per convolution and one for torgb."""
         latents = iter(ws.unbind(1))
         if self.is_first:
             x = (

@@ -1,5 +1,6 @@
-"""Clothes, hats, glasses, earrings, beards: signed distances in head units (compiled, hence plain
-annotations).
+"""Clothes, hats, glasses, earrings, beards: signed distances in head units.
+
+The functions are compiled, hence plain annotations: coordinates are `[identity point]`.
 """
 
 import torch

@@ -1,5 +1,6 @@
-"""The whole puppet as one signed distance, and which part is nearest (compiled, hence plain
-annotations).
+"""The whole puppet as one signed distance, and the nearest part.
+
+The functions are compiled, hence plain annotations.
 """
 
 from enum import IntEnum

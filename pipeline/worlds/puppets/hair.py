@@ -1,5 +1,6 @@
-"""Hair on the head: thirteen styles, each a signed distance in head units (compiled, hence plain
-annotations).
+"""Hair on the head: thirteen styles, each a signed distance in head units.
+
+The functions are compiled, hence plain annotations.
 """
 
 from enum import IntEnum
@@ -13,7 +14,7 @@ from .presence import Presence
 from .sdf import capsule, ellipsoid, ramp, smooth_max, smooth_min, sphere
 
 ABSENT = 1e3
-"""A distance that never wins."""
+"""A distance that no union selects."""
 
 Style = HairStyle
 

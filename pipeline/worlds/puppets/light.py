@@ -1,6 +1,4 @@
-"""Shading: a soft directional light, light from everywhere, occlusion, a little gloss; and the
-backdrop.
-"""
+"""Shading (soft directional and ambient light, occlusion, gloss) and the backdrop."""
 
 import torch
 from jaxtyping import Float
@@ -70,9 +68,7 @@ def backdrop(
 def _occlusion(
     distance: Distance, points: Tensor, normals: Tensor, light: Light
 ) -> tuple[Tensor, Tensor]:
-    """Ambient occlusion and soft shadow of a point, from four probes of the distance (in one
-    evaluation).
-    """
+    """Ambient occlusion and soft shadow of a point, from four probes of the distance."""
     probes = (
         normals * 0.035,
         normals * 0.10,

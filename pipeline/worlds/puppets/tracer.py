@@ -1,5 +1,4 @@
-"""Sphere tracing in batches: a coarse march of cones, then a fine march of rays from where their
-cone stopped.
+"""Batched sphere tracing: a coarse march of cones, then of rays from where their cones stopped.
 
 All identities of a batch are traced together. After some steps the rays that still travel are
 gathered, so that the distance is only evaluated for them; the batch stays rectangular (the longest

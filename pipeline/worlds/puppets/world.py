@@ -54,9 +54,7 @@ class PuppetViews:
     def image(
         self, background: Float[Tensor, "batch 3 height width"] | float | None = None
     ) -> Float[Tensor, "batch 3 height width"]:
-        """The picture in [-1, 1] over a background in [0, 1]; without one, over the identity's own
-        backdrop.
-        """
+        """The image in [-1, 1] over a background in [0, 1]; None: the identity's backdrop."""
         behind = self.backdrop if background is None else background
         return (self.color + (1 - self.opacity) * behind) * 2 - 1
 

@@ -1,5 +1,4 @@
-"""Snapshots that would run a payload under plain pickle are refused, or read as data, without
-running it.
+"""Snapshots with a payload for plain pickle are refused or read as data; it never runs.
 
 Every payload creates a file. Each test first shows that plain unpickling really runs it, then that
 our reader doesn't.

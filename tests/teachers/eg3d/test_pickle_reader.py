@@ -1,6 +1,4 @@
-"""The snapshot reader returns what was written, and says in one line what is wrong with anything
-else.
-"""
+"""The snapshot reader returns what was written; other files are errors of one line."""
 
 import hashlib
 import io

@@ -1,6 +1,4 @@
-"""A snapshot's weights and settings arrive where they belong, and what doesn't fit is said in one
-error.
-"""
+"""Conversion of a snapshot keeps weights and settings; one error lists what doesn't fit."""
 
 import dataclasses
 import hashlib

@@ -1,6 +1,4 @@
-"""The project's conventions: where a camera sits, what its axes are, and where a point lands in its
-picture.
-"""
+"""Camera conventions: position, axes, projection."""
 
 import pytest
 import torch
