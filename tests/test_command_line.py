@@ -165,11 +165,17 @@ def test_a_verb_litters_nothing(greet, tmp_path):
 def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet, tmp_path):
     body = "import pathlib; pathlib.Path(config.paths.run, 'ran').touch()"
     done = greet(
-        body, "--multirun", "--config-name=distill", "seed=1,2", "name=sweep", "hydra/sweeper=basic"
+        body,
+        "--multirun",
+        "--config-name=distill",
+        "verb=convert",  # the script's: another verb's settings are refused
+        "seed=1,2",
+        "name=sweep",
+        "hydra/sweeper=basic",
     )
     assert done.returncode == 0, done.stderr
     files = {str(file.relative_to(tmp_path / "here")) for file in (tmp_path / "here").rglob("*")}
-    assert {"runs/distill/sweep/0/ran", "runs/distill/sweep/1/ran"} <= files
+    assert {"runs/convert/sweep/0/ran", "runs/convert/sweep/1/ran"} <= files
     assert not any("=" in file for file in files)
 
 

@@ -101,16 +101,14 @@ def test_the_installed_command_lists_its_verbs_and_finds_its_configuration_from_
 ):
     assert "distill" in run(installed / "trilift", "--help", cwd=tmp_path)
     where = (
-        "import pipeline, pipeline.build as build; print(pipeline.__file__);"
+        "import pipeline, pipeline.build.configuration as build; print(pipeline.__file__);"
         " print(build.configuration_folder())"
     )
     package, configuration = run(installed / "python", "-c", where, cwd=tmp_path).split()
     assert Path(package).is_relative_to(installed.parent) and Path(configuration).is_relative_to(
         installed.parent
     )
-    compose = (
-        "from pipeline.build import compose; print(compose('distill', 'name=elsewhere').paths.run)"
-    )
+    compose = "from pipeline.build.configuration import compose; print(compose('distill', 'name=elsewhere').paths.run)"
     assert (
         run(installed / "python", "-c", compose, cwd=tmp_path).strip() == "runs/distill/elsewhere"
     )

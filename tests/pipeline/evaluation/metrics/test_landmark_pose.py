@@ -9,7 +9,7 @@ import torch
 from pipeline.evaluation.metrics.landmark_pose import LandmarkPose
 from pipeline.evaluation.metrics.pose_metric import rotation_angle
 from pipeline.portraits import mean_face
-from pipeline.portraits.face import Face
+from pipeline.portraits.face import DetectedFace
 from teachers.rendering.camera import Camera
 
 SIDE = 64
@@ -23,12 +23,15 @@ class Knowing:
     def __init__(self, camera: Camera | None) -> None:
         self.camera = camera
 
-    def detect(self, picture) -> list[Face]:
+    def detect(self, picture) -> list[DetectedFace]:
         if self.camera is None:
             return []
         points = torch.from_numpy(np.asarray(mean_face.WORLD)).float()[None]
-        smaller = Face(0, 0, 2, 2, np.full((5, 2), 1.0))
-        return [smaller, Face.around(self.camera.project(points)[0][0].double().numpy() * SIDE)]
+        smaller = DetectedFace(0, 0, 2, 2, np.full((5, 2), 1.0))
+        return [
+            smaller,
+            DetectedFace.around(self.camera.project(points)[0][0].double().numpy() * SIDE),
+        ]
 
 
 @pytest.mark.parametrize(("yaw", "pitch"), [(0.0, 0.0), (0.4, 0.1), (-0.7, -0.2)])
