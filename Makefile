@@ -10,6 +10,8 @@ FIND_PYTHON = for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11
 	[ -n "$$python" ] || { echo 'no Python 3.11 or newer found: install one, or give PYTHON=/path/to/python3' >&2; exit 1; }
 # One thread a process: small tensors don't gain from more, and test processes would fight over the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# A process a core; a few tests take most of a minute, so idle processes take over others' tests.
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist worksteal
 CONSTRAINTS := .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
@@ -22,7 +24,7 @@ demo: $(VENV)/.light ## distil a student from the bundled teacher, lift pictures
 	$(BIN)/trilift demo
 
 test: setup ## the tests but the slow ones
-	$(ONE_THREAD) $(BIN)/python -m pytest -q $(TESTS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
 
 bench: setup ## speed of the parts, on this machine
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done

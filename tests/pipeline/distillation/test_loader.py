@@ -227,7 +227,7 @@ def test_parts_of_a_batch_are_drawn_one_after_the_other_and_split_again():
         alone = source(numbers)
         assert all(map(torch.equal, tensors_of(part), tensors_of(alone)))
         assert part.triplane.axes == alone.triplane.axes
-    with pytest.raises(ValueError, match="a batch of 4 samples has no 3 equal parts"):
+    with pytest.raises(ValueError, match="a batch of 4 samples can't be split into 3 equal parts"):
         whole.split(3)
 
 

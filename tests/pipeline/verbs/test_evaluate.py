@@ -260,7 +260,7 @@ def test_an_untouched_evaluation_is_verified_and_one_altered_pixel_is_found(
         and "mean_planes/puppet00001_2.png: altered" in log
         and "psnr was" in log
     )
-    assert "student/" not in evaluated
+    assert "student/" not in log
 
 
 def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):

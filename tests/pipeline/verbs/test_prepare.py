@@ -153,7 +153,7 @@ def test_other_settings_and_other_folders_are_not_overwritten(folder, tmp_path):
         run(folder, output, "resolution=16", "overwrite=true") == 1
         and Photographs(output).resolution == 16
     )
-    with pytest.raises(FileExistsError, match="didn't make it"):
+    with pytest.raises(FileExistsError, match="wasn't written by trilift prepare"):
         run(folder, tmp_path)
     with pytest.raises(ValueError, match="folder of the photographs"):
         run(folder, folder)
