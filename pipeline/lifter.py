@@ -271,7 +271,10 @@ def _description(path: Path) -> dict[str, Any]:
 
 
 def _recipe(stored: dict[str, Any]) -> Recipe:
-    return Recipe(moved(stored["target"]), current(stored["arguments"]))
+    """A stored recipe; arguments of others' classes keep their names, whatever ours were called."""
+    is_own = stored["target"].split(".")[0] in OWN_PACKAGES
+    arguments = stored["arguments"]
+    return Recipe(moved(stored["target"]), current(arguments) if is_own else arguments)
 
 
 def _kind(path: Path, kind: str, trust: Collection[str]) -> type[Lifter]:

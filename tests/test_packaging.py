@@ -108,7 +108,10 @@ def test_the_installed_command_lists_its_verbs_and_finds_its_configuration_from_
     assert Path(package).is_relative_to(installed.parent) and Path(configuration).is_relative_to(
         installed.parent
     )
-    compose = "from pipeline.build.configuration import compose; print(compose('distill', 'name=elsewhere').paths.run)"
+    compose = (
+        "from pipeline.build.configuration import compose;"
+        " print(compose('distill', 'name=elsewhere').paths.run)"
+    )
     assert (
         run(installed / "python", "-c", compose, cwd=tmp_path).strip() == "runs/distill/elsewhere"
     )

@@ -109,6 +109,7 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
             f"cannot build {OmegaConf.to_container(node)}: it has no _target_; name a class there"
         )
     plain = without_markers(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))
+    _refuse_interpolations(plain)
     require_buildable(plain, **extra)
     try:
         build = hydra.utils.instantiate(plain, _partial_=True, _convert_="all")
@@ -128,6 +129,17 @@ def require_buildable(plain: Any, **extra: Any) -> None:
     """
     for position, node in enumerate(_targets(plain)):
         _require_known_arguments(_locate(node["_target_"]), node, extra if position == 0 else {})
+
+
+def _refuse_interpolations(plain: Any) -> None:
+    """Raises ValueError for text that Hydra would still resolve, after the targets were checked."""
+    if isinstance(plain, str) and "${" in plain:
+        raise ValueError(f"refusing to build from {plain!r}: an escaped interpolation")
+    if isinstance(plain, dict):
+        plain = [*plain, *plain.values()]
+    if isinstance(plain, list):
+        for value in plain:
+            _refuse_interpolations(value)
 
 
 def _targets(plain: Any) -> Iterator[dict[str, Any]]:

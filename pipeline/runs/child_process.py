@@ -84,6 +84,6 @@ def verb_command(verb: str, settings: Sequence[str]) -> list[str]:
 def setting(key: str, value: object) -> str:
     """An override that Hydra parses back to `value`, whatever characters it has."""
     text = str(value)
-    if not re.fullmatch(r"[\w./+-]+", text):
+    if not re.fullmatch(r"[\w./+-]+", text, re.ASCII):  # Hydra quotes letters beyond ASCII
         text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{key}={text}"

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from .files import write_json
 from .markers import decisive
-from .renamed import read_json
+from .renamed import current, read_json
 from .resume import find_checkpoint
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class RunFolder:
         configuration = json.loads(json.dumps(configuration))
         continued = self.config_path.exists()
         if continued:
-            self._require_same(self.recorded(), configuration, tuple(free))
+            self._require_same(self.recorded(), current(configuration), tuple(free))
         write_json(self.config_path, configuration)
         return continued
 

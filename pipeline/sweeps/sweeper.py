@@ -154,7 +154,8 @@ class ContinuingSweeper(Sweeper):
             ready = [cell for cell in left if cell.state != "running"]
             if ready:
                 self._hand_to_launcher(ready)
-                left = [cell for cell in left if cell not in ready]
+                # A cell that another process took meanwhile is waited for.
+                left = [cell for cell in left if cell not in ready or cell.state == "running"]
             else:
                 names = ", ".join(cell.name for cell in left)
                 log.info("waiting for another process that runs %s", names)

@@ -189,6 +189,12 @@ def take_photographs(
     Returns:
         name, title, note, whether it is outside the student's domain.
     """
+    source = (
+        files("pipeline.evaluation") / "examples" / "astronaut.jpg"
+        if settings["photograph"] is None
+        else Path(settings["photograph"])
+    )
+    photograph = source.read_bytes()  # before its folder may be removed
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     photographs = []
@@ -203,12 +209,7 @@ def take_photographs(
             " student was trained on it."
         )
         photographs.append((f"puppet{identity}", f"Test puppet {identity}", note, False))
-    source = (
-        files("pipeline.evaluation") / "examples" / "astronaut.jpg"
-        if settings["photograph"] is None
-        else Path(settings["photograph"])
-    )
-    (folder / f"real{Path(str(source)).suffix.lower()}").write_bytes(source.read_bytes())
+    (folder / f"real{Path(str(source)).suffix.lower()}").write_bytes(photograph)
     known = settings["photograph"] is None
     note = (
         "Eileen Collins, portrait by NASA, public domain."

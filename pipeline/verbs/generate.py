@@ -47,11 +47,12 @@ def main(config: DictConfig) -> int:
     sampler = build_sampler(config, teacher)
     description = describe(to_plain(config), teacher)
     folder = ShardFolder(Path(config.output))
+    # Before verifying: a filter may decide otherwise on another device than the one that wrote.
+    sampler.to(torch.device(_device(config.device)))
     if config.verify or config.repair:
         verify(folder, description, sampler, repair=config.repair)
         if not config.repair:
             return 0
-    sampler.to(torch.device(_device(config.device)))
     writer = ShardWriter(
         folder=folder,
         description=description,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.configuration import compose, instantiate
-from pipeline.data.manifest import ShardFolder
 from pipeline.data.shard_errors import WrongDistributions
+from pipeline.data.shard_folder import ShardFolder
 from pipeline.runs.trust import VARIABLE, trusted_packages
 from pipeline.verbs import distill
 
@@ -93,6 +93,10 @@ def test_trust_of_the_command_line_lets_a_run_folder_import(run, imported):
         {"_target_": "pipeline.runs.child_process.ChildProcess", "arguments": ["true"]},
         {"_target_": f"teachers.toy.{TARGET}"},
         {"_target_": f"{PACKAGE}:module"},
+        {
+            "_target_": "teachers.toy.ToyTeacher",
+            "density": f"\\${{oc.create:{{_target_:{TARGET}}}}}",
+        },
     ],
 )
 def test_no_detour_through_a_known_package_imports(imported, node):
