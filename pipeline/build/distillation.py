@@ -77,13 +77,16 @@ class Parts:
             config, self.plan, build_lifter(config, self.teacher), self.source, adversary
         )
 
-    def scores(self, config: DictConfig, student_path: Path, **settings: Any) -> HeldOutScores:
-        """Validation on the held-out identities; `settings` replace configured ones."""
-        sampler = self.sampler.for_scores(
+    def held_out(self, config: DictConfig) -> Sampler:
+        """The sampler of the held-out identities: of the validation and of the previews."""
+        return self.sampler.for_scores(
             config.validation_seed, cameras=instantiate(config.validation_cameras)
         )
+
+    def scores(self, config: DictConfig, student_path: Path, **settings: Any) -> HeldOutScores:
+        """Validation on the held-out identities; `settings` replace configured ones."""
         return HeldOutScores(
-            sampler=sampler,
+            sampler=self.held_out(config),
             student_path=student_path,
             **{**to_plain(config.callbacks.validation), **settings},
         )

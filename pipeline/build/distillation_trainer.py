@@ -67,10 +67,9 @@ def build_average(config: DictConfig) -> list[ExponentialAverage]:
 
 def build_previews(config: DictConfig, parts: Parts, folder: Path) -> Previews:
     """Sheets of the held-out identities."""
-    sampler = parts.sampler.for_scores(
-        config.validation_seed, cameras=instantiate(config.validation_cameras)
+    return Previews(
+        sampler=parts.held_out(config), folder=folder, **to_plain(config.callbacks.preview)
     )
-    return Previews(sampler=sampler, folder=folder, **to_plain(config.callbacks.preview))
 
 
 def build_loggers(config: DictConfig, run: RunFolder) -> list[Logger]:
