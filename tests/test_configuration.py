@@ -11,6 +11,7 @@ from pipeline.build.configuration import (
     configuration_folder,
     instantiate,
     require_buildable,
+    root_of,
     to_plain,
 )
 from pipeline.command_line import PACKAGE, VERBS
@@ -41,14 +42,19 @@ def missing_to_null(plain):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_a_module_a_root_and_buildable_parts(verb):
-    assert (PACKAGE / "verbs" / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
+    assert (PACKAGE / "verbs" / f"{verb}.py").exists() and (CONF / f"{root_of(verb)}.yaml").exists()
     config = compose(verb)
     assert config.verb == verb
     require_buildable(missing_to_null(OmegaConf.to_container(config, resolve=True)))
 
 
 def test_every_root_belongs_to_a_verb():
-    assert {file.stem for file in CONF.glob("*.yaml")} == set(VERBS)
+    assert {file.stem for file in CONF.glob("*.yaml")} == {root_of(verb) for verb in VERBS}
+
+
+def test_no_root_is_named_as_a_group():
+    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir()}
+    assert not groups & {file.stem for file in CONF.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("file", GROUP_FILES, ids=name_of)

@@ -18,14 +18,14 @@ from pipeline.runs.renamed import current
 from pipeline.runs.trust import trust
 from pipeline.sweeps import sweeper
 
-from .configuration import USER_ERRORS, VERSION_BASE, configuration_folder
+from .configuration import USER_ERRORS, VERSION_BASE, configuration_folder, root_of
 
 
 def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
     """Makes a function of a configuration the Hydra application `trilift NAME`.
 
-    The configuration is `conf/NAME.yaml` with the overrides of the command line. Errors of the user
-    (`USER_ERRORS`, missing or misspelt settings) become one line and exit status 2;
+    The configuration is the verb's root (`root_of`) with the overrides of the command line. Errors
+    of the user (`USER_ERRORS`, missing or misspelt settings) become one line and exit status 2;
     `TRILIFT_DEBUG=1` shows where they came from. Called with a configuration, the function runs on
     that.
 
@@ -47,7 +47,9 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
                 sys.exit(_fail(name, _message(error)))
 
         application = hydra.main(
-            version_base=VERSION_BASE, config_path=str(configuration_folder()), config_name=name
+            version_base=VERSION_BASE,
+            config_path=str(configuration_folder()),
+            config_name=root_of(name),
         )(guarded)
 
         @functools.wraps(function)

@@ -39,6 +39,11 @@ whole holds `instantiate_class`, `pipeline.runs` holds `trust`.
 
 VERSION_BASE = "1.3"
 
+ROOTS = {"cameras": "cameras_verb"}
+"""Verbs whose root isn't `VERB.yaml`: beside a group of that name, `conf/cameras/`, it would look
+like a part of the group.
+"""
+
 USER_ERRORS = (
     ValueError,
     FileNotFoundError,
@@ -67,10 +72,15 @@ def configuration_folder() -> Path:
     )
 
 
-def compose(name: str, *overrides: str) -> DictConfig:
+def root_of(verb: str) -> str:
+    """The name of the verb's root file in `configuration_folder`, without its ending."""
+    return ROOTS.get(verb, verb)
+
+
+def compose(verb: str, *overrides: str) -> DictConfig:
     """The configuration of a verb without running it: `compose("distill", "experiment=laptop")`."""
     with hydra.initialize_config_dir(str(configuration_folder()), version_base=VERSION_BASE):
-        return hydra.compose(name, overrides=list(overrides))
+        return hydra.compose(root_of(verb), overrides=list(overrides))
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

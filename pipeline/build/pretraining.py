@@ -9,13 +9,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pipeline.evaluation.metrics.frechet import FEWEST_REAL, FrechetScores
 from pipeline.pretraining.autoencoder import TeacherAutoencoder
-from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings, TeacherGAN
 from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
-from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, settings_of_checkpoint
 from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt, cluster_plugins
@@ -44,27 +44,27 @@ def with_checkpoint(config: DictConfig) -> DictConfig:
     return filled
 
 
-def load_photographs(config: DictConfig) -> TrainingPictures:
-    """The training pictures.
+def load_photographs(config: DictConfig) -> TrainingImages:
+    """The training images.
 
     Raises:
         ValueError: there are too few.
     """
-    photographs: TrainingPictures = instantiate(config.data)
+    photographs: TrainingImages = instantiate(config.data)
     if len(photographs) < FEWEST_REAL:
         raise ValueError(
-            f"{config.data.path} holds {len(photographs)} pictures, a teacher needs at least"
+            f"{config.data.path} holds {len(photographs)} images, a teacher needs at least"
             f" {FEWEST_REAL}, and thousands to be good"
         )
     return photographs
 
 
-def build_data(config: DictConfig, photographs: TrainingPictures) -> DrawnPictures:
+def build_data(config: DictConfig, photographs: TrainingImages) -> DrawnImages:
     """The batches that are trained on."""
-    return DrawnPictures(photographs, batch_size=config.settings.batch_size, seed=config.seed)
+    return DrawnImages(photographs, batch_size=config.settings.batch_size, seed=config.seed)
 
 
-def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGAN:
+def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
     """The Lightning module: generator, discriminator and their training."""
     torch.manual_seed(config.seed)
     generator = EG3DConfiguration.from_dict(to_plain(config.teacher))
@@ -94,7 +94,7 @@ def build_module(config: DictConfig, photographs: TrainingPictures) -> TeacherGA
 def build_callbacks(
     config: DictConfig,
     run: RunFolder,
-    photographs: TrainingPictures,
+    photographs: TrainingImages,
     attempt: Attempt,
     record: TuningRecord | None = None,
 ) -> list[Callback]:
@@ -107,7 +107,7 @@ def build_callbacks(
     left = Deadline(config.trainer.max_time).left
 
     def frechet() -> FrechetScores:
-        return FrechetScores(photographs.pictures(progress.real, behind), compared=progress.scored)
+        return FrechetScores(photographs.first(progress.real, behind), compared=progress.scored)
 
     return [
         Pace(),

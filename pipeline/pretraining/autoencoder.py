@@ -1,7 +1,7 @@
 """A warm start of the generator: it is first trained as the decoder of an autoencoder.
 
 Adversarial training from scratch can lock in early mistakes, such as faces with one eye in the
-middle, for a long time. Reconstructing pictures puts what all faces share in its place first. Each
+middle, for a long time. Reconstructing images puts what all faces share in its place first. Each
 identity is still seen in one view only.
 """
 
@@ -19,11 +19,11 @@ from .discriminator_view import discriminator_channels
 from .gan import TeacherGAN
 
 
-class PictureEncoder(nn.Module):
+class ImageEncoder(nn.Module):
     """The discriminator's input → mean and log variance of z.
 
     Args:
-        resolution: side of the pictures.
+        resolution: side of the images.
         image_channels: their channels.
         z_dim: size of z.
         channel_base, channel_max: a block at resolution r has min(channel_base / r, channel_max)
@@ -51,17 +51,15 @@ class PictureEncoder(nn.Module):
         )
         self.out = EqualizedLinear(channels[4] * 16, 2 * z_dim)
 
-    def forward(
-        self, picture: Float[Tensor, "batch channel height width"]
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Float[Tensor, "batch channel height width"]) -> tuple[Tensor, Tensor]:
         """Mean and log variance, both `[batch z_dim]`."""
-        features = self.blocks(picture.contiguous(memory_format=torch.channels_last))
+        features = self.blocks(image.contiguous(memory_format=torch.channels_last))
         mean, log_variance = self.out(features.flatten(1)).chunk(2, 1)
         return mean, log_variance - 2
 
 
 class TeacherAutoencoder(TeacherGAN):
-    """Trains the generator, with an encoder that isn't kept, to reconstruct pictures by their own
+    """Trains the generator, with an encoder that isn't kept, to reconstruct images by their own
     cameras (variational autoencoder, Kingma & Welling 2014).
 
     The discriminator isn't trained: adversarial training that starts from the result begins with an
@@ -86,7 +84,7 @@ class TeacherAutoencoder(TeacherGAN):
     ) -> None:
         super().__init__(**arguments)
         config = self.config
-        self.encoder = PictureEncoder(
+        self.encoder = ImageEncoder(
             resolution=config.image_resolution,
             image_channels=discriminator_channels(config),
             z_dim=config.z_dim,
@@ -100,10 +98,10 @@ class TeacherAutoencoder(TeacherGAN):
         return [torch.optim.Adam(parameters, self.rate, (0.9, 0.99))]
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> None:
-        """Encodes pictures, renders them by their own cameras, and compares."""
+        """Encodes images, renders them by their own cameras, and compares."""
         optimizer: Any = self.optimizers()
         optimizer.param_groups[0]["lr"] = self.rate * self.schedule.learning_rate(self.seen)
-        shown = self.view.of_pictures(batch.real, self.seen)
+        shown = self.view.of_images(batch.real, self.seen)
         mean, log_variance = self.encoder(shown)
         z = mean + (log_variance / 2).exp() * torch.randn(
             mean.shape, generator=batch.random, device=self.device

@@ -19,11 +19,11 @@ from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
 
-from .teacher_views import draw_pictures, teacher_sheet, view_scores
-from .training_pictures import TrainingPictures
+from .teacher_views import draw_images, teacher_sheet, view_scores
+from .training_images import TrainingImages
 
 FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
-"""The middle of a face in a 64x64 picture."""
+"""The middle of a face in a 64x64 image."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class CardScores:
 
     Attributes:
         frechet, floor: normalised distances on both feature sets, of the teacher and of real
-            pictures against real ones.
+            images against real ones.
         diversity: standard deviation relative to the data's.
         views: see `view_scores`.
         depth: mean frontal depth against the puppet world's.
         tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
             [0, 1].
-        nearest, data_nearest: root mean square distance at 32² to the nearest training picture, of
-            generated pictures and of other training pictures; it would be far smaller for memorised
-            pictures.
-        compared: pictures per Fréchet score.
+        nearest, data_nearest: root mean square distance at 32² to the nearest training image, of
+            generated images and of other training images; it would be far smaller for memorised
+            images.
+        compared: images per Fréchet score.
     """
 
     frechet: dict[str, float]
@@ -61,12 +61,12 @@ class CardScores:
 
 
 def score_at_full_size(
-    teacher: EG3DTeacher, pictures: TrainingPictures, *, compared: int = 1024, real: int = 8000
+    teacher: EG3DTeacher, images: TrainingImages, *, compared: int = 1024, real: int = 8000
 ) -> CardScores:
     """All scores of a teacher that was trained on puppets; takes some minutes on a CPU."""
-    reference = pictures.pictures(real)
+    reference = images.first(real)
     frechet = FrechetScores(reference, compared=compared)
-    drawn = draw_pictures(teacher, pictures.cameras, compared)
+    drawn = draw_images(teacher, images.cameras, compared)
     scores = frechet(drawn)
     diversity = scores.pop("diversity")
     return CardScores(
@@ -115,7 +115,7 @@ def write_card(
     """Writes card.md, card_scores.json and sheet.png into a teacher folder.
 
     Args:
-        images: real pictures seen in training.
+        images: real images seen in training.
         recipe: the command, in a line.
         notes: to be added: hours, hardware, known faults.
     """
@@ -123,22 +123,22 @@ def write_card(
     table = "\n".join(f"| {name} | {value} |" for name, value in _rows(scores))
     text = f"""# Teacher `{passport.name}`
 
-EG3D, {passport.image_resolution}² pictures,
+EG3D, {passport.image_resolution}² images,
 planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
 {passport.depth_samples} + {passport.importance_samples} ray samples.
-Trained from scratch by `trilift pretrain` on puppets, each identity seen in one picture only,
+Trained from scratch by `trilift pretrain` on puppets, each identity seen in one image only,
 without depth or second views. Licence: {passport.licence}.
 
 ![identities by rows: yaw -0.6 to 0.6, then depth and normals](sheet.png)
 
 | score | value |
 |---|---|
-| real pictures seen | {images:,} |
+| real images seen | {images:,} |
 {table}
 
-{scores.compared} generated pictures per Fréchet score, at the cameras of the data, truncation 1;
+{scores.compared} generated images per Fréchet score, at the cameras of the data, truncation 1;
 scored {date.today()} on {platform.machine()}, torch {torch.__version__}. The floor is the distance
-between real pictures and other real pictures with the same counts. Not FID.
+between real images and other real images with the same counts. Not FID.
 
 Recipe: `{recipe}`
 
@@ -179,19 +179,19 @@ def _rows(scores: CardScores) -> list[tuple[str, str]]:
             "{:.2f} ± {:.2f} ({:.2f} ± {:.2f})".format(*scores.tone, *scores.data_tone),
         ),
         (
-            "distance to the nearest training picture (of other training pictures)",
+            "distance to the nearest training image (of other training images)",
             f"{scores.nearest:.3f} ({scores.data_nearest:.3f})",
         ),
     ]
 
 
-def _tone(images: Float[Tensor, "picture 3 height width"]) -> tuple[float, float]:
+def _tone(images: Float[Tensor, "image 3 height width"]) -> tuple[float, float]:
     brightness = ((F.adaptive_avg_pool2d(images, 64)[FACE] + 1) / 2).mean((1, 2, 3))
     return brightness.mean().item(), brightness.std().item()
 
 
 def _distance_to_nearest(
-    images: Float[Tensor, "picture 3 height width"], others: Float[Tensor, "other 3 height width"]
+    images: Float[Tensor, "image 3 height width"], others: Float[Tensor, "other 3 height width"]
 ) -> float:
     small, references = (F.adaptive_avg_pool2d(x, 32).flatten(1) for x in (images, others))
     return (torch.cdist(small, references).amin(1).mean() / small.shape[1] ** 0.5).item()

@@ -1,4 +1,4 @@
-"""The training pictures that a step of a teacher's training starts from."""
+"""The training images that a step of a teacher's training starts from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from pipeline.runs.step_loader import StepLoader
 from pipeline.runs.stopwatch import Stopwatch
 
-from .training_pictures import PictureBatch, TrainingPictures
+from .training_images import ImageBatch, TrainingImages
 
 
 @dataclass(frozen=True)
@@ -17,31 +17,31 @@ class TrainingBatch:
     """What one process draws for one step.
 
     Attributes:
-        real: training pictures.
+        real: training images.
         random: the generator that they were drawn with; everything else that is drawn in the step
             comes from it, too.
     """
 
-    real: PictureBatch
+    real: ImageBatch
     random: torch.Generator
 
 
-class DrawnPictures(LightningDataModule):
-    """Draws the pictures of every step, from the module's step on, on the trainer's device.
+class DrawnImages(LightningDataModule):
+    """Draws the images of every step, from the module's step on, on the trainer's device.
 
     A step's generator is seeded by (seed, step, rank): a resumed run continues as if it had not
     stopped.
 
     Args:
-        photographs: training pictures.
-        batch_size: pictures of each process.
+        photographs: training images.
+        batch_size: images of each process.
         seed: of the run.
 
     Attributes:
-        stopwatch: counts the time that steps spend on their pictures as "data".
+        stopwatch: counts the time that steps spend on their images as "data".
     """
 
-    def __init__(self, photographs: TrainingPictures, *, batch_size: int, seed: int) -> None:
+    def __init__(self, photographs: TrainingImages, *, batch_size: int, seed: int) -> None:
         super().__init__()
         self.photographs = photographs
         self.batch_size = batch_size

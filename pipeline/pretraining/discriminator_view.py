@@ -1,4 +1,4 @@
-"""The discriminator's input: renderings and training pictures at the same size, equally blurred."""
+"""The discriminator's input: renderings and training images at the same size, equally blurred."""
 
 import kornia
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from teachers.eg3d.discriminator import discriminator_input
 from teachers.rendering.rendering import Rendering
 
 from .schedule import GANSchedule
-from .training_pictures import PictureBatch
+from .training_images import ImageBatch
 
 
 def discriminator_channels(config: EG3DConfiguration) -> int:
@@ -19,7 +19,7 @@ def discriminator_channels(config: EG3DConfiguration) -> int:
 
 
 class DiscriminatorView:
-    """Makes the discriminator's input from renderings and from training pictures.
+    """Makes the discriminator's input from renderings and from training images.
 
     With super-resolution the discriminator sees the final and the raw image (dual discrimination,
     EG3D sec. 3.4).
@@ -36,19 +36,17 @@ class DiscriminatorView:
     def of_rendering(
         self, rendering: Rendering, seen: int
     ) -> Float[Tensor, "batch channel height width"]:
-        """The input for renderings, after `seen` real pictures."""
+        """The input for renderings, after `seen` real images."""
         matte = self._enlarge(rendering.opacity) if self.config.background == "matte" else None
         raw = rendering.image_raw if self.has_superresolution else None
         return self.stack(self._enlarge(rendering.image), raw, matte, seen)
 
-    def of_pictures(
-        self, real: PictureBatch, seen: int
-    ) -> Float[Tensor, "batch channel height width"]:
-        """The input for training pictures, after `seen` real pictures."""
+    def of_images(self, real: ImageBatch, seen: int) -> Float[Tensor, "batch channel height width"]:
+        """The input for training images, after `seen` real images."""
         return self.stack(*self.parts(real, seen), seen)
 
-    def parts(self, real: PictureBatch, seen: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Image, raw image and matte of training pictures: composited like the renderings, and
+    def parts(self, real: ImageBatch, seen: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Image, raw image and matte of training images: composited like the renderings, and
         reduced to their resolution.
         """
         image = real.over(0.0 if self.config.background == "black" else 1.0)

@@ -1,4 +1,4 @@
-"""Adversarial training of an EG3D teacher from single pictures with camera labels (EG3D sec.
+"""Adversarial training of an EG3D teacher from single images with camera labels (EG3D sec.
 3.4–3.5 and supp.).
 """
 
@@ -26,7 +26,7 @@ from teachers.rendering.triplane import Triplane
 from .data_module import TrainingBatch
 from .discriminator_view import DiscriminatorView
 from .schedule import GANSchedule
-from .training_pictures import PictureBatch, TrainingPictures
+from .training_images import ImageBatch, TrainingImages
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,14 @@ class GANSettings:
     """Constants of the training.
 
     Attributes:
-        batch_size: pictures per process and step; a multiple of the discriminator's statistics
+        batch_size: images per process and step; a multiple of the discriminator's statistics
             group.
         generator_rate, discriminator_rate: learning rates of Adam (0, 0.99).
         r1_gamma, r1_every: weight of R1, and the number of steps from one computation to the next.
         density_weight, density_every, density_points, density_sd: density regularisation (EG3D
             supp.); the standard deviation of the offsets is a share of the box.
-        ema_images: half-life of the averaged generator, in pictures …
-        ema_rampup: … and at most this share of the pictures seen.
+        ema_images: half-life of the averaged generator, in images …
+        ema_rampup: … and at most this share of the images seen.
         bfloat16: convolutions in bfloat16, on devices that have its instructions.
         seed: of all random draws.
     """
@@ -66,14 +66,14 @@ class GANSettings:
 class TeacherGAN(LightningModule):
     """Generator against discriminator, with manual optimisation.
 
-    A step renders fakes by the cameras of other real pictures, updates the discriminator with real
-    pictures and fakes, and the generator with the same fakes.
+    A step renders fakes by the cameras of other real images, updates the discriminator with real
+    images and fakes, and the generator with the same fakes.
 
     Args:
         config: of the generator in training (the finished teacher may have more ray samples).
         discriminator: has `discriminator_channels(config)` input channels.
-        photographs: training pictures; their cameras are the camera prior.
-        schedule: what changes with the number of real pictures seen.
+        photographs: training images; their cameras are the camera prior.
+        schedule: what changes with the number of real images seen.
         settings: constants.
     """
 
@@ -82,7 +82,7 @@ class TeacherGAN(LightningModule):
         *,
         config: EG3DConfiguration,
         discriminator: Discriminator,
-        photographs: TrainingPictures,
+        photographs: TrainingImages,
         schedule: GANSchedule,
         settings: GANSettings,
     ) -> None:
@@ -152,8 +152,8 @@ class TeacherGAN(LightningModule):
 
         self._finish_step()
 
-    def _discriminate(self, real: PictureBatch, fake_camera: Camera, fake: Tensor) -> None:
-        shown = self.view.of_pictures(real, self.seen)
+    def _discriminate(self, real: ImageBatch, fake_camera: Camera, fake: Tensor) -> None:
+        shown = self.view.of_images(real, self.seen)
         real_logits = self.discriminator(shown, real.camera.label(), self.convolution_dtype)
         fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
         loss = discriminator_loss(real_logits, fake_logits)
@@ -168,8 +168,8 @@ class TeacherGAN(LightningModule):
         )
         self.log("discriminator_accuracy", accuracy)
 
-    def _penalty(self, real: PictureBatch, shown: Tensor) -> Float[Tensor, ""]:
-        """R1 at real pictures (Mescheder et al. 2018). With dual discrimination, of both images,
+    def _penalty(self, real: ImageBatch, shown: Tensor) -> Float[Tensor, ""]:
+        """R1 at real images (Mescheder et al. 2018). With dual discrimination, of both images,
         the raw one at its own size.
         """
         label = real.camera.label()

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Pace(Callback):
-    """Logs the pictures seen and the pictures per second of training steps every so often.
+    """Logs the images seen and the images per second of training steps every so often.
 
     Must be the first of the callbacks: the time of those after it (scores, sheets, saving) doesn't
     count.
@@ -52,7 +52,7 @@ class Pace(Callback):
         )
         pace = (module.seen - self._logged_seen) / max(stopwatch.seconds(), 1e-9)
         log.info(
-            "%d of %d pictures, %.1f/s, %s", module.seen, module.schedule.total_images, pace, logits
+            "%d of %d images, %.1f/s, %s", module.seen, module.schedule.total_images, pace, logits
         )
         self._logged_at, self._logged_seen = time.monotonic(), module.seen
         stopwatch.reset()

@@ -19,7 +19,7 @@ from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256
 
 from .gan import TeacherGAN
-from .teacher_views import draw_pictures, teacher_sheet, view_scores
+from .teacher_views import draw_images, teacher_sheet, view_scores
 from .tuning import TuningRecord
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ COLLAPSED = 3.0
 
 
 class TeacherProgress(Callback):
-    """Every `every_images` pictures: appends scores to scores.csv, writes a sheet of the same
+    """Every `every_images` images: appends scores to scores.csv, writes a sheet of the same
     identities, and saves the averaged teacher as a folder.
 
     The teacher with the smallest Fréchet distance on network features is kept besides, in `best`:
@@ -37,10 +37,10 @@ class TeacherProgress(Callback):
 
     Args:
         folder: of the run.
-        every_images: how often, in real pictures seen.
+        every_images: how often, in real images seen.
         drawing: changes of the configuration for rendering (more ray samples than in training).
-        frechet: makes the scores on first use, from the training pictures.
-        scored: number of generated pictures per score.
+        frechet: makes the scores on first use, from the training images.
+        scored: number of generated images per score.
         name, licence: for the passport.
         record: of a tuning, which is scored before its first step, too; None for a teacher from
             scratch.
@@ -144,12 +144,10 @@ class TeacherProgress(Callback):
     def _scores(
         self, module: TeacherGAN, teacher: EG3DTeacher, as_trained: EG3DTeacher
     ) -> dict[str, float]:
-        """Fréchet distances of pictures rendered as in training, and the consistency of views."""
+        """Fréchet distances of images rendered as in training, and the consistency of views."""
         if self._frechet is None:
             self._frechet = self._make_frechet()
-        distances = self._frechet(
-            draw_pictures(as_trained, module.photographs.cameras, self.scored)
-        )
+        distances = self._frechet(draw_images(as_trained, module.photographs.cameras, self.scored))
         return {
             **distances,
             **view_scores(teacher),

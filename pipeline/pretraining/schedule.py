@@ -1,4 +1,4 @@
-"""The schedule of a teacher's training, in real pictures seen."""
+"""The schedule of a teacher's training, in real images seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GANSchedule:
-    """Ramps of EG3D's training (papers: EG3D supp.; StyleGAN3 for the blur), in pictures.
+    """Ramps of EG3D's training (papers: EG3D supp.; StyleGAN3 for the blur), in images.
 
     Attributes:
         total_images: where training ends.
-        growth: (pictures, side) pairs in rising order: after this number of pictures, rays are cast
+        growth: (images, side) pairs in rising order: after this number of images, rays are cast
             at this resolution.
         blur_sigma: standard deviation in pixels of the blur on what the discriminator sees, at the
             start.
-        blur_images: pictures over which it falls to nothing.
+        blur_images: images over which it falls to nothing.
         swap_start, swap_end, swap_images: probability that the generator is conditioned on another
-            picture's camera.
-        decay_images: over this number of pictures before the end the learning rates fall linearly …
+            image's camera.
+        decay_images: over this number of images before the end the learning rates fall linearly …
         decay_floor: … to this share.
     """
 
@@ -40,7 +40,7 @@ class GANSchedule:
             or any(len(pair) != 2 for pair in self.growth)
         ):
             raise ValueError(
-                f"growth is {self.growth}: give (pictures, side) pairs that start at 0 pictures and"
+                f"growth is {self.growth}: give (images, side) pairs that start at 0 images and"
                 " rise"
             )
 

@@ -1,4 +1,4 @@
-"""When a teacher's training ends: at its time limit, or after the schedule's pictures."""
+"""When a teacher's training ends: at its time limit, or after the schedule's images."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ class SliceTimer(Timer):
 
 
 class StopWhenSeen(Callback):
-    """Ends training when the schedule's pictures have been seen."""
+    """Ends training when the schedule's images have been seen."""
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Makes no further step in a complete run."""
@@ -38,7 +38,7 @@ class StopWhenSeen(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stops all processes at once: they count the same pictures."""
+        """Stops all processes at once: they count the same images."""
         assert isinstance(module, TeacherGAN)
         if module.seen >= module.schedule.total_images:
             trainer.should_stop = True

@@ -12,17 +12,17 @@ from teachers.rendering.triplane import Triplane
 
 
 @torch.no_grad()
-def draw_pictures(
+def draw_images(
     teacher: EG3DTeacher, cameras: Camera, count: int, *, seed: int = 3
-) -> Float[Tensor, "picture 3 height width"]:
-    """Pictures of `count` identities at cameras of the data, clamped to [-1, 1]."""
+) -> Float[Tensor, "image 3 height width"]:
+    """Images of `count` identities at cameras of the data, clamped to [-1, 1]."""
     random = torch.Generator().manual_seed(seed)
     z = torch.randn(count, teacher.z_dim, generator=random)
     chosen = cameras.to(torch.device("cpu"))[
         torch.randint(len(cameras), (count,), generator=random)
     ]
     return torch.cat(
-        [_pictures(teacher, z[i : i + 4], chosen[i : i + 4]) for i in range(0, count, 4)]
+        [_images(teacher, z[i : i + 4], chosen[i : i + 4]) for i in range(0, count, 4)]
     )
 
 
@@ -81,6 +81,6 @@ def _identities(
     return teacher.synthesize(ws), ws
 
 
-def _pictures(teacher: EG3DTeacher, z: Tensor, camera: Camera) -> Tensor:
+def _images(teacher: EG3DTeacher, z: Tensor, camera: Camera) -> Tensor:
     ws = teacher.map_latents(z.to(teacher.mean_latent()))
     return teacher.render(teacher.synthesize(ws), camera.to(ws), ws=ws).image.clamp(-1, 1).cpu()

@@ -76,7 +76,7 @@ def keep_as_it_is(path: Path | str, output: Path) -> None:
     with replaced_folder(output) as writing:
         shutil.copytree(teacher_folder(path), writing, dirs_exist_ok=True)
     log.info(
-        "%s has no super-resolution: its pictures are the volume rendering, which takes no latent,"
+        "%s has no super-resolution: its images are the volume rendering, which takes no latent,"
         " so there is nothing to fix. A student can be distilled from it as it is; %s is a copy",
         path,
         output,
@@ -168,7 +168,7 @@ def _card(before: Passport, tuned: Passport, record: dict[str, Any]) -> str:
     return f"""# Teacher `{tuned.name}`
 
 EG3D `{before.name}` (source {before.source_hash}), trained further on
-{int(record["images"]):,} pictures, so that a student, which has no w, can use its super-resolution.
+{int(record["images"]):,} images, so that a student, which has no w, can use its super-resolution.
 
 **Licence.** {tuned.licence}
 

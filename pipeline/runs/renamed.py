@@ -12,7 +12,18 @@ MOVED = {
     "pipeline.sampling.laws": "pipeline.sampling.distributions",
     "pipeline.sampling.cameras.CameraPrior": "pipeline.sampling.cameras.OrbitPrior",
     "pipeline.data.live.live_people": "pipeline.data.live.live_samples",
-    "pipeline.data.training_pictures": "pipeline.pretraining.training_pictures",
+    "pipeline.data.training_pictures.puppet_pictures": (
+        "pipeline.pretraining.training_images.puppet_images"
+    ),
+    "pipeline.data.training_pictures.labelled_pictures": (
+        "pipeline.pretraining.training_images.labelled_images"
+    ),
+    "pipeline.pretraining.training_pictures.puppet_pictures": (
+        "pipeline.pretraining.training_images.puppet_images"
+    ),
+    "pipeline.pretraining.training_pictures.labelled_pictures": (
+        "pipeline.pretraining.training_images.labelled_images"
+    ),
     "pipeline.evaluation.suites.capture_export": "pipeline.evaluation.suites.puppet_captures",
     "pipeline.evaluation.suites.h3ds": "pipeline.evaluation.captures.h3ds",
     "pipeline.evaluation.suites.nersemble": "pipeline.evaluation.captures.nersemble",

@@ -1,9 +1,9 @@
-"""Train a teacher, an EG3D generator, from single pictures with camera labels; or tune one.
+"""Train a teacher, an EG3D generator, from single images with camera labels; or tune one.
 
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the identities are
 rendered on the first run. Run the same command again to continue; SIGTERM or Ctrl-C saves first,
 and exit status 75 asks a scheduler for another attempt; `trainer.max_time` cuts a run into slices.
-What comes out is the folder `teacher` of the run; scores go to `scores.csv`, pictures to `sheets`.
+What comes out is the folder `teacher` of the run; scores go to `scores.csv`, images to `sheets`.
 """
 
 import json
@@ -25,7 +25,7 @@ from pipeline.build.pretraining import (
 )
 from pipeline.pretraining.card import score_at_full_size, write_card
 from pipeline.pretraining.freed_memory import keep_freed_memory
-from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, has_no_latent, keep_as_it_is
 from pipeline.runs.processes import is_first_process
 from pipeline.runs.requeue import Attempt
@@ -93,7 +93,7 @@ def train(
         attempt.reached(module.seen, module.schedule.total_images)
 
 
-def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingPictures) -> None:
+def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingImages) -> None:
     """Scores the run's teacher at full size, also against the puppet world, and writes its card."""
     teacher = load_eg3d(folder)
     scores = score_at_full_size(teacher, photographs, compared=config.card.compared)

@@ -1,4 +1,4 @@
-"""Speed of a training step of a teacher, by part, on pictures drawn at random.
+"""Speed of a training step of a teacher, by part, on images drawn at random.
 
 `python tests/benchmarks/bench_pretrain.py`: the configuration of `trilift pretrain`, at both ray
 resolutions of its schedule, one process with one thread, seconds of processor time.
@@ -16,16 +16,16 @@ from lightning import Trainer
 
 from pipeline.build.configuration import compose, instantiate
 from pipeline.build.pretraining import build_module
-from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import DiscriminatorView
 from pipeline.pretraining.gan import TeacherGAN
-from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.pretraining.training_images import TrainingImages
 from teachers.rendering.camera import Camera
 
 STEPS = 4
 
 PARTS = {
-    "_render_fakes": "identities and their pictures",
+    "_render_fakes": "identities and their images",
     "_discriminate": "discriminator, forward and back",
     "_generate": "generator, back",
     "_finish_step": "running average",
@@ -33,8 +33,8 @@ PARTS = {
 """Methods of `TeacherGAN` by what they do; what is left over are the optimisers and the data."""
 
 
-def noise_pictures(count: int, side: int) -> TrainingPictures:
-    """Pictures of nothing, with mattes: the speed does not depend on what is seen."""
+def noise_images(count: int, side: int) -> TrainingImages:
+    """Images of nothing, with mattes: the speed does not depend on what is seen."""
     images = torch.randint(
         0,
         256,
@@ -42,7 +42,7 @@ def noise_pictures(count: int, side: int) -> TrainingPictures:
         generator=torch.Generator().manual_seed(0),
         dtype=torch.uint8,
     )
-    return TrainingPictures(
+    return TrainingImages(
         images, Camera.orbit(torch.linspace(-0.5, 0.5, count), torch.zeros(count))
     )
 
@@ -67,7 +67,7 @@ def steps(module: TeacherGAN, count: int) -> float:
         enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
     start = time.process_time()
-    data = DrawnPictures(module.photographs, batch_size=module.settings.batch_size, seed=0)
+    data = DrawnImages(module.photographs, batch_size=module.settings.batch_size, seed=0)
     trainer.fit(module, datamodule=data)
     return time.process_time() - start
 
@@ -78,7 +78,7 @@ def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     config = compose("pretrain", "trainer.devices=1")
     for _, side in instantiate(config.schedule).growth:
-        module = build_module(config, noise_pictures(64, config.teacher.image_resolution))
+        module = build_module(config, noise_images(64, config.teacher.image_resolution))
         module.schedule = dataclasses.replace(module.schedule, growth=((0, side),))
         module.view = DiscriminatorView(module.config, module.schedule)
         steps(module, 1)

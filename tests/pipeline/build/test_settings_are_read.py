@@ -16,13 +16,13 @@ import pytest
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pipeline.build.application import foreign_settings
-from pipeline.build.configuration import compose
+from pipeline.build.configuration import compose, root_of
 from pipeline.runs.markers import MARKERS
 from pipeline.verbs import distill
 
 REPOSITORY = Path(__file__).parents[3]
 CONF = REPOSITORY / "conf"
-VERBS = sorted(path.stem for path in CONF.glob("*.yaml"))
+VERBS = sorted(OmegaConf.load(path).verb for path in CONF.glob("*.yaml"))
 ROOT_NAMES = {"config", "settings", "self.config", "self.settings", "evaluation.config",
               "evaluation.settings"}  # fmt: skip
 
@@ -165,7 +165,7 @@ def interpolated(node: object) -> set[str]:
 def compositions(verb: str) -> Iterator[DictConfig]:
     """The root, and the root with every option of each of its groups (one at a time)."""
     yield compose(verb)
-    defaults = OmegaConf.load(CONF / f"{verb}.yaml").get("defaults", ListConfig([]))
+    defaults = OmegaConf.load(CONF / f"{root_of(verb)}.yaml").get("defaults", ListConfig([]))
     for entry in defaults:
         if not isinstance(entry, DictConfig):
             continue

@@ -1,14 +1,14 @@
-"""An autoencoder's decoder learns to redraw pictures; the discriminator waits."""
+"""An autoencoder's decoder learns to reconstruct images; the discriminator waits."""
 
 import torch
 from lightning import Trainer
 
 from pipeline.pretraining.autoencoder import TeacherAutoencoder
-from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings
 from pipeline.pretraining.schedule import GANSchedule
-from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.pretraining.training_images import TrainingImages
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.rendering.camera import Camera
@@ -21,18 +21,18 @@ TINY = EG3DConfiguration(
 )  # fmt: skip
 
 
-def discs(colors: torch.Tensor) -> TrainingPictures:
-    """Frontal pictures of discs, premultiplied."""
+def discs(colors: torch.Tensor) -> TrainingImages:
+    """Frontal images of discs, premultiplied."""
     rows, columns = torch.meshgrid(torch.arange(16) - 7.5, torch.arange(16) - 7.5, indexing="ij")
     matte = ((rows**2 + columns**2) < 36).float().expand(len(colors), 1, 16, 16)
     pixels = torch.cat([colors[:, :, None, None] * matte, matte], 1)
-    return TrainingPictures(
+    return TrainingImages(
         (pixels * 255).to(torch.uint8),
         Camera.orbit(torch.zeros(len(colors)), torch.zeros(len(colors))),
     )
 
 
-def autoencoder(pictures: TrainingPictures) -> TeacherAutoencoder:
+def autoencoder(images: TrainingImages) -> TeacherAutoencoder:
     torch.manual_seed(0)
     return TeacherAutoencoder(
         encoder={"channel_base": 64, "channel_max": 8},
@@ -47,16 +47,16 @@ def autoencoder(pictures: TrainingPictures) -> TeacherAutoencoder:
             channel_max=8,
             num_mapping_layers=1,
         ),
-        photographs=pictures,
+        photographs=images,
         schedule=GANSchedule(total_images=10_000, growth=((0, 16),)),
         settings=GANSettings(batch_size=4, bfloat16=False, ema_images=20),
     )
 
 
 def error(module: TeacherAutoencoder) -> float:
-    """How far the pictures are from what is drawn at the mean of their latents."""
+    """How far the images are from what is drawn at the mean of their latents."""
     real = module.photographs.draw(8, torch.Generator().manual_seed(1))
-    shown = module.view.of_pictures(real, module.seen)
+    shown = module.view.of_images(real, module.seen)
     with torch.no_grad():
         random = torch.Generator().manual_seed(2)
         rendering = module._render(module.encoder(shown)[0], real.camera, random)[1]
@@ -64,7 +64,7 @@ def error(module: TeacherAutoencoder) -> float:
     return float((drawn - shown).abs().mean())
 
 
-def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_left_alone():
+def test_images_are_reconstructed_better_with_every_step_and_the_discriminator_is_left_alone():
     module = autoencoder(discs(torch.eye(3)))
     critic = {name: value.clone() for name, value in module.discriminator.state_dict().items()}
     before = error(module)
@@ -72,7 +72,7 @@ def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_le
         accelerator="cpu", max_steps=120, max_epochs=-1, logger=False, enable_checkpointing=False,
         enable_model_summary=False, enable_progress_bar=False,
     )  # fmt: skip
-    trainer.fit(module, datamodule=DrawnPictures(module.photographs, batch_size=4, seed=0))
+    trainer.fit(module, datamodule=DrawnImages(module.photographs, batch_size=4, seed=0))
     assert error(module) < 0.7 * before
     assert (module.steps, module.seen) == (120, 480)
     assert all(
@@ -84,7 +84,7 @@ def test_pictures_are_redrawn_better_with_every_step_and_the_discriminator_is_le
 def test_a_latent_costs_nothing_only_where_it_is_the_prior():
     module = autoencoder(discs(torch.eye(3)))
     mean, log_variance = module.encoder(
-        module.view.of_pictures(
+        module.view.of_images(
             module.photographs.draw(4, torch.Generator().manual_seed(0)), module.seen
         )
     )

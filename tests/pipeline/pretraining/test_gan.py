@@ -8,11 +8,11 @@ import pytest
 import torch
 from lightning import Callback, Trainer
 
-from pipeline.pretraining.data_module import DrawnPictures
+from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings, TeacherGAN
 from pipeline.pretraining.schedule import GANSchedule
-from pipeline.pretraining.training_pictures import TrainingPictures
+from pipeline.pretraining.training_images import TrainingImages
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.state_keeper import StateKeeper
 from teachers.eg3d.configuration import EG3DConfiguration
@@ -29,13 +29,13 @@ SCHEDULE = GANSchedule(total_images=1000, growth=((0, 8), (8, 16)), blur_sigma=1
 SETTINGS = GANSettings(batch_size=4, r1_every=2, density_every=2, density_points=20, bfloat16=False)
 
 
-def photographs(count: int = 8) -> TrainingPictures:
+def photographs(count: int = 8) -> TrainingImages:
     """Discs of different colours in front of nothing, premultiplied."""
     random = torch.Generator().manual_seed(0)
     rows, columns = torch.meshgrid(torch.arange(16) - 7.5, torch.arange(16) - 7.5, indexing="ij")
     matte = ((rows**2 + columns**2) < 36).float().expand(count, 1, 16, 16)
     pixels = torch.cat([torch.rand(count, 3, 1, 1, generator=random) * matte, matte], 1)
-    return TrainingPictures(
+    return TrainingImages(
         (pixels * 255).to(torch.uint8),
         Camera.orbit(torch.linspace(-0.5, 0.5, count), torch.zeros(count)),
     )
@@ -61,9 +61,9 @@ def module_of(
     )
 
 
-def data_of(module: TeacherGAN) -> DrawnPictures:
+def data_of(module: TeacherGAN) -> DrawnImages:
     settings = module.settings
-    return DrawnPictures(module.photographs, batch_size=settings.batch_size, seed=settings.seed)
+    return DrawnImages(module.photographs, batch_size=settings.batch_size, seed=settings.seed)
 
 
 def fit(
@@ -173,18 +173,18 @@ def test_another_seed_is_another_run():
     )
 
 
-def test_the_discriminator_sees_real_pictures_as_the_renderings_are_made():
+def test_the_discriminator_sees_real_images_as_the_renderings_are_made():
     """Reduced to the rays' resolution and back, blurred, in front of white, with their matte in
     [-1, 1].
     """
     module = module_of(schedule=GANSchedule(total_images=10, growth=((0, 8),)))
     real = module.photographs.draw(4, torch.Generator().manual_seed(0))
-    shown = module.view.of_pictures(real, module.seen)
+    shown = module.view.of_images(real, module.seen)
     assert shown.shape == (4, 4, 16, 16)
     assert shown[:, :3, 0, 0].min() > 0.99
     assert shown[:, 3, 0, 0].max() < -0.99
     assert shown[:, 3, 8, 8].min() > 0.99
-    blurred = module_of(schedule=dataclasses.replace(SCHEDULE, blur_sigma=2.0)).view.of_pictures(
+    blurred = module_of(schedule=dataclasses.replace(SCHEDULE, blur_sigma=2.0)).view.of_images(
         real, 0
     )
     assert blurred.std() < shown.std()
@@ -219,7 +219,7 @@ def test_learning_rates_decay_and_the_discriminators_is_corrected_for_lazy_penal
     module = module_of(
         schedule=dataclasses.replace(SCHEDULE, total_images=8, decay_images=8, decay_floor=0.5)
     )
-    fit(module, steps=2)  # the second step begins at 4 of 8 pictures
+    fit(module, steps=2)  # the second step begins at 4 of 8 images
     generator, discriminator = (optimizer.param_groups[0] for optimizer in module.optimizers())
     assert generator["lr"] == pytest.approx(2.5e-3 * 0.75)
     assert discriminator["lr"] == pytest.approx(2e-3 * 2 / 3 * 0.75)
@@ -242,11 +242,11 @@ def dual_module(**schedule: Any) -> TeacherGAN:
     discriminator = Discriminator(
         resolution=128, image_channels=6, channel_base=128, channel_max=8, num_mapping_layers=1
     )
-    pictures = (torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255).to(
+    images = (torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255).to(
         torch.uint8
     )
-    photographs = TrainingPictures(
-        pictures.repeat_interleave(16, 2).repeat_interleave(16, 3),
+    photographs = TrainingImages(
+        images.repeat_interleave(16, 2).repeat_interleave(16, 3),
         Camera.orbit(torch.zeros(4), torch.zeros(4)),
     )
     schedule = GANSchedule(total_images=10, growth=((0, 16),), **schedule)
@@ -259,10 +259,10 @@ def dual_module(**schedule: Any) -> TeacherGAN:
     )
 
 
-def test_with_super_resolution_the_discriminator_sees_the_picture_and_its_raw_resolution():
+def test_with_super_resolution_the_discriminator_sees_the_image_and_its_raw_resolution():
     module = dual_module()
     real = module.photographs.draw(2, torch.Generator().manual_seed(0))
-    shown = module.view.of_pictures(real, module.seen)
+    shown = module.view.of_images(real, module.seen)
     assert shown.shape == (2, 6, 128, 128)
     assert torch.equal(shown[:, :3], real.over(0.0))
     coarse, raw = real.over(0.0), shown[:, 3:]
@@ -274,10 +274,10 @@ def test_with_super_resolution_the_discriminator_sees_the_picture_and_its_raw_re
     assert (raw - shown[:, :3]).abs().mean() > 0.1
 
 
-def test_of_two_pictures_only_the_final_one_is_blurred():
+def test_of_two_images_only_the_final_one_is_blurred():
     sharp, soft = dual_module(), dual_module(blur_sigma=4.0, blur_images=100)
     real = sharp.photographs.draw(2, torch.Generator().manual_seed(0))
-    first, second = sharp.view.of_pictures(real, sharp.seen), soft.view.of_pictures(real, soft.seen)
+    first, second = sharp.view.of_images(real, sharp.seen), soft.view.of_images(real, soft.seen)
     assert torch.equal(first[:, 3:], second[:, 3:])
     assert second[:, :3].std() < first[:, :3].std() - 0.01
 
@@ -294,7 +294,7 @@ def test_real_mattes_are_as_coarse_as_rendered_ones():
     assert real.opacity.unique().numel() == 2 < matte.unique().numel()
 
 
-def test_with_two_pictures_the_penalty_is_on_both_each_at_its_own_size():
+def test_with_two_images_the_penalty_is_on_both_each_at_its_own_size():
     module = dual_module()
     real = module.photographs.draw(2, torch.Generator().manual_seed(0))
     image, raw, _ = (
@@ -305,7 +305,7 @@ def test_with_two_pictures_the_penalty_is_on_both_each_at_its_own_size():
     gradients = torch.autograd.grad(logits.sum(), (image, raw))
     assert [gradient.shape[-1] for gradient in gradients] == [128, 16]
     expected = sum(gradient.square().sum((1, 2, 3)).mean() for gradient in gradients)
-    assert module._penalty(
-        real, module.view.of_pictures(real, module.seen)
-    ).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert module._penalty(real, module.view.of_images(real, module.seen)).item() == pytest.approx(
+        expected.item(), rel=1e-4
+    )
     assert all((gradient != 0).any() for gradient in gradients)

@@ -17,7 +17,7 @@ from pipeline.pretraining.gan import TeacherGAN
 from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
-from pipeline.pretraining.teacher_views import draw_pictures, teacher_sheet, view_scores
+from pipeline.pretraining.teacher_views import draw_images, teacher_sheet, view_scores
 from pipeline.runs.stopwatch import Stopwatch
 from teachers.eg3d.teacher import EG3DTeacher, load_eg3d
 from teachers.eg3d.untrained import untrained_teacher
@@ -82,8 +82,8 @@ def progress(folder, every_images: int = 10) -> TeacherProgress:
     )
 
 
-def test_pictures_are_drawn_at_cameras_of_the_data_the_same_every_time(teacher):
-    first, again = (draw_pictures(teacher, cameras(), 6) for _ in range(2))
+def test_images_are_drawn_at_cameras_of_the_data_the_same_every_time(teacher):
+    first, again = (draw_images(teacher, cameras(), 6) for _ in range(2))
     assert first.shape == (6, 3, 8, 8)
     assert torch.equal(first, again)
     assert first.abs().max() <= 1
@@ -115,7 +115,7 @@ def test_a_report_writes_scores_a_sheet_and_a_teacher_that_can_be_read(teacher, 
     )
 
 
-def test_reports_come_at_multiples_and_at_the_end_but_never_twice_for_the_same_pictures(
+def test_reports_come_at_multiples_and_at_the_end_but_never_twice_for_the_same_images(
     teacher, tmp_path
 ):
     callback = progress(tmp_path)
@@ -162,7 +162,7 @@ def test_the_best_teacher_is_kept_when_the_training_collapses(teacher, tmp_path,
     assert "40 images" in warning and "3.5 times" in warning and "best" in warning
 
 
-def test_training_stops_when_its_pictures_have_been_seen_and_does_not_start_again(teacher):
+def test_training_stops_when_its_images_have_been_seen_and_does_not_start_again(teacher):
     trainer = fake_trainer()
     callback = StopWhenSeen()
     callback.on_train_batch_end(trainer, fake_module(teacher, 99), None, None, 0)
@@ -183,7 +183,7 @@ def test_every_slice_has_the_whole_time():
     assert timer.state_dict() == {}
 
 
-def test_the_pace_is_logged_in_pictures_per_second_of_training_steps(teacher, caplog, monkeypatch):
+def test_the_pace_is_logged_in_images_per_second_of_training_steps(teacher, caplog, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("pipeline.runs.stopwatch.time.perf_counter", lambda: now[0])
     pace, trainer = Pace(seconds=0.0), fake_trainer()
@@ -195,6 +195,6 @@ def test_the_pace_is_logged_in_pictures_per_second_of_training_steps(teacher, ca
         pace.on_train_batch_start(trainer, fake_module(teacher, 0), None, 0)
         now[0] += 4
         pace.on_train_batch_end(trainer, fake_module(teacher, 40), None, None, 0)
-    assert "40 of 100 pictures, 10.0/s" in caplog.text
+    assert "40 of 100 images, 10.0/s" in caplog.text
     assert "real_logit 0.50" in caplog.text
     assert "r1" not in caplog.text

@@ -14,7 +14,7 @@ from pipeline.build.configuration import compose, instantiate
 from pipeline.data.photographs import Photographs, validate_photographs
 from pipeline.portraits import front_door
 from pipeline.portraits.front_door import read_portraits
-from pipeline.pretraining.training_pictures import labelled_pictures
+from pipeline.pretraining.training_images import labelled_images
 from pipeline.verbs import prepare
 
 FIVE = [[80, 70], [120, 70], [100, 95], [84, 114], [116, 114]]
@@ -77,7 +77,7 @@ def test_what_has_a_pose_becomes_a_collection_and_the_rest_is_listed(folder, tmp
         and "1 unusable" in said.out
     )
     assert (output / "unposed" / "cem.png").is_file()
-    assert labelled_pictures(path=str(output), resolution=32).cameras.cam_to_world.shape[0] in (
+    assert labelled_images(path=str(output), resolution=32).cameras.cam_to_world.shape[0] in (
         2,
         4,
     )

@@ -1,4 +1,4 @@
-"""`trilift pretrain`: labelled pictures in, a teacher's folder out, in slices."""
+"""`trilift pretrain`: labelled images in, a teacher's folder out, in slices."""
 
 import csv
 import io
@@ -45,18 +45,18 @@ def identities(count: int) -> Iterator[tuple[bytes, list[float]]]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
+def images(tmp_path_factory) -> Path:
     return write_dataset(
         tmp_path_factory.mktemp("data") / "discs.zip", identities(32), {"alpha": "premultiplied"}
     )
 
 
-def run(folder: Path, pictures: Path, *overrides: str) -> None:
+def run(folder: Path, images: Path, *overrides: str) -> None:
     pretrain.main(
         compose(
             "pretrain",
             "data=photographs",
-            f"data.path={pictures}",
+            f"data.path={images}",
             f"paths.run={folder}",
             "progress.every_images=8",
             *TINY,
@@ -73,9 +73,9 @@ def scored(folder: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory) -> Path:
+def finished(images, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "discs"
-    run(folder, pictures, "schedule.total_images=12")
+    run(folder, images, "schedule.total_images=12")
     return folder
 
 
@@ -83,7 +83,7 @@ def test_a_run_leaves_scores_sheets_and_a_teacher_that_draws(finished):
     assert scored(finished) == [8, 12]
     assert (
         len(list((finished / "sheets").glob("*.png"))) == 1
-    )  # both within the first thousand pictures
+    )  # both within the first thousand images
     teacher = load_teacher(finished / "teacher")
     assert teacher.passport.licence.startswith("Apache")
     triplane = teacher.synthesize(teacher.mean_latent())
@@ -99,10 +99,10 @@ def test_a_run_leaves_scores_sheets_and_a_teacher_that_draws(finished):
     assert summary["passport"]["kind"] == "eg3d"
 
 
-def test_it_stops_at_its_pictures_and_a_finished_run_makes_no_further_step(finished, pictures):
+def test_it_stops_at_its_images_and_a_finished_run_makes_no_further_step(finished, images):
     before = SafetensorsCheckpointIO().load_checkpoint(finished / "checkpoints" / "last")
     assert (before["seen"], before["steps"]) == (12, 3)
-    run(finished, pictures, "schedule.total_images=12")
+    run(finished, images, "schedule.total_images=12")
     after = SafetensorsCheckpointIO().load_checkpoint(finished / "checkpoints" / "last")
     assert after["steps"] == 3
     assert scored(finished) == [8, 12]
@@ -113,7 +113,7 @@ def test_it_stops_at_its_pictures_and_a_finished_run_makes_no_further_step(finis
 
 
 def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
-    pictures, tmp_path, finished, monkeypatch
+    images, tmp_path, finished, monkeypatch
 ):
     shortest = {
         "00:00:00:01": timedelta(microseconds=1),
@@ -123,14 +123,14 @@ def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
         "pipeline.build.pretraining.Deadline",
         lambda max_time: SimpleNamespace(left=shortest[max_time]),
     )
-    run(tmp_path / "sliced", pictures, "schedule.total_images=12", "trainer.max_time=00:00:00:01")
+    run(tmp_path / "sliced", images, "schedule.total_images=12", "trainer.max_time=00:00:00:01")
     assert (
         SafetensorsCheckpointIO().load_checkpoint(tmp_path / "sliced" / "checkpoints" / "last")[
             "steps"
         ]
         < 3
     )
-    run(tmp_path / "sliced", pictures, "schedule.total_images=12")
+    run(tmp_path / "sliced", images, "schedule.total_images=12")
     assert (
         len(list((tmp_path / "sliced" / "logs").glob("*/metrics.csv"))) == 2
     )  # no slice overwrites another's
@@ -141,30 +141,30 @@ def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
     assert all(torch.equal(value, sliced[name]) for name, value in straight.items())
 
 
-def test_a_new_run_can_start_from_a_teacher(finished, pictures, tmp_path, monkeypatch):
+def test_a_new_run_can_start_from_a_teacher(finished, images, tmp_path, monkeypatch):
     started = {}
 
     def noted(module, *_, **__) -> None:
         started.update(module.average.state_dict())
 
     monkeypatch.setattr(Trainer, "fit", lambda self, module, *rest, **more: noted(module))
-    run(tmp_path / "next", pictures, f"start_from={finished / 'teacher'}")
+    run(tmp_path / "next", images, f"start_from={finished / 'teacher'}")
     kept = load_file(finished / "teacher" / "generator.safetensors")
     assert kept.keys() == started.keys()
     assert all(torch.equal(value, started[name]) for name, value in kept.items())
 
 
-def test_other_settings_are_another_run(finished, pictures):
+def test_other_settings_are_another_run(finished, images):
     with pytest.raises(ValueError, match=r"settings\.r1_gamma: 0\.5 → 9\.0"):
-        run(finished, pictures, "schedule.total_images=12", "settings.r1_gamma=9.0")
+        run(finished, images, "schedule.total_images=12", "settings.r1_gamma=9.0")
 
 
-def test_too_few_pictures_are_refused_before_training(tmp_path):
+def test_too_few_images_are_refused_before_training(tmp_path):
     path = write_dataset(tmp_path / "few.zip", identities(3), {"alpha": "premultiplied"})
-    with pytest.raises(ValueError, match="3 pictures, a teacher needs at least"):
+    with pytest.raises(ValueError, match="3 images, a teacher needs at least"):
         run(tmp_path / "run", path)
 
 
-def test_unknown_settings_are_named(pictures, tmp_path):
+def test_unknown_settings_are_named(images, tmp_path):
     with pytest.raises((ValueError, TypeError), match="momentum"):
-        run(tmp_path / "run", pictures, "+settings.momentum=0.9")
+        run(tmp_path / "run", images, "+settings.momentum=0.9")

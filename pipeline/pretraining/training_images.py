@@ -1,4 +1,4 @@
-"""The training pictures of a teacher, drawn at random, half of them mirrored: kept in memory as
+"""The training images of a teacher, drawn at random, half of them mirrored: kept in memory as
 bytes, or decoded when they are drawn.
 """
 
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PictureBatch:
-    """Pictures and the cameras that took them.
+class ImageBatch:
+    """Images and the cameras that took them.
 
     Attributes:
         color: RGB in [0, 1], premultiplied by the opacity.
-        opacity: 1 where the picture has no matte.
-        camera: one per picture.
+        opacity: 1 where the image has no matte.
+        camera: one per image.
     """
 
     color: Float[Tensor, "batch 3 height width"]
@@ -34,12 +34,12 @@ class PictureBatch:
     camera: Camera
 
     def over(self, background: float) -> Float[Tensor, "batch 3 height width"]:
-        """The pictures in [-1, 1] in front of a grey in [0, 1]."""
+        """The images in [-1, 1] in front of a grey in [0, 1]."""
         return (self.color + (1 - self.opacity) * background) * 2 - 1
 
 
-class TrainingPictures:
-    """Pictures with cameras.
+class TrainingImages:
+    """Images with cameras.
 
     Args:
         images: bytes with three channels (RGB) or four (premultiplied RGB and opacity), or a
@@ -50,7 +50,7 @@ class TrainingPictures:
 
     def __init__(
         self,
-        images: UInt8[Tensor, "picture channel height width"] | Photographs,
+        images: UInt8[Tensor, "image channel height width"] | Photographs,
         cameras: Camera,
         *,
         mirrored: bool = True,
@@ -62,11 +62,11 @@ class TrainingPictures:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether pictures are held decoded."""
+        """Whether images are held decoded."""
         return isinstance(self.images, Tensor)
 
-    def draw(self, count: int, random: torch.Generator) -> PictureBatch:
-        """Pictures drawn with replacement, on the device of `random`."""
+    def draw(self, count: int, random: torch.Generator) -> ImageBatch:
+        """Images drawn with replacement, on the device of `random`."""
         rows, is_mirrored = self._draw_rows(count, random)
         pixels = self._pixels(rows).float() / 255
         return _batch(
@@ -75,13 +75,11 @@ class TrainingPictures:
         )
 
     def draw_cameras(self, count: int, random: torch.Generator) -> Camera:
-        """The cameras that `draw` would give, without their pictures."""
+        """The cameras that `draw` would give, without their images."""
         return self._cameras_of(*self._draw_rows(count, random))
 
-    def pictures(
-        self, count: int, background: float = 1.0
-    ) -> Float[Tensor, "picture 3 height width"]:
-        """The first `count` pictures in [-1, 1], in front of a grey in [0, 1]."""
+    def first(self, count: int, background: float = 1.0) -> Float[Tensor, "image 3 height width"]:
+        """The first `count` images in [-1, 1], in front of a grey in [0, 1]."""
         count = min(count, len(self))
         return _batch(self._pixels(torch.arange(count)).float() / 255, self.cameras[:count]).over(
             background
@@ -110,12 +108,12 @@ class TrainingPictures:
         return self.images.batch(rows.cpu())[0].to(rows.device)
 
 
-def _batch(pixels: Tensor, camera: Camera) -> PictureBatch:
+def _batch(pixels: Tensor, camera: Camera) -> ImageBatch:
     opacity = pixels[:, 3:] if pixels.shape[1] == 4 else torch.ones_like(pixels[:, :1])
-    return PictureBatch(pixels[:, :3], opacity, camera)
+    return ImageBatch(pixels[:, :3], opacity, camera)
 
 
-def puppet_pictures(
+def puppet_images(
     *,
     path: str,
     count: int,
@@ -125,7 +123,7 @@ def puppet_pictures(
     workers: int = 2,
     compile: bool = True,
     pose_distribution: dict[str, float] | None = None,
-) -> TrainingPictures:
+) -> TrainingImages:
     """Training identities of the puppet world from number `first` on, each in one view; rendered
     into `path` if that doesn't exist.
 
@@ -148,7 +146,7 @@ def puppet_pictures(
             workers=workers,
             compile=compile,
         )
-    return labelled_pictures(path=path, resolution=resolution, mirrored=True)
+    return labelled_images(path=path, resolution=resolution, mirrored=True)
 
 
 def _check_identities(file: Path, expected: dict[str, int | float]) -> None:
@@ -163,21 +161,21 @@ def _check_identities(file: Path, expected: dict[str, int | float]) -> None:
         )
 
 
-def labelled_pictures(*, path: str, resolution: int, mirrored: bool = True) -> TrainingPictures:
+def labelled_images(*, path: str, resolution: int, mirrored: bool = True) -> TrainingImages:
     """An EG3D-style folder or zip (see `Photographs`).
 
     Raises:
-        ValueError: it is unusable, or its pictures are not of `resolution`.
+        ValueError: it is unusable, or its images are not of `resolution`.
     """
     photographs = Photographs(Path(path))
     if photographs.resolution != resolution:
         raise ValueError(
-            f"{path} holds pictures of {photographs.resolution}², but the teacher is to draw"
+            f"{path} holds images of {photographs.resolution}², but the teacher is to draw"
             f" {resolution}²: resize them, or change the teacher"
         )
     cameras = Camera.from_label(photographs.labels)
     if not photographs.is_in_memory:
-        return TrainingPictures(photographs, cameras, mirrored=mirrored)
-    return TrainingPictures(
+        return TrainingImages(photographs, cameras, mirrored=mirrored)
+    return TrainingImages(
         photographs.batch(torch.arange(len(photographs)))[0], cameras, mirrored=mirrored
     )
