@@ -9,8 +9,9 @@ from torch.utils.checkpoint import checkpoint
 
 
 class SegformerBlock(nn.Module):
-    """Pre-normalised attention and Mix-FFN, each with a residual (SegFormer sec. 3.1; LP3D supp.
-    A2: no dropout, qkv bias).
+    """Pre-normalised attention and Mix-FFN, each with a residual (SegFormer sec. 3.1).
+
+    As in LP3D (supp. A2) without dropout and with biases of query, key and value.
 
     Input and output are feature maps `[batch dim height width]`; tokens exist only inside the
     block.

@@ -1,6 +1,4 @@
-"""ResNet-34 without batch normalisation at output stride 8, and the ASPP decoder of DeepLabV3: deep
-features of the image.
-"""
+"""DeepLabV3's deep features: ResNet-34 at output stride 8 without batch normalisation, and ASPP."""
 
 from typing import NamedTuple
 
@@ -51,8 +49,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet34(nn.Module):
-    """The four stages of ResNet-34 on RGB + coordinates; the last two are dilated instead of
-    strided (LP3D supp. A2).
+    """ResNet-34 on RGB + coordinates; its last two stages are dilated, not strided (LP3D supp. A2).
 
     Without batch normalisation every convolution has a bias. State dict names are torchvision's, so
     that `imagenet.load_resnet34` can fold a published file into it.
@@ -98,9 +95,7 @@ class ResNet34(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """ASPP: the features convolved at four dilations and pooled globally, concatenated (DeepLabV3
-    sec. 3.3), then a 3x3 convolution.
-    """
+    """ASPP (DeepLabV3 sec. 3.3): four dilations and a global pooling, then a 3x3 convolution."""
 
     def __init__(
         self, *, in_channels: int, channels: int, dilations: tuple[int, ...] = (12, 24, 36)

@@ -1,6 +1,4 @@
-"""The canonical half: a transformer maps deep features from the photograph's pose to the canonical
-frame (LP3D sec. 4.1).
-"""
+"""The canonical half: a transformer maps deep features to the canonical frame (LP3D sec. 4.1)."""
 
 from collections.abc import Sequence
 
@@ -13,8 +11,7 @@ from .residual_cnn import Mixing, mixing_blocks
 
 
 class CanonicalLift(nn.Module):
-    """Patch embedding, transformer, pixel shuffle, upsampling convolutions (LP3D fig. A10, rows
-    3-7).
+    """Patch embedding, transformer, pixel shuffle, upsampling convolutions (LP3D fig. A10).
 
     Args:
         in_channels: channels of the backbone.
@@ -52,9 +49,7 @@ class CanonicalLift(nn.Module):
     def forward(
         self, deep: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch out_channel out_height out_width"]:
-        """Deep features → canonical features of 2 · 2^`upsamplings` times the tokens' height and
-        width.
-        """
+        """Deep → canonical features, 2 · 2^`upsamplings` times the size of the tokens' map."""
         features = F.pixel_shuffle(self.blocks(self.patches(deep)), 2)
         for index, convolution in enumerate(self.convolutions):
             if index < self.upsamplings:

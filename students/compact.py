@@ -1,6 +1,4 @@
-"""A small backbone for small images: three residual stages, the deepest with the whole face in its
-receptive field, joined at 1/4 of the size.
-"""
+"""A small backbone for small images: the deepest of three stages sees the whole face."""
 
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,5 +1,6 @@
-"""Pixel coordinates as image channels: convolutions are translation-equivariant, but the canonical
-planes depend on absolute position.
+"""Pixel coordinates as image channels.
+
+Convolutions are translation-equivariant, but the canonical planes depend on absolute position.
 """
 
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor
 
 
 def pixel_coordinates(height: int, width: int, like: Tensor) -> Float[Tensor, "2 height width"]:
-    """Coordinates of pixel centres, x (right) and y (down) in [-1, 1], with the device and dtype of
-    `like`.
+    """Coordinates of pixel centres, x (right) and y (down) in [-1, 1].
+
+    Device and dtype are those of `like`.
     """
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1

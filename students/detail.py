@@ -1,5 +1,6 @@
-"""The detail half: high-frequency features that the deep features lose (wrinkles, strands,
-earrings), and the transformer that fuses both halves (LP3D sec. 4.1).
+"""The detail half (LP3D sec. 4.1), and the transformer that fuses both halves.
+
+Its high-frequency features are what the deep ones lose: wrinkles, strands, earrings.
 """
 
 from collections.abc import Sequence
@@ -41,8 +42,9 @@ class DetailBranch(nn.Module):
     def forward(
         self, source: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch out_channel out_height out_width"]:
-        """The image with its coordinates (or a backbone layer) → features, downsampled by the
-        product of the strides.
+        """The image with its coordinates, or a backbone layer → features.
+
+        They are downsampled by the product of the strides.
         """
         features = source
         for convolution in self.convolutions:

@@ -11,8 +11,7 @@ BATCH_NORM_EPSILON = 1e-5
 
 
 def load_resnet34(network: ResNet34, path: Path) -> None:
-    """Fills the network from a torchvision `resnet34-*.pth` (or a .safetensors file of the same
-    names).
+    """Fills the network from torchvision's `resnet34-*.pth`, or a .safetensors file of its names.
 
     Batch normalisation, frozen at its running statistics, is folded into weights and biases; the
     two coordinate channels of the stem start at zero, so that the network computes exactly what the
@@ -41,9 +40,7 @@ def load_resnet34(network: ResNet34, path: Path) -> None:
 
 
 def _folded(published: dict[str, Tensor], convolution: str, path: Path) -> tuple[Tensor, Tensor]:
-    """Convolution and normalisation as one convolution, with s = γ / √(σ² + ε): w' = w s, b' = β -
-    μ s.
-    """
+    """Convolution and normalisation as one: w' = w s, b' = β - μ s, with s = γ / √(σ² + ε)."""
     norm = _norm_name(convolution)
     names = [
         f"{convolution}.weight",

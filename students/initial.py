@@ -4,8 +4,9 @@ from torch import nn
 
 
 def initialise(network: nn.Module) -> None:
-    """Kaiming normal (fan in, as activations are kept) for convolutions, truncated normal 0.02 for
-    linear layers, zero biases.
+    """Kaiming normal for convolutions, truncated normal 0.02 for linear layers, zero biases.
+
+    Kaiming's fan is that of the inputs, which preserves the size of activations.
 
     Depthwise convolutions sit behind a linear layer inside a residual branch, where Kaiming's gain
     does no harm.

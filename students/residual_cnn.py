@@ -12,8 +12,7 @@ Mixing = Literal["attention", "convolution"]
 
 
 class ResidualConvolutions(nn.Module):
-    """Pre-normalised like the SegFormer block, with two 3x3 convolutions instead of attention: the
-    receptive field is local.
+    """The SegFormer block with two 3x3 convolutions for attention: its receptive field is local.
 
     Args:
         dim: channels.

@@ -37,7 +37,7 @@ class TwoStageEncoder(nn.Module):
 
     Args:
         plane_channels, plane_resolution: of the teacher's planes, from its passport.
-        image_size: side of the pictures that it is trained on, and that photographs are resized to.
+        image_size: side of the images that it is trained on, and that photographs are resized to.
         backbone: "resnet34" (with ASPP, stride 8) or "compact" (stride 4).
         backbone_widths, backbone_blocks: of the compact backbone; the other one's are ResNet-34's.
         dim: token channels of the first transformer.
@@ -153,8 +153,10 @@ class TwoStageEncoder(nn.Module):
         self.plane_head.calibrate(mean, scale)
 
     def load_imagenet(self, path: Path) -> None:
-        """Starts the ResNet-34 from a local torchvision file; ValueError for another backbone or a
-        wrong file.
+        """Starts the ResNet-34 from a local torchvision file.
+
+        Raises:
+            ValueError: the student has another backbone, or the file is wrong.
         """
         if not isinstance(self.backbone, DeepLabBackbone):
             raise ValueError(

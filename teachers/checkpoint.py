@@ -54,8 +54,9 @@ def load_discriminator(path: Path | str) -> Discriminator:
 
 
 def teacher_folder(path: Path | str) -> Path:
-    """The folder of a teacher: "bundled/NAME" is one that travels with trilift, unless a folder of
-    that name exists in the working directory.
+    """The folder of a teacher: a path, or "bundled/NAME" for one that travels with trilift.
+
+    A folder of that name in the working directory takes precedence.
     """
     return bundled_or_here(path, BUNDLED)
 

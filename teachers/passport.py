@@ -98,10 +98,9 @@ class Passport:
         return Triplane(planes, self.plane_axes, self.box_size, self.plane_depth)
 
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
-        """Raises ValueError that names both sides and every differing field, unless the passports
-        agree.
+        """Raises ValueError with both sides and every differing field, unless the passports agree.
 
-        `name` and `licence` may differ: they don't change a picture.
+        `name` and `licence` may differ: they don't change an image.
         """
         ignored = {"name", "licence"}
         differences = [

@@ -1,4 +1,4 @@
-"""The teacher protocol: z → ws → planes → pictures."""
+"""The teacher protocol: z → ws → planes → images."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,14 +26,13 @@ class Teacher(Protocol):
 
     @property
     def renderer(self) -> Renderer:
-        """(triplane, camera, ws, jitter) → Rendering: what `render` calls, and what a student
-        starts from (as a copy).
-        """
+        """(triplane, camera, ws, jitter) → Rendering; a student starts from a copy of it."""
         ...
 
     def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
-        """A function of `teachers`, by its address, and plain arguments that build `renderer` anew,
-        without its weights.
+        """The address of a function of `teachers` and its arguments: they build `renderer` anew.
+
+        Its weights are not included.
 
         A student file stores it, so that a student renders without its teacher.
         """
@@ -46,9 +45,7 @@ class Teacher(Protocol):
         *,
         truncation: float = 1.0,
     ) -> Float[Tensor, "batch layer w_dim"]:
-        """Maps z (and the conditioning camera, where the teacher has one) to ws, pulled to the mean
-        by `truncation`.
-        """
+        """Maps z (and a conditioning camera) to ws, pulled to the mean by `truncation`."""
         ...
 
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
@@ -63,10 +60,10 @@ class Teacher(Protocol):
         ws: Float[Tensor, "batch layer w_dim"] | None = None,
         jitter: RayJitter | None = None,
     ) -> Rendering:
-        """One picture per row of triplane and camera.
+        """One image per row of triplane and camera.
 
         `ws` is needed only where the passport says that super-resolution takes the teacher's w.
-        Without `jitter` the ray samples sit in the middle of their strata: the same picture every
+        Without `jitter` the ray samples sit in the middle of their strata: the same image every
         time.
         """
         ...

@@ -96,8 +96,9 @@ class ToyDecoder(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
     ) -> tuple[Float[Tensor, "batch point 4"], Float[Tensor, "batch point 1"]]:
-        """RGB and a fourth channel with a different value for each sphere; outside the box every
-        feature is 0, which is empty.
+        """RGB and a fourth channel that tells the spheres apart.
+
+        Outside the box every feature is 0, which is empty.
         """
         level = (features[..., : len(SPHERES)] - 1) * self.sharpness
         colors = features[..., len(SPHERES) :].unflatten(-1, (len(SPHERES), 3))
@@ -144,7 +145,7 @@ class ToyTeacher(nn.Module):
     Args:
         plane_resolution: side of a plane; interpolation makes spheres smaller by about 1 / (2 ·
             radius · resolution²).
-        resolution: side of the pictures.
+        resolution: side of the images.
         depth_samples, importance_samples: ray samples of the two passes.
         density: inside the spheres.
         sharpness: see `ToyDecoder`.

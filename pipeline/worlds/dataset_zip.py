@@ -1,5 +1,6 @@
-"""Writing EG3D-style collections: one uncompressed zip of pictures with `dataset.json`. Reading is
-`pipeline.data.photographs`.
+"""Writes EG3D-style collections: one uncompressed zip of images with `dataset.json`.
+
+`pipeline.data.photographs` reads them.
 """
 
 import io

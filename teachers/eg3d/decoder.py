@@ -13,14 +13,15 @@ from teachers.stylegan.linear import EqualizedLinear
 
 
 class EllipsoidPrior(nn.Module):
-    """A density logit that is positive inside some ellipsoids: an option beyond EG3D, where a
-    generator starts from a head.
+    """A density logit that is positive inside ellipsoids: a generator then starts from a head.
+
+    An option beyond EG3D.
 
     Args:
         ellipsoids: rows of centre (3) and semi-axes (3), world units.
         solid: ellipsoids inside every head: their logit rises without limit, so that the network
             can't carve into them. (A face whose nose bridge is a narrow hole renders to about the
-            same frontal picture.)
+            same frontal image.)
         slope: fall of the logit over one semi-axis.
         low, high: limits of the logit far outside and deep inside.
         solid_slope: rise of the logit from the surface of a solid to its centre.
@@ -125,7 +126,8 @@ class Decoder(nn.Module):
 
     @staticmethod
     def colors(out: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch feature"]:
-        """Sigmoid, widened by a thousandth at both ends so that pure black and white are reachable
-        (mip-NeRF's trick).
+        """Sigmoid widened by a thousandth at both ends, which makes pure black and white reachable.
+
+        The trick is mip-NeRF's.
         """
         return torch.sigmoid(out) * 1.002 - 0.001

@@ -56,26 +56,24 @@ class RenderingInput:
         if channels != discriminator.arguments["image_channels"]:
             raise ValueError(
                 f"the discriminator reads {discriminator.arguments['image_channels']} channels,"
-                f" pictures of the teacher {passport.name!r} have {channels}"
+                f" images of the teacher {passport.name!r} have {channels}"
                 f" (super_resolution={passport.super_resolution!r},"
                 f" background={passport.background!r}): they don't belong together"
             )
 
     def __call__(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
-        """Differentiable; views that were rendered smaller than the discriminator's pictures are
-        enlarged.
-        """
+        """The input, differentiable; smaller renderings are enlarged to the discriminator's."""
         return discriminator_input(
             self._enlarged(rendering.image),
             rendering.image_raw if self.has_raw else None,
             self._enlarged(rendering.opacity) if self.has_matte else None,
         )
 
-    def _enlarged(self, picture: Tensor) -> Tensor:
-        if picture.shape[-1] == self.side:
-            return picture
+    def _enlarged(self, image: Tensor) -> Tensor:
+        if image.shape[-1] == self.side:
+            return image
         return F.interpolate(
-            picture, size=(self.side, self.side), mode="bilinear", align_corners=False
+            image, size=(self.side, self.side), mode="bilinear", align_corners=False
         )
 
 

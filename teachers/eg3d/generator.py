@@ -72,8 +72,9 @@ class Generator(nn.Module):
     def condition(
         self, camera: Camera | None, batch: int
     ) -> Float[Tensor, "batch label_dim"] | None:
-        """The label that the mapping network sees; without a camera: the frontal one looking at the
-        pivot.
+        """The label that the mapping network sees; without a camera, that of a frontal view.
+
+        The frontal camera looks at the pivot.
         """
         if not self.config.label_dim:
             return None

@@ -1,5 +1,4 @@
-"""The bytes that a plain pickle keeps of each tensor: one storage in torch's legacy (pre-zip)
-format, read with numpy.
+"""Reads the tensors of plain pickles: storages in torch's legacy (pre-zip) format, with numpy.
 
 Five small pickles, then the element count, then the raw data:
 magic number · version 1001 · {protocol_version, little_endian, type_sizes} · persistent id

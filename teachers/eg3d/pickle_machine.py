@@ -23,8 +23,9 @@ class UnreadablePickle(ValueError):
 
 @runtime_checkable
 class Policy(Protocol):
-    """What stands behind a pickle's globals; every method returns inert data or raises
-    `UnreadablePickle`.
+    """What stands behind a pickle's globals.
+
+    Every method returns inert data or raises `UnreadablePickle`.
     """
 
     def find(self, name: str) -> Any:
@@ -66,9 +67,7 @@ def read_pickle(data: memoryview, policy: Policy, start: int = 0) -> tuple[Any, 
 
 
 def short(value: Any) -> str:
-    """A value for an error message: short strings and numbers as they are, of everything else only
-    the type.
-    """
+    """A value for an error message: short strings and numbers as they are, others by their type."""
     if isinstance(value, str):
         return repr(value if len(value) <= 80 else value[:77] + "...")
     if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 64):

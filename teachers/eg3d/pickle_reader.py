@@ -50,9 +50,7 @@ WHAT_IS_READ = (
 
 @dataclass
 class ModuleRecord:
-    """A pickled network module: its class name, the sha256 of the source text it carried (if any),
-    its attributes.
-    """
+    """A pickled network module: class name, attributes, the sha256 of its source text (if any)."""
 
     class_name: str
     source_sha256: str | None = None
@@ -208,8 +206,9 @@ def _numpy_scalar(kind: Any, data: Any) -> Any:
 
 
 def read_records(path: Path) -> dict[str, Any]:
-    """Reads a snapshot file into its top-level dictionary of plain data and `ModuleRecord`s; arrays
-    are views into the file.
+    """Reads a snapshot file into a dictionary of plain data and `ModuleRecord`s.
+
+    Arrays are views into the file.
 
     Raises:
         ValueError: with the file's name, what it is instead, and what to do.

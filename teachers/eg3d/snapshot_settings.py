@@ -117,8 +117,7 @@ def clamp_of(settings: dict[str, Any]) -> float | None:
 
 
 def named_axes(matrices: np.ndarray) -> tuple[str, str, str]:
-    """The world coordinates along width and height of each plane, from the three matrices that
-    snapshots carry.
+    """The axes of the planes (`Triplane.axes`), from the three matrices that snapshots carry.
 
     A point p (a row) lies at the first two components of p times the inverse matrix.
 
@@ -240,7 +239,7 @@ def _source_warnings(snapshot: Snapshot) -> list[str]:
     shown = ", ".join(unknown[:4]) + (", …" if len(unknown) > 4 else "")
     return [
         f"the source text of {shown} is not the published one (a fork, another version, or"
-        " removed). The renderer is not part of a snapshot: compare its pictures with the"
+        " removed). The renderer is not part of a snapshot: compare its images with the"
         " original's (trilift check reference=…)"
     ]
 

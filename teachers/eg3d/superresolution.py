@@ -113,7 +113,7 @@ class SuperResolution(nn.Module):
         """The raw image that the official code returns.
 
         Where nothing was resized and the first block keeps the size, that code adds the block's
-        picture to the raw image in place. Only for comparison (`RaySampling.compat`).
+        image to the raw image in place. Only for comparison (`RaySampling.compat`).
         """
         rgb = feature_image[:, :3]
         if self.block0.up or feature_image.shape[-1] != self.variant.native_resolution:

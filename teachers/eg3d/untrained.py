@@ -10,8 +10,9 @@ from .teacher import EG3DTeacher, eg3d_passport
 
 
 def untrained_teacher(configuration: dict[str, Any], *, seed: int = 0) -> EG3DTeacher:
-    """What `EG3DConfiguration.from_dict(configuration)` describes, drawn from a seed; leaves
-    torch's global seed alone.
+    """An initialised teacher of `EG3DConfiguration.from_dict(configuration)`, drawn from a seed.
+
+    torch's global random state stays as it was.
     """
     config = EG3DConfiguration.from_dict(configuration)
     with torch.random.fork_rng(devices=[]):

@@ -174,8 +174,10 @@ def _discriminator_arguments(
 def _fitting(
     wanted: dict[str, tuple[int, ...]], state: dict[str, np.ndarray], network: str
 ) -> dict[str, Tensor]:
-    """The weights by our names, copied; ValueError lists all that is missing, unknown, of another
-    shape or type.
+    """The weights by our names, copied.
+
+    Raises:
+        ValueError: lists all that is missing, unknown, or of another shape or type.
     """
     given = {
         _renamed(name): array for name, array in state.items() if not _is_left_out(name, array)
@@ -231,7 +233,7 @@ def _latent_warning(sr_latent: str) -> list[str]:
     if sr_latent == "w_mean":
         return [
             "the super-resolution is given the mean latent (sr_latent=w_mean), since a student has"
-            " no w of its own: pictures differ a little from the original's, which has"
+            " no w of its own: images differ a little from the original's, which has"
             " sr_latent=teacher_w"
         ]
     if sr_latent == "constant_one":

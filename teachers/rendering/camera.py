@@ -2,7 +2,7 @@
 
 * Camera axes are OpenCV's: x right, y down, z forward into the scene. Matrices are camera-to-world.
 * World: y up; the canonical face looks along +z, so the frontal camera sits at (0, 0, radius) and
-  +x is on the right of its picture.
+  +x is on the right of its image.
 * Intrinsics are divided by the image size: focal in image widths, principal point (0.5, 0.5) in the
   middle.
 * Pixel centres sit at (i + 0.5) / size, the origin is the top left corner, rays are listed row by
@@ -63,7 +63,7 @@ class Camera:
         """A camera on the sphere of `radius` about the origin that looks at `pivot`.
 
         Positive yaw moves it to +x, positive pitch (a true elevation) up, positive roll turns the
-        picture clockwise.
+        image clockwise.
         """
         position = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
         position = position * torch.as_tensor(radius).to(position).reshape(-1, 1)
@@ -97,7 +97,7 @@ class Camera:
         return torch.cat([self.cam_to_world.flatten(1), self.intrinsics.flatten(1)], 1)
 
     def rays(self, resolution: int) -> Rays:
-        """One ray through the centre of each pixel of a square picture, row by row.
+        """One ray through the centre of each pixel of a square image, row by row.
 
         Skewed intrinsics are honoured.
         """
@@ -121,17 +121,13 @@ class Camera:
     def project(
         self, points: Float[Tensor, "batch point 3"]
     ) -> tuple[Float[Tensor, "batch point 2"], Float[Tensor, "batch point"]]:
-        """Image positions in [0, 1] (u right, v down) and distances from the camera of world
-        points.
-        """
+        """Image positions in [0, 1] (u right, v down) and distances from the camera of points."""
         local = (points - self.cam_to_world[:, None, :3, 3]) @ self.cam_to_world[:, :3, :3]
         image = local @ self.intrinsics.mT
         return image[..., :2] / image[..., 2:], local.norm(dim=-1)
 
     def mirrored(self) -> "Camera":
-        """The camera that sees the mirrored world (x → -x) as the mirror image of what this one
-        sees.
-        """
+        """The camera whose image of the mirrored world (x → -x) is this one's image, mirrored."""
         flip = torch.tensor([-1.0, 1.0, 1.0, 1.0]).to(self.cam_to_world)
         intrinsics = self.intrinsics.clone()
         intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]

@@ -1,6 +1,4 @@
-"""Where along a ray the field is looked up: stratified samples, then importance samples (EG3D sec.
-3.4; NeRF sec. 5.2).
-"""
+"""Depths of ray samples: stratified, then by importance (EG3D sec. 3.4; NeRF sec. 5.2)."""
 
 from dataclasses import dataclass
 
@@ -34,7 +32,7 @@ def box_limits(rays: Rays, box_size: float, *, across_batch: bool = False) -> De
 
     A ray that misses it is given the first entry and the last exit of the other rays of its image
     (-1 and -2 where no ray hits). `across_batch` repeats the official code instead: the whole batch
-    is looked at, and the last *entry* is taken for the exit, so that the picture depends on its
+    is looked at, and the last *entry* is taken for the exit, so that the image depends on its
     neighbours.
     """
     inverse = 1 / rays.directions

@@ -1,5 +1,4 @@
-"""Fields along rays → composited rays: the two passes of EG3D's volume renderer (sec. 3.3; NeRF
-sec. 5.2).
+"""Fields along rays → composited rays: EG3D's two passes (sec. 3.3; NeRF sec. 5.2).
 
 Nothing here draws random numbers: jitter is given, or samples sit in the middle of their strata.
 """
@@ -133,7 +132,7 @@ class RayColors:
 
 @runtime_checkable
 class RayMarcher(Protocol):
-    """Casts the rays of square pictures through a field; rows of the batch are independent."""
+    """Casts the rays of square images through a field; rows of the batch are independent."""
 
     def __call__(
         self,

@@ -1,5 +1,4 @@
-"""A cheaper two-pass marcher for training: the first pass only places the second's samples, without
-gradient, once per 2x2 pixels.
+"""A cheaper two-pass marcher: a first pass without gradient places the second's samples.
 
 An option beyond EG3D (`RaySampling.first_pass="proposal"`), 2 to 3 times faster than
 `marching.march` on a CPU: the first pass is cast through the corners between pixels at half the
@@ -31,8 +30,7 @@ def march_proposals(
     sampling: RaySampling,
     jitter: RayJitter | None = None,
 ) -> RayColors:
-    """Renders every pixel of a square picture (a `RayMarcher`): as `march`, without rays that see
-    nothing.
+    """Renders every pixel of a square image (a `RayMarcher`), without rays that see nothing.
 
     Raises:
         ValueError: `resolution` is odd, or there are fewer than 2 importance samples.
@@ -83,9 +81,7 @@ def _proposals(
     sampling: RaySampling,
     jitter: RayJitter | None,
 ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray interval"]]:
-    """Depths and spatially dilated weights of the first pass, repeated for the four pixels of each
-    block.
-    """
+    """Depths and dilated weights of the first pass, repeated for the four pixels of a block."""
     half = resolution // 2
     rays = camera.rays(half)
     coarse = centred_jitter(len(camera), half**2, sampling.depth_samples, rays.directions)
@@ -127,8 +123,9 @@ def _spread(x: Float[Tensor, "batch block sample"], half: int) -> Float[Tensor, 
 def _seeing_rays(
     weights: Float[Tensor, "batch ray interval"],
 ) -> tuple[Int[Tensor, "batch kept"], Bool[Tensor, "batch kept"]]:
-    """Indices of the rays that may see something, as many for each image as the fullest one needs,
-    and which of them do.
+    """Indices of the rays that may see something, and which of them do.
+
+    Every image keeps as many as the fullest one needs.
     """
     opacity = weights.sum(-1)
     count = int((opacity > EMPTY_OPACITY).sum(1).amax().clamp(min=1))

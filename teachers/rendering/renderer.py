@@ -1,4 +1,4 @@
-"""Triplane × camera → picture: the volume renderer of EG3D (sec. 3.3-3.4).
+"""Triplane × camera → image: the volume renderer of EG3D (sec. 3.3-3.4).
 
 Rays → ray samples and compositing (a `RayMarcher`) → background → super-resolution.
 """
@@ -50,7 +50,7 @@ class Renderer(nn.Module):
         ws: Float[Tensor, "batch layer w_dim"] | None = None,
         jitter: RayJitter | None = None,
     ) -> Rendering:
-        """One picture per row of triplane and camera (see `Teacher.render`)."""
+        """One image per row of triplane and camera (see `Teacher.render`)."""
         raise NotImplementedError
 
 
@@ -79,8 +79,9 @@ class TriplaneField:
 
 
 class TriplaneRenderer(Renderer):
-    """A `Renderer` of decoder, ray sampling, background and super-resolution. A student starts from
-    a copy of its teacher's.
+    """A `Renderer` of decoder, ray sampling, background and super-resolution.
+
+    A student starts from a copy of its teacher's.
 
     Args:
         decoder: (plane features, points) → colour channels in [0, 1] and density logits; its
@@ -158,11 +159,11 @@ class TriplaneRenderer(Renderer):
         ws: Float[Tensor, "batch layer w_dim"] | None = None,
         jitter: RayJitter | None = None,
     ) -> Rendering:
-        """One picture per row of triplane and camera (see `Teacher.render`)."""
+        """One image per row of triplane and camera (see `Teacher.render`)."""
         if len(triplane) != len(camera):
             raise ValueError(
                 f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn"
-                " per picture: use triplane.repeat_interleave(views) or camera.expand(batch)"
+                " per image: use triplane.repeat_interleave(views) or camera.expand(batch)"
             )
         feature_image, depth, opacity = self._volume_render(triplane, camera, jitter)
         image_raw = image = feature_image[:, :3]
@@ -175,12 +176,10 @@ class TriplaneRenderer(Renderer):
     def _volume_render(
         self, triplane: Triplane, camera: Camera, jitter: RayJitter | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Feature image, depth and opacity; as many pictures at once as
-        `RaySampling.points_at_once` allows.
-        """
+        """Feature image, depth and opacity; `points_at_once` limits how many images at once."""
         points = self.resolution**2 * self.sampling.samples_at_once
         group = max(1, self.sampling.points_at_once(triplane.planes.device) // points)
-        if self.sampling.compat == "official":  # whose pictures depend on the whole batch
+        if self.sampling.compat == "official":  # whose images depend on the whole batch
             group = len(camera)
         images = []
         for number, planes in enumerate(triplane.planes.split(group)):
@@ -188,9 +187,7 @@ class TriplaneRenderer(Renderer):
             part = triplane.with_planes(planes)
             images.append(
                 self._composite(
-                    self._cast(
-                        part, camera[rows], None if jitter is None else jitter.pictures(rows)
-                    )
+                    self._cast(part, camera[rows], None if jitter is None else jitter.images(rows))
                 )
             )
         feature_image, depth, opacity = (torch.cat(parts) for parts in zip(*images, strict=True))

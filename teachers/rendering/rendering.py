@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rendering:
-    """One picture per camera.
+    """One image per camera.
 
     Attributes:
         image: final RGB, nominally in [-1, 1], not clamped.
@@ -30,8 +30,9 @@ class Rendering:
 
 @dataclass(frozen=True)
 class RayJitter:
-    """Uniform numbers in [0, 1) that place the samples of every ray: makes rendering a pure
-    function.
+    """Uniform numbers in [0, 1) that place the samples of every ray.
+
+    With them rendering is a pure function.
 
     Those of the second pass may be independent, as in EG3D, or `stratified`.
     """
@@ -43,10 +44,9 @@ class RayJitter:
     def stratified(
         cls, coarse: Float[Tensor, "batch ray coarse"], fine: Float[Tensor, "batch ray fine"]
     ) -> "RayJitter":
-        """Jitter whose k-th fine number lies in the k-th of equal parts of [0, 1): no two samples
-        come from the same part.
+        """Jitter whose k-th fine number lies in the k-th of equal parts of [0, 1).
 
-        Halves the noise of rays with ten samples. A discriminator that can recognise pictures by
+        Halves the noise of rays with ten samples. A discriminator that can recognise images by
         their noise doesn't teach shapes.
 
         Args:
@@ -61,6 +61,6 @@ class RayJitter:
     def __getitem__(self, rays: slice) -> "RayJitter":
         return RayJitter(self.coarse[:, rays], self.fine[:, rays])
 
-    def pictures(self, rows: slice) -> "RayJitter":
-        """The jitter of some of the pictures."""
+    def images(self, rows: slice) -> "RayJitter":
+        """The jitter of some of the images."""
         return RayJitter(self.coarse[rows], self.fine[rows])

@@ -36,8 +36,9 @@ class Triplane:
     def sample(
         self, points: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point channel"]:
-        """The mean over the planes of the bilinear features at world points (zeros outside; EG3D
-        sec. 3.3); trilinear in stacks.
+        """The mean over the planes of the features at world points, zeros outside (EG3D sec. 3.3).
+
+        Bilinear; trilinear in stacks.
         """
         if self.depth > 1:
             return self._sample_stacks(points)

@@ -214,8 +214,9 @@ class Discriminator(nn.Module):
     def activations(
         self, image: Float[Tensor, "batch channel height width"], dtype: torch.dtype = torch.float32
     ) -> list[Tensor]:
-        """The output of every residual block, from fine to coarse; independent of the label, which
-        only the last projection reads.
+        """The output of every residual block, from fine to coarse.
+
+        It doesn't depend on the label, which only the last projection reads.
         """
         activations = [
             F.pixel_unshuffle(image, self.patch)
@@ -226,9 +227,10 @@ class Discriminator(nn.Module):
             activations.append(getattr(self, f"b{r}")(activations[-1]))
         return activations[1:]
 
-    def fit_labels(self, labels: Float[Tensor, "picture label_dim"]) -> None:
-        """Sets mean and deviation to those of the training labels; the deviation has a lower limit,
-        so that components that hardly vary stay near zero.
+    def fit_labels(self, labels: Float[Tensor, "image label_dim"]) -> None:
+        """Sets mean and deviation to those of the training labels.
+
+        The deviation has a lower limit, so that components that hardly vary stay near zero.
         """
         self.label_mean.copy_(labels.mean(0))
         self.label_scale.copy_(labels.std(0) + 0.01)

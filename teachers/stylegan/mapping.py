@@ -55,8 +55,9 @@ class MappingNetwork(nn.Module):
         z: Float[Tensor, "batch z_dim"] | None,
         label: Float[Tensor, "batch label_dim"] | None = None,
     ) -> Float[Tensor, "batch w_dim"]:
-        """The latent w before truncation. z and the embedded label are each normalised to a mean
-        square of 1, then concatenated.
+        """The latent w before truncation.
+
+        z and the embedded label are each normalised to a mean square of 1, then concatenated.
         """
         parts = []
         if self.z_dim and z is not None:

@@ -15,8 +15,9 @@ def low_pass(
     gain: float = 1.0,
     stride: int = 1,
 ) -> Tensor:
-    """The separable filter with unit sum times `gain`, `padding` zeros on all sides, every
-    `stride`-th output kept.
+    """The separable filter with sum `gain`; every `stride`-th output is kept.
+
+    `padding` zeros are added on all sides.
     """
     channels = x.shape[1]
     taps = torch.tensor(TAPS, device=x.device, dtype=x.dtype)

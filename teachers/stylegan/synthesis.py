@@ -1,6 +1,4 @@
-"""StyleGAN2's synthesis network with output skips (sec. 4.1): every block adds its image to the
-upsampled one of the block before.
-"""
+"""StyleGAN2's synthesis network: every block adds its image to the one before (sec. 4.1)."""
 
 from typing import cast
 

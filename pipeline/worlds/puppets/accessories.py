@@ -115,9 +115,7 @@ def moustache(at: Place, face: Face, hair: Hair) -> Tensor:
 
 
 def beard_cover(at: Place, face: Face, hair: Hair, above_mouth: Tensor) -> Tensor:
-    """Where a beard grows, from 0 to 1: cheeks and chin, or the chin alone (goatee); never on the
-    lips.
-    """
+    """Where a beard grows, from 0 to 1: cheeks and chin, or the chin alone; never on the lips."""
     _, x, y, z = at
     away = (above_mouth.abs() - face.lip * 1.9).clamp(min=-0.1) + (x - face.mouth_width).clamp(
         min=0

@@ -162,9 +162,7 @@ def eyeball(at: Place, face: Face) -> Tensor:
 
 
 def lid_edges(at: Place, face: Face, expression: Expression) -> tuple[Tensor, Tensor]:
-    """Height above the edge of the upper lid, depth below the edge of the lower: an almond between
-    them.
-    """
+    """Height above the upper lid's edge and depth below the lower's; an almond lies between."""
     ex, ey, radius = at.x - face.eye_x, at.y - face.eye_y, face.eye_radius
     opening = face.eye_opening * (1 - expression.blink) + 0.02
     height = ey - face.eye_tilt * ex

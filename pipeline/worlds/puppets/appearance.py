@@ -34,9 +34,7 @@ def appearance(points: Points, puppet: Puppet, presence: Presence) -> tuple[Tens
 
 
 def skin(at: Place, puppet: Puppet) -> Tensor:
-    """Skin with everything painted onto it: blush, freckles, wrinkles, make-up, brows, lashes,
-    lips, beard.
-    """
+    """Skin and what is painted onto it: blush, freckles, wrinkles, make-up, brows, lips, beard."""
     color = _complexion(at, puppet)
     color = _paint(at, puppet, color)
     color = _brows_and_lashes(at, puppet, color)

@@ -41,8 +41,9 @@ def combinations_of(split: Split, identities: int) -> set[Wearing]:
 def unseen_identities(
     split: Split, *, trained: int, count: int, searched: int = 20_000
 ) -> list[int]:
-    """The first identities of a split with combinations that the first `trained` training ones
-    lack.
+    """The first identities of a split whose combinations no trained identity has.
+
+    Trained are the first `trained` ones of the training split.
 
     Each single accessory occurs in training; only the combination is new.
 

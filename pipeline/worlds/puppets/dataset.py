@@ -1,5 +1,4 @@
-"""Training photographs of puppets: one random view per identity, as an EG3D-style zip of RGBA
-pictures.
+"""Training images of puppets: one random view per identity, RGBA, in an EG3D-style zip.
 
 `dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already
 multiplied by opacity, black where nothing is: composite as colour + (1 - alpha) * background),

@@ -170,8 +170,9 @@ class Identity:
 
 @dataclass(frozen=True)
 class Expression:
-    """What the face does: `smile` in [-0.3, 1], `opening` of the mouth, `blink` in [0, 1], gaze,
-    raised and tilted brows.
+    """What the face does.
+
+    `smile` is in [-0.3, 1], `blink` in [0, 1]; `opening` is the mouth's.
     """
 
     smile: Scalar
@@ -185,8 +186,9 @@ class Expression:
 
 @dataclass(frozen=True)
 class Light:
-    """One soft directional light fixed to the world, and what comes from everywhere. `direction`
-    has unit length and points to it.
+    """One soft directional light fixed to the world, and what comes from everywhere.
+
+    `direction` has unit length and points to the light.
     """
 
     direction: Color

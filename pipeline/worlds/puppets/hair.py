@@ -59,8 +59,9 @@ def _parted(at: Place, hair: Hair) -> Tensor:
 
 
 def _cap(at: Place, head: Head, hair: Hair) -> Tensor:
-    """A shell over the skull, open at the face (an egg whose top is the hairline) and cut at the
-    nape.
+    """A shell over the skull, open at the face and cut at the nape.
+
+    The opening is an egg whose top is the hairline.
     """
     _, x, y, z = at
     thick, line = _thickness(hair), _line(hair)

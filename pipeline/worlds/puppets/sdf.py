@@ -17,9 +17,7 @@ def sphere(x: Tensor, y: Tensor, z: Tensor, radius: Size) -> Tensor:
 
 
 def ellipsoid(x: Tensor, y: Tensor, z: Tensor, a: Size, b: Size, c: Size) -> Tensor:
-    """First-order distance to an ellipsoid with half-axes `a, b, c`: exact for a sphere, zero on
-    the surface.
-    """
+    """First-order distance to an ellipsoid with half-axes `a, b, c`; exact for a sphere."""
     # Reciprocals once an identity: a vector division costs as much as ten multiplications.
     inverse_a, inverse_b, inverse_c = 1 / a, 1 / b, 1 / c
     x, y, z = x * inverse_a, y * inverse_b, z * inverse_c

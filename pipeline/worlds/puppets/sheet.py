@@ -22,8 +22,9 @@ def puppet_sheet(
     pitch: float = 0.08,
     resolution: int = 128,
 ) -> Float[Tensor, "3 height width"]:
-    """Pictures in [-1, 1] of every identity (rows) from every yaw (columns, radians), before their
-    own backdrops.
+    """Images in [-1, 1] of every identity (rows) from every yaw (columns, radians).
+
+    They show the identities' own backdrops.
     """
     rows = []
     for identity in range(len(seeds)):

@@ -1,5 +1,6 @@
-"""Which identities train, validate and test: an identity's split is part of its type, so that no
-code path can mix them.
+"""Which identities train, validate and test.
+
+An identity's split is part of its type, so that no code path can mix them.
 """
 
 from dataclasses import dataclass, replace

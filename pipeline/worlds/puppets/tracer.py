@@ -45,9 +45,7 @@ def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
 
 
 def _march_cones(distance: Distance, camera: Camera, resolution: int) -> tuple[Tensor, Tensor]:
-    """Depth that all rays of each block of pixels can reach without a hit, and the blocks that may
-    hit something beyond.
-    """
+    """How far all rays of a block of pixels go without a hit, and which blocks may hit beyond."""
     rays = camera.rays(resolution)
     start, far, _ = _bounds(rays, BOUND * 1.1)
     spread = 0.75 / (resolution * camera.intrinsics[:, 0, 0:1])
@@ -99,8 +97,9 @@ def _march(
 def polish(
     distance: Distance, origins: Tensor, directions: Tensor, depths: Tensor, reach: float = 2e-3
 ) -> Tensor:
-    """Depths `[identity point]` moved from within the tracing tolerance onto the surface, by three
-    more steps no longer than `reach`.
+    """Depths `[identity point]` moved from within the tracing tolerance onto the surface.
+
+    Three more steps do it, none longer than `reach`.
     """
     for _ in range(3):
         depths = depths + distance(origins + directions * depths[..., None]).clamp(-reach, reach)
@@ -108,9 +107,7 @@ def polish(
 
 
 def gather_true(flags: Bool[Tensor, "identity ray"]) -> tuple[Tensor, Tensor]:
-    """Indices `[identity longest]` whose first entries are those of the true flags (others pad),
-    and the numbers of true flags.
-    """
+    """Indices `[identity longest]` of the true flags, padded with others, and their numbers."""
     counts = flags.sum(1)
     longest = int(counts.max())
     return flags.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :longest], counts
