@@ -75,6 +75,7 @@ class EfficientSelfAttention(nn.Module):
         """Tokens `[batch token dim]` of a map of `height` rows → tokens of the same shape."""
         reduced = tokens
         if self.reduce is not None and self.reduce_norm is not None:
+            # N tokens have N² / reduction² scores; SegFormer's R is reduction².
             reduced = self.reduce_norm(to_tokens(self.reduce(to_map(tokens, height))))
         query, key, value = (
             rearrange(

@@ -63,6 +63,7 @@ class ResNet34(nn.Module):
         self.conv1 = nn.Conv2d(5, 64, 7, 2, padding=3)
         self.layer1 = self._stage(0)
         self.layer2 = self._stage(1, stride=2)
+        # Dilations in place of strides: the receptive field of stride 32 at 1/8 of the size.
         self.layer3 = self._stage(2, dilation=2)
         self.layer4 = self._stage(3, dilation=4)
 

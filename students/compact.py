@@ -42,6 +42,7 @@ class CompactBackbone(nn.Module):
         layer1 = self.layer1(F.relu(self.stem(positioned)))
         layer2 = self.layer2(layer1)
         layer3 = self.layer3(layer2)
+        # Context of the whole image, for which DeepLab has ASPP's global pooling.
         layer3 = layer3 + self.whole(layer3.mean((2, 3)))[:, :, None, None]
         context = F.interpolate(
             self.lateral(layer3), size=layer2.shape[2:], mode="bilinear", align_corners=False

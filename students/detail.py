@@ -17,7 +17,7 @@ LEAK = 0.01
 
 
 class DetailBranch(nn.Module):
-    """A shallow convolutional branch at high resolution (E_high, row 8 of LP3D's figure A11).
+    """A shallow convolutional branch at high resolution (LP3D's E_high, fig. A11).
 
     Args:
         in_channels: 5 for the image with its coordinates, or those of a backbone layer.
@@ -53,7 +53,7 @@ class DetailBranch(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Canonical ⊕ detail → convolutions → transformer → pixel shuffle (LP3D fig. A12, rows 9-12).
+    """Canonical ⊕ detail → convolutions → transformer → pixel shuffle (LP3D fig. A12).
 
     Args:
         in_channels: of both inputs together.

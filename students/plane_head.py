@@ -12,7 +12,7 @@ from .detail import LEAK
 
 
 class PlaneHead(nn.Module):
-    """Convolutions to planes (LP3D fig. A12, rows 13-14), calibrated to a teacher's statistics.
+    """Convolutions to planes (LP3D fig. A12), calibrated to a teacher's statistics.
 
     The convolutions predict planes of mean 0 and deviation 1. `calibrate` sets the affine map from
     those to the teacher's; before that (and in LP3D) it is the identity.

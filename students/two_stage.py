@@ -138,12 +138,12 @@ class TwoStageEncoder(nn.Module):
         """RGB in [-1, 1] → planes; ValueError unless it is square with a side divisible by 32."""
         _require_square(image)
         positioned = append_coordinates(image)
-        shallow = self.backbone(positioned)
-        canonical = self.canonical(shallow.deep)
-        detail = self.detail(
-            positioned if self.detail_input == "image" else getattr(shallow, self.detail_input)
+        features = self.backbone(positioned)  # F_low is the deep one
+        canonical = self.canonical(features.deep)  # F = Conv(ViT(F_low)), eq. 3
+        detail = self.detail(  # F_high
+            positioned if self.detail_input == "image" else getattr(features, self.detail_input)
         )
-        fused = self.fusion(canonical, detail)
+        fused = self.fusion(canonical, detail)  # T = Conv(ViT(F ⊕ F_high)), eq. 4
         return self.plane_head(fused, canonical)
 
     def calibrate(

@@ -1,8 +1,8 @@
 """The adversary of a student: its teacher's discriminator, trained further to distinguish the
 student's renderings from the teacher's.
 
-"Real" are the frozen teacher's renderings, never photographs (LP3D sec. 4.2: "real data in the
-discriminator" failed).
+"Real" are the frozen teacher's renderings, never photographs (LP3D sec. 4.2; photographs made its
+scores worse, supp. A1 and Table A2).
 """
 
 from collections.abc import Sequence

@@ -133,6 +133,7 @@ def descend(
             bar.set_postfix_str(f"loss {course.losses[-1]:.4f}")
             if until is not None and until():
                 break
+            # Only now is it known that the update before led to a finite loss and gradient.
             _copy(tensors, sound)
         else:
             course.taken_back, width = course.taken_back + 1, width / 2

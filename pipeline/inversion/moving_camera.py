@@ -107,6 +107,7 @@ class CameraSearch:
             distances = torch.stack(
                 [distance(cameras[row : row + 1]) for row in range(len(cameras))]
             )
+        # A camera with a loss that isn't finite is never the best.
         best = int(distances.nan_to_num(nan=float("inf")).argmin())
         return cameras[best : best + 1]
 

@@ -43,6 +43,7 @@ class NoiseMaps:
         planes = teacher.synthesize(teacher.mean_latent()).planes
         if not planes.requires_grad:
             return cls([])
+        # A map of the super-resolution has no gradient: the planes don't depend on it.
         reached = torch.autograd.grad(planes.sum(), maps, allow_unused=True)
         return cls(
             [one for one, gradient in zip(maps, reached, strict=True) if gradient is not None]

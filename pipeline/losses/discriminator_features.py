@@ -55,6 +55,7 @@ class DiscriminatorFeatureLoss(ViewLoss):
                 " the plan has one"
             )
         activations, show = self._attached
+        # Gradients pass through the discriminator to the prediction, not into its weights.
         constants = {name: value.detach() for name, value in activations.named_parameters()}
         with torch.no_grad():
             expected = activations(show(target))

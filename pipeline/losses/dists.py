@@ -42,6 +42,7 @@ class L2Pool(nn.Module):
         self, x: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch channel half_height half_width"]:
         """Half the resolution."""
+        # The square root has no finite gradient at 0.
         return (
             F.conv2d(x.square(), self.window, stride=2, padding=1, groups=x.shape[1]) + 1e-12
         ).sqrt()
@@ -66,6 +67,7 @@ class DISTS(nn.Module):
     ) -> None:
         super().__init__()
         self.trunk = trunk
+        # The file holds them before they are divided by their sum.
         total = alpha.sum() + beta.sum()
         self.register_buffer("alpha", alpha / total)
         self.register_buffer("beta", beta / total)

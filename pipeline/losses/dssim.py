@@ -37,4 +37,5 @@ class DSSIMLoss(PictureLoss):
         target: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, ""]:
         """In [0, 1]: 0 for equal images, about 1/2 for unrelated ones, 1 for inverted structure."""
+        # kornia's loss is (1 - SSIM) / 2 of images in [0, 1].
         return ssim_loss((prediction + 1) / 2, (target + 1) / 2, self.window)

@@ -15,5 +15,7 @@ def r1_penalty(
         shown: its whole input for the real images (with dual discrimination both images); requires
             gradients.
     """
+    # Each image's logit depends on that image (and hardly, by minibatch statistics, on others), so
+    # the gradient of the sum has every image's own gradient in its row.
     (gradient,) = torch.autograd.grad(logits.sum(), shown, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean()

@@ -70,6 +70,7 @@ class LPIPS(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.heads = nn.ParameterList(heads)
+        # ImageNet's mean and deviation for images in [-1, 1], rounded as LPIPS rounds them.
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None])
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
 

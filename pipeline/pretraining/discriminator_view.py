@@ -22,7 +22,7 @@ class DiscriminatorView:
     """Makes the discriminator's input from renderings and from training images.
 
     With super-resolution the discriminator sees the final and the raw image (dual discrimination,
-    EG3D sec. 3.4).
+    EG3D sec. 4.3).
 
     Args:
         config: of the generator.

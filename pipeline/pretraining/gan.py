@@ -1,6 +1,4 @@
-"""Adversarial training of an EG3D teacher from single images with camera labels (EG3D sec.
-3.4–3.5 and supp.).
-"""
+"""Adversarial training of an EG3D teacher from images with camera labels (EG3D sec. 4, supp.)."""
 
 import copy
 import logging
@@ -225,7 +223,7 @@ class TeacherGAN(LightningModule):
 
     def _conditions(self, camera: Camera, random: torch.Generator) -> Camera | None:
         """The generator's conditioning cameras: those of the rendering, some swapped with a
-        neighbour's (EG3D sec. 3.5).
+        neighbour's (EG3D sec. 4.4).
         """
         if not self.config.label_dim:
             return None

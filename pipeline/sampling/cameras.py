@@ -1,5 +1,5 @@
 """Camera priors: the distribution of the cameras that a sample is rendered from (LP3D sec. 4.2 and
-supp. A1).
+supp. A2).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Plane features → density and colours: EG3D's small decoder (sec. 3.3), view-independent."""
+"""Plane features → density and colours: EG3D's small decoder (sec. 4.1), view-independent."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -117,6 +117,7 @@ class Decoder(nn.Module):
         last = cast(EqualizedLinear, self.net[2])
         hidden = self.net[1](self.net[0](features))
         return self._logit(
+            # The last layer's first row is the density's.
             F.linear(hidden, last.weight[:1] * last.weight_gain, last.bias[:1] * last.bias_gain),
             points,
         )

@@ -1,4 +1,4 @@
-"""Dual discrimination (EG3D sec. 3.4): image and raw image, and a matte if there is one."""
+"""Dual discrimination (EG3D sec. 4.3): image and raw image, and a matte if there is one."""
 
 import torch
 from jaxtyping import Float

@@ -66,6 +66,7 @@ class Generator(nn.Module):
         """Latents and the conditioning camera → ws, one row per layer."""
         w = self.backbone.mapping(z, self.condition(camera, len(z)))
         if truncation != 1:
+            # The truncation trick: w̄ + ψ (w - w̄).
             w = self.backbone.mapping.w_avg.lerp(w, truncation)
         return w[:, None].expand(-1, self.backbone.synthesis.num_ws, -1)
 

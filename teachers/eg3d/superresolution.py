@@ -1,4 +1,4 @@
-"""Super-resolution (EG3D sec. 3.4): two StyleGAN2 blocks on the feature image."""
+"""Super-resolution (EG3D sec. 4.2): two StyleGAN2 blocks on the feature image."""
 
 from dataclasses import dataclass
 

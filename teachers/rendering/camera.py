@@ -76,6 +76,7 @@ class Camera:
         )
         down = torch.linalg.cross(forward, right)
         angle = torch.as_tensor(roll).to(yaw).expand_as(yaw)[:, None]
+        # The axes turn counterclockwise, hence the image clockwise.
         right, down = (
             right * angle.cos() - down * angle.sin(),
             right * angle.sin() + down * angle.cos(),
@@ -112,6 +113,7 @@ class Camera:
             self.intrinsics[:, 0, 2:3],
         )
         fy, cy = self.intrinsics[:, 1, 1:2], self.intrinsics[:, 1, 2:3]
+        # K is upper triangular: v gives y, then u gives x.
         y = (v - cy) / fy
         x = (u - cx - skew * y) / fx
         directions = torch.stack([x, y, torch.ones_like(x)], -1) @ self.cam_to_world[:, :3, :3].mT
@@ -122,12 +124,16 @@ class Camera:
         self, points: Float[Tensor, "batch point 3"]
     ) -> tuple[Float[Tensor, "batch point 2"], Float[Tensor, "batch point"]]:
         """Image positions in [0, 1] (u right, v down) and distances from the camera of points."""
+        # Points are rows: multiplying by R from the right applies Rᵀ, the inverse rotation.
         local = (points - self.cam_to_world[:, None, :3, 3]) @ self.cam_to_world[:, :3, :3]
         image = local @ self.intrinsics.mT
         return image[..., :2] / image[..., 2:], local.norm(dim=-1)
 
     def mirrored(self) -> "Camera":
         """The camera whose image of the mirrored world (x → -x) is this one's image, mirrored."""
+        # M' = F M F: the first F mirrors the world; the second turns the camera's x axis back, so
+        # that M' is a rigid motion again. Its image is mirrored, and so are the principal point and
+        # the skew.
         flip = torch.tensor([-1.0, 1.0, 1.0, 1.0]).to(self.cam_to_world)
         intrinsics = self.intrinsics.clone()
         intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]

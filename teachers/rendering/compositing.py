@@ -42,6 +42,7 @@ class Composite:
         opacity = self.opacity
         is_faint = opacity < FAINT_OPACITY
         unlearnt = (self.depth / opacity).detach()
+        # A division by 0 in the branch that `where` doesn't take would still give NaN gradients.
         learnt = self.depth / torch.where(is_faint, 1.0, opacity)
         return torch.where(is_faint, unlearnt.nan_to_num(nan=torch.inf, posinf=torch.inf), learnt)
 
@@ -59,6 +60,8 @@ def interval_weights(
     """
     logits = (density_logits[..., 1:] + density_logits[..., :-1]) / 2
     optical_depth = activation(logits) * depths.diff(dim=-1)
+    # wᵢ = Tᵢ (1 - exp(-σᵢ δᵢ)) with Tᵢ = exp(-Σ_{j<i} σⱼ δⱼ) (NeRF eq. 3); expm1 is exact for thin
+    # intervals, where 1 - exp would cancel.
     transmittance = torch.exp(
         optical_depth - optical_depth.cumsum(-1)
     )  # up to the front of the interval

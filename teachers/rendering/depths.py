@@ -1,4 +1,4 @@
-"""Depths of ray samples: stratified, then by importance (EG3D sec. 3.4; NeRF sec. 5.2)."""
+"""Depths of ray samples: stratified, then by importance (EG3D sec. 4.1; NeRF sec. 5.2)."""
 
 from dataclasses import dataclass
 
@@ -35,6 +35,7 @@ def box_limits(rays: Rays, box_size: float, *, across_batch: bool = False) -> De
     is looked at, and the last *entry* is taken for the exit, so that the image depends on its
     neighbours.
     """
+    # The slab method (Kay and Kajiya 1986). A ray parallel to a face meets it at ±∞, as it should.
     inverse = 1 / rays.directions
     first, second = (
         (-box_size / 2 - rays.origins) * inverse,
@@ -86,18 +87,23 @@ def importance_depths(
         jitter: uniform numbers in [0, 1).
     """
     with torch.no_grad():
+        # EG3D's smoothing: the larger of two neighbours, then the mean of two, and a floor that
+        # leaves no interval without samples.
         left, right = F.pad(weights, (1, 0)), F.pad(weights, (0, 1))
         pairs = torch.maximum(left, right)
         smooth = (pairs[..., :-1] + pairs[..., 1:]) / 2 + 0.01
+        # Of n samples: n - 3 masses between the first n - 2 of n - 1 midpoints, hence the shift.
         mass = smooth[..., 1:-1] + 1e-5
         cdf = F.pad(torch.cumsum(mass / mass.sum(-1, keepdim=True), -1), (1, 0))
         bins = (depths[..., 1:] + depths[..., :-1]) / 2
         last = mass.shape[-1]
+        # The inverse of the CDF, linear within a bin (NeRF sec. 5.2).
         index = torch.searchsorted(cdf, jitter.contiguous(), right=True)
         below, above = (index - 1).clamp(min=0), index.clamp(max=last)
         cdf_below, cdf_above = cdf.gather(-1, below), cdf.gather(-1, above)
         bin_below, bin_above = bins.gather(-1, below), bins.gather(-1, above)
         width = cdf_above - cdf_below
+        # An empty bin is hardly ever drawn from: any width but 0 will do.
         width = torch.where(width < 1e-5, torch.ones_like(width), width)
         return bin_below + (jitter - cdf_below) / width * (bin_above - bin_below)
 

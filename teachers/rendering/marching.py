@@ -1,4 +1,4 @@
-"""Fields along rays → composited rays: EG3D's two passes (sec. 3.3; NeRF sec. 5.2).
+"""Fields along rays → composited rays: EG3D's two passes (sec. 4.1; NeRF sec. 5.2).
 
 Nothing here draws random numbers: jitter is given, or samples sit in the middle of their strata.
 """
@@ -180,6 +180,7 @@ def march(
     farthest = torch.stack([p.farthest for p in pieces]).amax(0)
     if sampling.compat == "official":
         nearest, farthest = nearest.amin().expand_as(nearest), farthest.amax().expand_as(farthest)
+    # The depth of a ray that sees nothing is infinite; EG3D's clamp makes it the farthest sample.
     depth = torch.cat([p.depth for p in pieces], 1).clamp(nearest[:, None], farthest[:, None])
     features, opacity = (
         torch.cat([p.features for p in pieces], 1),
@@ -210,6 +211,7 @@ def _march_piece(
             weights = interval_weights(logits, depths, activation=activation)
             fine_depths = importance_depths(depths, weights, fine)
         fine_features, fine_logits = look_up(field, rays, fine_depths)
+        # The first pass's samples are composited, too, as in NeRF's fine pass.
         depths, features, logits = sort_samples(
             torch.cat([depths, fine_depths], 2),
             torch.cat([features, fine_features], 2),

@@ -83,6 +83,7 @@ def _proposals(
 ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray interval"]]:
     """Depths and dilated weights of the first pass, repeated for the four pixels of a block."""
     half = resolution // 2
+    # Pixel centres at half the resolution are the corners between 2x2 pixels.
     rays = camera.rays(half)
     coarse = centred_jitter(len(camera), half**2, sampling.depth_samples, rays.directions)
     if jitter is not None:
@@ -93,6 +94,7 @@ def _proposals(
     weights = rearrange(
         weights, "batch (height width) interval -> batch interval height width", height=half
     )
+    # At a silhouette a pixel may hit what its block's ray misses, so that neighbours count, too.
     weights = rearrange(
         F.max_pool2d(weights, 3, 1, 1),
         "batch interval height width -> batch (height width) interval",

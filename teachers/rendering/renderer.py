@@ -1,4 +1,4 @@
-"""Triplane × camera → image: the volume renderer of EG3D (sec. 3.3-3.4).
+"""Triplane × camera → image: the volume renderer of EG3D (sec. 4.1-4.2).
 
 Rays → ray samples and compositing (a `RayMarcher`) → background → super-resolution.
 """
@@ -199,6 +199,7 @@ class TriplaneRenderer(Renderer):
 
     def _composite(self, colors: RayColors) -> tuple[Tensor, ...]:
         """Images of the rays, in front of the background."""
+        # Features are premultiplied by α: in front of a background b they are f + (1 - α) b.
         features = colors.features
         if self.background is not None:
             features = features + self.background * (1 - colors.opacity[..., None])

@@ -1,4 +1,4 @@
-"""StyleGAN2's residual discriminator (sec. 4.1) with a projected camera label (EG3D sec. 3.5)."""
+"""StyleGAN2's residual discriminator (sec. 4.1) with a projected camera label (EG3D sec. 4.3)."""
 
 import math
 from typing import Any
@@ -38,6 +38,7 @@ class DiscriminatorConv(nn.Module):
     ) -> Float[Tensor, "batch out out_height out_width"]:
         """Convolution, bias and leaky ReLU (the latter two only if `activate`)."""
         kernel = self.weight.shape[-1]
+        # An activation takes the gain itself; without one it goes into the weights.
         weight = (
             self.weight
             * (self.weight_gain if self.bias is not None else self.weight_gain * self.gain)
@@ -45,6 +46,7 @@ class DiscriminatorConv(nn.Module):
         if self.down and kernel == 1:
             x = F.conv2d(downsample(x), weight)
         elif self.down:
+            # Padding 2: one pixel for the filter, one for the 3x3 convolution, which has none left.
             x = F.conv2d(low_pass(x, padding=2), weight, stride=2)
         else:
             x = F.conv2d(x, weight, padding=kernel // 2)
@@ -65,6 +67,7 @@ class DiscriminatorBlock(nn.Module):
             self.fromrgb = DiscriminatorConv(image_channels, in_channels, 1, conv_clamp=conv_clamp)
         self.is_first = image_channels > 0
         self.conv0 = DiscriminatorConv(in_channels, in_channels, 3, conv_clamp=conv_clamp)
+        # The sum of two branches has twice their variance, hence √½ in each (StyleGAN2 sec. 4.1).
         self.conv1 = DiscriminatorConv(
             in_channels, out_channels, 3, down=True, gain=math.sqrt(0.5), conv_clamp=conv_clamp
         )
@@ -209,6 +212,7 @@ class Discriminator(nn.Module):
         if self.standardizes_label and label is not None:
             label = (label - self.label_mean) / self.label_scale
         embedding = self.mapping(None, label)
+        # Projection discriminator (Miyato and Koyama 2018); the divisor keeps the logit's variance.
         return (x * embedding).sum(1, keepdim=True) / math.sqrt(embedding.shape[1])
 
     def activations(

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 LEAK = 0.2
 LEAKY_GAIN = math.sqrt(2)
+"""Makes up for the half of the variance that a ReLU removes (He et al. 2015)."""
 
 
 def leaky_relu(
@@ -45,6 +46,7 @@ class EqualizedLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels) / learning_rate)
         self.bias = nn.Parameter(torch.full((out_channels,), bias / learning_rate))
+        # Adam's steps don't depend on a parameter's scale: in use they are as large as this gain.
         self.weight_gain = learning_rate / math.sqrt(in_channels)
         self.bias_gain = learning_rate
         self.activate = activate

@@ -64,7 +64,9 @@ class SynthesisLayer(nn.Module):
     ) -> Float[Tensor, "batch out out_height out_width"]:
         """The layer's features at `resolution`."""
         style = self.affine(w)
+        # Demodulation cancels any scale of the weights: they need no gain of 1 / √(fan-in).
         x = self._convolve(_scale(x, style))
+        # Eq. 3: d = (Σ (s w)² + ε)^(-1/2) over input channels and kernel.
         demodulation = (style.square() @ self.weight.square().sum((2, 3)).mT + 1e-8).rsqrt()
         x = _scale(x, demodulation)
         if noise == "const" and self.has_noise:
@@ -77,6 +79,7 @@ class SynthesisLayer(nn.Module):
             return F.conv2d(x, weight, padding=1)
         # A true convolution of the zero-stuffed image, hence the transposed convolution with the
         # kernel as it is.
+        # Three of four pixels are zeros, hence the gain of 4.
         return low_pass(
             F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), padding=1, gain=4.0
         )
@@ -99,6 +102,7 @@ class ToRGB(nn.Module):
         self, x: Float[Tensor, "batch channel height width"], w: Float[Tensor, "batch w_dim"]
     ) -> Float[Tensor, "batch out height width"]:
         """Output channels at the resolution of `x`."""
+        # Nothing demodulates, so the equalised learning rate's gain stays; it may scale the style.
         x = F.conv2d(
             _scale(x, self.affine(w) * self.gain), self.weight.to(x.dtype), self.bias.to(x.dtype)
         )

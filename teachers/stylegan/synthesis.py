@@ -79,6 +79,7 @@ class SynthesisBlock(nn.Module):
         else:
             x = self.conv0(x, next(latents), noise)
         x = self.conv1(x, next(latents), noise)
+        # The skips are summed in float32, whatever the precision of the convolutions.
         own = self.torgb(x, next(latents)).float()
         if image is not None:
             own = own + (upsample(image) if self.up else image)
@@ -140,6 +141,7 @@ class SynthesisNetwork(nn.Module):
         x = image = None
         start = 0
         for block in self.blocks:
+            # One more than the block consumes: torgb's, which is the next block's first, too.
             x, image = block(x, image, ws[:, start : start + block.num_ws + 1], noise, dtype)
             start += block.num_ws
         return cast(Tensor, image)
