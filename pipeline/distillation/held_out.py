@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 KEEP_BYTES = 256 * 1024**2
 """Held-out batches are drawn once and kept if their planes together are smaller than this."""
 
+SCORES = ("loss", "psnr_reference", "psnr_novel", "depth_error_weighted")
+"""The scores, in the order in which processes add them up."""
+
 
 class HeldOutScores(Callback):
     """Scores the (averaged) student on the same held-out identities every `every_steps` steps and
@@ -137,12 +140,12 @@ class HeldOutScores(Callback):
             for n in range(FIRST_HELD_OUT, FIRST_HELD_OUT + self.samples)
             if n % trainer.world_size == trainer.global_rank
         ]
-        sums: dict[str, Tensor] = {}
+        # A process without samples adds zeros: every process has to take part in the sum.
+        sums = dict.fromkeys(SCORES, torch.zeros((), device=module.device))
         for start in range(0, len(numbers), self.batch_size):
             batch = self._batch(numbers[start : start + self.batch_size])
             for name, value in _measure(module, batch, self.sampler).items():
-                total = sums.get(name, torch.zeros((), device=module.device))
-                sums[name] = total + value * len(batch)
+                sums[name] = sums[name] + value * len(batch)
         together = torch.stack(
             [*sums.values(), torch.tensor(float(len(numbers)), device=module.device)]
         )
@@ -150,7 +153,7 @@ class HeldOutScores(Callback):
             together = trainer.strategy.reduce(together, reduce_op="sum")  # type: ignore[assignment]
         return {
             f"validation/{name}": float(value / together[-1])
-            for name, value in zip(sums, together, strict=False)
+            for name, value in zip(SCORES, together, strict=False)
         }
 
     def _batch(self, numbers: list[int]) -> DistillationBatch:
@@ -171,6 +174,7 @@ def averaged(trainer: Trainer, module: LightningModule) -> Any:
 
 
 def _measure(module: Distillation, batch: DistillationBatch, sampler: Sampler) -> dict[str, Tensor]:
+    """The `SCORES` of a batch."""
     prediction = module.lift(batch.image)
     renderings = {
         view: module.render_view(prediction, batch, view, sampler)

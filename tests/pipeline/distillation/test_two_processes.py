@@ -3,6 +3,7 @@ may change when a run resumes.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,6 +102,31 @@ def test_the_adversarial_stage_of_two_processes_has_the_statistics_groups_and_gr
         == 1
     )
     assert "groups of 4, it would get 2 at once" in too_small.log
+
+
+def test_a_process_without_held_out_identities_takes_part_in_the_validation(new_run, free_port):
+    settings = [
+        "batch_size=2",
+        "calibration_samples=0",
+        "callbacks.validation.samples=1",
+        "callbacks.validation.every_steps=1",
+        "trainer.max_steps=1",
+    ]
+    alone, pair = new_run("alone").finish(*settings), new_run("pair")
+    assert pair.together(*settings, port=free_port) == [0, 0], pair.log
+    expected, *found = (
+        [float(score) for score in re.findall(r"step 1: loss (\S+), psnr_reference", run.log)]
+        for run in (alone, pair)
+    )
+    assert len(expected) == 1
+    assert found == [pytest.approx(expected * 2, abs=2e-4)]
+
+
+def test_a_dry_run_may_have_more_processes_than_held_out_identities(new_run, free_port):
+    run = new_run("dry")
+    settings = ["dry_run=true", "callbacks.validation.samples=1", "trainer.max_steps=2"]
+    assert run.together(*settings, port=free_port) == [0, 0], run.log
+    assert "GiB" in run.log
 
 
 def test_a_run_goes_on_with_another_number_of_processes(new_run, free_port):
