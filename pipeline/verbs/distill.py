@@ -155,8 +155,6 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
             folder=run.path,
         )
         sys.stdout.write(f"{table}\n")
-        if run.path.is_dir() and not any(run.path.iterdir()):
-            run.path.rmdir()  # Hydra has made it
 
 
 def show_again(run: RunFolder, number: int, which: str) -> float:
