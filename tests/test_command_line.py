@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import command_line
+from pipeline.runs.run_folder import RunFolder
 
 # What the console script that pip writes does, without needing it to be installed.
 TRILIFT = "from pipeline.command_line import main; main()"
@@ -125,6 +126,16 @@ def test_an_error_of_the_user_is_one_line_and_status_2(greet):
     )
 
 
+def test_a_run_that_is_in_use_is_one_line_and_status_2(greet, tmp_path):
+    with RunFolder(tmp_path / "run"):
+        done = greet(
+            f"from pipeline.runs.run_folder import RunFolder; RunFolder({str(tmp_path / 'run')!r})"
+            ".__enter__()"
+        )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert f"{tmp_path / 'run'} is in use by process {os.getpid()} on " in done.stderr
+
+
 def test_debugging_shows_where_an_error_came_from(greet):
     done = greet("raise ValueError('got 3')", "checkpoint=x", "output=y", TRILIFT_DEBUG="1")
     assert done.returncode != 0 and "Traceback" in done.stderr and "greet.py" in done.stderr
@@ -160,6 +171,16 @@ def test_a_verb_litters_nothing(greet, tmp_path):
     )
     assert done.returncode == 0 and done.stdout == "" and "on stderr" in done.stderr
     assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("evaluate", "output=elsewhere", "checkpoint=missing"), ("distill", "replay=1")],
+)
+def test_a_run_that_does_not_begin_leaves_no_folder(trilift, tmp_path, command):
+    done = trilift(*command)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet, tmp_path):

@@ -1,6 +1,5 @@
 """The folder of one run: its lock, configuration, status and checkpoints."""
 
-import fcntl
 import json
 import logging
 import os
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from .files import write_json
+from .lock import is_locked, take_lock
 from .markers import decisive
 from .renamed import current, read_json
 from .resume import find_checkpoint
@@ -30,7 +30,7 @@ class RunFolder:
         path: the folder; created on entry.
 
     Raises:
-        RuntimeError: on entry, if another process holds the lock.
+        ValueError: on entry, if another process holds the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -97,28 +97,19 @@ class RunFolder:
         )
 
     def _is_held_by_another(self) -> bool:
-        if self._lock is not None or not (self.path / "lock").exists():
-            return False
-        with (self.path / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return self._lock is None and is_locked(self.path / "lock")
 
     def __enter__(self) -> "RunFolder":
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not take_lock(lock):
             lock.seek(0)
             holder = lock.read().strip() or "another process"
             lock.close()
-            raise RuntimeError(
+            raise ValueError(
                 f"{self.path} is in use by {holder}: wait for it, stop it, or give this run another"
                 " name"
-            ) from error
+            )
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()

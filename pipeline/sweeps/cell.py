@@ -1,6 +1,5 @@
 """One cell of a sweep: a run with a name, a folder and a record of its attempts."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.runs.files import sha256_of_json, write_json
+from pipeline.runs.lock import is_locked, take_lock
 from pipeline.runs.markers import RUNTIME, decisive, marked_keys, without_markers
 from pipeline.runs.run_folder import RunFolder
 
@@ -129,19 +129,11 @@ class Cell:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "cell.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield None
-                return
-            yield lock
+            yield lock if take_lock(lock) else None
 
     def is_held(self) -> bool:
         """Whether a process runs it."""
-        if not (self.folder / "cell.lock").exists():
-            return False
-        with self.held() as lock:
-            return lock is None
+        return is_locked(self.folder / "cell.lock")
 
 
 def cell_name(varied: Sequence[tuple[str, str]]) -> str:

@@ -26,7 +26,7 @@ def test_a_second_process_is_refused_by_name_and_a_killed_one_frees_the_run(tmp_
     try:
         assert holder.stdout.readline().strip() == "locked"
         with (
-            pytest.raises(RuntimeError, match=f"in use by process {holder.pid} on "),
+            pytest.raises(ValueError, match=f"in use by process {holder.pid} on "),
             RunFolder(tmp_path / "run"),
         ):
             pass
