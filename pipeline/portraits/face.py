@@ -103,3 +103,10 @@ class LandmarkDetector(Protocol):
             ValueError: weights, a package or a readable file of landmarks is missing.
         """
         ...
+
+
+def largest_face(detector: LandmarkDetector, image: Image.Image) -> DetectedFace | None:
+    """The largest face with landmarks in a rendered image, which has no file; None without one."""
+    found = detector.detect(Picture(image, Path("prediction.png")))
+    faces = [face for face in found if face.landmarks is not None]
+    return max(faces, key=lambda face: face.width * face.height, default=None)

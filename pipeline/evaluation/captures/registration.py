@@ -2,8 +2,6 @@
 landmarks, or from the images themselves.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.pictures import to_uint8
-from pipeline.portraits.face import LandmarkDetector, Picture
+from pipeline.portraits.face import LandmarkDetector, largest_face
 
 from .least_squares import minimise
 from .similarity import Similarity
@@ -55,16 +53,10 @@ def landmarks_in(
     image: Float[Tensor, "3 side side"], detector: LandmarkDetector
 ) -> Float[Tensor, "point 2"] | None:
     """The landmarks of the largest face in an image, positions in [0, 1]; None without a face."""
-    pixels = Image.fromarray(to_uint8(image))
-    faces = [
-        face
-        for face in detector.detect(Picture(pixels, Path("prediction.png")))
-        if face.landmarks is not None
-    ]
-    if not faces:
+    largest = largest_face(detector, Image.fromarray(to_uint8(image)))
+    if largest is None:
         return None
-    landmarks = max(faces, key=lambda face: face.width * face.height).landmarks
-    return torch.from_numpy(np.asarray(landmarks, np.float64)) / pixels.width
+    return torch.from_numpy(np.asarray(largest.landmarks, np.float64)) / image.shape[-1]
 
 
 def laid_on(

@@ -2,14 +2,12 @@
 points found in an image.
 """
 
-from pathlib import Path
-
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from pipeline.pictures import to_uint8
-from pipeline.portraits.face import LandmarkDetector, Picture
+from pipeline.portraits.face import LandmarkDetector, largest_face
 from pipeline.portraits.pose import fit_pose
 from teachers.rendering.camera import Camera
 
@@ -29,16 +27,10 @@ class LandmarkPose:
         """The camera of the largest face in an image in [-1, 1]; None without a face, or if no
         camera fits its landmarks.
         """
-        pixels = Image.fromarray(to_uint8(image))
-        faces = [
-            face
-            for face in self.detector.detect(Picture(pixels, Path("prediction.png")))
-            if face.landmarks is not None
-        ]
-        if not faces:
+        largest = largest_face(self.detector, Image.fromarray(to_uint8(image)))
+        if largest is None:
             return None
-        largest = max(faces, key=lambda face: face.width * face.height)
         try:
-            return fit_pose(largest.five_points() / pixels.width).camera
+            return fit_pose(largest.five_points() / image.shape[-1]).camera
         except ValueError:
             return None
