@@ -1,10 +1,8 @@
-"""Builds the callbacks and trainers of a distillation: of its phases, and of a dry run's stages."""
+"""Builds the callbacks and loggers of a distillation; measures its stages in a dry run."""
 
-from datetime import timedelta
 from pathlib import Path
 
-from lightning import Callback, Trainer
-from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig
 
@@ -19,14 +17,14 @@ from pipeline.distillation.planner import StageTimer, StateSize
 from pipeline.distillation.previews import Previews
 from pipeline.distillation.speed import Speed
 from pipeline.runs.progress import ProgressBar
-from pipeline.runs.requeue import Attempt, cluster_plugins
-from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.sampling.filtered import filter_of
 
 from .configuration import instantiate, to_plain
 from .distillation import Parts, prepare
+from .trainer import build_trainer
 
 
 def build_callbacks(
@@ -80,38 +78,6 @@ def build_loggers(config: DictConfig, run: RunFolder) -> list[Logger]:
     ]
 
 
-def build_trainer(
-    config: DictConfig,
-    loggers: list[Logger],
-    callbacks: list[Callback],
-    *,
-    max_steps: int,
-    strategy: str,
-    max_time: timedelta | None = None,
-    states: CheckpointIO | None = None,
-) -> Trainer:
-    """The trainer of one phase; several processes share every step through DDP."""
-    settings = config.trainer
-    is_alone = settings.devices == settings.num_nodes == 1
-    return Trainer(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.num_nodes,
-        strategy="auto" if is_alone else strategy,
-        max_steps=max_steps,
-        max_epochs=-1,
-        max_time=max_time,
-        log_every_n_steps=settings.log_every,
-        callbacks=callbacks,
-        logger=loggers or False,
-        plugins=[states or SafetensorsCheckpointIO(), *cluster_plugins()],
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-    )
-
-
 def measure_stage(config: DictConfig, parts: Parts, stage: Stage) -> StageCost:
     """Makes and times a few steps of a stage, in a dry run."""
     module = parts.module(config, stage.start)
@@ -130,9 +96,8 @@ def measure_stage(config: DictConfig, parts: Parts, stage: Stage) -> StageCost:
     )
     trainer = build_trainer(
         config,
-        [],
         [Speed(every_steps=None), *build_average(config), timer],
-        max_steps=-1,
+        loggers=[],
         strategy=module.ddp_strategy,
         states=state_size,
     )

@@ -3,8 +3,7 @@
 from functools import partial
 
 import torch
-from lightning import Callback, Trainer
-from lightning.pytorch.loggers import CSVLogger
+from lightning import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pipeline.evaluation.metrics.frechet import FEWEST_REAL, FrechetScores
@@ -18,8 +17,7 @@ from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, settings_of_checkpoint
 from pipeline.runs.progress import Deadline
-from pipeline.runs.requeue import Attempt, cluster_plugins
-from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
 from teachers.eg3d.configuration import EG3DConfiguration
@@ -130,27 +128,3 @@ def build_callbacks(
             signals=attempt.signals,
         ),
     ]
-
-
-def build_trainer(config: DictConfig, run: RunFolder, callbacks: list[Callback]) -> Trainer:
-    """Lightning's trainer; several processes share every step through DDP."""
-    devices = config.trainer.devices
-    return Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=devices,
-        num_nodes=config.trainer.num_nodes,
-        strategy=(
-            "ddp_find_unused_parameters_true"
-            if devices != 1 or config.trainer.num_nodes != 1
-            else "auto"
-        ),
-        max_epochs=-1,
-        callbacks=callbacks,
-        logger=CSVLogger(run.path, name="logs"),
-        plugins=[SafetensorsCheckpointIO(), *cluster_plugins()],
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-        log_every_n_steps=config.trainer.log_every,
-    )

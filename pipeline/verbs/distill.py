@@ -30,10 +30,10 @@ from pipeline.build.distillation import (
 from pipeline.build.distillation_trainer import (
     build_callbacks,
     build_loggers,
-    build_trainer,
     measure_stage,
 )
 from pipeline.build.sampler import build_sampler
+from pipeline.build.trainer import build_trainer
 from pipeline.distillation.cost import cost_table
 from pipeline.distillation.guards import NonFiniteGuard
 from pipeline.distillation.module import STATE_KEY
@@ -102,8 +102,8 @@ def distill(
         end = parts.plan.phase_end(step, config.trainer.max_steps)
         trainer = build_trainer(
             config,
-            loggers,
             build_callbacks(config, run, parts, scores, guard, attempt),
+            loggers=loggers,
             max_steps=end,
             max_time=deadline.left,
             strategy=module.ddp_strategy,

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 
 from pipeline.build.application import verb
@@ -19,10 +20,10 @@ from pipeline.build.pretraining import (
     build_callbacks,
     build_data,
     build_module,
-    build_trainer,
     load_photographs,
     with_checkpoint,
 )
+from pipeline.build.trainer import build_trainer
 from pipeline.pretraining.card import score_at_full_size, write_card
 from pipeline.pretraining.freed_memory import keep_freed_memory
 from pipeline.pretraining.training_images import TrainingImages
@@ -82,7 +83,12 @@ def train(
     """
     photographs = load_photographs(config)
     module = build_module(config, photographs)
-    trainer = build_trainer(config, run, build_callbacks(config, run, photographs, attempt, record))
+    trainer = build_trainer(
+        config,
+        build_callbacks(config, run, photographs, attempt, record),
+        loggers=[CSVLogger(run.path, name="logs")],
+        strategy="ddp_find_unused_parameters_true",
+    )
     state = run.checkpoint_to_resume()
     if state is None and config.start_from is not None:
         start_from(module.generator, module.discriminator, teacher_folder(config.start_from))

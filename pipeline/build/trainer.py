@@ -1,0 +1,54 @@
+"""Builds Lightning's trainer, the same for a teacher's training and a distillation."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from lightning import Callback, Trainer
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from pipeline.runs.requeue import cluster_plugins
+from pipeline.runs.resume import SafetensorsCheckpointIO
+
+
+def build_trainer(
+    config: DictConfig,
+    callbacks: list[Callback],
+    *,
+    loggers: Sequence[Logger],
+    strategy: str,
+    max_steps: int = -1,
+    max_time: timedelta | None = None,
+    states: CheckpointIO | None = None,
+) -> Trainer:
+    """A trainer whose callbacks do what Lightning would: save, show progress, and stop.
+
+    Args:
+        config: of the run, with `trainer`.
+        callbacks: in the order in which they act.
+        loggers: of the curves; none logs nothing.
+        strategy: how several processes share every step; a single one needs none.
+        max_steps: steps of all optimisers together; -1 leaves the end to the callbacks.
+        max_time: from the start of the fit; None is no limit.
+        states: writes the training state; as safetensors by default.
+    """
+    settings = config.trainer
+    is_alone = settings.devices == settings.num_nodes == 1
+    return Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy="auto" if is_alone else strategy,
+        max_steps=max_steps,
+        max_epochs=-1,
+        max_time=max_time,
+        log_every_n_steps=settings.log_every,
+        callbacks=callbacks,
+        logger=list(loggers) or False,
+        plugins=[states or SafetensorsCheckpointIO(), *cluster_plugins()],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
