@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from teachers.kernels import fast_kernels
+
 EG3D_AXES = ("xy", "xz", "zx")
 """What the published EG3D weights were trained with: there is no yz plane (eg3d issue 67)."""
 
@@ -40,6 +42,17 @@ class Triplane:
 
         Bilinear; trilinear in stacks.
         """
+        if fast_kernels():
+            from .fast import lookup  # numba is loaded where it is used
+
+            if lookup.covers(self, points):
+                return lookup.sample(self, points, lambda p, x: self.with_planes(p)._sample(x))
+        return self._sample(points)
+
+    def _sample(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point channel"]:
+        """As `sample`, in PyTorch's own operators."""
         if self.depth > 1:
             return self._sample_stacks(points)
         batch, _, channel, height, width = self.planes.shape

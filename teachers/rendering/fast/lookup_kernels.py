@@ -1,0 +1,132 @@
+"""Three planes at points, forward and backward, for channels that lie together.
+
+A point has four texels on each plane. `floats` is the whole memory of the planes; `strides` are the
+distances in it between batch rows, planes, texel rows and columns. Work is divided so that no two
+calls write the same number.
+"""
+
+import numpy as np
+
+from .vectors import LANES, fma, inlined, kernel, load, splat, store, total
+
+_HALF, _ONE, _THIRD = np.float32(0.5), np.float32(1), np.float32(1 / 3)
+
+
+@inlined
+def _neighbours(position, size):
+    """The texels below and above a coordinate of [-1, 1] and their shares; 0 outside, NaN for what
+    isn't finite.
+    """
+    at = (position + _ONE) * (np.float32(size) * _HALF) - _HALF
+    below = np.floor(at)
+    nothing = at - at
+    if not (below >= -_ONE and below < np.float32(size)):
+        return 0, 0, nothing, nothing
+    first = np.intp(below)
+    share = at - below
+    low = nothing if first < 0 else _ONE - share
+    high = nothing if first + 1 >= size else share
+    return max(first, 0), min(first + 1, size - 1), low, high
+
+
+@inlined
+def place(points, at, scale, size, ends, shares):
+    """Texels and shares along x, y and z of a point."""
+    for axis in range(3):
+        low, high, low_share, high_share = _neighbours(points[at + axis] * scale, size)
+        ends[2 * axis], ends[2 * axis + 1] = low, high
+        shares[2 * axis], shares[2 * axis + 1] = low_share, high_share
+
+
+@inlined
+def texel(corner, column, row, strides, ends):
+    """Where one of the four corners of a plane lies in memory."""
+    return ends[2 * row + corner // 2] * strides[2] + ends[2 * column + corner % 2] * strides[3]
+
+
+@kernel
+def look_up(floats, strides, axes, scale, size, channels, points, features, row, first, last):
+    """Writes the features of the points first … last of one batch row; mean over the planes."""
+    ends, shares = np.empty(6, np.intp), np.empty(6, np.float32)
+    places, weights = np.empty(12, np.intp), np.empty(12, np.float32)
+    for point in range(first, last):
+        place(points, 3 * point, scale, size, ends, shares)
+        for plane in range(3):
+            column, line = axes[plane, 0], axes[plane, 1]
+            start = row * strides[0] + plane * strides[1]
+            for corner in range(4):
+                places[4 * plane + corner] = start + texel(corner, column, line, strides, ends)
+                weights[4 * plane + corner] = (
+                    shares[2 * line + corner // 2] * shares[2 * column + corner % 2] * _THIRD
+                )
+        for channel in range(0, channels, LANES):
+            value = splat(np.float32(0))
+            for tap in range(12):
+                value = fma(splat(weights[tap]), load(floats, places[tap] + channel), value)
+            store(features, point * channels + channel, value)
+
+
+@kernel
+def add_to_planes(
+    gradients,
+    strides,
+    axes,
+    scale,
+    size,
+    channels,
+    points,
+    features,
+    row,
+    plane,
+    channel,
+    first,
+    last,
+):
+    """Adds to `gradients` what the points first … last of a batch row give one plane of it, for 16
+    channels from `channel` on; `features` is the gradient of theirs.
+    """
+    ends, shares = np.empty(6, np.intp), np.empty(6, np.float32)
+    column, line = axes[plane, 0], axes[plane, 1]
+    start = row * strides[0] + plane * strides[1] + channel
+    for point in range(first, last):
+        place(points, 3 * point, scale, size, ends, shares)
+        value = load(features, point * channels + channel)
+        for corner in range(4):
+            weight = shares[2 * line + corner // 2] * shares[2 * column + corner % 2] * _THIRD
+            if abs(weight) > 0:  # neither outside nor NaN
+                at = start + texel(corner, column, line, strides, ends)
+                store(gradients, at, fma(splat(weight), value, load(gradients, at)))
+
+
+@kernel
+def slopes_at_points(
+    floats, strides, axes, scale, size, channels, points, features, slopes, row, first, last
+):
+    """Writes the gradient of the points first … last from that of their `features`."""
+    ends, shares = np.empty(6, np.intp), np.empty(6, np.float32)
+    per_unit = scale * np.float32(size) * _HALF * _THIRD
+    for point in range(first, last):
+        place(points, 3 * point, scale, size, ends, shares)
+        for axis in range(3):
+            slopes[3 * point + axis] = 0
+        for plane in range(3):
+            column, line = axes[plane, 0], axes[plane, 1]
+            start = row * strides[0] + plane * strides[1]
+            for corner in range(4):
+                down, right = corner // 2, corner % 2
+                along, across = shares[2 * column + right], shares[2 * line + down]
+                if (along == 0 and ends[2 * column] == ends[2 * column + 1]) or (
+                    across == 0 and ends[2 * line] == ends[2 * line + 1]
+                ):
+                    continue  # beyond the edge everything is 0
+                at = start + texel(corner, column, line, strides, ends)
+                product = splat(np.float32(0))
+                for channel in range(0, channels, LANES):
+                    product = fma(
+                        load(features, point * channels + channel),
+                        load(floats, at + channel),
+                        product,
+                    )
+                value = total(product) * per_unit
+                slopes[3 * point + column] += (2 * right - 1) * across * value
+                slopes[3 * point + line] += (2 * down - 1) * along * value
