@@ -27,7 +27,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     Products and sums may be fused; NaNs and infinities keep their meaning.
     """
     plain = inspect.unwrap(function)  # a type checker may have wrapped it
-    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(plain)
     except RuntimeError:  # no folder that could be written: compiled in every process
@@ -158,7 +158,7 @@ def _operator(python_operator: Callable[..., Any], name: str) -> None:
 
     def implement(a, b):
         if isinstance(a, VectorType) and isinstance(b, VectorType):
-            return lambda a, b: instruction(a, b)
+            return lambda a, b: instruction(a, b)  # type: ignore[call-arg]
         return None
 
     overload(python_operator, inline="always")(implement)
@@ -172,12 +172,16 @@ for _python_operator, _name in (
     _operator(_python_operator, _name)
 
 # Cephes' expf: exp(r) = 1 + r + r² · polynomial(r) for |r| ≤ ln(2) / 2.
-_EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3)
-_EXP += (4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+_EXP = (
+    *(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3),
+    *(4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
+)
 # log(1 + u) / u for 0 ≤ u ≤ 1, Chebyshev interpolation of degree 8: 3e-8 relative.
-_LOG = (0.0052534577967849804, -0.029588507391646018, 0.07836166801604996, -0.1367476970522086)
-_LOG += (0.1911143108037353, -0.24844369892389484, 0.33319271342485807, -0.4999950151678588)
-_LOG += (0.9999999705406566,)
+_LOG = (
+    *(0.0052534577967849804, -0.029588507391646018, 0.07836166801604996, -0.1367476970522086),
+    *(0.1911143108037353, -0.24844369892389484, 0.33319271342485807, -0.4999950151678588),
+    0.9999999705406566,
+)
 
 
 class _Formulas:
