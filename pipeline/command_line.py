@@ -1,7 +1,8 @@
-"""`trilift VERB …`: lists the verbs, or replaces itself by `python -m pipeline.verbs.VERB …`.
+"""`trilift VERB …`: lists the verbs, answers questions about one, or replaces itself by
+`python -m pipeline.verbs.VERB …`.
 
-The replacement lets torchrun and Lightning's child processes start the same verb again. Nothing
-heavy is imported here, so that the list appears at once.
+The replacement lets torchrun and Lightning's child processes start the same verb again. Help and
+configurations appear at once: they need Hydra, but neither the verb's module nor torch.
 """
 
 import ast
@@ -27,6 +28,12 @@ VERBS = (
 
 ONLY_TABLE = "hydra.sweeper.only_table=true"
 
+QUESTIONS = {
+    *("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i"),
+    *("--shell-completion", "-sc"),
+}
+"""Hydra's flags that show something instead of running the verb."""
+
 PLANNED = {
     "stream": "Lift a camera's frames live and serve them to a browser.",
     "export": "Write a lifted head as a mesh, or a network as ONNX.",
@@ -40,7 +47,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the command; returns the exit status, unless a verb replaces the process."""
+    """Runs the command; returns the exit status, unless a verb or Hydra ends the process."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(listing())
         return 0
@@ -53,9 +60,16 @@ def run(arguments: list[str]) -> int:
             f"there is no verb {name!r}"
             + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them")
         )
+    rest = settings(rest)
+    if QUESTIONS & {argument.partition("=")[0] for argument in rest}:
+        from pipeline.build.application import answer  # loads Hydra, which the list can do without
+
+        sys.argv = [f"trilift {name}", *rest]
+        answer(name, documentation(name))
+        return 0
     os.execve(
         sys.executable,
-        [sys.executable, "-m", f"pipeline.verbs.{name}", *settings(rest)],
+        [sys.executable, "-m", f"pipeline.verbs.{name}", *rest],
         environment(),
     )
 
@@ -67,7 +81,7 @@ def settings(arguments: list[str]) -> list[str]:
 
 def listing() -> str:
     """The verbs with one line each."""
-    lines = [f"  {name:10}{first_line(PACKAGE / 'verbs' / f'{name}.py')}" for name in VERBS]
+    lines = [f"  {name:10}{documentation(name).splitlines()[0]}" for name in VERBS]
     planned = [f"  {name:10}{text}" for name, text in PLANNED.items()]
     advice = (
         "`trilift VERB --help` shows the settings of a verb. A setting is given as `group=option`"
@@ -88,14 +102,10 @@ def listing() -> str:
     )
 
 
-def first_line(module: Path) -> str:
-    """The first line of a module's docstring, read without importing it."""
-    docstring = (
-        ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
-        if module.exists()
-        else None
-    )
-    return (docstring or "").partition("\n")[0]
+def documentation(name: str) -> str:
+    """The docstring of a verb's module, read without importing it."""
+    module = PACKAGE / "verbs" / f"{name}.py"
+    return ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
 
 
 def environment() -> dict[str, str]:

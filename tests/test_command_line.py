@@ -1,3 +1,4 @@
+import json
 import os
 import resource
 import subprocess
@@ -11,6 +12,19 @@ from pipeline.runs.run_folder import RunFolder
 
 # What the console script that pip writes does, without needing it to be installed.
 TRILIFT = "from pipeline.command_line import main; main()"
+
+# Every verb is asked; the answers and the modules that were loaded go to stderr as JSON.
+ASKED = """
+import contextlib, io, json, sys
+from pipeline import command_line
+
+question, answers = sys.argv[1:], {}
+for name in command_line.VERBS:
+    with contextlib.redirect_stdout(io.StringIO()) as answer, contextlib.suppress(SystemExit):
+        command_line.run([name, *question])
+    answers[name] = answer.getvalue()
+json.dump([answers, list(sys.modules)], sys.stderr)
+"""
 
 GREET = '''"""Greets."""
 from pipeline.build.application import verb
@@ -113,10 +127,42 @@ def test_a_rival_pipeline_in_the_working_directory_does_not_run(trilift, tmp_pat
 def test_verb_help_shows_what_it_is_for_its_groups_and_its_settings(trilift):
     done = trilift("distill", "--help")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(
-        command_line.first_line(command_line.PACKAGE / "verbs" / "distill.py")
-    )
+    assert done.stdout.startswith(command_line.documentation("distill"))
     assert "student: base, light" in done.stdout and "verb: distill" in done.stdout
+
+
+@pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]])
+def test_a_question_about_a_verb_loads_neither_torch_nor_lightning(repository, tmp_path, question):
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED, *question],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answers, loaded = json.loads(done.stderr)
+    assert {name: f"verb: {name}" in text for name, text in answers.items()} == dict.fromkeys(
+        command_line.VERBS, True
+    )
+    assert "pipeline.sweeps.sweeper" in loaded
+    heavy = {"torch", "lightning", "matplotlib", "kornia", "numpy", "joblib", "submitit", "optuna"}
+    assert heavy & set(loaded) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["nonsense=1"], "nonsense"),
+        (["student=nothing"], "Could not find 'student/nothing'"),
+        (["callbacks.preview.people=6"], "callbacks.preview.people is now"),
+    ],
+)
+def test_a_question_with_a_wrong_setting_has_the_error_of_the_verb(trilift, arguments, named):
+    question = trilift("distill", "--cfg", "job", *arguments)
+    verb = trilift("distill", *arguments)
+    assert question.returncode == verb.returncode != 0
+    assert question.stderr == verb.stderr and named in verb.stderr and not question.stdout
 
 
 def test_an_error_of_the_user_is_one_line_and_status_2(greet):
@@ -204,7 +250,6 @@ def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet,
     ("arguments", "passed"),
     [
         (["distill", "-m", "seed=1,2"], "pipeline.verbs.distill -m seed=1,2"),
-        (["lift", "sweep=x", "--help"], "pipeline.verbs.lift sweep=x --help"),
         (
             ["pretrain", "-m", "seed=1,2", "--table"],
             "pipeline.verbs.pretrain -m seed=1,2 hydra.sweeper.only_table=true",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -46,29 +47,51 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
                     raise
                 sys.exit(_fail(name, _message(error)))
 
-        application = hydra.main(
-            version_base=VERSION_BASE,
-            config_path=str(configuration_folder()),
-            config_name=root_of(name),
-        )(guarded)
-
         @functools.wraps(function)
         def main(config: DictConfig | None = None) -> Any:
             if config is not None:
                 _require_own(name, config)
                 return function(_with_trust(config))
-            if {"--help", "-h"} & set(sys.argv[1:]):
-                sys.stdout.write(
-                    f"{inspect.cleandoc(inspect.getmodule(function).__doc__ or '')}\n\n"
-                )  # type: ignore[union-attr]
-            if advice := renamed_keys(sys.argv[1:]) or foreign_settings(name, sys.argv[1:]):
-                sys.exit(_fail(name, advice))
-            sweeper.register()
-            return application()
+            return _start(name, guarded, about=getattr(inspect.getmodule(function), "__doc__", ""))
 
         return main
 
     return decorate
+
+
+def answer(name: str, about: str) -> None:
+    """Answers a question about a verb from its configuration alone (`--help`, `--cfg job`,
+    `--info`, …): neither the verb's module nor torch is imported.
+
+    Args:
+        name: of the verb; the question is in `sys.argv`.
+        about: what the help starts with.
+    """
+
+    def unasked(config: DictConfig) -> None:
+        raise AssertionError(f"{sys.argv[1:]} are no question about {name}")
+
+    unasked.__module__ = f"pipeline.verbs.{name}"  # Hydra calls the application after it
+    # For every group that it lists, Hydra copies the whole store of its own configurations, which
+    # takes longer than all the rest. Nothing here changes the store.
+    setattr(ConfigStore, "__deepcopy__", lambda store, memo: store)  # noqa: B010 (mypy)
+    _start(name, unasked, about=about)
+
+
+def _start(name: str, task: Callable[[DictConfig], Any], *, about: str | None) -> Any:
+    """Runs Hydra on the arguments of the command line."""
+    arguments = sys.argv[1:]
+    if {"--help", "-h"} & set(arguments):
+        sys.stdout.write(f"{inspect.cleandoc(about or '')}\n\n")
+    if advice := renamed_keys(arguments) or foreign_settings(name, arguments):
+        sys.exit(_fail(name, advice))
+    sweeper.register()
+    application = hydra.main(
+        version_base=VERSION_BASE,
+        config_path=str(configuration_folder()),
+        config_name=root_of(name),
+    )(task)
+    return application()
 
 
 def _in_its_own_folder(config: DictConfig) -> DictConfig:

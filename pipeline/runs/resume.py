@@ -15,6 +15,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from .complete_checkpoint import find_checkpoint
 from .files import replaced_folder, swap_folders, sync_file, sync_folder
 from .state_tree import StateWriter, decode
 
@@ -163,17 +164,6 @@ def _no_tensor(name: str) -> Tensor:
     raise ValueError(f"the entry holds the tensor {name}: read the full state")
 
 
-def find_checkpoint(path: Path) -> Path | None:
-    """The complete checkpoint for `path`: itself, or one that an interrupted swap left beside it.
-
-    None if there is no complete one.
-    """
-    for folder in (path, *swap_folders(path)):
-        if _is_whole(folder):
-            return folder
-    return None
-
-
 def _identity(folder: Path) -> tuple[int, int] | None:
     """Changes when the folder is replaced by another."""
     try:
@@ -181,15 +171,6 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _is_whole(folder: Path) -> bool:
-    """state.json is written last, so all parts exist beside it; sizes detect incomplete copies."""
-    try:
-        sizes = json.loads((folder / "state.json").read_text())["parts"]
-        return all((folder / part).stat().st_size == size for part, size in sizes.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 class _Piece(NamedTuple):

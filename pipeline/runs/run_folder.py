@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from .complete_checkpoint import find_checkpoint
 from .files import write_json
 from .lock import is_locked, take_lock
 from .markers import decisive
 from .renamed import current, read_json
-from .resume import find_checkpoint
 
 log = logging.getLogger(__name__)
 

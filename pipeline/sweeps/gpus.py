@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-
 POLL_SECONDS = 1.0
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -50,6 +48,8 @@ def visible_gpus() -> list[str]:
     """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
     if VISIBLE in os.environ:
         return [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip()]
+    import torch  # only where GPUs are counted: the sweepers are listed in every help
+
     return [str(number) for number in range(torch.cuda.device_count())]
 
 

@@ -4,6 +4,9 @@
 conf/hydra/sweeper. Each cell runs as a process of its own in runs/<verb>/<sweep>/<cell>, started by
 the configured launcher. The same command skips finished cells, continues interrupted ones and
 retries failed ones; at the end it tabulates the scores.
+
+Every verb registers the sweepers, also to print its help: what loads torch is imported where a
+sweep needs it.
 """
 
 import functools
@@ -32,8 +35,6 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.runs.child_process import setting
 
 from .cell import Cell, CellRecord, cell_name
-from .report import write_report
-from .results import last_scores
 from .running import run_cell
 from .search import Choice, Interval, Search
 
@@ -163,6 +164,12 @@ class ContinuingSweeper(Sweeper):
                     time.sleep(WAIT_SECONDS)
             left = [cell for cell in left if cell.state != "finished"]
 
+    def report(self, cells: Sequence[Cell], **settings: Any) -> int:
+        """Writes the tables of the cells; returns the exit status. See `report.write_report`."""
+        from .report import write_report
+
+        return write_report(self.folder, cells, **settings)
+
     def _hand_to_launcher(self, cells: Sequence[Cell]) -> None:
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
@@ -192,7 +199,7 @@ class CellSweeper(ContinuingSweeper):
         cells = list(self._grid(varied))
         if not self.only_table:
             self.launch(cells)
-        return write_report(self.folder, cells)
+        return self.report(cells)
 
     def _grid(self, varied: Mapping[str, Override]) -> Iterator[Cell]:
         for key, override in varied.items():
@@ -255,8 +262,7 @@ class SearchSweeper(ContinuingSweeper):
             self.cell(tuple(trial.values.items()), f"trial-{trial.number:04d}")
             for trial in study.trials()
         ]
-        status = write_report(
-            self.folder,
+        status = self.report(
             cells,
             quality=self.search.objective,
             more_is_better=self.search.direction == "maximize",
@@ -272,6 +278,8 @@ class SearchSweeper(ContinuingSweeper):
     def _score(self, cell: Cell) -> float | None:
         if cell.state == "failed":
             return None
+        from .results import last_scores
+
         scores = last_scores(cell.folder)
         if self.search.objective not in scores:
             raise ValueError(

@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.runs.resume import SafetensorsCheckpointIO, find_checkpoint
+from pipeline.runs.complete_checkpoint import find_checkpoint
+from pipeline.runs.resume import SafetensorsCheckpointIO
 
 
 def same(first: object, second: object) -> bool:

@@ -14,7 +14,8 @@ import torch
 
 from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
 from pipeline.lifter import Lifter
-from pipeline.runs.resume import SafetensorsCheckpointIO, find_checkpoint
+from pipeline.runs.complete_checkpoint import find_checkpoint
+from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import build_lifter, build_sampler, distill
 
