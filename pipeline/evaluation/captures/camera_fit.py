@@ -56,12 +56,13 @@ def fit_camera(
 
     Args:
         portrait: the lift of the image.
-        image: in [-1, 1].
+        image: in [-1, 1], on any device.
         start: initial camera; None: the portrait's own (an inversion has one), or the best of
             several directions around the front.
         intrinsics: of the image's camera; None: those of the start, or the teacher's.
         rounds: of the search; each renders about fifteen images.
     """
+    image = image.cpu()  # cameras are fitted there, in double precision
     wanted = _pyramid(image[None])
     rough, careful = (_small(portrait.lifter.renderer, side) for side in (SIDE, 2 * SIDE))
 
