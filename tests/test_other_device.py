@@ -37,7 +37,7 @@ GENERATOR = [
     "discriminator.num_mapping_layers=1", "schedule.growth=[[0,8],[4,16]]",
     "schedule.blur_images=8", "settings.batch_size=4", "settings.density_points=20",
     "settings.density_every=1", "settings.r1_every=1",
-    "progress.scored=8", "progress.real=8", "progress.drawing.depth_samples=8",
+    "progress.scored=16", "progress.real=16", "progress.drawing.depth_samples=8",
     "progress.every_images=4", "trainer.devices=1", "trainer.threads=1",
 ]  # fmt: skip
 TOY = ["teacher=toy", "teacher.resolution=8", "teacher.sharpness=400.0"]
