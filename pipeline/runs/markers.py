@@ -44,6 +44,15 @@ def without_markers(configuration: Any) -> Any:
     return configuration
 
 
+def with_markers(plain: Any, marked: Any) -> Any:
+    """Plain values with the markers of another configuration, at the same places."""
+    if not isinstance(plain, dict) or not isinstance(marked, dict):
+        return plain
+    return {key: with_markers(value, marked.get(key)) for key, value in plain.items()} | {
+        marker: marked[marker] for marker in MARKERS if marker in marked
+    }
+
+
 def decisive(configuration: dict[str, Any], free: Sequence[str]) -> dict[str, Any]:
     """The part of a configuration that determines the result.
 

@@ -32,13 +32,14 @@ from pipeline.build.distillation_trainer import (
     build_loggers,
     measure_stage,
 )
-from pipeline.build.sampler import build_sampler
+from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
 from pipeline.distillation.cost import cost_table
 from pipeline.distillation.guards import NonFiniteGuard
 from pipeline.distillation.module import STATE_KEY
 from pipeline.distillation.replay import describe, replay, replay_sheet, student_weights
 from pipeline.pictures import write_png
+from pipeline.runs.markers import with_markers
 from pipeline.runs.processes import is_first_process
 from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
@@ -58,7 +59,7 @@ def main(config: DictConfig) -> float | None:
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
     if config.replay is not None:
-        return show_again(run, int(config.replay), config.replay_student)
+        return show_again(run, config)
     if config.dry_run:
         dry_run(config, run)
         return None
@@ -157,13 +158,19 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
         sys.stdout.write(f"{table}\n")
 
 
-def show_again(run: RunFolder, number: int, which: str) -> float:
-    """Draws a sample as the run does, and shows the prediction of its "last" or "best" student: a
-    sheet in the folder `replay`, and the losses.
+def show_again(run: RunFolder, command: DictConfig) -> float:
+    """Shows a sample of the run and the prediction of its student; returns the loss.
 
-    The configuration is the run's own. The run may continue meanwhile.
+    Writes a sheet into the folder `replay` and prints the losses. The sample comes from where the
+    run's batches come from: drawn live, or read from shards. The run may continue meanwhile.
+
+    Args:
+        run: every setting but those below is its own, as it was last started.
+        command: `replay` is the sample's number, `replay_student` "last" or "best".
     """
-    recorded = run.recorded()
+    number, which = int(command.replay), command.replay_student
+    # The command's markers say which differences from the shards don't matter.
+    recorded = with_markers(run.recorded(), OmegaConf.to_container(command, resolve=False))
     config = OmegaConf.create(recorded)
     teacher: Teacher = instantiate(config.teacher)
     plan = build_plan(config)
@@ -173,9 +180,8 @@ def show_again(run: RunFolder, number: int, which: str) -> float:
         if any(name.startswith("adversary.") for name in weights)
         else None
     )
-    module = build_module(
-        config, plan, build_lifter(config, teacher), build_sampler(recorded, teacher), adversary
-    )
+    source = build_source(recorded, build_sampler(recorded, teacher), identities=0)
+    module = build_module(config, plan, build_lifter(config, teacher), source, adversary)
     module.load_state_dict(weights, strict=which == "last")
     replayed = replay(module, number, step=number // config.batch_size)
     path = run.path / "replay" / f"sample-{number}-{which}-{step:07d}.png"

@@ -3,8 +3,12 @@
 import csv
 import json
 
+import pytest
 import torch
 from PIL import Image
+
+from pipeline.build.configuration import compose
+from pipeline.verbs import generate
 
 
 def left_out(run) -> list[dict]:
@@ -62,8 +66,17 @@ def test_one_process_with_a_bad_sample_makes_both_leave_the_step_out(new_run, fr
     assert (event["samples"], list(event["offending"])) == ([4, 5, 6, 7], ["7"])
 
 
-def test_a_replayed_sample_has_the_loss_that_training_has_of_it(new_run):
+@pytest.mark.parametrize("data", ["live", "latent_shards"])
+def test_a_replayed_sample_has_the_loss_that_training_has_of_it(new_run, tmp_path, data):
+    source = [f"data={data}"]
+    if data != "live":  # of another seed than the run's, and with another runtime setting
+        source += [f"data.path={tmp_path / 'shards'}", "sampler.identity_cache.memory_gb=2"]
+        shards = [f"output={tmp_path / 'shards'}", "shards.size=4", "count=4", "seed=5"]
+        generate.main(
+            compose("generate", "teacher=untrained_tiny", *shards, "threads=1", "device=cpu")
+        )
     settings = [
+        *source,
         "batch_size=1",
         "plan.stages.reconstruction.reference_every=1",
         "trainer.log_every=1",

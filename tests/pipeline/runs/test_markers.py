@@ -8,7 +8,14 @@ from omegaconf import OmegaConf
 
 from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
 from pipeline.runs import markers
-from pipeline.runs.markers import RESUMABLE, RUNTIME, decisive, marked_keys, without_markers
+from pipeline.runs.markers import (
+    RESUMABLE,
+    RUNTIME,
+    decisive,
+    marked_keys,
+    with_markers,
+    without_markers,
+)
 from pipeline.runs.run_folder import RunFolder
 
 CONFIG = {
@@ -60,6 +67,7 @@ def test_markers_are_dotted_from_the_root_and_are_removed():
     assert plain == {"paths": {"run": "here"}, "trainer": {"threads": 1, "lr": 0.1}}
     assert decisive(plain, marked_keys(CONFIG)) == {"trainer": {"lr": 0.1}}
     assert to_plain(OmegaConf.create(CONFIG)) == plain
+    assert with_markers(plain, CONFIG) == CONFIG
 
 
 def test_nothing_that_is_built_sees_a_marker():
