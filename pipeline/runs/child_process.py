@@ -83,7 +83,12 @@ def verb_command(verb: str, settings: Sequence[str]) -> list[str]:
 
 def setting(key: str, value: object) -> str:
     """An override that Hydra parses back to `value`, whatever characters it has."""
+    return f"{key}={quoted(value)}"
+
+
+def quoted(value: object) -> str:
+    """The text that Hydra parses to `value`, also inside a list."""
     text = str(value)
     if not re.fullmatch(r"[\w./+-]+", text, re.ASCII):  # Hydra quotes letters beyond ASCII
         text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{key}={text}"
+    return text

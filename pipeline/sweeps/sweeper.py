@@ -32,7 +32,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.runs.child_process import setting
+from pipeline.runs.child_process import quoted, setting
 
 from .cell import Cell, CellRecord, cell_name
 from .running import run_cell
@@ -112,8 +112,19 @@ class ContinuingSweeper(Sweeper):
             override.get_key_element(): override
             for override in parser.parse_overrides([*lines, *arguments])
         }
-        self.fixed = [str(o.input_line) for o in overrides.values() if not o.is_sweep_override()]
+        fixed = [str(o.input_line) for o in overrides.values() if not o.is_sweep_override()]
+        self.fixed = [*self._search_path(), *fixed]
         return self.run({key: o for key, o in overrides.items() if o.is_sweep_override()})
+
+    def _search_path(self) -> list[str]:
+        """The setting by which a cell finds the configuration of the user's packages.
+
+        Hydra doesn't count `--config-dir` and `hydra.searchpath` among the arguments of a sweep.
+        """
+        path = self.hydra_context.config_loader.get_search_path().get_path()
+        folders = [place.path for place in path if place.provider == "command-line"]
+        folders += self.config.hydra.searchpath
+        return [f"hydra.searchpath=[{','.join(map(quoted, folders))}]"] if folders else []
 
     @abstractmethod
     def run(self, varied: Mapping[str, Override]) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.build.configuration import compose
 from pipeline.sweeps.cell import Cell
 
 
@@ -121,6 +122,15 @@ def test_a_cell_that_does_not_compose_is_listed_and_the_others_run(sweep_process
     said = sweep_process.run("student=huge,tiny", status=1)
     assert record(sweep_process.sweep / "student-tiny")["state"] == "finished"
     assert "- `student-huge`: " in said and "Could not find 'student/huge'" in said
+
+
+@pytest.mark.parametrize("given", ["hydra.searchpath=[file://{}]", "--config-dir={}"])
+def test_cells_find_the_configuration_of_a_users_package(sweep_process, repository, given):
+    conf = repository / "tests" / "plugins" / "conf"
+    sweep_process.run(given.format(conf), "trust=[my_lab]", "cameras=arc", "seed=1,2")
+    for seed in (1, 2):
+        config = compose("distill", *record(sweep_process.sweep / f"seed-{seed}")["overrides"])
+        assert config.cameras.reference._target_ == "my_lab.arc.ArcPrior"
 
 
 def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process, wait_until):
