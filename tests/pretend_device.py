@@ -109,6 +109,10 @@ class PretendTensor(Tensor):
     def tolist(self) -> Any:
         return self.raw.tolist()
 
+    def untyped_storage(self) -> torch.UntypedStorage:
+        """Its address says which tensors share memory."""
+        return self.raw.untyped_storage()
+
     @classmethod
     def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
         return computed(function, args, kwargs or {})
