@@ -1,6 +1,7 @@
 """Plane features → density and colours: EG3D's small decoder (sec. 4.1), view-independent."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -8,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from teachers.rendering.density import EG3D_DENSITY, DensityActivation
+from teachers.rendering.density import EG3D_DENSITY, DensityActivation, ShiftedSoftplus
+from teachers.rendering.two_layers import TwoLayers
 from teachers.stylegan.linear import EqualizedLinear
 
 
@@ -120,6 +122,33 @@ class Decoder(nn.Module):
             # The last layer's first row is the density's.
             F.linear(hidden, last.weight[:1] * last.weight_gain, last.bias[:1] * last.bias_gain),
             points,
+        )
+
+    def two_layers(self) -> TwoLayers | None:
+        """What kernels compute this decoder from; None where they don't cover it: another prior or
+        activation, or a subclass.
+        """
+        prior, activation = self.prior, self.density_activation
+        if type(self) is not Decoder or type(activation) is not ShiftedSoftplus:
+            return None
+        first, last = cast(EqualizedLinear, self.net[0]), cast(EqualizedLinear, self.net[2])
+        layers = TwoLayers(
+            first.weight * first.weight_gain,
+            first.bias * first.bias_gain,
+            last.weight * last.weight_gain,
+            last.bias * last.bias_gain,
+            density_gain=activation.gain,
+        )
+        if prior is None:
+            return layers
+        if type(prior) is not EllipsoidPrior:
+            return None
+        return replace(
+            layers,
+            logit_gain=self.logit_gain,
+            ellipsoids=torch.cat([prior.ellipsoids, prior.solid]),
+            solids=len(prior.solid),
+            slopes=(prior.slope, prior.low, prior.high, prior.solid_slope),
         )
 
     def _logit(self, out: Tensor, points: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from teachers.kernels import fast_kernels
+
 from .camera import Camera, Rays
 from .compositing import composite, interval_weights, sort_samples
 from .density import density_activation_of
@@ -166,6 +168,12 @@ def march(
     `compat` for the exception).
     """
     limits = sampling.limits(rays)
+    if fast_kernels():
+        from .fast import march as fast_march  # numba is loaded where it is used
+
+        colors = fast_march.march(field, rays, limits, sampling, jitter)
+        if colors is not None:
+            return colors
     batch, count, _ = rays.directions.shape
     piece = max(
         1, sampling.points_at_once(rays.directions.device) // (batch * sampling.samples_at_once)

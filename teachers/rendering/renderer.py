@@ -18,6 +18,7 @@ from .marching import RayColors, RayMarcher, RaySampling, march_two_passes
 from .proposals import march_proposals
 from .rendering import RayJitter, Rendering
 from .triplane import Triplane
+from .two_layers import TwoLayers
 
 MARCHERS: dict[str, RayMarcher] = {
     "reused": march_two_passes,
@@ -70,6 +71,11 @@ class TriplaneField:
     ) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
         """Colours and density logits at world points."""
         return self.decoder(self.triplane.sample(points), points)
+
+    def two_layers(self) -> TwoLayers | None:
+        """The decoder as kernels take it; None where they don't cover it."""
+        describe = getattr(self.decoder, "two_layers", None)
+        return None if describe is None else describe()
 
     def density_logit(
         self, points: Float[Tensor, "batch point 3"]

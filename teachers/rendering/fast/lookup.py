@@ -87,7 +87,7 @@ class PlaneMemory:
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """The first arguments of a kernel."""
+        """`planes` as kernels take them."""
         return self.floats, self.strides, self.axes, self.scale, self.size, self.channels
 
 
@@ -126,7 +126,12 @@ class _LookUp(torch.autograd.Function):
         _for_pieces_of_points(
             points,
             lambda row, piece: lookup_kernels.look_up(
-                *memory.arguments, *(r[row] for r in rows), row, piece.start, piece.stop
+                memory.arguments,
+                *(r[row] for r in rows),
+                lookup_kernels.new_taps(),
+                row,
+                piece.start,
+                piece.stop,
             ),
         )
         return features
@@ -162,7 +167,14 @@ def _gradient_of_planes(
     def work(number: int) -> None:
         row, plane, channel = shares[number]
         lookup_kernels.add_to_planes(
-            *target.arguments, *(r[row] for r in rows), row, plane, channel, 0, points.shape[1]
+            target.arguments,
+            *(r[row] for r in rows),
+            lookup_kernels.new_taps(),
+            row,
+            plane,
+            channel,
+            0,
+            points.shape[1],
         )
 
     in_parallel(work, len(shares))
@@ -175,7 +187,12 @@ def _gradient_of_points(memory: PlaneMemory, points: Tensor, gradient: Tensor) -
     _for_pieces_of_points(
         points,
         lambda row, piece: lookup_kernels.slopes_at_points(
-            *memory.arguments, *(r[row] for r in rows), row, piece.start, piece.stop
+            memory.arguments,
+            *(r[row] for r in rows),
+            lookup_kernels.new_taps(),
+            row,
+            piece.start,
+            piece.stop,
         ),
     )
     return slopes

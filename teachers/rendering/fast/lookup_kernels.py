@@ -44,48 +44,56 @@ def texel(corner, column, row, strides, ends):
     return ends[2 * row + corner // 2] * strides[2] + ends[2 * column + corner % 2] * strides[3]
 
 
-@kernel
-def look_up(floats, strides, axes, scale, size, channels, points, features, row, first, last):
-    """Writes the features of the points first … last of one batch row; mean over the planes."""
-    ends, shares = np.empty(6, np.intp), np.empty(6, np.float32)
-    places, weights = np.empty(12, np.intp), np.empty(12, np.float32)
-    for point in range(first, last):
-        place(points, 3 * point, scale, size, ends, shares)
-        for plane in range(3):
-            column, line = axes[plane, 0], axes[plane, 1]
-            start = row * strides[0] + plane * strides[1]
-            for corner in range(4):
-                places[4 * plane + corner] = start + texel(corner, column, line, strides, ends)
-                weights[4 * plane + corner] = (
-                    shares[2 * line + corner // 2] * shares[2 * column + corner % 2] * _THIRD
-                )
-        for channel in range(0, channels, LANES):
-            value = splat(np.float32(0))
+def new_taps() -> tuple[np.ndarray, ...]:
+    """Room for what `features_at` works out: ends, shares, places and weights."""
+    return (
+        np.empty(6, np.intp),
+        np.empty(6, np.float32),
+        np.empty(12, np.intp),
+        np.empty(12, np.float32),
+    )
+
+
+@inlined
+def features_at(planes, points, point, row, features, at, taps):
+    """Writes the features of a point of a batch row, the mean over the planes; whether it is inside
+    the box.
+    """
+    floats, strides, axes, scale, size, channels = planes
+    ends, shares, places, weights = taps
+    place(points, 3 * point, scale, size, ends, shares)
+    is_inside = False
+    for plane in range(3):
+        column, line = axes[plane, 0], axes[plane, 1]
+        start = row * strides[0] + plane * strides[1]
+        for corner in range(4):
+            weight = shares[2 * line + corner // 2] * shares[2 * column + corner % 2] * _THIRD
+            places[4 * plane + corner] = start + texel(corner, column, line, strides, ends)
+            weights[4 * plane + corner] = weight
+            is_inside |= weight != 0
+    for channel in range(0, channels, LANES):
+        value = splat(np.float32(0))
+        if is_inside:
             for tap in range(12):
                 value = fma(splat(weights[tap]), load(floats, places[tap] + channel), value)
-            store(features, point * channels + channel, value)
+        store(features, at + channel, value)
+    return is_inside
 
 
 @kernel
-def add_to_planes(
-    gradients,
-    strides,
-    axes,
-    scale,
-    size,
-    channels,
-    points,
-    features,
-    row,
-    plane,
-    channel,
-    first,
-    last,
-):
-    """Adds to `gradients` what the points first … last of a batch row give one plane of it, for 16
-    channels from `channel` on; `features` is the gradient of theirs.
+def look_up(planes, points, features, taps, row, first, last):
+    """Writes the features of the points first … last of one batch row."""
+    for point in range(first, last):
+        features_at(planes, points, point, row, features, point * planes[5], taps)
+
+
+@kernel
+def add_to_planes(planes, points, features, taps, row, plane, channel, first, last):
+    """Adds to `planes`, which are gradients, what the points first … last of a batch row give one
+    plane of it, for 16 channels from `channel` on; `features` is the gradient of theirs.
     """
-    ends, shares = np.empty(6, np.intp), np.empty(6, np.float32)
+    gradients, strides, axes, scale, size, channels = planes
+    ends, shares = taps[0], taps[1]
     column, line = axes[plane, 0], axes[plane, 1]
     start = row * strides[0] + plane * strides[1] + channel
     for point in range(first, last):
@@ -99,11 +107,10 @@ def add_to_planes(
 
 
 @kernel
-def slopes_at_points(
-    floats, strides, axes, scale, size, channels, points, features, slopes, row, first, last
-):
+def slopes_at_points(planes, points, features, slopes, taps, row, first, last):
     """Writes the gradient of the points first … last from that of their `features`."""
-    ends, shares = np.empty(6, np.intp), np.empty(6, np.float32)
+    floats, strides, axes, scale, size, channels = planes
+    ends, shares = taps[0], taps[1]
     per_unit = scale * np.float32(size) * _HALF * _THIRD
     for point in range(first, last):
         place(points, 3 * point, scale, size, ends, shares)

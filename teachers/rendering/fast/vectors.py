@@ -21,22 +21,36 @@ LANES = 16
 """Floats in a vector."""
 
 
+_OPTIONS: dict[str, Any] = {
+    "fastmath": {"contract"},
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compiles for the host at the first call, without the interpreter's lock, kept on disk.
 
     Products and sums may be fused; NaNs and infinities keep their meaning.
     """
     plain = inspect.unwrap(function)  # a type checker may have wrapped it
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    options = {**_OPTIONS, "nogil": True}
     try:
         return njit(cache=True, **options)(plain)
     except RuntimeError:  # no folder that could be written: compiled in every process
         return njit(**options)(plain)
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """A function that kernels call."""
+    options = {**_OPTIONS, "no_cpython_wrapper": True}
+    return njit(**options)(inspect.unwrap(function))
+
+
 def inlined(function: Callable[..., Any]) -> Any:
-    """A part of kernels of the same file."""
-    return njit(fastmath={"contract"}, error_model="numpy")(inspect.unwrap(function))
+    """A function that kernels call for every point: its instructions are put where it is called."""
+    options = {**_OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
+    return njit(**options)(inspect.unwrap(function))
 
 
 def _intrinsic(function: Callable[..., Any]) -> Any:
@@ -51,23 +65,23 @@ class VectorType(types.Type):
 
 
 vector = VectorType()
-_floats = ir.VectorType(ir.FloatType(), LANES)
+floats_type = ir.VectorType(ir.FloatType(), LANES)
 _ints = ir.VectorType(ir.IntType(32), LANES)
 
 
 @register_model(VectorType)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
-        super().__init__(manager, numba_type, _floats)
+        super().__init__(manager, numba_type, floats_type)
 
 
 def _constant(value: float) -> ir.Constant:
-    return ir.Constant(_floats, [float(np.float32(value))] * LANES)
+    return ir.Constant(floats_type, [float(np.float32(value))] * LANES)
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _floats.as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), floats_type.as_pointer())
 
 
 @_intrinsic
@@ -93,16 +107,19 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, vector), code
 
 
+def splat_in(builder: Any, number: Any) -> Any:
+    """The instructions of `splat`."""
+    undefined = ir.Constant(floats_type, ir.Undefined)
+    lane = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(lane, undefined, ir.Constant(_ints, [0] * LANES))
+
+
 @_intrinsic
 def splat(typing: Any, value: Any) -> Any:
     """Sixteen times the same number."""
 
     def code(context, builder, signature, args):
-        lane = builder.insert_element(
-            ir.Constant(_floats, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0)
-        )
-        zeros = ir.Constant(_ints, [0] * LANES)
-        return builder.shuffle_vector(lane, ir.Constant(_floats, ir.Undefined), zeros)
+        return splat_in(builder, args[0])
 
     return vector(types.float32), code
 
@@ -114,7 +131,7 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     def code(context, builder, signature, args):
         call = cgutils.get_or_insert_function(
             builder.module,
-            ir.FunctionType(_floats, [_floats] * 3),
+            ir.FunctionType(floats_type, [floats_type] * 3),
             f"llvm.fma.v{LANES}f32",
         )
         return builder.call(call, args)
@@ -184,7 +201,7 @@ _LOG = (
 )
 
 
-class _Formulas:
+class Formulas:
     """Writes the instructions of formulas on vectors."""
 
     def __init__(self, builder: Any) -> None:
@@ -192,7 +209,7 @@ class _Formulas:
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """The product of a and b, plus c, rounded once."""
-        kind = ir.FunctionType(_floats, [_floats] * 3)
+        kind = ir.FunctionType(floats_type, [floats_type] * 3)
         name = f"llvm.fma.v{LANES}f32"
         return self.builder.call(
             cgutils.get_or_insert_function(self.builder.module, kind, name), (a, b, c)
@@ -224,7 +241,7 @@ class _Formulas:
         p = self.fma(self.polynomial(r, _EXP), builder.fmul(r, r), r)
         exponent = builder.shl(builder.bitcast(shifted, _ints), ir.Constant(_ints, [23] * LANES))
         one = ir.Constant(_ints, [127 << 23] * LANES)
-        return builder.bitcast(builder.add(exponent, one), _floats), p
+        return builder.bitcast(builder.add(exponent, one), floats_type), p
 
     def exp(self, x: Any) -> Any:
         """Both parts together."""
@@ -252,7 +269,7 @@ class _Formulas:
 def _formula(name: str) -> Any:
     def typed(typing, x):
         def code(context, builder, signature, args):
-            return getattr(_Formulas(builder), name)(args[0])
+            return getattr(Formulas(builder), name)(args[0])
 
         return vector(vector), code
 

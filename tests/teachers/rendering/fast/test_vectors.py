@@ -1,5 +1,6 @@
 """The kernels' functions on vectors against double precision, over all that a network can give."""
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -8,7 +9,7 @@ from teachers.rendering.fast import vectors
 
 
 def kernel_of(function):
-    @vectors.inlined  # not kept on disk: a closure can't be
+    @numba.njit
     def apply(x, y):
         for start in range(0, x.shape[0], vectors.LANES):
             vectors.store(y, start, function(vectors.load(x, start)))
@@ -54,7 +55,7 @@ def test_infinities_and_nan_keep_their_meaning():
 
 
 def test_the_lanes_add_up():
-    @vectors.inlined
+    @numba.njit
     def add(x):
         return vectors.total(vectors.load(x, 0))
 
