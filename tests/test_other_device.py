@@ -49,7 +49,7 @@ TOY = ["teacher=toy", "teacher.resolution=8", "teacher.sharpness=400.0"]
 def device():
     with on_pretend() as device:
         yield device
-    assert device.operations > 5
+    assert device.operations > 0
 
 
 @pytest.fixture(scope="module")
