@@ -12,6 +12,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from teachers.kernels import fast_kernels
+
 from .camera import Camera
 from .density import DensityActivation, density_activation_of
 from .marching import RayColors, RayMarcher, RaySampling, march_two_passes
@@ -70,7 +72,19 @@ class TriplaneField:
         self, points: Float[Tensor, "batch point 3"]
     ) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
         """Colours and density logits at world points."""
-        return self.decoder(self.triplane.sample(points), points)
+        shaded = self._shaded(points, has_colors=True)
+        return self.decoder(self.triplane.sample(points), points) if shaded is None else shaded
+
+    def _shaded(self, points: Tensor, *, has_colors: bool) -> tuple[Tensor, Tensor] | None:
+        """What kernels compute, where they are chosen and cover it."""
+        layers = self.two_layers() if fast_kernels() else None
+        if layers is None:
+            return None
+        from .fast import shade  # numba is loaded where it is used
+
+        if not shade.covers(self.triplane, layers, points):
+            return None
+        return shade.shade(self.triplane, layers, points, has_colors=has_colors)
 
     def two_layers(self) -> TwoLayers | None:
         """The decoder as kernels take it; None where they don't cover it."""
@@ -81,6 +95,9 @@ class TriplaneField:
         self, points: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point 1"]:
         """Density logits alone, for a pass that needs no colours."""
+        shaded = self._shaded(points, has_colors=False)
+        if shaded is not None:
+            return shaded[1]
         return cast(Tensor, self.decoder.density_logit(self.triplane.sample(points), points))  # type: ignore[operator]
 
 

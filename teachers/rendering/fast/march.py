@@ -12,9 +12,8 @@ from ..depths import DepthLimits
 from ..rendering import RayJitter
 from ..triplane import Triplane
 from ..two_layers import TwoLayers
-from . import lookup, march_kernels
+from . import lookup, march_kernels, shade
 from .threads import in_parallel, slices
-from .vectors import LANES
 
 if TYPE_CHECKING:
     from ..marching import RayColors, RaySampling
@@ -62,17 +61,10 @@ def _covers(
     sampling: "RaySampling",
     jitter: RayJitter | None,
 ) -> bool:
-    """What `lookup.covers` says, whole vectors of hidden values, nothing that needs a gradient, and
-    not the official code's quirks.
-    """
-    tensors = (triplane.planes, rays.origins, rays.directions, *layers.parameters)
+    """What `shade.covers` says, and not the official code's quirks."""
     return (
         sampling.compat == "none"
-        and lookup.covers(triplane, rays.directions)
-        and triplane.planes.shape[2] == layers.hidden_weight.shape[1]
-        and len(layers.hidden_bias) % LANES == 0
-        and all(tensor.dtype == torch.float32 for tensor in tensors)
-        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
+        and shade.covers(triplane, layers, rays.directions, rays.origins)
         and (
             jitter is None
             or (jitter.coarse.shape[-1], jitter.fine.shape[-1])

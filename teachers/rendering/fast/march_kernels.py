@@ -57,7 +57,7 @@ def prior_logit(points, at, slopes, ellipsoids, first_solid):
     return logit
 
 
-@inlined
+@part
 def evaluate(planes, hidden_layer, density, prior, row, points, slot, work):
     """Hidden values and density logits of a tile's points in `work`, from `slot` on: points outside
     the box have no slot. Returns the next free one.
