@@ -127,7 +127,7 @@ def test_a_cell_that_does_not_compose_is_listed_and_the_others_run(sweep_process
 @pytest.mark.parametrize("given", ["hydra.searchpath=[file://{}]", "--config-dir={}"])
 def test_cells_find_the_configuration_of_a_users_package(sweep_process, repository, given):
     conf = repository / "tests" / "plugins" / "conf"
-    sweep_process.run(given.format(conf), "trust=[my_lab]", "cameras=arc", "seed=1,2")
+    sweep_process.run("trust=[my_lab]", "cameras=arc", "seed=1,2", given.format(conf))
     for seed in (1, 2):
         config = compose("distill", *record(sweep_process.sweep / f"seed-{seed}")["overrides"])
         assert config.cameras.reference._target_ == "my_lab.arc.ArcPrior"
