@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from teachers.kernels import fast_kernels
 from teachers.rendering.density import EG3D_DENSITY, DensityActivation, ShiftedSoftplus
 from teachers.rendering.two_layers import TwoLayers
 from teachers.stylegan.linear import EqualizedLinear
@@ -71,6 +72,19 @@ def _semi_axes_away(
     return (scaled + 1e-12).sqrt()
 
 
+class Softplus(nn.Module):
+    """log(1 + exp(x)), in kernels where fast ones are chosen."""
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Number by number."""
+        if fast_kernels():
+            from teachers.rendering.fast import activations  # numba is loaded where it is used
+
+            if activations.covers(x):
+                return activations.softplus(x)
+        return F.softplus(x)
+
+
 class Decoder(nn.Module):
     """Linear, softplus, linear: density logit and `feature_channels` colours in (0, 1).
 
@@ -98,7 +112,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.net = nn.Sequential(
             EqualizedLinear(plane_channels, hidden_channels, learning_rate=learning_rate),
-            nn.Softplus(),
+            Softplus(),
             EqualizedLinear(hidden_channels, 1 + feature_channels, learning_rate=learning_rate),
         )
         self.prior = prior
