@@ -7,7 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from .density import EG3D_DENSITY, DensityActivation
+from teachers.kernels import fast_kernels
+
+from .density import EG3D_DENSITY, DensityActivation, ShiftedSoftplus
 
 FAINT_OPACITY = 1e-12
 """Below it the depth of a ray has no gradient."""
@@ -76,15 +78,32 @@ def composite(
     activation: DensityActivation = EG3D_DENSITY,
 ) -> Composite:
     """Adds up sorted samples; colours and depths of an interval are the means of its ends."""
+    if fast_kernels():
+        from .fast import compositing  # numba is loaded where it is used
+
+        if compositing.covers(features, density_logits, depths, activation):
+            assert isinstance(activation, ShiftedSoftplus)
+            return Composite(
+                *compositing.composite(
+                    features,
+                    density_logits,
+                    depths,
+                    activation.gain,
+                    lambda f, d: _composite(f, d, depths, activation),
+                )
+            )
+    return Composite(*_composite(features, density_logits, depths, activation))
+
+
+def _composite(
+    features: Tensor, density_logits: Tensor, depths: Tensor, activation: DensityActivation
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features, depth and weights of a `Composite`, in PyTorch's own operators."""
     weights = interval_weights(density_logits, depths, activation=activation)
     # The weight of an interval is shared by its two ends: the same sum as that of interval
     # midpoints, without making them.
     ends = (F.pad(weights, (1, 0)) + F.pad(weights, (0, 1))) / 2
-    return Composite(
-        features=torch.einsum("brs,brsf->brf", ends, features),
-        depth=(ends * depths).sum(-1),
-        weights=weights,
-    )
+    return torch.einsum("brs,brsf->brf", ends, features), (ends * depths).sum(-1), weights
 
 
 def sort_samples(

@@ -1,5 +1,6 @@
 """Softplus with its gradient in kernels."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from . import activation_kernels
+from .lookup import is_plain
 from .threads import in_parallel, slices
 from .vectors import LANES
 
@@ -15,16 +17,8 @@ NUMBERS_AT_ONCE = 1 << 16
 
 
 def covers(x: Tensor) -> bool:
-    """Contiguous float32 on a CPU, in a plain tensor, in whole vectors."""
-    return (
-        type(x) is Tensor
-        and x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and x.is_contiguous()
-        and x.numel() % LANES == 0
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()  # type: ignore[no-untyped-call]
-    )
+    """Contiguous float32 on a CPU, in a plain tensor."""
+    return is_plain(x) and x.is_contiguous()
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -47,29 +41,25 @@ class _Softplus(torch.autograd.Function):
         if torch.is_grad_enabled():  # the gradient itself will be differentiated
             return gradient * torch.sigmoid(x)
         slopes = torch.empty_like(x)
-        flat = _flat(x), _flat(gradient), _flat(slopes)
-        pieces = slices(x.numel(), NUMBERS_AT_ONCE)
-        in_parallel(
-            lambda number: activation_kernels.softplus_slopes(
-                *flat, pieces[number].start, pieces[number].stop
-            ),
-            len(pieces),
-        )
+        _apply(activation_kernels.softplus_slopes, x, gradient, slopes)
         return slopes
 
 
 def _softplus(x: Tensor) -> Tensor:
     y = torch.empty_like(x)
-    flat = _flat(x), _flat(y)
-    pieces = slices(x.numel(), NUMBERS_AT_ONCE)
-    in_parallel(
-        lambda number: activation_kernels.softplus_of(
-            *flat, pieces[number].start, pieces[number].stop
-        ),
-        len(pieces),
-    )
+    _apply(activation_kernels.softplus_of, x, y)
     return y
 
 
-def _flat(x: Tensor) -> np.ndarray:
-    return x.detach().contiguous().view(-1).numpy()
+def _apply(kernel: Callable[..., None], *tensors: Tensor) -> None:
+    """Calls a kernel for whole vectors of contiguous numbers; the last few are copied to one."""
+    flat = [tensor.detach().contiguous().view(-1).numpy() for tensor in tensors]
+    whole = len(flat[0]) // LANES * LANES
+    pieces = slices(whole, NUMBERS_AT_ONCE)
+    in_parallel(
+        lambda number: kernel(*flat, pieces[number].start, pieces[number].stop), len(pieces)
+    )
+    if whole < len(flat[0]):
+        last = [np.resize(numbers[whole:], LANES) for numbers in flat]
+        kernel(*last, 0, LANES)
+        flat[-1][whole:] = last[-1][: len(flat[0]) - whole]

@@ -31,12 +31,17 @@ def covers(triplane: "Triplane", points: Tensor) -> bool:
         and planes.shape[2] % LANES == 0
         and planes.shape[3] == planes.shape[4]
         and planes.numel() > 0
-        and all(
-            tensor.device.type == "cpu"
-            and tensor.dtype == torch.float32
-            and type(tensor) in (Tensor, torch.nn.Parameter)
-            for tensor in (planes, points)
-        )
+        and is_plain(planes)
+        and is_plain(points)
+    )
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Float32 on a CPU with a memory to read: what a compiler or exporter passes has none."""
+    return (
+        type(tensor) in (Tensor, torch.nn.Parameter)
+        and tensor.device.type == "cpu"
+        and tensor.dtype == torch.float32
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # type: ignore[no-untyped-call]
     )

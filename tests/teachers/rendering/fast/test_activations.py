@@ -17,7 +17,7 @@ def derivatives(function, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 
 def test_value_slope_and_curvature_are_torchs():
-    x = torch.linspace(-40, 40, 160_000).view(100, 1600)
+    x = torch.linspace(-40, 40, 160_010).view(1, 160_010)
     for got, expected in zip(
         derivatives(activations.softplus, x), derivatives(F.softplus, x), strict=True
     ):
@@ -26,9 +26,9 @@ def test_value_slope_and_curvature_are_torchs():
 
 @pytest.mark.parametrize(
     "x",
-    [torch.zeros(17), torch.zeros(16).double(), torch.zeros(32, 16).mT, torch.zeros(16).to("meta")],
-    ids=["odd size", "double", "transposed", "another device"],
+    [torch.zeros(16).double(), torch.zeros(32, 16).mT, torch.zeros(16).to("meta")],
+    ids=["double", "transposed", "another device"],
 )
 def test_what_the_kernel_does_not_cover_is_told(x):
     assert not activations.covers(x)
-    assert activations.covers(torch.zeros(3, 16))
+    assert activations.covers(torch.zeros(3, 5))
