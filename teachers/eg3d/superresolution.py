@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from teachers.stylegan import fast
 from teachers.stylegan.synthesis import SynthesisBlock
 
 
@@ -102,6 +103,10 @@ class SuperResolution(nn.Module):
         """The final image; `ws` is only needed (and only read) for the latent "teacher_w"."""
         latents = self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1)
         x = self._resize(feature_image)
+        if fast.applies(x):
+            from teachers.stylegan.fast.synthesis import enlarge  # numba takes a second to import
+
+            return enlarge((self.block0, self.block1), x, x[:, :3], latents)
         x, image = self.block0(x, x[:, :3], latents)
         return self.block1(x, image, latents)[1]
 

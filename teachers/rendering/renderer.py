@@ -80,18 +80,11 @@ class TriplaneField:
         layers = self.two_layers() if fast_kernels() else None
         if layers is None:
             return None
-
-        def readable(planes: Tensor) -> tuple[Tensor, Tensor]:
-            features = self.triplane.with_planes(planes).sample_readably(points)
-            return cast(tuple[Tensor, Tensor], self.decoder(features, points))
-
         from .fast import shade  # numba is loaded where it is used
 
-        if shade.covers(self.triplane, layers, points):
-            return shade.shade(self.triplane, layers, points, has_colors=has_colors)
-        if has_colors and shade.covers_planes(self.triplane, layers, points):
-            return shade.shade_with_gradient(self.triplane, layers, points, readable)
-        return None
+        if not shade.covers(self.triplane, layers, points):
+            return None
+        return shade.shade(self.triplane, layers, points, has_colors=has_colors)
 
     def two_layers(self) -> TwoLayers | None:
         """The decoder as kernels take it; None where they don't cover it."""

@@ -46,12 +46,10 @@ class Triplane:
             from .fast import lookup  # numba is loaded where it is used
 
             if lookup.covers(self, points):
-                return lookup.sample(
-                    self, points, lambda p, x: self.with_planes(p).sample_readably(x)
-                )
-        return self.sample_readably(points)
+                return lookup.sample(self, points, lambda p, x: self.with_planes(p)._sample(x))
+        return self._sample(points)
 
-    def sample_readably(
+    def _sample(
         self, points: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point channel"]:
         """As `sample`, in PyTorch's own operators."""

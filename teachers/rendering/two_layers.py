@@ -65,11 +65,3 @@ class TwoLayers:
                 len(rows) - self.solids,
             ),
         )
-
-    def backwards(self) -> tuple[tuple[np.ndarray, np.ndarray], int]:
-        """Weights of both layers for the way back, outputs first, and the padded outputs."""
-        output = self.output_weight.detach()
-        padding = -len(output) % 8  # inputs of one turn of a kernel's loop
-        weights = F.pad(output, (0, 0, 0, padding)).contiguous().flatten().numpy()
-        hidden = self.hidden_weight.detach().contiguous().flatten().numpy()
-        return (weights, hidden), len(output) + padding

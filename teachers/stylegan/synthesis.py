@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from . import fast
 from .modulated import NoiseMode, SynthesisLayer, ToRGB
 from .resampling import upsample
 
@@ -138,6 +139,10 @@ class SynthesisNetwork(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "batch image_channel height width"]:
         """The last block's image, float32; `dtype` is that of the convolutions."""
+        if fast.applies(ws, dtype):
+            from .fast.synthesis import synthesize  # numba takes a second to import
+
+            return synthesize(self, ws, noise)
         x = image = None
         start = 0
         for block in self.blocks:

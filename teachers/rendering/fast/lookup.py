@@ -152,17 +152,17 @@ class _LookUp(torch.autograd.Function):
             )
         to_planes, to_points = ctx.needs_input_grad[:2]
         return (
-            gradient_of_planes(ctx.memory, planes, points, gradient) if to_planes else None,
+            _gradient_of_planes(ctx.memory, planes, points, gradient) if to_planes else None,
             _gradient_of_points(ctx.memory, points, gradient) if to_points else None,
             None,
             None,
         )
 
 
-def gradient_of_planes(
+def _gradient_of_planes(
     memory: PlaneMemory, planes: Tensor, points: Tensor, gradient: Tensor
 ) -> Tensor:
-    """From that of the features `[batch point channel]`; channels last, as the kernel adds up."""
+    """Channels last, as the kernel adds them up."""
     batch, plane, channel, height, width = planes.shape
     gradients = planes.new_zeros(batch, plane, height, width, channel).permute(0, 1, 4, 2, 3)
     target = PlaneMemory.of(memory.triplane.with_planes(gradients))

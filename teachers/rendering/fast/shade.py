@@ -1,9 +1,5 @@
-"""A `TriplaneField` at points in one kernel, with a gradient to the planes."""
+"""A `TriplaneField` at points in one kernel, where nothing needs a gradient."""
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -19,23 +15,14 @@ POINTS_AT_ONCE = 4 * shade_kernels.PIECE
 
 
 def covers(triplane: Triplane, layers: TwoLayers, *points: Tensor) -> bool:
-    """What `covers_planes` says, and no gradient."""
-    return covers_planes(triplane, layers, *points) and not (
-        torch.is_grad_enabled() and triplane.planes.requires_grad
-    )
-
-
-def covers_planes(triplane: Triplane, layers: TwoLayers, *points: Tensor) -> bool:
-    """What `lookup.covers` says, whole vectors of hidden values, float32, and no gradient but the
-    planes'.
-    """
-    constant = (*points, *layers.parameters)
+    """What `lookup.covers` says, whole vectors of hidden values, float32, and no gradient."""
+    tensors = (triplane.planes, *points, *layers.parameters)
     return (
         lookup.covers(triplane, points[0])
         and triplane.planes.shape[2] == layers.hidden_weight.shape[1]
         and len(layers.hidden_bias) % LANES == 0
-        and all(tensor.dtype == torch.float32 for tensor in constant)
-        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in constant))
+        and all(tensor.dtype == torch.float32 for tensor in tensors)
+        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
     )
 
 
@@ -66,82 +53,3 @@ def shade(
 
     in_parallel(work, len(pieces))
     return colors, logits
-
-
-Readable = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
-def shade_with_gradient(
-    triplane: Triplane, layers: TwoLayers, points: Tensor, readable: Readable
-) -> tuple[Tensor, Tensor]:
-    """Colours and density logits, with a gradient to the planes (see `covers_planes`).
-
-    The gradient can be differentiated again: it is then that of `readable`, which takes planes.
-    """
-    values: tuple[Tensor, Tensor] = _Shade.apply(
-        triplane.planes, triplane, layers, points, readable
-    )  # type: ignore[no-untyped-call]
-    return values
-
-
-class _Shade(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        planes: Tensor,
-        triplane: Triplane,
-        layers: TwoLayers,
-        points: Tensor,
-        readable: Readable,
-    ) -> tuple[Tensor, Tensor]:
-        colors, logits = shade(triplane, layers, points)
-        ctx.save_for_backward(planes, points, colors)
-        ctx.triplane, ctx.layers, ctx.readable = triplane, layers, readable
-        return colors, logits
-
-    @staticmethod
-    def backward(
-        ctx: Any, to_colors: Tensor, to_logits: Tensor
-    ) -> tuple[Tensor, None, None, None, None]:
-        planes, points, colors = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the gradient itself will be differentiated
-            gradients = (to_colors, to_logits)
-            (again,) = torch.autograd.grad(
-                ctx.readable(planes), planes, gradients, create_graph=True
-            )
-            return again, None, None, None, None
-        memory = lookup.PlaneMemory.of(ctx.triplane.with_planes(planes))
-        slopes = _feature_slopes(memory, ctx.layers, points, colors, to_colors, to_logits)
-        return lookup.gradient_of_planes(memory, planes, points, slopes), None, None, None, None
-
-
-def _feature_slopes(
-    memory: lookup.PlaneMemory,
-    layers: TwoLayers,
-    points: Tensor,
-    colors: Tensor,
-    to_colors: Tensor,
-    to_logits: Tensor,
-) -> Tensor:
-    """The gradient of the plane features `[batch point channel]`."""
-    batch, count, _ = points.shape
-    slopes = points.new_zeros(batch, count, memory.channels)
-    hidden_layer = layers.arguments()[0]
-    backwards, outputs = layers.backwards()
-    rows = [
-        tensor.detach().contiguous().numpy()
-        for tensor in (points.flatten(1), colors, to_colors, to_logits[..., 0], slopes.flatten(1))
-    ]
-    sizes = memory.channels, len(layers.hidden_bias), outputs
-    gain = np.float32(1 if layers.ellipsoids is None else layers.logit_gain)
-    pieces = [(row, piece) for row in range(batch) for piece in slices(count, POINTS_AT_ONCE)]
-
-    def work(number: int) -> None:
-        row, piece = pieces[number]
-        shade_kernels.feature_slopes(
-            memory.arguments, hidden_layer, backwards, gain, *(r[row] for r in rows),
-            shade_kernels.new_slopes_room(*sizes), row, piece.start, piece.stop,
-        )  # fmt: skip
-
-    in_parallel(work, len(pieces))
-    return slopes

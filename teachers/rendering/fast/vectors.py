@@ -8,7 +8,6 @@ of a dozen arrays overlap.
 import inspect
 import operator
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,18 +36,9 @@ def kernel(function: Callable[..., Any]) -> Any:
     plain = inspect.unwrap(function)  # a type checker may have wrapped it
     options = {**_OPTIONS, "nogil": True}
     try:
-        compiled = njit(cache=True, **options)(plain)
+        return njit(cache=True, **options)(plain)
     except RuntimeError:  # no folder that could be written: compiled in every process
         return njit(**options)(plain)
-    # numba looks at a kernel's own file alone, and would go on with old parts from another.
-    compiled._cache._cache_file._source_stamp = source_stamp()
-    return compiled
-
-
-def source_stamp() -> tuple[tuple[str, float, int], ...]:
-    """Name, time and size of every file that kernels are made of."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
 
 
 def part(function: Callable[..., Any]) -> Any:

@@ -1,17 +1,9 @@
 """The kernels' functions on vectors against double precision, over all that a network can give."""
 
-import math
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numba
 import numpy as np
 import pytest
 import torch
-from numba.core.caching import CacheImpl
 
 from teachers.rendering.fast import vectors
 
@@ -68,41 +60,3 @@ def test_the_lanes_add_up():
         return vectors.total(vectors.load(x, 0))
 
     assert add(np.arange(16, dtype=np.float32)) == 120
-
-
-def test_without_a_folder_to_write_kernels_are_compiled_in_every_process(monkeypatch):
-    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
-
-    @vectors.kernel
-    def first(x):
-        return vectors.total(vectors.load(x, 0))
-
-    assert first(np.ones(16, np.float32)) == 16
-
-
-def test_compiled_code_is_dropped_when_any_file_of_the_kernels_changes(tmp_path):
-    """numba's own check sees the file of the kernel alone, not the one of what it calls."""
-    folder = tmp_path / "teachers"
-    source = Path(vectors.__file__).parents[2]
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__", "pretrained"))
-    program = """
-import torch
-from teachers.rendering.fast import activations
-print(activations.softplus(torch.zeros(16))[0].item())
-"""
-
-    def printed() -> float:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-        command = [sys.executable, "-c", program]
-        result = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-        )
-        return float(result.stdout)
-
-    assert printed() == pytest.approx(math.log(2))
-    file = folder / "rendering" / "fast" / "vectors.py"
-    log_of_u = "self.polynomial(u, _LOG), "
-    doubled = file.read_text().replace(f"{log_of_u}u,", f"{log_of_u}self.builder.fadd(u, u),")
-    assert doubled != file.read_text()
-    file.write_text(doubled)
-    assert printed() == pytest.approx(2 * math.log(2))
