@@ -1,7 +1,7 @@
 """What all tests share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,16 @@ import pytest
 # Small tensors gain nothing from threads, and test processes would fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What kernels=auto means in all tests and their processes: `TRILIFT_KERNELS=fast make test`.
+os.environ.setdefault("TRILIFT_KERNELS", "readable")
+
+
+@pytest.fixture(autouse=True)
+def _kernels_of_tests() -> Iterator[None]:
+    from teachers.kernels import use_kernels
+
+    with use_kernels(os.environ["TRILIFT_KERNELS"]):
+        yield
 
 
 @pytest.fixture(scope="session")

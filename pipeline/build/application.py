@@ -30,7 +30,8 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
     `TRILIFT_DEBUG=1` shows where they came from. Called with a configuration, the function runs on
     that.
 
-    An experiment or a sweep names the verb that it is for as `verb`; another verb refuses it.
+    An experiment or a sweep names the verb that it is for as `verb`; another verb refuses it. A
+    precision that the device only emulates is refused, too.
 
     The setting `trust` (see `pipeline.runs.trust`) is applied and taken out of the configuration
     before the function sees it, so that no run records it.
@@ -41,6 +42,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         def guarded(config: DictConfig) -> Any:
             try:
                 _require_own(name, config)
+                _require_precision(config)
                 return function(_with_trust(_in_its_own_folder(config)))
             except (*USER_ERRORS, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("TRILIFT_DEBUG"):
@@ -51,6 +53,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         def main(config: DictConfig | None = None) -> Any:
             if config is not None:
                 _require_own(name, config)
+                _require_precision(config)
                 return function(_with_trust(config))
             return _start(name, guarded, about=getattr(inspect.getmodule(function), "__doc__", ""))
 
@@ -146,6 +149,12 @@ def _require_own(name: str, config: DictConfig) -> None:
             f"the settings say verb={owner}, as an experiment or a sweep of `trilift {owner}` does:"
             f" give them to trilift {owner}, not to trilift {name}"
         )
+
+
+def _require_precision(config: DictConfig) -> None:
+    from .numerics import require_precision  # loads torch, which help can do without
+
+    require_precision(config)
 
 
 def _current_key(key: str) -> str:

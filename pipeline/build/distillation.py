@@ -18,6 +18,7 @@ from pipeline.distillation.module import Distillation
 from pipeline.distillation.plan import StageSettings, TrainingPlan, used_losses
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter, Recipe
+from pipeline.runs.kernel_choice import Trial, teacher_trial
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.source import BatchSource, Sampler
 from teachers.checkpoint import load_discriminator
@@ -97,6 +98,11 @@ class Parts:
             self.adversary.require_groups(
                 config.batch_size // processes // config.trainer.accumulate, processes=processes
             )
+
+
+def distillation_trial(config: DictConfig) -> Trial:
+    """The work that decides which kernels a distillation uses."""
+    return teacher_trial(instantiate(config.teacher), gradients=True)
 
 
 def build_plan(config: DictConfig) -> TrainingPlan:

@@ -24,7 +24,7 @@ from pipeline.sampling.filtered import filter_of
 
 from .configuration import instantiate, to_plain
 from .distillation import Parts, prepare
-from .trainer import build_trainer
+from .trainer import build_profiler, build_trainer
 
 
 def build_callbacks(
@@ -40,6 +40,7 @@ def build_callbacks(
     """
     every, filter = config.trainer.log_every, filter_of(parts.sampler)
     return [
+        *build_profiler(config, run, lambda module: module.step),
         Speed(every_steps=every),
         *([] if filter is None else [FilterReport(filter, every_steps=every)]),
         Meters(every_steps=every),

@@ -30,6 +30,7 @@ from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
+from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from pipeline.runs.markers import RUNTIME
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.source import Sampler
@@ -199,6 +200,14 @@ class Evaluation:
             "seed": self.config.ceiling_seed,
         }
         return TeacherSuite(context=self.context, **chosen)
+
+    def trial(self) -> Trial:
+        """The work that decides which kernels are used: the student's views, or the teacher's
+        images where there is no student.
+        """
+        if self.config.checkpoint is not None:
+            return renderer_trial(self.lifter.renderer, self.lifter.passport)
+        return teacher_trial(self.teacher, gradients=False)
 
     def method(self, name: str) -> MethodEntry:
         """The method, or trivial baseline, of a name.

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from pipeline.evaluation.shared_run import evaluate_share
 from pipeline.evaluation.work_share import WorkShare
+from teachers.kernels import choose_kernels
 
 from .evaluation import Evaluation
 
@@ -22,8 +23,8 @@ def other_processes(
 ) -> Iterator[None]:
     """Starts the processes 1 to `count` - 1 and waits for them at the end.
 
-    They have as many threads as this one, so that scores are equal. They exit when this process is
-    gone.
+    They have as many threads as this one and the same kernels, so that scores are equal. They exit
+    when this process is gone.
 
     Raises:
         RuntimeError: one of them failed; it has printed why.
@@ -66,6 +67,7 @@ def _work(
     threads: int,
 ) -> None:
     torch.set_num_threads(threads)
+    choose_kernels(settings["kernels"])
     evaluation = Evaluation(OmegaConf.create(settings), device_of(rank, settings["device"]))
     share = WorkShare(rank, count)
     evaluate_share(

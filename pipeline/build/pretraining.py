@@ -16,14 +16,20 @@ from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, settings_of_checkpoint
+from pipeline.runs.kernel_choice import Trial
 from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
+from teachers.eg3d.generator import Generator
+from teachers.rendering.camera import Camera
 
 from .configuration import instantiate, to_plain
+from .trainer import build_profiler
+
+TRIAL_IMAGES = 2
 
 NEVER = 1 << 62
 """In steps: the training state is saved by the clock."""
@@ -55,6 +61,24 @@ def load_photographs(config: DictConfig) -> TrainingImages:
             f" {FEWEST_REAL}, and thousands to be good"
         )
     return photographs
+
+
+def pretraining_trial(config: DictConfig) -> Trial:
+    """The work that decides which kernels a pretraining uses: images of a generator, and their
+    gradients.
+    """
+    settings = EG3DConfiguration.from_dict(to_plain(config.teacher))
+    generator = Generator(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    resolution = instantiate(config.schedule).render_resolution(config.schedule.total_images)
+    generator.renderer.resolution = resolution
+    camera = Camera.orbit(torch.zeros(TRIAL_IMAGES), torch.zeros(TRIAL_IMAGES))
+    conditions = camera if settings.label_dim else None
+
+    def run() -> None:
+        ws = generator.map_latents(torch.zeros(len(camera), settings.z_dim), conditions)
+        generator.renderer(generator.synthesize(ws), camera, ws).image.mean().backward()
+
+    return Trial(run, {"teacher": to_plain(config.teacher), "render_resolution": resolution})
 
 
 def build_data(config: DictConfig, photographs: TrainingImages) -> DrawnImages:
@@ -108,6 +132,7 @@ def build_callbacks(
         return FrechetScores(photographs.first(progress.real, behind), compared=progress.scored)
 
     return [
+        *build_profiler(config, run, lambda module: module.steps),
         Pace(),
         TeacherProgress(
             run.path,

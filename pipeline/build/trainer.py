@@ -1,15 +1,18 @@
 """Builds Lightning's trainer, the same for a teacher's training and a distillation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from lightning import Callback, Trainer
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
+from pipeline.runs.profiler import StepProfiler
 from pipeline.runs.requeue import cluster_plugins
 from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.run_folder import RunFolder
 
 
 def build_trainer(
@@ -52,3 +55,12 @@ def build_trainer(
         enable_progress_bar=False,
         use_distributed_sampler=False,
     )
+
+
+def build_profiler(
+    config: DictConfig, run: RunFolder, step_of: Callable[[Any], int]
+) -> list[StepProfiler]:
+    """The profiler of a training, if it has one."""
+    if config.profiler is None:
+        return []
+    return [StepProfiler(run.path / "profile", steps=int(config.profiler), step_of=step_of)]

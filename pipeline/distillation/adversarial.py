@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.profiler import record_function
 
 from pipeline.batch import DistillationBatch
 from pipeline.losses.balance import Balance
@@ -62,9 +63,11 @@ class AdversarialDistillation(Distillation):
             with gradient_sync:
                 prediction = self.lift(part.image)
                 renderings = self.render_views(prediction, part, stage.views(self.step))
-                loss, terms = self.compare(prediction, renderings, part, stage.losses)
-                adversarial, more = self.adversarial_loss(renderings, part, stage.adversarial)
-                self.manual_backward((loss + adversarial) / self.accumulate)
+                with record_function("losses"):
+                    loss, terms = self.compare(prediction, renderings, part, stage.losses)
+                    adversarial, more = self.adversarial_loss(renderings, part, stage.adversarial)
+                with record_function("backward"):
+                    self.manual_backward((loss + adversarial) / self.accumulate)
             self.worst.update(part, prediction, renderings)
             self.log_losses(loss + adversarial, {**terms, **more}, len(part))
             pairs.append([self._pair(part, view, image) for view, image in renderings.items()])
@@ -72,8 +75,9 @@ class AdversarialDistillation(Distillation):
         self.update(student)
         discriminator.optimizer.zero_grad()
         self.discriminate(pairs, has_penalty=has_penalty)
-        # Lightning's wrapper would count this update as a step.
-        discriminator.optimizer.step()
+        with record_function("optimiser"):
+            # Lightning's wrapper would count this update as a step.
+            discriminator.optimizer.step()
 
     def adversarial_loss(
         self,
@@ -96,8 +100,10 @@ class AdversarialDistillation(Distillation):
         results = []
         for number, pairs in enumerate(parts, start=1):
             with self.gradient_sync(is_last=number == len(parts)):
-                result = self.adversary.discriminate(pairs, has_penalty=has_penalty)
-                self.manual_backward(result.loss / len(parts))
+                with record_function("discriminate"):
+                    result = self.adversary.discriminate(pairs, has_penalty=has_penalty)
+                with record_function("backward"):
+                    self.manual_backward(result.loss / len(parts))
             results.append(result)
         real = torch.cat([result.real_logits for result in results])
         fake = torch.cat([result.fake_logits for result in results])

@@ -10,6 +10,7 @@ from itertools import chain, pairwise
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch.profiler import record_function
 
 from pipeline.batch import DistillationBatch, tensors_of
 from pipeline.runs.stopwatch import Stopwatch
@@ -162,7 +163,8 @@ class BatchLoader:
         """Waits until no batch is being drawn. An error of the source is kept for its batch."""
         if self._pending is None or self._lane is None:
             return
-        wait([self._pending])
+        with record_function("waiting for the loader"):
+            wait([self._pending])
         if self._pending.exception() is None:
             self._lane.join(*self._pending.result())
 

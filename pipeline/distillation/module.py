@@ -15,6 +15,7 @@ from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor
+from torch.profiler import record_function
 
 from pipeline.batch import DistillationBatch
 from pipeline.lifter import Lifter
@@ -113,8 +114,10 @@ class Distillation(LightningModule):
             with gradient_sync:
                 prediction = self.lift(part.image)
                 renderings = self.render_views(prediction, part, views)
-                loss, terms = self.compare(prediction, renderings, part, stage.losses)
-                self.manual_backward(loss / self.accumulate)
+                with record_function("losses"):
+                    loss, terms = self.compare(prediction, renderings, part, stage.losses)
+                with record_function("backward"):
+                    self.manual_backward(loss / self.accumulate)
             self.worst.update(part, prediction, renderings)
             self.log_losses(loss, terms, len(part))
         self.update(self.lightning_optimizers()[0])
@@ -138,7 +141,8 @@ class Distillation(LightningModule):
 
     def lift(self, image: Float[Tensor, "batch 3 height width"]) -> Triplane:
         """The student's planes, in float32 whatever the encoder's precision."""
-        return self.execution.lift(self.lifter, image)
+        with record_function("encode"):
+            return self.execution.lift(self.lifter, image)
 
     def render_views(
         self, prediction: Triplane, batch: DistillationBatch, views: tuple[str, ...]
@@ -160,12 +164,13 @@ class Distillation(LightningModule):
         """
         source = source or self.source
         renderer = source.rendering[view].apply(self.lifter.renderer)
-        return renderer(
-            triplane,
-            getattr(batch, view).camera,
-            None,
-            source.jitter(batch.samples, view, renderer),
-        )
+        with record_function("render"):
+            return renderer(
+                triplane,
+                getattr(batch, view).camera,
+                None,
+                source.jitter(batch.samples, view, renderer),
+            )
 
     def compare(
         self,
@@ -202,11 +207,12 @@ class Distillation(LightningModule):
 
     def update(self, optimizer: LightningOptimizer) -> None:
         """Updates the student from its gradients at the rates of this step, and counts the step."""
-        norm = torch.nn.utils.clip_grad_norm_(self.lifter.parameters(), self.gradient_clip)
-        self.log_values({"train/gradient_norm": norm})
-        self.optimizer_settings.set_rates(optimizer.optimizer, self.step)
-        optimizer.step()
-        optimizer.zero_grad()
+        with record_function("optimiser"):
+            norm = torch.nn.utils.clip_grad_norm_(self.lifter.parameters(), self.gradient_clip)
+            self.log_values({"train/gradient_norm": norm})
+            self.optimizer_settings.set_rates(optimizer.optimizer, self.step)
+            optimizer.step()
+            optimizer.zero_grad()
         self.step += 1
         self.lifter.step = self.step
         if self.plan.at(self.step) is not self.stage:

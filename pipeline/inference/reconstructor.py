@@ -8,6 +8,7 @@ import torch
 
 from pipeline.lifter import Lifter
 from pipeline.portraits.framing import Framing
+from pipeline.runs.kernel_choice import AUTO, choose, renderer_trial
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -110,6 +111,7 @@ class Reconstructor:
         local_files_only: bool = False,
         device: str = "auto",
         trust: Collection[str] = (),
+        kernels: str = AUTO,
     ) -> "Reconstructor":
         """A student by name, ready to lift.
 
@@ -119,6 +121,8 @@ class Reconstructor:
             revision, cache_dir, token, local_files_only: of a repository, as in huggingface_hub.
             device: "auto" (a GPU where there is one), or torch's name of a device.
             trust: packages besides trilift's whose code the student may name.
+            kernels: readable, fast, or auto: as fast as any on this machine, measured once
+                (`pipeline.runs.kernel_choice`). They hold for the whole process.
 
         Raises:
             FileNotFoundError: nothing has this name.
@@ -131,7 +135,13 @@ class Reconstructor:
             token=token,
             local_files_only=local_files_only,
         )
-        return cls(Lifter.load(file, trust=trust).to(device_named(device)))
+        lifter = Lifter.load(file, trust=trust).to(device_named(device))
+        choose(
+            kernels,
+            lambda: renderer_trial(lifter.renderer, lifter.passport),
+            device_named(device),
+        )
+        return cls(lifter)
 
     def save_pretrained(
         self,

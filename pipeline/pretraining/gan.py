@@ -1,7 +1,6 @@
 """Adversarial training of an EG3D teacher from images with camera labels (EG3D sec. 4, supp.)."""
 
 import copy
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from jaxtyping import Float
 from lightning import LightningModule
 from torch import Tensor
+from torch.profiler import record_function
 
 from pipeline.losses.adversarial import discriminator_loss, generator_loss
 from pipeline.losses.balance import Balance
@@ -26,8 +26,6 @@ from .discriminator_view import DiscriminatorView
 from .schedule import GANSchedule
 from .training_images import ImageBatch, TrainingImages
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class GANSettings:
@@ -42,7 +40,7 @@ class GANSettings:
             supp.); the standard deviation of the offsets is a share of the box.
         ema_images: half-life of the averaged generator, in images …
         ema_rampup: … and at most this share of the images seen.
-        bfloat16: convolutions in bfloat16, on devices that have its instructions.
+        bfloat16: convolutions in bfloat16.
         seed: of all random draws.
     """
 
@@ -57,7 +55,7 @@ class GANSettings:
     density_sd: float = 0.004
     ema_images: int = 10_000
     ema_rampup: float = 0.05
-    bfloat16: bool = True
+    bfloat16: bool = False
     seed: int = 0
 
 
@@ -92,7 +90,8 @@ class TeacherGAN(LightningModule):
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.photographs = photographs
         self.view = DiscriminatorView(config, schedule)
-        self.convolution_dtype = torch.float32
+        self.convolution_dtype = torch.bfloat16 if settings.bfloat16 else torch.float32
+        self.generator.convolution_dtype = self.convolution_dtype
         self.balance = Balance(learner="generator")
         self.seen = 0
         self.steps = 0
@@ -112,24 +111,6 @@ class TeacherGAN(LightningModule):
             ),
         ]
 
-    def on_fit_start(self) -> None:
-        """Chooses the precision: a processor that only emulates bfloat16 takes eight times as long
-        as with float32.
-        """
-        has_bfloat16 = (
-            self.device.type != "cpu"
-            or torch.cpu._is_avx512_bf16_supported()
-            or torch.cpu._is_amx_tile_supported()
-        )
-        if self.settings.bfloat16 and not has_bfloat16:
-            log.warning(
-                "this processor has no bfloat16 instructions: convolutions are computed in float32"
-            )
-        self.convolution_dtype = (
-            torch.bfloat16 if self.settings.bfloat16 and has_bfloat16 else torch.float32
-        )
-        self.generator.convolution_dtype = self.convolution_dtype
-
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> None:
         """Updates the discriminator, then the generator, then its running average."""
         generator_optimizer, discriminator_optimizer = self.optimizers()  # type: ignore[attr-defined]
@@ -141,25 +122,28 @@ class TeacherGAN(LightningModule):
         self.discriminator.requires_grad_(True)
         discriminator_optimizer.zero_grad()
         self._discriminate(batch.real, camera, fake.detach())
-        discriminator_optimizer.step()
+        with record_function("optimiser"):
+            discriminator_optimizer.step()
 
         self.discriminator.requires_grad_(False)
         generator_optimizer.zero_grad()
         self._generate(triplane, camera, fake, batch.random)
-        generator_optimizer.step()
-
-        self._finish_step()
+        with record_function("optimiser"):
+            generator_optimizer.step()
+            self._finish_step()
 
     def _discriminate(self, real: ImageBatch, fake_camera: Camera, fake: Tensor) -> None:
-        shown = self.view.of_images(real, self.seen)
-        real_logits = self.discriminator(shown, real.camera.label(), self.convolution_dtype)
-        fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
-        loss = discriminator_loss(real_logits, fake_logits)
-        if self.steps % self.settings.r1_every == 0:
-            penalty = self._penalty(real, shown)
-            loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
-            self.log("r1", penalty)
-        self.manual_backward(loss)
+        with record_function("discriminate"):
+            shown = self.view.of_images(real, self.seen)
+            real_logits = self.discriminator(shown, real.camera.label(), self.convolution_dtype)
+            fake_logits = self.discriminator(fake, fake_camera.label(), self.convolution_dtype)
+            loss = discriminator_loss(real_logits, fake_logits)
+            if self.steps % self.settings.r1_every == 0:
+                penalty = self._penalty(real, shown)
+                loss = loss + penalty * (self.settings.r1_gamma / 2 * self.settings.r1_every)
+                self.log("r1", penalty)
+        with record_function("backward"):
+            self.manual_backward(loss)
         accuracy = self.balance.follow(real_logits.detach(), fake_logits.detach(), self.steps)
         self.log_dict(
             {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}, prog_bar=True
@@ -183,7 +167,9 @@ class TeacherGAN(LightningModule):
     def _generate(
         self, triplane: Triplane, camera: Camera, shown: Tensor, random: torch.Generator
     ) -> None:
-        loss = generator_loss(self.discriminator(shown, camera.label(), self.convolution_dtype))
+        with record_function("discriminate"):
+            logits = self.discriminator(shown, camera.label(), self.convolution_dtype)
+            loss = generator_loss(logits)
         self.log("generator_loss", loss)
         if self.settings.density_weight and self.steps % self.settings.density_every == 0:
             shape, size = (len(camera), self.settings.density_points, 3), self.config.box_size
@@ -191,9 +177,11 @@ class TeacherGAN(LightningModule):
             offsets = torch.randn(shape, generator=random, device=self.device) * (
                 self.settings.density_sd * size
             )
-            variation = density_variation(self.generator.renderer, triplane, points, offsets)
+            with record_function("losses"):
+                variation = density_variation(self.generator.renderer, triplane, points, offsets)
             loss = loss + variation * self.settings.density_weight * self.settings.density_every
-        self.manual_backward(loss)
+        with record_function("backward"):
+            self.manual_backward(loss)
 
     def _render_fakes(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
         """Renders new identities by the given cameras."""
@@ -209,9 +197,10 @@ class TeacherGAN(LightningModule):
         """Renders the identities of given latents by given cameras, with random ray samples."""
         generator = self.generator
         generator.renderer.resolution = resolution = self.schedule.render_resolution(self.seen)
-        ws = generator.map_latents(z, self._conditions(camera, random))
-        generator.backbone.mapping.track(ws[:, 0])
-        triplane = generator.synthesize(ws)
+        with record_function("generate planes"):
+            ws = generator.map_latents(z, self._conditions(camera, random))
+            generator.backbone.mapping.track(ws[:, 0])
+            triplane = generator.synthesize(ws)
         samples = self.config.depth_samples + self.config.importance_samples
         uniform = torch.rand(
             len(camera), resolution**2, samples, generator=random, device=self.device
@@ -219,7 +208,8 @@ class TeacherGAN(LightningModule):
         jitter = RayJitter.stratified(
             uniform[..., : self.config.depth_samples], uniform[..., self.config.depth_samples :]
         )
-        return triplane, generator.renderer(triplane, camera, ws, jitter)
+        with record_function("render"):
+            return triplane, generator.renderer(triplane, camera, ws, jitter)
 
     def _conditions(self, camera: Camera, random: torch.Generator) -> Camera | None:
         """The generator's conditioning cameras: those of the rendering, some swapped with a

@@ -4,6 +4,8 @@ Beside the keys of any node there may be
 
     _runtime_: [threads, log_every]    # never changes a result
     _resumable_: [max_steps]           # decides the result, but may change when a run continues
+    _kept_: [kernels]                  # chosen when a run begins, kept when it continues: changes
+                                       # a result by rounding only
 
 with dotted names of keys below that node. A key that no marker names determines the result: with
 another value, it is another run, cell of a sweep, evaluation or set of shards. Markers are removed
@@ -15,9 +17,10 @@ from typing import Any, Final
 
 RUNTIME: Final = "_runtime_"
 RESUMABLE: Final = "_resumable_"
-MARKERS: Final = (RUNTIME, RESUMABLE)
+KEPT: Final = "_kept_"
+MARKERS: Final = (RUNTIME, RESUMABLE, KEPT)
 
-ADDED: dict[str, Any] = {}
+ADDED: dict[str, Any] = {"kernels": "readable"}
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 
 

@@ -12,17 +12,20 @@ from typing import Any
 
 import torch
 
+from teachers.kernels import kernels
+
 PACKAGES = ("trilift", "torch", "lightning", "torchmetrics", "numpy")
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, usable cores, torch threads, memory in GiB, and the GPU's name or None."""
+    """Processor, usable cores, torch threads, kernels, memory in GiB, the GPU's name or None."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "kernels": kernels(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
@@ -69,13 +72,22 @@ def peak_memory_gib(*, of_children: bool = False) -> float:
     return round(usage.ru_maxrss * unit / 2**30, 2)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
+    return _of_cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def processor_flags() -> str:
+    """The processor's instruction sets, as Linux lists them; "" elsewhere."""
+    return _of_cpuinfo("flags") or _of_cpuinfo("Features")  # x86, ARM
+
+
+def _of_cpuinfo(key: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 def _version(package: str) -> str | None:

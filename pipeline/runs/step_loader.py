@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
+from torch.profiler import record_function
+
 from .stopwatch import Stopwatch
 
 Batch = TypeVar("Batch")
@@ -32,6 +34,6 @@ class StepLoader(Generic[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         for step in count(self._first):
-            with self._stopwatch.part("data"):
+            with self._stopwatch.part("data"), record_function("waiting for the loader"):
                 batch = self._draw(step)
             yield batch

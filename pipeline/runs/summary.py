@@ -18,8 +18,8 @@ class Summary:
     """A context that writes `summary.json` at its start, with each `update`, and at its end.
 
     The file holds the configuration, the command, the commit and whether files differ from it, the
-    environment (Python, packages, machine), the status, the teacher's passport and the scores. A
-    resumed run keeps its scores. Only the first process writes.
+    environment (Python, packages, machine, precision), the status, the teacher's passport and the
+    scores. A resumed run keeps its scores. Only the first process writes.
 
     Enter it before an `Attempt`, which determines the status at the end. After a kill the status
     stays "running"; `RunFolder.status` detects that.
@@ -28,11 +28,20 @@ class Summary:
         run: the folder of the run.
         verb: of `trilift`.
         configuration: resolved, plain values.
+        numerics: device, effective precision, kernels.
     """
 
-    def __init__(self, run: RunFolder, *, verb: str, configuration: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        *,
+        verb: str,
+        configuration: Mapping[str, Any],
+        numerics: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = run.path / "summary.json"
         self.run = run
+        self._numerics = dict(numerics or {})
         self._content: dict[str, Any] = {"verb": verb, "configuration": dict(configuration)}
 
     def __enter__(self) -> "Summary":
@@ -54,6 +63,7 @@ class Summary:
                 "python": platform.python_version(),
                 "hardware": hardware(),
                 "packages": packages(),
+                "numerics": self._numerics,
             },
         }
         self._write()

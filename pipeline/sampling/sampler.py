@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.profiler import record_function
 
 from pipeline.batch import DistillationBatch, View
 from teachers.rendering.camera import Camera
@@ -135,8 +136,9 @@ class TeacherSampler:
 
     def imagine(self, draws: Draws) -> PartialBatch:
         """Steps 2 and 3: latents and planes of some draws, no view yet."""
-        ws = self.map_latents(draws)
-        return PartialBatch(draws, ws, self.teacher.synthesize(ws), {})
+        with record_function("teacher planes"):
+            ws = self.map_latents(draws)
+            return PartialBatch(draws, ws, self.teacher.synthesize(ws), {})
 
     def render(self, batch: PartialBatch, view: str) -> PartialBatch:
         """Step 4, for one view: the batch with that view; unchanged if it has it already."""
@@ -145,7 +147,8 @@ class TeacherSampler:
         camera: Camera = getattr(batch.draws, view).to(self.device)
         renderer = self.rendering[view].apply(self.teacher.renderer)
         jitter = self.jitter(self._numbers(batch.draws), view, renderer)
-        seen = View(camera, renderer(batch.triplane, camera, batch.ws, jitter))
+        with record_function("teacher views"):
+            seen = View(camera, renderer(batch.triplane, camera, batch.ws, jitter))
         return dataclasses.replace(batch, views={**batch.views, view: seen})
 
     def complete(self, batch: PartialBatch) -> DistillationBatch:

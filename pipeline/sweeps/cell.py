@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 
 from pipeline.runs.files import sha256_of_json, write_json
 from pipeline.runs.lock import is_locked, take_lock
-from pipeline.runs.markers import RUNTIME, decisive, marked_keys, without_markers
+from pipeline.runs.markers import KEPT, RUNTIME, decisive, marked_keys, without_markers
 from pipeline.runs.run_folder import RunFolder
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
@@ -72,7 +72,7 @@ class Cell:
         """Of the configuration; "" without one."""
         if self.configuration is None:
             return ""
-        return fingerprint(self.configuration, marked_keys(self.configuration, RUNTIME))
+        return fingerprint(self.configuration, marked_keys(self.configuration, RUNTIME, KEPT))
 
     def record(self) -> CellRecord | None:
         """The record on disk; None before the first attempt.
@@ -118,7 +118,10 @@ class Cell:
             recorded = RunFolder(self.folder).recorded()
         except FileNotFoundError:
             return False
-        return fingerprint(recorded, marked_keys(self.configuration, RUNTIME)) == self.fingerprint
+        return (
+            fingerprint(recorded, marked_keys(self.configuration, RUNTIME, KEPT))
+            == self.fingerprint
+        )
 
     @contextmanager
     def held(self) -> Iterator[IO[str] | None]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from pipeline.build.application import verb
+from pipeline.build.numerics import with_kernels
 from pipeline.evaluation.parity import compare, read_dump
+from pipeline.runs.kernel_choice import teacher_trial
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.eg3d.weights import import_pickle
@@ -27,6 +29,7 @@ def main(config: DictConfig) -> None:
     sys.stdout.write(f"{teacher.passport.to_json()}\n")
     if config.reference is None:
         return
+    with_kernels(config, lambda: teacher_trial(teacher, gradients=False))
     if not isinstance(teacher, EG3DTeacher):
         raise ValueError(
             f"only EG3D teachers have references, {config.checkpoint} is of kind"

@@ -156,10 +156,12 @@ def commands(
         else (setting("teacher.path", settings["teacher_folder"]),)
     )
     limit = timedelta(minutes=settings["minutes"])
+    kernels = () if settings["kernels"] == "auto" else (setting("kernels", settings["kernels"]),)
     steps = () if settings["steps"] is None else (setting("trainer.max_steps", settings["steps"]),)
     run = (
         setting("paths.run", folder / "student"),
         setting("trainer.max_time", _clock(limit)),
+        *kernels,
         *steps,
     )
     known = setting("checkpoint", student)
@@ -175,6 +177,7 @@ def commands(
                 known,
                 setting("input", folder / "photographs"),
                 setting("output", folder / "lifted"),
+                *kernels,
                 *settings["lift"],
             ),
         ),

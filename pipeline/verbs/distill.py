@@ -25,6 +25,7 @@ from pipeline.build.distillation import (
     build_lifter,
     build_module,
     build_plan,
+    distillation_trial,
     prepare,
 )
 from pipeline.build.distillation_trainer import (
@@ -32,6 +33,7 @@ from pipeline.build.distillation_trainer import (
     build_loggers,
     measure_stage,
 )
+from pipeline.build.numerics import numerics, with_kernels
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
 from pipeline.distillation.cost import cost_table
@@ -46,6 +48,7 @@ from pipeline.runs.requeue import Attempt
 from pipeline.runs.resume import read_entry
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.summary import Summary
+from teachers.kernels import choose_kernels
 from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -61,13 +64,16 @@ def main(config: DictConfig) -> float | None:
     if config.replay is not None:
         return show_again(run, config)
     if config.dry_run:
-        dry_run(config, run)
+        dry_run(with_kernels(config, lambda: distillation_trial(config)), run)
         return None
+    config = with_kernels(config, lambda: distillation_trial(config), run)
     with run if is_first_process() else nullcontext():
         if is_first_process():
             run.record(to_plain(config), free=free_keys(config))
         with (
-            Summary(run, verb="distill", configuration=to_plain(config)) as summary,
+            Summary(
+                run, verb="distill", configuration=to_plain(config), numerics=numerics(config)
+            ) as summary,
             Attempt(run, **to_plain(config.stop)) as attempt,
         ):
             return distill(config, run, attempt, summary)
@@ -172,6 +178,7 @@ def show_again(run: RunFolder, command: DictConfig) -> float:
     # The command's markers say which differences from the shards don't matter.
     recorded = with_markers(run.recorded(), OmegaConf.to_container(command, resolve=False))
     config = OmegaConf.create(recorded)
+    choose_kernels(recorded.get("kernels", "readable"))
     teacher: Teacher = instantiate(config.teacher)
     plan = build_plan(config)
     step, weights = student_weights(run, which)

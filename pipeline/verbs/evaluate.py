@@ -21,6 +21,7 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate
 from pipeline.build.evaluation import Evaluation
 from pipeline.build.evaluation_workers import device_of, other_processes
+from pipeline.build.numerics import with_kernels
 from pipeline.evaluation.earlier_versions import adopt_earlier_run
 from pipeline.evaluation.foreign import export_suite
 from pipeline.evaluation.metrics.available import available_metrics
@@ -34,6 +35,7 @@ from pipeline.evaluation.shared_run import evaluate_share, lines_folder, wait_fo
 from pipeline.evaluation.verification import verify
 from pipeline.evaluation.work_share import WorkShare, share_of_launcher
 from pipeline.runs.run_folder import RunFolder
+from teachers.kernels import choose_kernels
 
 
 @verb("evaluate")
@@ -41,17 +43,20 @@ def main(config: DictConfig) -> None:
     """Evaluates; or verifies, compares, exports."""
     output = Path(config.output)
     if config.verify is not None:
+        choose_kernels("readable")
         check(config)
         return
     if config.compare is not None:
         _print(f"{write_comparison([Path(folder) for folder in config.compare], output)}")
         return
     if config.export is not None:
+        config = with_kernels(config, Evaluation(config).trial)
         folder = Path(config.export)
         count = export_suite(Evaluation(config).suite, folder)
         _print(f"{count} input images, and the cameras to render: {folder / 'cameras.json'}")
         return
     share = share_of_launcher()
+    config = with_kernels(config, Evaluation(config).trial, RunFolder(output))
     if share.is_first:
         evaluation = Evaluation(config)
         with RunFolder(output) as run_folder:

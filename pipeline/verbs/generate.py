@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.numerics import with_kernels
 from pipeline.build.sampler import build_sampler, distributions_of
 from pipeline.data.generation_progress import GenerationProgress
 from pipeline.data.manifest import Description, weights_hash
@@ -26,6 +27,7 @@ from pipeline.data.record import Storage
 from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
+from pipeline.runs.kernel_choice import teacher_trial
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.source import Sampler
 from teachers.teacher import Teacher
@@ -44,6 +46,7 @@ def main(config: DictConfig) -> int:
     """
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0))))
     teacher: Teacher = instantiate(config.teacher)
+    with_kernels(config, lambda: teacher_trial(teacher, gradients=False))
     sampler = build_sampler(config, teacher)
     description = describe(to_plain(config), teacher)
     folder = ShardFolder(Path(config.output))

@@ -35,6 +35,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
@@ -50,9 +51,13 @@ from pipeline.portraits.files import find_photographs
 from pipeline.portraits.framing import GivenSquare
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
 from pipeline.runs.files import write_json
+from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from teachers.checkpoint import load_discriminator
 
 BUNDLED = "bundled/puppets_tiny"
+
+FROM_STUDENT = ("student", "hybrid")
+"""Methods that render the student's planes."""
 
 
 @verb("lift")
@@ -64,7 +69,9 @@ def main(config: DictConfig) -> None:
     door: PortraitSettings = instantiate(config.portraits)
     if settings["crop"] is not None:
         door = replace(door, framing=GivenSquare(Crop.of(settings["crop"])))
-    method: Method = instantiate(config.method, models=models_of(config))
+    models = models_of(config)
+    method: Method = instantiate(config.method, models=models)
+    with_kernels(config, lambda: lift_trial(method, models))
     film = Film(
         cameras=turntable(method.passport, **settings["turntable"]),
         frames_per_second=settings["frames_per_second"],
@@ -94,6 +101,15 @@ def models_of(config: DictConfig) -> Models:
         weights_folder=config.paths.weights,
         device=device_named(config.device),
     )
+
+
+def lift_trial(method: Method, models: Models) -> Trial:
+    """The work that decides which kernels a method uses: the student's views, or the teacher's
+    images and their gradients.
+    """
+    if method.name in FROM_STUDENT:
+        return renderer_trial(models.student.renderer, method.passport)
+    return teacher_trial(models.teacher, gradients=True)
 
 
 def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool:

@@ -16,11 +16,13 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import free_keys, to_plain
+from pipeline.build.numerics import numerics, with_kernels
 from pipeline.build.pretraining import (
     build_callbacks,
     build_data,
     build_module,
     load_photographs,
+    pretraining_trial,
     with_checkpoint,
 )
 from pipeline.build.trainer import build_trainer
@@ -49,6 +51,8 @@ def main(config: DictConfig) -> None:
         return
     if is_tuned:
         config = with_checkpoint(config)
+    trained = config
+    config = with_kernels(config, lambda: pretraining_trial(trained), run)
     with run if is_first_process() else nullcontext():
         if is_first_process():
             run.record(to_plain(config), free=free_keys(config))
@@ -56,7 +60,9 @@ def main(config: DictConfig) -> None:
             write_teacher_card(config, run.path / "teacher", load_photographs(config))
             return
         with (
-            Summary(run, verb="pretrain", configuration=to_plain(config)) as summary,
+            Summary(
+                run, verb="pretrain", configuration=to_plain(config), numerics=numerics(config)
+            ) as summary,
             Attempt(run, **to_plain(config.stop)) as attempt,
         ):
             train(

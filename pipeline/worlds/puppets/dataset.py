@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
+from teachers.kernels import choose_kernels, kernels
 from teachers.rendering.camera import Camera
 
 from .draws import FactorDraws
@@ -148,7 +149,7 @@ def _in_processes(
         photographer.take(
             photographer.world(), *chunks[0]
         )  # as many as a worker takes: other sizes would be compiled for anew
-    with get_context("spawn").Pool(workers, _start_worker, (photographer,)) as pool:
+    with get_context("spawn").Pool(workers, _start_worker, (photographer, kernels())) as pool:
         for pictures in pool.imap(_work, chunks):
             yield from pictures
 
@@ -156,8 +157,9 @@ def _in_processes(
 _WORKER: dict[str, tuple[Photographer, PuppetWorld]] = {}
 
 
-def _start_worker(photographer: Photographer) -> None:
+def _start_worker(photographer: Photographer, choice: str) -> None:
     torch.set_num_threads(1)
+    choose_kernels(choice)
     _WORKER["self"] = (photographer, photographer.world())
 
 

@@ -49,7 +49,7 @@ def autoencoder(images: TrainingImages) -> TeacherAutoencoder:
         ),
         photographs=images,
         schedule=GANSchedule(total_images=10_000, growth=((0, 16),)),
-        settings=GANSettings(batch_size=4, bfloat16=False, ema_images=20),
+        settings=GANSettings(batch_size=4, ema_images=20),
     )
 
 

@@ -26,7 +26,7 @@ TINY = EG3DConfiguration(
     background="matte", first_pass="proposal", density_gain=20.0,
 )  # fmt: skip
 SCHEDULE = GANSchedule(total_images=1000, growth=((0, 8), (8, 16)), blur_sigma=1.0, blur_images=100)
-SETTINGS = GANSettings(batch_size=4, r1_every=2, density_every=2, density_points=20, bfloat16=False)
+SETTINGS = GANSettings(batch_size=4, r1_every=2, density_every=2, density_points=20)
 
 
 def photographs(count: int = 8) -> TrainingImages:

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
 from pipeline.runs import markers
 from pipeline.runs.markers import (
+    KEPT,
     RESUMABLE,
     RUNTIME,
     decisive,
@@ -58,6 +59,8 @@ def test_what_may_change_between_starts_of_a_distillation_is_marked():
     resumable = {"teacher.path", "trainer.max_steps", "loss.perceptual.weights_folder"}
     assert resumable <= set(free_keys(config, RESUMABLE))
     assert not {"seed", "batch_size", "optimizer", "plan", "trainer"} & set(free_keys(config))
+    assert free_keys(config, KEPT) == ("kernels",)
+    assert free_keys(compose("evaluate"), KEPT) == ()
 
 
 def test_markers_are_dotted_from_the_root_and_are_removed():
