@@ -7,6 +7,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig
 
 from pipeline.distillation.cost import StageCost
+from pipeline.distillation.counted_work import count_stage
 from pipeline.distillation.ema import ExponentialAverage
 from pipeline.distillation.filter_report import FilterReport
 from pipeline.distillation.guards import NonFiniteGuard
@@ -16,6 +17,7 @@ from pipeline.distillation.plan import Stage
 from pipeline.distillation.planner import StageTimer, StateSize
 from pipeline.distillation.previews import Previews
 from pipeline.distillation.speed import Speed
+from pipeline.runs.machines import Machine
 from pipeline.runs.progress import ProgressBar
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
@@ -24,6 +26,7 @@ from pipeline.sampling.filtered import filter_of
 
 from .configuration import instantiate, to_plain
 from .distillation import Parts, prepare
+from .numerics import num_processes
 from .trainer import build_profiler, build_trainer
 
 
@@ -79,6 +82,30 @@ def build_loggers(config: DictConfig, run: RunFolder) -> list[Logger]:
     ]
 
 
+def last_step(parts: Parts, stage: Stage) -> int:
+    """Of a stage in a run; -1: it has none."""
+    return parts.end if stage.end is None or 0 <= parts.end < stage.end else stage.end
+
+
+def count_work(config: DictConfig, parts: Parts, stage: Stage, machine: Machine) -> StageCost:
+    """What a stage takes on GPUs that aren't there, in a dry run."""
+    return count_stage(
+        parts.module(config, stage.start),
+        parts.sampler,
+        stage,
+        end=last_step(parts, stage),
+        r1_every=None if stage.adversarial is None else config.plan.adversary.r1_every,
+        micro_batch=micro_batch(config),
+        processes=num_processes(config),
+        machine=machine,
+    )
+
+
+def micro_batch(config: DictConfig) -> int:
+    """Identities that a process lifts at once."""
+    return config.batch_size // num_processes(config) // config.trainer.accumulate or 1
+
+
 def measure_stage(config: DictConfig, parts: Parts, stage: Stage) -> StageCost:
     """Makes and times a few steps of a stage, in a dry run."""
     module = parts.module(config, stage.start)
@@ -88,7 +115,7 @@ def measure_stage(config: DictConfig, parts: Parts, stage: Stage) -> StageCost:
     validation = config.callbacks.validation
     timer = StageTimer(
         stage,
-        end=parts.end if stage.end is None or 0 <= parts.end < stage.end else stage.end,
+        end=last_step(parts, stage),
         r1_every=None if stage.adversarial is None else config.plan.adversary.r1_every,
         state_size=state_size,
         scores=parts.scores(config, Path(), samples=min(validation.samples, validation.batch_size)),

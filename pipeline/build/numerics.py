@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pipeline.runs.kernel_choice import AUTO, Trial, choose
+from pipeline.runs.machines import Machine
 from pipeline.runs.precision import effective_precision, require_bfloat16
 from pipeline.runs.run_folder import RunFolder
 from teachers.kernels import kernels
@@ -31,6 +32,8 @@ def require_precision(config: DictConfig) -> None:
     Raises:
         ValueError: the device only emulates it.
     """
+    if config.get("dry_run") and config.get("machine"):
+        return  # another machine's
     asked = reduced_precision(config)
     if asked and (device := device_of(config)) is not None:
         require_bfloat16(asked, device)
@@ -97,6 +100,25 @@ def _kept(run: RunFolder) -> str | None:
             )
         time.sleep(0.2)
     return str(run.recorded().get("kernels", "readable"))
+
+
+def missing_machine(config: DictConfig) -> Machine | None:
+    """The GPU for which a dry run counts work instead of timing it: `machine`, or an A100 where the
+    trainer's GPU isn't there; None: it is there.
+    """
+    if config.machine is not None:
+        return Machine.named(config.machine)
+    return Machine.named("a100") if device_of(config) is None else None
+
+
+def num_processes(config: DictConfig) -> int:
+    """As many as the trainer is configured for; "auto" without GPUs counts as one."""
+    devices = config.trainer.devices
+    if isinstance(devices, ListConfig):
+        devices = len(devices)
+    elif not isinstance(devices, int) or devices < 1:
+        devices = max(1, torch.cuda.device_count())
+    return devices * config.trainer.num_nodes
 
 
 def numerics(config: DictConfig) -> dict[str, Any]:

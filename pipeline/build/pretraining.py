@@ -12,6 +12,7 @@ from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings, TeacherGAN
 from pipeline.pretraining.pace import Pace
+from pipeline.pretraining.planner import ScheduleCost, ScheduleTimer
 from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
 from pipeline.pretraining.training_images import TrainingImages
@@ -27,7 +28,10 @@ from teachers.eg3d.generator import Generator
 from teachers.rendering.camera import Camera
 
 from .configuration import instantiate, to_plain
-from .trainer import build_profiler
+from .trainer import build_profiler, build_trainer
+
+STRATEGY = "ddp_find_unused_parameters_true"
+"""Lightning's, for several processes: a backward pass is of one of the two networks."""
 
 TRIAL_IMAGES = 2
 
@@ -153,3 +157,13 @@ def build_callbacks(
             signals=attempt.signals,
         ),
     ]
+
+
+def measure_schedule(
+    config: DictConfig, module: TeacherGAN, data: DrawnImages
+) -> list[ScheduleCost]:
+    """Makes and times a few steps at every resolution, in a dry run."""
+    timer = ScheduleTimer(module.schedule, module.settings)
+    trainer = build_trainer(config, [timer], loggers=[], strategy=STRATEGY)
+    trainer.fit(module, datamodule=data)
+    return timer.costs()

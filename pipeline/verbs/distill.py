@@ -31,9 +31,11 @@ from pipeline.build.distillation import (
 from pipeline.build.distillation_trainer import (
     build_callbacks,
     build_loggers,
+    count_work,
     measure_stage,
+    micro_batch,
 )
-from pipeline.build.numerics import numerics, with_kernels
+from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
 from pipeline.distillation.cost import cost_table
@@ -153,14 +155,24 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
         )
     parts = Parts.build(config)
     stages = [s for s in parts.plan.stages if parts.end < 0 or s.start < parts.end]
-    costs = [measure_stage(config, parts, stage) for stage in stages]
+    machine = missing_machine(config)
+    costs = [
+        measure_stage(config, parts, stage)
+        if machine is None
+        else count_work(config, parts, stage, machine)
+        for stage in stages
+    ]
     if is_first_process():
         table = cost_table(
             costs,
             batch_size=config.batch_size,
+            micro_batch=micro_batch(config),
             preview_every=config.callbacks.preview.every_steps,
             folder=run.path,
+            hours=config.hours,
         )
+        if machine is not None:
+            table = f"{machine.caveat(num_processes(config))}\n{table}"
         sys.stdout.write(f"{table}\n")
 
 

@@ -3,10 +3,12 @@
 The data are an EG3D-style folder or zip (`data.path`); with `data=puppets` the identities are
 rendered on the first run. Run the same command again to continue; SIGTERM or Ctrl-C saves first,
 and exit status 75 asks a scheduler for another attempt; `trainer.max_time` cuts a run into slices.
-What comes out is the folder `teacher` of the run; scores go to `scores.csv`, images to `sheets`.
+`dry_run=true` estimates time and memory instead. What comes out is the folder `teacher` of the run;
+scores go to `scores.csv`, images to `sheets`.
 """
 
 import json
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,18 +18,21 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import free_keys, to_plain
-from pipeline.build.numerics import numerics, with_kernels
+from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
 from pipeline.build.pretraining import (
+    STRATEGY,
     build_callbacks,
     build_data,
     build_module,
     load_photographs,
+    measure_schedule,
     pretraining_trial,
     with_checkpoint,
 )
 from pipeline.build.trainer import build_trainer
 from pipeline.pretraining.card import score_at_full_size, write_card
 from pipeline.pretraining.freed_memory import keep_freed_memory
+from pipeline.pretraining.planner import cost_table, count_schedule
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, has_no_latent, keep_as_it_is
 from pipeline.runs.processes import is_first_process
@@ -52,6 +57,9 @@ def main(config: DictConfig) -> None:
     if is_tuned:
         config = with_checkpoint(config)
     trained = config
+    if config.dry_run:
+        dry_run(with_kernels(config, lambda: pretraining_trial(trained)))
+        return
     config = with_kernels(config, lambda: pretraining_trial(trained), run)
     with run if is_first_process() else nullcontext():
         if is_first_process():
@@ -93,7 +101,7 @@ def train(
         config,
         build_callbacks(config, run, photographs, attempt, record),
         loggers=[CSVLogger(run.path, name="logs")],
-        strategy="ddp_find_unused_parameters_true",
+        strategy=STRATEGY,
     )
     state = run.checkpoint_to_resume()
     if state is None and config.start_from is not None:
@@ -103,6 +111,22 @@ def train(
         trainer.fit(module, datamodule=build_data(config, photographs), ckpt_path=state)
     finally:
         attempt.reached(module.seen, module.schedule.total_images)
+
+
+def dry_run(config: DictConfig) -> None:
+    """Prints what the run would take. Nothing is written."""
+    photographs = load_photographs(config)
+    module = build_module(config, photographs)
+    machine = missing_machine(config)
+    if machine is None:
+        costs = measure_schedule(config, module, build_data(config, photographs))
+    else:
+        costs = count_schedule(module, processes=num_processes(config), machine=machine)
+    if is_first_process():
+        table = cost_table(costs, module.schedule, config.hours)
+        if machine is not None:
+            table = f"{machine.caveat(num_processes(config))}\n{table}"
+        sys.stdout.write(f"{table}\n")
 
 
 def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingImages) -> None:

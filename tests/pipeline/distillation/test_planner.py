@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.distillation.cost import StageCost, cost_table
+from pipeline.distillation.cost import StageCost, cost_table, reached
 from pipeline.distillation.plan import Stage
 from pipeline.distillation.planner import step_kinds
 from pipeline.losses.image import ImageLoss
@@ -40,6 +40,7 @@ def test_the_table_adds_up_times_and_disk(tmp_path):
     table = cost_table(
         [COST, replace(COST, name="second")],
         batch_size=8,
+        micro_batch=8,
         preview_every=50,
         folder=tmp_path / "not" / "yet",
     )
@@ -49,6 +50,7 @@ def test_the_table_adds_up_times_and_disk(tmp_path):
         "0",
         "…",
         "100",
+        "8",
         "2",
         "4",
         "25%",
@@ -74,11 +76,31 @@ def test_the_table_adds_up_times_and_disk(tmp_path):
 
 
 def test_a_stage_without_end_has_no_total():
-    table = cost_table([replace(COST, steps=None)], batch_size=8, preview_every=50, folder=Path())
+    table = cost_table(
+        [replace(COST, steps=None)], batch_size=8, micro_batch=8, preview_every=50, folder=Path()
+    )
     assert "∞" in table and "the run: without end" in table
 
 
 def test_too_little_disk_is_said():
     assert "TOO LITTLE" in cost_table(
-        [replace(COST, state_bytes=2**60)], batch_size=8, preview_every=50, folder=Path()
+        [replace(COST, state_bytes=2**60)],
+        batch_size=8,
+        micro_batch=8,
+        preview_every=50,
+        folder=Path(),
     )
+
+
+def test_hours_lead_to_a_stage():
+    costs = [COST, replace(COST, name="second", steps=300)]  # 250 s, 650 s
+    after = [reached(costs, seconds / 3600, batch_size=8) for seconds in (125, 575, 900)]
+    assert after == [
+        "after 2 min 5 s: step 50, 400 identities, stage first (50% of it); to the end another"
+        " 12 min 55 s",
+        "after 9 min 35 s: step 250, 2000 identities, stage second (50% of it); to the end another"
+        " 5 min 25 s",
+        "after 15 min: all 400 steps are made, after 15 min",
+    ]
+    endless = reached([replace(COST, steps=None, aside_seconds=0.5)], 1, batch_size=8)
+    assert endless == "after 1 h: step 1440, 11520 identities, stage first; the run has no end"

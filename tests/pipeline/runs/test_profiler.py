@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning import LightningModule, Trainer
 from torch.autograd import DeviceType
 
 from pipeline.runs.profiler import (
@@ -26,13 +27,15 @@ def step() -> None:
 
 
 def profiled(folder, steps: int, made: int) -> StepProfiler:
-    module = SimpleNamespace(device=torch.device("cpu"), step=40)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module = LightningModule()
+    module.step = 40
     profiler = StepProfiler(folder, steps=steps, step_of=lambda module: module.step)
     for _ in range(made):
         step()
         module.step += 1
-        profiler.on_train_batch_end(None, module, None, None, 0)
-    profiler.on_train_end(None, module)
+        profiler.on_train_batch_end(trainer, module, None, None, 0)
+    profiler.on_train_end(trainer, module)
     return profiler
 
 

@@ -152,3 +152,21 @@ def test_a_cell_of_a_sweep_is_no_dry_run(tmp_path, configuration):
     (tmp_path / "cell.json").write_text("{}")
     with pytest.raises(ValueError, match="can't be a dry run"):
         main(config)
+
+
+def test_a_dry_run_counts_the_work_for_a_gpu_that_is_not_there(
+    tmp_path, configuration, capsys, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = configuration.copy()
+    config.paths.run, config.trainer.max_steps, config.dry_run = str(tmp_path / "run"), 1000, True
+    config.hours, config.trainer.accelerator, config.trainer.bfloat16 = 24, "gpu", True
+    config.batch_size, config.trainer.devices = 16, 2
+    main(config)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        "extrapolated, not measured: counted work at 7.9 TFLOP/s on 2 × a100"
+    )
+    assert [line.split()[0] for line in lines[2:4]] == ["reconstruction", "adversarial"]
+    assert "after 1 d 0 h: all 1000 steps are made" in lines[5]
+    assert not (tmp_path / "run").exists()

@@ -168,3 +168,25 @@ def test_too_few_images_are_refused_before_training(tmp_path):
 def test_unknown_settings_are_named(images, tmp_path):
     with pytest.raises((ValueError, TypeError), match="momentum"):
         run(tmp_path / "run", images, "+settings.momentum=0.9")
+
+
+@pytest.mark.parametrize("machine", [None, "h100"])
+def test_a_dry_run_says_what_the_training_takes_and_leaves_nothing(
+    tmp_path, images, machine, capsys
+):
+    given = () if machine is None else (f"machine={machine}",)
+    run(tmp_path / "run", images, "dry_run=true", "hours=1000", "schedule.total_images=16", *given)
+    lines = capsys.readouterr().out.splitlines()
+    if machine is not None:
+        assert "extrapolated, not measured" in lines.pop(0)
+    assert [line.split()[0] for line in lines[:4]] == ["rays", "8²", "16²", "the"]
+    assert "16 images in " in lines[3]
+    assert lines[4].startswith("after 41 d 16 h: all 16 images are seen")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_profile_of_a_training_names_its_stages(tmp_path, images):
+    run(tmp_path, images, "profiler=1", "schedule.total_images=20", "progress.every_images=1000")
+    (table,) = (tmp_path / "profile").glob("step-*/stages.md")
+    rows = {line.split(" | ")[0].strip("| ") for line in table.read_text().splitlines()[2:]}
+    assert rows >= {"generate planes", "render", "discriminate", "backward", "optimiser"}
