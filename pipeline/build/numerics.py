@@ -49,7 +49,10 @@ def device_of(config: DictConfig) -> torch.device | None:
     name = OmegaConf.select(config, "trainer.accelerator") or OmegaConf.select(config, "device")
     if name in (None, "auto"):
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device("cuda" if name == "gpu" else str(name))
+    try:
+        device = torch.device("cuda" if name == "gpu" else str(name))
+    except RuntimeError:  # an accelerator of Lightning's that is no name of torch's
+        return None
     return None if device.type == "cuda" and not torch.cuda.is_available() else device
 
 

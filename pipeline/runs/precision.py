@@ -1,7 +1,7 @@
 """Reduced precision is a property of the machine: what a device has, and what a run computes in.
 
-A processor without bfloat16 instructions emulates them: convolutions and matrix products take 70 to
-250 times as long as in float32, without a warning.
+A processor for which oneDNN has no bfloat16 emulates it: convolutions and matrix products take 70
+to 250 times as long as in float32, without a warning.
 """
 
 import os

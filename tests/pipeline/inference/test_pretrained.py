@@ -17,6 +17,8 @@ from safetensors import safe_open
 from pipeline.inference import Reconstructor, pretrained
 from pipeline.inference.pretrained import BUNDLED, student_file
 from pipeline.lifter import Lifter
+from pipeline.runs.kernel_choice import MEANING_OF_AUTO
+from teachers.kernels import kernels
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -89,6 +91,15 @@ def test_a_mistyped_local_name_is_an_error_and_not_a_download(
     monkeypatch.chdir(saved.parent)
     with pytest.raises(FileNotFoundError, match=message):
         student_file(name)
+
+
+def test_a_student_is_loaded_with_the_kernels_that_are_asked_for(saved, monkeypatch):
+    for meaning in ("fast", "readable"):
+        monkeypatch.setenv(MEANING_OF_AUTO, meaning)
+        Reconstructor.from_pretrained(saved, device="cpu")
+        assert kernels() == meaning
+    Reconstructor.from_pretrained(saved, device="cpu", kernels="fast")
+    assert kernels() == "fast"
 
 
 def test_a_repository_comes_out_of_the_cache_by_name_and_by_revision(cache, saved):

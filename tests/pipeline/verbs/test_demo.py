@@ -172,6 +172,17 @@ def test_commands_are_what_hydra_reads_back(tmp_path):
     assert str(distill).startswith("trilift distill experiment=laptop")
 
 
+def test_the_kernels_of_a_demo_are_those_of_the_distillation_and_the_lift(tmp_path):
+    for given in ("auto", "fast"):
+        settings = to_plain(compose("demo", f"kernels={given}"))
+        distill, evaluate, lift = demo.commands(
+            settings, tmp_path, tmp_path / "student.safetensors"
+        )
+        assert compose("distill", *distill.settings).kernels == given
+        assert compose("lift", *lift.settings).kernels == given
+        assert compose("evaluate", *evaluate.settings).kernels == "readable"
+
+
 def test_photographs_are_test_puppets_and_the_bundled_portrait(tmp_path):
     settings = {"puppets": [5], "photograph": None}
     photographs = demo.take_photographs(
