@@ -63,7 +63,7 @@ def cost_table(
     micro_batch: int,
     preview_every: int,
     folder: Path,
-    hours: float | None = None,
+    hours: float | int | None = None,
 ) -> str:
     """The costs of a run's stages, from its first step to its last, as text.
 
@@ -118,7 +118,7 @@ def cost_table(
     )
 
 
-def reached(costs: Sequence[StageCost], hours: float, *, batch_size: int) -> str:
+def reached(costs: Sequence[StageCost], hours: float | int, *, batch_size: int) -> str:
     """Where a run is after some hours: stage, step, identities, and what is left.
 
     Args:

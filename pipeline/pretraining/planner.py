@@ -225,7 +225,7 @@ def _fakes(
 
 
 def cost_table(
-    costs: Sequence[ScheduleCost], schedule: GANSchedule, hours: float | None = None
+    costs: Sequence[ScheduleCost], schedule: GANSchedule, hours: float | int | None = None
 ) -> str:
     """The costs of a training, from its first image to its last, as text.
 
@@ -262,7 +262,7 @@ def cost_table(
     return "\n".join(lines if hours is None else [*lines, reached(costs, schedule, hours)])
 
 
-def reached(costs: Sequence[ScheduleCost], schedule: GANSchedule, hours: float) -> str:
+def reached(costs: Sequence[ScheduleCost], schedule: GANSchedule, hours: float | int) -> str:
     """Where a training is in its schedule after some hours, and what is left."""
     left, seen = 3600 * hours, 0
     for cost in costs:

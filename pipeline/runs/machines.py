@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 A100_TFLOPS, A100_PEAK = 7.9, 312.0
 
@@ -40,7 +41,7 @@ class Machine:
 
     name: str
     tflops: float
-    memory_gib: float
+    memory_gib: float | int
 
     @classmethod
     def named(cls, name: str) -> "Machine":
@@ -50,12 +51,18 @@ class Machine:
         peak, memory = PEAKS[name.lower()]
         return cls(name.lower(), A100_TFLOPS * peak / A100_PEAK, memory)
 
-    def caveat(self, count: int) -> str:
-        """What an extrapolation to so many of them is worth."""
+    def caveat(self, count: int, needed_gib: float) -> str:
+        """What an extrapolation to so many of them is worth, and whether their memory suffices."""
+        lack = (
+            f"\nTOO LITTLE MEMORY: about {needed_gib:.0f} GiB are needed; use more GPUs, a larger"
+            " trainer.accumulate or trainer.checkpoints_activations=true (distill), a smaller batch"
+            if needed_gib > self.memory_gib
+            else ""
+        )
         return (
             f"extrapolated, not measured: counted work at {self.tflops:.3g} TFLOP/s on {count} ×"
             f" {self.name} of {self.memory_gib:g} GiB, right to a factor of two; memory is that of"
-            " float32; without validation, previews, saving"
+            f" float32; without validation, previews, saving{lack}"
         )
 
 
@@ -75,8 +82,31 @@ class Work:
     def __add__(self, other: "Work") -> "Work":
         return Work(self.flops + other.flops, self.saved_bytes + other.saved_bytes)
 
-    def __mul__(self, factor: float) -> "Work":
-        return Work(self.flops * factor, int(self.saved_bytes * factor))
+
+class FlopCounter(TorchDispatchMode):
+    """Adds up the work of torch's operators, by torch's own formulas.
+
+    `torch.utils.flop_counter.FlopCounterMode` also tells modules apart, by hooks that fail in R1,
+    where a gradient is taken of a gradient.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Computes an operator and counts it, or the operators that it consists of."""
+        kwargs = kwargs or {}
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is None:
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
+        result = func(*args, **kwargs)
+        if formula is not None:
+            self.flops += formula(*args, **kwargs, out_val=result)
+        return result
 
 
 def counted(work: Callable[[], Any]) -> tuple[Any, Work]:
@@ -91,6 +121,6 @@ def counted(work: Callable[[], Any]) -> tuple[Any, Work]:
             kept.append(tensor)
         return tensor
 
-    with FlopCounterMode(display=False) as counter, saved_tensors_hooks(keep, lambda kept: kept):
+    with FlopCounter() as counter, saved_tensors_hooks(keep, lambda kept: kept):
         result = work()
-    return result, Work(float(counter.get_total_flops()), sum(sizes.values()))
+    return result, Work(float(counter.flops), sum(sizes.values()))

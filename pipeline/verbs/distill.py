@@ -172,7 +172,8 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
             hours=config.hours,
         )
         if machine is not None:
-            table = f"{machine.caveat(num_processes(config))}\n{table}"
+            needed = max(cost.gpu_gib or 0.0 for cost in costs)
+            table = f"{machine.caveat(num_processes(config), needed)}\n{table}"
         sys.stdout.write(f"{table}\n")
 
 

@@ -125,7 +125,8 @@ def dry_run(config: DictConfig) -> None:
     if is_first_process():
         table = cost_table(costs, module.schedule, config.hours)
         if machine is not None:
-            table = f"{machine.caveat(num_processes(config))}\n{table}"
+            needed = max(cost.gpu_gib or 0.0 for cost in costs)
+            table = f"{machine.caveat(num_processes(config), needed)}\n{table}"
         sys.stdout.write(f"{table}\n")
 
 

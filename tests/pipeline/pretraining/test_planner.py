@@ -39,5 +39,5 @@ def test_hours_lead_to_an_image_of_the_schedule():
 def test_the_table_adds_up():
     lines = cost_table(COSTS, SCHEDULE).splitlines()
     assert lines[1].split()[:7] == ["32²", "0", "…", "3600", "8", "1", "10%"]
-    assert lines[2].endswith("2 h     3 h")
+    assert lines[2].split()[-4:] == ["2", "h", "3", "h"]
     assert lines[3].startswith("the training: 7200 images in 3 h")

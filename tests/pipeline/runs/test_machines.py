@@ -27,5 +27,7 @@ def test_what_is_saved_twice_is_counted_once_and_parameters_are_not():
 def test_rates_follow_from_the_paper_s_ten_days():
     assert Machine.named("A100").tflops == pytest.approx(7.9)
     assert Machine.named("h100").tflops == pytest.approx(25, abs=0.1)
+    assert "TOO LITTLE MEMORY" not in Machine.named("a100").caveat(8, 79.0)
+    assert "TOO LITTLE MEMORY: about 81 GiB" in Machine.named("a100").caveat(8, 81.0)
     with pytest.raises(ValueError, match="machine is 'tpu': use v100, "):
         Machine.named("tpu")

@@ -168,5 +168,5 @@ def test_a_dry_run_counts_the_work_for_a_gpu_that_is_not_there(
         "extrapolated, not measured: counted work at 7.9 TFLOP/s on 2 × a100"
     )
     assert [line.split()[0] for line in lines[2:4]] == ["reconstruction", "adversarial"]
-    assert "after 1 d 0 h: all 1000 steps are made" in lines[5]
+    assert "after 1 d: all 1000 steps are made" in lines[5]
     assert not (tmp_path / "run").exists()
