@@ -126,15 +126,10 @@ def splat(typing: Any, value: Any) -> Any:
 
 @_intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """The product of a and b, plus c, rounded once."""
+    """The product of a and b, plus c: one instruction where there is such a one."""
 
     def code(context, builder, signature, args):
-        call = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(floats_type, [floats_type] * 3),
-            f"llvm.fma.v{LANES}f32",
-        )
-        return builder.call(call, args)
+        return Formulas(builder).fma(*args)
 
     return vector(vector, vector, vector), code
 
@@ -208,9 +203,9 @@ class Formulas:
         self.builder = builder
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
-        """The product of a and b, plus c, rounded once."""
+        """The product of a and b, plus c: one instruction where there is such a one."""
         kind = ir.FunctionType(floats_type, [floats_type] * 3)
-        name = f"llvm.fma.v{LANES}f32"
+        name = f"llvm.fmuladd.v{LANES}f32"
         return self.builder.call(
             cgutils.get_or_insert_function(self.builder.module, kind, name), (a, b, c)
         )
