@@ -90,13 +90,11 @@ class Description:
         """
         free = marked_keys(distributions, RUNTIME) + (RENDERING if self.kind == "latent" else ())
         configured = json.loads(json.dumps(without_markers(distributions)))
-        before = flattened(decisive(self.distributions, free))
-        now = flattened(decisive(configured, free))
         lines = [
-            f"  {key}: {before.get(key, '(absent)')!r} in the shards, {now.get(key, '(absent)')!r}"
-            " configured"
-            for key in sorted({*before, *now})
-            if before.get(key) != now.get(key)
+            f"  {key}: {before} in the shards, {now} configured"
+            for key, before, now in changes(
+                decisive(self.distributions, free), decisive(configured, free)
+            )
         ]
         if lines:
             raise WrongDistributions(
@@ -204,9 +202,18 @@ def canonical_json(values: Any) -> bytes:
     return json.dumps(values, sort_keys=True, indent=1).encode()
 
 
-def flattened(values: Any, key: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted keys."""
-    return dict(_leaves(values, key))
+def changes(before: Any, now: Any) -> list[tuple[str, str, str]]:
+    """(dotted key, value before, value now) wherever nested values differ; absent equals null."""
+    old, new = dict(_leaves(before, "")), dict(_leaves(now, ""))
+
+    def show(values: dict[str, Any], key: str) -> str:
+        return repr(values[key]) if key in values else "(absent)"
+
+    return [
+        (key, show(old, key), show(new, key))
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]
 
 
 def _leaves(values: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.runs.files import created_file, write_bytes
 from pipeline.runs.renamed import read_json
 
-from .manifest import Description, Manifest, Shard, canonical_json, flattened
+from .manifest import Description, Manifest, Shard, canonical_json, changes
 from .record import SCHEMA_VERSION
 from .shard_errors import CorruptShard, WrongSchema
 
@@ -49,11 +49,9 @@ class ShardFolder:
         content = canonical_json(dataclasses.asdict(description))
         file = self.path / "description.json"
         if not created_file(file, content):
-            before, now = flattened(read_json(file)), flattened(json.loads(content))
             lines = [
-                f"  {key}: {before.get(key)!r} → {now.get(key)!r}"
-                for key in sorted({*before, *now})
-                if before.get(key) != now.get(key)
+                f"  {key}: {before} → {now}"
+                for key, before, now in changes(read_json(file), json.loads(content))
             ]
             if lines:
                 raise ValueError(
