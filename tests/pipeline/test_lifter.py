@@ -14,34 +14,13 @@ from pipeline.lifter import Lifter, Recipe
 from students.two_stage import TwoStageEncoder
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
+from tests.builders import student_arguments, tiny_lifter
 
-SMALL = {
-    "plane_channels": 16,
-    "plane_resolution": 32,
-    "image_size": 32,
-    "backbone": "compact",
-    "backbone_widths": [8, 8, 8],
-    "dim": 16,
-    "canonical_blocks": 1,
-    "canonical_heads": 2,
-    "canonical_patch_stride": 1,
-    "canonical_widths": [8],
-    "canonical_upsamplings": 0,
-    "detail_widths": [8],
-    "detail_strides": [2],
-    "fusion_widths": [8],
-    "fusion_dim": 16,
-    "fusion_patch_stride": 1,
-    "head_widths": [8],
-}
+SMALL = student_arguments()
 
 
 def small_lifter() -> Lifter:
-    torch.manual_seed(0)
-    recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
-    return Lifter.from_teacher(
-        encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher()
-    ).eval()
+    return tiny_lifter(ToyTeacher()).eval()
 
 
 def test_a_saved_lifter_lifts_and_draws_the_same(tmp_path):

@@ -20,16 +20,11 @@ from pipeline.runs.trust import VARIABLE, trust, trusted_packages
 from pipeline.verbs import distill, evaluate
 from teachers.rendering.renderer import marcher_of
 from teachers.teacher import Teacher
+from tests.builders import STUDENT_SETTINGS
 
-STUDENT = [
-    *(f"student.{size}" for size in ("image_size=32", "dim=8", "canonical_blocks=1")),
-    *(f"student.{size}" for size in ("backbone_widths=[8,8,8]", "canonical_widths=[8]")),
-    *(f"student.{size}" for size in ("detail_widths=[8,8]", "detail_strides=[1,2]")),
-    *(f"student.{size}" for size in ("fusion_widths=[8]", "fusion_dim=8", "head_widths=[8]")),
-]
 RUN = [
     "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass",
-    "loss=[triplane,charbonnier]", *STUDENT, "batch_size=2", "calibration_samples=2",
+    "loss=[triplane,charbonnier]", *STUDENT_SETTINGS, "batch_size=2", "calibration_samples=2",
     "trainer.threads=1", "trainer.max_steps=2", "callbacks.validation.samples=2",
     "callbacks.preview.identities=1",
 ]  # fmt: skip

@@ -15,9 +15,8 @@ from pipeline.data.claims import Claims
 from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
+from tests.builders import REPOSITORY, process_environment
 from tests.pipeline.data.small_identities import describe
-
-REPOSITORY = Path(__file__).parents[3]
 
 WORKER = """
 import sys, time
@@ -40,15 +39,9 @@ folder.merge()
 
 
 def worker(folder: Path, pause: float) -> subprocess.Popen:
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPOSITORY),
-        "JAXTYPING_DISABLE": "1",
-    }
     command = [sys.executable, "-c", WORKER, str(folder), str(pause)]
     return subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
+        command, cwd=REPOSITORY, env=process_environment(), stdout=subprocess.PIPE, text=True
     )
 
 

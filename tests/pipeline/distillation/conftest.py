@@ -3,7 +3,6 @@ for each.
 """
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -15,22 +14,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.runs.resume import SafetensorsCheckpointIO
-
-REPOSITORY = Path(__file__).parents[3]
+from tests.builders import STUDENT_SETTINGS, process_environment
 
 SMALL_RUN = [
     "teacher=untrained_tiny",
     "loss=[triplane,image,depth]",
-    "student.image_size=32",
-    "student.backbone_widths=[8,8,8]",
-    "student.dim=16",
-    "student.canonical_blocks=1",
-    "student.canonical_widths=[8]",
-    "student.detail_widths=[8,8]",
-    "student.detail_strides=[1,2]",
-    "student.fusion_widths=[8]",
-    "student.fusion_dim=16",
-    "student.head_widths=[8]",
+    *STUDENT_SETTINGS,
     "batch_size=2",
     "calibration_samples=4",
     "trainer.threads=1",
@@ -133,15 +122,9 @@ class Run:
 
 @pytest.fixture(scope="session")
 def run_server() -> Iterator[subprocess.Popen]:
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPOSITORY),
-        "JAXTYPING_DISABLE": "1",
-    }
     command = [sys.executable, str(Path(__file__).with_name("forked_runs.py"))]
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=process_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         yield server
         server.stdin.close()

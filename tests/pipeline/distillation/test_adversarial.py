@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import os
 import subprocess
 import sys
 
@@ -19,40 +18,29 @@ from pipeline.distillation.held_out import HeldOutScores
 from pipeline.distillation.module import Distillation
 from pipeline.distillation.optimizer import StudentOptimizer
 from pipeline.distillation.plan import Stage, TrainingPlan
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import Lifter
 from pipeline.losses.balance import Balance
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
-from pipeline.runs.resume import SafetensorsCheckpointIO
-from pipeline.sampling.cameras import CameraPair, OrbitPrior
-from pipeline.sampling.distributions import Fixed, Uniform
-from pipeline.sampling.latents import LatentPrior
-from pipeline.sampling.sampler import TeacherSampler
-from students.two_stage import TwoStageEncoder
 from teachers.eg3d.discriminator import Discriminator, RenderingInput
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.rendering import Rendering
+from tests.builders import (
+    eg3d_settings,
+    level_sampler,
+    process_environment,
+    student_arguments,
+    tiny_discriminator,
+    tiny_lifter,
+)
+from tests.pipeline.distillation.short_training import fit
 
-TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
-    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
-    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
-}  # fmt: skip
-STUDENT = {
-    "plane_channels": 8, "plane_resolution": 16, "image_size": 32, "backbone": "compact",
-    "backbone_widths": [8, 8, 8], "dim": 16, "canonical_blocks": 1, "canonical_heads": 2,
-    "canonical_patch_stride": 1, "canonical_widths": [8], "canonical_upsamplings": 0,
-    "detail_widths": [8], "detail_strides": [2], "fusion_widths": [8], "fusion_dim": 16,
-    "fusion_patch_stride": 1, "head_widths": [8],
-}  # fmt: skip
+SIZE = {"plane_channels": 8, "plane_resolution": 16}
 
 
 def critic(channels: int = 4) -> Discriminator:
-    torch.manual_seed(1)
-    return Discriminator(
-        resolution=32, image_channels=channels, channel_base=64, channel_max=8, num_mapping_layers=1
-    )
+    return tiny_discriminator(32, channels, seed=1)
 
 
 def adversary_of(teacher, **settings) -> Adversary:
@@ -65,32 +53,16 @@ def adversary_of(teacher, **settings) -> Adversary:
 
 @pytest.fixture
 def teacher():
-    return untrained_teacher(TEACHER)
+    return untrained_teacher(eg3d_settings(32, background="matte"))
 
 
 def module_of(teacher, *, weights=None, **changes) -> AdversarialDistillation:
-    def prior(yaw: float) -> OrbitPrior:
-        fov, level = Fixed(value=18.83), Fixed(value=0.0)
-        return OrbitPrior(
-            yaw_deg=Uniform(low=-yaw, high=yaw),
-            pitch_deg=level,
-            pitch_distribution="elevation",
-            fov_diagonal_deg=fov,
-        )
-
-    torch.manual_seed(0)
-    recipe = Recipe("students.two_stage.TwoStageEncoder", STUDENT)
     losses = WeightedSum({"triplane": TriplaneLoss(), "image": ImageLoss()})
-    cameras = CameraPair(reference=prior(40.0), novel=prior(30.0))
     return AdversarialDistillation(
         **{
             "adversary": adversary_of(teacher),
-            "lifter": Lifter.from_teacher(
-                encoder=TwoStageEncoder(**STUDENT), encoder_recipe=recipe, teacher=teacher
-            ),
-            "source": TeacherSampler(
-                teacher=teacher, cameras=cameras, latents=LatentPrior(), seed=0
-            ),
+            "lifter": tiny_lifter(teacher, **SIZE),
+            "source": level_sampler(teacher),
             "plan": TrainingPlan(
                 [
                     Stage(
@@ -111,17 +83,6 @@ def module_of(teacher, *, weights=None, **changes) -> AdversarialDistillation:
             **changes,
         }
     )
-
-
-def fit(module: Distillation, *callbacks, max_steps: int = 2) -> Trainer:
-    trainer = Trainer(
-        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks),
-        logger=False, plugins=[SafetensorsCheckpointIO()], enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False,
-    )  # fmt: skip
-    data = SampledBatches(module.source, batch_size=module.batch_size, accumulate=module.accumulate)
-    trainer.fit(module, datamodule=data)
-    return trainer
 
 
 def values(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -322,11 +283,12 @@ assert names == list(TwoStageEncoder(**{student}).state_dict())
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_compiled_encoder_has_the_same_gradient_and_names_but_for_rounding(repository):
+def test_a_compiled_encoder_has_the_same_gradient_and_names_but_for_rounding():
     """In a process of its own: hooked functions cannot be compiled."""
-    environment = {**os.environ, "JAXTYPING_DISABLE": "1", "PYTHONPATH": str(repository)}
     subprocess.run(
-        [sys.executable, "-c", COMPILED.format(student=STUDENT)], env=environment, check=True
+        [sys.executable, "-c", COMPILED.format(student=student_arguments(**SIZE))],
+        env=process_environment(),
+        check=True,
     )
 
 

@@ -8,34 +8,8 @@ import signal
 import time
 
 import pytest
-import torch
 
-from pipeline.lifter import Lifter
-
-
-def flat(value, path="") -> dict[str, torch.Tensor]:
-    """Every tensor of a nested state by its path."""
-    if isinstance(value, torch.Tensor):
-        return {path: value}
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list | tuple)
-        else ()
-    )
-    return {
-        key: tensor for name, item in items for key, tensor in flat(item, f"{path}/{name}").items()
-    }
-
-
-def assert_same(first: dict, second: dict) -> None:
-    """Two training states are equal bit for bit."""
-    assert first["distillation"] == second["distillation"]
-    for part in ("state_dict", "optimizer_states", "callbacks"):
-        tensors, others = flat(first[part]), flat(second[part])
-        assert tensors.keys() == others.keys()
-        assert all(torch.equal(tensor, others[name]) for name, tensor in tensors.items()), part
+from tests.pipeline.distillation.training_states import assert_same_state, assert_same_student
 
 
 def kill_at_random(run, settings: list[str], random_numbers: random.Random) -> int:
@@ -67,13 +41,8 @@ def test_random_kills_in_a_row_leave_no_trace_in_the_weights(new_run, kills):
     assert 0 < victim.step < 7 * kills
     victim.finish(*settings)
     assert victim.status["status"] == "finished"
-    assert_same(undisturbed.state, victim.state)
-    students = [Lifter.load(run.folder / "student.safetensors") for run in (undisturbed, victim)]
-    assert students[0].step == students[1].step
-    assert all(
-        torch.equal(value, students[1].state_dict()[name])
-        for name, value in students[0].state_dict().items()
-    )
+    assert_same_state(undisturbed.state, victim.state)
+    assert_same_student(undisturbed.folder, victim.folder)
 
 
 @pytest.mark.parametrize(

@@ -23,22 +23,11 @@ from pipeline.distillation.loader import BatchLoader, CPULane, CUDALane, overlap
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import distill
-from teachers.eg3d.discriminator import Discriminator
-from teachers.eg3d.teacher import save_eg3d
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import ToyTeacher
+from tests.builders import STUDENT_SETTINGS, eg3d_settings, teacher_folder
 
-TINY_TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
-    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
-    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
-}  # fmt: skip
 SMALL = [
-    *(f"student.{key}" for key in (
-        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1",
-        "canonical_widths=[8]", "detail_widths=[8,8]", "detail_strides=[1,2]", "fusion_widths=[8]",
-        "fusion_dim=16", "head_widths=[8]",
-    )),
+    *STUDENT_SETTINGS,
     "batch_size=4", "trainer.accumulate=2", "calibration_samples=2",
     "callbacks.validation={every_steps:2,samples:1}", "callbacks.preview.identities=0",
     "plan=two_stage", "plan.stages.reconstruction.steps=2", "plan.adversary.r1_every=2",
@@ -97,18 +86,8 @@ def teachers_at_work() -> list[str]:
 
 
 @pytest.fixture
-def teacher_folder(tmp_path) -> Path:
-    torch.manual_seed(0)
-    critic = Discriminator(
-        resolution=32,
-        image_channels=4,
-        channel_base=64,
-        channel_max=8,
-        num_mapping_layers=1,
-        group=2,
-    )
-    save_eg3d(tmp_path / "teacher", untrained_teacher(TINY_TEACHER), critic)
-    return tmp_path / "teacher"
+def teacher(tmp_path) -> Path:
+    return teacher_folder(tmp_path / "teacher", eg3d_settings(32, background="matte"), group=2)
 
 
 def run(config: DictConfig, folder: Path, *, max_steps: int, overlap: bool) -> dict:
@@ -128,16 +107,14 @@ def run(config: DictConfig, folder: Path, *, max_steps: int, overlap: bool) -> d
     ids=["filtered", "identities"],
 )
 def test_a_run_through_both_stages_stopped_and_continued_is_the_same_bit_for_bit(
-    tmp_path, teacher_folder, sampler, monkeypatch
+    tmp_path, teacher, sampler, monkeypatch
 ):
     samplers = []
     build = "pipeline.build.distillation.build_sampler"
     monkeypatch.setattr(
         build, lambda *arguments: samplers.append(build_sampler(*arguments)) or samplers[-1]
     )
-    config = compose(
-        "distill", "teacher=folder", f"teacher.path={teacher_folder}", *SMALL, *sampler
-    )
+    config = compose("distill", "teacher=folder", f"teacher.path={teacher}", *SMALL, *sampler)
     alternating = run(config, tmp_path / "alternating", max_steps=4, overlap=False)
     overlapping = run(config, tmp_path / "overlapping", max_steps=4, overlap=True)
     for stop in (3, 4):

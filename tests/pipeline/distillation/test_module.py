@@ -6,81 +6,35 @@ import dataclasses
 import math
 import os
 import signal
-from pathlib import Path
 
 import pytest
 import torch
 from lightning import Callback, Trainer
 
-from pipeline.distillation.data_module import SampledBatches
 from pipeline.distillation.ema import ExponentialAverage
 from pipeline.distillation.held_out import HeldOutScores
 from pipeline.distillation.module import Distillation
 from pipeline.distillation.optimizer import StudentOptimizer
 from pipeline.distillation.plan import Stage, TrainingPlan
 from pipeline.distillation.previews import Previews
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import Lifter
 from pipeline.losses.depth import DepthLoss
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
-from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.sampling.calibration import calibrate
-from pipeline.sampling.cameras import CameraPair, OrbitPrior
-from pipeline.sampling.distributions import Fixed, Uniform
-from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from pipeline.sampling.sampler import TeacherSampler
-from students.two_stage import TwoStageEncoder
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import ToyTeacher
+from tests.builders import eg3d_settings, level_sampler, tiny_lifter
+from tests.pipeline.distillation.short_training import fit
 
-SMALL = {
-    "plane_channels": 16,
-    "plane_resolution": 16,
-    "image_size": 32,
-    "backbone": "compact",
-    "backbone_widths": [8, 8, 8],
-    "dim": 16,
-    "canonical_blocks": 1,
-    "canonical_heads": 2,
-    "canonical_patch_stride": 1,
-    "canonical_widths": [8],
-    "canonical_upsamplings": 0,
-    "detail_widths": [8],
-    "detail_strides": [2],
-    "fusion_widths": [8],
-    "fusion_dim": 16,
-    "fusion_patch_stride": 1,
-    "head_widths": [8],
-}
-TINY_EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 16, "channel_base": 64,
-    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
-    "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
-}  # fmt: skip
+TINY_EG3D = eg3d_settings(32, plane_channels=16, depth_samples=6, importance_samples=6)
 
 
 def toy() -> ToyTeacher:
     return ToyTeacher(plane_resolution=16, depth_samples=8, importance_samples=8, sharpness=60.0)
-
-
-def sampler_of(teacher) -> TeacherSampler:
-    def prior(yaw: float) -> OrbitPrior:
-        return OrbitPrior(
-            yaw_deg=Uniform(low=-yaw, high=yaw),
-            pitch_deg=Fixed(value=0.0),
-            pitch_distribution="elevation",
-            fov_diagonal_deg=Fixed(value=18.83),
-        )
-
-    return TeacherSampler(
-        teacher=teacher,
-        cameras=CameraPair(reference=prior(40.0), novel=prior(30.0)),
-        latents=LatentPrior(),
-        seed=0,
-    )
 
 
 def plan_of(losses: dict, reference_every: int = 10) -> TrainingPlan:
@@ -89,15 +43,10 @@ def plan_of(losses: dict, reference_every: int = 10) -> TrainingPlan:
 
 def module_of(teacher=None, batch_size: int = 2, **changes) -> Distillation:
     teacher = teacher or toy()
-    torch.manual_seed(0)
-    recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
-    lifter = Lifter.from_teacher(
-        encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=teacher
-    )
     return Distillation(
         **{
-            "lifter": lifter,
-            "source": sampler_of(teacher),
+            "lifter": tiny_lifter(teacher, plane_resolution=16),
+            "source": level_sampler(teacher),
             "plan": plan_of(
                 {"triplane": TriplaneLoss(), "image": ImageLoss(), "depth": DepthLoss()}
             ),
@@ -107,19 +56,6 @@ def module_of(teacher=None, batch_size: int = 2, **changes) -> Distillation:
             **changes,
         }
     )
-
-
-def fit(
-    module: Distillation, *callbacks: Callback, max_steps: int = 3, state: Path | None = None
-) -> Trainer:
-    trainer = Trainer(
-        accelerator="cpu", max_steps=max_steps, max_epochs=-1, callbacks=list(callbacks),
-        logger=False, plugins=[SafetensorsCheckpointIO()], enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False,
-    )  # fmt: skip
-    data = SampledBatches(module.source, batch_size=module.batch_size, accumulate=module.accumulate)
-    trainer.fit(module, datamodule=data, ckpt_path=state)
-    return trainer
 
 
 class Watch(Callback):

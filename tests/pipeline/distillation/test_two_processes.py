@@ -13,15 +13,7 @@ import pytest
 import torch
 
 from pipeline.runs.processes import is_first_on_its_node, is_first_process
-from teachers.eg3d.discriminator import Discriminator
-from teachers.eg3d.teacher import save_eg3d
-from teachers.eg3d.untrained import untrained_teacher
-
-TINY_EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
-    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
-    "sr_latent": "none", "depth_samples": 6, "importance_samples": 6,
-}  # fmt: skip
+from tests.builders import eg3d_settings, process_environment, teacher_folder
 
 
 def gradients(state: dict, optimizer: int = 0) -> torch.Tensor:
@@ -58,17 +50,12 @@ def test_two_processes_draw_different_identities_and_have_the_gradient_of_one(
 def test_the_adversarial_stage_of_two_processes_has_the_statistics_groups_and_gradients_of_one(
     new_run, tmp_path, free_port
 ):
-    torch.manual_seed(0)
-    discriminator = Discriminator(
-        resolution=32,
-        image_channels=3,
-        channel_base=64,
-        channel_max=8,
-        num_mapping_layers=1,
+    folder = teacher_folder(
+        tmp_path / "teacher",
+        eg3d_settings(32, depth_samples=6, importance_samples=6),
         group=4,
     )
-    save_eg3d(tmp_path / "teacher", untrained_teacher(TINY_EG3D), discriminator)
-    teacher = ["teacher=folder", f"teacher.path={tmp_path / 'teacher'}"]
+    teacher = ["teacher=folder", f"teacher.path={folder}"]
     adversarial = [
         "plan=two_stage",
         "plan.stages.reconstruction.steps=1",
@@ -176,14 +163,8 @@ def test_a_signal_to_one_process_stops_both_in_order(new_run, free_port):
     assert run.log.count("To resume, run the same command.") == 1
 
 
-def test_typed_as_a_user_types_it_two_devices_share_a_run(new_run, repository):
+def test_typed_as_a_user_types_it_two_devices_share_a_run(new_run):
     run = new_run("run")
-    from_here = {
-        "PYTHONPATH": str(repository),
-        "PYTHONSAFEPATH": "1",
-        "OMP_NUM_THREADS": "1",
-        "JAXTYPING_DISABLE": "1",
-    }
     command = [
         sys.executable,
         "-m",
@@ -195,7 +176,7 @@ def test_typed_as_a_user_types_it_two_devices_share_a_run(new_run, repository):
     ]
     done = subprocess.run(
         command,
-        env={**os.environ, **from_here},
+        env=process_environment(),
         cwd=run.folder.parent,
         capture_output=True,
         text=True,

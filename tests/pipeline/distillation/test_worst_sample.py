@@ -10,16 +10,13 @@ from pipeline.distillation.worst_sample import WorstSample
 from pipeline.runs.loggers import wandb_logger
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import distill
+from tests.builders import STUDENT_SETTINGS
 
 SMALL_RUN = [
     "teacher=untrained_tiny", "loss=[triplane,image]", "batch_size=4", "calibration_samples=0",
     "trainer.log_every=1", "callbacks.validation.samples=1", "callbacks.preview.identities=1",
     "callbacks.preview.views_deg=[]", "logger=tensorboard",
-    *(f"student.{key}" for key in (
-        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1",
-        "canonical_widths=[8]", "detail_widths=[8,8]", "detail_strides=[1,2]", "fusion_widths=[8]",
-        "fusion_dim=16", "head_widths=[8]",
-    )),
+    *STUDENT_SETTINGS,
 ]  # fmt: skip
 
 

@@ -9,40 +9,18 @@ from PIL import Image
 
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import Reconstructor
-from pipeline.lifter import Lifter, Recipe
+from pipeline.lifter import Lifter
 from pipeline.pictures import from_uint8
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.framing import Framed, GivenSquare
-from students.two_stage import TwoStageEncoder
 from teachers.rendering.triplane import Triplane
 from teachers.toy import ToyTeacher
-
-SMALL = {
-    "plane_channels": 16,
-    "plane_resolution": 32,
-    "image_size": 64,
-    "backbone": "compact",
-    "backbone_widths": [8, 8, 8],
-    "dim": 16,
-    "canonical_blocks": 1,
-    "canonical_patch_stride": 1,
-    "canonical_widths": [8],
-    "canonical_upsamplings": 0,
-    "detail_widths": [8],
-    "detail_strides": [2],
-    "fusion_widths": [8],
-    "fusion_dim": 16,
-    "head_widths": [8],
-}
+from tests.builders import tiny_lifter
 
 
 @pytest.fixture
 def lifter() -> Lifter:
-    torch.manual_seed(0)
-    recipe = Recipe("students.two_stage.TwoStageEncoder", SMALL)
-    return Lifter.from_teacher(
-        encoder=TwoStageEncoder(**SMALL), encoder_recipe=recipe, teacher=ToyTeacher(resolution=16)
-    ).train()
+    return tiny_lifter(ToyTeacher(resolution=16), image_size=64).train()
 
 
 def test_the_encoder_runs_once_for_any_number_of_views(lifter):

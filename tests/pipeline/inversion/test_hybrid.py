@@ -9,9 +9,8 @@ from pipeline.inversion.models import Models
 from pipeline.inversion.moving_camera import CameraSearch
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.inversion.student import Student
-from pipeline.lifter import Lifter, Recipe
-from students.two_stage import TwoStageEncoder
 from teachers.eg3d.untrained import untrained_teacher
+from tests.builders import tiny_lifter
 from tests.pipeline.inversion.small_teacher import TINY
 
 
@@ -25,27 +24,7 @@ def teacher():
 @pytest.fixture(scope="module")
 def models(teacher) -> Models:
     """A student with random weights, whose pictures aren't empty."""
-    size = {"plane_channels": 4, "plane_resolution": 32, "image_size": 32, "dim": 16}
-    canonical = {
-        "canonical_blocks": 1,
-        "canonical_patch_stride": 1,
-        "canonical_widths": [8],
-        "canonical_upsamplings": 0,
-    }
-    detail = {
-        "detail_widths": [8],
-        "detail_strides": [2],
-        "fusion_widths": [8],
-        "fusion_dim": 16,
-        "head_widths": [8],
-    }
-    arguments = {**size, **canonical, **detail, "backbone": "compact", "backbone_widths": [8, 8, 8]}
-    torch.manual_seed(0)
-    encoder, recipe = (
-        TwoStageEncoder(**arguments),
-        Recipe("students.two_stage.TwoStageEncoder", arguments),
-    )
-    lifter = Lifter.from_teacher(encoder=encoder, encoder_recipe=recipe, teacher=teacher)
+    lifter = tiny_lifter(teacher, plane_channels=TINY["plane_channels"])
     return Models(student=lambda: lifter, weights_folder="nowhere")
 
 

@@ -10,15 +10,14 @@ from pipeline.pretraining.gan import GANSettings
 from pipeline.pretraining.schedule import GANSchedule
 from pipeline.pretraining.training_images import TrainingImages
 from teachers.eg3d.configuration import EG3DConfiguration
-from teachers.eg3d.discriminator import Discriminator
 from teachers.rendering.camera import Camera
+from tests.builders import smallest_eg3d_settings, tiny_discriminator
 
 TINY = EG3DConfiguration(
-    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8,
-    feature_channels=3, hidden_channels=8, render_resolution=16, image_resolution=16,
-    super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
-    background="matte", first_pass="proposal", density_gain=20.0,
-)  # fmt: skip
+    **smallest_eg3d_settings(
+        16, feature_channels=3, background="matte", first_pass="proposal", density_gain=20.0
+    )
+)
 
 
 def discs(colors: torch.Tensor) -> TrainingImages:
@@ -40,13 +39,7 @@ def autoencoder(images: TrainingImages) -> TeacherAutoencoder:
         divergence_weight=1e-4,
         edge_weight=1.0,
         config=TINY,
-        discriminator=Discriminator(
-            resolution=16,
-            image_channels=discriminator_channels(TINY),
-            channel_base=64,
-            channel_max=8,
-            num_mapping_layers=1,
-        ),
+        discriminator=tiny_discriminator(16, discriminator_channels(TINY)),
         photographs=images,
         schedule=GANSchedule(total_images=10_000, growth=((0, 16),)),
         settings=GANSettings(batch_size=4, ema_images=20),

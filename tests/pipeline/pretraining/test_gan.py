@@ -16,15 +16,15 @@ from pipeline.pretraining.training_images import TrainingImages
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.state_keeper import StateKeeper
 from teachers.eg3d.configuration import EG3DConfiguration
-from teachers.eg3d.discriminator import Discriminator, discriminator_input
+from teachers.eg3d.discriminator import discriminator_input
 from teachers.rendering.camera import Camera
+from tests.builders import smallest_eg3d_settings, tiny_discriminator
 
 TINY = EG3DConfiguration(
-    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8,
-    feature_channels=3, hidden_channels=8, render_resolution=16, image_resolution=16,
-    super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
-    background="matte", first_pass="proposal", density_gain=20.0,
-)  # fmt: skip
+    **smallest_eg3d_settings(
+        16, feature_channels=3, background="matte", first_pass="proposal", density_gain=20.0
+    )
+)
 SCHEDULE = GANSchedule(total_images=1000, growth=((0, 8), (8, 16)), blur_sigma=1.0, blur_images=100)
 SETTINGS = GANSettings(batch_size=4, r1_every=2, density_every=2, density_points=20)
 
@@ -44,14 +44,7 @@ def photographs(count: int = 8) -> TrainingImages:
 def module_of(
     config: EG3DConfiguration = TINY, schedule: GANSchedule = SCHEDULE, **settings: Any
 ) -> TeacherGAN:
-    torch.manual_seed(0)
-    discriminator = Discriminator(
-        resolution=16,
-        image_channels=discriminator_channels(config),
-        channel_base=64,
-        channel_max=8,
-        num_mapping_layers=1,
-    )
+    discriminator = tiny_discriminator(16, discriminator_channels(config))
     return TeacherGAN(
         config=config,
         discriminator=discriminator,
@@ -238,10 +231,7 @@ DUAL = dataclasses.replace(
 
 def dual_module(**schedule: Any) -> TeacherGAN:
     """With super-resolution; the photographs are 128² squares."""
-    torch.manual_seed(0)
-    discriminator = Discriminator(
-        resolution=128, image_channels=6, channel_base=128, channel_max=8, num_mapping_layers=1
-    )
+    discriminator = tiny_discriminator(128, 6, channel_base=128)
     images = (torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255).to(
         torch.uint8
     )

@@ -22,13 +22,9 @@ from pipeline.runs.stopwatch import Stopwatch
 from teachers.eg3d.teacher import EG3DTeacher, load_eg3d
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
+from tests.builders import smallest_eg3d_settings
 
-TINY = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
-    "channel_max": 8, "feature_channels": 3, "hidden_channels": 8, "render_resolution": 8,
-    "image_resolution": 8, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6,
-    "importance_samples": 6, "density_gain": 30.0,
-}  # fmt: skip
+TINY = smallest_eg3d_settings(8, feature_channels=3, density_gain=30.0)
 
 
 @pytest.fixture(scope="module")

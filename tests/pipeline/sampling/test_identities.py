@@ -3,21 +3,17 @@
 import pytest
 import torch
 
-from pipeline.sampling.cameras import CameraPair, OrbitPrior
-from pipeline.sampling.distributions import Fixed, Uniform
+from pipeline.sampling.cameras import CameraPair
+from pipeline.sampling.distributions import Uniform
 from pipeline.sampling.filtered import FilteredSampler, filter_of
 from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.untrained import untrained_teacher
+from tests.builders import orbit_prior, smallest_eg3d_settings
 
-TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
-    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 8,
-    "image_resolution": 8, "super_resolution": "none", "sr_latent": "none", "depth_samples": 4,
-    "importance_samples": 4,
-}  # fmt: skip
+TEACHER = smallest_eg3d_settings(8, depth_samples=4, importance_samples=4)
 SIZE = 4 * (3 * 4 * 8 * 8 + 4 * 8)
 """Bytes of one identity in single precision: planes, and a w of 8 numbers for each of the 4 layers
 of a synthesis network for 8x8.
@@ -30,12 +26,7 @@ def teacher():
 
 
 def sampler(teacher, identities: Identities | None, filter: SampleFilter | None = None, **changes):
-    prior = OrbitPrior(
-        yaw_deg=Uniform(low=-40, high=40),
-        pitch_deg=Uniform(low=-20, high=20),
-        pitch_distribution="elevation",
-        fov_diagonal_deg=Fixed(value=18.83),
-    )
+    prior = orbit_prior(40)
     latents = LatentPrior(truncation=Uniform(low=0.7, high=1.0))
     settings = {
         "teacher": teacher,

@@ -7,33 +7,21 @@ import pytest
 import torch
 
 from pipeline.batch import View
-from pipeline.sampling.cameras import CameraPair, OrbitPrior
-from pipeline.sampling.distributions import Fixed, Uniform
+from pipeline.sampling.cameras import CameraPair
+from pipeline.sampling.distributions import Uniform
 from pipeline.sampling.draws import Draws, with_rows
 from pipeline.sampling.filtered import FilteredSampler
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import MARGINS, SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
-from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.toy import ToyTeacher
+from tests.builders import orbit_prior, smallest_eg3d_settings, tiny_discriminator
 
 NUMBERS = list(range(40, 52))
-EG3D = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
-    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 16,
-    "image_resolution": 16, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6,
-    "importance_samples": 6,
-}  # fmt: skip
-
-
-def discriminator() -> Discriminator:
-    torch.manual_seed(3)
-    return Discriminator(
-        resolution=16, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1
-    )
+EG3D = smallest_eg3d_settings(16)
 
 
 def toy() -> ToyTeacher:
@@ -41,16 +29,8 @@ def toy() -> ToyTeacher:
 
 
 def sampler(filter: SampleFilter | None, teacher=None, **changes):
-    distributions = {
-        "pitch_deg": Uniform(low=-20, high=20),
-        "pitch_distribution": "elevation",
-        "fov_diagonal_deg": Fixed(value=18.83),
-    }
     cameras = CameraPair(
-        reference=OrbitPrior(
-            yaw_deg=Uniform(low=-49, high=49), radius=Uniform(low=2.6, high=2.8), **distributions
-        ),
-        novel=OrbitPrior(yaw_deg=Uniform(low=-36, high=36), **distributions),
+        reference=orbit_prior(49, radius=Uniform(low=2.6, high=2.8)), novel=orbit_prior(36)
     )
     settings = {
         "cameras": cameras,
@@ -90,7 +70,7 @@ def test_every_accepted_identity_is_within_the_limits(name):
 
 def test_the_score_is_the_discriminators_whatever_else_is_in_the_batch():
     teacher = untrained_teacher(EG3D)
-    judge = SampleFilter(score=[None, None], discriminator=discriminator())
+    judge = SampleFilter(score=[None, None], discriminator=tiny_discriminator(16, 3, seed=3))
     draw = sampler(judge, teacher)
     together = judge.measure(draw(NUMBERS[:4]).novel)["score"]
     alone = torch.cat([judge.measure(draw([n]).novel)["score"] for n in NUMBERS[:4]])
@@ -98,7 +78,10 @@ def test_the_score_is_the_discriminators_whatever_else_is_in_the_batch():
     assert together.std() > 100 * (together - alone).abs().max()
     lowest = together.median().item()
     batch = sampler(
-        SampleFilter(score=[lowest, None], discriminator=discriminator(), attempts=30), teacher
+        SampleFilter(
+            score=[lowest, None], discriminator=tiny_discriminator(16, 3, seed=3), attempts=30
+        ),
+        teacher,
     )(NUMBERS[:4])
     assert judge.measure(batch.novel)["score"].min() >= lowest - 1e-4
 
@@ -239,9 +222,7 @@ def test_limits_that_make_no_sense_are_refused(settings, complaint):
 
 
 def test_another_teachers_discriminator_is_refused():
-    other = Discriminator(
-        resolution=16, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=1
-    )
+    other = tiny_discriminator(16, 4)
     with pytest.raises(ValueError, match="reads 4 channels"):
         sampler(SampleFilter(score=[0.0, None], discriminator=other), untrained_teacher(EG3D))
 

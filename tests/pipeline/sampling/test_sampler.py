@@ -4,58 +4,34 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.sampling.cameras import CameraPair, OrbitPrior
+from pipeline.sampling.cameras import CameraPair
 from pipeline.sampling.distributions import Fixed, Normal, Uniform
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_numbers import batch_numbers
 from pipeline.sampling.sampler import TeacherSampler
-from teachers.eg3d.configuration import EG3DConfiguration
-from teachers.eg3d.generator import Generator
-from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport
+from teachers.eg3d.teacher import EG3DTeacher
+from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import Spheres, ToyTeacher, closed_form
+from tests.builders import eg3d_settings, orbit_prior
 
 NUMBERS = [7, 8, 9, 10, 1_000_000_003]
 
 
 def cameras() -> CameraPair:
-    distributions = {
-        "pitch_deg": Uniform(low=-20, high=20),
-        "pitch_distribution": "elevation",
-        "pivot": (0.0, 0.0, 0.0),
-    }
+    origin = {"pivot": (0.0, 0.0, 0.0)}
     return CameraPair(
-        reference=OrbitPrior(
-            yaw_deg=Uniform(low=-49, high=49),
+        reference=orbit_prior(
+            49,
             fov_diagonal_deg=Normal(mean=18.83, deviation=1),
             radius=Normal(mean=2.7, deviation=0.1),
-            **distributions,
+            **origin,
         ),
-        novel=OrbitPrior(
-            yaw_deg=Uniform(low=-36, high=36), fov_diagonal_deg=Fixed(value=18.83), **distributions
-        ),
+        novel=orbit_prior(36, **origin),
     )
 
 
 def tiny_eg3d() -> EG3DTeacher:
-    """Random weights in the small."""
-    torch.manual_seed(0)
-    config = EG3DConfiguration(
-        z_dim=16,
-        w_dim=16,
-        plane_resolution=16,
-        plane_channels=8,
-        channel_base=128,
-        channel_max=16,
-        render_resolution=16,
-        image_resolution=16,
-        super_resolution="none",
-        sr_latent="none",
-        depth_samples=8,
-        importance_samples=8,
-    )
-    return EG3DTeacher(
-        Generator(config), eg3d_passport(config, name="random", source_hash="", licence="none")
-    )
+    return untrained_teacher(eg3d_settings(16))
 
 
 def sampler(teacher, **changes) -> TeacherSampler:
@@ -150,12 +126,7 @@ def test_the_conditioning_camera_follows_its_distribution():
     reference = sampler(ToyTeacher()).draw([1]).reference
     assert LatentPrior().draw_conditioning(0, [1], reference) is None
     assert LatentPrior(conditioning="reference").draw_conditioning(0, [1], reference) is reference
-    near = OrbitPrior(
-        yaw_deg=Uniform(low=-16, high=16),
-        pitch_deg=Fixed(value=0),
-        pitch_distribution="elevation",
-        fov_diagonal_deg=Fixed(value=18.83),
-    )
+    near = orbit_prior(16, pitch_deg=Fixed(value=0))
     drawn = LatentPrior(conditioning=near).draw_conditioning(0, range(50), reference)
     yaw = torch.rad2deg(torch.atan2(drawn.cam_to_world[:, 0, 3], drawn.cam_to_world[:, 2, 3]))
     assert 10 < yaw.abs().max() <= 16

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import process_environment
+
 STUB = Path(__file__).parent / "stub_verb.py"
 
 PATIENCE = 1000
@@ -30,13 +32,7 @@ class SweepProcess:
         site.mkdir()
         (site / "sitecustomize.py").write_text(SITE)
         paths = os.pathsep.join([str(site), str(repository)])
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": paths,
-            "PYTHONSAFEPATH": "1",
-            "OMP_NUM_THREADS": "1",
-            "JAXTYPING_DISABLE": "1",
-        }
+        self.environment = process_environment(PYTHONPATH=paths)
         self.started: list[subprocess.Popen[str]] = []
 
     @property

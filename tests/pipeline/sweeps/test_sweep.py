@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline.build.configuration import compose
 from pipeline.sweeps.cell import Cell
+from tests.builders import STUDENT_SETTINGS, process_environment
 
 
 def record(cell: Path) -> dict:
@@ -158,37 +159,12 @@ def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process
 @pytest.mark.slow
 def test_processes_of_several_devices_start_the_run_again_and_not_the_sweep(repository, tmp_path):
     small = [
-        *(
-            "teacher=toy",
-            "sampler=fast",
-            "loss=[triplane,image]",
-            "batch_size=2",
-            "calibration_samples=2",
-        ),
-        *(
-            "student.image_size=32",
-            "student.backbone_widths=[8,8,8]",
-            "student.dim=16",
-            "student.canonical_blocks=1",
-        ),
-        *(
-            "student.canonical_widths=[8]",
-            "student.detail_widths=[8,8]",
-            "student.detail_strides=[1,2]",
-            "student.fusion_widths=[8]",
-        ),
-        *(
-            "student.fusion_dim=16",
-            "student.head_widths=[8]",
-            "trainer.threads=1",
-            "trainer.max_steps=2",
-            "callbacks.state.every_steps=1",
-        ),
-        *(
-            "callbacks.validation.every_steps=2",
-            "callbacks.validation.samples=2",
-            "callbacks.preview.identities=0",
-        ),
+        *("teacher=toy", "sampler=fast", "loss=[triplane,image]", *STUDENT_SETTINGS),
+        *("batch_size=2", "calibration_samples=2", "trainer.threads=1", "trainer.max_steps=2"),
+        "callbacks.state.every_steps=1",
+        "callbacks.validation.every_steps=2",
+        "callbacks.validation.samples=2",
+        "callbacks.preview.identities=0",
     ]
     command = [
         sys.executable,
@@ -201,14 +177,9 @@ def test_processes_of_several_devices_start_the_run_again_and_not_the_sweep(repo
         "seed=0,1",
         "name=swept",
     ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(repository),
-        "PYTHONSAFEPATH": "1",
-        "OMP_NUM_THREADS": "1",
-        "JAXTYPING_DISABLE": "1",
-    }
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=process_environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     sweep = tmp_path / "runs" / "distill" / "swept"
     assert {folder.name for folder in sweep.iterdir() if folder.is_dir()} == {"seed-0", "seed-1"}

@@ -17,17 +17,19 @@ from pipeline.pretraining import progress as teacher_progress
 from pipeline.verbs import pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.checkpoint import BUNDLED, load_teacher
-from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, load_eg3d, save_eg3d
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
+from tests.builders import smallest_eg3d_settings, tiny_discriminator
 
-CHECKPOINT = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
-    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 16,
-    "image_resolution": 128, "super_resolution": "2X", "sr_latent": "teacher_w", "depth_samples": 4,
-    "importance_samples": 4,
-}  # fmt: skip
+CHECKPOINT = smallest_eg3d_settings(
+    16,
+    image_resolution=128,
+    super_resolution="2X",
+    sr_latent="teacher_w",
+    depth_samples=4,
+    importance_samples=4,
+)
 LICENCE = "for research only"
 
 
@@ -56,10 +58,7 @@ def checkpoint(tmp_path_factory) -> Path:
     passport = eg3d_passport(
         teacher.configuration, name="official", source_hash="of a pickle", licence=LICENCE
     )
-    torch.manual_seed(1)
-    critic = Discriminator(
-        resolution=128, image_channels=6, channel_base=128, channel_max=8, num_mapping_layers=2
-    )
+    critic = tiny_discriminator(128, 6, seed=1, channel_base=128, num_mapping_layers=2)
     folder = tmp_path_factory.mktemp("teachers") / "official"
     save_eg3d(
         folder,

@@ -2,7 +2,6 @@
 disturbed.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,28 +12,16 @@ import pytest
 import torch
 
 from pipeline.build.configuration import compose, free_keys, instantiate, to_plain
-from pipeline.lifter import Lifter
 from pipeline.runs.complete_checkpoint import find_checkpoint
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import build_lifter, build_sampler, distill
+from tests.builders import STUDENT_SETTINGS, process_environment
+from tests.pipeline.distillation.training_states import assert_same_state, assert_same_student
 
-REPOSITORY = Path(__file__).parents[3]
-SMALL_STUDENT = [
-    "student.image_size=32",
-    "student.backbone_widths=[8,8,8]",
-    "student.dim=16",
-    "student.canonical_blocks=1",
-    "student.canonical_widths=[8]",
-    "student.detail_widths=[8,8]",
-    "student.detail_strides=[1,2]",
-    "student.fusion_widths=[8]",
-    "student.fusion_dim=16",
-    "student.head_widths=[8]",
-]
 SMALL_RUN = [
     "teacher=untrained_tiny",
-    *SMALL_STUDENT,
+    *STUDENT_SETTINGS,
     "batch_size=2",
     "calibration_samples=4",
     "trainer.threads=1",
@@ -48,18 +35,11 @@ SMALL_RUN = [
 
 def start(folder: Path, *overrides: str) -> subprocess.Popen:
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONSAFEPATH": "1",
-        "JAXTYPING_DISABLE": "1",
-    }
     command = [sys.executable, "-m", "pipeline.verbs.distill", *SMALL_RUN, *overrides]
     return subprocess.Popen(
         command,
         cwd=folder,
-        env=environment,
+        env=process_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -76,22 +56,6 @@ def last_state(folder: Path) -> dict:
     return SafetensorsCheckpointIO().load_checkpoint(
         folder / "runs" / "distill" / "student" / "checkpoints" / "last"
     )
-
-
-def flat(value, path="") -> dict[str, torch.Tensor]:
-    """Every tensor of a nested state by its path."""
-    if isinstance(value, torch.Tensor):
-        return {path: value}
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list | tuple)
-        else ()
-    )
-    return {
-        key: tensor for name, item in items for key, tensor in flat(item, f"{path}/{name}").items()
-    }
 
 
 def test_weights_after_a_kill_and_resume_equal_those_of_an_undisturbed_run_bit_for_bit(
@@ -111,20 +75,10 @@ def test_weights_after_a_kill_and_resume_equal_those_of_an_undisturbed_run_bit_f
     finish(start(tmp_path / "b", "trainer.max_steps=18"))
     finish(undisturbed)
     first, second = last_state(tmp_path / "a"), last_state(tmp_path / "b")
-    assert first["distillation"] == second["distillation"]
+    assert_same_state(first, second)
     assert (first["distillation"]["step"], first["distillation"]["samples_seen"]) == (18, 36)
-    for part in ("state_dict", "optimizer_states", "callbacks"):
-        tensors, others = flat(first[part]), flat(second[part])
-        assert tensors.keys() == others.keys()
-        assert all(torch.equal(tensor, others[name]) for name, tensor in tensors.items()), part
-    students = [
-        Lifter.load(tmp_path / run / "runs/distill/student/student.safetensors")
-        for run in ("a", "b")
-    ]
-    assert students[0].step == students[1].step
-    assert all(
-        torch.equal(value, students[1].state_dict()[name])
-        for name, value in students[0].state_dict().items()
+    assert_same_student(
+        *(tmp_path / folder / "runs" / "distill" / "student" for folder in ("a", "b"))
     )
 
 
@@ -162,7 +116,7 @@ def test_every_camera_and_sampler_configuration_draws_identities(cameras, sample
 
 
 def test_the_students_planes_are_those_of_its_teacher():
-    config = compose("distill", "teacher=untrained_tiny", *SMALL_STUDENT)
+    config = compose("distill", "teacher=untrained_tiny", *STUDENT_SETTINGS)
     teacher = instantiate(config.teacher)
     lifter = build_lifter(config, teacher)
     target = teacher.synthesize(teacher.mean_latent())

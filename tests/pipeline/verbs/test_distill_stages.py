@@ -13,22 +13,13 @@ from pipeline.lifter import Lifter
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import distill, main
-from teachers.eg3d.discriminator import Discriminator
-from teachers.eg3d.teacher import load_eg3d, save_eg3d
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.eg3d.teacher import load_eg3d
+from tests.builders import STUDENT_SETTINGS, eg3d_settings, teacher_folder
+from tests.pipeline.distillation.training_states import leaves
 
-TINY_TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
-    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
-    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
-}  # fmt: skip
 SMALL = [
     "teacher=folder",
-    *(f"student.{key}" for key in (
-        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1",
-        "canonical_widths=[8]", "detail_widths=[8,8]", "detail_strides=[1,2]", "fusion_widths=[8]",
-        "fusion_dim=16", "head_widths=[8]",
-    )),
+    *STUDENT_SETTINGS,
     "batch_size=2",
     "calibration_samples=2",
     "callbacks.validation.every_steps=100",
@@ -42,18 +33,13 @@ SMALL = [
 
 
 @pytest.fixture
-def teacher_folder(tmp_path) -> Path:
-    torch.manual_seed(0)
-    critic = Discriminator(
-        resolution=32, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=1
-    )
-    save_eg3d(tmp_path / "teacher", untrained_teacher(TINY_TEACHER), critic)
-    return tmp_path / "teacher"
+def teacher(tmp_path) -> Path:
+    return teacher_folder(tmp_path / "teacher", eg3d_settings(32, background="matte"))
 
 
 @pytest.fixture
-def configuration(teacher_folder) -> DictConfig:
-    return compose("distill", *SMALL, f"teacher.path={teacher_folder}")
+def configuration(teacher) -> DictConfig:
+    return compose("distill", *SMALL, f"teacher.path={teacher}")
 
 
 def run(configuration: DictConfig, folder: Path, max_steps: int) -> dict:
@@ -63,23 +49,9 @@ def run(configuration: DictConfig, folder: Path, max_steps: int) -> dict:
     return SafetensorsCheckpointIO().load_checkpoint(folder / "checkpoints" / "last")
 
 
-def flat(value, path="") -> dict:
-    """Every leaf of a nested state by its path."""
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list | tuple)
-        else None
-    )
-    if items is None:
-        return {path: value}
-    return {key: leaf for name, item in items for key, leaf in flat(item, f"{path}/{name}").items()}
-
-
 def require_equal(first: dict, second: dict) -> None:
     for part in ("distillation", "state_dict", "optimizer_states", "callbacks"):
-        one, other = flat(first[part]), flat(second[part])
+        one, other = leaves(first[part]), leaves(second[part])
         assert one.keys() == other.keys()
         for name, value in one.items():
             same = (
@@ -91,7 +63,7 @@ def require_equal(first: dict, second: dict) -> None:
 
 
 def test_stopped_before_at_and_after_the_boundary_a_run_ends_with_the_same_state_bit_for_bit(
-    tmp_path, configuration, teacher_folder
+    tmp_path, configuration, teacher
 ):
     undisturbed = run(configuration, tmp_path / "a", 5)
     for stop in (1, 2, 4):
@@ -100,7 +72,7 @@ def test_stopped_before_at_and_after_the_boundary_a_run_ends_with_the_same_state
     assert undisturbed["distillation"]["stage"] == "adversarial"
     assert len(undisturbed["optimizer_states"]) == 2
     before, after = (
-        load_eg3d(teacher_folder).renderer.state_dict(),
+        load_eg3d(teacher).renderer.state_dict(),
         Lifter.load(tmp_path / "a" / "student.safetensors"),
     )
     assert after.step == 5
@@ -110,9 +82,9 @@ def test_stopped_before_at_and_after_the_boundary_a_run_ends_with_the_same_state
 
 
 def test_a_teacher_without_a_discriminator_is_refused_at_the_start(
-    tmp_path, configuration, teacher_folder
+    tmp_path, configuration, teacher
 ):
-    (teacher_folder / "discriminator.safetensors").unlink()
+    (teacher / "discriminator.safetensors").unlink()
     with pytest.raises(
         FileNotFoundError, match=r"has no discriminator \(discriminator.safetensors missing\)"
     ):
@@ -125,11 +97,11 @@ def test_a_teacher_without_a_folder_is_refused_at_the_start(tmp_path):
 
 
 def test_a_dry_run_costs_every_stage_and_leaves_nothing_behind(
-    tmp_path, configuration, capsys, teacher_folder
+    tmp_path, configuration, capsys, teacher
 ):
     config = configuration.copy()
     config.paths.run, config.trainer.max_steps, config.dry_run = str(tmp_path / "run"), 1000, True
-    before = {path: path.read_bytes() for path in teacher_folder.iterdir()}
+    before = {path: path.read_bytes() for path in teacher.iterdir()}
     main(config)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:5]] == [
@@ -143,7 +115,7 @@ def test_a_dry_run_costs_every_stage_and_leaves_nothing_behind(
         "0 … 2 " in lines[1] and "2 … 1000 " in lines[2] and "the run: 1000 steps in " in lines[3]
     )
     assert not (tmp_path / "run").exists()
-    assert {path: path.read_bytes() for path in teacher_folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in teacher.iterdir()} == before
 
 
 def test_a_cell_of_a_sweep_is_no_dry_run(tmp_path, configuration):

@@ -20,34 +20,17 @@ from pipeline.runs.run_folder import RunFolder
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs.distill import distill
 from pipeline.verbs.generate import configured_shards, describe, ended_by_sigterm, main
+from tests.builders import STUDENT_SETTINGS, process_environment
 
-REPOSITORY = Path(__file__).parents[3]
-SMALL_STUDENT = [
-    *(
-        "student.image_size=32",
-        "student.backbone_widths=[8,8,8]",
-        "student.dim=16",
-        "student.canonical_blocks=1",
-    ),
-    *(
-        "student.canonical_widths=[8]",
-        "student.detail_widths=[8,8]",
-        "student.detail_strides=[1,2]",
-        "student.fusion_widths=[8]",
-    ),
-    *(
-        "student.fusion_dim=16",
-        "student.head_widths=[8]",
-        "batch_size=2",
-        "calibration_samples=2",
-        "trainer.threads=1",
-    ),
-    *(
-        "callbacks.validation.samples=0",
-        "callbacks.preview.identities=0",
-        "callbacks.average.half_life=0",
-        "trainer.max_steps=3",
-    ),
+SHORT_RUN = [
+    *STUDENT_SETTINGS,
+    "batch_size=2",
+    "calibration_samples=2",
+    "trainer.threads=1",
+    "callbacks.validation.samples=0",
+    "callbacks.preview.identities=0",
+    "callbacks.average.half_life=0",
+    "trainer.max_steps=3",
 ]
 SMALL = [
     "teacher=untrained_tiny",
@@ -72,13 +55,6 @@ def generate(tmp_path):
 
 
 def fleet(folder: Path, *overrides: str) -> str:
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONSAFEPATH": "1",
-        "JAXTYPING_DISABLE": "1",
-    }
     command = [
         sys.executable,
         "-m",
@@ -89,7 +65,9 @@ def fleet(folder: Path, *overrides: str) -> str:
         "output=identities",
         *overrides,
     ]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env=process_environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -192,7 +170,7 @@ def test_a_training_that_needs_more_identities_than_are_stored_is_refused_at_the
 def weights_after(folder: Path, *overrides: str) -> dict[str, torch.Tensor]:
     """The student's weights after three steps of a distillation."""
     config = compose(
-        "distill", "teacher=untrained_tiny", *SMALL_STUDENT, *overrides, f"paths.run={folder}"
+        "distill", "teacher=untrained_tiny", *SHORT_RUN, *overrides, f"paths.run={folder}"
     )
     with RunFolder(folder) as run:
         run.record(to_plain(config), free=free_keys(config))

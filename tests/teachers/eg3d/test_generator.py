@@ -8,12 +8,9 @@ import torch
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator, eg3d_renderer
 from teachers.rendering.camera import Camera
+from tests.builders import smallest_eg3d_settings
 
-TINY = EG3DConfiguration(
-    z_dim=8, w_dim=8, plane_resolution=8, plane_channels=4, channel_base=64, channel_max=8,
-    feature_channels=4, hidden_channels=8, render_resolution=8, image_resolution=8,
-    super_resolution="none", sr_latent="none", depth_samples=6, importance_samples=6,
-)  # fmt: skip
+TINY = EG3DConfiguration(**smallest_eg3d_settings(8))
 
 
 def generator(**changes) -> Generator:

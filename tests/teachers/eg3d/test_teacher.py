@@ -9,30 +9,19 @@ from safetensors.torch import load_file, save_file
 
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.configuration import EG3DConfiguration
-from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, load_eg3d, save_eg3d, start_from, weights_sha256
 from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 from teachers.teacher import Teacher
+from tests.builders import smallest_eg3d_settings, tiny_discriminator
 
-TINY = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 8, "plane_channels": 4, "channel_base": 64,
-    "channel_max": 8, "feature_channels": 4, "hidden_channels": 8, "render_resolution": 8,
-    "image_resolution": 8, "super_resolution": "none", "sr_latent": "none", "depth_samples": 6,
-    "importance_samples": 6, "prior_ellipsoids": [[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]],
-}  # fmt: skip
+TINY = smallest_eg3d_settings(8, prior_ellipsoids=[[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]])
 
 
 @pytest.fixture
 def teacher() -> EG3DTeacher:
     return untrained_teacher(TINY)
-
-
-def discriminator() -> Discriminator:
-    return Discriminator(
-        resolution=8, image_channels=3, channel_base=64, channel_max=8, num_mapping_layers=1
-    )
 
 
 def z(count: int = 2) -> torch.Tensor:
@@ -83,7 +72,7 @@ def test_the_mean_latent_is_truncation_zero(teacher):
 
 
 def test_a_saved_teacher_comes_back_bit_for_bit(teacher, tmp_path):
-    critic = discriminator()
+    critic = tiny_discriminator(8, 3)
     save_eg3d(tmp_path / "teacher", teacher, critic, {"card.md": "Who made me."})
     assert sorted(path.name for path in (tmp_path / "teacher").iterdir()) == [
         "card.md", "config.json", "discriminator.json", "discriminator.safetensors",
@@ -134,10 +123,10 @@ def test_a_configuration_from_another_version_is_refused(teacher, tmp_path):
 
 
 def test_training_starts_from_both_networks_of_a_folder(teacher, tmp_path):
-    critic = discriminator()
+    critic = tiny_discriminator(8, 3)
     save_eg3d(tmp_path / "teacher", teacher, critic)
     config = EG3DConfiguration.from_dict(TINY)
-    generator, fresh = Generator(config), discriminator()
+    generator, fresh = Generator(config), tiny_discriminator(8, 3, seed=1)
     start_from(generator, fresh, tmp_path / "teacher")
     assert weights_sha256(generator) == weights_sha256(teacher.generator)
     assert all(
