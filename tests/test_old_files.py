@@ -25,6 +25,7 @@ from teachers.checkpoint import load_discriminator, load_teacher
 FIXTURES = Path(__file__).parent / "fixtures" / "967260b"
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
 
+# The command lines that wrote the files: they stay when the tests' small runs change.
 TEACHER = ("teacher=folder", "teacher.path=teacher")
 DISTILL = (
     *TEACHER,

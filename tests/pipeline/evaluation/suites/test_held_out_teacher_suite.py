@@ -1,35 +1,21 @@
-import functools
-
 import pytest
 import torch
 
-from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.methods import MethodEntry, student_method
 from pipeline.evaluation.suites.attribution import STAGES, Attribution, attribution_table
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.triplane import Triplane
 from teachers.toy import ToyTeacher
+from tests.pipeline.evaluation.toy_sampler import toy_sampler
 
 TEACHER = ToyTeacher(resolution=16, depth_samples=8, importance_samples=0)
 
 
-@functools.cache
-def sampler() -> TeacherSampler:
-    config = compose("evaluate")
-    return TeacherSampler(
-        teacher=TEACHER,
-        cameras=instantiate(config.cameras),
-        latents=instantiate(config.sampler.latents),
-        seed=0,
-    )
-
-
 def suite(**changes) -> TeacherSuite:
-    context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=16)
+    context = SuiteContext(passport=TEACHER.passport, sampler=toy_sampler(TEACHER), image_size=16)
     few = {
         "attribution": Attribution(items=2, methods=["known"], rounds=0),
         "invariance": Invariance(items=0),

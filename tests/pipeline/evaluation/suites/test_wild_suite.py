@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import json
 import math
 import zipfile
@@ -10,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.build.configuration import compose, instantiate
 from pipeline.evaluation.items import Observation, SuiteContext
 from pipeline.evaluation.methods import MethodEntry, student_method
 from pipeline.evaluation.suites.cycle import cycle_of
@@ -21,10 +19,10 @@ from pipeline.pictures import write_png
 from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.framing import FaceCrops, WholePicture
 from pipeline.portraits.front_door import PortraitSettings
-from pipeline.sampling.sampler import TeacherSampler
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.toy import ToyTeacher
+from tests.pipeline.evaluation.toy_sampler import toy_sampler
 
 TEACHER = ToyTeacher(resolution=32, depth_samples=16, importance_samples=0)
 TAKEN = Camera.orbit(torch.tensor([0.25]), torch.tensor([0.1]))
@@ -43,19 +41,8 @@ def folder(portrait, tmp_path_factory) -> Path:
     return folder
 
 
-@functools.cache
-def sampler() -> TeacherSampler:
-    config = compose("evaluate")
-    return TeacherSampler(
-        teacher=TEACHER,
-        cameras=instantiate(config.cameras),
-        latents=instantiate(config.sampler.latents),
-        seed=0,
-    )
-
-
 def suite(path, **changes) -> WildSuite:
-    context = SuiteContext(passport=TEACHER.passport, sampler=sampler(), image_size=32)
+    context = SuiteContext(passport=TEACHER.passport, sampler=toy_sampler(TEACHER), image_size=32)
     door = PortraitSettings(framing=WholePicture())
     return WildSuite(
         **{
