@@ -66,7 +66,7 @@ def main(config: DictConfig) -> float | None:
     if config.replay is not None:
         return show_again(run, config)
     if config.dry_run:
-        dry_run(with_kernels(config, lambda: distillation_trial(config)), run)
+        dry_run(config, run)
         return None
     config = with_kernels(config, lambda: distillation_trial(config), run)
     with run if is_first_process() else nullcontext():
@@ -156,6 +156,8 @@ def dry_run(config: DictConfig, run: RunFolder) -> None:
     parts = Parts.build(config)
     stages = [s for s in parts.plan.stages if parts.end < 0 or s.start < parts.end]
     machine = missing_machine(config)
+    if machine is None:
+        with_kernels(config, lambda: distillation_trial(config))
     costs = [
         measure_stage(config, parts, stage)
         if machine is None

@@ -58,7 +58,7 @@ def main(config: DictConfig) -> None:
         config = with_checkpoint(config)
     trained = config
     if config.dry_run:
-        dry_run(with_kernels(config, lambda: pretraining_trial(trained)))
+        dry_run(config)
         return
     config = with_kernels(config, lambda: pretraining_trial(trained), run)
     with run if is_first_process() else nullcontext():
@@ -119,6 +119,7 @@ def dry_run(config: DictConfig) -> None:
     module = build_module(config, photographs)
     machine = missing_machine(config)
     if machine is None:
+        with_kernels(config, lambda: pretraining_trial(config))
         costs = measure_schedule(config, module, build_data(config, photographs))
     else:
         costs = count_schedule(module, processes=num_processes(config), machine=machine)
