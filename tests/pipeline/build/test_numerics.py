@@ -111,7 +111,7 @@ def test_a_run_of_an_earlier_version_is_readable(tmp_path, monkeypatch):
 def test_the_other_processes_of_a_run_wait_for_the_first(tmp_path, monkeypatch):
     monkeypatch.setenv(MEANING_OF_AUTO, "readable")
     config = compose("distill", f"paths.run={tmp_path}")
-    monkeypatch.setattr("pipeline.build.numerics.is_first_process", lambda: False)
+    monkeypatch.setattr("pipeline.runs.processes.is_first_process", lambda: False)
     monkeypatch.setattr("pipeline.build.numerics.LONGEST_WAIT_S", 0.3)
     trial = lambda: Trial(lambda: None, {})  # noqa: E731
     with pytest.raises(ValueError, match=r"config\.json wasn't written in 0\.3 s"):
