@@ -13,6 +13,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TRILIFT_KERNELS", "readable")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_of_session_fixtures() -> Iterator[None]:
+    """What a fixture of the session makes is compared with what a test makes, bit by bit."""
+    from teachers.kernels import use_kernels
+
+    with use_kernels(os.environ["TRILIFT_KERNELS"]):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _kernels_of_tests() -> Iterator[None]:
     from teachers.kernels import use_kernels
