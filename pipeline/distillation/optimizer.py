@@ -9,6 +9,8 @@ from torch import nn
 from pipeline.lifter import Lifter
 from students.attention import SegformerBlock
 
+from .muon import MuonWithAdam
+
 FUSED_DEVICES = ("cuda", "cpu", "xpu")
 """Where torch has a fused Adam."""
 
@@ -27,6 +29,7 @@ class StudentOptimizer:
         total_steps: the rates fall on a half cosine until this step; None: they stay constant.
         final_factor: the rates at `total_steps`, as a share of the full ones.
         fused: one kernel for the whole update, if the device has it; changes rounding only.
+        muon: Muon instead of Adam for the encoder's matrices and kernels; LP3D has Adam.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class StudentOptimizer:
         total_steps: int | None = None,
         final_factor: float | int = 0.0,
         fused: bool = False,
+        muon: bool = False,
     ) -> None:
         self.rates = {
             "transformers": transformer_learning_rate,
@@ -53,6 +57,7 @@ class StudentOptimizer:
             final_factor,
         )
         self.fused = fused
+        self.muon = muon
 
     def build(self, lifter: Lifter) -> torch.optim.Adam:
         """Adam over a lifter, in three named groups.
@@ -75,11 +80,10 @@ class StudentOptimizer:
             for name, parameters in members.items()
             if parameters
         ]
-        return torch.optim.Adam(
-            groups,
-            betas=self.betas,
-            fused=True if self.fused and encoder[0].device.type in FUSED_DEVICES else None,
-        )
+        fused = True if self.fused and encoder[0].device.type in FUSED_DEVICES else None
+        if self.muon:
+            return MuonWithAdam(_with_matrices(groups), betas=self.betas, fused=fused)
+        return torch.optim.Adam(groups, betas=self.betas, fused=fused)
 
     def set_rates(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Sets the rate of every group for the update after `step` others."""
@@ -95,3 +99,23 @@ class StudentOptimizer:
                 self.final_factor + (1 - self.final_factor) * (1 + math.cos(math.pi * done)) / 2
             )
         return factor
+
+
+def _with_matrices(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each of the encoder's groups in two: matrices and kernels for Muon, the rest for Adam."""
+    split = []
+    for group in groups:
+        for muon in (False, True):
+            members = [
+                parameter
+                for parameter in group["params"]
+                if muon == (group["name"] != "renderer" and _is_matrix(parameter))
+            ]
+            if members:
+                split.append(group | {"params": members, "muon": muon})
+    return split
+
+
+def _is_matrix(parameter: nn.Parameter) -> bool:
+    """Whether several inputs are mixed: depthwise kernels and biases are no matrices."""
+    return parameter.ndim >= 2 and parameter.shape[1] > 1
