@@ -26,8 +26,8 @@ demo: $(VENV)/.light ## distil a student from the bundled teacher, lift pictures
 test: setup ## the tests but the slow ones
 	$(ONE_THREAD) $(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
 
-bench: setup ## speed of the parts, on this machine
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+bench: setup ## speed of kernels, images and steps on this machine, beside the targets (10 minutes)
+	$(BIN)/python -m tests.benchmarks.bench
 
 lint: setup ## format, style, import contracts, types; changes nothing
 	$(BIN)/ruff format --check .
