@@ -1,6 +1,6 @@
 # `make` alone prints this list. PYTHON=… chooses the interpreter that makes .venv (3.11 or newer).
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format check docs clean
+.PHONY: help setup demo test bench bench-long bench-gpu lint format check docs clean
 SHELL := /bin/bash
 
 VENV := .venv
@@ -16,7 +16,7 @@ CONSTRAINTS := .ci/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## .venv with everything that development needs
 	@:
@@ -28,6 +28,9 @@ test: setup ## the tests but the slow ones
 
 bench: setup ## speed of kernels, images and steps on this machine, beside the targets (10 minutes)
 	$(BIN)/python -m tests.benchmarks.bench
+
+bench-long: setup ## time to quality, inversions, pairs with the baseline (90 minutes; the same command goes on)
+	$(BIN)/python -m tests.benchmarks.bench_long
 
 lint: setup ## format, style, import contracts, types; changes nothing
 	$(BIN)/ruff format --check .

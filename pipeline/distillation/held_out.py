@@ -11,7 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from pipeline.batch import DistillationBatch
-from pipeline.evaluation.metrics.image_metrics import psnr
+from pipeline.evaluation.metrics.image_metrics import psnr, ssim
 from pipeline.losses.depth import DepthLoss
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.source import Sampler
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 KEEP_BYTES = 256 * 1024**2
 """Held-out batches are drawn once and kept if their planes together are smaller than this."""
 
-SCORES = ("loss", "psnr_reference", "psnr_novel", "depth_error_weighted")
+SCORES = ("loss", "psnr_reference", "psnr_novel", "ssim_novel", "depth_error_weighted")
 """The scores, in the order in which processes add them up."""
 
 
@@ -38,8 +38,8 @@ class HeldOutScores(Callback):
     improves.
 
     Logged are `validation/loss` (the training loss with both views), `validation/psnr_reference`,
-    `validation/psnr_novel` and, of the novel view, `validation/depth_error_weighted`;
-    docs/metrics.md defines them.
+    `validation/psnr_novel` and, of the novel view, `validation/ssim_novel` and
+    `validation/depth_error_weighted`; docs/metrics.md defines them.
 
     Args:
         sampler: draws the identities; its seed isn't the run's, so that runs with other seeds are
@@ -190,9 +190,14 @@ def _measure(module: Distillation, batch: DistillationBatch, sampler: Sampler) -
         "loss": loss,
         "psnr_reference": _psnr(renderings["reference"], batch.reference.rendering),
         "psnr_novel": _psnr(renderings["novel"], batch.novel.rendering),
+        "ssim_novel": _ssim(renderings["novel"], batch.novel.rendering),
         "depth_error_weighted": DepthLoss()(renderings["novel"], batch.novel.rendering),
     }
 
 
 def _psnr(prediction: Rendering, target: Rendering) -> Tensor:
     return psnr(prediction.image.clamp(-1, 1), target.image.clamp(-1, 1)).mean()
+
+
+def _ssim(prediction: Rendering, target: Rendering) -> Tensor:
+    return ssim(prediction.image.clamp(-1, 1), target.image.clamp(-1, 1)).mean()

@@ -167,7 +167,7 @@ def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):
         == second.keys()
         == {
             f"validation/{name}"
-            for name in ("loss", "psnr_reference", "psnr_novel", "depth_error_weighted")
+            for name in ("loss", "psnr_reference", "psnr_novel", "ssim_novel", "depth_error_weighted")
         }
     )
     for name in ("validation/psnr_reference", "validation/psnr_novel"):
