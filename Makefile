@@ -32,6 +32,9 @@ bench: setup ## speed of kernels, images and steps on this machine, beside the t
 bench-long: setup ## time to quality, inversions, pairs with the baseline (90 minutes; the same command goes on)
 	$(BIN)/python -m tests.benchmarks.bench_long
 
+bench-gpu: setup ## speed on a GPU in every precision and layout; offline (8 minutes)
+	$(BIN)/python -m tests.benchmarks.bench_gpu
+
 lint: setup ## format, style, import contracts, types; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -177,7 +177,7 @@ def stratified(sampling: RaySampling, jitter: Tensor) -> Tensor:
     """Evenly spaced depths, each moved towards the next by its jitter."""
     assert sampling.near is not None and sampling.far is not None and not sampling.in_disparity
     count = jitter.shape[-1]
-    steps = (torch.arange(count) + jitter) / (count - 1)
+    steps = (torch.arange(count, device=jitter.device) + jitter) / (count - 1)
     return sampling.near + steps * (sampling.far - sampling.near)
 
 

@@ -90,7 +90,7 @@ def measured(row: Row, scale: str) -> Measure:
     def measure(seconds: float) -> dict[str, Any]:
         started = time.monotonic()
         result = {"contenders": {}, "state": "done"}
-        memory_share = 0.35 if row.memory and row.rounds else 1.0 if row.memory else 0.0
+        memory_share = 0.2 if row.memory and row.rounds else 1.0 if row.memory else 0.0
         if row.rounds or not row.memory:
             result |= in_process(row, scale, seconds * (1 - memory_share))
         for number, contender in enumerate(row.memory):

@@ -65,7 +65,8 @@ class Record:
         """A call, which did `per` units."""
         timing = timing or Timing()
         self.seconds.append((seconds if timing.seconds is None else timing.seconds) / per)
-        self.processor_seconds.append(processor / per)
+        if timing.seconds is None:
+            self.processor_seconds.append(processor / per)
         for name, value in timing.parts.items():
             self.parts.setdefault(name, []).append(value / per)
         self.values |= timing.values

@@ -10,10 +10,11 @@ import matplotlib
 matplotlib.use("agg")
 from matplotlib import pyplot
 
-from tests.benchmarks.rows import LONG, SHORT
+from tests.benchmarks.rows import GPU, LONG, SHORT
 
 COLORS = ("#9aa5b1", "#4c78a8", "#e45756", "#72b7b2", "#f2cf5b", "#b279a2", "#54a24b")
 WIDTH = 7.0
+TICKS = (1, 2, 4, 8, 16)
 pyplot.rcParams.update(
     {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "speed"}
 )
@@ -44,7 +45,7 @@ def draw(document: Document, folder: Path) -> dict[str, Path]:
 def aims(document: Document) -> Any:
     """What was measured, as a share of the target, on a log scale: right of 1 is met."""
     points = []
-    for row in (*SHORT, *LONG):
+    for row in (*SHORT, *LONG, *GPU):
         for aim in row.aims if row.name in document["rows"] else ():
             value = aim.measured(document["rows"][row.name])
             if value:
@@ -115,7 +116,12 @@ def growth(document: Document) -> Any:
             panels[1].plot(x, [value / 1e6 for value in y], "o-", color=color, label=label)
     for panel, title in zip(panels, ("seconds", "MB above rest"), strict=True):
         panel.set(xscale="log", yscale="log", xlabel="work, in the smallest", ylabel=title)
-        panel.legend(fontsize=7, frameon=False, title="exponent", title_fontsize=7)
+        panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
+        panel.minorticks_off()
+        panel.legend(
+            fontsize=7, frameon=False, title="exponent", title_fontsize=7,
+            loc="upper left", bbox_to_anchor=(1, 1),
+        )  # fmt: skip
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.benchmarks import plots
 from tests.benchmarks.measuring import paired_ratio, spread
-from tests.benchmarks.rows import LONG, SHORT, Aim, Row
+from tests.benchmarks.rows import GPU, LONG, SHORT, Aim, Row
 
 CROWDED = 0.2
 """Cores that others keep busy, from which on times are marked."""
@@ -32,8 +32,9 @@ def caption(document: Document) -> str:
     where = document["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in where["packages"].items())
     commit = f"{where['commit']}{', changed' if where['changed'] else ''}"
+    gpu = f"{where['gpu']}; " if where.get("gpu") else ""
     text = (
-        f"{where['processor']} ({' '.join(where['flags'])}), {where['cores']} cores,"
+        f"{gpu}{where['processor']} ({' '.join(where['flags'])}), {where['cores']} cores,"
         f" {where['memory_gb']:.0f} GB; Python {where['python']}, {packages}; commit {commit},"
         f" {where['date'][:10]}."
     )
@@ -48,7 +49,7 @@ def caption(document: Document) -> str:
 
 def rows_of(document: Document) -> Iterator[tuple[Row, Mapping[str, Any]]]:
     """The rows of a document that are known, in their order."""
-    for row in (*SHORT, *LONG):
+    for row in (*SHORT, *LONG, *GPU):
         if row.name in document["rows"]:
             yield row, document["rows"][row.name]
 
@@ -71,7 +72,7 @@ def shown(aim: Aim, value: float | None) -> str:
     if value is None:
         return "–"
     match aim.quantity:
-        case "ratio" | "peak_ratio":
+        case "ratio" | "fastest_ratio" | "peak_ratio":
             return f"{value:.2f} ×"
         case "peak_gb":
             return f"{value:.2f} GB"
@@ -92,7 +93,7 @@ def verdict(aim: Aim, value: float | None, result: Mapping[str, Any]) -> str:
         for name, record in result.get("contenders", {}).items()
         if name in (aim.of, aim.to) and "unavailable" in record
     ]
-    return "; ".join(reasons) or result["state"]
+    return "; ".join(reasons) or result["state"].replace("done", "not measured")
 
 
 def times(document: Document) -> str:

@@ -95,13 +95,17 @@ def distillation_steps(module: Distillation, kernels: str, steps: int, *, overla
     spent = timed_parts(module, DISTILLATION_PARTS)
 
     def work() -> Timing:
-        module.step = module.plan.stages[-1].start
+        module.step = first = module.plan.stages[-1].start
         watch = Watch(spent)
-        data = SampledBatches(module.source, batch_size=module.batch_size, overlap=overlap)
+        # One batch more than there are steps: the last step, too, draws the next batch meanwhile.
+        data = SampledBatches(
+            module.source,
+            batch_size=module.batch_size,
+            overlap=overlap,
+            steps=range(first, first + steps + 2),
+        )
         with chosen(kernels):
-            trainer(module.step + steps + 1, [Speed(every_steps=None), watch]).fit(
-                module, datamodule=data
-            )
+            trainer(steps + 1, [Speed(every_steps=None), watch]).fit(module, datamodule=data)
         parts = {"teacher": watch.teacher, **spent}
         parts["the rest"] = watch.seconds - sum(parts.values())
         return Timing(watch.seconds / steps, {name: one / steps for name, one in parts.items()})

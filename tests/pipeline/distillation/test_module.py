@@ -166,8 +166,11 @@ def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):
         first.keys()
         == second.keys()
         == {
-            f"validation/{name}"
-            for name in ("loss", "psnr_reference", "psnr_novel", "ssim_novel", "depth_error_weighted")
+            "validation/loss",
+            "validation/psnr_reference",
+            "validation/psnr_novel",
+            "validation/ssim_novel",
+            "validation/depth_error_weighted",
         }
     )
     for name in ("validation/psnr_reference", "validation/psnr_novel"):
