@@ -33,7 +33,8 @@ COMMON = (
 
 WAYS = {
     "readable": (
-        "optimizer=adam_short", "plan=planes_then_pictures", "kernels=readable",
+        "optimizer=adam_short", "kernels=readable", "plan.stages.planes.steps=250",
+        "callbacks.average.half_life=100",
         f"trainer.max_steps={STEPS}",
     ),
     "today": (),
