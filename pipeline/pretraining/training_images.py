@@ -121,7 +121,6 @@ def puppet_images(
     first: int = 0,
     supersampling: int = 2,
     workers: int = 2,
-    compile: bool = True,
     pose_distribution: dict[str, float] | None = None,
 ) -> TrainingImages:
     """Training identities of the puppet world from number `first` on, each in one view; rendered
@@ -144,7 +143,6 @@ def puppet_images(
             supersampling=supersampling,
             pose_distribution=distribution,
             workers=workers,
-            compile=compile,
         )
     return labelled_images(path=path, resolution=resolution, mirrored=True)
 

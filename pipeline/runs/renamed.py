@@ -49,6 +49,9 @@ RENAMED = {
 }
 """Keys of configurations, descriptions and scores, before → now, wherever they stand."""
 
+REMOVED = {"pipeline.pretraining.training_pictures.puppet_pictures": frozenset({"compile"})}
+"""Keys that a `_target_` of this version has no longer: they decided speed alone."""
+
 VALUES: dict[str, dict[str, str]] = {"metric": {"psnr_person": "psnr_foreground"}}
 """Strings under a key, before → now."""
 
@@ -66,7 +69,9 @@ def read_json(path: Path) -> Any:
 def current(stored: Any) -> Any:
     """Nested plain values with this version's keys and addresses; idempotent."""
     if isinstance(stored, dict):
-        return {RENAMED.get(key, key): _value(key, value) for key, value in stored.items()}
+        values = {RENAMED.get(key, key): _value(key, value) for key, value in stored.items()}
+        gone = REMOVED.get(str(values.get("_target_")), frozenset())
+        return {key: value for key, value in values.items() if key not in gone}
     return [current(value) for value in stored] if isinstance(stored, list) else stored
 
 

@@ -16,20 +16,10 @@ def appearance(points: Points, puppet: Puppet, presence: Presence) -> tuple[Tens
     """Albedo in [0, 1] `[identity point 3]` and part numbers `[identity point]` on the surface."""
     at = to_head(points, puppet.identity.head)
     part = nearest_part(at, puppet, presence)
-    outfit = puppet.identity.outfit
     albedo = skin(at, puppet)
-    layers = (
-        (Part.EYE, eye(at, puppet)),
-        (Part.MOUTH, inner_mouth(at, puppet)),
-        (Part.HAIR, hair(at, puppet)),
-        (Part.CLOTHES, clothes(at, puppet)),
-        (Part.HAT, hat(at, puppet)),
-        (Part.GLASSES, outfit.glasses_color),
-        (Part.JEWEL, outfit.glasses_color * 0.3 + _color(0.6, 0.5, 0.28, albedo)),
-        (Part.LENS, _color(0.06, 0.06, 0.07, albedo)),
-    )
-    for label, color in layers:
-        albedo = torch.where((part == label.value)[..., None], color, albedo)
+    for label, color in COLORS.items():
+        if label is not Part.SKIN:
+            albedo = torch.where((part == label.value)[..., None], color(at, puppet), albedo)
     return albedo.clamp(0, 1), part
 
 
@@ -184,6 +174,33 @@ def hat(at: Place, puppet: Puppet) -> Tensor:
     ribs = 0.06 * (40 * torch.atan2(side, z + 0.1)).sin() * is_any(outfit.hat, HatKind.BEANIE)
     ribbon = is_any(outfit.hat, HatKind.FEDORA) & ((hat_line(at) - 0.13).abs() < 0.08)
     return _mix(outfit.hat_color * (1 + ribs)[..., None], outfit.trim, ribbon * 1.0)
+
+
+def _metal(at: Place, puppet: Puppet) -> Tensor:
+    return puppet.identity.outfit.glasses_color
+
+
+def _gold(at: Place, puppet: Puppet) -> Tensor:
+    color = puppet.identity.outfit.glasses_color
+    return color * 0.3 + _color(0.6, 0.5, 0.28, color)
+
+
+def _dark_glass(at: Place, puppet: Puppet) -> Tensor:
+    return _color(0.06, 0.06, 0.07, at.x)
+
+
+COLORS = {
+    Part.SKIN: skin,
+    Part.EYE: eye,
+    Part.MOUTH: inner_mouth,
+    Part.HAIR: hair,
+    Part.CLOTHES: clothes,
+    Part.HAT: hat,
+    Part.GLASSES: _metal,
+    Part.JEWEL: _gold,
+    Part.LENS: _dark_glass,
+}
+"""The colour `[identity point 3]`, or what broadcasts to it, of each part."""
 
 
 def _mix(base: Tensor, over: Tensor, share: Tensor) -> Tensor:

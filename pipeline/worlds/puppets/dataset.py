@@ -59,15 +59,11 @@ class Photographer:
     resolution: int
     supersampling: int
     pose_distribution: PoseDistribution = field(default_factory=PoseDistribution)
-    compile: bool = False
 
-    def world(self) -> PuppetWorld:
-        """The world that it photographs."""
-        return PuppetWorld(compile=self.compile, supersampling=self.supersampling)
-
-    def take(self, world: PuppetWorld, first: int, count: int) -> list[Picture]:
+    def take(self, first: int, count: int) -> list[Picture]:
         """PNG files and labels of identities `first` to `first + count - 1`."""
         seeds = PuppetSeeds.of(self.split, range(first, first + count))
+        world = PuppetWorld(supersampling=self.supersampling)
         views = world.render(seeds, self.pose_distribution.cameras(seeds), self.resolution)
         pixels = (views.rgba() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         return [
@@ -86,7 +82,6 @@ def export_puppets(
     supersampling: int = 2,
     pose_distribution: PoseDistribution | None = None,
     workers: int = 2,
-    compile: bool = True,
 ) -> Path:
     """Renders one view each of `count` identities into an uncompressed zip.
 
@@ -98,8 +93,6 @@ def export_puppets(
         supersampling: each pixel is the mean of this many squared samples.
         pose_distribution: how yaw and pitch are distributed.
         workers: processes of one thread each; 0 renders in this process.
-        compile: compile the kernels first (see `PuppetWorld`): pays from about two thousand
-            pictures.
 
     Returns:
         The path.
@@ -111,7 +104,7 @@ def export_puppets(
         raise ValueError(f"count is {count}: ask for at least one identity.")
     PuppetSeeds.of(split, [first, first + count - 1])
     pose_distribution = pose_distribution or PoseDistribution()
-    photographer = Photographer(split, resolution, supersampling, pose_distribution, compile)
+    photographer = Photographer(split, resolution, supersampling, pose_distribution)
     chunks = [
         (start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)
     ]
@@ -133,36 +126,27 @@ def export_puppets(
 def _in_this_process(
     photographer: Photographer, chunks: list[tuple[int, int]]
 ) -> Iterator[Picture]:
-    world = photographer.world()
     for start, count in chunks:
-        yield from photographer.take(world, start, count)
+        yield from photographer.take(start, count)
 
 
 def _in_processes(
     photographer: Photographer, chunks: list[tuple[int, int]], workers: int
 ) -> Iterator[Picture]:
-    if photographer.compile:
-        logger.info(
-            "Compiling the world's kernels once (one to three minutes unless cached); the workers"
-            " read them from the cache."
-        )
-        photographer.take(
-            photographer.world(), *chunks[0]
-        )  # as many as a worker takes: other sizes would be compiled for anew
+    photographer.take(chunks[0][0], 1)  # compiles the kernels: the workers then only read them
     with get_context("spawn").Pool(workers, _start_worker, (photographer, kernels())) as pool:
         for pictures in pool.imap(_work, chunks):
             yield from pictures
 
 
-_WORKER: dict[str, tuple[Photographer, PuppetWorld]] = {}
+_WORKER: dict[str, Photographer] = {}
 
 
 def _start_worker(photographer: Photographer, choice: str) -> None:
     torch.set_num_threads(1)
     choose_kernels(choice)
-    _WORKER["self"] = (photographer, photographer.world())
+    _WORKER["self"] = photographer
 
 
 def _work(chunk: tuple[int, int]) -> list[Picture]:
-    photographer, world = _WORKER["self"]
-    return photographer.take(world, *chunk)
+    return _WORKER["self"].take(*chunk)

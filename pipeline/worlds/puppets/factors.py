@@ -234,6 +234,17 @@ def moved(record: Record, target: Tensor) -> Record:
     )
 
 
+def row_of(record: Record, row: int) -> Record:
+    """One identity of a record."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]
+    return type(record)(
+        **{
+            name: v[row : row + 1] if isinstance(v, Tensor) else row_of(v, row)
+            for name, v in values.items()
+        }
+    )
+
+
 def unpack(kind: type[Record], packed: Tensor) -> Record:
     """The inverse of `pack`."""
     return _unpack(LAYOUTS[kind], packed, 0)[0]

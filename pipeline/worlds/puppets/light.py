@@ -20,12 +20,14 @@ GLOSS = {
 }
 """How much glossier than skin and hair."""
 
+TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
+
 
 def normals_at(
     distance: Distance, points: Float[Tensor, "identity point 3"], step: float
 ) -> Float[Tensor, "identity point 3"]:
     """Unit gradients of the distance, from four evaluations at the corners of a tetrahedron."""
-    corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]).to(points)
+    corners = torch.tensor(TETRAHEDRON).to(points)
     offsets = (points[:, None] + corners[:, None] * step).flatten(1, 2)
     values = distance(offsets).unflatten(1, (4, -1))
     return F.normalize((values[..., None] * corners[:, None]).sum(1), dim=-1)

@@ -23,6 +23,7 @@ CAUTION = 0.87
 """Share of a distance that a step takes: bent and displaced parts overestimate it a little."""
 
 FINE_STEPS, COARSE_STEPS, CONE_SIZE = 48, 18, 4
+POLISH_STEPS, POLISH_REACH = 3, 2e-3
 GATHER_AT = frozenset({0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 35, 40})
 
 
@@ -37,7 +38,7 @@ class Hits:
 def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
     """Traces the ray through each pixel centre of a square picture."""
     rays = camera.rays(resolution)
-    near, far, live = _bounds(rays)
+    near, far, live = bounds(rays)
     pixel = 1 / (resolution * camera.intrinsics[:, 0, 0:1])
     if resolution % CONE_SIZE == 0 and resolution >= 8 * CONE_SIZE:
         near, live = _march_cones(distance, camera, resolution // CONE_SIZE)
@@ -47,8 +48,8 @@ def trace(distance: Distance, camera: Camera, resolution: int) -> Hits:
 def _march_cones(distance: Distance, camera: Camera, resolution: int) -> tuple[Tensor, Tensor]:
     """How far all rays of a block of pixels go without a hit, and which blocks may hit beyond."""
     rays = camera.rays(resolution)
-    start, far, _ = _bounds(rays, BOUND * 1.1)
-    spread = 0.75 / (resolution * camera.intrinsics[:, 0, 0:1])
+    start, far, _ = bounds(rays, BOUND * 1.1)
+    spread = cone_radius(camera, resolution)
     depths, live = start.clone(), torch.ones_like(start, dtype=torch.bool)
     stopped = torch.zeros_like(live)
     for _ in range(COARSE_STEPS):
@@ -83,10 +84,7 @@ def _march(
         t = depths.gather(1, chosen)
         d = distance(origins + directions * t[..., None])
         going = live.gather(1, chosen)
-        patience = (
-            1 + (step / 12) ** 2
-        )  # a ray that crawls along the surface for long has all but reached it
-        arrived = going & (d < patience * tolerance * t)
+        arrived = going & (d < patience(step) * tolerance * t)
         t = torch.where(going & ~arrived, t + d * CAUTION, t)
         depths.scatter_(1, chosen, t)
         hit.scatter_(1, chosen, hit.gather(1, chosen) | arrived)
@@ -95,13 +93,17 @@ def _march(
 
 
 def polish(
-    distance: Distance, origins: Tensor, directions: Tensor, depths: Tensor, reach: float = 2e-3
+    distance: Distance,
+    origins: Tensor,
+    directions: Tensor,
+    depths: Tensor,
+    reach: float = POLISH_REACH,
 ) -> Tensor:
     """Depths `[identity point]` moved from within the tracing tolerance onto the surface.
 
     Three more steps do it, none longer than `reach`.
     """
-    for _ in range(3):
+    for _ in range(POLISH_STEPS):
         depths = depths + distance(origins + directions * depths[..., None]).clamp(-reach, reach)
     return depths
 
@@ -118,7 +120,19 @@ def take(values: Tensor, chosen: Tensor) -> Tensor:
     return values.gather(1, chosen[..., None].expand(-1, -1, values.shape[-1]))
 
 
-def _bounds(rays: Rays, radius: float = BOUND) -> tuple[Tensor, Tensor, Tensor]:
+def patience(step: int) -> float:
+    """How much the tolerance has grown: a ray that crawls along the surface for long has all but
+    reached it.
+    """
+    return 1 + (step / 12) ** 2
+
+
+def cone_radius(camera: Camera, resolution: int) -> Tensor:
+    """Radius `[identity 1]`, at depth 1, of the cone about all rays of a block of pixels."""
+    return 0.75 / (resolution * camera.intrinsics[:, 0, 0:1])
+
+
+def bounds(rays: Rays, radius: float = BOUND) -> tuple[Tensor, Tensor, Tensor]:
     """Where rays enter and leave the sphere that bounds the world, and which do."""
     toward = -(rays.directions * rays.origins).sum(-1)
     room = toward.square() - rays.origins.square().sum(-1) + radius**2

@@ -1,31 +1,24 @@
 """PuppetWorld: identities, cameras → images with exact depth, normals and labels."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from teachers.rendering.camera import Camera
+from teachers.kernels import fast_kernels
+from teachers.rendering.camera import Camera, Rays
 
 from .appearance import appearance
 from .body import distance
 from .distributions import draw_background, draw_expression, draw_identity, draw_light
-from .factors import Background, Light, Puppet, moved, pack, unpack
+from .factors import Background, Light, Puppet, moved, row_of
+from .fast import draw_samples
 from .light import backdrop, normals_at, shade
 from .presence import Presence
 from .splits import PuppetSeeds
 from .tracer import gather_true, polish, take, trace
-
-CACHED_POINTS = 4096
-"""Points of each identity in one call of a compiled kernel: its temporaries then stay in the
-processor's cache.
-"""
-
-VECTOR = 16
-"""Points are padded to multiples of this: other sizes would be compiled again."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +59,15 @@ class PuppetViews:
 class PuppetWorld:
     """Renders the identities of given seeds.
 
+    On a CPU, "fast" kernels (`teachers.kernels`) make the same pictures but for rounding, several
+    times faster. The first picture then compiles them, once a machine (a minute).
+
     Args:
-        compile: compile the signed distance and the albedo with torch.compile. The first call then
-            takes one to three minutes (seconds when inductor's cache knows the kernels), later ones
-            are several times faster. Not possible while jaxtyping checks calls.
         supersampling: each pixel is the mean of this many squared samples.
     """
 
-    def __init__(self, *, compile: bool = False, supersampling: int = 2) -> None:
+    def __init__(self, *, supersampling: int = 2) -> None:
         self.supersampling = supersampling
-        self._compile = compile
 
     @torch.no_grad()
     def render(self, seeds: PuppetSeeds, camera: Camera, resolution: int) -> PuppetViews:
@@ -99,66 +91,16 @@ class PuppetWorld:
         self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int
     ) -> PuppetViews:
         """One square picture per camera, on its device, of factors that needn't come from seeds."""
-        surface, albedo_of = self._kernels(moved(puppet, camera.cam_to_world))
-        light, background = (
-            moved(light, camera.cam_to_world),
-            moved(background, camera.cam_to_world),
+        puppet, light, background = (
+            moved(record, camera.cam_to_world) for record in (puppet, light, background)
         )
-        # Numbers in the code must become constants: as inputs they would be double and keep the
-        # kernels from being vectorised.
-        with torch._dynamo.config.patch(specialize_float=True):
-            return self._draw(surface, albedo_of, light, background, camera, resolution)
-
-    def _draw(
-        self,
-        surface,
-        albedo_of,
-        light: Light,
-        background: Background,
-        camera: Camera,
-        resolution: int,
-    ) -> PuppetViews:  # type: ignore[no-untyped-def]
         fine = resolution * self.supersampling
-        hits = trace(surface, camera, fine)
-        rays = camera.rays(fine)
-        chosen, counts = gather_true(hits.is_hit)
-        origins, directions = take(rays.origins, chosen), take(rays.directions, chosen)
-        depths = polish(surface, origins, directions, hits.depths.gather(1, chosen))
-        points = origins + directions * depths[..., None]
-        normals = normals_at(surface, points, 6e-4 + 0.3 / fine)
-        albedo, parts = albedo_of(points)
-        color = shade(surface, points, normals, directions, albedo, parts, light)
-        is_real = torch.arange(chosen.shape[1], device=chosen.device) < counts[:, None]
-        found = (
-            torch.cat([color, normals, depths[..., None], parts[..., None]], -1)
-            * is_real[..., None]
-        )
-        canvas = torch.zeros(len(camera), fine * fine, 8, device=points.device).scatter(
-            1, chosen[..., None].expand(-1, -1, 8), found
-        )
-        return self._views(
-            canvas,
-            hits.is_hit,
-            backdrop(camera.rays(resolution).directions, background),
-            camera,
-            resolution,
-        )
-
-    def _kernels(self, puppet: Puppet):  # type: ignore[no-untyped-def]
-        packed = pack(puppet)
-        if self._compile:
-            return tuple(partial(_call, kernel, packed) for kernel in self._compiled)
-        presence = Presence.of(puppet.identity)
-        return (
-            lambda points: distance(points.unbind(-1), puppet, presence),
-            lambda points: appearance(points.unbind(-1), puppet, presence),
-        )
-
-    @cached_property
-    def _compiled(self):  # type: ignore[no-untyped-def]
-        return torch.compile(_distance_kernel, dynamic=True), torch.compile(
-            _appearance_kernel, dynamic=True
-        )
+        if fast_kernels() and camera.cam_to_world.device.type == "cpu":
+            canvas, is_hit = _draw_fast(puppet, light, camera, fine)
+        else:
+            canvas, is_hit = _draw(puppet, light, camera, fine)
+        behind = backdrop(camera.rays(resolution).directions, background)
+        return self._views(canvas, is_hit, behind, camera, resolution)
 
     def _views(
         self, canvas: Tensor, is_hit: Tensor, behind: Tensor, camera: Camera, resolution: int
@@ -182,21 +124,40 @@ class PuppetWorld:
         )
 
 
-def _call(kernel, packed: Tensor, points: Tensor):  # type: ignore[no-untyped-def]
-    count = points.shape[1]
-    points = F.pad(points, (0, 0, 0, -count % VECTOR))
-    pieces = [
-        kernel(*piece.movedim(-1, 0).contiguous(), packed)
-        for piece in points.split(CACHED_POINTS, 1)
-    ]
-    if isinstance(pieces[0], Tensor):
-        return torch.cat(pieces, 1)[:, :count]
-    return tuple(torch.cat(column, 1)[:, :count] for column in zip(*pieces, strict=True))
+def _draw(
+    puppet: Puppet, light: Light, camera: Camera, fine: int
+) -> tuple[Float[Tensor, "identity ray 8"], Bool[Tensor, "identity ray"]]:
+    """What the rays through `fine`² pixels see (colour, normal, depth, part number; zeros where
+    nothing is), and which of them hit.
+    """
+    presence = Presence.of(puppet.identity)
+
+    def surface(points: Tensor) -> Tensor:
+        return distance(points.unbind(-1), puppet, presence)  # type: ignore[arg-type]
+
+    hits, rays = trace(surface, camera, fine), camera.rays(fine)
+    chosen, counts = gather_true(hits.is_hit)
+    origins, directions = take(rays.origins, chosen), take(rays.directions, chosen)
+    depths = polish(surface, origins, directions, hits.depths.gather(1, chosen))
+    points = origins + directions * depths[..., None]
+    normals = normals_at(surface, points, 6e-4 + 0.3 / fine)
+    albedo, parts = appearance(points.unbind(-1), puppet, presence)  # type: ignore[arg-type]
+    color = shade(surface, points, normals, directions, albedo, parts, light)
+    is_real = torch.arange(chosen.shape[1], device=chosen.device) < counts[:, None]
+    found = torch.cat([color, normals, depths[..., None], parts[..., None]], -1)
+    canvas = torch.zeros(len(camera), fine * fine, 8, device=points.device).scatter(
+        1, chosen[..., None].expand(-1, -1, 8), found * is_real[..., None]
+    )
+    return canvas, hits.is_hit
 
 
-def _distance_kernel(x: Tensor, y: Tensor, z: Tensor, packed: Tensor) -> Tensor:
-    return distance((x, y, z), unpack(Puppet, packed), Presence.everything())
-
-
-def _appearance_kernel(x: Tensor, y: Tensor, z: Tensor, packed: Tensor) -> tuple[Tensor, Tensor]:
-    return appearance((x, y, z), unpack(Puppet, packed), Presence.everything())
+def _draw_fast(puppet: Puppet, light: Light, camera: Camera, fine: int) -> tuple[Tensor, Tensor]:
+    """`_draw`, one identity at a time."""
+    rays, found = camera.rays(fine), []
+    for i in range(len(camera)):
+        one = Rays(rays.origins[i : i + 1], rays.directions[i : i + 1])
+        found.append(
+            draw_samples(row_of(puppet, i), row_of(light, i), row_of(camera, i), one, fine)
+        )
+    canvas, is_hit = zip(*found, strict=True)
+    return torch.stack(canvas), torch.stack(is_hit)

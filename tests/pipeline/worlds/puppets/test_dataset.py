@@ -25,7 +25,6 @@ def archive(tmp_path_factory) -> zipfile.ZipFile:
         resolution=32,
         supersampling=1,
         workers=0,
-        compile=False,
     )
     return zipfile.ZipFile(path)
 
@@ -57,7 +56,6 @@ def test_worker_processes_render_the_same_identities(archive, tmp_path):
         resolution=32,
         supersampling=1,
         workers=1,
-        compile=False,
     )
     other = zipfile.ZipFile(path)
     pixels = [
