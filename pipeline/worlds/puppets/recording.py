@@ -71,7 +71,7 @@ class Recorder(TorchDispatchMode):
         if operator in ("unsqueeze", "expand", "view", "alias", "detach", "clone", "lift_fresh"):
             names = self.channels(args[0])
         elif operator == "slice":
-            dim, start, end = (*args[1:4], *(0, 0, 2**62)[len(args) - 1 :])
+            dim, start, end = args[1:4]
             names = self.channels(args[0])
             if dim % args[0].ndim == args[0].ndim - 1:
                 names = names[start:end]

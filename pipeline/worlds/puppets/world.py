@@ -91,8 +91,11 @@ class PuppetWorld:
         self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int
     ) -> PuppetViews:
         """One square picture per camera, on its device, of factors that needn't come from seeds."""
+        target = camera.cam_to_world
         puppet, light, background = (
-            moved(record, camera.cam_to_world) for record in (puppet, light, background)
+            moved(puppet, target),
+            moved(light, target),
+            moved(background, target),
         )
         fine = resolution * self.supersampling
         if fast_kernels() and camera.cam_to_world.device.type == "cpu":

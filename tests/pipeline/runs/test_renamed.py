@@ -65,6 +65,16 @@ def test_strings_are_renamed_only_under_their_key():
     }
 
 
+def test_keys_that_a_target_has_no_longer_are_left_out():
+    target = "pipeline.pretraining.training_pictures.puppet_pictures"
+    before = "pipeline.data.training_pictures.puppet_pictures"
+    assert current({"_target_": before, "compile": True, "count": 3}) == {
+        "_target_": target,
+        "count": 3,
+    }
+    assert current({"compile": True}) == {"compile": True}
+
+
 @pytest.mark.parametrize("value", [None, True, 3, 0.5, "people", [], {}, ["person", 1, [None]]])
 def test_plain_values_stay(value):
     assert current(value) == value
