@@ -18,7 +18,7 @@ MOVED = {
     "pipeline.data.training_pictures.labelled_pictures": (
         "pipeline.pretraining.training_images.labelled_images"
     ),
-    "pipeline.pretraining.training_pictures.puppet_pictures": (
+    "pipeline.pretraining.training_images.puppet_images": (
         "pipeline.pretraining.training_images.puppet_images"
     ),
     "pipeline.pretraining.training_pictures.labelled_pictures": (
@@ -49,7 +49,7 @@ RENAMED = {
 }
 """Keys of configurations, descriptions and scores, before → now, wherever they stand."""
 
-REMOVED = {"pipeline.pretraining.training_pictures.puppet_pictures": frozenset({"compile"})}
+REMOVED = {"pipeline.pretraining.training_images.puppet_images": frozenset({"compile"})}
 """Keys that a `_target_` of this version has no longer: they decided speed alone."""
 
 VALUES: dict[str, dict[str, str]] = {"metric": {"psnr_person": "psnr_foreground"}}
