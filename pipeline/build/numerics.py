@@ -62,8 +62,8 @@ def with_kernels(
     """Sets the kernels of this process (`pipeline.runs.kernel_choice`).
 
     A run that is continued keeps the kernels that it began with, on any machine; runs of earlier
-    versions have the readable ones. The other processes of a new run wait for the choice of the
-    first.
+    versions have the readable ones. With `auto`, the other processes of a new run wait for the
+    choice of the first.
 
     Args:
         config: of a verb with a setting `kernels`.
@@ -76,7 +76,8 @@ def with_kernels(
     Raises:
         ValueError: the run began with other kernels.
     """
-    setting, kept = config.kernels, None if run is None else _kept(run)
+    setting = config.kernels
+    kept = None if run is None else _kept(run, setting)
     if run is not None and kept is not None and setting not in (AUTO, kept):
         raise ValueError(
             f"{run.path} began with kernels={kept}, which it keeps: leave kernels={setting} out, or"
@@ -88,13 +89,13 @@ def with_kernels(
     return filled
 
 
-def _kept(run: RunFolder) -> str | None:
-    """The kernels that a run began with; None in the first process of a new one."""
+def _kept(run: RunFolder, setting: str) -> str | None:
+    """The kernels that a run began with; None in a new one without a choice to wait for."""
     from pipeline.runs.processes import is_first_process  # loads Lightning, which a lift doesn't
 
     ends = time.monotonic() + LONGEST_WAIT_S
     while not run.config_path.exists():
-        if is_first_process():
+        if setting != AUTO or is_first_process():
             return None
         if time.monotonic() > ends:
             raise ValueError(
