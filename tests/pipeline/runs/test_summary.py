@@ -17,7 +17,9 @@ def read(run: RunFolder) -> dict:
 def test_a_summary_exists_from_the_start_and_ends_with_the_status_of_the_attempt(tmp_path):
     with RunFolder(tmp_path / "run") as run:
         with (
-            Summary(run, verb="distill", configuration={"seed": 3}) as summary,
+            Summary(
+                run, verb="distill", configuration={"seed": 3}, numerics={"device": "cpu"}
+            ) as summary,
             Attempt(run) as attempt,
         ):
             begun = read(run)
@@ -33,7 +35,8 @@ def test_a_summary_exists_from_the_start_and_ends_with_the_status_of_the_attempt
         {"seed": 3},
         {},
     )
-    assert {"python", "hardware", "packages"} == set(begun["environment"])
+    assert set(begun["environment"]) == {"python", "hardware", "packages", "numerics"}
+    assert begun["environment"]["numerics"] == {"device": "cpu"}
     assert "torch" in begun["environment"]["packages"] and isinstance(begun["dirty"], bool)
     assert (ended["status"], ended["passport"]) == ("finished", {"name": "toy"})
     assert ended["scores"] == {"validation/loss": 0.5, "validation/best": None}
