@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -44,7 +45,8 @@ class TwoLayers:
     def arguments(self) -> tuple[tuple[Any, ...], ...]:
         """Hidden layer, density, layer of colours and prior, as `march_kernels` takes them."""
         hidden, bias, output, output_bias = (tensor.detach() for tensor in self.parameters)
-        empty = F.linear(F.softplus(bias), output, output_bias)
+        with torch.autocast("cpu", enabled=False):  # the kernels take float32
+            empty = F.linear(F.softplus(bias), output, output_bias)
         padding = -(len(output_bias) - 1) % LANES
 
         def padded(tensor: Tensor) -> np.ndarray:

@@ -39,6 +39,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def has_bfloat16_instructions() -> bool:
+    """Whether the processor multiplies in bfloat16: torch's own check is content with AVX-512."""
+    return bool({"avx512_bf16", "amx_bf16"} & _flags())
+
+
 def processor() -> str:
     """The model's name."""
     for line in _cpuinfo():

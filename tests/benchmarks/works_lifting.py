@@ -23,6 +23,7 @@ from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.checkpoint import load_discriminator, load_teacher
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
+from tests.benchmarks.machine import has_bfloat16_instructions
 from tests.benchmarks.measuring import Contender, Timing, Unavailable, Work
 from tests.benchmarks.works_machine import matrix_product
 from tests.benchmarks.works_teacher import both_kernels
@@ -141,7 +142,7 @@ class Base:
         """By torch.compile."""
         if shutil.which("g++") is None and shutil.which("clang++") is None:
             raise Unavailable("torch.compile needs a C++ compiler")
-        if bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if bfloat16 and not has_bfloat16_instructions():
             raise Unavailable("this processor has no AVX512-BF16: bfloat16 would be emulated")
         compiled = torch.compile(self.encoder)
 

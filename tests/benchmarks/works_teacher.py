@@ -13,6 +13,7 @@ from teachers.kernels import use_kernels
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import RayJitter
 from tests.benchmarks import baseline
+from tests.benchmarks.machine import has_bfloat16_instructions
 from tests.benchmarks.measuring import Contender, Timing, Unavailable, Work
 
 TINY = {
@@ -138,8 +139,8 @@ def image(scale: str) -> dict[str, Contender]:
 
 def image_bfloat16(scale: str) -> dict[str, Contender]:
     """Whole images, with convolutions and matrix products in bfloat16."""
-    if scale == "full" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise Unavailable("this processor has no AVX512-BF16: bfloat16 would be emulated")
+    if scale == "full" and not has_bfloat16_instructions():
+        raise Unavailable("this processor has no AVX512-BF16: bfloat16 would gain nothing")
     scene = Scene(scale)
     expected: list[Tensor] = []
 

@@ -65,3 +65,12 @@ def test_gradients_flow_where_planes_need_them():
         colors, _ = TriplaneField(Triplane(planes), template.decoder)(torch.zeros(2, 4, 3))
     (gradient,) = torch.autograd.grad(colors.sum(), planes)
     assert gradient.abs().max() > 0
+
+
+def test_autocast_leaves_the_kernel_its_float32():
+    points = torch.rand(2, 40, 3, generator=torch.Generator().manual_seed(2)) - 0.5
+    with use_kernels("fast"):
+        colors, logits = FIELDS["eg3d"](points)
+        with torch.autocast("cpu", torch.bfloat16):
+            again, logits_again = FIELDS["eg3d"](points)
+    assert torch.equal(again, colors) and torch.equal(logits_again, logits)
