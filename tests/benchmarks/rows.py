@@ -219,8 +219,7 @@ SHORT = (
         memory=("eager",),
     ),
     Row("help", "trilift VERB --help", "works_machine:help_texts",
-        aims=(Aim("< 1 s, each verb", "slowest", at_most=1.0),), limit=30, unit="call", rounds=1,
-        warm_up=False),
+        aims=(Aim("< 1 s, each verb", "slowest", at_most=1.0),), limit=45, unit="call", rounds=3),
     Row("growth", "growth of time and memory", "growth:curves",
         aims=(Aim("linear or better", "exponent", at_most=1.1),), limit=40, rounds=0),
 )  # fmt: skip
