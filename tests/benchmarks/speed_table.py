@@ -31,16 +31,17 @@ def table(folder: Path) -> str:
     ]
     if not documents:
         return NOTHING
-    return "\n\n".join([caption(documents[0]), joined(documents)])
+    return "\n\n".join([caption(documents), joined(documents)])
 
 
-def caption(document: dict[str, Any]) -> str:
-    """Where it was measured."""
-    where = document["machine"]
+def caption(documents: list[dict[str, Any]]) -> str:
+    """Where they were measured, and by which commands."""
+    where = documents[0]["machine"]
+    commands = " and ".join(f"`make {document['name']}`" for document in documents)
     return (
         f"Measured on {where['cores']} cores of {where['processor']}"
-        f" ({' '.join(where['flags'])}) at {where['commit']}, {where['date'][:10]}, by `make bench`"
-        " and `make bench-long`. The baseline is EG3D's algorithm as the published code runs it"
+        f" ({' '.join(where['flags'])}) at {where['commit']}, {where['date'][:10]}, by {commands}."
+        " The baseline is EG3D's algorithm as the published code runs it"
         " (`tests/benchmarks/baseline.py`); readable is this project's own without fast kernels."
     )
 
