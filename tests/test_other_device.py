@@ -13,24 +13,12 @@ from pipeline.build.configuration import compose
 from pipeline.evaluation.captures import camera_fit
 from pipeline.verbs import distill, evaluate, generate, lift, pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
-from teachers.eg3d.discriminator import Discriminator
-from teachers.eg3d.teacher import save_eg3d
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
+from tests import builders
+from tests.builders import STUDENT_SETTINGS, eg3d_settings
 from tests.pretend_device import PRETEND, on_pretend
 
-TEACHER = {
-    "z_dim": 8, "w_dim": 8, "plane_resolution": 16, "plane_channels": 8, "channel_base": 64,
-    "channel_max": 8, "render_resolution": 32, "image_resolution": 32, "super_resolution": "none",
-    "sr_latent": "none", "depth_samples": 4, "importance_samples": 4, "background": "matte",
-}  # fmt: skip
-STUDENT = [
-    f"student.{setting}" for setting in (
-        "image_size=32", "backbone_widths=[8,8,8]", "dim=16", "canonical_blocks=1",
-        "canonical_widths=[8]", "detail_widths=[8,8]", "detail_strides=[1,2]", "fusion_widths=[8]",
-        "fusion_dim=16", "head_widths=[8]",
-    )
-]  # fmt: skip
+TEACHER = eg3d_settings(32, background="matte")
 GENERATOR = [
     "teacher.z_dim=8", "teacher.w_dim=8", "teacher.plane_resolution=8", "teacher.plane_channels=4",
     "teacher.channel_base=64", "teacher.channel_max=8", "teacher.hidden_channels=8",
@@ -54,13 +42,7 @@ def device():
 
 @pytest.fixture(scope="module")
 def teacher_folder(tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    critic = Discriminator(
-        resolution=32, image_channels=4, channel_base=64, channel_max=8, num_mapping_layers=1
-    )
-    folder = tmp_path_factory.mktemp("teachers") / "tiny"
-    save_eg3d(folder, untrained_teacher(TEACHER), critic)
-    return folder
+    return builders.teacher_folder(tmp_path_factory.mktemp("teachers") / "tiny", TEACHER)
 
 
 @pytest.fixture
@@ -118,7 +100,7 @@ def test_a_student_is_distilled_through_both_stages(teacher_folder, tmp_path):
             "distill",
             "teacher=folder",
             f"teacher.path={teacher_folder}",
-            *STUDENT,
+            *STUDENT_SETTINGS,
             f"paths.run={tmp_path}",
             "trainer.accelerator=pretend",
             "trainer.max_steps=2",

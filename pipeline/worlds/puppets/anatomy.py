@@ -1,7 +1,7 @@
 """The head's geometry: skull, nose, ears, neck, eyes, lids, mouth.
 
 Coordinates are head units: the head is about 1.7 high, x to the identity's left, y up, z forward,
-nose tip near z = 1. The compiled world evaluates these functions for all points of a batch at once,
+nose tip near z = 1. The fast world records the operators of these functions for its kernels,
 hence plain tensor annotations: all are `[identity point]`.
 """
 

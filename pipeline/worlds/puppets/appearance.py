@@ -1,4 +1,7 @@
-"""Albedo: the colour of every surface point, without light (compiled, hence plain annotations)."""
+"""Albedo: the colour of every surface point, without light.
+
+Its operators are recorded for kernels, hence plain annotations.
+"""
 
 import torch
 from torch import Tensor

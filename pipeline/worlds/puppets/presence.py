@@ -1,4 +1,4 @@
-"""Which optional parts occur in a batch, so that the uncompiled world leaves out the others."""
+"""Which optional parts occur in a batch, so that the readable world leaves out the others."""
 
 from dataclasses import dataclass
 
