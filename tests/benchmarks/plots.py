@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("agg")
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 from tests.benchmarks.rows import GPU, LONG, SHORT
 
@@ -118,6 +118,9 @@ def growth(document: Document) -> Any:
         panel.set(xscale="log", yscale="log", xlabel="work, in the smallest", ylabel=title)
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.minorticks_off()
+        # a log axis of less than a decade would have one number
+        panel.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
         panel.legend(
             fontsize=7, frameon=False, title="exponent", title_fontsize=7,
             loc="upper left", bbox_to_anchor=(1, 1),
