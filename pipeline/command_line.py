@@ -1,8 +1,9 @@
-"""`trilift VERB …`: lists the verbs, answers questions about one, or replaces itself by
-`python -m pipeline.verbs.VERB …`.
+"""`trilift VERB …`: lists the verbs, answers questions about one, runs a sweep of its runs, or
+replaces itself by `python -m pipeline.verbs.VERB …`.
 
-The replacement lets torchrun and Lightning's child processes start the same verb again. Help and
-configurations appear at once: they need Hydra, but neither the verb's module nor torch.
+The replacement lets torchrun and Lightning's child processes start the same verb again. Help,
+configurations and sweeps need Hydra, but neither the verb's module nor torch: help appears at once,
+and a sweep waits for its cells in little memory.
 """
 
 import ast
@@ -34,6 +35,12 @@ QUESTIONS = {
 }
 """Hydra's flags that show something instead of running the verb."""
 
+TRAININGS = ("pretrain", "distill")
+"""Verbs whose sweeps run each cell in a process of its own (conf/hydra/continuing.yaml)."""
+
+SWEEPS = {"-m", "--multirun", "sweep", "+sweep"}
+"""Flags and keys that make several runs of one command."""
+
 PLANNED = {
     "stream": "Lift a camera's frames live and serve them to a browser.",
     "export": "Write a lifted head as a mesh, or a network as ONNX.",
@@ -61,11 +68,15 @@ def run(arguments: list[str]) -> int:
             + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them")
         )
     rest = settings(rest)
-    if QUESTIONS & {argument.partition("=")[0] for argument in rest}:
-        from pipeline.build.application import answer  # loads Hydra, which the list can do without
+    if QUESTIONS & _keys(rest) or _is_sweep(name, rest):
+        from pipeline.build import application  # loads Hydra, which the list can do without
 
         sys.argv = [f"trilift {name}", *rest]
-        answer(name, documentation(name))
+        if QUESTIONS & _keys(rest):
+            application.answer(name, documentation(name))
+        else:
+            os.environ.update(environment())  # of the cells
+            application.sweep(name)
         return 0
     os.execve(
         sys.executable,
@@ -116,6 +127,17 @@ def environment() -> dict[str, str]:
     """
     path = [str(PACKAGE.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(path))}
+
+
+def _keys(arguments: list[str]) -> set[str]:
+    return {argument.partition("=")[0] for argument in arguments}
+
+
+def _is_sweep(name: str, arguments: list[str]) -> bool:
+    """Whether the command's only work is to start cells: Hydra's own sweepers call the verb."""
+    ours = {"hydra/sweeper=cells", "hydra/sweeper=search"}
+    others = [a for a in arguments if a.startswith("hydra/sweeper=") and a not in ours]
+    return name in TRAININGS and bool(SWEEPS & _keys(arguments)) and not others
 
 
 def _refuse(message: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import command_line
 from pipeline.runs.run_folder import RunFolder
+from tests.builders import process_environment
 
 # What the console script that pip writes does, without needing it to be installed.
 TRILIFT = "from pipeline.command_line import main; main()"
@@ -249,10 +250,11 @@ def test_the_jobs_of_a_sweep_have_numbered_folders_without_an_equals_sign(greet,
 @pytest.mark.parametrize(
     ("arguments", "passed"),
     [
-        (["distill", "-m", "seed=1,2"], "pipeline.verbs.distill -m seed=1,2"),
+        (["distill", "seed=1"], "pipeline.verbs.distill seed=1"),
+        (["generate", "-m", "seed=1,2"], "pipeline.verbs.generate -m seed=1,2"),
         (
-            ["pretrain", "-m", "seed=1,2", "--table"],
-            "pipeline.verbs.pretrain -m seed=1,2 hydra.sweeper.only_table=true",
+            ["distill", "-m", "seed=1,2", "hydra/sweeper=basic"],
+            "pipeline.verbs.distill -m seed=1,2 hydra/sweeper=basic",
         ),
     ],
 )
@@ -264,6 +266,44 @@ def test_a_verb_replaces_the_command_with_its_arguments(arguments, passed, monke
     with pytest.raises(SystemExit) as replaced:
         command_line.run(arguments)
     assert replaced.value.code == passed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["distill", "-m", "seed=1,2", "--table"],
+        ["pretrain", "--multirun", "seed=1,2", "hydra.sweeper.only_table=true"],
+        ["distill", "sweep=ablations", "experiment=laptop", "seed=0,1", "--table"],
+    ],
+)
+def test_a_sweep_loads_neither_the_verb_nor_torch(repository, tmp_path, arguments):
+    code = (
+        "import sys; from pipeline import command_line;"
+        f" status = command_line.run({arguments!r});"
+        f" heavy = {{'torch', 'lightning', 'pipeline.verbs.{arguments[0]}'}} & set(sys.modules);"
+        " sys.exit(f'loaded {heavy}' if heavy else status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 75, done.stderr  # no cell is finished
+    assert "Not finished: `" in done.stdout
+
+
+def test_a_sweeper_of_hydras_that_a_file_chooses_has_to_be_in_the_command_as_well(
+    trilift, tmp_path
+):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /hydra/sweeper: basic\n"
+    )
+    done = trilift("distill", "-m", f"--config-dir={tmp_path}", "experiment=mine", "seed=1,2")
+    assert done.returncode == 2
+    assert "give hydra/sweeper=basic in the command as well" in done.stderr
 
 
 @pytest.mark.parametrize("given", ["people=6", "+suite.people=6", "suite.people=6"])

@@ -81,6 +81,25 @@ def answer(name: str, about: str) -> None:
     _start(name, unasked, about=about)
 
 
+def sweep(name: str) -> None:
+    """Runs the sweep that `sys.argv` asks for: its cells are processes of their own, so neither the
+    verb's module nor torch is imported.
+    """
+
+    def uncalled(config: DictConfig) -> None:
+        chosen = HydraConfig.get().runtime.choices["hydra/sweeper"]
+        sys.exit(
+            _fail(
+                name,
+                f"a file of settings chooses hydra/sweeper={chosen}, which runs {name} in its own"
+                f" process: give hydra/sweeper={chosen} in the command as well",
+            )
+        )
+
+    uncalled.__module__ = f"pipeline.verbs.{name}"  # Hydra calls the application after it
+    _start(name, uncalled, about="")
+
+
 def _start(name: str, task: Callable[[DictConfig], Any], *, about: str | None) -> Any:
     """Runs Hydra on the arguments of the command line."""
     arguments = sys.argv[1:]

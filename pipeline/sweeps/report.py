@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.pictures import write_png
 from pipeline.runs.files import write_text
 
 from .cell import Cell
@@ -38,6 +37,8 @@ def write_report(
     sys.stdout.flush()
     points = [point for row in rows if (point := _point(row, quality)) is not None]
     if points:
+        from pipeline.pictures import write_png  # loads torch, as the students of the points did
+
         write_png(
             folder / "pareto.png",
             pareto_picture(points, quality=quality, more_is_better=more_is_better),

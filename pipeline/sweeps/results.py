@@ -1,24 +1,17 @@
-"""Results of a sweep's cells: last scores, parameters, and the time of one lift."""
+"""Results of a sweep's cells: last scores, and what their students cost."""
 
 import math
 import statistics
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from pipeline.inference.device import device_named
-from pipeline.lifter import Lifter
 from pipeline.runs.curves import read_curves
 
 from .cell import Cell, State
 
 SCORE = "validation/"
 """Curves whose last values are scores."""
-
-WARM_UP, REPEATS = 2, 15
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
     for cell in cells:
         record, state = cell.record(), cell.state
         numbers = (
-            last_scores(cell.folder) | student_numbers(cell.folder, speeds)
+            last_scores(cell.folder) | _student_numbers(cell.folder, speeds)
             if state == "finished"
             else {}
         )
@@ -113,39 +106,12 @@ def last_scores(run: Path) -> dict[str, float]:
     return {name.removeprefix(SCORE): curve[-1][1] for name, curve in curves.items()} | steps
 
 
-def student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:
-    """Parameters of the encoder and milliseconds of one lift, for a run that has a student.
-
-    Args:
-        run: its folder.
-        speeds: lift times by encoder recipe; filled here. Each recipe is measured once, by this
-            process, so that the times of a sweep compare.
-    """
+def _student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:
     file = run / "student.safetensors"
     if not file.exists():
         return {}
-    lifter = Lifter.load(file)
-    recipe = repr(lifter.recipes["encoder"])
-    if recipe not in speeds:
-        speeds[recipe] = lift_ms(lifter)
-    return {
-        "parameters": float(sum(weight.numel() for weight in lifter.encoder.parameters())),
-        "lift_ms": speeds[recipe],
-    }
+    from .student_cost import (
+        student_cost,
+    )  # loads torch, which a table without students can do without
 
-
-@torch.inference_mode()
-def lift_ms(lifter: Lifter) -> float:
-    """Median milliseconds of one photograph through the encoder, on the GPU if there is one."""
-    device = device_named("auto")
-    lifter = lifter.to(device).eval()
-    size = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
-    image = torch.zeros(1, 3, size, size, device=device)
-    times = []
-    for _ in range(WARM_UP + REPEATS):
-        started = time.perf_counter()
-        lifter.lift(image)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times[WARM_UP:])
+    return student_cost(file, speeds)
