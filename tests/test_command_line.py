@@ -297,11 +297,11 @@ def test_a_sweep_loads_neither_the_verb_nor_torch(repository, tmp_path, argument
 def test_a_sweeper_of_hydras_that_a_file_chooses_has_to_be_in_the_command_as_well(
     trilift, tmp_path
 ):
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "mine.yaml").write_text(
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text(
         "# @package _global_\ndefaults:\n  - override /hydra/sweeper: basic\n"
     )
-    done = trilift("distill", "-m", f"--config-dir={tmp_path}", "experiment=mine", "seed=1,2")
+    done = trilift("distill", "-m", f"--config-dir={tmp_path}", "sweep=mine", "seed=1,2", "--table")
     assert done.returncode == 2
     assert "give hydra/sweeper=basic in the command as well" in done.stderr
 
