@@ -18,7 +18,7 @@ from pipeline.inference.camera_paths import orbit_of
 from pipeline.inversion.method import Method
 from pipeline.pictures import normal_picture, tile, write_png
 from pipeline.verbs.lift import models_of
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
+from pipeline.worlds.splits import WorldSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -67,7 +67,7 @@ def photograph_of(
 ) -> Float[Tensor, "1 3 size size"]:
     """One test puppet as the teacher's camera would see it."""
     views = PuppetWorld(supersampling=2).render(
-        PuppetSeeds.of(Split.TEST, [number]), camera, passport.image_resolution
+        WorldSeeds.of(Split.TEST, [number]), camera, passport.image_resolution
     )
     return views.image(background_of(passport)).clamp(-1, 1)
 

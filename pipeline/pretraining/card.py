@@ -14,8 +14,8 @@ from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_a
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import write_png
 from pipeline.runs.files import write_json, write_text
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
 
@@ -100,7 +100,7 @@ def depth_against_puppets(
     world = PuppetWorld(supersampling=1)
     side = teacher.passport.render_resolution
     views = [
-        world.render(PuppetSeeds.of(Split.VALIDATE, range(i, i + 8)), camera[i : i + 8], side)
+        world.render(WorldSeeds.of(Split.VALIDATE, range(i, i + 8)), camera[i : i + 8], side)
         for i in range(0, identities, 8)
     ]
     depth, opacity = (

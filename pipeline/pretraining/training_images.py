@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.data.archive import Archive
 from pipeline.data.photographs import Photographs
 from pipeline.worlds.puppets.dataset import PoseDistribution, export_puppets
-from pipeline.worlds.puppets.splits import Split
+from pipeline.worlds.splits import Split
 from teachers.rendering.camera import Camera
 
 log = logging.getLogger(__name__)

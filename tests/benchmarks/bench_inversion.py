@@ -24,8 +24,8 @@ from pipeline.inference.pretrained import student_file
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.sampling.random_streams import stream
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.checkpoint import load_discriminator, load_teacher
 from teachers.rendering.camera import Camera
 
@@ -69,7 +69,7 @@ def photographs(identity: int, passport: Any) -> tuple[torch.Tensor, torch.Tenso
         focal=passport.focal,
     )
     views = PuppetWorld(supersampling=2).render(
-        PuppetSeeds.of(Split.TEST, [identity] * len(yaws)), camera, passport.image_resolution
+        WorldSeeds.of(Split.TEST, [identity] * len(yaws)), camera, passport.image_resolution
     )
     return views.image(1.0 if passport.background != "black" else 0.0), views.opacity > 0.5, camera
 

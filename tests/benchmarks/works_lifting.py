@@ -18,8 +18,8 @@ from pipeline.inference.reconstructor import Reconstructor
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.checkpoint import load_discriminator, load_teacher
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -59,7 +59,7 @@ def photograph(passport: Passport, identity: int = 0) -> tuple[Tensor, Camera]:
         focal=passport.focal,
     )
     views = PuppetWorld().render(
-        PuppetSeeds.of(Split.TEST, [identity]), camera, passport.image_resolution
+        WorldSeeds.of(Split.TEST, [identity]), camera, passport.image_resolution
     )
     return views.image(0.0 if passport.background == "black" else 1.0), camera
 

@@ -23,8 +23,8 @@ from pipeline.pretraining.discriminator_view import DiscriminatorView
 from pipeline.pretraining.gan import TeacherGAN
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.worlds.puppets.dataset import PoseDistribution
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
 from tests.benchmarks.measuring import Contender, Timing, Work
 from tests.benchmarks.works_teacher import KERNELS, both_kernels, chosen
@@ -179,7 +179,7 @@ def puppets128(scale: str) -> dict[str, Contender]:
 
 def puppets(count: int, side: int) -> dict[str, Contender]:
     """Views of the first puppets of a split."""
-    world, seeds = PuppetWorld(), PuppetSeeds.of(Split.VALIDATE, range(count))
+    world, seeds = PuppetWorld(), WorldSeeds.of(Split.VALIDATE, range(count))
     cameras = PoseDistribution().cameras(seeds)
     return both_kernels(lambda: world.render(seeds, cameras, side))
 

@@ -20,8 +20,8 @@ from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.census import unseen_identities
 from pipeline.worlds.puppets.distributions import draw_background, draw_expression, draw_identity
 from pipeline.worlds.puppets.factors import Light, Puppet
-from pipeline.worlds.puppets.splits import PuppetSeeds
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import WorldSeeds
 from teachers.rendering.camera import Camera
 
 from .coverage import coverage_table
@@ -60,7 +60,7 @@ class LitPuppets(PuppetSuite):
 
     def _render(self, subject: int) -> ItemViews:
         passport = self.context.passport
-        seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
+        seeds = WorldSeeds.of(SPLIT, [subject] * self.views)
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
         world = PuppetWorld(supersampling=self.supersampling)
         light, background = self._light(subject), draw_background(seeds.background)

@@ -23,9 +23,9 @@ from pipeline.runs.tensor_file import write_tensors
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.body import Part
 from pipeline.worlds.puppets.distributions import draw_identity, luminance
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.version import WORLD_VERSION
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
@@ -146,7 +146,7 @@ class PuppetSuite(Suite):
     def relit(self, subject: int) -> Float[Tensor, "3 height width"]:
         """The input of a subject in another light."""
         passport = self.context.passport
-        seeds = PuppetSeeds.of(SPLIT, [subject]).with_light([subject + OTHER_LIGHT])
+        seeds = WorldSeeds.of(SPLIT, [subject]).with_light([subject + OTHER_LIGHT])
         views = PuppetWorld(supersampling=self.supersampling).render(
             seeds, self.cameras(subject)[:1], passport.image_resolution
         )
@@ -186,7 +186,7 @@ class PuppetSuite(Suite):
     @functools.cached_property
     def _tones(self) -> list[str]:
         tones = luminance(
-            draw_identity(PuppetSeeds.of(SPLIT, range(self.identities)).identity).skin.tone
+            draw_identity(WorldSeeds.of(SPLIT, range(self.identities)).identity).skin.tone
         ).flatten()
         return [
             next(name for limit, name in SKIN_TONES if value <= limit)
@@ -217,7 +217,7 @@ class PuppetSuite(Suite):
 
     def _render(self, subject: int) -> ItemViews:
         passport = self.context.passport
-        seeds = PuppetSeeds.of(SPLIT, [subject] * self.views)
+        seeds = WorldSeeds.of(SPLIT, [subject] * self.views)
         views = PuppetWorld(supersampling=self.supersampling).render(
             seeds, self.cameras(subject), passport.image_resolution
         )
@@ -263,9 +263,7 @@ def photograph_of(
 ) -> Float[Tensor, "3 resolution resolution"]:
     """An image of one test puppet in [-1, 1], from the teacher's camera and on its background."""
     camera = passport.orbit(torch.tensor([yaw_deg]).deg2rad())
-    views = PuppetWorld(supersampling=2).render(
-        PuppetSeeds.of(SPLIT, [subject]), camera, resolution
-    )
+    views = PuppetWorld(supersampling=2).render(WorldSeeds.of(SPLIT, [subject]), camera, resolution)
     return views.image(background_of(passport))[0]
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
+from pipeline.worlds.splits import Split, WorldSeeds
+
 from .distributions import draw_identity
-from .splits import PuppetSeeds, Split
 
 CHUNK = 5000
 """Identities drawn together; nothing is rendered."""
@@ -16,7 +17,7 @@ earrings.
 
 def wearing(split: Split, numbers: range | list[int]) -> list[Wearing]:
     """The accessories of the identities with these numbers of a split."""
-    identity = draw_identity(PuppetSeeds.of(split, numbers).identity)
+    identity = draw_identity(WorldSeeds.of(split, numbers).identity)
     outfit, hair = identity.outfit, identity.hair
     kinds = (
         outfit.hat,

@@ -15,11 +15,11 @@ import torch
 from tqdm import tqdm
 
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
+from pipeline.worlds.draws import FactorDraws
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.kernels import choose_kernels, kernels
 from teachers.rendering.camera import Camera
 
-from .draws import FactorDraws
-from .splits import PuppetSeeds, Split
 from .world import PuppetWorld
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class PoseDistribution:
     pitch_deviation: float = 0.18
     pitch_limit: float = 0.5
 
-    def cameras(self, seeds: PuppetSeeds) -> Camera:
+    def cameras(self, seeds: WorldSeeds) -> Camera:
         """One camera per identity, a function of the identity seed alone."""
         draws = FactorDraws(seeds.identity, "pose")
         yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(
@@ -62,7 +62,7 @@ class Photographer:
 
     def take(self, first: int, count: int) -> list[Picture]:
         """PNG files and labels of identities `first` to `first + count - 1`."""
-        seeds = PuppetSeeds.of(self.split, range(first, first + count))
+        seeds = WorldSeeds.of(self.split, range(first, first + count))
         world = PuppetWorld(supersampling=self.supersampling)
         views = world.render(seeds, self.pose_distribution.cameras(seeds), self.resolution)
         pixels = (views.rgba() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -102,7 +102,7 @@ def export_puppets(
     """
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least one identity.")
-    PuppetSeeds.of(split, [first, first + count - 1])
+    WorldSeeds.of(split, [first, first + count - 1])
     pose_distribution = pose_distribution or PoseDistribution()
     photographer = Photographer(split, resolution, supersampling, pose_distribution)
     chunks = [

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import FactorDraws, hsv
+from pipeline.worlds.draws import FactorDraws, hsv
+
 from .factors import (
     Background,
     Color,

@@ -5,9 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.pictures import tile
+from pipeline.worlds.splits import WorldSeeds
 from teachers.rendering.camera import Camera
 
-from .splits import PuppetSeeds
 from .world import PuppetWorld
 
 GAP = 2
@@ -16,7 +16,7 @@ GAP = 2
 
 def puppet_sheet(
     world: PuppetWorld,
-    seeds: PuppetSeeds,
+    seeds: WorldSeeds,
     *,
     yaws: tuple[float, ...] = (-0.5, 0.0, 0.5),
     pitch: float = 0.08,

@@ -1,12 +1,12 @@
 """PuppetWorld: identities, cameras → images with exact depth, normals and labels."""
 
-from dataclasses import dataclass
-
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional as F
 
+from pipeline.worlds.splits import WorldSeeds
+from pipeline.worlds.views import WorldViews, mean_samples
+from pipeline.worlds.world import check_counts
 from teachers.kernels import fast_kernels
 from teachers.rendering.camera import Camera, Rays
 
@@ -17,43 +17,8 @@ from .factors import Background, Light, Puppet, moved, row_of
 from .fast import draw_samples
 from .light import backdrop, normals_at, shade
 from .presence import Presence
-from .splits import PuppetSeeds
 from .tracer import gather_true, polish, take, trace
-
-
-@dataclass(frozen=True)
-class PuppetViews:
-    """One picture per identity.
-
-    Attributes:
-        color: RGB in [0, 1], premultiplied by the opacity: black where nothing is.
-        opacity: share of a pixel's samples that hit the identity, in [0, 1].
-        depth: mean distance from the camera centre of the samples that hit (world units), 0 where
-            none did.
-        normal: mean unit normal in world space, 0 where nothing is.
-        part: `Part` numbers of one sample near the middle of each pixel.
-        backdrop: RGB in [0, 1] of the background.
-        camera: the cameras that took the pictures.
-    """
-
-    color: Float[Tensor, "batch 3 height width"]
-    opacity: Float[Tensor, "batch 1 height width"]
-    depth: Float[Tensor, "batch 1 height width"]
-    normal: Float[Tensor, "batch 3 height width"]
-    part: Int[Tensor, "batch 1 height width"]
-    backdrop: Float[Tensor, "batch 3 height width"]
-    camera: Camera
-
-    def image(
-        self, background: Float[Tensor, "batch 3 height width"] | float | None = None
-    ) -> Float[Tensor, "batch 3 height width"]:
-        """The image in [-1, 1] over a background in [0, 1]; None: the identity's backdrop."""
-        behind = self.backdrop if background is None else background
-        return (self.color + (1 - self.opacity) * behind) * 2 - 1
-
-    def rgba(self) -> Float[Tensor, "batch 4 height width"]:
-        """Premultiplied colour and opacity, in [0, 1]."""
-        return torch.cat([self.color, self.opacity], 1)
+from .version import WORLD_VERSION
 
 
 class PuppetWorld:
@@ -66,21 +31,20 @@ class PuppetWorld:
         supersampling: each pixel is the mean of this many squared samples.
     """
 
+    name = "puppets"
+    version = WORLD_VERSION
+
     def __init__(self, *, supersampling: int = 2) -> None:
         self.supersampling = supersampling
 
     @torch.no_grad()
-    def render(self, seeds: PuppetSeeds, camera: Camera, resolution: int) -> PuppetViews:
+    def render(self, seeds: WorldSeeds, camera: Camera, resolution: int) -> WorldViews:
         """One square picture per camera; row i shows the identity of row i of `seeds`.
 
         Raises:
             ValueError: the numbers of seeds and cameras differ.
         """
-        if len(seeds) != len(camera):
-            raise ValueError(
-                f"{len(seeds)} seeds came with {len(camera)} cameras: give each identity one camera"
-                " (repeat the identity for more views)."
-            )
+        check_counts(seeds, camera)
         puppet = Puppet(draw_identity(seeds.identity), draw_expression(seeds.expression))
         return self.render_puppet(
             puppet, draw_light(seeds.light), draw_background(seeds.background), camera, resolution
@@ -89,7 +53,7 @@ class PuppetWorld:
     @torch.no_grad()
     def render_puppet(
         self, puppet: Puppet, light: Light, background: Background, camera: Camera, resolution: int
-    ) -> PuppetViews:
+    ) -> WorldViews:
         """One square picture per camera, on its device, of factors that needn't come from seeds."""
         target = camera.cam_to_world
         puppet, light, background = (
@@ -103,28 +67,8 @@ class PuppetWorld:
         else:
             canvas, is_hit = _draw(puppet, light, camera, fine)
         behind = backdrop(camera.rays(resolution).directions, background)
-        return self._views(canvas, is_hit, behind, camera, resolution)
-
-    def _views(
-        self, canvas: Tensor, is_hit: Tensor, behind: Tensor, camera: Camera, resolution: int
-    ) -> PuppetViews:
-        grid = canvas.mT.unflatten(2, (resolution * self.supersampling,) * 2)
-        mean = F.avg_pool2d(grid, self.supersampling)
-        opacity = F.avg_pool2d(
-            is_hit.float().unflatten(1, grid.shape[2:])[:, None], self.supersampling
-        )
-        middle = self.supersampling // 2
-        return PuppetViews(
-            color=mean[:, :3],
-            opacity=opacity,
-            depth=mean[:, 6:7] / opacity.clamp(min=1e-6),
-            normal=F.normalize(mean[:, 3:6], dim=1) * (opacity > 0),
-            part=grid[:, 7:8, middle :: self.supersampling, middle :: self.supersampling]
-            .round()
-            .long(),
-            backdrop=behind.mT.unflatten(2, (resolution, resolution)),
-            camera=camera,
-        )
+        backdrops = behind.mT.unflatten(2, (resolution, resolution))
+        return mean_samples(canvas, is_hit, backdrops, camera, self.supersampling)
 
 
 def _draw(

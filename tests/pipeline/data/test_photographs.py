@@ -9,8 +9,8 @@ from PIL import Image
 
 from pipeline.data.photographs import BadDataset, Photographs, validate_photographs, write_dataset
 from pipeline.worlds.dataset_zip import png_bytes
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
 
 CAMERA = Camera.orbit(torch.tensor([0.3, -0.2, 0.0]), torch.tensor([0.1, 0.0, -0.2]))
@@ -83,7 +83,7 @@ def test_a_mirror_image_belongs_to_the_mirrored_camera(tmp_path):
 
 def test_a_mirrored_image_equals_the_render_of_the_mirrored_world_by_the_mirrored_camera():
     camera = Camera.orbit(torch.tensor([0.4]), torch.tensor([0.1]))
-    world, seeds = PuppetWorld(supersampling=1), PuppetSeeds.of(Split.TRAIN, [3])
+    world, seeds = PuppetWorld(supersampling=1), WorldSeeds.of(Split.TRAIN, [3])
     views = world.render(seeds, camera, 48)
     points = views.camera.rays(48).at(views.depth.flatten(2).mT)[:, :, 0] * torch.tensor(
         [-1.0, 1, 1]

@@ -8,7 +8,7 @@ from pipeline.evaluation.suites.degradations import blurred, noisy, occluded
 from pipeline.evaluation.suites.hard_puppet_suite import SPLITS, HardPuppetSuite
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.census import combinations_of, unseen_identities, wearing
-from pipeline.worlds.puppets.splits import Split
+from pipeline.worlds.splits import Split
 from teachers.toy import ToyTeacher
 
 CONTEXT = SuiteContext(passport=ToyTeacher(resolution=16).passport, image_size=16)

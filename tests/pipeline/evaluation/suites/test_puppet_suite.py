@@ -7,7 +7,7 @@ from pipeline.evaluation.items import Item, SuiteContext
 from pipeline.evaluation.suites import puppet_suite
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.puppet_suite import PuppetSuite, photograph_of
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.toy import ToyTeacher
 
 PASSPORT = ToyTeacher(resolution=16).passport
@@ -32,9 +32,9 @@ def seen() -> list[Item]:
 
 def test_it_shows_test_identities_and_no_others(monkeypatch):
     drawn = []
-    of = PuppetSeeds.of
+    of = WorldSeeds.of
     monkeypatch.setattr(
-        puppet_suite.PuppetSeeds,
+        puppet_suite.WorldSeeds,
         "of",
         lambda split, numbers: drawn.append(split) or of(split, numbers),
     )

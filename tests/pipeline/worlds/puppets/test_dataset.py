@@ -9,8 +9,8 @@ from PIL import Image
 
 from pipeline.worlds.dataset_zip import write_dataset
 from pipeline.worlds.puppets.dataset import PoseDistribution, export_puppets
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
 
 
@@ -36,7 +36,7 @@ def test_a_picture_is_the_view_that_its_label_says(archive):
     )
     name, label = index["labels"][2]
     camera = Camera.from_label(torch.tensor([label]))
-    views = PuppetWorld(supersampling=1).render(PuppetSeeds.of(Split.TEST, [12]), camera, 32)
+    views = PuppetWorld(supersampling=1).render(WorldSeeds.of(Split.TEST, [12]), camera, 32)
     picture = np.asarray(Image.open(io.BytesIO(archive.read(name))))
     expected = (views.rgba()[0] * 255).round().byte().permute(1, 2, 0).numpy()
     assert np.abs(picture.astype(int) - expected.astype(int)).mean() < 0.1
@@ -70,12 +70,12 @@ def test_poses_follow_their_distribution_and_belong_to_the_identity():
         yaw_deviation=0.4, yaw_limit=0.6, pitch_deviation=0.1, pitch_limit=0.2
     )
     position = (
-        distribution.cameras(PuppetSeeds.of(Split.TRAIN, range(5000))).cam_to_world[:, :3, 3] / 2.7
+        distribution.cameras(WorldSeeds.of(Split.TRAIN, range(5000))).cam_to_world[:, :3, 3] / 2.7
     )
     yaw, pitch = torch.atan2(position[:, 0], position[:, 2]), position[:, 1].asin()
     assert yaw.abs().max() < 0.601 and pitch.abs().max() < 0.201
     assert abs(yaw.mean()) < 0.02 and abs(pitch.std() - 0.096) < 0.01
-    alone = distribution.cameras(PuppetSeeds.of(Split.TRAIN, [4321])).cam_to_world[0, :3, 3] / 2.7
+    alone = distribution.cameras(WorldSeeds.of(Split.TRAIN, [4321])).cam_to_world[0, :3, 3] / 2.7
     torch.testing.assert_close(alone, position[4321])
 
 

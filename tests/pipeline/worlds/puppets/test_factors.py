@@ -1,5 +1,6 @@
 import torch
 
+from pipeline.worlds.draws import FactorDraws
 from pipeline.worlds.puppets.distributions import (
     FANTASY_SKIN,
     HAIR_STYLES,
@@ -10,7 +11,6 @@ from pipeline.worlds.puppets.distributions import (
     draw_light,
     luminance,
 )
-from pipeline.worlds.puppets.draws import FactorDraws
 from pipeline.worlds.puppets.factors import Puppet, pack, unpack, width
 
 MANY = list(range(20_000))

@@ -16,8 +16,8 @@ from pipeline.worlds.puppets.fast import FastSurface
 from pipeline.worlds.puppets.kernel_files import kernels
 from pipeline.worlds.puppets.presence import Presence
 from pipeline.worlds.puppets.recording import write_kernel
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.kernels import use_kernels
 from teachers.rendering.camera import Camera
 
@@ -27,7 +27,7 @@ from teachers.rendering.camera import Camera
     [(0, 32, 2, 0.3), (40, 24, 1, -0.9), (80, 64, 1, 0.0)],  # 24 is marched without cones
 )
 def test_pictures_are_those_of_the_readable_world(first, resolution, supersampling, yaw):
-    seeds = PuppetSeeds.of(Split.VALIDATE, range(first, first + 6))
+    seeds = WorldSeeds.of(Split.VALIDATE, range(first, first + 6))
     camera = Camera.orbit(torch.linspace(yaw - 0.2, yaw + 0.2, 6), torch.linspace(-0.3, 0.3, 6))
     world = PuppetWorld(supersampling=supersampling)
     with use_kernels("readable"):

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
 from pipeline.worlds.puppets.version import WORLD_VERSION
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
 
 QUADRANTS = [
@@ -31,7 +31,7 @@ def test_a_change_of_the_puppets_raises_the_version_of_their_world():
         pivot=(0.0, 0.0, 0.0),
         focal=4.2647,
     )
-    seeds = PuppetSeeds.of(Split.TEST, [0, 1])
+    seeds = WorldSeeds.of(Split.TEST, [0, 1])
     views = PuppetWorld(supersampling=1).render(seeds, camera, 32)
     quadrants = F.adaptive_avg_pool2d(views.image(1.0), 2).flatten(1)
     assert torch.allclose(quadrants, torch.tensor(QUADRANTS), atol=2e-3)

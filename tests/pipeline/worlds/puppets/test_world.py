@@ -14,11 +14,12 @@ from pipeline.worlds.puppets.distributions import (
 )
 from pipeline.worlds.puppets.factors import HairStyle, Puppet
 from pipeline.worlds.puppets.presence import Presence
-from pipeline.worlds.puppets.splits import PuppetSeeds, Split
-from pipeline.worlds.puppets.world import PuppetViews, PuppetWorld
+from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
+from pipeline.worlds.views import WorldViews
 from teachers.rendering.camera import Camera
 
-SEEDS = PuppetSeeds.of(Split.TRAIN, range(4))
+SEEDS = WorldSeeds.of(Split.TRAIN, range(4))
 RESOLUTION = 48
 
 
@@ -32,11 +33,11 @@ def world() -> PuppetWorld:
 
 
 @pytest.fixture(scope="module")
-def views(world) -> PuppetViews:
+def views(world) -> WorldViews:
     return world.render(SEEDS, orbit(0.2, 0.1), RESOLUTION)
 
 
-def surface_points(views: PuppetViews) -> torch.Tensor:
+def surface_points(views: WorldViews) -> torch.Tensor:
     depths = views.depth.flatten(2).mT
     return views.camera.rays(RESOLUTION).at(depths)[:, :, 0]
 
@@ -169,7 +170,7 @@ def test_leaving_out_absent_parts_changes_nothing():
 
 
 def test_everyone_fits_the_box(world):
-    views = world.render(PuppetSeeds.of(Split.TEST, range(4)), orbit(0.4, 0.3), RESOLUTION)
+    views = world.render(WorldSeeds.of(Split.TEST, range(4)), orbit(0.4, 0.3), RESOLUTION)
     inside = views.opacity.flatten(1) == 1
     assert surface_points(views)[inside].norm(dim=-1).max() < BOUND + 3e-3
 
@@ -217,7 +218,7 @@ def test_skin_is_balanced_as_rendered():
     world = PuppetWorld(supersampling=1)
     tones = []
     for start in range(0, 240, 8):
-        seeds = PuppetSeeds.of(Split.VALIDATE, range(start, start + 8))
+        seeds = WorldSeeds.of(Split.VALIDATE, range(start, start + 8))
         views = world.render(seeds, orbit(0.0, batch=8), 32)
         luminance = (views.color * torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]).sum(1)
         tones += [

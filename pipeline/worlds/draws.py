@@ -37,6 +37,15 @@ class FactorDraws:
         gaussian = torch.special.ndtri(self.uniform(name, 1e-6, 1 - 1e-6)).clamp(-limit, limit)
         return mean + deviation * gaussian
 
+    def normals(self, names: list[str], limit: float = 2.2) -> Float[Tensor, "identity name"]:
+        """Standard Gaussians of many names at once: those of `normal(name, 0, 1, limit)`."""
+        words = np.array([_word(name) for name in names], np.uint64)
+        with np.errstate(over="ignore"):
+            bits = _scramble(self._keys[:, None] + words) >> np.uint64(40)
+        scale = (1 - 2e-6) / 2**24
+        uniform = torch.from_numpy(bits.astype(np.float32)) * scale + 1e-6
+        return torch.special.ndtri(uniform).clamp(-limit, limit)
+
     def bernoulli(self, name: str, probability: Tensor | float) -> Float[Tensor, "identity 1"]:
         """1 with the given probability, else 0."""
         return (self.uniform(name) < probability).float()

@@ -19,10 +19,10 @@ class Split(Enum):
 
 
 @dataclass(frozen=True)
-class PuppetSeeds:
+class WorldSeeds:
     """The seeds of a batch of identities, all of one split, one for each factor.
 
-    Made by `PuppetSeeds.of`; the constructor refuses seeds outside the split.
+    Made by `WorldSeeds.of`; the constructor refuses seeds outside the split.
     """
 
     split: Split
@@ -48,11 +48,11 @@ class PuppetSeeds:
                 raise ValueError(
                     f"{factor} seed {wrong[0]} is not of the {self.split.name.lower()} split"
                     f" ({self.split.value} to {self.split.value + PER_SPLIT - 1}): use"
-                    " PuppetSeeds.of(split, numbers)."
+                    " WorldSeeds.of(split, numbers)."
                 )
 
     @classmethod
-    def of(cls, split: Split, numbers: list[int] | range) -> "PuppetSeeds":
+    def of(cls, split: Split, numbers: list[int] | range) -> "WorldSeeds":
         """The identities with these numbers (from 0) in the split.
 
         Raises:
@@ -67,23 +67,23 @@ class PuppetSeeds:
         seeds = [split.value + number for number in numbers]
         return cls(split, seeds, seeds, seeds, seeds)
 
-    def with_expression(self, numbers: list[int]) -> "PuppetSeeds":
+    def with_expression(self, numbers: list[int]) -> "WorldSeeds":
         """The same identities with other expressions, of the same split."""
-        return replace(self, expression=PuppetSeeds.of(self.split, numbers).identity)
+        return replace(self, expression=WorldSeeds.of(self.split, numbers).identity)
 
-    def with_light(self, numbers: list[int]) -> "PuppetSeeds":
+    def with_light(self, numbers: list[int]) -> "WorldSeeds":
         """The same identities in other light, of the same split."""
-        return replace(self, light=PuppetSeeds.of(self.split, numbers).identity)
+        return replace(self, light=WorldSeeds.of(self.split, numbers).identity)
 
-    def with_background(self, numbers: list[int]) -> "PuppetSeeds":
+    def with_background(self, numbers: list[int]) -> "WorldSeeds":
         """The same identities before other backgrounds, of the same split."""
-        return replace(self, background=PuppetSeeds.of(self.split, numbers).identity)
+        return replace(self, background=WorldSeeds.of(self.split, numbers).identity)
 
     def __len__(self) -> int:
         return len(self.identity)
 
-    def __getitem__(self, rows: slice) -> "PuppetSeeds":
-        return PuppetSeeds(
+    def __getitem__(self, rows: slice) -> "WorldSeeds":
+        return WorldSeeds(
             self.split,
             self.identity[rows],
             self.expression[rows],

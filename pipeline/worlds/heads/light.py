@@ -1,0 +1,331 @@
+"""Light: its distribution, how much of it reaches a point, and how surfaces reflect it.
+
+The environment is a gradient and soft lobes. It is summed over fixed directions; what a direction
+sees of the head is one orthographic depth map. So there are soft shadows, ambient occlusion and
+their colours at once: E(x) = Σ_k L(d_k) V(x, d_k) max(n·d_k, 0) 4π/K. The key light's own, denser
+directions shadow it softly per pixel.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numba import njit
+
+from .distributions import row_of
+from .factors import Light, Lobe
+from .material import Material
+from .rasterizer import depth_map
+
+Array = np.ndarray
+AROUND = 20
+"""Directions of the environment."""
+KEY = 5
+"""Directions of the key light."""
+MAP_SIZE = 80
+REACH = 0.52
+"""World units: half the side of a depth map; everything lies within."""
+BIAS = 0.012
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def draw_light(seed: int) -> Light:
+    """The light of a light seed: rooms, windows, overcast and sunny days, studios."""
+    draws = row_of(seed, "head light")
+    warmth = draws.uniform("warmth", -1, 1)
+    contrast = draws.uniform("contrast") ** 1.3
+    tint = np.array([1 + 0.14 * warmth, 1.0, 1 - 0.2 * warmth])
+    yaw, pitch = draws.normal("key yaw", 0.0, 0.75), draws.normal("key pitch", 0.55, 0.35)
+    key = Lobe(
+        draws.direction("key", yaw, pitch),
+        (tint * (1.2 + 5.0 * contrast)).astype(np.float32),
+        draws.uniform("key size", 2.0, 4.0) ** 2,
+    )
+    fill = Lobe(
+        draws.direction("fill", -yaw + draws.normal("fill yaw", 0.0, 0.5), 0.1),
+        (np.array([1 - 0.1 * warmth, 1, 1 + 0.1 * warmth]) * draws.uniform("fill", 0.1, 0.9))
+        .astype(np.float32),
+        3.0,
+    )  # fmt: skip
+    rim = Lobe(
+        draws.direction("rim", yaw + np.pi + draws.normal("rim yaw", 0.0, 0.8), 0.35),
+        draws.color("rim", (0.0, 0.35), (0.7, 1.0)) * 6 * draws.uniform("rim", 0, 1) ** 3,
+        8.0,
+    )
+    level = draws.uniform("ambient", 0.35, 0.8) * (1.25 - contrast)
+    sky = draws.color("sky", (0.0, 0.25), (0.85, 1.0)) * level
+    ground = draws.color("ground", (0.0, 0.35), (0.5, 0.85)) * level * 0.7
+    light = Light(sky, ground, (key, fill, rim), 1.0)
+    facing = draws.direction("", 0.25 * float(np.sign(yaw)), 0.15)[None]
+    received = (irradiance_weights(light, facing) @ LUMINANCE).item()
+    return Light(
+        sky, ground, (key, fill, rim), draws.uniform("exposure", 0.8, 1.15) * 3.1 / received
+    )
+
+
+def radiance(light: Light, directions: Array) -> Array:
+    """`[direction 3]`: all light from unit directions, the key light included."""
+    share = 0.5 + 0.5 * directions[:, 1:2]
+    found = light.ground + (light.sky - light.ground) * share
+    for lobe in light.lobes:
+        found = (
+            found + lobe.color * np.exp(lobe.sharpness * (directions @ lobe.direction - 1))[:, None]
+        )
+    return found.astype(np.float32)
+
+
+def irradiance_weights(light: Light, normals: Array) -> Array:
+    """Irradiance `[normal 3]` of unoccluded surfaces."""
+    directions = fibonacci(200)
+    cosine = np.maximum(normals @ directions.T, 0)
+    return cosine @ radiance(light, directions) * (4 * np.pi / len(directions))
+
+
+@cache
+def fibonacci(count: int) -> Array:
+    """Evenly spread unit directions `[count 3]`."""
+    k = np.arange(count) + 0.5
+    y, angle = 1 - 2 * k / count, np.pi * (1 + 5**0.5) * k
+    radius = np.sqrt(1 - y * y)
+    return np.stack([radius * np.cos(angle), y, radius * np.sin(angle)], 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Illumination:
+    """Depth maps and radiances of all directions about one scene.
+
+    Attributes:
+        axes: `[direction 3 3]`: right, down and forward of each map; it looks along forward,
+            against the light.
+        maps: `[direction size size]`.
+        toward: `[direction 3]`: unit directions to the light.
+        power: `[direction 3]`: radiance times solid angle.
+        key: of each direction, whether it is the key light's.
+    """
+
+    axes: Array
+    maps: Array
+    toward: Array
+    power: Array
+    key: Array
+
+
+def illumination(
+    light: Light, vertices: Array, triangles: Array, cut: Array, strands: Array
+) -> Illumination:
+    """Depth maps of triangles, and of points on strands."""
+    key = light.lobes[0]
+    around, about = fibonacci(AROUND), _about(key, KEY)
+    rest = Light(light.sky, light.ground, light.lobes[1:], 1.0)
+    toward = np.concatenate([around, about])
+    solid = 2 * np.pi * (1 - np.exp(-2 * key.sharpness)) / key.sharpness
+    power = np.concatenate(
+        [
+            radiance(rest, around) * (4 * np.pi / AROUND),
+            np.repeat(key.color[None] * solid / KEY, KEY, 0),
+        ]
+    ).astype(np.float32)
+    axes = np.stack([_axes(-direction) for direction in toward])
+    maps = np.empty((len(toward), MAP_SIZE, MAP_SIZE), np.float32)
+    for k, axis in enumerate(axes):
+        maps[k] = depth_map(_flat(vertices, axis), triangles, cut, MAP_SIZE)
+        if len(strands):
+            _splat(maps[k], _flat(strands, axis))
+    is_key = np.arange(len(toward)) >= AROUND
+    return Illumination(axes, maps, toward, power, is_key)
+
+
+def _about(lobe: Lobe, count: int) -> Array:
+    """Directions within a lobe's width."""
+    right, down, forward = _axes(lobe.direction)
+    angle = np.arange(count) * 2 * np.pi / (count - 1)
+    spread = 0.9 / np.sqrt(lobe.sharpness) * (np.arange(count) < count - 1)
+    found = (
+        forward
+        + right * (spread * np.cos(angle))[:, None]
+        + down * (spread * np.sin(angle))[:, None]
+    )
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _axes(forward: Array) -> Array:
+    up = np.array([0.0, 1, 0]) if abs(forward[1]) < 0.95 else np.array([1.0, 0, 0])
+    right = np.cross(forward, up)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward]).astype(np.float32)
+
+
+def _flat(points: Array, axes: Array) -> Array:
+    local = points @ axes.T
+    local[:, :2] = (local[:, :2] + np.float32(REACH)) * np.float32(MAP_SIZE / (2 * REACH))
+    return np.ascontiguousarray(local, np.float32)
+
+
+def environment_at(light: Illumination, points: Array, normals: Array) -> tuple[Array, Array]:
+    """Irradiance `[point 3]` without the key light, and the luminance-weighted mean direction
+    `[point 3]` of what arrives (its length is how directed the light is).
+    """
+    color, mean = np.zeros_like(points), np.zeros_like(points)
+    chosen = ~light.key
+    _gather(
+        light.maps[chosen], light.axes[chosen], light.toward[chosen], light.power[chosen],
+        points, normals, color, mean,
+    )  # fmt: skip
+    return color, mean
+
+
+def key_at(light: Illumination, points: Array, normals: Array) -> Array:
+    """Share in [0, 1] `[point]` of the key light that reaches points on surfaces."""
+    out = np.zeros(len(points), np.float32)
+    chosen = light.key
+    _share(light.maps[chosen], light.axes[chosen], points, normals, out)
+    return out
+
+
+def shade(
+    material: Material,
+    normal: Array,
+    view: Array,
+    environment: tuple[Array, Array],
+    lit: Array,
+    light: Light,
+    illumination: Illumination,
+) -> Array:
+    """Linear colour `[sample 3]` that leaves surfaces towards the camera.
+
+    Args:
+        material: of the samples.
+        normal: of the smooth surface; the material's own may be finer.
+        view: unit directions to the camera.
+        environment: of `environment_at`, at the samples.
+        lit: of `key_at`.
+        light: the light.
+        illumination: its directions.
+    """
+    around, mean = environment
+    fine = material.normal
+    key = light.lobes[0].direction
+    power = illumination.power[illumination.key].sum(0)
+    bent = ((fine - normal) * mean).sum(1, keepdims=True)
+    received = around * np.clip(1 + 1.2 * bent, 0.2, 2)
+    cosine = fine @ key
+    under = material.subsurface[:, None] * np.array([0.36, 0.12, 0.07], np.float32)
+    wrapped = np.clip((cosine[:, None] + under) / (1 + under), 0, None)
+    direct = power * wrapped * (lit[:, None] ** (1 - 0.5 * under))
+    color = material.albedo * (received + direct) / np.pi
+    halfway = key + view
+    halfway /= np.linalg.norm(halfway, axis=1, keepdims=True) + 1e-6
+    gloss = _ggx(
+        np.clip((fine * halfway).sum(1), 0, 1), np.clip(cosine, 0, 1),
+        np.clip((fine * view).sum(1), 0.05, 1), material.roughness,
+        material.specular + (1 - material.specular)
+        * (1 - np.clip((halfway * view).sum(1), 0, 1)) ** 5,
+    )  # fmt: skip
+    color = color + (gloss * np.clip(cosine, 0, 1) * lit)[:, None] * power
+    mirror = 2 * (fine * view).sum(1, keepdims=True) * fine - view
+    edge = (
+        material.specular
+        + (1 - material.roughness)
+        * (1 - material.specular)
+        * (1 - np.clip((fine * view).sum(1), 0, 1)) ** 5
+    )
+    opened = np.clip(around @ LUMINANCE / (np.pi * (light.sky @ LUMINANCE) + 1e-6), 0.1, 1)
+    rest = Light(light.sky, light.ground, light.lobes[1:], 1.0)
+    return color + (edge * opened)[:, None] * radiance(rest, mirror) * 0.6
+
+
+def _ggx(nh: Array, nl: Array, nv: Array, roughness: Array, fresnel: Array) -> Array:
+    """Walter et al. 2007's distribution with Schlick's Fresnel and a Smith-like visibility."""
+    a2 = np.maximum(roughness, 0.05) ** 4
+    spread = a2 / (np.pi * ((nh * nh) * (a2 - 1) + 1) ** 2)
+    k = np.maximum(roughness, 0.05) ** 2 / 2
+    visible = 1 / (4 * (nl * (1 - k) + k) * (nv * (1 - k) + k))
+    return spread * visible * fresnel
+
+
+def tone_mapped(color: Array, exposure: float) -> Array:
+    """SRGB in [0, 1] of linear radiance: a soft shoulder above .8, else the standard curve."""
+    value = np.maximum(color * exposure, 0)
+    over = np.maximum(value - 0.6, 0)
+    value = np.where(value > 0.6, 0.6 + over / (1 + over / 0.4), value)
+    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055).astype(
+        np.float32
+    )
+
+
+_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+
+
+@_kernel
+def _splat(depth, at):  # type: ignore[no-untyped-def]
+    size = depth.shape[0]
+    for i in range(at.shape[0]):
+        column, row = int(at[i, 0]), int(at[i, 1])
+        if 0 <= column < size and 0 <= row < size and at[i, 2] < depth[row, column]:
+            depth[row, column] = at[i, 2]
+
+
+@_kernel
+def _visible(depth, x, y, z):  # type: ignore[no-untyped-def]
+    """Share of four neighbouring texels, bilinearly, whose surface isn't before (x, y, z)."""
+    size = depth.shape[0]
+    x -= np.float32(0.5)
+    y -= np.float32(0.5)
+    column, row = int(np.floor(x)), int(np.floor(y))
+    if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
+        return np.float32(1)
+    fx, fy = x - column, y - row
+    total = np.float32(0)
+    for dr in range(2):
+        for dc in range(2):
+            weight = (fx if dc else 1 - fx) * (fy if dr else 1 - fy)
+            if depth[row + dr, column + dc] > z:
+                total += weight
+    return total
+
+
+@_kernel
+def _gather(maps, axes, toward, power, points, normals, color, mean):  # type: ignore[no-untyped-def]
+    scale = np.float32(MAP_SIZE / (2 * REACH))
+    for i in range(points.shape[0]):
+        nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
+        px = points[i, 0] + np.float32(0.006) * nx
+        py = points[i, 1] + np.float32(0.006) * ny
+        pz = points[i, 2] + np.float32(0.006) * nz
+        total = np.float32(1e-6)
+        for k in range(toward.shape[0]):
+            cosine = nx * toward[k, 0] + ny * toward[k, 1] + nz * toward[k, 2]
+            if cosine <= 0:
+                continue
+            a = axes[k]
+            x = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz + np.float32(REACH)) * scale
+            y = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz + np.float32(REACH)) * scale
+            z = a[2, 0] * px + a[2, 1] * py + a[2, 2] * pz - np.float32(BIAS)
+            seen = _visible(maps[k], x, y, z) * cosine
+            if seen <= 0:
+                continue
+            light = np.float32(0)
+            for c in range(3):
+                color[i, c] += power[k, c] * seen
+                light += power[k, c]
+            light *= seen
+            total += light
+            for c in range(3):
+                mean[i, c] += light * toward[k, c]
+        for c in range(3):
+            mean[i, c] /= total
+
+
+@_kernel
+def _share(maps, axes, points, normals, out):  # type: ignore[no-untyped-def]
+    scale = np.float32(MAP_SIZE / (2 * REACH))
+    for i in range(points.shape[0]):
+        px = points[i, 0] + np.float32(0.006) * normals[i, 0]
+        py = points[i, 1] + np.float32(0.006) * normals[i, 1]
+        pz = points[i, 2] + np.float32(0.006) * normals[i, 2]
+        for k in range(maps.shape[0]):
+            a = axes[k]
+            x = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz + np.float32(REACH)) * scale
+            y = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz + np.float32(REACH)) * scale
+            z = a[2, 0] * px + a[2, 1] * py + a[2, 2] * pz - np.float32(BIAS)
+            out[i] += _visible(maps[k], x, y, z) / maps.shape[0]
