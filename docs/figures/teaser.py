@@ -18,8 +18,8 @@ from pipeline.inference.camera_paths import orbit_of
 from pipeline.inversion.method import Method
 from pipeline.pictures import normal_picture, tile, write_png
 from pipeline.verbs.lift import models_of
-from pipeline.worlds.splits import WorldSeeds, Split
 from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
