@@ -301,7 +301,7 @@ def test_a_sweeper_of_hydras_that_a_file_chooses_has_to_be_in_the_command_as_wel
     (tmp_path / "sweep" / "mine.yaml").write_text(
         "# @package _global_\ndefaults:\n  - override /hydra/sweeper: basic\n"
     )
-    done = trilift("distill", "-m", f"--config-dir={tmp_path}", "sweep=mine", "seed=1,2", "--table")
+    done = trilift("distill", "-m", f"--config-dir={tmp_path}", "sweep=mine", "seed=1,2")
     assert done.returncode == 2
     assert "give hydra/sweeper=basic in the command as well" in done.stderr
 
