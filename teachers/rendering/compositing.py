@@ -36,17 +36,23 @@ class Composite:
 
     @property
     def expected_depth(self) -> Float[Tensor, "batch ray"]:
-        """Mean distance of what the ray sees; infinite where it sees nothing.
+        """See the function of that name."""
+        return expected_depth(self.depth, self.opacity)
 
-        Without gradient where it sees next to nothing: the gradient divides by the square of the
-            opacity.
-        """
-        opacity = self.opacity
-        is_faint = opacity < FAINT_OPACITY
-        unlearnt = (self.depth / opacity).detach()
-        # A division by 0 in the branch that `where` doesn't take would still give NaN gradients.
-        learnt = self.depth / torch.where(is_faint, 1.0, opacity)
-        return torch.where(is_faint, unlearnt.nan_to_num(nan=torch.inf, posinf=torch.inf), learnt)
+
+def expected_depth(
+    depth: Float[Tensor, "batch ray"], opacity: Float[Tensor, "batch ray"]
+) -> Float[Tensor, "batch ray"]:
+    """Mean distance of what a ray sees, from its weighted one; infinite where it sees nothing.
+
+    Without gradient where it sees next to nothing: the gradient divides by the square of the
+    opacity.
+    """
+    is_faint = opacity < FAINT_OPACITY
+    unlearnt = (depth / opacity).detach()
+    # A division by 0 in the branch that `where` doesn't take would still give NaN gradients.
+    learnt = depth / torch.where(is_faint, 1.0, opacity)
+    return torch.where(is_faint, unlearnt.nan_to_num(nan=torch.inf, posinf=torch.inf), learnt)
 
 
 def interval_weights(

@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from teachers.kernels import fast_kernels
+
 from .camera import Camera, Rays
 from .compositing import composite, interval_weights
 from .density import density_activation_of
@@ -45,6 +47,12 @@ def march_proposals(
             f"the resolution is {resolution}: first_pass 'proposal' takes 2x2 pixels together, give"
             " an even one"
         )
+    if fast_kernels():
+        from .fast import proposals  # numba is loaded where it is used
+
+        colors = proposals.march(field, camera, resolution, sampling, jitter, EMPTY_OPACITY)
+        if colors is not None:
+            return colors
     with torch.no_grad():
         depths, weights = _proposals(field, camera, resolution, sampling, jitter)
         nearest, farthest = depths.amin((1, 2)), depths.amax((1, 2))

@@ -1,6 +1,6 @@
 """A decoder as the fast kernels take it: two layers, and a prior for the density."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,35 @@ class TwoLayers:
     def parameters(self) -> tuple[Tensor, ...]:
         """The tensors that may need a gradient."""
         return self.hidden_weight, self.hidden_bias, self.output_weight, self.output_bias
+
+    def with_parameters(
+        self, hidden_weight: Tensor, hidden_bias: Tensor, output_weight: Tensor, output_bias: Tensor
+    ) -> "TwoLayers":
+        """Other effective weights."""
+        return replace(
+            self,
+            hidden_weight=hidden_weight,
+            hidden_bias=hidden_bias,
+            output_weight=output_weight,
+            output_bias=output_bias,
+        )
+
+    def __call__(
+        self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
+        """Colours and density logits, in PyTorch's own operators."""
+        hidden = F.softplus(F.linear(features, self.hidden_weight, self.hidden_bias))
+        out = F.linear(hidden, self.output_weight, self.output_bias)
+        logit, colors = out[..., :1], out[..., 1:].sigmoid() * 1.002 - 0.001
+        if self.ellipsoids is None or not len(self.ellipsoids):
+            return colors, logit
+        slope, low, high, solid_slope = self.slopes
+        away = ((points[:, :, None] - self.ellipsoids[:, :3]) / self.ellipsoids[:, 3:]).square()
+        soft, solid = away.sum(-1).split([len(self.ellipsoids) - self.solids, self.solids], -1)
+        prior = (slope * (1 - (soft.amin(-1) + 1e-12).sqrt())).clamp(low, high)
+        if self.solids:
+            prior = prior + solid_slope * (1 - (solid.amin(-1) + 1e-12).sqrt()).clamp(min=0)
+        return colors, self.logit_gain * logit + prior[..., None]
 
     def arguments(self) -> tuple[tuple[Any, ...], ...]:
         """Hidden layer, density, layer of colours and prior, as `march_kernels` takes them."""

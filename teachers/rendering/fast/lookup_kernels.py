@@ -55,22 +55,33 @@ def new_taps() -> tuple[np.ndarray, ...]:
 
 
 @inlined
-def features_at(planes, points, point, row, features, at, taps):
-    """Writes the features of a point of a batch row, the mean over the planes; whether it is inside
-    the box.
+def taps_of(planes, points, point, start, strides, taps):
+    """Works out places and weights of the twelve texels of a point, of planes that begin at
+    `start`; whether it is inside the box.
     """
-    floats, strides, axes, scale, size, channels = planes
+    _, _, axes, scale, size, _ = planes
     ends, shares, places, weights = taps
     place(points, 3 * point, scale, size, ends, shares)
     is_inside = False
     for plane in range(3):
         column, line = axes[plane, 0], axes[plane, 1]
-        start = row * strides[0] + plane * strides[1]
+        first = start + plane * strides[1]
         for corner in range(4):
             weight = shares[2 * line + corner // 2] * shares[2 * column + corner % 2] * _THIRD
-            places[4 * plane + corner] = start + texel(corner, column, line, strides, ends)
+            places[4 * plane + corner] = first + texel(corner, column, line, strides, ends)
             weights[4 * plane + corner] = weight
             is_inside |= weight != 0
+    return is_inside
+
+
+@inlined
+def features_at(planes, points, point, row, features, at, taps):
+    """Writes the features of a point of a batch row, the mean over the planes; whether it is inside
+    the box.
+    """
+    floats, strides, channels = planes[0], planes[1], planes[5]
+    places, weights = taps[2], taps[3]
+    is_inside = taps_of(planes, points, point, row * strides[0], strides, taps)
     for channel in range(0, channels, LANES):
         value = splat(np.float32(0))
         if is_inside:
