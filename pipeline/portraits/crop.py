@@ -87,14 +87,15 @@ class Crop:
         photograph: Image.Image,
         resolution: int,
         *,
-        outside: Literal["refuse", "mirror"] = "refuse",
+        outside: Literal["refuse", "mirror", "repeat"] = "refuse",
     ) -> Float[Tensor, "3 resolution resolution"]:
         """The square at the given resolution, in [-1, 1], antialiased.
 
         Args:
             photograph: 8-bit RGB.
             resolution: side of the result.
-            outside: beyond the edges the photograph is mirrored, or a square there is an error.
+            outside: beyond the edges the photograph is mirrored, its edge pixels are repeated, or a
+                square there is an error.
 
         Raises:
             ValueError: the square reaches outside and `outside` is "refuse".
@@ -111,9 +112,11 @@ class Crop:
                 f"the crop {described} reaches outside the {width}x{height} picture: move or"
                 " shrink it"
             )
-        return from_uint8(np.array(self._turned(photograph, resolution)))
+        return from_uint8(np.array(self._turned(photograph, resolution, outside)))
 
-    def _turned(self, photograph: Image.Image, resolution: int) -> Image.Image:
+    def _turned(
+        self, photograph: Image.Image, resolution: int, outside: Literal["mirror", "repeat"]
+    ) -> Image.Image:
         """Resampled at a whole multiple of the resolution (bicubic), then reduced (Lanczos): a
         rotation alone would alias.
         """
@@ -124,8 +127,8 @@ class Crop:
             middle = self._middle() * scale
             return Crop.about(
                 (float(middle[0]), float(middle[1])), self.size * scale[0], self.roll_deg
-            )._turned(smaller, resolution)
-        patch, offset = _mirrored_patch(photograph, self.corners())
+            )._turned(smaller, resolution, outside)
+        patch, offset = _patch(photograph, self.corners(), outside)
         side = resolution * max(1, math.ceil(self.size / resolution))
         columns = self._turn() * (self.size / side)
         start = self.corners()[0] - offset
@@ -146,16 +149,21 @@ class Crop:
         return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
-def _mirrored_patch(
-    photograph: Image.Image, corners: Float[np.ndarray, "4 2"]
+def _patch(
+    photograph: Image.Image, corners: Float[np.ndarray, "4 2"], outside: Literal["mirror", "repeat"]
 ) -> tuple[Image.Image, Float[np.ndarray, "2"]]:
-    """The part of the photograph about the corners with a margin, mirrored at the edges repeatedly,
-    and its top left corner in pixels.
+    """The part of the photograph about the corners with a margin, mirrored at the edges as often as
+    needed or continued by the edge pixels, and its top left corner in pixels.
     """
     first = np.floor(corners.min(0)).astype(int) - 3
     last = np.ceil(corners.max(0)).astype(int) + 3
-    columns = _reflected(np.arange(first[0], last[0]), photograph.width)
-    rows = _reflected(np.arange(first[1], last[1]), photograph.height)
+    columns, rows = (
+        _reflected(indices, size) if outside == "mirror" else indices.clip(0, size - 1)
+        for indices, size in (
+            (np.arange(first[0], last[0]), photograph.width),
+            (np.arange(first[1], last[1]), photograph.height),
+        )
+    )
     return Image.fromarray(np.asarray(photograph)[rows[:, None], columns[None]]), first.astype(
         np.float64
     )

@@ -31,6 +31,9 @@ MOVED = {
     "pipeline.training.adversary": "pipeline.distillation.adversary",
     "pipeline.training.optimizer": "pipeline.distillation.optimizer",
     "pipeline.training.loggers": "pipeline.runs.loggers",
+    "pipeline.portraits.mediapipe_tasks.MediaPipeDetector": (
+        "pipeline.portraits.facemesh.detector.FaceMeshDetector"
+    ),
 }
 """Modules and objects that a `_target_` names or begins with, before → now."""
 
@@ -49,8 +52,13 @@ RENAMED = {
 }
 """Keys of configurations, descriptions and scores, before → now, wherever they stand."""
 
-REMOVED = {"pipeline.pretraining.training_images.puppet_images": frozenset({"compile"})}
-"""Keys that a `_target_` of this version has no longer: they decided speed alone."""
+REMOVED = {
+    "pipeline.pretraining.training_images.puppet_images": frozenset({"compile"}),
+    "pipeline.portraits.facemesh.detector.FaceMeshDetector": frozenset({"model", "most_faces"}),
+}
+"""Keys that a `_target_` of this version has no longer: they decided speed alone, or named a file
+that is part of the package now.
+"""
 
 VALUES: dict[str, dict[str, str]] = {"metric": {"psnr_person": "psnr_foreground"}}
 """Strings under a key, before → now."""

@@ -15,8 +15,8 @@ line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
 checkpoint= is a student: a file, a folder, bundled/NAME, or OWNER/NAME of a repository on the
 Hugging Face Hub, which is downloaded once.
 
-portraits=centre takes the middle of a picture, whole all of it; cascade, landmarks and mediapipe
-find faces (docs/portraits.md).
+portraits=facemesh finds faces and their cameras, landmarks reads them from files, cascade finds
+boxes; centre takes the middle of a picture, whole all of it (docs/portraits.md).
 
 method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md); the folder then
 also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders

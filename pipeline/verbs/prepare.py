@@ -1,6 +1,6 @@
 """Turn photographs into crops with cameras for pretrain and evaluate.
 
-Finds the face of every picture (portraits=landmarks, mediapipe, cascade, …), cuts EG3D's square,
+Finds the face of every picture (portraits=facemesh, landmarks, cascade, …), cuts EG3D's square,
 and writes OUTPUT/dataset.json with the 25-number labels of those whose pose is known; crops without
 a pose go to OUTPUT/unposed and are listed. The same command continues an interrupted preparation.
 Exit status: 0 every picture has a crop with a camera, 1 something was left out, 2 nothing is

@@ -17,7 +17,7 @@ class LandmarkPose:
 
     Args:
         detector: finds faces with landmarks, such as
-            `pipeline.portraits.mediapipe_tasks.MediaPipeDetector`.
+            `pipeline.portraits.facemesh.detector.FaceMeshDetector`.
     """
 
     def __init__(self, *, detector: LandmarkDetector) -> None:

@@ -114,7 +114,7 @@ class WildSuite(Suite):
         if self.alignment == "landmarks" and self._detector is None:
             raise ValueError(
                 "alignment=landmarks needs a landmark detector: give"
-                " portraits@suite.portraits=mediapipe, or suite.alignment=pictures"
+                " portraits@suite.portraits=facemesh, or suite.alignment=pictures"
             )
 
     def settings(self) -> dict[str, Any]:

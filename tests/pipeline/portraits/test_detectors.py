@@ -1,10 +1,6 @@
-"""Where faces come from: the cascade, files beside the pictures, MediaPipe (a stand-in for its
-package).
-"""
+"""Where faces come from: the cascade, and files beside the pictures."""
 
 import json
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +11,6 @@ import pipeline.evaluation
 from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.cascade import CascadeDetector
 from pipeline.portraits.face import EYES_NOSE_MOUTH, DetectedFace, LandmarkDetector, Picture
-from pipeline.portraits.mediapipe_tasks import MediaPipeDetector
 
 ASTRONAUT = Path(pipeline.evaluation.__file__).parent / "examples" / "astronaut.jpg"
 GREY = Image.new("RGB", (100, 80), "grey")
@@ -107,64 +102,3 @@ def test_other_numbers_of_landmarks_are_refused():
         DetectedFace.around(np.ones((7, 2))).five_points()
     with pytest.raises(ValueError, match="0 landmarks came"):
         DetectedFace(0, 0, 1, 1).five_points()
-
-
-@pytest.fixture
-def mediapipe(monkeypatch):
-    """What MediaPipe's documentation says of its Tasks API, as far as it is used; no real model has
-    been run here.
-    """
-    package = types.ModuleType("mediapipe")
-    calls = []
-
-    class Landmarker:
-        @staticmethod
-        def create_from_options(options):
-            calls.append(options)
-            return Landmarker()
-
-        def detect(self, image):
-            assert (
-                image.data.dtype == np.uint8
-                and image.data.flags["C_CONTIGUOUS"]
-                and image.image_format == "SRGB"
-            )
-            return types.SimpleNamespace(
-                face_landmarks=[
-                    [types.SimpleNamespace(x=0.5, y=row / 478, z=0.0) for row in range(478)]
-                ]
-            )
-
-    def settings(**given):
-        return types.SimpleNamespace(**given)
-
-    package.Image = settings
-    package.ImageFormat = types.SimpleNamespace(SRGB="SRGB")
-    package.tasks = types.SimpleNamespace(
-        BaseOptions=settings,
-        vision=types.SimpleNamespace(FaceLandmarker=Landmarker, FaceLandmarkerOptions=settings),
-    )
-    monkeypatch.setitem(sys.modules, "mediapipe", package)
-    return calls
-
-
-def test_mediapipe_s_positions_become_pixels_and_the_model_is_loaded_once(tmp_path, mediapipe):
-    (tmp_path / "face_landmarker.task").touch()
-    detector = MediaPipeDetector(str(tmp_path / "face_landmarker.task"))
-    for _ in range(2):
-        (face,) = detector.detect(Picture(GREY, tmp_path / "a.png"))
-    assert face.landmarks.shape == (478, 2) and face.landmarks[239].tolist() == [50, 40]
-    (options,) = mediapipe
-    assert (
-        options.base_options.model_asset_path.endswith("face_landmarker.task")
-        and options.num_faces == 10
-    )
-
-
-def test_without_its_model_or_its_package_mediapipe_says_what_to_do(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"fetch face_landmarker\.task"):
-        MediaPipeDetector(str(tmp_path / "gone.task"))
-    (tmp_path / "a.task").touch()
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(ValueError, match=r"trilift\[faces\]"):
-        MediaPipeDetector(str(tmp_path / "a.task")).detect(Picture(GREY, tmp_path / "a.png"))

@@ -158,3 +158,13 @@ def test_a_file_is_read_with_the_present_keys(tmp_path):
     (tmp_path / "torn.json").write_text('{"people": ')
     with pytest.raises(ValueError, match="Expecting value"):
         read_json(tmp_path / "torn.json")
+
+
+def test_a_stored_mediapipe_detector_is_the_face_mesh_without_a_file():
+    stored = {
+        "_target_": "pipeline.portraits.mediapipe_tasks.MediaPipeDetector",
+        "model": "face_landmarker.task",
+        "confidence": 0.4,
+    }
+    target = "pipeline.portraits.facemesh.detector.FaceMeshDetector"
+    assert current(stored) == {"_target_": target, "confidence": 0.4}

@@ -44,10 +44,11 @@ def folder(tmp_path) -> Path:
 
 
 def run(source: Path, output: Path, *overrides: str) -> int:
+    chosen = any(override.startswith("portraits=") for override in overrides)
+    portraits = [] if chosen else ["portraits=landmarks"]
+    given = [f"input={source}", f"output={output}", "resolution=32", *portraits, *overrides]
     try:
-        prepare.main(
-            compose("prepare", f"input={source}", f"output={output}", "resolution=32", *overrides)
-        )
+        prepare.main(compose("prepare", *given))
     except SystemExit as leaving:
         return int(leaving.code or 0)
     return 0

