@@ -161,24 +161,33 @@ def _flat(points: Array, axes: Array) -> Array:
     return np.ascontiguousarray(local, np.float32)
 
 
-def environment_at(light: Illumination, points: Array, normals: Array) -> tuple[Array, Array]:
+def environment_at(
+    light: Illumination, points: Array, normals: Array, softness: float = 1e-4
+) -> tuple[Array, Array]:
     """Irradiance `[point 3]` without the key light, and the luminance-weighted mean direction
     `[point 3]` of what arrives (its length is how directed the light is).
+
+    Args:
+        light: the scene's.
+        points: `[point 3]`.
+        normals: `[point 3]`.
+        softness: depth (world units) behind the first surface at which a third of the light is
+            left; hair lets light through.
     """
     color, mean = np.zeros_like(points), np.zeros_like(points)
     chosen = ~light.key
     _gather(
         light.maps[chosen], light.axes[chosen], light.toward[chosen], light.power[chosen],
-        points, normals, color, mean,
+        points, normals, color, mean, np.float32(softness),
     )  # fmt: skip
     return color, mean
 
 
-def key_at(light: Illumination, points: Array, normals: Array) -> Array:
-    """Share in [0, 1] `[point]` of the key light that reaches points on surfaces."""
+def key_at(light: Illumination, points: Array, normals: Array, softness: float = 1e-4) -> Array:
+    """Share in [0, 1] `[point]` of the key light that reaches points; see `environment_at`."""
     out = np.zeros(len(points), np.float32)
     chosen = light.key
-    _share(light.maps[chosen], light.axes[chosen], points, normals, out)
+    _share(light.maps[chosen], light.axes[chosen], points, normals, out, np.float32(softness))
     return out
 
 
@@ -266,7 +275,7 @@ def _splat(depth, at):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def _visible(depth, x, y, z):  # type: ignore[no-untyped-def]
+def _visible(depth, x, y, z, softness):  # type: ignore[no-untyped-def]
     """Share of four neighbouring texels, bilinearly, whose surface isn't before (x, y, z)."""
     size = depth.shape[0]
     x -= np.float32(0.5)
@@ -279,13 +288,13 @@ def _visible(depth, x, y, z):  # type: ignore[no-untyped-def]
     for dr in range(2):
         for dc in range(2):
             weight = (fx if dc else 1 - fx) * (fy if dr else 1 - fy)
-            if depth[row + dr, column + dc] > z:
-                total += weight
+            behind = z - depth[row + dr, column + dc]
+            total += weight if behind <= 0 else weight * np.exp(-behind / softness)
     return total
 
 
 @_kernel
-def _gather(maps, axes, toward, power, points, normals, color, mean):  # type: ignore[no-untyped-def]
+def _gather(maps, axes, toward, power, points, normals, color, mean, softness):  # type: ignore[no-untyped-def]
     scale = np.float32(MAP_SIZE / (2 * REACH))
     for i in range(points.shape[0]):
         nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
@@ -301,7 +310,7 @@ def _gather(maps, axes, toward, power, points, normals, color, mean):  # type: i
             x = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz + np.float32(REACH)) * scale
             y = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz + np.float32(REACH)) * scale
             z = a[2, 0] * px + a[2, 1] * py + a[2, 2] * pz - np.float32(BIAS)
-            seen = _visible(maps[k], x, y, z) * cosine
+            seen = _visible(maps[k], x, y, z, softness) * cosine
             if seen <= 0:
                 continue
             light = np.float32(0)
@@ -317,7 +326,7 @@ def _gather(maps, axes, toward, power, points, normals, color, mean):  # type: i
 
 
 @_kernel
-def _share(maps, axes, points, normals, out):  # type: ignore[no-untyped-def]
+def _share(maps, axes, points, normals, out, softness):  # type: ignore[no-untyped-def]
     scale = np.float32(MAP_SIZE / (2 * REACH))
     for i in range(points.shape[0]):
         px = points[i, 0] + np.float32(0.006) * normals[i, 0]
@@ -328,4 +337,4 @@ def _share(maps, axes, points, normals, out):  # type: ignore[no-untyped-def]
             x = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz + np.float32(REACH)) * scale
             y = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz + np.float32(REACH)) * scale
             z = a[2, 0] * px + a[2, 1] * py + a[2, 2] * pz - np.float32(BIAS)
-            out[i] += _visible(maps[k], x, y, z) / maps.shape[0]
+            out[i] += _visible(maps[k], x, y, z, softness) / maps.shape[0]

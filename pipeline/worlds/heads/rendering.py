@@ -1,29 +1,48 @@
 """One view of a scene: what every sample sees, then what it is made of, then its light."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import clothes, eyes, skin
-from .factors import Light
+from . import clothes, eyes, hair, skin
+from .factors import BeardKind, Hair, Light
 from .light import Illumination, environment_at, illumination, key_at, shade, tone_mapped
 from .material import Material, Surface
 from .part import Part
-from .rasterizer import Buffer, Lens, draw_triangles, interpolate
+from .rasterizer import (
+    Buffer,
+    Lens,
+    draw_strands,
+    draw_triangles,
+    interpolate,
+    interpolate_pieces,
+)
 from .scene import Scene
+from .strands import Strands
 
 Array = np.ndarray
+HAIR_SOFTNESS, SKIN_SOFTNESS = 0.03, 0.008
+"""World units."""
 
 
 @dataclass(frozen=True)
 class LitScene:
-    """A scene and the light on it: what all views of it share."""
+    """A scene and the light on it: what all views of it share.
+
+    Attributes:
+        scene: the person.
+        light: the light.
+        illumination: its directions.
+        environment: `[vertex 6]`: irradiance and mean direction of the environment.
+        strands: per group, `[point 16]`: position, tangent, hairdo's normal, colour, irradiance,
+            share of the key light.
+    """
 
     scene: Scene
     light: Light
     illumination: Illumination
     environment: Array
-    """`[vertex 6]`: irradiance and mean direction of the environment."""
+    strands: list[Array]
 
 
 @dataclass(frozen=True)
@@ -46,9 +65,32 @@ class Samples:
 def lit(scene: Scene, light: Light) -> LitScene:
     """Lights a scene."""
     mesh = scene.mesh
-    lights = illumination(light, mesh.vertices, mesh.triangles, mesh.cut, np.zeros((0, 3)))
-    around, mean = environment_at(lights, mesh.vertices, scene.normals)
-    return LitScene(scene, light, lights, np.concatenate([around, mean], 1))
+    lights = illumination(light, mesh.vertices, mesh.triangles, mesh.cut, scene.strand_points())
+    around, mean = environment_at(lights, mesh.vertices, scene.normals, SKIN_SOFTNESS)
+    environment = np.concatenate([around, mean], 1)
+    strands = [_lit_strands(scene, group, lights) for group in scene.hair]
+    return LitScene(scene, light, lights, environment, strands)
+
+
+def _lit_strands(scene: Scene, group: Strands, lights: Illumination) -> Array:
+    """Light is gathered at the root, the middle and the end of a strand."""
+    count, size = group.points.shape[:2]
+    tangents = group.tangents()
+    outward = group.points - scene.skull.middle
+    outward = outward - (outward * tangents).sum(-1, keepdims=True) * tangents
+    outward = outward / (np.linalg.norm(outward, axis=-1, keepdims=True) + 1e-6)
+    knots = np.array([0, size // 2, size - 1])
+    some = np.ascontiguousarray(group.points[:, knots].reshape(-1, 3))
+    normal = np.ascontiguousarray(outward[:, knots].reshape(-1, 3), np.float32)
+    around, _ = environment_at(lights, some, normal, HAIR_SOFTNESS)
+    share = key_at(lights, some, normal, HAIR_SOFTNESS)
+    values = np.concatenate([around, share[:, None]], 1).reshape(count, 3, 4)
+    place = np.arange(size)
+    left = np.where(place < knots[1], 0, 1)
+    t = ((place - knots[left]) / (knots[left + 1] - knots[left]))[None, :, None]
+    values = values[:, left] * (1 - t) + values[:, left + 1] * t
+    found = np.concatenate([group.points, tangents, outward, group.color, values], 2)
+    return found.reshape(-1, 16).astype(np.float32)
 
 
 def render(lit_scene: LitScene, lens: Lens) -> Samples:
@@ -56,15 +98,39 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
     scene, mesh = lit_scene.scene, lit_scene.scene.mesh
     buffer = Buffer.empty(lens.size)
     draw_triangles(buffer, lens.project(mesh.vertices), mesh.triangles, mesh.cut)
-    hit = np.flatnonzero(buffer.index.ravel() >= 0)
-    rows, weights = buffer.index.ravel()[hit], buffer.weights.reshape(-1, 2)[hit]
+    first = [len(mesh.triangles)]
+    for group in scene.hair:
+        projected = lens.project(group.points.reshape(-1, 3))
+        widths = (group.width.ravel() * lens.focal).astype(np.float32)
+        draw_strands(buffer, projected, group.pieces(), widths, first[-1])
+        first.append(first[-1] + len(group.pieces()))
+    canvas = np.zeros((lens.size**2, 8), np.float32)
+    index, weights = buffer.index.ravel(), buffer.weights.reshape(-1, 2)
+    hit = np.flatnonzero((index >= 0) & (index < first[0]))
+    canvas[hit] = _mesh_samples(lit_scene, lens, index[hit], weights[hit])
+    for group, values, start, end in zip(
+        scene.hair, lit_scene.strands, first[:-1], first[1:], strict=True
+    ):
+        hit = np.flatnonzero((index >= start) & (index < end))
+        piece = group.pieces()[index[hit] - start]
+        canvas[hit] = _hair_samples(
+            lit_scene, lens, interpolate_pieces(piece, weights[hit, 0], values)
+        )
+    grid = canvas.reshape(lens.size, lens.size, 8)
+    color = tone_mapped(grid[..., :3], lit_scene.light.exposure)
+    return Samples(color, grid[..., 3:6], grid[..., 6], grid[..., 7])
+
+
+def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) -> Array:
+    """`[sample 8]`: linear colour, normal, depth, part."""
+    scene, mesh = lit_scene.scene, lit_scene.scene.mesh
     values = np.concatenate(
         [mesh.vertices, scene.normals, mesh.rest, mesh.masks, lit_scene.environment], 1
     )
     found = interpolate(rows, weights, mesh.triangles, values)
     surface = _surface(found, lens)
     label = mesh.part[rows].astype(np.int64)
-    color = np.zeros((len(hit), 3), np.float32)
+    color = np.zeros((len(rows), 3), np.float32)
     lit_share = key_at(lit_scene.illumination, surface.position, surface.normal)
     for part in np.unique(label):
         chosen = np.flatnonzero(label == part)
@@ -76,14 +142,23 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
             lit_scene.illumination,
         )  # fmt: skip
     depth = np.linalg.norm(surface.position - lens.position, axis=1)
-    label = _finer(label, surface)
-    size = lens.size
-    return Samples(
-        _filled(hit, tone_mapped(color, lit_scene.light.exposure), size),
-        _filled(hit, surface.normal, size),
-        _filled(hit, depth[:, None], size)[..., 0],
-        _filled(hit, label[:, None], size)[..., 0],
-    )
+    label = _finer(label, surface, scene)
+    return np.concatenate([color, surface.normal, depth[:, None], label[:, None]], 1)
+
+
+def _hair_samples(lit_scene: LitScene, lens: Lens, found: Array) -> Array:
+    """`[sample 8]` of strands."""
+    away = found[:, :3] - lens.position
+    depth = np.linalg.norm(away, axis=1, keepdims=True)
+    tangent = found[:, 3:6] / (np.linalg.norm(found[:, 3:6], axis=1, keepdims=True) + 1e-6)
+    normal = found[:, 6:9] / (np.linalg.norm(found[:, 6:9], axis=1, keepdims=True) + 1e-6)
+    lights = lit_scene.illumination
+    color = hair.strand_color(
+        found[:, 9:12], tangent, -away / depth, normal, lit_scene.light.lobes[0].direction,
+        lights.power[lights.key].sum(0), found[:, 15], found[:, 12:15],
+    )  # fmt: skip
+    label = np.full((len(found), 1), float(Part.HAIR))
+    return np.concatenate([color, normal, depth, label], 1)
 
 
 def _surface(found: Array, lens: Lens) -> Surface:
@@ -108,7 +183,8 @@ def _rows(surface: Surface, chosen: Array) -> Surface:
 def _material(part: Part, surface: Surface, scene: Scene) -> Material:
     identity = scene.person.identity
     if part == Part.SKIN:
-        return skin.skin_material(surface, identity, scene.person.expression)
+        found = skin.skin_material(surface, identity, scene.person.expression)
+        return _under_hair(found, surface, identity.hair)
     if part == Part.EYE:
         return eyes.eye_material(surface, scene.shape.eyes, identity)
     if part == Part.LASHES:
@@ -122,17 +198,29 @@ def _material(part: Part, surface: Surface, scene: Scene) -> Material:
     raise ValueError(f"no material for {part}")
 
 
-def _finer(label: Array, surface: Surface) -> Array:
-    """Skin as face, ears, neck and inside of the mouth."""
+def _under_hair(material: Material, surface: Surface, grown: Hair) -> Material:
+    """Skin that hair hides is dark."""
+    cover = hair.scalp_cover(surface.rest, grown)
+    if grown.beard != BeardKind.NONE:
+        beard = hair.beard_cover(surface.rest, grown.beard) * (surface.masks[:, skin.LIPS] < 0.3)
+        cover = np.maximum(cover, 0.55 * beard)
+    share = cover[:, None]
+    albedo = material.albedo * (1 - share) + grown.color * 0.7 * share
+    return replace(
+        material,
+        albedo=albedo.astype(np.float32),
+        specular=material.specular * (1 - 0.8 * cover),
+        subsurface=material.subsurface * (1 - cover),
+    )
+
+
+def _finer(label: Array, surface: Surface, scene: Scene) -> Array:
+    """Skin as face, ears, neck, inside of the mouth, and what hair covers."""
     is_skin = label == Part.SKIN
     label = np.where(is_skin & (surface.masks[:, skin.EARS] > 0.5), int(Part.EAR), label)
     label = np.where(is_skin & (surface.masks[:, skin.INSIDE] > 0.5), int(Part.MOUTH), label)
     _, y, z = surface.rest.T
     below = y < 6.16 + 0.62 * np.clip((0.95 - z) / 0.9, 0, 1)
-    return np.where(is_skin & below, int(Part.NECK), label)
-
-
-def _filled(hit: Array, values: Array, size: int) -> Array:
-    out = np.zeros((size * size, values.shape[1]), np.float32)
-    out[hit] = values
-    return out.reshape(size, size, -1)
+    label = np.where(is_skin & below, int(Part.NECK), label)
+    covered = hair.scalp_cover(surface.rest, scene.person.identity.hair) > 0.5
+    return np.where(is_skin & covered, int(Part.HAIR), label)

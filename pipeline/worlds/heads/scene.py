@@ -6,9 +6,12 @@ import numpy as np
 
 from .clothes import clothes_mesh
 from .factors import Person
+from .hair import hair_strands
 from .mesh import Mesh, joined, unit_sphere
 from .part import Part
 from .shape import HeadShape, neutral_vertices, posed
+from .skull import Skull, skull_of
+from .strands import Strands, joined_strands
 from .template import template
 
 Array = np.ndarray
@@ -25,12 +28,21 @@ class Scene:
         shape: the head.
         mesh: all triangles.
         normals: of the mesh's vertices.
+        skull: the head's distances.
+        hair: strands, grouped by their number of points.
     """
 
     person: Person
     shape: HeadShape
     mesh: Mesh
     normals: Array
+    skull: Skull
+    hair: list[Strands]
+
+    def strand_points(self) -> Array:
+        """`[point 3]`: of all strands."""
+        none = np.zeros((0, 3), np.float32)
+        return np.concatenate([none, *(group.points.reshape(-1, 3) for group in self.hair)])
 
 
 def scene_of(person: Person) -> Scene:
@@ -40,7 +52,11 @@ def scene_of(person: Person) -> Scene:
     meshes = [head_mesh(shape), *(_eye_mesh(shape, side) for side in (0, 1))]
     meshes.append(clothes_mesh(shape, person.identity.outfit))
     mesh = _bounded(joined(meshes))
-    return Scene(person, shape, mesh, mesh.normals())
+    normals, skull = mesh.normals(), skull_of(shape)
+    hair = joined_strands(
+        hair_strands(shape, skull, normals[: len(shape.vertices)], person.identity.hair)
+    )
+    return Scene(person, shape, mesh, normals, skull, hair)
 
 
 def head_mesh(shape: HeadShape) -> Mesh:
