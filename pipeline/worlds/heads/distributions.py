@@ -2,39 +2,33 @@
 
 The census: gender uniform (most near either end), age uniform from 18 to 80 years, ancestry uniform
 over three kinds and their mixtures, weight and muscle about the average; the ten Monk skin tones
-equally often together, and overlapping ranges of them for each ancestry (`draw_tone`).
+equally often together, and overlapping ranges of them for each ancestry (`complexion.draw_tone`).
 """
 
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.worlds.draws import FactorDraws
-
+from .complexion import draw_skin, with_hair
 from .factors import (
     BeardKind,
     CollarKind,
-    Eyes,
     GlassesKind,
     Hair,
     HairStyle,
     HatKind,
     Identity,
     Outfit,
-    PaintKind,
     PatternKind,
     Physique,
     Skin,
 )
+from .irises import draw_eyes
+from .rows import Row, row_of
 from .template import template
 
 Array = np.ndarray
-
-MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a",
-        "292420")  # fmt: skip
-"""The Monk Skin Tone scale's swatches (Monk 2019), sRGB, lightest first."""
 
 SPREAD = {
     "head": 0.13, "forehead": 0.14, "eyebrows": 0.2, "eyes": 0.19, "nose": 0.17, "mouth": 0.16,
@@ -49,9 +43,6 @@ MOST = 0.8
 
 EUMELANIN_HAIR = [(0.010, 0.008, 0.007), (0.030, 0.017, 0.010), (0.075, 0.040, 0.020)]
 LIGHT_HAIR = [(0.16, 0.085, 0.035), (0.33, 0.20, 0.085), (0.45, 0.32, 0.17), (0.21, 0.062, 0.018)]
-IRISES = [(0.055, 0.024, 0.009), (0.13, 0.062, 0.020), (0.16, 0.12, 0.045), (0.09, 0.13, 0.07),
-          (0.12, 0.20, 0.31), (0.20, 0.25, 0.29)]  # fmt: skip
-
 STYLES_OF_MEN = {
     HairStyle.BALD: 0.08, HairStyle.RING: 0.05, HairStyle.BUZZ: 0.15, HairStyle.SHORT: 0.24,
     HairStyle.SIDE: 0.16, HairStyle.CURLY_SHORT: 0.1, HairStyle.AFRO: 0.05, HairStyle.BOB: 0.02,
@@ -67,71 +58,19 @@ STYLES_OF_WOMEN = {
 HATS = [0.86, 0.03, 0.03, 0.02, 0.045, 0.015]
 GLASSES = [0.73, 0.07, 0.07, 0.09, 0.04]
 BEARDS = [0.62, 0.09, 0.10, 0.19]
-PAINTS = [0.985, 0.005, 0.005, 0.005]
 MASKED = 0.025
-
-
-class Row:
-    """One identity's draws, as floats."""
-
-    def __init__(self, draws: FactorDraws) -> None:
-        self._draws = draws
-
-    def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> float:
-        """In [low, high)."""
-        return float(self._draws.uniform(name, low, high))
-
-    def normal(self, name: str, mean: float, deviation: float, limit: float = 2.2) -> float:
-        """Clamped at `limit` deviations."""
-        return float(self._draws.normal(name, mean, deviation, limit))
-
-    def normals(self, names: list[str]) -> list[float]:
-        """Standard Gaussians."""
-        return self._draws.normals(names)[0].tolist()
-
-    def happens(self, name: str, probability: float) -> bool:
-        """Whether something with this probability happens."""
-        return self.uniform(name) < probability
-
-    def choice(self, name: str, weights: list[float]) -> int:
-        """An index."""
-        return int(self._draws.choice(name, weights))
-
-    def color(
-        self, name: str, saturation: tuple[float, float], value: tuple[float, float]
-    ) -> NDArray[np.float32]:
-        """Linear RGB of any hue."""
-        return linear(self._draws.color(name, saturation, value).numpy()[0, 0])
-
-    def direction(self, name: str, yaw: float, pitch: float) -> NDArray[np.float32]:
-        """The unit vector to a place at these angles."""
-        return np.array(
-            [np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], np.float32
-        )
-
-
-def row_of(seed: int, purpose: str) -> Row:
-    """The draws of one seed."""
-    return Row(FactorDraws([seed], purpose))
-
-
-def linear(srgb: Array) -> NDArray[np.float32]:
-    """Linear values of sRGB ones (IEC 61966-2-1)."""
-    srgb = np.asarray(srgb, np.float32)
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
 
 
 def draw_identity(seed: int) -> Identity:
     """The identity of an identity seed."""
     draws = row_of(seed, "head identity")
     physique = draw_physique(seed)
-    skin = _skin(draws, physique)
+    skin = draw_skin(draws, physique)
     outfit = _outfit(draws, physique)
     hair = _under_hat(_hair(draws, physique, skin), outfit.hat)
-    skin = replace(skin, brow=hair.color * 0.8 if hair.grey < 0.5 else hair.color * 0.5)
-    return Identity(physique, skin, _eyes(draws, skin), hair, outfit)
+    natural = natural_hair_color(draws, physique, skin)
+    skin = with_hair(skin, natural, hair, physique)
+    return Identity(physique, skin, draw_eyes(draws, skin, natural, physique), hair, outfit)
 
 
 def draw_physique(seed: int) -> Physique:
@@ -213,86 +152,23 @@ def _modelling(draws: Row, spread: float) -> dict[str, float]:
     return found
 
 
-def _skin(draws: Row, physique: Physique) -> Skin:
-    tone = draw_tone(draws, physique)
-    low = int(min(tone, 8))
-    swatches = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in MONK]) / 255
-    ramp = linear(swatches)
-    share = tone - low
-    monk = ramp[low] ** (1 - share) * ramp[low + 1] ** share
-    albedo = (monk * SKIN_SCALE * np.array([1.0, 0.86, 0.76]) ** (1 - tone / 12)).astype(np.float32)
-    age = (physique.age - 18) / 62
-    woman = physique.femininity > 0.5
-    made_up = woman and draws.happens("made up", 0.45)
-    lip = albedo * np.array([0.86, 0.52, 0.52]) + np.array([0.03, 0.006, 0.008])
-    return Skin(
-        tone=tone,
-        albedo=albedo,
-        redness=draws.uniform("redness", 0.2, 1.0),
-        freckles=draws.uniform("freckles", 0.3, 1.0)
-        * draws.happens("freckled", 0.22 if tone < 5 else 0.06),
-        moles=draws.uniform("moles", 0.0, 1.0),
-        wrinkles=min(1.0, max(0.0, age * 1.1 - 0.1 + draws.normal("wrinkles", 0.0, 0.1))),
-        stubble=0.0 if woman else draws.uniform("stubble") * draws.happens("unshaven", 0.6),
-        oil=draws.uniform("oil"),
-        brow=albedo,
-        brow_density=draws.uniform("brow density", 0.45, 1.0),
-        brow_thickness=draws.uniform("brow thickness", 0.2, 0.7) - 0.25 * woman + 0.25,
-        lip=lip.astype(np.float32),
-        lipstick=draws.uniform("lipstick", 0.4, 1.0) * (made_up and draws.happens("lips", 0.8)),
-        lipstick_color=draws.color("lipstick", (0.6, 0.85), (0.35, 0.75))[[0, 1, 2]]
-        * np.array([1.0, 0.25, 0.35], np.float32)
-        + np.array([0.12, 0.01, 0.02], np.float32),
-        eyeshadow=draws.uniform("eyeshadow", 0.3, 0.9) * (made_up and draws.happens("lids", 0.6)),
-        eyeshadow_color=draws.color("eyeshadow", (0.2, 0.6), (0.15, 0.5)),
-        blush=draws.uniform("blush") * made_up,
-        paint=PaintKind(draws.choice("paint", PAINTS)),
-        paint_color=draws.color("paint", (0.6, 1.0), (0.4, 1.0)),
-        lashes=draws.uniform("lashes", 0.3, 0.7) + 0.3 * made_up,
-        seed=int(draws.uniform("skin seed") * 2**24),
-    )
-
-
-SKIN_SCALE = 0.78
-"""A swatch is a colour beside white paper; an albedo is a little darker."""
-
-
-def draw_tone(draws: Row, physique: Physique) -> float:
-    """Uniform over the Monk scale; ancestries draw from overlapping thirds of it."""
-    african, asian, caucasian = physique.ancestry
-    middle = 7.6 * african + 3.6 * asian + 1.9 * caucasian
-    reach = 3.0 * african + 3.6 * asian + 3.2 * caucasian
-    return float(np.clip(middle + reach * draws.uniform("tone", -0.72, 0.8), 0, 9))
-
-
-def _eyes(draws: Row, skin: Skin) -> Eyes:
-    dark = min(1.0, max(0.0, (skin.tone - 1.5) / 4))
-    weights = [0.2 + 3 * dark, 0.25 + dark, 0.15, 0.12, 0.2, 0.12]
-    weights = [weights[0], weights[1], *(w * (1 - dark) + 0.004 for w in weights[2:])]
-    iris = np.array(IRISES[draws.choice("iris", weights)], np.float32)
-    iris = iris * draws.uniform("iris brightness", 0.7, 1.4)
-    return Eyes(
-        iris=iris,
-        iris_rim=iris * draws.uniform("rim", 0.25, 0.6),
-        iris_size=draws.uniform("iris size", 0.455, 0.505),
-        pupil=draws.uniform("pupil", 0.30, 0.5),
-        veins=draws.uniform("veins") ** 2,
-        yellow=draws.uniform("yellow") * 0.5 + 0.04 * skin.tone,
-        seed=int(draws.uniform("eye seed") * 2**24),
-    )
+def natural_hair_color(draws: Row, physique: Physique, skin: Skin) -> Array:
+    """Linear colour of hair without grey and dye: `draw_identity` asks for hair, brows and eyes."""
+    dark = draws.choice("dark hair", [0.55, 0.3, 0.15])
+    color = np.array(EUMELANIN_HAIR[dark], np.float32)
+    if draws.happens("light hair", 0.75 * physique.ancestry[2] * (skin.tone < 4.5)):
+        light = LIGHT_HAIR[draws.choice("light colour", [0.4, 0.25, 0.15, 0.2])]
+        color = np.array(light, np.float32)
+    return color * draws.uniform("hair brightness", 0.75, 1.35)
 
 
 def _hair(draws: Row, physique: Physique, skin: Skin) -> Hair:
     woman = physique.femininity > 0.5
-    african, _, caucasian = physique.ancestry
-    dark = draws.choice("dark hair", [0.55, 0.3, 0.15])
-    color = np.array(EUMELANIN_HAIR[dark], np.float32)
-    if draws.happens("light hair", 0.75 * caucasian * (skin.tone < 4.5)):
-        light = LIGHT_HAIR[draws.choice("light colour", [0.4, 0.25, 0.15, 0.2])]
-        color = np.array(light, np.float32)
+    african, _, _ = physique.ancestry
+    color = natural_hair_color(draws, physique, skin)
     if draws.happens("dyed", 0.04):
         color = draws.color("dye", (0.4, 0.8), (0.3, 0.8))
-    color = color * draws.uniform("hair brightness", 0.75, 1.35)
+        color = color * draws.uniform("hair brightness", 0.75, 1.35)
     grey = float(np.clip((physique.age - 38) / 34 + draws.normal("grey", 0.0, 0.3), 0, 1))
     grey = grey * draws.happens("greys", 0.85 if not woman else 0.5)
     silver = np.array([0.42, 0.41, 0.40], np.float32) * draws.uniform("silver", 0.6, 1.3)

@@ -84,10 +84,12 @@ class Skin:
     Attributes:
         tone: place on the Monk scale, 0 (lightest) to 9 (darkest).
         albedo: its colour.
-        redness, freckles, moles, wrinkles, stubble, oil: strengths in [0, 1].
-        brow: colour of brows; `brow_density`, `brow_thickness` in [0, 1].
-        lipstick, eyeshadow, blush: strengths in [0, 1], with their colours.
-        lip: colour of bare lips.
+        redness, freckles, moles, spots (of age), wrinkles, circles (about the eyes), stubble, oil:
+            strengths in [0, 1].
+        whiskers: colour of stubble.
+        brow: colour of brows; density, thickness and length in [0, 1], arch in [-1, 1].
+        lip: colour of bare lips; gloss in [0, 1].
+        lipstick, eyeshadow, liner, blush, foundation: strengths in [0, 1], with their colours.
         paint, paint_color: PaintKind and its colour.
         seed: of the textures.
     """
@@ -97,18 +99,26 @@ class Skin:
     redness: float
     freckles: float
     moles: float
+    spots: float
     wrinkles: float
+    circles: float
     stubble: float
+    whiskers: Array
     oil: float
     brow: Array
     brow_density: float
     brow_thickness: float
+    brow_arch: float
+    brow_length: float
     lip: Array
     lipstick: float
     lipstick_color: Array
+    gloss: float
     eyeshadow: float
     eyeshadow_color: Array
+    liner: float
     blush: float
+    foundation: float
     paint: PaintKind
     paint_color: Array
     lashes: float
@@ -117,10 +127,18 @@ class Skin:
 
 @dataclass(frozen=True)
 class Eyes:
-    """How eyes look; `iris_size` is the iris' radius in radii of the eyeball; veins in [0, 1]."""
+    """How eyes look.
+
+    Attributes:
+        iris, iris_rim, iris_ring: colours of the iris, of its dark border, and about the pupil.
+        iris_size: its radius in radii of the eyeball.
+        pupil: its radius in radii of the iris.
+        veins, yellow: of the white, in [0, 1].
+    """
 
     iris: Array
     iris_rim: Array
+    iris_ring: Array
     iris_size: float
     pupil: float
     veins: float

@@ -1,0 +1,84 @@
+"""Where on a face things happen: soft zones in the template's space, as sums of smooth bumps.
+
+A bump about a place c with radii r has the strength `s (1 - d²)²` with d = |(p - c) / r| < 1, and
+is mirrored in x. All numbers were chosen by eye on the template.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray
+
+
+class Zone(IntEnum):
+    """Columns of `zones`."""
+
+    FLUSH, SHEEN, SOCKET, TROUGH, LID, MOUSTACHE, BEARD, FRECKLES, BLUSH, PALE = range(10)
+
+
+BUMPS: tuple[tuple[Zone, tuple[float, ...], tuple[float, ...], float], ...] = (
+    (Zone.FLUSH, (0.42, 6.97, 1.20), (0.36, 0.34, 0.60), 1.0),
+    (Zone.FLUSH, (0.00, 6.92, 1.62), (0.27, 0.22, 0.40), 1.1),
+    (Zone.FLUSH, (0.00, 6.32, 1.45), (0.24, 0.18, 0.40), 0.5),
+    (Zone.FLUSH, (0.14, 6.86, 1.45), (0.10, 0.10, 0.25), 0.6),
+    (Zone.FLUSH, (0.00, 7.62, 1.40), (0.40, 0.25, 0.60), 0.25),
+    (Zone.FLUSH, (0.30, 7.27, 1.35), (0.26, 0.13, 0.30), 0.6),
+    (Zone.SHEEN, (0.00, 7.72, 1.40), (0.55, 0.36, 0.70), 0.9),
+    (Zone.SHEEN, (0.00, 7.05, 1.60), (0.15, 0.42, 0.35), 1.0),
+    (Zone.SHEEN, (0.46, 7.08, 1.20), (0.24, 0.18, 0.50), 0.6),
+    (Zone.SHEEN, (0.00, 6.32, 1.45), (0.20, 0.14, 0.40), 0.7),
+    (Zone.SHEEN, (0.00, 8.25, 0.80), (0.70, 0.50, 1.00), 0.5),
+    (Zone.SOCKET, (0.30, 7.31, 1.35), (0.27, 0.19, 0.35), 0.8),
+    (Zone.SOCKET, (0.13, 7.29, 1.42), (0.10, 0.13, 0.25), 0.9),
+    (Zone.TROUGH, (0.22, 7.17, 1.40), (0.19, 0.085, 0.30), 1.0),
+    (Zone.TROUGH, (0.35, 7.18, 1.35), (0.17, 0.070, 0.30), 0.7),
+    (Zone.LID, (0.30, 7.345, 1.38), (0.24, 0.085, 0.30), 1.4),
+    (Zone.LID, (0.42, 7.345, 1.30), (0.14, 0.080, 0.30), 0.7),
+    (Zone.MOUSTACHE, (0.10, 6.735, 1.55), (0.19, 0.085, 0.40), 1.6),
+    (Zone.MOUSTACHE, (0.24, 6.68, 1.40), (0.13, 0.13, 0.40), 1.2),
+    (Zone.MOUSTACHE, (0.29, 6.55, 1.40), (0.10, 0.15, 0.40), 1.0),
+    (Zone.BEARD, (0.00, 6.33, 1.40), (0.34, 0.22, 0.50), 1.8),
+    (Zone.BEARD, (0.00, 6.47, 1.55), (0.10, 0.09, 0.30), 1.0),
+    (Zone.BEARD, (0.30, 6.37, 1.15), (0.30, 0.24, 0.55), 1.8),
+    (Zone.BEARD, (0.52, 6.50, 0.85), (0.28, 0.28, 0.55), 1.7),
+    (Zone.BEARD, (0.66, 6.74, 0.70), (0.22, 0.34, 0.42), 1.6),
+    (Zone.BEARD, (0.72, 7.05, 0.62), (0.16, 0.34, 0.28), 1.5),
+    (Zone.BEARD, (0.00, 6.12, 1.10), (0.55, 0.20, 0.55), 1.1),
+    (Zone.FRECKLES, (0.30, 7.02, 1.40), (0.42, 0.26, 0.60), 1.0),
+    (Zone.FRECKLES, (0.00, 7.05, 1.60), (0.25, 0.26, 0.40), 0.9),
+    (Zone.FRECKLES, (0.00, 7.65, 1.35), (0.60, 0.35, 0.80), 0.35),
+    (Zone.BLUSH, (0.45, 7.00, 1.15), (0.28, 0.22, 0.55), 1.3),
+    (Zone.PALE, (0.00, 6.10, 0.90), (0.80, 0.45, 0.90), 0.7),
+    (Zone.PALE, (0.30, 7.12, 1.38), (0.30, 0.16, 0.40), 0.4),
+)
+"""Zone, place, radii (decimetres), strength."""
+
+_TABLE = np.array([[*place, *(1 / r for r in radii), strength]
+                   for _, place, radii, strength in BUMPS], np.float32)  # fmt: skip
+_ZONES = np.array([int(zone) for zone, *_ in BUMPS])
+
+
+def zones(rest: Array) -> Array:
+    """Strengths in [0, 1] `[point zone]` at places on the template."""
+    out = np.zeros((len(rest), len(Zone)), np.float32)
+    _fill(np.ascontiguousarray(rest, np.float32), _TABLE, _ZONES, out)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill(rest, table, zone, out):  # type: ignore[no-untyped-def]
+    one = np.float32(1)
+    for i in range(rest.shape[0]):
+        x, y, z = abs(rest[i, 0]), rest[i, 1], rest[i, 2]
+        for k in range(table.shape[0]):
+            dy = (y - table[k, 1]) * table[k, 4]
+            if dy * dy >= one:
+                continue
+            dx, dz = (x - table[k, 0]) * table[k, 3], (z - table[k, 2]) * table[k, 5]
+            left = one - dx * dx - dy * dy - dz * dz
+            if left > 0:
+                out[i, zone[k]] += table[k, 6] * left * left
+        for k in range(out.shape[1]):
+            out[i, k] = min(out[i, k], one)

@@ -1,0 +1,67 @@
+"""Tones, brows and irises as they are distributed."""
+
+import colorsys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("anny")
+
+from pipeline.worlds.heads.complexion import MONK, tone_albedo
+from pipeline.worlds.heads.distributions import draw_identity
+from pipeline.worlds.heads.rows import linear
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+@pytest.fixture(scope="module")
+def people():
+    return [draw_identity(seed) for seed in range(300)]
+
+
+def test_tones_are_as_light_as_their_swatches():
+    swatches = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in MONK]) / 255
+    expected = np.log(linear(swatches) @ LUMINANCE)
+    albedo = np.log([tone_albedo(tone) @ LUMINANCE for tone in range(10)])
+    assert np.corrcoef(expected, albedo)[0, 1] > 0.99
+    assert ((albedo[2:] - albedo[1:-1]) < 0.02).all()
+
+
+@pytest.mark.parametrize("tone", range(10))
+def test_skin_is_red_before_green_before_blue_as_blood_and_melanin_make_it(tone):
+    for undertone in (-1, 0, 1):
+        red, green, blue = tone_albedo(tone, undertone)
+        assert 1.2 < red / green < 2.2
+        assert 0.45 < blue / green < 0.95
+
+
+def test_all_tones_occur_about_equally_often(people):
+    counts, _ = np.histogram([who.skin.tone for who in people], bins=5, range=(0, 9))
+    assert counts.min() > 0.12 * len(people)
+
+
+def test_brows_of_young_people_are_brown_or_black_or_blond_and_never_dyed_or_grey(people):
+    for who in people:
+        if who.physique.age > 38:
+            continue
+        red, green, blue = who.skin.brow
+        assert red >= green >= blue
+        assert who.skin.brow @ LUMINANCE < 0.2
+
+
+def test_brown_is_the_most_frequent_eye_colour_and_light_ones_belong_to_light_skin(people):
+    hues = [colorsys.rgb_to_hsv(*who.eyes.iris)[0] for who in people]
+    brown = np.array([hue < 0.11 for hue in hues])
+    dark = np.array([who.skin.tone > 4.2 for who in people])
+    assert 0.55 < brown.mean() < 0.92
+    assert brown[dark].mean() > 0.9
+    assert (~brown[~dark]).mean() > 0.2
+
+
+def test_only_women_wear_make_up_and_not_all_of_them(people):
+    women = [who for who in people if who.physique.femininity > 0.5]
+    made_up = [who for who in women if who.skin.foundation > 0]
+    assert 0.3 < len(made_up) / len(women) < 0.6
+    for who in people:
+        if who.skin.foundation == 0:
+            assert who.skin.lipstick == who.skin.eyeshadow == who.skin.liner == 0
