@@ -6,6 +6,7 @@ slopes; a person's face reads the weighted sum. Places were chosen by eye on the
 
 from enum import IntEnum
 from functools import cache
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -130,7 +131,7 @@ def crease_maps() -> tuple[Array, ...]:
             finest[..., group, 0] += height
             finest[..., group, 1] += along_x
             finest[..., group, 2] += along_y
-    levels = [finest]
+    levels: list[Array] = [finest]
     for _ in range(LEVELS - 1):
         last = levels[-1]
         last = last[: len(last) // 2 * 2, : last.shape[1] // 2 * 2]
@@ -159,7 +160,8 @@ def _line(x: Array, y: Array, points, width: float, depth: float) -> Array:  # t
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _read(points, maps, weights, step, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _read(points, maps, weights, step, out):
     rows, columns = maps.shape[0], maps.shape[1]
     for i in range(points.shape[0]):
         front = min((points[i, 2] - np.float32(FRONT)) * np.float32(5), np.float32(1))

@@ -5,6 +5,7 @@ is mirrored in x. All numbers were chosen by eye on the template.
 """
 
 from enum import IntEnum
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -68,7 +69,8 @@ def zones(rest: Array) -> Array:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill(rest, table, zone, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _fill(rest, table, zone, out):
     one = np.float32(1)
     for i in range(rest.shape[0]):
         x, y, z = abs(rest[i, 0]), rest[i, 1], rest[i, 2]

@@ -1,5 +1,7 @@
 """Smooth noise over space: value noise and its sums, by numba."""
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
@@ -24,7 +26,8 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_kernel
-def _lattice(x, y, z, seed):  # type: ignore[no-untyped-def]
+@no_type_check
+def _lattice(x, y, z, seed):
     """A hash of a lattice point in [-1, 1] (the finaliser of MurmurHash3)."""
     h = np.uint32(x) * np.uint32(0x9E3779B1)
     h = np.uint32(h ^ np.uint32(np.uint32(y) * np.uint32(0x85EBCA77)))
@@ -39,7 +42,8 @@ def _lattice(x, y, z, seed):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def _noise(points, seed, octaves, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _noise(points, seed, octaves, out):
     for i in range(points.shape[0]):
         total, strength, scale = np.float32(0), np.float32(1), np.float32(1)
         for octave in range(octaves):

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from pipeline.worlds.draws import FactorDraws
 
 Array = np.ndarray
+Number = float | int
 
 
 class Row:
@@ -14,19 +15,19 @@ class Row:
     def __init__(self, draws: FactorDraws) -> None:
         self._draws = draws
 
-    def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> float:
+    def uniform(self, name: str, low: Number = 0.0, high: Number = 1.0) -> float:
         """In [low, high)."""
-        return float(self._draws.uniform(name, low, high))
+        return float(self._draws.uniform(name, float(low), float(high)))
 
-    def normal(self, name: str, mean: float, deviation: float, limit: float = 2.2) -> float:
+    def normal(self, name: str, mean: Number, deviation: Number, limit: Number = 2.2) -> float:
         """Clamped at `limit` deviations."""
-        return float(self._draws.normal(name, mean, deviation, limit))
+        return float(self._draws.normal(name, float(mean), float(deviation), float(limit)))
 
     def normals(self, names: list[str]) -> list[float]:
         """Standard Gaussians."""
         return self._draws.normals(names)[0].tolist()
 
-    def happens(self, name: str, probability: float) -> bool:
+    def happens(self, name: str, probability: Number) -> bool:
         """Whether something with this probability happens."""
         return self.uniform(name) < probability
 

@@ -22,15 +22,15 @@ def people():
 def test_tones_are_as_light_as_their_swatches():
     swatches = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in MONK]) / 255
     expected = np.log(linear(swatches) @ LUMINANCE)
-    albedo = np.log([tone_albedo(tone) @ LUMINANCE for tone in range(10)])
+    albedo = np.log([tone_albedo(float(tone)) @ LUMINANCE for tone in range(10)])
     assert np.corrcoef(expected, albedo)[0, 1] > 0.99
-    assert ((albedo[2:] - albedo[1:-1]) < 0.02).all()
+    np.testing.assert_array_equal(np.argsort(albedo), np.argsort(expected))
 
 
 @pytest.mark.parametrize("tone", range(10))
 def test_skin_is_red_before_green_before_blue_as_blood_and_melanin_make_it(tone):
-    for undertone in (-1, 0, 1):
-        red, green, blue = tone_albedo(tone, undertone)
+    for undertone in (-1.0, 0.0, 1.0):
+        red, green, blue = tone_albedo(float(tone), undertone)
         assert 1.2 < red / green < 2.2
         assert 0.45 < blue / green < 0.95
 
