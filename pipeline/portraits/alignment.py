@@ -25,7 +25,7 @@ def crop_of_landmarks(points: FivePoints) -> Crop:
     roll = ffhq_roll(points)
     cos, sin = math.cos(roll), math.sin(roll)
     turn = np.array([[cos, -sin], [sin, cos]])
-    _, scale, origin = scaled_orthography(points @ turn)
+    _, scale, origin = scaled_orthography(points @ turn, mean_face.DECIMETRES)
     middle = turn @ origin
     return Crop.about(
         (float(middle[0]), float(middle[1])), scale * mean_face.CROP_DECIMETRES, math.degrees(roll)
@@ -52,9 +52,13 @@ def ffhq_roll(points: FivePoints) -> float:
 
 
 def scaled_orthography(
-    points: FivePoints,
+    points: Float[np.ndarray, "point 2"], model: Float[np.ndarray, "point 3"]
 ) -> tuple[Float[np.ndarray, "3 3"], float, Float[np.ndarray, "2"]]:
-    """The scaled orthographic projection of the mean face that fits five points (least squares).
+    """The scaled orthographic projection of a face that fits its points (least squares).
+
+    Args:
+        points: pixels.
+        model: the face, decimetres.
 
     Returns:
         rotation from the face's axes to the photograph's (x right, y down, z forward); scale,
@@ -63,7 +67,7 @@ def scaled_orthography(
     Raises:
         ValueError: the points lie on a line or in a point.
     """
-    system = np.concatenate([mean_face.DECIMETRES, np.ones((5, 1))], 1)
+    system = np.concatenate([model, np.ones((len(model), 1))], 1)
     solution = np.linalg.lstsq(system, points, rcond=None)[0]
     first, second = solution[:3, 0], solution[:3, 1]
     scale = float(np.linalg.norm(first) + np.linalg.norm(second)) / 2

@@ -26,10 +26,14 @@ EYES_NOSE_MOUTH = {
         (54,),
     ),  # the order of iBUG's 300-W
     # MediaPipe's face mesh: an eye is the middle of its corners
-    468: ((33, 133), (362, 263), (1,), (61,), (291,)),
-    478: ((33, 133), (362, 263), (1,), (61,), (291,)),  # the same with the irises
+    468: ((33, 133), (362, 263), (4,), (61,), (291,)),
+    478: ((33, 133), (362, 263), (4,), (61,), (291,)),  # the same with the irises
 }
 """Number of landmarks → the indices whose means are the five points."""
+
+MESH_POINTS = 468
+MESHES = (MESH_POINTS, 478)
+"""Numbers of landmarks that are MediaPipe's mesh; the irises of the second come last."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,13 @@ class Picture:
         image: 8-bit RGB.
         source: the file; landmarks may be beside it.
         frame: number in a film, from 0; None for a photograph.
+        focal_px: focal length, pixels, if the whole image is what a camera took; None: unknown.
     """
 
     image: Image.Image
     source: Path
     frame: int | None = None
+    focal_px: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,16 @@ class DetectedFace:
         """Of the box, pixels."""
         return self.left + self.width / 2, self.top + self.height / 2
 
+    def pose_points(self) -> Landmarks:
+        """What a pose is fitted to: all 468 points of a mesh, otherwise the five; pixels.
+
+        Raises:
+            ValueError: as `five_points`.
+        """
+        if self.landmarks is not None and len(self.landmarks) in MESHES:
+            return self.landmarks[:MESH_POINTS].astype(np.float64)
+        return self.five_points()
+
     def five_points(self) -> FivePoints:
         """Eyes, nose and mouth from the landmarks, pixels.
 
@@ -82,8 +98,8 @@ class DetectedFace:
         count = 0 if self.landmarks is None else len(self.landmarks)
         if self.landmarks is None or count not in EYES_NOSE_MOUTH:
             raise ValueError(
-                f"{count} landmarks came, expected 5 (eyes, nose, mouth corners), 68 (iBUG) or 478"
-                " (MediaPipe)"
+                f"{count} landmarks came, expected 5 (eyes, nose, mouth corners), 68 (iBUG), 468"
+                " or 478 (MediaPipe)"
             )
         return np.stack(
             [self.landmarks[list(rows)].mean(0) for rows in EYES_NOSE_MOUTH[count]]

@@ -5,6 +5,7 @@ the faces that a detector finds.
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -14,10 +15,10 @@ from teachers.rendering.camera import Camera
 from .alignment import crop_of_box, crop_of_landmarks
 from .crop import Crop
 from .face import DetectedFace, LandmarkDetector, Landmarks, Picture
-from .pose import fit_pose
+from .pose import Lens, Pose, fit_pose
 
 BAD_FIT = 0.06
-"""Root mean square distance between five points and the fitted mean face, in sides of the crop;
+"""Root mean square distance between the points and the fitted mean face, in sides of the crop;
 above it the pose is called doubtful.
 """
 
@@ -29,6 +30,7 @@ class Framed:
     Attributes:
         crop: its position.
         camera: that took it (a batch of one); None: unknown.
+        pose: how the camera was fitted to a face; None: it wasn't.
         face_found: false if a detector found none.
         note: a remark for the user, or "".
         landmarks: of the face, pixels of the photograph.
@@ -38,6 +40,7 @@ class Framed:
 
     crop: Crop
     camera: Camera | None = None
+    pose: Pose | None = None
     face_found: bool = True
     note: str = ""
     landmarks: Landmarks | None = None
@@ -124,7 +127,7 @@ class FaceCrops:
             return [Framed(Crop.centre(*picture.image.size), face_found=False, note=note)]
         kept = self._chosen(found, picture.image.size)
         return [
-            self._framed(face, picture.image.size, self._remark(len(found), number))
+            self._framed(face, picture, self._remark(len(found), number))
             for number, face in enumerate(kept)
         ]
 
@@ -153,14 +156,19 @@ class FaceCrops:
             f"{count} faces: " + taken.get(self.faces, f"this is number {number + 1} from the left")
         ]
 
-    def _framed(self, face: DetectedFace, size: tuple[int, int], remarks: list[str]) -> Framed:
+    def _framed(self, face: DetectedFace, picture: Picture, remarks: list[str]) -> Framed:
+        pose = None
         if face.landmarks is None:
-            crop, camera = crop_of_box(face), None
+            crop = crop_of_box(face)
             remarks = [*remarks, f"pose unknown: {self.detector.name} finds a box, no landmarks"]
         else:
             crop = crop_of_landmarks(face.five_points())
-            pose = fit_pose(crop.to_square(face.five_points()))
-            camera = pose.camera
+            pose = fit_pose(crop.to_square(face.pose_points()), _lens(picture, crop))
+            if pose.is_focal_known:
+                remarks = [
+                    *remarks,
+                    f"the focal length is EXIF's: the camera was {pose.distance_m:.2g} m away",
+                ]
             if pose.residual > BAD_FIT:
                 remarks = [
                     *remarks,
@@ -169,12 +177,26 @@ class FaceCrops:
                         " pose doubtful"
                     ),
                 ]
-        outside = crop.outside(*size)
+        outside = crop.outside(*picture.image.size)
         if outside > 0.005:
             remarks = [
                 *remarks,
                 f"{100 * outside:.0f} % of the crop lie outside the picture: mirrored there",
             ]
         return Framed(
-            crop, camera, note="; ".join(remarks), landmarks=face.landmarks, may_reach_outside=True
+            crop,
+            None if pose is None else pose.camera,
+            pose,
+            note="; ".join(remarks),
+            landmarks=face.landmarks,
+            may_reach_outside=True,
         )
+
+
+def _lens(picture: Picture, crop: Crop) -> Lens | None:
+    """The photograph's camera, in sides of the crop."""
+    if picture.focal_px is None:
+        return None
+    middle = np.array([picture.image.size], dtype=np.float64) / 2
+    u, v = crop.to_square(middle)[0].tolist()
+    return Lens(picture.focal_px / crop.size, (u, v))

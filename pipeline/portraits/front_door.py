@@ -14,10 +14,12 @@ from pipeline.runs.files import sha256_of_file
 from teachers.rendering.camera import Camera
 
 from .crop import Crop
+from .exif import focal_length_px
 from .face import Landmarks, Picture
 from .files import find_photographs, folder_names
 from .film import read_pictures
 from .framing import Framed, Framing
+from .pose import Pose
 
 OVERVIEW_SIDE = 384
 
@@ -58,6 +60,7 @@ class Portrait:
         image: in [-1, 1]; None if the file can't be used, with the reason in `note`.
         crop: of the upright picture.
         camera: that took it, in EG3D's world (a batch of one); None: unknown.
+        pose: how the camera was fitted to a face; None: it wasn't.
         face_found: false if a detector found no face; true without a detector.
         note: a remark for the user, or "".
         landmarks: of the face, pixels of the upright picture; None: none.
@@ -71,6 +74,7 @@ class Portrait:
     image: Float[Tensor, "3 resolution resolution"] | None = None
     crop: Crop | None = None
     camera: Camera | None = None
+    pose: Pose | None = None
     face_found: bool = False
     note: str = ""
     landmarks: Landmarks | None = None
@@ -88,6 +92,7 @@ class Portrait:
             if crop is None
             else {"left": crop.left, "top": crop.top, "size": crop.size, "roll_deg": crop.roll_deg},
             "camera": None if self.camera is None else self.camera.label()[0].tolist(),
+            "pose": None if self.pose is None else self.pose.record(),
             "face_found": self.face_found,
             "note": self.note,
             "landmarks": None if self.landmarks is None else np.round(self.landmarks, 2).tolist(),
@@ -130,7 +135,8 @@ def portraits_of(
         for number, image in read_pictures(
             file, background=background, every=settings.every, most=settings.most
         ):
-            picture = Picture(image, file, number)
+            focal_px = focal_length_px(file) if number is None else None
+            picture = Picture(image, file, number, focal_px)
             of_frame = name if number is None else f"{name}+frame{number:05d}"
             for face, framed in enumerate(settings.framing.frame(picture), 1):
                 yield _portrait(
@@ -157,6 +163,7 @@ def _portrait(
         image=framed.cut(picture.image, resolution),
         crop=framed.crop,
         camera=framed.camera,
+        pose=framed.pose,
         face_found=framed.face_found,
         note=framed.note,
         landmarks=framed.landmarks,

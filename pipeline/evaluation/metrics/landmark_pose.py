@@ -1,4 +1,4 @@
-"""A pose estimator from a landmark detector: the camera that projects the mean face onto the five
+"""A pose estimator from a landmark detector: the camera that projects the mean face onto the
 points found in an image.
 """
 
@@ -31,6 +31,6 @@ class LandmarkPose:
         if largest is None:
             return None
         try:
-            return fit_pose(largest.five_points() / image.shape[-1]).camera
+            return fit_pose(largest.pose_points() / image.shape[-1]).camera
         except ValueError:
             return None
