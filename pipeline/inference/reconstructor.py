@@ -19,6 +19,7 @@ from .camera_paths import orbit_of, turntable
 from .device import device_named
 from .photo import Photo, photo_tensor
 from .pretrained import save_pretrained, student_file
+from .runtimes import TORCH, lift_by
 
 Degrees = float | int | Sequence[float | int]
 """One angle, or one for each camera."""
@@ -94,11 +95,18 @@ class Reconstructor:
     Args:
         lifter: a loaded student with its renderer; is put into evaluation mode.
         image_size: side of the images that it is given; None: that which the encoder was made for.
+        runtime: torch, onnxruntime or openvino (`pipeline.inference.runtimes`).
+
+    Raises:
+        ValueError: this runtime can't run this student here (`lift_by`).
     """
 
-    def __init__(self, lifter: Lifter, image_size: int | None = None) -> None:
+    def __init__(
+        self, lifter: Lifter, image_size: int | None = None, *, runtime: str = TORCH
+    ) -> None:
         self.lifter = lifter.eval()
         self.image_size = image_size or int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+        self._lift = lift_by(runtime, self.lifter, self.image_size)
 
     @classmethod
     def from_pretrained(
@@ -112,6 +120,7 @@ class Reconstructor:
         device: str = "auto",
         trust: Collection[str] = (),
         kernels: str = AUTO,
+        runtime: str = TORCH,
     ) -> "Reconstructor":
         """A student by name, ready to lift.
 
@@ -123,10 +132,12 @@ class Reconstructor:
             trust: packages besides trilift's whose code the student may name.
             kernels: readable, fast, or auto: as fast as any on this machine, measured once
                 (`pipeline.runs.kernel_choice`). They hold for the whole process.
+            runtime: what runs the encoder: torch, onnxruntime or openvino.
 
         Raises:
             FileNotFoundError: nothing has this name.
-            ValueError: it is no student that this version reads, or names untrusted code.
+            ValueError: it is no student that this version reads, or names untrusted code; or this
+                runtime can't run it here.
         """
         file = student_file(
             name,
@@ -141,7 +152,7 @@ class Reconstructor:
             lambda: renderer_trial(lifter.renderer, lifter.passport),
             device_named(device),
         )
-        return cls(lifter)
+        return cls(lifter, runtime=runtime)
 
     def save_pretrained(
         self,
@@ -183,7 +194,7 @@ class Reconstructor:
             framing=framing,
         )
         parameter = next(self.lifter.parameters())
-        return LiftedPortrait(self.lifter, self.lifter.lift(image.to(parameter)))
+        return LiftedPortrait(self.lifter, self._lift(image.to(parameter)))
 
 
 def _radians(degrees: Degrees) -> list[float]:

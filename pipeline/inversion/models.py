@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.inference.runtimes import TORCH
 from pipeline.lifter import Lifter
 from teachers.passport import Passport
 from teachers.stylegan.discriminator import Discriminator
@@ -26,6 +27,7 @@ class Models:
             there is none.
         weights_folder: may hold the files of LPIPS.
         device: of all networks; None: the CPU.
+        runtime: what runs the student's encoder where that isn't optimised.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class Models:
         discriminator: Callable[[], Discriminator] | None = None,
         weights_folder: Path | str = "weights",
         device: torch.device | None = None,
+        runtime: str = TORCH,
     ) -> None:
         self._load_teacher, self._load_student, self._load_discriminator = (
             teacher,
             student,
             discriminator,
         )
+        self.runtime = runtime
         self._weights_folder = Path(weights_folder)
         self._device = device or torch.device("cpu")
         self._terms: dict[str, PerceptualTerm] = {}

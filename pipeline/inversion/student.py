@@ -22,7 +22,7 @@ class Student:
     notes: tuple[str, ...] = ()
 
     def __init__(self, *, models: Models) -> None:
-        self.reconstructor = Reconstructor(models.student)
+        self.reconstructor = Reconstructor(models.student, runtime=models.runtime)
         self.image_size = self.reconstructor.image_size
         self.passport = models.student.passport
 

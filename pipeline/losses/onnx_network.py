@@ -80,7 +80,7 @@ def _read_graph(path: Path) -> Any:
         import onnx
     except ImportError as error:
         raise ValueError(
-            f"{path} can't be read without the package onnx: pip install 'trilift[runtime]'"
+            f"{path} can't be read without the package onnx: pip install 'trilift[onnx]'"
         ) from error
     try:
         model = onnx.load(str(path), load_external_data=False)

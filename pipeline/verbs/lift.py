@@ -22,6 +22,9 @@ method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md);
 also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders
 this one identity.
 
+runtime=onnxruntime or openvino runs the student by another program than torch, on the CPU
+(docs/speed.md).
+
 Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
 """
 
@@ -41,6 +44,7 @@ from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
 from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inference.pretrained import student_file
+from pipeline.inference.runtimes import TORCH
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
@@ -56,6 +60,8 @@ from teachers.checkpoint import load_discriminator
 
 BUNDLED = "bundled/puppets_tiny"
 
+STUDENT = "pipeline.inversion.student.Student"
+
 FROM_STUDENT = ("student", "hybrid")
 """Methods that render the student's planes."""
 
@@ -69,6 +75,11 @@ def main(config: DictConfig) -> None:
     door: PortraitSettings = instantiate(config.portraits)
     if settings["crop"] is not None:
         door = replace(door, framing=GivenSquare(Crop.of(settings["crop"])))
+    if settings["runtime"] != TORCH and settings["method"]["_target_"] != STUDENT:
+        raise ValueError(
+            f"runtime={settings['runtime']} runs a student's encoder, and this method optimises:"
+            " use method=student, or leave runtime= out"
+        )
     models = models_of(config)
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
@@ -100,6 +111,7 @@ def models_of(config: DictConfig) -> Models:
         discriminator=None if path is None else lambda: load_discriminator(path),
         weights_folder=config.paths.weights,
         device=device_named(config.device),
+        runtime=config.runtime,
     )
 
 

@@ -1,20 +1,22 @@
 """Rows on lifting: the students, and the methods that optimise."""
 
-import importlib.util
-import io
+import copy
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.build.configuration import compose, instantiate
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import Reconstructor
+from pipeline.inference.runtimes.exported import export_encoder
+from pipeline.inference.runtimes.packed import PackedEncoder
+from pipeline.inference.runtimes.sessions import SESSIONS
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
@@ -112,8 +114,16 @@ class Base:
     def __init__(self, scale: str) -> None:
         size = "base" if scale == "full" else "tiny"
         self.encoder: nn.Module = instantiate(compose("distill", f"student={size}").student).eval()
-        self.image = torch.randn(1, 3, *[int(getattr(self.encoder, "image_size"))] * 2)  # noqa: B009
+        self.side = int(getattr(self.encoder, "image_size"))  # noqa: B009
+        self.image = torch.randn(1, 3, self.side, self.side)
         self.expected: Tensor | None = None
+
+    @torch.no_grad()
+    def flop(self) -> float:
+        """Of the readable path: convolutions, matrix products, attention."""
+        with FlopCounterMode(display=False) as counter:
+            copy.deepcopy(self.encoder).to("meta")(self.image.to("meta"))
+        return float(counter.get_total_flops())
 
     @torch.no_grad()
     def eager(self) -> None:
@@ -137,6 +147,11 @@ class Base:
 
         return work
 
+    def packed(self) -> Callable[[], Tensor]:
+        """By torch with the fast kernels."""
+        packed = PackedEncoder(self.encoder)
+        return lambda: packed(self.image)
+
     @torch.no_grad()
     def compiled(self, *, bfloat16: bool) -> Callable[[], Tensor]:
         """By torch.compile."""
@@ -153,50 +168,26 @@ class Base:
 
         return call
 
-    def onnx_runtime(self) -> Callable[[], Tensor]:
-        """By ONNX Runtime."""
-        import_needed("onnxruntime", "onnxscript")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(
-            self.exported(), options, providers=["CPUExecutionProvider"]
-        )
-        feed = {session.get_inputs()[0].name: self.image.numpy()}
-        return lambda: torch.from_numpy(session.run(None, feed)[0])
-
-    def openvino(self) -> Callable[[], Tensor]:
-        """By OpenVINO, in float32."""
-        import_needed("openvino", "onnxscript")
-        import openvino
-
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        }
-        model = openvino.compile_model(io.BytesIO(self.exported()), "CPU", settings)
-        return lambda: torch.from_numpy(model([self.image.numpy()])[0].copy())
-
-    def exported(self) -> bytes:
-        """As ONNX, weights inside."""
-        file = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                self.encoder, (self.image,), dynamo=True, opset_version=20, verbose=False
-            )
-        assert program is not None
-        program.save(file)
-        return file.getvalue()
+    def session(self, runtime: str) -> Callable[[], Tensor]:
+        """By ONNX Runtime or OpenVINO, in float32."""
+        try:
+            session = SESSIONS[runtime]()
+        except ValueError as error:
+            raise Unavailable(str(error)) from error
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "encoder.onnx"
+            export_encoder(self.encoder, self.side, path)
+            session.open(path)
+        return lambda: session(self.image)
 
 
 def base_student(scale: str) -> dict[str, Contender]:
-    """Eager, beside a large matrix product."""
+    """Readable and fast, beside a large matrix product."""
     base = Base(scale)
     return {
         "matrix product": matrix_product(2048 if scale == "full" else 64),
-        "eager": Contender(base.eager, counts_flop=True),
+        "eager": Contender(base.eager, flop=base.flop()),
+        "fast": Contender(base.runtime(base.packed), flop=base.flop()),
     }
 
 
@@ -204,17 +195,11 @@ def base_student_runtimes(scale: str) -> dict[str, Contender]:
     """Every runtime that is installed, beside a large matrix product."""
     base = Base(scale)
     return {
-        **base_student(scale),
-        "eager": Contender(base.eager, counts_flop=True),
+        "matrix product": matrix_product(2048 if scale == "full" else 64),
+        "eager": Contender(base.eager, flop=base.flop()),
+        "fast": Contender(base.runtime(base.packed), flop=base.flop()),
         "compiled": Contender(base.runtime(lambda: base.compiled(bfloat16=False))),
         "compiled, bf16": Contender(base.runtime(lambda: base.compiled(bfloat16=True))),
-        "ONNX Runtime": Contender(base.runtime(base.onnx_runtime)),
-        "OpenVINO": Contender(base.runtime(base.openvino)),
+        "ONNX Runtime": Contender(base.runtime(lambda: base.session("onnxruntime"))),
+        "OpenVINO": Contender(base.runtime(lambda: base.session("openvino"))),
     }
-
-
-def import_needed(*packages: str) -> None:
-    """Raises `Unavailable` unless all are installed."""
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise Unavailable(f"needs {' and '.join(missing)}: pip install '.[runtime]'")

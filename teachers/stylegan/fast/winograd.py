@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from teachers.rendering.fast.threads import in_parallel, slices
+from teachers.stylegan.linear import LEAK
 from teachers.stylegan.resampling import TAPS
 
 from .winograd_kernels import FAR, LANES, NEAR, ROWS, SLACK, WIDTH, convolve_tiles
@@ -52,12 +53,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Finish:
-    """What happens to the sums of products: gain, bias, noise, leaky ReLU of slope 0.2, clamp."""
+    """What happens to the sums of products: gain, bias, noise, leaky ReLU, clamp."""
 
     gain: Float[Tensor, " out"]
     bias: Float[Tensor, " out"]
     noise: Float[Tensor, "out_height out_width"] | None = None
     clamp: float | None = None
+    leak: float = LEAK
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class Convolution:
         arguments = (
             x.reshape(-1).numpy(), x_top, self.height, self.width, channel,
             weights.u.reshape(-1).numpy(), outs, scale, finish.gain.numpy(), finish.bias.numpy(),
-            noise.reshape(-1).numpy(), finish.noise is not None, _limit(finish.clamp),
+            noise.reshape(-1).numpy(), finish.noise is not None, finish.leak,
+            _limit(finish.clamp),
         )  # fmt: skip
         image = empty if self.image is None else self.image.view(-1).numpy()
         free: list[tuple[np.ndarray, ...]] = []

@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
@@ -191,7 +190,8 @@ def multiply(
 @_intrinsic
 def transform_outputs(
     typing: Any, m: Any, i: Any, gap: Any, gain: Any, bias: Any, b: Any, noise: Any, n: Any,
-    noise_row: Any, noise_column: Any, limit: Any, out: Any, j: Any, row: Any, column: Any,
+    noise_row: Any, noise_column: Any, leak: Any, limit: Any, out: Any, j: Any, row: Any,
+    column: Any,
 ) -> Any:  # fmt: skip
     """Aᵀ m A of 16 outputs of a tile, times gain, plus bias and noise, leaky ReLU, clamp.
 
@@ -206,16 +206,16 @@ def transform_outputs(
         gain = write.load(write.pointer(kinds[3], args[3], args[5]))
         bias = write.load(write.pointer(kinds[4], args[4], args[5]))
         noises = write.places(write.pointer(kinds[6], args[6], args[7]), args[8], 4)
-        targets = write.places(write.pointer(kinds[11], args[11], args[12]), args[13], 4)
-        top = write.splat(args[10])
+        targets = write.places(write.pointer(kinds[12], args[12], args[13]), args[14], 4)
+        top = write.splat(args[11])
         bottom = builder.fneg(top)
-        leak = ir.Constant(_floats, [float(np.float32(0.2))] * LANES)
+        leak = write.splat(args[10])
         for r in range(4):
             across = write.outputs([line[r] for line in down])
             places = zip(
                 across,
                 write.places(noises[r], args[9], 4),
-                write.places(targets[r], args[14], 4),
+                write.places(targets[r], args[15], 4),
                 strict=True,
             )
             for value, noise_at, target in places:
@@ -226,7 +226,7 @@ def transform_outputs(
         return context.get_dummy_value()
 
     kinds = (m, *[types.intp] * 2, gain, bias, types.intp, noise, *[types.intp] * 3)
-    return types.void(*kinds, types.float32, out, *[types.intp] * 3), code
+    return types.void(*kinds, *[types.float32] * 2, out, *[types.intp] * 3), code
 
 
 @_intrinsic
@@ -261,8 +261,8 @@ def dot(typing: Any, a: Any, i: Any, b: Any, j: Any, blocks: Any) -> Any:
 
 @kernel
 def convolve_tiles(
-    x, x_top, height, width, channels, u, outs, scale, gain, bias, noise, has_noise, limit,
-    out, out_top, keeps, first, last, tiles, v, m, patch, rgb, rgb_bias, rgb_limit, image,
+    x, x_top, height, width, channels, u, outs, scale, gain, bias, noise, has_noise, leak,
+    limit, out, out_top, keeps, first, last, tiles, v, m, patch, rgb, rgb_bias, rgb_limit, image,
 ):  # fmt: skip
     """Tiles `first` … `last` - 1 of a convolution with padding 1.
 
@@ -272,6 +272,7 @@ def convolve_tiles(
         outs: output channels; with `scale` 2 there are four phases of them, of twice the size.
         gain, bias: [outs], factor of the products and what is then added.
         noise: [scale · height, scale · width], or one 0 if not `has_noise`.
+        leak: slope of the leaky ReLU below 0, at most 1.
         out: [scale · height, scale · width, outs] from row `out_top` on; not `keeps`: the outputs
             of `tiles` tiles.
         tiles: how many to take through the stages at a time, a multiple of ROWS.
@@ -328,8 +329,8 @@ def convolve_tiles(
                 for c in range(0, WIDTH, LANES):
                     transform_outputs(
                         m, t * WIDTH + c, m_gap, gain, bias, channel + c, noise, pixel * stride,
-                        wide * scale * stride, scale * stride, limit, out, to + channel + c,
-                        row, scale * outs,
+                        wide * scale * stride, scale * stride, leak, limit, out,
+                        to + channel + c, row, scale * outs,
                     )  # fmt: skip
         for t in range(count if len(rgb_bias) else 0):
             top = (start + t) // across * 4 * scale

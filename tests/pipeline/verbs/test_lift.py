@@ -158,3 +158,9 @@ def test_a_device_that_is_not_here_is_refused():
     with pytest.raises(ValueError, match="use auto, cpu or cuda"):
         device_named("abacus")
     assert device_named("cpu") == torch.device("cpu")
+
+
+def test_another_runtime_is_for_the_student_only(untrained_student, tmp_path):
+    source = photograph(tmp_path / "photo.png")
+    with pytest.raises(ValueError, match="runtime=openvino runs a student's encoder"):
+        run(untrained_student, source, tmp_path / "out", "method=hybrid", "runtime=openvino")

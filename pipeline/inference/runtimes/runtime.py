@@ -1,0 +1,76 @@
+"""`runtime=`: which program runs the encoder of a student on a CPU."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from torch import Tensor
+
+from pipeline.lifter import Lifter
+from teachers.kernels import fast_kernels
+from teachers.rendering.triplane import Triplane
+
+from .exported import exported_encoder
+from .packed import PackedEncoder, can_pack
+from .sessions import SESSIONS
+
+log = logging.getLogger(__name__)
+
+TORCH: Final = "torch"
+
+RUNTIMES = (TORCH, *SESSIONS)
+
+Lift = Callable[[Tensor], Triplane]
+"""Images in [-1, 1], `[batch 3 height width]` → triplanes."""
+
+
+def lift_by(runtime: str, lifter: Lifter, image_size: int) -> Lift:
+    """What `Lifter.lift` computes, by a runtime and without gradients.
+
+    Args:
+        runtime: one of `RUNTIMES`. With torch, fast kernels on a CPU use packed weights
+            (`PackedEncoder`); the others export the encoder once (`exported_encoder`).
+        lifter: the student, in evaluation mode. Others than torch take its weights as they are now.
+        image_size: side of the images; others than torch take no other, and one image at a time.
+
+    Raises:
+        ValueError: an unknown runtime, one that isn't installed, one other than torch for a student
+            that isn't on the CPU or has a `lift` of its own, or one whose planes differ from
+            torch's.
+    """
+    if runtime == TORCH:
+        return _Torch(lifter)
+    if runtime not in SESSIONS:
+        raise ValueError(f"runtime is {runtime!r}: use {', '.join(RUNTIMES)}")
+    device = next(lifter.parameters()).device
+    if device.type != "cpu":
+        raise ValueError(
+            f"runtime={runtime} computes on the CPU, the student is on {device}: device=cpu, or"
+            " runtime=torch"
+        )
+    if not _only_encodes(lifter):
+        raise ValueError(
+            f"runtime={runtime} runs an encoder, and a {type(lifter).__name__} lifts in a way of"
+            " its own: runtime=torch"
+        )
+    encoder = exported_encoder(lifter, image_size, runtime, SESSIONS[runtime]())
+    log.info("runtime: %s", encoder)
+    return lambda image: lifter.passport.triplane(encoder(image))
+
+
+class _Torch:
+    def __init__(self, lifter: Lifter) -> None:
+        self._lifter = lifter
+        self._packed: PackedEncoder | None = None
+
+    def __call__(self, image: Tensor) -> Triplane:
+        lifter, encoder = self._lifter, self._lifter.encoder
+        if not (fast_kernels() and can_pack(encoder) and _only_encodes(lifter)):
+            return lifter.lift(image)
+        if self._packed is None or self._packed.encoder is not encoder:
+            self._packed = PackedEncoder(encoder)
+        return lifter.passport.triplane(self._packed(image))
+
+
+def _only_encodes(lifter: Lifter) -> bool:
+    return type(lifter).lift is Lifter.lift

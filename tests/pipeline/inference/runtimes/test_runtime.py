@@ -1,0 +1,95 @@
+"""Other runtimes compute torch's planes; where one can't run, one sentence says why."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.inference.runtimes import lift_by
+from pipeline.lifter import Lifter
+from teachers.toy import ToyTeacher
+from tests.builders import process_environment, tiny_lifter
+
+PARITY = """
+import sys
+from pathlib import Path
+
+import torch
+
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.lifter import Lifter
+
+runtime, student = sys.argv[1:]
+lifter = Lifter.load(Path(student))
+image = torch.rand(1, 3, 32, 32) * 2 - 1
+expected = Reconstructor(lifter).lift(image).triplane.planes
+other = Reconstructor(lifter, runtime=runtime)
+for given in (image, image.contiguous(memory_format=torch.channels_last)):
+    found = other.lift(given).triplane.planes
+    assert (found - expected).abs().max() < 1e-4 * expected.std(), (found - expected).abs().max()
+try:
+    other.lift(torch.zeros(1, 3, 64, 64))
+except ValueError as error:
+    print(error)
+"""
+
+
+def lifter() -> Lifter:
+    return tiny_lifter(ToyTeacher(resolution=8)).eval()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "package"), [("onnxruntime", "onnxruntime"), ("openvino", "openvino")]
+)
+def test_another_runtime_computes_the_same_planes_and_keeps_its_file(
+    runtime, package, untrained_student, tmp_path
+):
+    for name in (package, "onnxscript"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    environment = process_environment(TRILIFT_CACHE=str(tmp_path))
+    command = [sys.executable, "-c", PARITY, runtime, str(untrained_student)]
+    made = []
+    for _ in range(2):
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
+        assert run.returncode == 0, run.stderr
+        assert "takes [1, 3, 32, 32]" in run.stdout
+        made.append({path: path.stat().st_mtime_ns for path in (tmp_path / "encoders").iterdir()})
+    assert made[0] == made[1], "the second process exported nothing"
+    assert sorted(path.name.partition(".")[2] for path in made[0]) == ["onnx", f"{runtime}.json"]
+
+
+@pytest.mark.parametrize(("runtime", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
+def test_a_runtime_that_is_not_installed_names_its_extra(runtime, extra, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=rf"runtime={runtime} needs .*trilift\[{extra}\]"):
+        Reconstructor(lifter(), runtime=runtime)
+
+
+def test_an_unknown_runtime_is_refused():
+    with pytest.raises(ValueError, match="runtime is 'tensorrt': use torch, onnxruntime, openvino"):
+        Reconstructor(lifter(), runtime="tensorrt")
+
+
+def test_others_than_torch_need_the_cpu():
+    with pytest.raises(ValueError, match="on the CPU, the student is on meta: device=cpu"):
+        lift_by("openvino", lifter().to("meta"), 32)
+
+
+class Mirroring(Lifter):
+    def lift(self, image):
+        return super().lift(image.flip(-1))
+
+
+def test_a_student_that_lifts_in_its_own_way_is_left_to_torch():
+    student = lifter()
+    student.__class__ = Mirroring
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = Lifter.lift(student, image.flip(-1)).planes
+    assert torch.equal(Reconstructor(student).lift(image).triplane.planes, expected)
+    with pytest.raises(ValueError, match="a Mirroring lifts in a way of its own"):
+        lift_by("onnxruntime", student, 32)
