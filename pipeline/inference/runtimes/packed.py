@@ -110,30 +110,67 @@ class PackedConv2d(nn.Module):
 
     def _takes_minimal_filtering(self, features: Tensor) -> bool:
         batch, channel, height, width = features.shape
-        convolution = self._convolution[0]
+        convolution, dilation = self._convolution[0], self._geometry[2][0]
         return (
-            self._geometry == ([1, 1], [1, 1], [1, 1], 1)
+            self._geometry == ([dilation] * 2, [1, 1], [dilation] * 2, 1)
             and convolution.kernel_size == (3, 3)
             and batch == 1
             and height * width >= FEWEST_PIXELS
-            and winograd.covers(height, width, channel, convolution.out_channels)
+            and height % dilation == width % dilation == 0
+            and winograd.covers(
+                height // dilation, width // dilation, channel, convolution.out_channels
+            )
         )
 
     def _filtered(self, features: Tensor) -> Tensor:
-        convolution = self._convolution[0]
+        convolution, dilation = self._convolution[0], self._geometry[2][0]
+        rows = features[0].permute(1, 2, 0)
+        if dilation > 1:
+            rows = _stacked_phases(rows, dilation)
+        height, width, _ = rows.shape
         outs = features.new_ones(convolution.out_channels)
         if self._transformed is None:
             self._transformed = winograd.transform(
                 convolution.weight, features.new_ones(convolution.in_channels), up=False
             )
         bias = torch.zeros_like(outs) if convolution.bias is None else convolution.bias
-        _, _, height, width = features.shape
         filtering = winograd.Convolution(
             self._transformed, winograd.Finish(outs, bias.detach(), leak=1.0), height, width
         )
         found = winograd.large((height, width, len(outs)))
-        filtering(features[0].permute(1, 2, 0), found, range(height // 4))
+        filtering(rows, found, range(height // 4))
+        if dilation > 1:
+            found = _without_phases(found, dilation)
         return found.permute(2, 0, 1)[None]
+
+
+GAP = 4
+"""Rows of zeros between the phases of a dilated convolution: a tile's, more than it sees."""
+
+
+def _stacked_phases(
+    rows: Float[Tensor, "height width channel"], dilation: int
+) -> Float[Tensor, "stacked_height small_width channel"]:
+    """Every `dilation`-th pixel of every `dilation`-th row, for each start, one below the other: a
+    dilated convolution of a map is a plain one of each of these.
+    """
+    height, width, channel = rows.shape
+    small, across = height // dilation, width // dilation
+    stack = rows.new_zeros(dilation, dilation, small + GAP, across, channel)
+    phases = rows.view(small, dilation, across, dilation, channel).permute(1, 3, 0, 2, 4)
+    stack[:, :, :small] = phases
+    return stack.view(-1, across, channel)
+
+
+def _without_phases(
+    stack: Float[Tensor, "stacked_height small_width channel"], dilation: int
+) -> Float[Tensor, "height width channel"]:
+    """The map whose phases were stacked."""
+    _, across, channel = stack.shape
+    phases = stack.view(dilation, dilation, -1, across, channel)[:, :, :-GAP]
+    rows = winograd.large((phases.shape[2], dilation, across, dilation, channel))
+    rows.copy_(phases.permute(2, 0, 3, 1, 4))
+    return rows.view(rows.shape[0] * dilation, across * dilation, channel)
 
 
 def _is_packable(convolution: nn.Conv2d) -> bool:

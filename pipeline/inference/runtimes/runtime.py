@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from torch import Tensor
 
@@ -11,8 +11,10 @@ from teachers.kernels import fast_kernels
 from teachers.rendering.triplane import Triplane
 
 from .exported import exported_encoder
-from .packed import PackedEncoder, can_pack
 from .sessions import SESSIONS
+
+if TYPE_CHECKING:
+    from .packed import PackedEncoder
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +63,15 @@ def lift_by(runtime: str, lifter: Lifter, image_size: int) -> Lift:
 class _Torch:
     def __init__(self, lifter: Lifter) -> None:
         self._lifter = lifter
-        self._packed: PackedEncoder | None = None
+        self._packed: "PackedEncoder | None" = None
 
     def __call__(self, image: Tensor) -> Triplane:
         lifter, encoder = self._lifter, self._lifter.encoder
-        if not (fast_kernels() and can_pack(encoder) and _only_encodes(lifter)):
+        if not (fast_kernels() and _only_encodes(lifter)):
+            return lifter.lift(image)
+        from .packed import PackedEncoder, can_pack  # loads numba
+
+        if not can_pack(encoder):
             return lifter.lift(image)
         if self._packed is None or self._packed.encoder is not encoder:
             self._packed = PackedEncoder(encoder)

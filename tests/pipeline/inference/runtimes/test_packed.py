@@ -31,6 +31,8 @@ def within(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 2e-5)
         (16, 16, 16, {"kernel_size": 4, "stride": 4, "bias": False}),
         (32, 64, 64, {"kernel_size": 3, "padding": 1}),
         (80, 128, 64, {"kernel_size": 3, "padding": 1, "bias": False}),
+        (16, 64, 64, {"kernel_size": 3, "padding": 2, "dilation": 2}),
+        (16, 64, 80, {"kernel_size": 3, "padding": 4, "dilation": 4}),
     ],
 )
 @torch.no_grad()
@@ -44,9 +46,10 @@ def test_a_packed_convolution_computes_what_torch_computes(channels, outs, side,
     assert within(packed(several), convolution(several)), "a batch"
 
 
+@pytest.mark.parametrize("dilation", [1, 2, 4])
 @torch.no_grad()
-def test_large_convolutions_use_minimal_filtering():
-    packed = PackedConv2d(nn.Conv2d(64, 64, 3, padding=1))
+def test_large_convolutions_use_minimal_filtering(dilation):
+    packed = PackedConv2d(nn.Conv2d(64, 64, 3, padding=dilation, dilation=dilation))
     packed(torch.randn(1, 64, 32, 32))
     assert packed._transformed is None
     packed(torch.randn(1, 64, 64, 64))
