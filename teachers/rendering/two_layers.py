@@ -92,7 +92,7 @@ class TwoLayers:
             (padded(output[1:].mT), padded(output_bias[1:]), padded(empty[1:].sigmoid())),
             (
                 np.array(self.slopes, np.float32),
-                rows.detach().contiguous().numpy(),
+                torch.cat([rows[:, :3], 1 / rows[:, 3:]], 1).detach().numpy(),
                 len(rows) - self.solids,
             ),
         )

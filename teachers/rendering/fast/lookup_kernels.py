@@ -66,9 +66,12 @@ def taps_of(planes, points, point, start, strides, taps):
     for plane in range(3):
         column, line = axes[plane, 0], axes[plane, 1]
         first = start + plane * strides[1]
+        above, below = ends[2 * line] * strides[2], ends[2 * line + 1] * strides[2]
+        left, right = ends[2 * column] * strides[3], ends[2 * column + 1] * strides[3]
+        places[4 * plane], places[4 * plane + 1] = first + above + left, first + above + right
+        places[4 * plane + 2], places[4 * plane + 3] = first + below + left, first + below + right
         for corner in range(4):
             weight = shares[2 * line + corner // 2] * shares[2 * column + corner % 2] * _THIRD
-            places[4 * plane + corner] = first + texel(corner, column, line, strides, ends)
             weights[4 * plane + corner] = weight
             is_inside |= weight != 0
     return is_inside

@@ -38,12 +38,14 @@ _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 @part
 def prior_logit(points, at, slopes, ellipsoids, first_solid):
-    """`EllipsoidPrior` at a point; `slopes` is slope, low, high and slope of the solids."""
+    """`EllipsoidPrior` at a point; `slopes` is slope, low, high and slope of the solids, a row of
+    `ellipsoids` the centre and one over the semi-axes.
+    """
     nearest, nearest_solid = np.float32(np.inf), np.float32(np.inf)
     for row in range(len(ellipsoids)):
         scaled = _ZERO
         for axis in range(3):
-            away = (points[at + axis] - ellipsoids[row, axis]) / ellipsoids[row, 3 + axis]
+            away = (points[at + axis] - ellipsoids[row, axis]) * ellipsoids[row, 3 + axis]
             scaled += away * away
         if row < first_solid:
             nearest = min(nearest, scaled)

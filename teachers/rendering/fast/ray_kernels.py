@@ -1,9 +1,9 @@
 """Rays at given depths through a triplane and EG3D's decoder, forward and backward.
 
 A tile's points are looked up and taken through the hidden layer; its rays are weighed; then only
-the samples that a ray can see go on, side by side: through the layer of colours and, backward,
-through both layers and into the planes. The backward pass computes the forward one again, in the
-cache, instead of reading what it would have stored.
+the samples that a ray can see go on, side by side, through the layer of colours. The backward pass
+takes density logits and weights from the forward one; what else it needs of the samples seen it
+computes again, in the cache, instead of reading what would have been stored.
 
 A sample of less weight than `UNSEEN` has next to no gradient either: that of its density is at most
 three times its weight.
@@ -12,7 +12,7 @@ three times its weight.
 import numpy as np
 
 from .layers import GROUP, ROWS, add_products, linear_layer
-from .lookup_kernels import features_at, new_taps, taps_of
+from .lookup_kernels import features_at, new_taps
 from .march_kernels import UNSEEN, evaluate, weigh
 from .vectors import (
     LANES,
@@ -23,6 +23,7 @@ from .vectors import (
     one_minus_exp,
     part,
     sigmoid,
+    softplus,
     splat,
     store,
     total,
@@ -64,30 +65,55 @@ def new_room(channels, width, colors, samples):
         floats((most + ROWS) * width),
         floats((most + ROWS) * colors),
     )
-    back = (
+    return new_taps(), tile, ray, seen
+
+
+def new_room_back(channels, width, colors, samples):
+    """More room, for the backward pass."""
+    most = rays_of_tile(samples) * samples
+
+    def floats(size):
+        return np.zeros(size, np.float32)
+
+    return (
+        np.empty(12 * most, np.intp),
+        floats(12 * most),
+        np.empty(most, np.bool_),
+        floats((most + ROWS) * channels),
         floats((most + ROWS) * (colors + LANES)),
         floats((most + ROWS) * width),
         floats((most + ROWS) * channels),
-        floats((most + ROWS) * channels),
         floats(max(width, channels)),
     )
-    return new_taps(), tile, ray, seen, back
 
 
 @inlined
-def _see(
-    planes, layers, rays, order, depths, density_gain, interval_weights, room, row, start, stop
-):
+def _show(color_layer, rows, shown, width, count):
+    """The colours, before they are widened, of hidden values."""
+    weights, biases, _ = color_layer
+    colors = len(biases)
+    for begun in range(0, count, ROWS):
+        for color in range(0, colors, LANES):
+            linear_layer(
+                rows, begun * width, width, weights, color, colors, biases, color,
+                shown, begun * colors + color, colors, width,
+            )  # fmt: skip
+    for at in range(0, count * colors, LANES):
+        store(shown, at, sigmoid(load(shown, at)))
+
+
+@part
+def _see(planes, layers, rays, order, depths, density_gain, known, room, row, start, stop):
     """The colours of the samples that the rays `order`[start … stop] can see, side by side in
-    `room`; returns how many. Writes the weights of intervals, ray by ray.
+    `room`; returns how many. Writes what is `known`: logits and the weights of intervals.
     """
     hidden_layer, density, color_layer, prior, empty_hidden = layers
-    color_weights, color_biases, _ = color_layer
     origins, directions = rays
-    taps, (points, features, hidden, slots, logits), ray_room, seen_room, _ = room
+    known_logits, known_weights = known
+    taps, (points, features, hidden, slots, logits), ray_room, seen_room = room
     ray_logits, ray_depths, ray_weights, _ = ray_room
     seen, seen_weights, rows, shown = seen_room
-    width, colors, samples = len(hidden_layer[1]), len(color_biases), depths.shape[1]
+    width, samples = len(hidden_layer[1]), depths.shape[1]
     point = 0
     for number in range(start, stop):
         ray = order[number]
@@ -106,11 +132,12 @@ def _see(
         ray = order[number]
         for sample in range(samples):
             ray_logits[sample], ray_depths[sample] = logits[point + sample], depths[ray, sample]
+            known_logits[ray, sample] = logits[point + sample]
         weigh(ray_logits, ray_depths, samples, density_gain, ray_weights)
         before = _ZERO
         for sample in range(samples):
             after = ray_weights[sample] if sample < samples - 1 else _ZERO
-            interval_weights[number - start, sample] = after
+            known_weights[ray, sample] = after
             weight = (before + after) * _HALF
             before = after
             if not abs(weight) < UNSEEN:
@@ -123,38 +150,31 @@ def _see(
                     store(rows, count * width + unit, value)
                 count += 1
         point += samples
-    for begun in range(0, count, ROWS):
-        for color in range(0, colors, LANES):
-            linear_layer(
-                rows, begun * width, width, color_weights, color, colors, color_biases, color,
-                shown, begun * colors + color, colors, width,
-            )  # fmt: skip
-    for at in range(0, count * colors, LANES):
-        store(shown, at, sigmoid(load(shown, at)))
+    _show(color_layer, rows, shown, width, count)
     return count
 
 
 @kernel
 def composite(
-    planes, layers, rays, order, depths, density_gain, sums, intervals, room, row, first, last
+    planes, layers, rays, order, depths, density_gain, known, sums, room, row, first, last
 ):
     """Adds colours, depths and opacities of the rays `order`[first … last] of one batch row to
-    `sums`; `room` is `new_room`'s.
+    `sums`, and writes what is `known` for the backward pass; `room` is `new_room`'s.
     """
     feature_sums, depth_sums, opacities = sums
-    shown, seen, seen_weights = room[3][3], room[3][0], room[3][1]
+    seen, seen_weights, _, shown = room[3]
     colors, samples = len(layers[2][1]), depths.shape[1]
-    step = intervals.shape[0]
+    step = len(room[3][0]) // samples
     for start in range(first, last, step):
         stop = min(start + step, last)
         count = _see(
-            planes, layers, rays, order, depths, density_gain, intervals, room, row, start, stop
+            planes, layers, rays, order, depths, density_gain, known, room, row, start, stop
         )
         for number in range(start, stop):
             ray = order[number]
             opacity, depth, before = _ZERO, _ZERO, _ZERO
             for sample in range(samples):
-                after = intervals[number - start, sample]
+                after = known[1][ray, sample]
                 depth += (before + after) * _HALF * depths[ray, sample]
                 opacity += after
                 before = after
@@ -170,17 +190,69 @@ def composite(
 
 
 @part
+def _see_again(planes, layers, rays, order, depths, known, room, back, row, start, stop):
+    """As `_see`, from what is known; keeps the texels of the samples seen and their features."""
+    hidden_layer, _, color_layer, _, _ = layers
+    weights, biases = hidden_layer
+    origins, directions = rays
+    taps, (points, _, _, _, _), _, (seen, seen_weights, rows, shown) = room
+    texels, shares, is_inside, features, _, _, _, _ = back
+    width, channels, samples = len(biases), planes[5], depths.shape[1]
+    count = 0
+    for number in range(start, stop):
+        ray, before = order[number], _ZERO
+        for sample in range(samples):
+            after = known[1][ray, sample]
+            weight = (before + after) * _HALF
+            before = after
+            if not abs(weight) < UNSEEN:
+                seen[count] = (number - start) * samples + sample
+                seen_weights[count] = weight
+                for axis in range(3):
+                    points[3 * count + axis] = (
+                        origins[ray, axis] + directions[ray, axis] * depths[ray, sample]
+                    )
+                count += 1
+    for place in range(count):
+        is_inside[place] = features_at(planes, points, place, row, features, place * channels, taps)
+        for tap in range(12):
+            texels[12 * place + tap] = taps[2][tap]
+            shares[12 * place + tap] = taps[3][tap]
+    for begun in range(0, count, ROWS):
+        for unit in range(0, width, LANES):
+            linear_layer(
+                features, begun * channels, channels, weights, unit, width, biases, unit,
+                rows, begun * width + unit, width, channels,
+            )  # fmt: skip
+    for at in range(0, count * width, LANES):
+        store(rows, at, softplus(load(rows, at)))
+    _show(color_layer, rows, shown, width, count)
+    return count
+
+
+@part
 def _output_slopes(
-    layers, density_at, order, depths, density_gain, gradients, intervals, room, start, stop, count
+    layers,
+    density_at,
+    order,
+    depths,
+    density_gain,
+    gradients,
+    known,
+    room,
+    back,
+    start,
+    stop,
+    count,
 ):
     """The gradients of density logits and colours before their sigmoid, of seen samples, written
-    into `room`: colours, then the density at `density_at`.
+    into `back`: colours, then the density at `density_at`.
     """
     to_features, to_depth, to_opacity = gradients
-    _, (_, _, _, _, logits), ray_room, seen_room, back = room
-    steepness, ends, slopes, to_logits = ray_room
-    seen, seen_weights, _, shown = seen_room
-    outputs = back[0]
+    logits, intervals = known
+    steepness, ends, slopes, to_logits = room[2]
+    seen, seen_weights, _, shown = room[3]
+    outputs = back[4]
     colors, samples = len(layers[2][1]), depths.shape[1]
     gain = layers[1][2] if len(layers[3][1]) > 0 else _ONE
     length = colors + LANES
@@ -204,19 +276,19 @@ def _output_slopes(
             ends[seen[place] - base] += total(product)
             place += 1
         for sample in range(samples - 1):
-            middle = (logits[base + sample] + logits[base + sample + 1]) * _HALF
+            middle = (logits[ray, sample] + logits[ray, sample + 1]) * _HALF
             steepness[sample] = middle - _ONE
         for at in range(0, samples - 1, LANES):
             store(steepness, at, sigmoid(load(steepness, at)) * splat(density_gain))
         left = _ONE
         for sample in range(samples - 1):
             slopes[sample] = to_opacity[ray] + (ends[sample] + ends[sample + 1]) * _HALF
-            left -= intervals[number - start, sample]
+            left -= intervals[ray, sample]
             ends[sample] = left  # what is left behind the interval
         behind, beyond = _ZERO, _ZERO
         for sample in range(samples - 2, -1, -1):
             optical = slopes[sample] * ends[sample] - behind
-            behind += slopes[sample] * intervals[number - start, sample]
+            behind += slopes[sample] * intervals[ray, sample]
             step = depths[ray, sample + 1] - depths[ray, sample]
             slope = optical * step * steepness[sample] * _HALF
             to_logits[sample + 1] = beyond + slope
@@ -227,9 +299,9 @@ def _output_slopes(
 
 
 @part
-def _layer_slopes(layers, back_weights, room, count):
+def _layer_slopes(layers, back_weights, rows, back, count):
     """The gradients of seen samples' features from those of their outputs."""
-    rows, (outputs, hidden_slopes, feature_slopes, _, zeros) = room[3][2], room[4]
+    _, _, _, _, outputs, hidden_slopes, feature_slopes, zeros = back
     outputs_back, hidden_back, _ = back_weights
     width, channels = len(layers[0][1]), len(hidden_back) // len(layers[0][1])
     length = len(layers[2][1]) + LANES
@@ -252,20 +324,21 @@ def _layer_slopes(layers, back_weights, room, count):
 
 
 @part
-def _add_weight_slopes(planes, layers, weight_slopes, room, row, count):
+def _add_weight_slopes(weight_slopes, rows, back, channels, count):
     """Adds what seen samples give the weights of both layers."""
     to_hidden, to_hidden_bias, to_outputs, to_output_bias = weight_slopes
-    taps, (points, _, _, _, _), _, (seen, _, rows, _), back = room
-    outputs, hidden_slopes, _, features, _ = back
-    channels, width, length = planes[5], len(to_hidden_bias), len(to_output_bias)
-    for place in range(count):
-        features_at(planes, points, seen[place], row, features, place * channels, taps)
-        for unit in range(0, width, LANES):
-            value = load(hidden_slopes, place * width + unit)
-            store(to_hidden_bias, unit, load(to_hidden_bias, unit) + value)
-        for output in range(0, length, LANES):
-            value = load(outputs, place * length + output)
-            store(to_output_bias, output, load(to_output_bias, output) + value)
+    _, _, _, features, outputs, hidden_slopes, _, _ = back
+    width, length = len(to_hidden_bias), len(to_output_bias)
+    for unit in range(0, width, LANES):
+        value = splat(_ZERO)
+        for place in range(count):
+            value = value + load(hidden_slopes, place * width + unit)
+        store(to_hidden_bias, unit, load(to_hidden_bias, unit) + value)
+    for output in range(0, length, LANES):
+        value = splat(_ZERO)
+        for place in range(count):
+            value = value + load(outputs, place * length + output)
+        store(to_output_bias, output, load(to_output_bias, output) + value)
     for unit in range(0, width, GROUP):
         for channel in range(0, channels, LANES):
             add_products(
@@ -282,41 +355,41 @@ def _add_weight_slopes(planes, layers, weight_slopes, room, row, count):
 
 @kernel
 def composite_slopes(
-    planes, layers, back_weights, rays, order, depths, density_gain, gradients, plane_slopes,
-    weight_slopes, wanted, intervals, room, row, first, last,
+    planes, layers, back_weights, rays, order, depths, density_gain, known, gradients, plane_slopes,
+    weight_slopes, wanted, room, back, row, first, last,
 ):  # fmt: skip
     """Adds the gradients of planes and of the layers' weights, from those of `composite`'s sums, of
     the rays `order`[first … last].
 
-    `plane_slopes` is laid out as `planes`, but a single batch row; `wanted` says which of the two
-    there are.
+    `plane_slopes` has the layout of `planes`; `wanted` says which of the two there are; `back` is
+    `new_room_back`'s.
     """
-    target, target_strides = plane_slopes
     channels = planes[5]
-    taps, points, seen, feature_slopes = room[0], room[1][0], room[3][0], room[4][2]
-    places, weights = taps[2], taps[3]
-    tile = intervals.shape[0]
-    for start in range(first, last, tile):
-        stop = min(start + tile, last)
-        count = _see(
-            planes, layers, rays, order, depths, density_gain, intervals, room, row, start, stop
-        )
+    rows, samples = room[3][2], depths.shape[1]
+    texels, shares, is_inside, _, _, _, feature_slopes, _ = back
+    step = len(room[3][0]) // samples
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        count = _see_again(planes, layers, rays, order, depths, known, room, back, row, start, stop)
         if count == 0:
             continue
         _output_slopes(
-            layers, back_weights[2], order, depths, density_gain, gradients, intervals, room,
+            layers, back_weights[2], order, depths, density_gain, gradients, known, room, back,
             start, stop, count,
         )  # fmt: skip
-        _layer_slopes(layers, back_weights, room, count)
+        _layer_slopes(layers, back_weights, rows, back, count)
         if wanted[1]:
-            _add_weight_slopes(planes, layers, weight_slopes, room, row, count)
+            _add_weight_slopes(weight_slopes, rows, back, channels, count)
         if not wanted[0]:
             continue
         for place in range(count):
-            if not taps_of(planes, points, seen[place], 0, target_strides, taps):
+            if not is_inside[place]:
                 continue
             for channel in range(0, channels, LANES):
                 value = load(feature_slopes, place * channels + channel)
                 for tap in range(12):
-                    at = places[tap] + channel
-                    store(target, at, fma(splat(weights[tap]), value, load(target, at)))
+                    at = texels[12 * place + tap] + channel
+                    store(
+                        plane_slopes, at,
+                        fma(splat(shares[12 * place + tap]), value, load(plane_slopes, at)),
+                    )  # fmt: skip

@@ -2,7 +2,9 @@
 weights.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +24,12 @@ from .layers import UNROLLED
 from .threads import in_parallel, slices
 from .vectors import LANES
 
-PIECES = 4
+PIECES = 2
 """Pieces of an image's gradient, each with planes of its own, so that the sums don't depend on the
-number of threads."""
+number of threads or on the batch."""
 
-PIECES_OF_LARGE = 2
-"""The same, of planes of more than `LARGE` numbers."""
-
-LARGE = 1 << 20
+TILES_AT_ONCE = 16
+"""Tiles of a piece of work of the forward pass."""
 
 
 def covers(triplane: Triplane, layers: TwoLayers, rays: Rays) -> bool:
@@ -83,155 +83,166 @@ class _Composite(torch.autograd.Function):
     def forward(ctx: Any, planes: Tensor, *others: Any) -> tuple[Tensor, Tensor, Tensor]:
         *weights, triplane, layers, cast = others
         ctx.save_for_backward(planes, *weights)
-        ctx.given = triplane, layers, cast
-        colors = len(layers.output_bias) - 1
         work = _Work(triplane, layers, cast)
-        batch, count, _ = cast.rays.directions.shape
-        sums = planes.new_zeros(batch, count, work.padded)
-        depth, opacity = planes.new_zeros(2, batch, count)
-        rows = sums.flatten(1).numpy(), depth.numpy(), opacity.numpy()
-        size = 8 * ray_kernels.rays_of_tile(work.samples)
-        pieces = [
-            (row, piece)
-            for row, order in enumerate(cast.order)
-            for piece in slices(len(order), size)
-        ]
-
-        def composite_piece(number: int) -> None:
-            row, piece = pieces[number]
-            ray_kernels.composite(
-                *work.arguments(row), tuple(total[row] for total in rows), *work.room(), row,
-                piece.start, piece.stop,
-            )  # fmt: skip
-
-        in_parallel(composite_piece, len(pieces))
+        ctx.given, ctx.work = (triplane, layers, cast), work
+        sums, depth, opacity = work.composite()
+        colors = len(layers.output_bias) - 1
         features = sums[..., :colors] * 1.002 - 0.001 * opacity[..., None]  # as `Decoder.colors`
         return features, depth, opacity
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         planes, *weights = ctx.saved_tensors
-        triplane, layers, cast = ctx.given
         needed = ctx.needs_input_grad[:5]
         if torch.is_grad_enabled():  # the gradient itself will be differentiated
-            slopes = _again(triplane, layers, cast, (planes, *weights), needed, gradients)
+            slopes = _again(*ctx.given, (planes, *weights), needed, gradients)
         else:
-            slopes = _slopes(triplane, layers, cast, needed, gradients)
+            found = ctx.work.slopes(needed[0], any(needed[1:]), *gradients)
+            slopes = [
+                one if is_needed else None for one, is_needed in zip(found, needed, strict=True)
+            ]
         return *slopes, None, None, None
 
 
 class _Work:
-    """What every call of a kernel takes."""
+    """The sums of what is cast, and their gradients.
+
+    Attributes:
+        known: logits and interval weights of every ray's samples, of the forward pass.
+    """
 
     def __init__(self, triplane: Triplane, layers: TwoLayers, cast: Cast) -> None:
-        self.memory = lookup.PlaneMemory.of(triplane)
+        self.planes = _dense(triplane.planes.detach())
+        self.memory = lookup.PlaneMemory.of(triplane.with_planes(self.planes))
         hidden_layer, density, color_layer, prior = layers.arguments()
         empty = F.softplus(layers.hidden_bias.detach()).numpy()  # hidden values of no features
         self.layers = (hidden_layer, density, color_layer, prior, empty)
+        self.output_weight = layers.output_weight.detach()
+        self.hidden_weight = layers.hidden_weight.detach()
         self.gain = np.float32(layers.density_gain)
         self.origins, self.directions = (
             tensor.detach().contiguous().numpy()
             for tensor in (cast.rays.origins, cast.rays.directions)
         )
         self.order, self.depths = cast.order, cast.depths.detach().contiguous().numpy()
-        self.samples = self.depths.shape[-1]
-        self.width, self.padded = len(layers.hidden_bias), len(color_layer[1])
-
-    def arguments(self, row: int, *backward: Any) -> tuple[Any, ...]:
-        """Of a batch row; `backward`: what comes between the layers and the rays."""
-        return (
-            self.memory.arguments, self.layers, *backward,
-            (self.origins[row], self.directions[row]), self.order[row], self.depths[row], self.gain,
-        )  # fmt: skip
-
-    def room(self) -> tuple[Any, ...]:
-        """Weights of a tile's intervals, and room."""
-        intervals = np.empty((ray_kernels.rays_of_tile(self.samples), self.samples), np.float32)
-        return intervals, ray_kernels.new_room(
-            self.memory.channels, self.width, self.padded, self.samples
+        self.known = np.empty((2, *self.depths.shape), np.float32)
+        self.sizes = (
+            *(self.memory.channels, len(layers.hidden_bias), len(color_layer[1])),
+            self.depths.shape[-1],
         )
 
+    def composite(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums of colours before they are widened, padded, of depths and of weights."""
+        batch, count, samples = self.depths.shape
+        sums = self.planes.new_zeros(batch, count, self.sizes[2])
+        depth, opacity = self.planes.new_zeros(2, batch, count)
+        rows = sums.flatten(1).numpy(), depth.numpy(), opacity.numpy()
+        size = TILES_AT_ONCE * ray_kernels.rays_of_tile(samples)
+        pieces = [
+            (row, piece)
+            for row, order in enumerate(self.order)
+            for piece in slices(len(order), size)
+        ]
+        rooms = _Rooms(lambda: (ray_kernels.new_room(*self.sizes),))
 
-def _slopes(
-    triplane: Triplane,
-    layers: TwoLayers,
-    cast: Cast,
-    needed: Sequence[bool],
-    gradients: Sequence[Tensor],
-) -> list[Tensor | None]:
-    """The gradients of planes, hidden layer and output layer."""
-    work = _Work(triplane, layers, cast)
-    to_features, to_depth, to_opacity = gradients
-    colors, batch = to_features.shape[-1], len(to_features)
-    rows = (
-        F.pad(to_features.detach(), (0, work.padded - colors)).flatten(1).numpy(),
-        to_depth.detach().contiguous().numpy(),
-        (to_opacity.detach()).contiguous().numpy(),
-    )
-    # The density comes after the colours; a sum has whole vectors, and one more if those are full.
-    depth = -(-(colors + 1) // UNROLLED) * UNROLLED
-    output_weight = layers.output_weight.detach()
-    output_back = output_weight.new_zeros(depth, work.width)
-    output_back[:colors], output_back[colors] = output_weight[1:], output_weight[0]
-    back = (
-        output_back.flatten().numpy(),
-        layers.hidden_weight.detach().contiguous().flatten().numpy(),
-        colors,
-    )
-    planes = triplane.planes
-    count = PIECES if planes[0].numel() <= LARGE else PIECES_OF_LARGE
-    wanted = needed[0], any(needed[1:])
-    own = _like(planes) if wanted[0] else planes.new_zeros(batch, 1)
-    others = [_like(planes) if wanted[0] else planes.new_zeros(batch, 1) for _ in range(count - 1)]
-    targets = [_memory(tensor, triplane, wanted[0]) for tensor in (own, *others)]
-    channels, length = work.memory.channels, work.padded + LANES
-    sums = np.zeros(
-        (batch, count, work.width * (channels + 1) + depth * work.width + length), np.float32
-    )
+        def work(number: int) -> None:
+            row, piece = pieces[number]
+            with rooms.one() as room:
+                ray_kernels.composite(
+                    self.memory.arguments, self.layers, *self._rays(row),
+                    tuple(total[row] for total in rows), *room, row, piece.start, piece.stop,
+                )  # fmt: skip
 
-    def add_piece(number: int) -> None:
-        row, piece = divmod(number, count)
-        floats, strides = targets[piece]
-        start = row * strides[0] if wanted[0] else 0
-        first, last = (len(cast.order[row]) * end // count for end in (piece, piece + 1))
-        ends = np.cumsum([work.width * channels, work.width, depth * work.width])
-        ray_kernels.composite_slopes(
-            *work.arguments(row, back), tuple(total[row] for total in rows),
-            (floats[start:], strides), tuple(np.split(sums[row, piece], ends)), wanted,
-            *work.room(), row, first, last,
+        in_parallel(work, len(pieces))
+        return sums, depth, opacity
+
+    def slopes(
+        self, of_planes: bool, of_weights: bool, to_features: Tensor, *to_others: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The gradients of planes and of both layers' weights and biases; only those wanted are
+        worked out.
+        """
+        batch, _, colors = to_features.shape
+        channels, width, padded, _ = self.sizes
+        to_sums = F.pad(to_features, (0, padded - colors)).flatten(1)
+        gradients = [tensor.contiguous().numpy() for tensor in (to_sums, *to_others)]
+        # The density comes after the colours; a sum has whole vectors, and one more if those are
+        # full.
+        depth = -(-(colors + 1) // UNROLLED) * UNROLLED
+        outputs_back = self.output_weight.new_zeros(depth, width)
+        outputs_back[: colors + 1] = self.output_weight.roll(-1, 0)
+        hidden_back = self.hidden_weight.contiguous().flatten()
+        back = outputs_back.flatten().numpy(), hidden_back.numpy(), colors
+        shapes = ((width, channels), (width,), (depth, width), (padded + LANES,))
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        weight_slopes = np.zeros((batch, PIECES, ends[-1]), np.float32)
+        like = self.planes if of_planes else self.planes.new_zeros(1)
+        plane_slopes = [torch.zeros_like(like) for _ in range(PIECES)]
+        flat = [
+            one.as_strided((self.memory.floats.size if of_planes else 1,), (1,)).numpy()
+            for one in plane_slopes
+        ]
+        rooms = _Rooms(
+            lambda: (ray_kernels.new_room(*self.sizes), ray_kernels.new_room_back(*self.sizes))
+        )
+
+        def work(number: int) -> None:
+            row, piece = divmod(number, PIECES)
+            first, last = (len(self.order[row]) * end // PIECES for end in (piece, piece + 1))
+            with rooms.one() as room:
+                ray_kernels.composite_slopes(
+                    self.memory.arguments, self.layers, back, *self._rays(row),
+                    tuple(gradient[row] for gradient in gradients), flat[piece],
+                    tuple(np.split(weight_slopes[row, piece], ends[:-1])), (of_planes, of_weights),
+                    *room, row, first, last,
+                )  # fmt: skip
+
+        in_parallel(work, batch * PIECES)
+        for other in plane_slopes[1:]:
+            plane_slopes[0] += other
+        hidden, hidden_bias, output, output_bias = (
+            one.view(shape)
+            for one, shape in zip(
+                torch.from_numpy(weight_slopes)
+                .sum((0, 1))
+                .split(np.diff(ends, prepend=0).tolist()),
+                shapes,
+                strict=True,
+            )
+        )
+        output, output_bias = (one[: colors + 1].roll(1, 0) for one in (output, output_bias))
+        return plane_slopes[0], hidden, hidden_bias, output, output_bias
+
+    def _rays(self, row: int) -> tuple[Any, ...]:
+        """What is cast in a batch row."""
+        return (
+            (self.origins[row], self.directions[row]), self.order[row], self.depths[row], self.gain,
+            (self.known[0, row], self.known[1, row]),
         )  # fmt: skip
 
-    in_parallel(add_piece, batch * count)
-    for other in others:
-        own += other
-    to_weights = (
-        torch.from_numpy(sums)
-        .sum((0, 1))
-        .split([work.width * channels, work.width, depth * work.width, length])
-    )
-    to_hidden, to_hidden_bias = to_weights[0].view(work.width, channels), to_weights[1]
-    by_output = to_weights[2].view(depth, work.width)
-    to_output = torch.cat([by_output[colors : colors + 1], by_output[:colors]])
-    to_output_bias = torch.cat([to_weights[3][colors : colors + 1], to_weights[3][:colors]])
-    found = (own, to_hidden, to_hidden_bias, to_output, to_output_bias)
-    return [one if is_needed else None for one, is_needed in zip(found, needed, strict=True)]
+
+class _Rooms:
+    """Arrays that kernels work in, made once a thread."""
+
+    def __init__(self, new: Callable[[], tuple[Any, ...]]) -> None:
+        self.new, self.free = new, list[tuple[Any, ...]]()
+
+    @contextmanager
+    def one(self) -> Iterator[tuple[Any, ...]]:
+        """A set of them that nobody else has."""
+        try:
+            room = self.free.pop()
+        except IndexError:
+            room = self.new()
+        yield room
+        self.free.append(room)
 
 
-def _like(planes: Tensor) -> Tensor:
-    """Zeros, a texel's channels side by side."""
-    if planes.stride(2) == 1:
-        zeros = torch.zeros_like(planes)
-        if zeros.stride(2) == 1:
-            return zeros
-    batch, plane, channel, height, width = planes.shape
-    return planes.new_zeros(batch, plane, height, width, channel).permute(0, 1, 4, 2, 3)
-
-
-def _memory(tensor: Tensor, triplane: Triplane, is_planes: bool) -> tuple[np.ndarray, np.ndarray]:
-    if not is_planes:
-        return tensor.flatten().numpy(), np.zeros(4, np.int64)
-    memory = lookup.PlaneMemory.of(triplane.with_planes(tensor))
-    return memory.floats, memory.strides
+def _dense(planes: Tensor) -> Tensor:
+    """The same planes, channels side by side, and without gaps or repetitions in memory."""
+    planes = lookup.channels_last(planes)
+    dense = torch.empty_like(planes)
+    return planes if dense.stride() == planes.stride() else dense.copy_(planes)
 
 
 def _again(

@@ -5,9 +5,12 @@ Written out, because loops over arrays are vectorised only where the compiler ca
 of a dozen arrays overlap.
 """
 
+import functools
+import hashlib
 import inspect
 import operator
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,9 +39,21 @@ def kernel(function: Callable[..., Any]) -> Any:
     plain = inspect.unwrap(function)  # a type checker may have wrapped it
     options = {**_OPTIONS, "nogil": True}
     try:
-        return njit(cache=True, **options)(plain)
+        compiled = njit(cache=True, **options)(plain)
     except RuntimeError:  # no folder that could be written: compiled in every process
         return njit(**options)(plain)
+    # numba compiles a kernel again if its own file has changed, but not if one has that it calls.
+    stamped = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(stamped, "_source_stamp"):
+        stamped._source_stamp = (stamped._source_stamp, _sources())
+    return compiled
+
+
+@functools.cache
+def _sources() -> str:
+    """Digest of the files of this folder, whose functions kernels call."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def part(function: Callable[..., Any]) -> Any:

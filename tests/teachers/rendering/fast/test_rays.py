@@ -143,6 +143,19 @@ def test_the_number_of_threads_and_the_batch_change_no_bit():
     assert torch.equal(alone[1][0], results[0][1][0][1:2])
 
 
+def test_planes_that_share_memory_have_the_gradient_of_their_copies():
+    _, channels, size, axes, layers = CASES["puppets"]
+    image = drawn(1, 3 * channels, size, size).contiguous(memory_format=torch.channels_last)
+    shared = image.unflatten(1, (3, channels)).expand(3, -1, -1, -1, -1)
+    what = cast(3, 12)
+    found = []
+    for planes in (shared, shared.contiguous()):
+        leaf = planes.detach().requires_grad_()
+        features, _, _ = fast_rays.composite(Triplane(leaf, axes), layers, what)
+        found.append(torch.autograd.grad(features.sin().sum(), leaf)[0])
+    assert torch.equal(*found)
+
+
 def test_second_derivatives_are_those_of_the_readable_code():
     batch, channels, size, axes, layers = CASES["puppets"]
     triplane, what = Triplane(drawn(batch, 3, channels, size, size), axes), cast(batch, 8)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from teachers.rendering.fast import vectors
+from teachers.rendering.fast import march_kernels, vectors
 
 
 def kernel_of(function):
@@ -60,3 +60,7 @@ def test_the_lanes_add_up():
         return vectors.total(vectors.load(x, 0))
 
     assert add(np.arange(16, dtype=np.float32)) == 120
+
+
+def test_a_kernel_is_compiled_again_if_any_file_of_its_folder_has_changed():
+    assert march_kernels.march._cache._cache_file._source_stamp[1] == vectors._sources()
