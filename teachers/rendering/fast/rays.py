@@ -95,7 +95,8 @@ class _Composite(torch.autograd.Function):
         planes, *weights = ctx.saved_tensors
         needed = ctx.needs_input_grad[:5]
         if torch.is_grad_enabled():  # the gradient itself will be differentiated
-            slopes = _again(*ctx.given, (planes, *weights), needed, gradients)
+            triplane, layers, cast = ctx.given
+            slopes = _again(triplane, layers, cast, (planes, *weights), needed, gradients)
         else:
             found = ctx.work.slopes(needed[0], any(needed[1:]), *gradients)
             slopes = [

@@ -43,7 +43,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     except RuntimeError:  # no folder that could be written: compiled in every process
         return njit(**options)(plain)
     # numba compiles a kernel again if its own file has changed, but not if one has that it calls.
-    stamped = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    stamped: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if hasattr(stamped, "_source_stamp"):
         stamped._source_stamp = (stamped._source_stamp, _sources())
     return compiled
