@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .factors import BeardKind, Hair, HairStyle
+from .accessories import under_hat
+from .factors import BeardKind, Hair, HairStyle, HatKind
 from .shape import HeadShape
 from .skull import MIDDLE, Roots, Skull, beard_roots, scalp_roots, scalpness
 from .strands import Field, Strands, curled, gather, grow
@@ -49,7 +50,9 @@ TIED = {S.PONYTAIL: (0.0, 0.55, -1.12), S.BUN: (0.0, 0.75, -0.95), S.BRAIDS: (0.
 """Where hair is tied, decimetres from the skull's middle (braids: on both sides)."""
 
 
-def hair_strands(shape: HeadShape, skull: Skull, normals: Array, hair: Hair) -> list[Strands]:
+def hair_strands(
+    shape: HeadShape, skull: Skull, normals: Array, hair: Hair, hat: HatKind
+) -> list[Strands]:
     """The hair on the head and in the face.
 
     Args:
@@ -57,11 +60,12 @@ def hair_strands(shape: HeadShape, skull: Skull, normals: Array, hair: Hair) -> 
         skull: its distances.
         normals: of the template's vertices, in the world.
         hair: the factors.
+        hat: what is worn on it.
     """
     random = np.random.default_rng(hair.seed)
     groups = []
     if hair.style in STYLES:
-        groups += _scalp(shape, skull, normals, hair, random)
+        groups += _scalp(shape, skull, normals, hair, hat, random)
     if hair.beard != BeardKind.NONE:
         groups.append(_beard(shape, skull, normals, hair, random))
     return groups
@@ -86,7 +90,12 @@ def _ring(rest: Array) -> Array:
 
 
 def _scalp(
-    shape: HeadShape, skull: Skull, normals: Array, hair: Hair, random: np.random.Generator
+    shape: HeadShape,
+    skull: Skull,
+    normals: Array,
+    hair: Hair,
+    hat: HatKind,
+    random: np.random.Generator,
 ) -> list[Strands]:
     style = STYLES[hair.style]
     roots = _growing(hair, style, random)
@@ -94,7 +103,7 @@ def _scalp(
     normal = roots.on(normals)
     low, high = style.length
     length = low + (high - low) * hair.length * np.ones(len(roots))
-    length = length * random.uniform(0.8, 1.05, len(roots))
+    length = length * random.uniform(0.66, 1.06, len(roots))
     comb = _comb(hair, place)
     if hair.style == S.FRINGE:
         fringe = _is_front(place) & (np.abs(place[:, 0]) < 0.62)
@@ -109,7 +118,7 @@ def _scalp(
         cling=0.0 if hair.style == S.AFRO else 1.2,
     )  # fmt: skip
     strands = gather(strands, style.lock, style.locks, random)
-    strands = _curls(strands, hair, style, random)
+    strands = under_hat(_curls(strands, hair, style, random), skull, hat)
     groups = [_colored(strands, hair, skull, style.width, random)]
     if hair.style in TIED:
         groups += _tail(skull, hair, random)
@@ -287,7 +296,7 @@ def _colored(
     along = np.linspace(0, 1, points)[None, :, None]
     color = hair.color * bright * warm * (0.78 + 0.34 * along)
     is_grey = (random.random((count, 1, 1)) < 0.5 * hair.grey) & (random.random() < 0.9)
-    color = np.where(is_grey, np.array([0.42, 0.42, 0.42]) * bright, color)
+    color = np.where(is_grey, 0.5 * color + np.array([0.2, 0.2, 0.2]) * bright, color)
     taper = width * (1 - 0.45 * along[..., 0] ** 3) * np.exp(random.normal(0, 0.15, (count, 1)))
     return Strands(
         skull.to_world(strands),
@@ -302,8 +311,9 @@ def beard_cover(rest: Array, kind: BeardKind) -> Array:
     moustache = _soft(0.33 - x, 0.06) * _soft(y - 6.68, 0.02) * _soft(6.84 - y, 0.03)
     moustache *= _soft(z - 1.25, 0.05)
     goatee = _soft(0.24 - x, 0.08) * _soft(6.50 - y, 0.04) * _soft(y - 6.08, 0.05)
+    goatee *= _soft(z - 1.1, 0.08)
     goatee = np.maximum(goatee, _soft(0.05 - np.abs(x - 0.30), 0.03) * _soft(6.7 - y, 0.1)
-                        * _soft(y - 6.35, 0.1))  # fmt: skip
+                        * _soft(y - 6.35, 0.1) * _soft(z - 1.1, 0.08))  # fmt: skip
     if kind == BeardKind.MOUSTACHE:
         return moustache
     if kind == BeardKind.GOATEE:
@@ -341,7 +351,7 @@ def _beard(
     )
     strands = gather(strands.astype(np.float32), 0.35, 200, random)
     strands = curled(strands, 0.012 + 0.03 * hair.curl * hair.beard_length, 1.2, random, 300)
-    return _colored(strands, hair, skull, 0.009, random)
+    return _colored(strands, hair, skull, 0.006, random)
 
 
 def strand_color(

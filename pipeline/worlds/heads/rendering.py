@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import clothes, eyes, hair, skin
-from .factors import BeardKind, Hair, Light
-from .light import Illumination, environment_at, illumination, key_at, shade, tone_mapped
+from . import accessories, clothes, eyes, hair, skin
+from .factors import BeardKind, GlassesKind, Hair, Light
+from .light import Illumination, environment_at, illumination, key_at, radiance, shade, tone_mapped
 from .material import Material, Surface
+from .mesh import Mesh
 from .part import Part
 from .rasterizer import (
     Buffer,
@@ -116,6 +117,8 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
         canvas[hit] = _hair_samples(
             lit_scene, lens, interpolate_pieces(piece, weights[hit, 0], values)
         )
+    if scene.lenses is not None:
+        _glaze(lit_scene, scene.lenses, lens, buffer, canvas)
     grid = canvas.reshape(lens.size, lens.size, 8)
     color = tone_mapped(grid[..., :3], lit_scene.light.exposure)
     return Samples(color, grid[..., 3:6], grid[..., 6], grid[..., 7])
@@ -144,6 +147,32 @@ def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) 
     depth = np.linalg.norm(surface.position - lens.position, axis=1)
     label = _finer(label, surface, scene)
     return np.concatenate([color, surface.normal, depth[:, None], label[:, None]], 1)
+
+
+def _glaze(lit_scene: LitScene, glass: Mesh, lens: Lens, buffer: Buffer, canvas: Array) -> None:
+    """Draws the lenses of glasses over what is behind them. Dark ones have their own depth."""
+    over = Buffer.empty(lens.size)
+    draw_triangles(over, lens.project(glass.vertices), glass.triangles, glass.cut)
+    kind = lit_scene.scene.person.identity.outfit.glasses
+    before = over.nearness > buffer.nearness
+    if kind != GlassesKind.SUN:
+        before &= buffer.index >= 0
+    hit = np.flatnonzero(before.ravel())
+    rows, weights = over.index.ravel()[hit], over.weights.reshape(-1, 2)[hit]
+    found = interpolate(
+        rows, weights, glass.triangles, np.concatenate([glass.vertices, glass.normals()], 1)
+    )
+    away = found[:, :3] - lens.position
+    depth = np.linalg.norm(away, axis=1, keepdims=True)
+    view, normal = -away / depth, found[:, 3:] / np.linalg.norm(found[:, 3:], axis=1)[:, None]
+    cosine = (view * normal).sum(1, keepdims=True)
+    normal, cosine = np.where(cosine < 0, -normal, normal), np.abs(cosine)
+    mirrored = radiance(lit_scene.light, 2 * cosine * normal - view)
+    behind = canvas[hit, :3]
+    canvas[hit, :3] = accessories.through_lens(behind, mirrored, cosine[:, 0], kind)
+    if kind == GlassesKind.SUN:
+        label = np.full((len(hit), 1), float(Part.LENS))
+        canvas[hit, 3:] = np.concatenate([normal, depth, label], 1)
 
 
 def _hair_samples(lit_scene: LitScene, lens: Lens, found: Array) -> Array:
@@ -195,7 +224,7 @@ def _material(part: Part, surface: Surface, scene: Scene) -> Material:
         return eyes.tongue_material(surface)
     if part == Part.CLOTHES:
         return clothes.clothes_material(surface, identity.outfit)
-    raise ValueError(f"no material for {part}")
+    return accessories.accessory_material(part, surface, identity.outfit)
 
 
 def _under_hair(material: Material, surface: Surface, grown: Hair) -> Material:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .accessories import accessory_meshes
 from .clothes import clothes_mesh
 from .factors import Person
 from .hair import hair_strands
@@ -30,6 +31,7 @@ class Scene:
         normals: of the mesh's vertices.
         skull: the head's distances.
         hair: strands, grouped by their number of points.
+        lenses: of glasses; they hide nothing and cast no shadow.
     """
 
     person: Person
@@ -38,6 +40,7 @@ class Scene:
     normals: Array
     skull: Skull
     hair: list[Strands]
+    lenses: Mesh | None
 
     def strand_points(self) -> Array:
         """`[point 3]`: of all strands."""
@@ -49,14 +52,19 @@ def scene_of(person: Person) -> Scene:
     """Builds a person."""
     neutral = neutral_vertices(person.identity.physique)
     shape = posed(neutral, person.expression)
-    meshes = [head_mesh(shape), *(_eye_mesh(shape, side) for side in (0, 1))]
-    meshes.append(clothes_mesh(shape, person.identity.outfit))
-    mesh = _bounded(joined(meshes))
-    normals, skull = mesh.normals(), skull_of(shape)
+    skull = skull_of(shape)
+    worn = accessory_meshes(shape, skull, person.identity.outfit)
+    lenses = [mesh for mesh in worn if (mesh.part == Part.LENS).all()]
+    solid = [mesh for mesh in worn if not (mesh.part == Part.LENS).all()]
+    eyes = (_eye_mesh(shape, side) for side in (0, 1))
+    clothes = clothes_mesh(shape, person.identity.outfit)
+    mesh = _bounded(joined([head_mesh(shape), *eyes, clothes, *solid]))
+    normals = mesh.normals()
+    identity, skin_normals = person.identity, normals[: len(shape.vertices)]
     hair = joined_strands(
-        hair_strands(shape, skull, normals[: len(shape.vertices)], person.identity.hair)
+        hair_strands(shape, skull, skin_normals, identity.hair, identity.outfit.hat)
     )
-    return Scene(person, shape, mesh, normals, skull, hair)
+    return Scene(person, shape, mesh, normals, skull, hair, joined(lenses) if lenses else None)
 
 
 def head_mesh(shape: HeadShape) -> Mesh:

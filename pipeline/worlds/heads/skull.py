@@ -193,7 +193,7 @@ def beard_roots() -> Roots:
     base = template()
     middle = base.base[base.triangles].mean(1)
     near = (middle[:, 1] < 7.45) & (middle[:, 1] > 5.95) & (middle[:, 2] > 0.3)
-    return _scattered((base.part == Part.SKIN) & near & (np.abs(middle[:, 0]) < 0.8), 6000)
+    return _scattered((base.part == Part.SKIN) & near & (np.abs(middle[:, 0]) < 0.8), 8000)
 
 
 def _scattered(allowed: Array, count: int) -> Roots:
