@@ -5,6 +5,8 @@ others alone, and an identity is the same whatever batch it is drawn in.
 """
 
 import zlib
+from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import torch
@@ -37,15 +39,6 @@ class FactorDraws:
         gaussian = torch.special.ndtri(self.uniform(name, 1e-6, 1 - 1e-6)).clamp(-limit, limit)
         return mean + deviation * gaussian
 
-    def normals(self, names: list[str], limit: float = 2.2) -> Float[Tensor, "identity name"]:
-        """Standard Gaussians of many names at once: those of `normal(name, 0, 1, limit)`."""
-        words = np.array([_word(name) for name in names], np.uint64)
-        with np.errstate(over="ignore"):
-            bits = _scramble(self._keys[:, None] + words) >> np.uint64(40)
-        scale = (1 - 2e-6) / 2**24
-        uniform = torch.from_numpy(bits.astype(np.float32)) * scale + 1e-6
-        return torch.special.ndtri(uniform).clamp(-limit, limit)
-
     def bernoulli(self, name: str, probability: Tensor | float) -> Float[Tensor, "identity 1"]:
         """1 with the given probability, else 0."""
         return (self.uniform(name) < probability).float()
@@ -67,6 +60,48 @@ class FactorDraws:
         )
 
 
+class SeedDraws:
+    """The draws of `FactorDraws` for one seed as floats, without tensors.
+
+    Args:
+        seed: a non-negative number.
+        purpose: what is drawn.
+    """
+
+    def __init__(self, seed: int, purpose: str) -> None:
+        self._key = _scramble_int(seed ^ int(_word(purpose)))
+
+    def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> float:
+        """Uniform in [low, high)."""
+        bits = _scramble_int(self._key + int(_word(name))) >> 40
+        return bits * ((high - low) / 2**24) + low
+
+    def normal(self, name: str, mean: float, deviation: float, limit: float = 2.2) -> float:
+        """Gaussian, clamped at `limit` deviations."""
+        gaussian = _GAUSSIAN.inv_cdf(self.uniform(name, 1e-6, 1 - 1e-6))
+        return mean + deviation * max(-limit, min(limit, gaussian))
+
+    def happens(self, name: str, probability: float) -> bool:
+        """Whether something with this probability happens."""
+        return self.uniform(name) < probability
+
+    def choice(self, name: str, weights: list[float]) -> int:
+        """The index of one of the alternatives, with probabilities proportional to `weights`."""
+        place, total = self.uniform(name) * sum(weights), 0.0
+        for index, weight in enumerate(weights):
+            total += weight
+            if place < total:
+                return index
+        return max(index for index, weight in enumerate(weights) if weight > 0)
+
+    def normals(self, names: list[str], limit: float = 2.2) -> list[float]:
+        """Standard Gaussians of many names."""
+        return [self.normal(name, 0.0, 1.0, limit) for name in names]
+
+
+_GAUSSIAN = NormalDist()
+
+
 def hsv(
     hue: Float[Tensor, "identity 1"],
     saturation: Float[Tensor, "identity 1"],
@@ -79,8 +114,22 @@ def hsv(
     ).clamp(0, 1)
 
 
+@lru_cache(4096)
 def _word(text: str) -> np.uint64:
     return np.uint64((zlib.crc32(text.encode()) << 32) | zlib.crc32(text.encode()[::-1] + b"."))
+
+
+def _scramble_int(value: int) -> int:
+    """`_scramble` of one number."""
+    for _ in range(2):
+        value = (value + 0x9E3779B97F4A7C15) & _MASK
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+        value ^= value >> 31
+    return value
+
+
+_MASK = (1 << 64) - 1
 
 
 def _scramble(values: np.ndarray) -> np.ndarray:

@@ -136,8 +136,8 @@ def _earrings(shape: HeadShape, outfit: Outfit) -> Iterator[Mesh]:
 
 
 def _mask(shape: HeadShape, skull: Skull) -> Mesh:
-    """A medical mask: a smooth surface before the lower face, from the nose's bridge to the chin."""
-    radii = _smooth(skull.near, 14) + 0.04
+    """A medical mask: a smooth surface from the bridge of the nose to the chin."""
+    radii = _smooth(np.maximum(skull.near, _smooth(skull.near, 30)), 8) + 0.06
     x, y, z = np.moveaxis(grid_directions() * radii[..., None], -1, 0)
     points = skull.to_local(shape.landmarks)
     bridge, chin, side = points[28, 1] - 0.02, points[8, 1] - 0.06, points[2, 1]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .distributions import row_of
 from .factors import Background
 from .noise import fractal
+from .rows import row_of
 
 Array = np.ndarray
 KINDS = [0.28, 0.24, 0.30, 0.18]

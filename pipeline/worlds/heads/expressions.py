@@ -8,10 +8,8 @@ import math
 
 import numpy as np
 
-from pipeline.worlds.draws import FactorDraws
-
-from .distributions import Row, row_of
 from .factors import Expression
+from .rows import Row, row_of
 
 KINDS = {"calm": 0.30, "smile": 0.27, "laugh": 0.13, "talk": 0.15, "surprise": 0.04, "sad": 0.05,
          "angry": 0.03, "kiss": 0.03}  # fmt: skip
@@ -155,10 +153,10 @@ def _side(name: str, tilt: float) -> float:
 
 def _gaze(draws: Row, camera_seed: int) -> tuple[float, float]:
     if draws.happens("looks at camera", LOOKS_AT_CAMERA):
-        camera = FactorDraws([camera_seed], "pose")
+        camera = row_of(camera_seed, "pose")
         return (
-            float(camera.normal("yaw", 0.0, 0.5)) + draws.normal("gaze x", 0.0, 0.02),
-            float(camera.normal("pitch", 0.0, 0.18)) + draws.normal("gaze y", 0.0, 0.02),
+            camera.normal("yaw", 0.0, 0.5) + draws.normal("gaze x", 0.0, 0.02),
+            camera.normal("pitch", 0.0, 0.18) + draws.normal("gaze y", 0.0, 0.02),
         )
     return draws.normal("away x", 0.0, 0.28), draws.normal("away y", -0.05, 0.16)
 

@@ -8,7 +8,7 @@ from .accessories import under_hat
 from .factors import BeardKind, Hair, HairStyle, HatKind
 from .shape import HeadShape
 from .skull import MIDDLE, Roots, Skull, beard_roots, scalp_roots, scalpness
-from .strands import Field, Strands, curled, gather, grow
+from .strands import Field, Strands, children, curled, grow
 
 Array = np.ndarray
 S = HairStyle
@@ -27,23 +27,24 @@ class Style:
     clearance: tuple[float, float]
     width: float
     lock: float
+    """How far a lock's strands gather, in [0, 1]."""
     locks: int
 
 
 STYLES = {
-    S.RING: Style(2200, 5, (0.15, 0.4), 0.1, 0.6, 0.3, (0.01, 0.06), 0.007, 0.3, 150),
-    S.BUZZ: Style(8000, 3, (0.05, 0.12), 0.6, 0.1, 0.4, (0.0, 0.02), 0.006, 0.0, 1),
-    S.SHORT: Style(5500, 6, (0.3, 0.55), 0.3, 0.3, 0.4, (0.02, 0.13), 0.007, 0.5, 350),
-    S.SIDE: Style(5500, 8, (0.5, 0.9), 0.45, 0.2, 0.45, (0.03, 0.19), 0.007, 0.5, 260),
-    S.CURLY_SHORT: Style(4500, 11, (0.35, 0.65), 0.8, 0.1, 0.5, (0.08, 0.30), 0.009, 0.3, 420),
-    S.AFRO: Style(5000, 10, (0.45, 1.0), 2.0, 0.0, 0.85, (0.0, 0.0), 0.010, 0.1, 700),
-    S.BOB: Style(4200, 12, (1.5, 2.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.5, 170),
-    S.LONG: Style(4200, 14, (2.4, 3.6), 0.25, 1.6, 0.4, (0.03, 0.20), 0.009, 0.55, 130),
-    S.LONG_CURLY: Style(3400, 20, (2.2, 3.4), 0.4, 1.3, 0.45, (0.06, 0.34), 0.010, 0.5, 130),
-    S.FRINGE: Style(4600, 12, (1.5, 3.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.5, 170),
-    S.PONYTAIL: Style(4000, 10, (1.6, 2.1), 0.05, 0.0, 0.25, (0.02, 0.10), 0.008, 0.4, 180),
-    S.BUN: Style(4000, 10, (1.6, 2.1), 0.05, 0.0, 0.25, (0.02, 0.09), 0.008, 0.4, 180),
-    S.BRAIDS: Style(3800, 10, (1.4, 1.9), 0.05, 0.0, 0.25, (0.02, 0.08), 0.008, 0.4, 140),
+    S.RING: Style(2200, 5, (0.15, 0.4), 0.1, 0.6, 0.3, (0.01, 0.06), 0.007, 0.3, 260),
+    S.BUZZ: Style(8000, 3, (0.05, 0.12), 0.6, 0.1, 0.4, (0.0, 0.02), 0.006, 0.0, 700),
+    S.SHORT: Style(5500, 6, (0.3, 0.55), 0.3, 0.3, 0.4, (0.02, 0.13), 0.007, 0.5, 650),
+    S.SIDE: Style(5500, 8, (0.5, 0.9), 0.45, 0.2, 0.45, (0.03, 0.19), 0.007, 0.45, 600),
+    S.CURLY_SHORT: Style(4500, 11, (0.35, 0.65), 0.8, 0.1, 0.5, (0.08, 0.30), 0.009, 0.3, 800),
+    S.AFRO: Style(5000, 10, (0.45, 1.0), 2.0, 0.0, 0.85, (0.0, 0.0), 0.010, 0.2, 900),
+    S.BOB: Style(4200, 12, (1.5, 2.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.4, 420),
+    S.LONG: Style(4200, 14, (2.4, 3.6), 0.25, 1.6, 0.4, (0.03, 0.20), 0.009, 0.4, 380),
+    S.LONG_CURLY: Style(3400, 20, (2.2, 3.4), 0.4, 1.3, 0.45, (0.06, 0.34), 0.010, 0.45, 260),
+    S.FRINGE: Style(4600, 12, (1.5, 3.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.4, 480),
+    S.PONYTAIL: Style(4000, 10, (1.6, 2.1), 0.05, 0.0, 0.25, (0.02, 0.10), 0.008, 0.3, 420),
+    S.BUN: Style(4000, 10, (1.6, 2.1), 0.05, 0.0, 0.25, (0.02, 0.09), 0.008, 0.3, 420),
+    S.BRAIDS: Style(3800, 10, (1.4, 1.9), 0.05, 0.0, 0.25, (0.02, 0.08), 0.008, 0.3, 420),
 }  # fmt: skip
 PARTED = (S.BOB, S.LONG, S.LONG_CURLY, S.FRINGE)
 TIED = {S.PONYTAIL: (0.0, 0.55, -1.12), S.BUN: (0.0, 0.75, -0.95), S.BRAIDS: (0.45, -0.45, -0.7)}
@@ -99,26 +100,28 @@ def _scalp(
 ) -> list[Strands]:
     style = STYLES[hair.style]
     roots = _growing(hair, style, random)
-    place = skull.to_local(roots.on(shape.vertices))
-    normal = roots.on(normals)
+    guides = roots[: style.locks]
+    place, normal = skull.to_local(guides.on(shape.vertices)), guides.on(normals)
     low, high = style.length
-    length = low + (high - low) * hair.length * np.ones(len(roots))
-    length = length * random.uniform(0.66, 1.06, len(roots))
-    comb = _comb(hair, place)
+    length = np.full(len(guides), low + (high - low) * hair.length)
     if hair.style == S.FRINGE:
         fringe = _is_front(place) & (np.abs(place[:, 0]) < 0.62)
-        length = np.where(fringe, random.uniform(0.62, 0.78, len(roots)), length)
+        length = np.where(fringe, random.uniform(0.62, 0.78, len(guides)), length)
     volume = 0.55 + 0.9 * hair.volume
     clear = style.clearance[0] + (style.clearance[1] - style.clearance[0]) * volume * (
-        random.random(len(roots)) ** 0.7
+        random.random(len(guides)) ** 0.7
     )
     strands = grow(
-        skull, place, normal, comb, length, points=style.points, lift=style.lift * volume,
-        gravity=style.gravity, stiffness=style.stiffness, clearance=clear,
-        cling=0.0 if hair.style == S.AFRO else 1.2,
+        skull, place, normal, _comb(hair, place), length, points=style.points,
+        lift=style.lift * volume, gravity=style.gravity, stiffness=style.stiffness,
+        clearance=clear, cling=0.0 if hair.style == S.AFRO else 1.2,
     )  # fmt: skip
-    strands = gather(strands, style.lock, style.locks, random)
-    strands = under_hat(_curls(strands, hair, style, random), skull, hat)
+    strands = _curls(strands, hair, style, random)
+    lengths = random.uniform(0.66, 1.04, len(roots))
+    strands = children(
+        strands, skull.to_local(roots.on(shape.vertices)), lengths, style.lock, random
+    )
+    strands = under_hat(strands, skull, hat)
     groups = [_colored(strands, hair, skull, style.width, random)]
     if hair.style in TIED:
         groups += _tail(skull, hair, random)
@@ -219,13 +222,13 @@ def _curls(strands: Array, hair: Hair, style: Style, random: np.random.Generator
     length = (style.length[0] + style.length[1]) / 2
     if hair.style in (S.AFRO, S.CURLY_SHORT):
         tight = 0.045 + 0.03 * hair.wave
-        return curled(strands, tight, length * 3.2, random, style.locks)
+        return curled(strands, tight, length * 3.2, random)
     if hair.style == S.LONG_CURLY:
-        return curled(strands, 0.07 + 0.07 * hair.wave, length * 1.5, random, style.locks)
+        return curled(strands, 0.07 + 0.07 * hair.wave, length * 1.5, random)
     if hair.style in (S.BUZZ, S.RING) or hair.style in TIED:
         return strands
     size = 0.012 + 0.05 * hair.wave**2 + 0.05 * hair.curl
-    return curled(strands, size * min(1.0, length), length * 0.9, random, style.locks)
+    return curled(strands, size * min(1.0, length), length * 0.9, random)
 
 
 def _tail(skull: Skull, hair: Hair, random: np.random.Generator) -> list[Strands]:
@@ -244,7 +247,7 @@ def _tail(skull: Skull, hair: Hair, random: np.random.Generator) -> list[Strands
             else _hanging(start, out, 1.4 + 1.4 * hair.length, random)
         )
         if hair.style == S.PONYTAIL:
-            strands = curled(strands, 0.03 + 0.05 * hair.wave, 2.0, random, 40)
+            strands = curled(strands, 0.03 + 0.05 * hair.wave, 2.0, random)
         groups.append(_colored(strands, hair, skull, 0.012, random))
     return groups
 
@@ -349,8 +352,9 @@ def _beard(
         + (normal[:, None] * (0.55 * t - 0.15 * t**2) + way[:, None] * (0.65 * t**1.4))
         * length[:, None, None]
     )
-    strands = gather(strands.astype(np.float32), 0.35, 200, random)
-    strands = curled(strands, 0.012 + 0.03 * hair.curl * hair.beard_length, 1.2, random, 300)
+    strands = curled(
+        strands.astype(np.float32), 0.012 + 0.03 * hair.curl * hair.beard_length, 1.2, random
+    )
     return _colored(strands, hair, skull, 0.006, random)
 
 

@@ -12,17 +12,17 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from .distributions import row_of
 from .factors import Light, Lobe
 from .material import Material
 from .rasterizer import depth_map
+from .rows import direction, row_of
 
 Array = np.ndarray
-AROUND = 20
+AROUND = 16
 """Directions of the environment."""
-KEY = 5
+KEY = 4
 """Directions of the key light."""
-MAP_SIZE = 80
+MAP_SIZE = 72
 REACH = 0.52
 """World units: half the side of a depth map; everything lies within."""
 BIAS = 0.012
@@ -37,18 +37,18 @@ def draw_light(seed: int) -> Light:
     tint = np.array([1 + 0.14 * warmth, 1.0, 1 - 0.2 * warmth])
     yaw, pitch = draws.normal("key yaw", 0.0, 0.75), draws.normal("key pitch", 0.55, 0.35)
     key = Lobe(
-        draws.direction("key", yaw, pitch),
+        direction(yaw, pitch),
         (tint * (1.2 + 5.0 * contrast)).astype(np.float32),
         draws.uniform("key size", 2.0, 4.0) ** 2,
     )
     fill = Lobe(
-        draws.direction("fill", -yaw + draws.normal("fill yaw", 0.0, 0.5), 0.1),
+        direction(-yaw + draws.normal("fill yaw", 0.0, 0.5), 0.1),
         (np.array([1 - 0.1 * warmth, 1, 1 + 0.1 * warmth]) * draws.uniform("fill", 0.1, 0.9))
         .astype(np.float32),
         3.0,
     )  # fmt: skip
     rim = Lobe(
-        draws.direction("rim", yaw + np.pi + draws.normal("rim yaw", 0.0, 0.8), 0.35),
+        direction(yaw + np.pi + draws.normal("rim yaw", 0.0, 0.8), 0.35),
         draws.color("rim", (0.0, 0.35), (0.7, 1.0)) * 6 * draws.uniform("rim", 0, 1) ** 3,
         8.0,
     )
@@ -56,10 +56,10 @@ def draw_light(seed: int) -> Light:
     sky = draws.color("sky", (0.0, 0.25), (0.85, 1.0)) * level
     ground = draws.color("ground", (0.0, 0.35), (0.5, 0.85)) * level * 0.7
     light = Light(sky, ground, (key, fill, rim), 1.0)
-    facing = draws.direction("", 0.25 * float(np.sign(yaw)), 0.15)[None]
+    facing = direction(0.25 * float(np.sign(yaw)), 0.15)[None]
     received = (irradiance_weights(light, facing) @ LUMINANCE).item()
     return Light(
-        sky, ground, (key, fill, rim), draws.uniform("exposure", 0.8, 1.15) * 3.1 / received
+        sky, ground, (key, fill, rim), draws.uniform("exposure", 0.62, 0.98) * 3.1 / received
     )
 
 
@@ -156,9 +156,9 @@ def _axes(forward: Array) -> Array:
 
 
 def _flat(points: Array, axes: Array) -> Array:
-    local = points @ axes.T
-    local[:, :2] = (local[:, :2] + np.float32(REACH)) * np.float32(MAP_SIZE / (2 * REACH))
-    return np.ascontiguousarray(local, np.float32)
+    out = np.empty((len(points), 3), np.float32)
+    _flatten(points, axes, out)
+    return out
 
 
 def environment_at(
@@ -263,6 +263,18 @@ def tone_mapped(color: Array, exposure: float) -> Array:
 
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+
+
+@_kernel
+def _flatten(points, axes, out):  # type: ignore[no-untyped-def]
+    scale = np.float32(MAP_SIZE / (2 * REACH))
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        a = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z
+        b = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z
+        out[i, 0] = (a + np.float32(REACH)) * scale
+        out[i, 1] = (b + np.float32(REACH)) * scale
+        out[i, 2] = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z
 
 
 @_kernel

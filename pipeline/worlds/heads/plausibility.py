@@ -9,7 +9,6 @@ deviations.
 import numpy as np
 
 from .factors import Physique
-from .landmarks import landmark_vertices
 
 Array = np.ndarray
 
@@ -49,9 +48,9 @@ def proportions(landmarks: Array) -> dict[str, float]:
 
 def is_plausible(physique: Physique) -> bool:
     """Whether the neutral face is within all limits."""
-    from .shape import neutral_vertices
+    from .shape import neutral_landmarks
 
-    found = proportions(neutral_vertices(physique)[landmark_vertices()])
+    found = proportions(neutral_landmarks(physique))
     return all(low <= found[name] <= high for name, (low, high) in LIMITS.items())
 
 

@@ -66,7 +66,9 @@ class Samples:
 def lit(scene: Scene, light: Light) -> LitScene:
     """Lights a scene."""
     mesh = scene.mesh
-    lights = illumination(light, mesh.vertices, mesh.triangles, mesh.cut, scene.strand_points())
+    lights = illumination(
+        light, mesh.vertices, mesh.triangles, mesh.cut, scene.strand_points()[::2]
+    )
     around, mean = environment_at(lights, mesh.vertices, scene.normals, SKIN_SOFTNESS)
     environment = np.concatenate([around, mean], 1)
     strands = [_lit_strands(scene, group, lights) for group in scene.hair]
@@ -74,22 +76,21 @@ def lit(scene: Scene, light: Light) -> LitScene:
 
 
 def _lit_strands(scene: Scene, group: Strands, lights: Illumination) -> Array:
-    """Light is gathered at the root, the middle and the end of a strand."""
+    """Light is gathered at the middle and the end of a strand; roots have three fifths of it."""
     count, size = group.points.shape[:2]
     tangents = group.tangents()
     outward = group.points - scene.skull.middle
     outward = outward - (outward * tangents).sum(-1, keepdims=True) * tangents
     outward = outward / (np.linalg.norm(outward, axis=-1, keepdims=True) + 1e-6)
-    knots = np.array([0, size // 2, size - 1])
+    knots = np.array([size // 2, size - 1])
     some = np.ascontiguousarray(group.points[:, knots].reshape(-1, 3))
     normal = np.ascontiguousarray(outward[:, knots].reshape(-1, 3), np.float32)
     around, _ = environment_at(lights, some, normal, HAIR_SOFTNESS)
     share = key_at(lights, some, normal, HAIR_SOFTNESS)
-    values = np.concatenate([around, share[:, None]], 1).reshape(count, 3, 4)
-    place = np.arange(size)
-    left = np.where(place < knots[1], 0, 1)
-    t = ((place - knots[left]) / (knots[left + 1] - knots[left]))[None, :, None]
-    values = values[:, left] * (1 - t) + values[:, left + 1] * t
+    middle, end = np.concatenate([around, share[:, None]], 1).reshape(count, 2, 1, 4).swapaxes(0, 1)
+    t = (np.arange(size) / (size - 1))[None, :, None]
+    low, high = np.clip(1 - 2 * t, 0, 1), np.clip(2 * t - 1, 0, 1)
+    values = middle * (1 - high - 0.4 * low) + end * high
     found = np.concatenate([group.points, tangents, outward, group.color, values], 2)
     return found.reshape(-1, 16).astype(np.float32)
 

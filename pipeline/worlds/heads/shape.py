@@ -1,6 +1,7 @@
 """A head's vertices: identity, facial action, gaze, and the turn of the neck."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -67,11 +68,33 @@ def _three(names: tuple[str, ...], value: float) -> dict[str, float]:
 def neutral_vertices(physique: Physique) -> Array:
     """`[vertex 3]`, decimetres."""
     shape = template()
-    rows = shape.rows()
+    moved = _coefficients(physique) @ shape.shapes.reshape(len(shape.shapes), -1)
+    return shape.base + moved.reshape(-1, 3)
+
+
+def neutral_landmarks(physique: Physique) -> Array:
+    """`[68 3]`: those of `neutral_vertices`, without the other vertices."""
+    base, shapes = _landmark_shapes()
+    return base + np.tensordot(_coefficients(physique), shapes, 1)
+
+
+@cache
+def _landmark_shapes() -> tuple[Array, Array]:
+    rows = landmark_vertices()
+    return template().base[rows], np.ascontiguousarray(template().shapes[:, rows])
+
+
+def _coefficients(physique: Physique) -> Array:
+    rows = _rows()
     coefficients = np.zeros(len(rows), np.float32)
     for name, value in {**phenotype_coefficients(physique), **physique.modelling}.items():
         coefficients[rows[name]] = value
-    return _moved(shape.base, coefficients, shape.shapes)
+    return coefficients
+
+
+@cache
+def _rows() -> dict[str, int]:
+    return template().rows()
 
 
 def _moved(vertices: Array, coefficients: Array, shapes: Array) -> Array:
@@ -87,7 +110,7 @@ def head_shape(physique: Physique, expression: Expression) -> HeadShape:
 def posed(neutral: Array, expression: Expression) -> HeadShape:
     """A neutral head `[vertex 3]` (decimetres) with an expression, in the world."""
     shape = template()
-    rows = shape.rows()
+    rows = _rows()
     frame = frame_of(neutral[landmark_vertices()])
     coefficients = np.zeros(len(rows), np.float32)
     for name, value in expression.actions.items():
