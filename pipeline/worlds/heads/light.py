@@ -49,12 +49,12 @@ def draw_light(seed: int) -> Light:
     )  # fmt: skip
     rim = Lobe(
         direction(yaw + np.pi + draws.normal("rim yaw", 0.0, 0.8), 0.35),
-        draws.color("rim", (0.0, 0.35), (0.7, 1.0)) * 6 * draws.uniform("rim", 0, 1) ** 3,
+        draws.color("rim", (0.0, 0.25), (0.7, 1.0)) * 6 * draws.uniform("rim", 0, 1) ** 3,
         8.0,
     )
     level = draws.uniform("ambient", 0.35, 0.8) * (1.25 - contrast)
-    sky = draws.color("sky", (0.0, 0.25), (0.85, 1.0)) * level
-    ground = draws.color("ground", (0.0, 0.35), (0.5, 0.85)) * level * 0.7
+    sky = draws.color("sky", (0.0, 0.14), (0.85, 1.0)) * level
+    ground = draws.color("ground", (0.0, 0.2), (0.5, 0.85)) * level * 0.7
     light = Light(sky, ground, (key, fill, rim), 1.0)
     facing = direction(0.25 * float(np.sign(yaw)), 0.15)[None]
     received = (irradiance_weights(light, facing) @ LUMINANCE).item()

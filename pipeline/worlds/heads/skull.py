@@ -168,7 +168,7 @@ class Roots:
     weights: Array
     rest: Array
 
-    def __getitem__(self, chosen: Array) -> "Roots":
+    def __getitem__(self, chosen: Array | slice) -> "Roots":
         return Roots(self.triangles[chosen], self.weights[chosen], self.rest[chosen])
 
     def __len__(self) -> int:
