@@ -1,7 +1,7 @@
 """The entrance for photographs and films: a file or a folder → square images for a model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from teachers.rendering.camera import Camera
 from .crop import Crop
 from .exif import focal_length_px
 from .face import Landmarks, Picture
+from .facemesh.segmentation import person_matte
 from .files import find_photographs, folder_names
 from .film import read_pictures
 from .framing import Framed, Framing
@@ -32,6 +33,7 @@ class PortraitSettings:
         framing: chooses the squares of a picture.
         every: stride of the frames of a film or an animation.
         most: maximum number of frames; None: all.
+        matte: whether what is no person becomes the background's grey level, too.
 
     Raises:
         ValueError: `every` or `most` below 1.
@@ -40,6 +42,7 @@ class PortraitSettings:
     framing: Framing
     every: int = 1
     most: int | None = None
+    matte: bool = False
 
     def __post_init__(self) -> None:
         if self.every < 1 or (self.most is not None and self.most < 1):
@@ -111,7 +114,8 @@ def read_portraits(
         path: file or folder.
         settings: `conf/portraits/*.yaml`.
         resolution: side of the squares.
-        background: grey level in [0, 1] behind transparent pixels.
+        background: grey level in [0, 1] behind transparent pixels and, if the settings ask for a
+            matte, behind people.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -139,13 +143,14 @@ def portraits_of(
             picture = Picture(image, file, number, focal_px)
             of_frame = name if number is None else f"{name}+frame{number:05d}"
             for face, framed in enumerate(settings.framing.frame(picture), 1):
-                yield _portrait(
+                portrait = _portrait(
                     picture,
                     framed,
                     of_frame if face == 1 else f"{of_frame}+face{face}",
                     digest,
                     resolution,
                 )
+                yield _matted(portrait, image, background) if settings.matte else portrait
     except (ValueError, OSError) as error:
         yield Portrait(
             name=name, source=file, source_sha256=digest, note=" ".join(str(error).split())
@@ -169,6 +174,13 @@ def _portrait(
         landmarks=framed.landmarks,
         overview=_overview(picture.image, framed.crop),
     )
+
+
+def _matted(portrait: Portrait, photograph: Image.Image, background: float) -> Portrait:
+    """With a grey level in [0, 1] behind the people."""
+    assert portrait.image is not None and portrait.crop is not None
+    matte = person_matte(photograph, portrait.crop, portrait.image.shape[-1])
+    return replace(portrait, image=matte * portrait.image + (1 - matte) * (2 * background - 1))
 
 
 def _overview(image: Image.Image, crop: Crop) -> UInt8[np.ndarray, "height width 3"]:

@@ -18,6 +18,8 @@ Hugging Face Hub, which is downloaded once.
 portraits=facemesh finds faces and their cameras, landmarks reads them from files, cascade finds
 boxes; centre takes the middle of a picture, whole all of it (docs/portraits.md).
 
+matte=true puts the teacher's background (or the grey level background=) behind the person.
+
 method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md); the folder then
 also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders
 this one identity.
@@ -32,6 +34,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -57,6 +60,7 @@ from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portr
 from pipeline.runs.files import write_json
 from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from teachers.checkpoint import load_discriminator
+from teachers.passport import Passport
 
 BUNDLED = "bundled/puppets_tiny"
 
@@ -80,6 +84,7 @@ def main(config: DictConfig) -> None:
             f"runtime={settings['runtime']} runs a student's encoder, and this method optimises:"
             " use method=student, or leave runtime= out"
         )
+    door = replace(door, matte=bool(settings["matte"]))
     models = models_of(config)
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
@@ -95,11 +100,27 @@ def main(config: DictConfig) -> None:
     ):
         _say(line)
     given = read_portraits(
-        source, door, resolution=method.image_size, background=background_of(method.passport)
+        source,
+        door,
+        resolution=method.image_size,
+        background=background_level(settings["background"], method.passport),
     )
     lifted = [lift_file(method, portrait, output / portrait.name, film) for portrait in given]
     if not all(lifted):
         raise SystemExit(1 if any(lifted) else 2)
+
+
+def background_level(given: Any, passport: Passport) -> float:
+    """The grey level behind people and transparent pixels: as given, or the teacher's.
+
+    Raises:
+        ValueError: it isn't in [0, 1].
+    """
+    if given is None:
+        return background_of(passport)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise ValueError(f"background is {given!r}: give a grey level in [0, 1], or null")
+    return float(given)
 
 
 def models_of(config: DictConfig) -> Models:

@@ -9,6 +9,7 @@ usable.
 
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def main(config: DictConfig) -> None:
         "resolution": resolution,
         "background": background,
     }
+    if settings["matte"]:
+        door, recipe = replace(door, matte=True), {**recipe, "matte": True}
     preparation = Preparation(
         output, recipe, mirrored=bool(settings["mirrored"]), overwrite=bool(settings["overwrite"])
     )

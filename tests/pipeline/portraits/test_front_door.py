@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import pipeline.evaluation
@@ -14,6 +15,7 @@ from pipeline.portraits import mean_face
 from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.cascade import CascadeDetector
 from pipeline.portraits.face import DetectedFace, Picture
+from pipeline.portraits.facemesh.detector import FaceMeshDetector
 from pipeline.portraits.film import read_pictures
 from pipeline.portraits.framing import CentreSquare, FaceCrops, WholePicture
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
@@ -103,6 +105,18 @@ def test_a_face_at_the_edge_is_cropped_with_a_remark(tmp_path):
     (tmp_path / "a.json").write_text(faces_at((10, 10)))
     (portrait,) = read(tmp_path / "a.png", FaceCrops(CachedLandmarks()))
     assert "lie outside the picture" in portrait.note and portrait.image is not None
+
+
+def test_a_matte_leaves_the_person_and_makes_the_rest_the_background():
+    framing = FaceCrops(FaceMeshDetector())
+    (plain,) = read(ASTRONAUT, framing, 64)
+    (matted,) = read(ASTRONAUT, framing, 64, matte=True)
+    torch.testing.assert_close(
+        matted.image[:, 20:50, 20:44], plain.image[:, 20:50, 20:44], atol=0.05, rtol=0
+    )
+    corners = matted.image[:, 2:6, [2, 3, 4, -4, -3, -2]]
+    assert corners.min() > 0.9 and plain.image[:, 2:6, [2, 3, 4, -4, -3, -2]].min() < 0.8
+    assert matted.crop == plain.crop and matted.note == plain.note
 
 
 def test_landmarks_that_are_no_face_are_doubted(tmp_path):

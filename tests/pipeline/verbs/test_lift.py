@@ -164,3 +164,13 @@ def test_another_runtime_is_for_the_student_only(untrained_student, tmp_path):
     source = photograph(tmp_path / "photo.png")
     with pytest.raises(ValueError, match="runtime=openvino runs a student's encoder"):
         run(untrained_student, source, tmp_path / "out", "method=hybrid", "runtime=openvino")
+
+
+def test_the_background_is_the_teacher_s_or_a_grey_level(untrained_student):
+    passport = Lifter.load(untrained_student).passport
+    white, black = (dataclasses.replace(passport, background=name) for name in ("white", "black"))
+    levels = [lift.background_level(None, each) for each in (white, black)]
+    assert levels == [1.0, 0.0] and lift.background_level(0.5, white) == 0.5
+    for wrong in (1.5, True, "grey"):
+        with pytest.raises(ValueError, match=f"background is {wrong!r}"):
+            lift.background_level(wrong, white)
