@@ -32,7 +32,7 @@ def cover(rest: Array, zone: Array, identity: Identity, footprint: float) -> Arr
     inside = np.clip((place - 0.12 + 0.20 * patchy) / 0.85, 0, 1)
     strength = grown[some] / np.maximum(place, 1e-3)
     fine = float(np.clip(1.35 * DOT / footprint - 0.5, 0, 1))
-    dots = 0.5
+    dots: Array = np.full(len(some), 0.5, np.float32)
     if fine > 0:
         stretched = rest[some] * np.array([1 / DOT, 0.45 / DOT, 1 / DOT], np.float32)
         dots = 0.5 + fine * 0.5 * fractal(stretched, skin.seed + 8, 1)
