@@ -8,8 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .linear import LEAKY_GAIN, EqualizedLinear, leaky_relu
+from . import fast
+from .linear import LEAK, LEAKY_GAIN, EqualizedLinear, leaky_relu
 from .mapping import MappingNetwork
+from .modulated import convolve_points
 from .resampling import downsample, low_pass
 
 
@@ -44,15 +46,23 @@ class DiscriminatorConv(nn.Module):
             * (self.weight_gain if self.bias is not None else self.weight_gain * self.gain)
         ).to(x.dtype)
         if self.down and kernel == 1:
-            x = F.conv2d(downsample(x), weight)
+            x = convolve_points(downsample(x), weight)
         elif self.down:
             # Padding 2: one pixel for the filter, one for the 3x3 convolution, which has none left.
             x = F.conv2d(low_pass(x, padding=2), weight, stride=2)
+        elif kernel == 1:
+            x = convolve_points(x, weight)
         else:
             x = F.conv2d(x, weight, padding=kernel // 2)
         if self.bias is None:
             return x
         clamp = None if self.conv_clamp is None else self.conv_clamp * self.gain
+        if fast.covers_large(x):
+            from .fast import layers  # numba takes a second to import
+
+            return layers.activate(
+                x, None, self.bias, leak=LEAK, gain=LEAKY_GAIN * self.gain, clamp=clamp
+            )
         return leaky_relu(x + self.bias.to(x.dtype)[:, None, None], LEAKY_GAIN * self.gain, clamp)
 
 

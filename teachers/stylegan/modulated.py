@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .linear import LEAKY_GAIN, EqualizedLinear, leaky_relu
+from . import fast
+from .linear import LEAK, LEAKY_GAIN, EqualizedLinear, leaky_relu
 from .resampling import low_pass
 
 NoiseMode = Literal["none", "const"]
@@ -20,6 +21,15 @@ NoiseMode = Literal["none", "const"]
 
 def _scale(x: Tensor, factors: Float[Tensor, "batch channel"]) -> Tensor:
     return x * factors[:, :, None, None].to(x.dtype)
+
+
+def convolve_points(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A 1x1 convolution."""
+    if fast.covers_large(x):
+        from .fast import layers  # numba takes a second to import
+
+        return layers.pointwise(x, weight, bias)
+    return F.conv2d(x, weight, bias)
 
 
 class SynthesisLayer(nn.Module):
@@ -68,6 +78,12 @@ class SynthesisLayer(nn.Module):
         x = self._convolve(_scale(x, style))
         # Eq. 3: d = (Σ (s w)² + ε)^(-1/2) over input channels and kernel.
         demodulation = (style.square() @ self.weight.square().sum((2, 3)).mT + 1e-8).rsqrt()
+        if noise == "none" and fast.covers_large(x):
+            from .fast import layers  # numba takes a second to import
+
+            return layers.activate(
+                x, demodulation, self.bias, leak=LEAK, gain=LEAKY_GAIN, clamp=self.conv_clamp
+            )
         x = _scale(x, demodulation)
         if noise == "const" and self.has_noise:
             x = x + (self.noise_const * self.noise_strength).to(x.dtype)
@@ -103,7 +119,6 @@ class ToRGB(nn.Module):
     ) -> Float[Tensor, "batch out height width"]:
         """Output channels at the resolution of `x`."""
         # Nothing demodulates, so the equalised learning rate's gain stays; it may scale the style.
-        x = F.conv2d(
-            _scale(x, self.affine(w) * self.gain), self.weight.to(x.dtype), self.bias.to(x.dtype)
-        )
+        x = _scale(x, self.affine(w) * self.gain)
+        x = convolve_points(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)

@@ -150,6 +150,16 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @_intrinsic
+def where_less(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
+    """Lane by lane, `yes` where a < b, else `no`."""
+
+    def code(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return vector(vector, vector, vector, vector), code
+
+
+@_intrinsic
 def total(typing: Any, a: Any) -> Any:
     """Sum of the lanes, in halves."""
 
