@@ -3,7 +3,7 @@
 import numpy as np
 
 from .factors import Skin
-from .noise import fractal
+from .noise import noise
 
 Array = np.ndarray
 
@@ -12,8 +12,8 @@ MIDDLE_Y = np.array([7.400, 7.428, 7.462, 7.478, 7.464, 7.436, 7.39])
 """The middle of a brow: through the landmarks' places."""
 INNER = 0.085
 """|x| where a brow begins."""
-STROKE = 0.0105
-"""Decimetres between hairs; one is some six times as long."""
+STROKE = 0.0048
+"""Decimetres between hairs; one is some ten times as long."""
 
 
 def cover(rest: Array, skin: Skin, footprint: float) -> Array:
@@ -37,13 +37,13 @@ def cover(rest: Array, skin: Skin, footprint: float) -> Array:
     lean = np.interp(s, [0.0, 0.25, 0.6, 1.0], [0.15, 0.75, 1.2, 1.45])
     across = x * np.cos(lean) - up * np.sin(lean)
     along = x * np.sin(lean) + up * np.cos(lean)
-    at = np.stack([across / STROKE, along / (6 * STROKE), is_right * 9.0], 1)
+    at = np.stack([across / STROKE, along / (10 * STROKE), is_right * 9.0], 1)
     fine = float(np.clip(1.35 * STROKE / footprint - 0.55, 0, 1))
-    hairs = np.clip(0.5 + 0.75 * fractal(at, skin.seed + 6, 2), 0, 1) if fine > 0 else 0.5
+    hairs = np.clip(0.5 + 0.8 * noise(at, skin.seed + 6), 0, 1) if fine > 0 else 0.5
     hairs = 0.5 + fine * (hairs - 0.5)
     edge = 0.016 + 0.5 * footprint
     inside = np.clip((half + 0.35 * edge - np.abs(up)) / edge, 0, 1)
     inside *= np.clip((s + 0.04) / 0.16, 0, 1) * np.clip((1.03 - s) / 0.25, 0, 1)
-    dense = inside * (0.55 + 0.75 * skin.brow_density)
-    out[near] = np.clip(dense * 1.55 - hairs * (1.15 - 0.15 * inside), 0, 0.93)
+    dense = inside * (0.42 + 0.5 * skin.brow_density)
+    out[near] = np.clip(1.7 * dense - 1.0 * hairs * inside**0.4, 0, 0.9)
     return out

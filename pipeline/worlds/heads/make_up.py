@@ -18,23 +18,30 @@ LOWER_Y = np.array([7.262, 7.250, 7.243, 7.238, 7.240, 7.252, 7.278, 7.300])
 
 
 def powdered(albedo: Array, rest: Array, zone: Array, skin: Skin) -> Array:
-    """With rouge, eye shadow and liner."""
+    """With rouge, eye shadow, and a line along the lashes."""
     if skin.blush > 0:
         rouge = ROUGE * skin.albedo.mean() / ROUGE.mean() * np.array([1.15, 0.9, 0.95])
         albedo = albedo + (0.30 * skin.blush * zone[:, Zone.BLUSH])[:, None] * (rouge - albedo)
     if skin.eyeshadow > 0:
         cover = 0.75 * skin.eyeshadow * zone[:, Zone.LID]
         albedo = albedo + cover[:, None] * (skin.eyeshadow_color * 0.7 - albedo)
-    if skin.liner > 0:
-        x, y = np.abs(rest[:, 0]), rest[:, 1]
-        rows = np.flatnonzero((x > 0.13) & (x < 0.50) & (y > 7.2) & (y < 7.36) & (rest[:, 2] > 1))
-        upper = np.abs(y[rows] - np.interp(x[rows], LASH_X, UPPER_Y))
-        lower = np.abs(y[rows] - np.interp(x[rows], LASH_X, LOWER_Y)) + 0.008
-        near = np.clip(1.3 - np.minimum(upper, lower) / 0.014, 0, 1)
-        near = near * np.clip((0.47 - x[rows]) / 0.04, 0, 1)
-        cover = 0.85 * skin.liner * near
-        albedo = albedo.copy()
-        albedo[rows] += cover[:, None] * (INK - albedo[rows])
+    return _lined(albedo, rest, skin)
+
+
+def _lined(albedo: Array, rest: Array, skin: Skin) -> Array:
+    """With the dark line of the lashes' roots, and liner."""
+    x, y = np.abs(rest[:, 0]), rest[:, 1]
+    rows = np.flatnonzero((x > 0.13) & (x < 0.50) & (y > 7.2) & (y < 7.36) & (rest[:, 2] > 1))
+    x, y = x[rows], y[rows]
+    ends = np.clip((x - 0.17) / 0.05, 0, 1) * np.clip((0.47 - x) / 0.04, 0, 1)
+    upper = np.clip(1.4 - np.abs(y - np.interp(x, LASH_X, UPPER_Y)) / 0.012, 0, 1)
+    lower = np.clip(1.4 - np.abs(y - np.interp(x, LASH_X, LOWER_Y)) / 0.009, 0, 1)
+    natural = 0.25 + 0.35 * skin.lashes
+    upper *= max(natural, 0.9 * skin.liner)
+    lower *= max(0.35 * natural, 0.6 * skin.liner)
+    ink = INK + (1 - skin.liner) * 0.35 * skin.brow
+    albedo = albedo.copy()
+    albedo[rows] += (np.maximum(upper, lower) * ends)[:, None] * (ink - albedo[rows])
     return albedo
 
 

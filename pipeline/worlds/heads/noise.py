@@ -27,7 +27,7 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy")
 
 @_kernel
 @no_type_check
-def _lattice(x, y, z, seed):
+def lattice(x, y, z, seed):
     """A hash of a lattice point in [-1, 1] (the finaliser of MurmurHash3)."""
     h = np.uint32(x) * np.uint32(0x9E3779B1)
     h = np.uint32(h ^ np.uint32(np.uint32(y) * np.uint32(0x85EBCA77)))
@@ -63,7 +63,7 @@ def _noise(points, seed, octaves, out):
                     * (uy if dy else np.float32(1) - uy)
                     * (uz if dz else np.float32(1) - uz)
                 )
-                value += weight * _lattice(ix + dx, iy + dy, iz + dz, s)
+                value += weight * lattice(ix + dx, iy + dy, iz + dz, s)
             total += strength * value
             strength *= np.float32(0.5)
             scale *= np.float32(2)

@@ -216,7 +216,7 @@ def _material(part: Part, surface: Surface, scene: Scene) -> Material:
         found = skin.skin_material(surface, identity, scene.person.expression)
         return _under_hair(found, surface, identity.hair)
     if part == Part.EYE:
-        return eyes.eye_material(surface, scene.shape.eyes, identity)
+        return eyes.eye_material(surface, scene.shape, identity)
     if part == Part.LASHES:
         return eyes.lash_material(surface, identity)
     if part == Part.TEETH:

@@ -8,6 +8,7 @@ from .accessories import accessory_meshes
 from .clothes import clothes_mesh
 from .factors import Person
 from .hair import hair_strands
+from .lashes import lash_strands
 from .mesh import Mesh, joined, unit_sphere
 from .part import Part
 from .shape import HeadShape, neutral_vertices, posed
@@ -61,17 +62,17 @@ def scene_of(person: Person) -> Scene:
     mesh = _bounded(joined([head_mesh(shape), *eyes, clothes, *solid]))
     normals = mesh.normals()
     identity, skin_normals = person.identity, normals[: len(shape.vertices)]
-    hair = joined_strands(
-        hair_strands(shape, skull, skin_normals, identity.hair, identity.outfit.hat)
-    )
+    strands = hair_strands(shape, skull, skin_normals, identity.hair, identity.outfit.hat)
+    hair = joined_strands([*strands, lash_strands(shape, identity.skin)])
     return Scene(person, shape, mesh, normals, skull, hair, joined(lenses) if lenses else None)
 
 
 def head_mesh(shape: HeadShape) -> Mesh:
-    """The template's triangles."""
+    """The template's triangles; its strips of lashes only carry `lashes`."""
     base = template()
+    solid = base.part != Part.LASHES
     masks = np.stack([base.lips, base.eyelids, base.ears, base.inside], 1)
-    return Mesh.of(shape.vertices, base.triangles, base.part, base.base, None, masks)
+    return Mesh.of(shape.vertices, base.triangles[solid], base.part[solid], base.base, None, masks)
 
 
 def _eye_mesh(shape: HeadShape, side: int) -> Mesh:

@@ -7,26 +7,25 @@ import numpy as np
 from numba import njit
 
 from .factors import Skin
-from .noise import noise
+from .noise import lattice
 from .part import Part
 from .template import template
 
 Array = np.ndarray
 
-FRECKLE = 0.017
-"""Decimetres across a freckle."""
+CELL = 0.034
+"""Decimetres: one place for a freckle in each cube."""
 
 
 def freckles(rest: Array, skin: Skin, footprint: float) -> Array:
     """Density of melanin `[point]`; where samples are too coarse, its mean."""
-    fine = float(np.clip(1.6 * FRECKLE / footprint - 0.6, 0, 1))
-    mean = 0.16 * skin.freckles
-    if fine <= 0:
-        return np.full(len(rest), mean, np.float32)
-    cells = noise(rest * (1 / FRECKLE), skin.seed + 3)
-    cells += 0.6 * noise(rest * (0.45 / FRECKLE), skin.seed + 4)
-    spotted = np.clip((cells - 0.52 + 0.3 * skin.freckles) * 3.5, 0, 1)
-    return (0.50 * skin.freckles * spotted) * fine + mean * (1 - fine)
+    fine = float(np.clip(0.8 * CELL / footprint - 0.4, 0, 1))
+    out = np.full(len(rest), (1 - fine) * 0.13 * skin.freckles, np.float32)
+    if fine > 0:
+        points = np.ascontiguousarray(rest / CELL, np.float32)
+        seed = np.uint32(skin.seed + 3)
+        _dots(points, seed, np.float32(skin.freckles), np.float32(footprint / CELL), fine, out)
+    return out
 
 
 def moles(rest: Array, skin: Skin, footprint: float) -> Array:
@@ -61,6 +60,32 @@ def _places(seed: int, moles: int, spots: int, tone: float) -> Array:
                        random.uniform(0.15, 0.45, moles + spots))  # fmt: skip
     density = density * (1 - 0.05 * tone)
     return np.concatenate([places, radius[:, None], density[:, None]], 1).astype(np.float32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _dots(points, seed, amount, blur, strength, out):
+    """Disks of random sizes and densities, one at most in each cell of a lattice; they stay within
+    half a cell of its middle, so that eight cells are enough.
+    """
+    half, one = np.float32(0.5), np.float32(1)
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        bx, by, bz = int(np.floor(x - half)), int(np.floor(y - half)), int(np.floor(z - half))
+        for c in range(8):
+            cx, cy, cz = bx + (c & 1), by + ((c >> 1) & 1), bz + (c >> 2)
+            if lattice(cx, cy, cz, seed) > 2 * amount - one:
+                continue
+            dx = x - cx - half - np.float32(0.25) * lattice(cx, cy, cz, seed + np.uint32(1))
+            dy = y - cy - half - np.float32(0.25) * lattice(cx, cy, cz, seed + np.uint32(2))
+            dz = z - cz - half - np.float32(0.25) * lattice(cx, cy, cz, seed + np.uint32(3))
+            random = half + half * lattice(cx, cy, cz, seed + np.uint32(4))
+            radius = np.float32(0.12) + np.float32(0.26) * random * random
+            soft = np.float32(0.06) + half * blur
+            inside = (radius + soft - np.sqrt(dx * dx + dy * dy + dz * dz)) / (2 * soft)
+            inside = min(max(inside, np.float32(0)), one)
+            dark = np.float32(0.15) + np.float32(0.4) * (one - random * random)
+            out[i] += strength * amount * dark * inside
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
