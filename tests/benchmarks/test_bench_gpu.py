@@ -1,9 +1,12 @@
 """The GPU's script, rehearsed on a CPU."""
 
+import time
+
 import pytest
 import torch
 
 from tests.benchmarks import bench_gpu
+from tests.benchmarks.measuring import Contender, Unavailable
 from tests.benchmarks.rows import GPU
 from tests.benchmarks.works_gpu import work
 
@@ -29,6 +32,16 @@ def test_a_contender_that_fails_is_named():
 
     with pytest.raises(Exception, match="failed: RuntimeError: no kernel image"):
         work(broken, torch.device("cpu"))()
+
+
+def test_nothing_is_compiled_once_the_time_is_up():
+    calls = []
+    late = bench_gpu.not_after(time.monotonic() - 1, Contender(lambda: calls.append(1)))
+    with pytest.raises(Unavailable, match="time was up"):
+        late.work()
+    in_time = bench_gpu.not_after(time.monotonic() + 60, Contender(lambda: calls.append(1)))
+    in_time.work()
+    assert calls == [1]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
