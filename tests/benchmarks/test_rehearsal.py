@@ -16,5 +16,5 @@ def test_every_stage_is_planned_trained_killed_continued_and_evaluated(tmp_path)
 
 
 def test_a_verb_that_fails_is_reported_with_what_it_said():
-    with pytest.raises(ValueError, match=r"(?s)trilift convert failed.*no such"):
+    with pytest.raises(ValueError, match=r"(?s)trilift convert failed.*no_such.pkl is not a file"):
         rehearsal.finished("convert", "checkpoint=no_such.pkl", "output=nowhere")
