@@ -132,12 +132,12 @@ def _see(planes, layers, rays, order, depths, density_gain, known, room, row, st
         ray = order[number]
         for sample in range(samples):
             ray_logits[sample], ray_depths[sample] = logits[point + sample], depths[ray, sample]
-            known_logits[ray, sample] = logits[point + sample]
+            known_logits[number, sample] = logits[point + sample]
         weigh(ray_logits, ray_depths, samples, density_gain, ray_weights)
         before = _ZERO
         for sample in range(samples):
             after = ray_weights[sample] if sample < samples - 1 else _ZERO
-            known_weights[ray, sample] = after
+            known_weights[number, sample] = after
             weight = (before + after) * _HALF
             before = after
             if not abs(weight) < UNSEEN:
@@ -158,8 +158,8 @@ def _see(planes, layers, rays, order, depths, density_gain, known, room, row, st
 def composite(
     planes, layers, rays, order, depths, density_gain, known, sums, room, row, first, last
 ):
-    """Adds colours, depths and opacities of the rays `order`[first … last] of one batch row to
-    `sums`, and writes what is `known` for the backward pass; `room` is `new_room`'s.
+    """Writes colours, depths and opacities of the rays `order`[first … last] of one batch row into
+    `sums`, and what is `known` for the backward pass; `room` is `new_room`'s.
     """
     feature_sums, depth_sums, opacities = sums
     seen, seen_weights, _, shown = room[3]
@@ -170,23 +170,24 @@ def composite(
         count = _see(
             planes, layers, rays, order, depths, density_gain, known, room, row, start, stop
         )
+        place = 0
         for number in range(start, stop):
-            ray = order[number]
+            ray, end = order[number], (number - start + 1) * samples
             opacity, depth, before = _ZERO, _ZERO, _ZERO
             for sample in range(samples):
-                after = known[1][ray, sample]
+                after = known[1][number, sample]
                 depth += (before + after) * _HALF * depths[ray, sample]
                 opacity += after
                 before = after
             depth_sums[ray], opacities[ray] = depth, opacity
-        for place in range(count):
-            ray = order[start + seen[place] // samples]
-            weight = splat(seen_weights[place])
+            first_place = place
+            while place < count and seen[place] < end:
+                place += 1
             for color in range(0, colors, LANES):
-                at = ray * colors + color
-                store(feature_sums, at, fma(
-                    weight, load(shown, place * colors + color), load(feature_sums, at)
-                ))  # fmt: skip
+                value = splat(_ZERO)
+                for one in range(first_place, place):
+                    value = fma(splat(seen_weights[one]), load(shown, one * colors + color), value)
+                store(feature_sums, ray * colors + color, value)
 
 
 @part
@@ -202,7 +203,7 @@ def _see_again(planes, layers, rays, order, depths, known, room, back, row, star
     for number in range(start, stop):
         ray, before = order[number], _ZERO
         for sample in range(samples):
-            after = known[1][ray, sample]
+            after = known[1][number, sample]
             weight = (before + after) * _HALF
             before = after
             if not abs(weight) < UNSEEN:
@@ -276,19 +277,19 @@ def _output_slopes(
             ends[seen[place] - base] += total(product)
             place += 1
         for sample in range(samples - 1):
-            middle = (logits[ray, sample] + logits[ray, sample + 1]) * _HALF
+            middle = (logits[number, sample] + logits[number, sample + 1]) * _HALF
             steepness[sample] = middle - _ONE
         for at in range(0, samples - 1, LANES):
             store(steepness, at, sigmoid(load(steepness, at)) * splat(density_gain))
         left = _ONE
         for sample in range(samples - 1):
             slopes[sample] = to_opacity[ray] + (ends[sample] + ends[sample + 1]) * _HALF
-            left -= intervals[ray, sample]
+            left -= intervals[number, sample]
             ends[sample] = left  # what is left behind the interval
         behind, beyond = _ZERO, _ZERO
         for sample in range(samples - 2, -1, -1):
             optical = slopes[sample] * ends[sample] - behind
-            behind += slopes[sample] * intervals[ray, sample]
+            behind += slopes[sample] * intervals[number, sample]
             step = depths[ray, sample + 1] - depths[ray, sample]
             slope = optical * step * steepness[sample] * _HALF
             to_logits[sample + 1] = beyond + slope

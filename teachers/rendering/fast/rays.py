@@ -109,7 +109,8 @@ class _Work:
     """The sums of what is cast, and their gradients.
 
     Attributes:
-        known: logits and interval weights of every ray's samples, of the forward pass.
+        known: logits and interval weights of the samples, by the rays' places in `order`, of the
+            forward pass.
     """
 
     def __init__(self, triplane: Triplane, layers: TwoLayers, cast: Cast) -> None:
