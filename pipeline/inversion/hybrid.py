@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.lifter import Lifter
 from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 
@@ -86,7 +87,7 @@ class Hybrid:
         weights: LossWeights | None = None,
         progress: bool = True,
     ) -> None:
-        self.student, self.passport = models.student, models.student.passport
+        self.student, self.passport = _frozen(models.student), models.student.passport
         self.image_size = int(getattr(self.student.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
         self.refinement, self.camera, self.weights = (
             refinement or Refinement(),
@@ -132,12 +133,24 @@ class Hybrid:
             title=self.title,
             progress=self.progress,
         )
-        renderer = copy.deepcopy(self.student.renderer).requires_grad_(False)
+        renderer = copy.deepcopy(self.student.renderer)
         triplane = first if not self.refinement.steps else refined.now()
         lifter = lifter_of_one(triplane, renderer, self.passport, self.student.recipes["renderer"])
         courses = (*courses, course)
         notes = [note for one in courses for note in one.note(self.title)]
         return InvertedPortrait(lifter, triplane, camera=moving.now(), courses=courses, notes=notes)
+
+
+def _frozen(student: Lifter) -> Lifter:
+    """The student with a frozen copy of its renderer: no step computes gradients of its weights,
+    and none pile up in the given one.
+    """
+    frozen = copy.copy(student)
+    frozen._modules = {
+        **student._modules,
+        "renderer": copy.deepcopy(student.renderer).requires_grad_(False),
+    }
+    return frozen
 
 
 class _Refined:

@@ -143,7 +143,7 @@ def _small_layer(part: SynthesisLayer, x: Tensor, w: Tensor, noise: NoiseMode) -
 def _styled_squares(weight: Tensor, style: Tensor) -> Float[Tensor, " out"]:
     """Sums of the squares of an output's weights, scaled by the style."""
     out, channel = weight.shape[:2]
-    sums, flat, styles = np.empty(out, np.float32), weight.view(-1).numpy(), style.numpy()
+    sums, flat, styles = np.empty(out, np.float32), weight.reshape(-1).numpy(), style.numpy()
     pieces = slices(out, 128)
 
     def add(number: int) -> None:

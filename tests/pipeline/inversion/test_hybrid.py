@@ -25,6 +25,7 @@ def teacher():
 def models(teacher) -> Models:
     """A student with random weights, whose pictures aren't empty."""
     lifter = tiny_lifter(teacher, plane_channels=TINY["plane_channels"])
+    lifter.requires_grad_(True)  # as one that is read from a file
     return Models(student=lambda: lifter, weights_folder="nowhere")
 
 

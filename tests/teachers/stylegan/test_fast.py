@@ -201,3 +201,11 @@ def test_threads_neither_change_a_bit_nor_disturb_each_other():
             torch.set_num_threads(before)
     for found, single in zip(images, expected.split(1), strict=True):
         require_close(found, single)  # torch's own layers may split their sums by threads
+
+
+@torch.no_grad()
+def test_weights_may_lie_in_memory_in_another_order():
+    given = network()
+    expected = synthesis.synthesize(given, latents(given, 1), "none")
+    other = network().to(memory_format=torch.channels_last)
+    require_close(synthesis.synthesize(other, latents(given, 1), "none"), expected)
