@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from students.attention import EfficientSelfAttention, SegformerBlock, to_map, to_tokens
 
@@ -21,29 +22,25 @@ OURS_TO_THEIRS = {
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 4])
-def test_a_block_equals_the_transformers_library(reduction):
-    segformer = pytest.importorskip("transformers.models.segformer.modeling_segformer")
-    from transformers import SegformerConfig
-
-    torch.manual_seed(0)
-    dim, height, width = 48, 8, 12
-    theirs = segformer.SegformerLayer(SegformerConfig(), dim, 4, 0.0, reduction, 2).eval()
-    for parameter in theirs.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    ours = SegformerBlock(dim=dim, heads=4, mlp_ratio=2.0, reduction=reduction).eval()
-    state = theirs.state_dict()
+def test_a_block_equals_the_transformers_library(reduction, repository):
+    golden = load_file(repository / "tests" / "golden" / "segformer.safetensors")
+    theirs = {
+        name.removeprefix(f"{reduction}."): value
+        for name, value in golden.items()
+        if name.startswith(f"{reduction}.")
+    }
+    tokens, expected = theirs.pop("input"), theirs.pop("output")
+    ours = SegformerBlock(dim=16, heads=4, mlp_ratio=2.0, reduction=reduction).eval()
     ours.load_state_dict(
         {
-            name: state[f"{OURS_TO_THEIRS[name.rsplit('.', 1)[0]]}.{name.rsplit('.', 1)[1]}"]
+            name: theirs[f"{OURS_TO_THEIRS[name.rsplit('.', 1)[0]]}.{name.rsplit('.', 1)[1]}"]
             for name in ours.state_dict()
         }
     )
-    assert len(ours.state_dict()) == len(state)
-    features = torch.randn(2, dim, height, width)
+    assert len(ours.state_dict()) == len(theirs)
     with torch.no_grad():
-        expected = theirs(to_tokens(features), height, width)
-        expected = expected[0] if isinstance(expected, tuple) else expected
-        torch.testing.assert_close(to_tokens(ours(features)), expected, rtol=1e-4, atol=1e-5)
+        computed = to_tokens(ours(to_map(tokens, 8)))
+    torch.testing.assert_close(computed, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_tokens_and_maps_are_each_others_inverse():
