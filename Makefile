@@ -10,6 +10,8 @@ FIND_PYTHON = for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11
 	[ -n "$$python" ] || { echo 'no Python 3.11 or newer found: install one, or give PYTHON=/path/to/python3' >&2; exit 1; }
 # One thread a process: small tensors don't gain from more, and test processes would fight over the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# What a process of a test has compiled, the next one finds, also where the environment forbids it.
+BYTECODE := PYTHONDONTWRITEBYTECODE=
 # A process a core; a few tests take most of a minute, so idle processes take over others' tests.
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist worksteal
 CONSTRAINTS := .ci/constraints.txt
@@ -24,7 +26,7 @@ demo: $(VENV)/.light ## distil a student from the bundled teacher, lift pictures
 	$(BIN)/trilift demo
 
 test: setup ## the tests but the slow ones
-	$(ONE_THREAD) $(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
+	$(ONE_THREAD) $(BYTECODE) $(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
 
 bench: setup ## speed of kernels, images and steps on this machine, beside the targets (10 minutes)
 	$(BIN)/python -m tests.benchmarks.bench
