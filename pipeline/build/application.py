@@ -19,7 +19,13 @@ from pipeline.runs.renamed import current
 from pipeline.runs.trust import trust
 from pipeline.sweeps import sweeper
 
-from .configuration import USER_ERRORS, VERSION_BASE, configuration_folder, root_of
+from .configuration import (
+    USER_ERRORS,
+    VERSION_BASE,
+    configuration_folder,
+    reduced_precision,
+    root_of,
+)
 
 
 def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
@@ -171,9 +177,10 @@ def _require_own(name: str, config: DictConfig) -> None:
 
 
 def _require_precision(config: DictConfig) -> None:
-    from .numerics import require_precision  # loads torch, which help can do without
+    if reduced_precision(config):
+        from .numerics import require_precision  # loads torch, which an error can do without
 
-    require_precision(config)
+        require_precision(config)
 
 
 def _current_key(key: str) -> str:

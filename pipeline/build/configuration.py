@@ -99,6 +99,11 @@ def free_keys(config: DictConfig, *markers: str) -> tuple[str, ...]:
     return marked_keys(OmegaConf.to_container(config, resolve=False), *markers)
 
 
+def reduced_precision(config: DictConfig) -> list[str]:
+    """The dotted keys of a configuration that ask for bfloat16."""
+    return list(_true_keys(OmegaConf.to_container(config, resolve=False), "bfloat16"))
+
+
 def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
     """Builds what `_target_` names, inner nodes first, and hands `extra` to the outermost as it is
     (never copied).
@@ -216,3 +221,12 @@ def _require_known_arguments(
             f"{node['_target_']} does not take {', '.join(unknown)}; it takes"
             f" {', '.join(parameters) or 'nothing'}"
         )
+
+
+def _true_keys(node: Any, name: str, path: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            where = f"{path}.{key}" if path else str(key)
+            if key == name and value is True:
+                yield where
+            yield from _true_keys(value, name, where)

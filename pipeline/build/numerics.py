@@ -5,7 +5,7 @@ The same for every verb: `verb` checks the precision, a verb that renders choose
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from pipeline.runs.machines import Machine
 from pipeline.runs.precision import effective_precision, require_bfloat16
 from pipeline.runs.run_folder import RunFolder
 from teachers.kernels import kernels
+
+from .configuration import reduced_precision
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +39,6 @@ def require_precision(config: DictConfig) -> None:
     asked = reduced_precision(config)
     if asked and (device := device_of(config)) is not None:
         require_bfloat16(asked, device)
-
-
-def reduced_precision(config: DictConfig) -> list[str]:
-    """The dotted keys of a configuration that ask for bfloat16."""
-    return list(_true_keys(OmegaConf.to_container(config, resolve=False), "bfloat16"))
 
 
 def device_of(config: DictConfig) -> torch.device | None:
@@ -144,12 +141,3 @@ def numerics(config: DictConfig) -> dict[str, Any]:
         facts["threads"],
     )
     return facts
-
-
-def _true_keys(node: Any, name: str, path: str = "") -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            where = f"{path}.{key}" if path else str(key)
-            if key == name and value is True:
-                yield where
-            yield from _true_keys(value, name, where)
