@@ -3,8 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.fork_server import ForkServer
 
 # Small tensors gain nothing from threads, and test processes would fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,6 +48,14 @@ def untrained_student(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("student") / "student.safetensors"
     tiny_lifter(ToyTeacher(resolution=8)).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator["ForkServer"]:
+    from tests.fork_server import ForkServer
+
+    with ForkServer() as server:
+        yield server
 
 
 class Disk:

@@ -1,8 +1,9 @@
-"""A process that starts runs of `trilift distill` by forking: what every run needs is imported
-once.
+"""A process that starts verbs by forking: what every verb needs is imported once.
 
 It reads one JSON object per line and writes one: `{"start": [settings], "environment": {},
-"output": path}` with the process id, `{"wait": id}` with the exit status (negative: the signal).
+"output": path}`, a distillation with these settings, or `{"verb": name, "arguments": [],
+"folder": path, "environment": {}, "output": path}`, `python -m pipeline.verbs.NAME ARGUMENTS` in
+that folder, with the process id; `{"wait": id}` with the exit status (negative: the signal).
 """
 
 import functools
@@ -10,9 +11,11 @@ import json
 import logging
 import os
 import resource
+import runpy
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 
 import torch
 from omegaconf import DictConfig
@@ -54,11 +57,8 @@ def configuration(settings: tuple[str, ...]) -> DictConfig:
     return compose("distill", *settings)
 
 
-def run(config: DictConfig, environment: dict[str, str], output: str) -> int:
-    log = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.environ.update(environment)
+def distillation(config: DictConfig, environment: dict[str, str]) -> None:
+    logging.basicConfig(level=logging.INFO, force=True)
     if "LARGEST_FILE" in environment:  # no file may grow beyond this: what a full disk looks like
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(
@@ -68,8 +68,25 @@ def run(config: DictConfig, environment: dict[str, str], output: str) -> int:
         poison({int(number) for number in environment["POISON"].split(",")})
     if "NOTE_SAMPLES" in environment:
         note_samples(environment["NOTE_SAMPLES"] + environment.get("RANK", "0"))
+    distill.main(config)
+
+
+def verb(name: str, arguments: list[str], folder: str) -> None:
+    module = f"pipeline.verbs.{name}"
+    sys.modules.pop(module, None)  # as in a new process, where it is `__main__` alone
+    sys.argv = [module, *arguments]
+    os.chdir(folder)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def exit_status(task: Callable[[], None], environment: dict[str, str], output: str) -> int:
+    """Of a process that does only this."""
+    log = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.environ.update(environment)
     try:
-        distill.main(config)
+        task()
     except SystemExit as leaving:
         return int(leaving.code or 0)
     except BaseException:
@@ -81,19 +98,29 @@ def run(config: DictConfig, environment: dict[str, str], output: str) -> int:
     return 0
 
 
+def forked(task: Callable[[], None], environment: dict[str, str], output: str) -> int:
+    """The id of a process that does only this."""
+    process = os.fork()
+    if process == 0:
+        os.setsid()
+        os._exit(exit_status(task, environment, output))
+    return process
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    logging.basicConfig(level=logging.INFO, force=True)
     for line in sys.stdin:
         command = json.loads(line)
         if "wait" in command:
             result = os.waitstatus_to_exitcode(os.waitpid(command["wait"], 0)[1])
+        elif "verb" in command:
+            of_verb = (command["verb"], command["arguments"], command["folder"])
+            task = functools.partial(verb, *of_verb)
+            result = forked(task, command["environment"], command["output"])
         else:
             config = configuration(tuple(command["start"]))
-            result = os.fork()
-            if result == 0:
-                os.setsid()
-                os._exit(run(config, command["environment"], command["output"]))
+            task = functools.partial(distillation, config, command["environment"])
+            result = forked(task, command["environment"], command["output"])
         sys.stdout.write(f"{json.dumps(result)}\n")
         sys.stdout.flush()
 

@@ -5,16 +5,14 @@ for each.
 import json
 import re
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.runs.resume import SafetensorsCheckpointIO
-from tests.builders import STUDENT_SETTINGS, process_environment
+from tests.builders import STUDENT_SETTINGS
+from tests.fork_server import ForkServer
 
 SMALL_RUN = [
     "teacher=untrained_tiny",
@@ -32,7 +30,7 @@ SMALL_RUN = [
 class Run:
     """One run's folder, and the processes that work on it."""
 
-    def __init__(self, server: subprocess.Popen, folder: Path) -> None:
+    def __init__(self, server: ForkServer, folder: Path) -> None:
         self.server, self.folder = server, folder
         self.output = folder.with_name(f"{folder.name}.log")
 
@@ -43,7 +41,7 @@ class Run:
 
     def start(self, *settings: str, **environment: str) -> int:
         """Starts a process; returns its id."""
-        return self._ask(
+        return self.server.ask(
             {
                 "start": [*self.settings, *settings],
                 "environment": environment,
@@ -53,7 +51,7 @@ class Run:
 
     def wait(self, process: int) -> int:
         """The exit status of a process; negative: the signal that killed it."""
-        return self._ask({"wait": process})
+        return self.server.wait(process)
 
     def reach(self, step: int) -> None:
         """Waits until a step has been saved."""
@@ -114,26 +112,11 @@ class Run:
             return 0
         return int(re.search(r'"distillation", {"\$dict": \[\["step", (\d+)', text)[1])
 
-    def _ask(self, command: dict) -> int:
-        self.server.stdin.write(f"{json.dumps(command)}\n")
-        self.server.stdin.flush()
-        return json.loads(self.server.stdout.readline())
-
-
-@pytest.fixture(scope="session")
-def run_server() -> Iterator[subprocess.Popen]:
-    command = [sys.executable, str(Path(__file__).with_name("forked_runs.py"))]
-    with subprocess.Popen(
-        command, env=process_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        yield server
-        server.stdin.close()
-
 
 @pytest.fixture
-def new_run(run_server, tmp_path):
+def new_run(fork_server, tmp_path):
     """A function: name → run in a folder of that name."""
-    return lambda name: Run(run_server, tmp_path / name)
+    return lambda name: Run(fork_server, tmp_path / name)
 
 
 @pytest.fixture

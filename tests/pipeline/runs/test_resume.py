@@ -1,11 +1,9 @@
 """A checkpoint folder restores the exact state, is replaced as a whole, and needs no pickle."""
 
 import math
-import os
+import multiprocessing
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -179,17 +177,16 @@ def test_a_full_disk_raises_and_leaves_the_last_checkpoint(tmp_path):
 
 
 def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint_and_can_be_read_before(tmp_path):
-    script = (
-        "import sys, torch; from pipeline.runs.resume import SafetensorsCheckpointIO\nio, step ="
-        " SafetensorsCheckpointIO(part_bytes=20_000), 0\nwhile True:\n    step += 1;"
-        " io.save_checkpoint({'step': step, 'weight': torch.full((50_000,), float(step))},"
-        " sys.argv[1])\n"
-    )
+    def save_for_ever() -> None:
+        io, step = SafetensorsCheckpointIO(part_bytes=20_000), 0
+        while True:
+            step += 1
+            state = {"step": step, "weight": torch.full((50_000,), float(step))}
+            io.save_checkpoint(state, tmp_path / "last")
+
     for _ in range(2):
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path / "last")],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        process = multiprocessing.get_context("fork").Process(target=save_for_ever)
+        process.start()
         deadline = time.monotonic() + 120
         while find_checkpoint(tmp_path / "last") is None and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -198,7 +195,7 @@ def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint_and_can_be_re
             state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
             assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
         process.kill()
-        process.wait()
+        process.join()
         state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
         assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
 

@@ -3,8 +3,6 @@ reference.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,18 +77,12 @@ def test_a_teacher_that_does_not_fails_with_the_quantity_named(folder, reference
     assert "FAILED: tiny_disp_features" in capsys.readouterr().out
 
 
-def test_the_exit_status_reaches_the_shell(folder, reference):
+def test_the_exit_status_reaches_the_shell(folder, reference, fork_server, tmp_path):
     path = reference(tiny_wtot=np.zeros((2, 64, 1), np.float32))
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline.verbs.check",
-        f"checkpoint={folder}",
-        f"reference={path}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
-    assert done.returncode == 1
-    assert "BEYOND THE TOLERANCE" in done.stdout
+    arguments = (f"checkpoint={folder}", f"reference={path}")
+    process = fork_server.start("check", *arguments, output=tmp_path / "said")
+    assert fork_server.wait(process) == 1
+    assert "BEYOND THE TOLERANCE" in (tmp_path / "said").read_text()
 
 
 def test_another_kind_of_teacher_has_no_reference(folder, reference, monkeypatch):

@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -148,23 +146,17 @@ def test_a_failure_in_the_middle_leaves_the_old_folder_and_no_rest(snapshot, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
 
 
-def test_a_refused_pickle_is_one_line_and_status_2_and_runs_nothing(tmp_path):
+def test_a_refused_pickle_is_one_line_and_status_2_and_runs_nothing(tmp_path, fork_server):
     class Payload:
         def __reduce__(self):
             return exec, (f"open({str(tmp_path / 'ran')!r}, 'w').close()",)
 
     (tmp_path / "hostile.pkl").write_bytes(pickle.dumps({"G_ema": Payload()}))
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline.verbs.convert",
-        f"checkpoint={tmp_path / 'hostile.pkl'}",
-        f"output={tmp_path / 'out'}",
-    ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[3]
-    )
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "builtins.exec" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["hostile.pkl"]
+    (tmp_path / "said").mkdir()
+    arguments = (f"checkpoint={tmp_path / 'hostile.pkl'}", f"output={tmp_path / 'out'}")
+    process = fork_server.start("convert", *arguments, output=tmp_path / "said" / "said")
+    assert fork_server.wait(process) == 2
+    said = (tmp_path / "said" / "said").read_text()
+    assert len(said.strip().splitlines()) == 1
+    assert "builtins.exec" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"hostile.pkl", "said"}

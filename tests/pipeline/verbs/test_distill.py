@@ -2,9 +2,8 @@
 disturbed.
 """
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pipeline.runs.complete_checkpoint import find_checkpoint
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import build_lifter, build_sampler, distill
-from tests.builders import STUDENT_SETTINGS, process_environment
+from tests.builders import STUDENT_SETTINGS
 from tests.pipeline.distillation.training_states import assert_same_state, assert_same_student
 
 SMALL_RUN = [
@@ -33,25 +32,6 @@ SMALL_RUN = [
 ]
 
 
-def start(folder: Path, *overrides: str) -> subprocess.Popen:
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pipeline.verbs.distill", *SMALL_RUN, *overrides]
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=process_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen) -> str:
-    output, _ = process.communicate(timeout=250)
-    assert process.returncode == 0, output
-    return output
-
-
 def last_state(folder: Path) -> dict:
     return SafetensorsCheckpointIO().load_checkpoint(
         folder / "runs" / "distill" / "student" / "checkpoints" / "last"
@@ -59,21 +39,24 @@ def last_state(folder: Path) -> dict:
 
 
 def test_weights_after_a_kill_and_resume_equal_those_of_an_undisturbed_run_bit_for_bit(
-    tmp_path,
+    tmp_path, fork_server
 ):
-    undisturbed = start(tmp_path / "a", "trainer.max_steps=18")
-    victim = start(tmp_path / "b", "trainer.max_steps=18")
+    def start(folder: str) -> int:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        settings = (*SMALL_RUN, "trainer.max_steps=18")
+        return fork_server.start("distill", *settings, output=tmp_path / folder / "log")
+
+    undisturbed, victim = start("a"), start("b")
     run = tmp_path / "b" / "runs" / "distill" / "student"
     deadline = time.monotonic() + 200
     while find_checkpoint(run / "checkpoints" / "last") is None and time.monotonic() < deadline:
-        assert victim.poll() is None, victim.stdout.read()
         time.sleep(0.01)
-    victim.send_signal(signal.SIGKILL)
-    victim.communicate()
+    os.kill(victim, signal.SIGKILL)
+    assert fork_server.wait(victim) == -signal.SIGKILL, (tmp_path / "b" / "log").read_text()
     killed_at = last_state(tmp_path / "b")["distillation"]["step"]
     assert 5 <= killed_at < 18
-    finish(start(tmp_path / "b", "trainer.max_steps=18"))
-    finish(undisturbed)
+    for folder, process in (("b", start("b")), ("a", undisturbed)):
+        assert fork_server.wait(process) == 0, (tmp_path / folder / "log").read_text()
     first, second = last_state(tmp_path / "a"), last_state(tmp_path / "b")
     assert_same_state(first, second)
     assert (first["distillation"]["step"], first["distillation"]["samples_seen"]) == (18, 36)
