@@ -59,10 +59,9 @@ def main(config: DictConfig) -> None:
     config = with_kernels(config, Evaluation(config).trial, RunFolder(output))
     if share.is_first:
         evaluation = Evaluation(config)
+        tasks = evaluation.tasks  # a missing file is reported before there is a folder
         with RunFolder(output) as run_folder:
-            adopt_earlier_run(
-                output, evaluation.tasks, evaluation.configuration(), evaluation.free_keys
-            )
+            adopt_earlier_run(output, tasks, evaluation.configuration(), evaluation.free_keys)
             run_folder.record(evaluation.configuration(), free=evaluation.free_keys)
             results = run(evaluation, output, share)
         _print(f"{table(results)}\n")
