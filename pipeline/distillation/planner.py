@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 
 from pipeline.runs.provenance import peak_memory_gib
 from pipeline.runs.state_tree import StateWriter
+from pipeline.runs.step_timer import StepTimer, wait_for_device
 
 from .cost import StageCost
 from .held_out import HeldOutScores
@@ -81,7 +82,7 @@ class StateSize(CheckpointIO):
         """Nothing to do."""
 
 
-class StageTimer(Callback):
+class StageTimer(StepTimer):
     """Replaces the trainer's steps by steps of every kind of a stage, and times them, a validation
     and a preview.
 
@@ -118,9 +119,7 @@ class StageTimer(Callback):
         self.steps = [
             kind.numbers[n % len(kind.numbers)] for kind in self.kinds for n in range(REPEATS + 1)
         ]
-        self._seconds: list[float] = []
-        self._of_teacher: list[float] = []
-        self._started = 0.0
+        super().__init__(len(self.steps), "teacher")
         self._aside = 0.0
         self._files = (0, 0)
 
@@ -129,28 +128,12 @@ class StageTimer(Callback):
         if module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(module.device)
 
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """The first step begins."""
-        self._start(module)
-
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Makes this step the one whose batch was drawn."""
         assert isinstance(module, Distillation)
-        module.step = self.steps[len(self._seconds)]
-
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Times the step, from the end of the one before."""
-        _wait(module)
-        stopwatch = trainer.datamodule.stopwatch  # type: ignore[attr-defined]
-        self._seconds.append(time.perf_counter() - self._started)
-        self._of_teacher.append(stopwatch.seconds("teacher"))
-        stopwatch.reset()
-        trainer.should_stop = len(self._seconds) == len(self.steps)
-        self._start(module)
+        module.step = self.steps[len(self.seconds)]
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Times a validation and a preview, and measures their files in a temporary folder."""
@@ -182,7 +165,7 @@ class StageTimer(Callback):
                 kind.share * sum(values[step] for step in steps) / REPEATS
                 for kind, steps in zip(self.kinds, timed, strict=True)
             )
-            for values in (self._seconds, self._of_teacher)
+            for values in (self.seconds, self.of_part)
         )
         student_bytes, preview_bytes = self._files
         return StageCost(
@@ -200,22 +183,13 @@ class StageTimer(Callback):
             preview_bytes=preview_bytes,
         )
 
-    def _start(self, module: LightningModule) -> None:
-        _wait(module)
-        self._started = time.perf_counter()
-
     def _times(self, every: int) -> float:
         return 1 / every if self.end < 0 else float(self.end // every - self.stage.start // every)
 
 
 def _timed(module: Distillation, work: Callable[[], object]) -> float:
-    _wait(module)
+    wait_for_device(module)
     start = time.perf_counter()
     work()
-    _wait(module)
+    wait_for_device(module)
     return time.perf_counter() - start
-
-
-def _wait(module: LightningModule) -> None:
-    if module.device.type == "cuda":
-        torch.cuda.synchronize(module.device)

@@ -3,17 +3,17 @@ schedule, and keeps nothing of them.
 """
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 
 from pipeline.runs.durations import duration
 from pipeline.runs.machines import Machine, counted
 from pipeline.runs.provenance import peak_memory_gib
+from pipeline.runs.step_timer import StepTimer
 from teachers.eg3d.generator import Generator
 from teachers.rendering.camera import Camera
 
@@ -92,7 +92,7 @@ def step_kinds(settings: GANSettings) -> list[tuple[float, int]]:
     return [(len(found) / period, found[0]) for found in kinds.values()]
 
 
-class ScheduleTimer(Callback):
+class ScheduleTimer(StepTimer):
     """Replaces the trainer's steps by steps of every kind at every resolution, and times them.
     Stops the training when all is measured.
 
@@ -109,38 +109,30 @@ class ScheduleTimer(Callback):
             for _, number in self.kinds
             for _ in range(REPEATS + 1)
         ]
-        self._seconds: list[float] = []
-        self._of_data: list[float] = []
+        super().__init__(len(self.plan), "data")
         self._gpu_gib: list[float] = []
-        self._started = 0.0
         self._batch_size = 0
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """The first step begins."""
         assert isinstance(module, TeacherGAN)
         self._batch_size = module.settings.batch_size * trainer.world_size
-        self._start(module)
+        super().on_train_start(trainer, module)
 
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Puts the module to the step that is next."""
         assert isinstance(module, TeacherGAN)
-        module.seen, module.steps = self.plan[len(self._seconds)]
+        module.seen, module.steps = self.plan[len(self.seconds)]
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Times the step, from the end of the one before."""
-        _wait(module)
-        stopwatch = trainer.datamodule.stopwatch  # type: ignore[attr-defined]
-        self._seconds.append(time.perf_counter() - self._started)
-        self._of_data.append(stopwatch.seconds("data"))
+        """Times the step, and notes the GPU's memory."""
         is_cuda = module.device.type == "cuda"
         self._gpu_gib.append(torch.cuda.max_memory_allocated() / 2**30 if is_cuda else 0.0)
-        stopwatch.reset()
-        trainer.should_stop = len(self._seconds) == len(self.plan)
-        self._start(module)
+        super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def costs(self) -> list[ScheduleCost]:
         """The measurements; call this after the training."""
@@ -149,8 +141,8 @@ class ScheduleTimer(Callback):
             seconds = data = 0.0
             for share, _ in self.kinds:
                 timed = range(first + 1, first + 1 + REPEATS)
-                seconds += share * sum(self._seconds[one] for one in timed) / REPEATS
-                data += share * sum(self._of_data[one] for one in timed) / REPEATS
+                seconds += share * sum(self.seconds[one] for one in timed) / REPEATS
+                data += share * sum(self.of_part[one] for one in timed) / REPEATS
                 first += REPEATS + 1
             costs.append(
                 ScheduleCost(
@@ -165,10 +157,6 @@ class ScheduleTimer(Callback):
                 )
             )
         return costs
-
-    def _start(self, module: LightningModule) -> None:
-        _wait(module)
-        self._started = time.perf_counter()
 
 
 def count_schedule(module: TeacherGAN, *, processes: int, machine: Machine) -> list[ScheduleCost]:
@@ -285,8 +273,3 @@ def reached(costs: Sequence[ScheduleCost], schedule: GANSchedule, hours: float |
 
 def _gib(size: float | None) -> str:
     return "-" if size is None else f"{size:.1f} GiB"
-
-
-def _wait(module: LightningModule) -> None:
-    if module.device.type == "cuda":
-        torch.cuda.synchronize(module.device)
