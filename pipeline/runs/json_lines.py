@@ -1,6 +1,5 @@
 """JSON lines that survive a kill: appended under a lock and synced; a torn last line is ignored."""
 
-import fcntl
 import json
 import math
 import os
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from .files import sync_folder, write_text
+from .lock import take_lock
 from .renamed import current
 
 Line = dict[str, Any]
@@ -55,13 +55,11 @@ class LineFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not self.path.exists()
         file = self.path.open("a+b")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not take_lock(file):
             file.close()
             raise ValueError(
                 f"{self.path} is being written by another process: wait for it or stop it"
-            ) from error
+            )
         if is_new:
             sync_folder(self.path.parent)
         _cut_torn_end(file)

@@ -5,13 +5,13 @@ closed it or ended.
 import fcntl
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ATTEMPTS = 6
 WAIT_SECONDS = 0.05
 
 
-def take_lock(file: IO[str]) -> bool:
+def take_lock(file: IO[Any]) -> bool:
     """Locks a file, unless another process has locked it.
 
     Tries for a quarter of a second: `is_locked`, in another process, holds the lock for a moment.
@@ -35,7 +35,7 @@ def is_locked(path: Path) -> bool:
         return False
 
 
-def _flock(file: IO[str], kind: int) -> bool:
+def _flock(file: IO[Any], kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,5 @@
 """One GPU per cell where several cells run side by side on a machine with several GPUs."""
 
-import fcntl
 import os
 import tempfile
 import time
@@ -8,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from pipeline.runs.lock import take_lock
 
 POLL_SECONDS = 1.0
 
@@ -59,10 +60,7 @@ def _first_free(gpus: list[str]) -> tuple[str, IO[str]]:
     while True:
         for gpu in gpus:
             lock = (folder / f"{gpu.replace('/', '-')}.lock").open("a")
-            try:
-                # The system releases it when the file is closed, however the process ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if take_lock(lock):
                 return gpu, lock
-            except BlockingIOError:
-                lock.close()
+            lock.close()
         time.sleep(POLL_SECONDS)
