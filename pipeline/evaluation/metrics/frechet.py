@@ -23,6 +23,9 @@ DIRECTIONS = 64
 FEWEST_REAL = 16
 """Smallest number of real images."""
 
+SMALLEST_VARIANCE = 1e-12
+"""Of the features of different 8-bit images; below it is rounding."""
+
 NETWORK_WIDTHS = (32, 64, 128, 128)
 NETWORK_SEED = 7
 
@@ -99,7 +102,7 @@ class FrechetScores:
             of real images, at most half of them, which are left out of the reference.
 
     Raises:
-        ValueError: there are too few real images.
+        ValueError: there are too few real images, or they are all the same.
     """
 
     def __init__(self, real: Float[Tensor, "picture 3 height width"], *, compared: int) -> None:
@@ -132,6 +135,11 @@ class FrechetScores:
             self._projections[name] = (mean, directions)
             projected = (features - mean) @ directions
             self._references[name] = Gaussian.fit(projected[:-held])
+            if self._references[name].covariance.trace() < SMALLEST_VARIANCE:
+                raise ValueError(
+                    f"the {len(real) - held} real images of the reference are all the same:"
+                    " Fréchet scores compare with how they vary; give images that differ"
+                )
             self.floor[name] = self._compare(name, projected[-held:])
         self._spread = F.adaptive_avg_pool2d(real, 16).std(0).mean()
 

@@ -83,3 +83,9 @@ def test_few_real_pictures_are_compared_coarsely_with_a_warning_and_too_few_not_
     assert few(world(16, 1))["pixels"] < few(world(16, 1) - 1)["pixels"]
     with pytest.raises(ValueError, match="8 real images: "):
         FrechetScores(world(8, 0), compared=4)
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.1])
+def test_real_images_that_are_all_the_same_are_refused(colour):
+    with pytest.raises(ValueError, match="8 real images of the reference are all the same"):
+        FrechetScores(torch.full((16, 3, 16, 16), colour), compared=16)
