@@ -360,10 +360,10 @@ def test_a_hostile_storage_blob_is_refused(official, tmp_path, place):
     }.values(),
 )
 def test_small_files_that_ask_for_much_end_quickly(tmp_path, data):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError):
         read_snapshot(write(tmp_path / "network.pkl", data))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_settings_that_repeat_themselves_exponentially_are_refused(official, tmp_path):
@@ -376,10 +376,10 @@ def test_settings_that_repeat_themselves_exponentially_are_refused(official, tmp
             rendering_kwargs={"box_warp": value},
         )
     )
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match="larger or deeper"):
         read_snapshot(write(tmp_path / "network.pkl", data))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_no_module_of_the_official_code_is_imported(official, tmp_path):
