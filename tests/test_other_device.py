@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.build.configuration import compose
 from pipeline.evaluation.captures import camera_fit
+from pipeline.evaluation.suites import coverage
 from pipeline.verbs import distill, evaluate, generate, lift, pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.rendering.camera import Camera
@@ -244,12 +245,13 @@ def suites(photographs: Path, captures: Path) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def short_camera_search(monkeypatch):
+def few_cameras(monkeypatch):
+    monkeypatch.setattr(coverage, "DRAWN", 20)
     monkeypatch.setattr(camera_fit, "YAWS_DEG", (0,))
     monkeypatch.setattr(camera_fit, "PITCHES_DEG", (0,))
 
 
-@pytest.mark.usefixtures("short_camera_search")
+@pytest.mark.usefixtures("few_cameras")
 @pytest.mark.parametrize("suite", ["puppets", "puppets_hard", "teacher", "wild", "multiview"])
 def test_every_suite_evaluates(untrained_student, photograph, tmp_path, suite):
     evaluate.main(
