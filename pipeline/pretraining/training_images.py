@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.data.archive import Archive
 from pipeline.data.photographs import Photographs
-from pipeline.worlds.puppets.dataset import PoseDistribution, export_puppets
+from pipeline.worlds.dataset import PoseDistribution, export_identities
 from pipeline.worlds.splits import Split
 from teachers.rendering.camera import Camera
 
@@ -113,8 +113,9 @@ def _batch(pixels: Tensor, camera: Camera) -> ImageBatch:
     return ImageBatch(pixels[:, :3], opacity, camera)
 
 
-def puppet_images(
+def rendered_images(
     *,
+    world: str = "puppets",
     path: str,
     count: int,
     resolution: int,
@@ -123,7 +124,7 @@ def puppet_images(
     workers: int = 2,
     pose_distribution: dict[str, float] | None = None,
 ) -> TrainingImages:
-    """Training identities of the puppet world from number `first` on, each in one view; rendered
+    """Training identities of a world from number `first` on, each in one view; rendered
     into `path` if that doesn't exist.
 
     Raises:
@@ -131,11 +132,14 @@ def puppet_images(
     """
     file, distribution = Path(path), PoseDistribution(**(pose_distribution or {}))
     if file.exists():
-        _check_identities(file, {"first": first, "count": count, **asdict(distribution)})
+        _check_identities(
+            file, {"world": world, "first": first, "count": count, **asdict(distribution)}
+        )
     else:
-        log.info("rendering %d training identities into %s", count, file)
-        export_puppets(
+        log.info("rendering %d training identities of %s into %s", count, world, file)
+        export_identities(
             file,
+            world=world,
             split=Split.TRAIN,
             count=count,
             first=first,
@@ -147,9 +151,9 @@ def puppet_images(
     return labelled_images(path=path, resolution=resolution, mirrored=True)
 
 
-def _check_identities(file: Path, expected: dict[str, int | float]) -> None:
+def _check_identities(file: Path, expected: dict[str, str | int | float]) -> None:
     index = Archive(file).index()
-    there = {**index.others, "count": len(index.names)}
+    there = {"world": "puppets", **index.others, "count": len(index.names)}
     wanted = {name: value for name, value in expected.items() if there.get(name, value) != value}
     if wanted:
         found = {name: there[name] for name in wanted}

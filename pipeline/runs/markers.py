@@ -20,7 +20,11 @@ RESUMABLE: Final = "_resumable_"
 KEPT: Final = "_kept_"
 MARKERS: Final = (RUNTIME, RESUMABLE, KEPT)
 
-ADDED: dict[str, Any] = {"kernels": "readable", "optimizer.muon": False}
+ADDED: dict[str, Any] = {
+    "kernels": "readable",
+    "optimizer.muon": False,
+    "data.world": "puppets",
+}
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 
 

@@ -13,13 +13,16 @@ MOVED = {
     "pipeline.sampling.cameras.CameraPrior": "pipeline.sampling.cameras.OrbitPrior",
     "pipeline.data.live.live_people": "pipeline.data.live.live_samples",
     "pipeline.data.training_pictures.puppet_pictures": (
-        "pipeline.pretraining.training_images.puppet_images"
+        "pipeline.pretraining.training_images.rendered_images"
     ),
     "pipeline.data.training_pictures.labelled_pictures": (
         "pipeline.pretraining.training_images.labelled_images"
     ),
     "pipeline.pretraining.training_images.puppet_images": (
-        "pipeline.pretraining.training_images.puppet_images"
+        "pipeline.pretraining.training_images.rendered_images"
+    ),
+    "pipeline.pretraining.training_pictures.puppet_pictures": (
+        "pipeline.pretraining.training_images.rendered_images"
     ),
     "pipeline.pretraining.training_pictures.labelled_pictures": (
         "pipeline.pretraining.training_images.labelled_images"
@@ -53,7 +56,7 @@ RENAMED = {
 """Keys of configurations, descriptions and scores, before → now, wherever they stand."""
 
 REMOVED = {
-    "pipeline.pretraining.training_images.puppet_images": frozenset({"compile"}),
+    "pipeline.pretraining.training_images.rendered_images": frozenset({"compile"}),
     "pipeline.portraits.facemesh.detector.FaceMeshDetector": frozenset({"model", "most_faces"}),
 }
 """Keys that a `_target_` of this version has no longer: they decided speed alone, or named a file

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+Number = float | int
+
 
 class FactorDraws:
     """Named draws for several identities at once.
@@ -71,17 +73,17 @@ class SeedDraws:
     def __init__(self, seed: int, purpose: str) -> None:
         self._key = _scramble_int(seed ^ int(_word(purpose)))
 
-    def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> float:
+    def uniform(self, name: str, low: Number = 0.0, high: Number = 1.0) -> float:
         """Uniform in [low, high)."""
         bits = _scramble_int(self._key + int(_word(name))) >> 40
         return bits * ((high - low) / 2**24) + low
 
-    def normal(self, name: str, mean: float, deviation: float, limit: float = 2.2) -> float:
+    def normal(self, name: str, mean: Number, deviation: Number, limit: Number = 2.2) -> float:
         """Gaussian, clamped at `limit` deviations."""
         gaussian = _GAUSSIAN.inv_cdf(self.uniform(name, 1e-6, 1 - 1e-6))
         return mean + deviation * max(-limit, min(limit, gaussian))
 
-    def happens(self, name: str, probability: float) -> bool:
+    def happens(self, name: str, probability: Number) -> bool:
         """Whether something with this probability happens."""
         return self.uniform(name) < probability
 

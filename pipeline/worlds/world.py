@@ -1,6 +1,6 @@
 """What a procedural world is."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from teachers.rendering.camera import Camera
 
@@ -8,6 +8,7 @@ from .splits import WorldSeeds
 from .views import WorldViews
 
 
+@runtime_checkable
 class World(Protocol):
     """Identities with exact 3D, drawn from seeds."""
 

@@ -22,7 +22,7 @@ from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import DiscriminatorView
 from pipeline.pretraining.gan import TeacherGAN
 from pipeline.pretraining.training_images import TrainingImages
-from pipeline.worlds.puppets.dataset import PoseDistribution
+from pipeline.worlds.dataset import PoseDistribution
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera

@@ -183,9 +183,13 @@ def expression_at(seed: int, time: float) -> Expression:
         actions[name] = actions.get(name, 0.0) + value
     for name, value in mouth_shape(sound, speaks).items():
         actions[name] = actions.get(name, 0.0) + value * (1 - 0.4 * happy)
-    gaze = (0.05 * curve("gaze x", 0.9), 0.03 * curve("gaze y", 1.0))
-    neck = (0.10 * curve("neck yaw", 1.7), 0.06 * curve("neck pitch", 1.3),
-            0.06 * curve("neck roll", 1.9))  # fmt: skip
+    neck = (
+        0.10 * curve("neck yaw", 1.7),
+        0.06 * curve("neck pitch", 1.3),
+        0.06 * curve("neck roll", 1.9),
+    )
+    # Eyes stay on the camera, which stands still before the torso.
+    gaze = (0.05 * curve("gaze x", 0.9) - neck[0], 0.03 * curve("gaze y", 1.0) - neck[1])
     return assembled(actions, _blinking(seed, time), gaze, neck)
 
 

@@ -8,6 +8,7 @@ directions shadow it softly per pixel.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -266,7 +267,8 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"
 
 
 @_kernel
-def _flatten(points, axes, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _flatten(points, axes, out):
     scale = np.float32(MAP_SIZE / (2 * REACH))
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
@@ -278,7 +280,8 @@ def _flatten(points, axes, out):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def _splat(depth, at):  # type: ignore[no-untyped-def]
+@no_type_check
+def _splat(depth, at):
     size = depth.shape[0]
     for i in range(at.shape[0]):
         column, row = int(at[i, 0]), int(at[i, 1])
@@ -287,7 +290,8 @@ def _splat(depth, at):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def _visible(depth, x, y, z, softness):  # type: ignore[no-untyped-def]
+@no_type_check
+def _visible(depth, x, y, z, softness):
     """Share of four neighbouring texels, bilinearly, whose surface isn't before (x, y, z)."""
     size = depth.shape[0]
     x -= np.float32(0.5)
@@ -306,7 +310,8 @@ def _visible(depth, x, y, z, softness):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def _gather(maps, axes, toward, power, points, normals, color, mean, softness):  # type: ignore[no-untyped-def]
+@no_type_check
+def _gather(maps, axes, toward, power, points, normals, color, mean, softness):
     scale = np.float32(MAP_SIZE / (2 * REACH))
     for i in range(points.shape[0]):
         nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
@@ -338,7 +343,8 @@ def _gather(maps, axes, toward, power, points, normals, color, mean, softness): 
 
 
 @_kernel
-def _share(maps, axes, points, normals, out, softness):  # type: ignore[no-untyped-def]
+@no_type_check
+def _share(maps, axes, points, normals, out, softness):
     scale = np.float32(MAP_SIZE / (2 * REACH))
     for i in range(points.shape[0]):
         px = points[i, 0] + np.float32(0.006) * normals[i, 0]

@@ -5,6 +5,7 @@ strand) that is and where on it: everything else is interpolated from there.
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -146,7 +147,8 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"
 
 
 @_kernel
-def _triangles(nearness, index, weights, at, triangles, cut, first):  # type: ignore[no-untyped-def]
+@no_type_check
+def _triangles(nearness, index, weights, at, triangles, cut, first):
     size = nearness.shape[0]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -193,7 +195,8 @@ def _triangles(nearness, index, weights, at, triangles, cut, first):  # type: ig
 
 
 @_kernel
-def _strands(nearness, index, weights, at, pieces, widths, first):  # type: ignore[no-untyped-def]
+@no_type_check
+def _strands(nearness, index, weights, at, pieces, widths, first):
     size = nearness.shape[0]
     half = np.float32(0.5)
     for s in range(pieces.shape[0]):
@@ -238,7 +241,8 @@ def _strands(nearness, index, weights, at, pieces, widths, first):  # type: igno
 
 
 @_kernel
-def _depths(depth, at, triangles, cut):  # type: ignore[no-untyped-def]
+@no_type_check
+def _depths(depth, at, triangles, cut):
     size = depth.shape[0]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -269,7 +273,8 @@ def _depths(depth, at, triangles, cut):  # type: ignore[no-untyped-def]
 
 
 @_kernel
-def _interpolate(rows, weights, triangles, values, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _interpolate(rows, weights, triangles, values, out):
     for i in range(rows.shape[0]):
         t = rows[i]
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -280,7 +285,8 @@ def _interpolate(rows, weights, triangles, values, out):  # type: ignore[no-unty
 
 
 @_kernel
-def _normals(vertices, triangles, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _normals(vertices, triangles, out):
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ux, uy, uz = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
@@ -154,7 +155,8 @@ def _nearest(points: Array, guides: Array) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _find_nearest(points, guides, out):  # type: ignore[no-untyped-def]
+@no_type_check
+def _find_nearest(points, guides, out):
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         best, found = np.float32(1e9), 0

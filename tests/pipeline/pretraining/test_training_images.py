@@ -11,7 +11,7 @@ from pipeline.pretraining.training_images import (
     ImageBatch,
     TrainingImages,
     labelled_images,
-    puppet_images,
+    rendered_images,
 )
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.rendering.camera import Camera
@@ -93,16 +93,16 @@ def test_a_zip_of_other_identities_is_refused(tmp_path):
     path = str(write_dataset(tmp_path / "some.zip", iter([record] * 2), about))
     settings = {"count": 2, "first": 5, "pose_distribution": {"yaw_limit": 0.9, "pitch_limit": 0.3}}
     assert (
-        len(puppet_images(path=path, resolution=8, **settings)) == 2
+        len(rendered_images(path=path, resolution=8, **settings)) == 2
     )  # older files don't say everything
     with pytest.raises(ValueError, match=r"it has \{'count': 2\}, expected was \{'count': 3\}"):
-        puppet_images(path=path, resolution=8, **{**settings, "count": 3})
+        rendered_images(path=path, resolution=8, **{**settings, "count": 3})
     with pytest.raises(
         ValueError,
         match=r"it has \{'first': 5, 'yaw_limit': 0.9\}, "
         r"expected was \{'first': 0, 'yaw_limit': 1.2\}",
     ):
-        puppet_images(path=path, resolution=8, count=2, pose_distribution={"yaw_limit": 1.2})
+        rendered_images(path=path, resolution=8, count=2, pose_distribution={"yaw_limit": 1.2})
 
 
 def test_cameras_alone_are_those_that_come_with_the_images():

@@ -66,7 +66,7 @@ def test_strings_are_renamed_only_under_their_key():
 
 
 def test_keys_that_a_target_has_no_longer_are_left_out():
-    target = "pipeline.pretraining.training_images.puppet_images"
+    target = "pipeline.pretraining.training_images.rendered_images"
     before = "pipeline.data.training_pictures.puppet_pictures"
     assert current({"_target_": before, "compile": True, "count": 3}) == {
         "_target_": target,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.worlds.dataset import PoseDistribution, export_identities
 from pipeline.worlds.dataset_zip import write_dataset
-from pipeline.worlds.puppets.dataset import PoseDistribution, export_puppets
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
@@ -17,7 +17,7 @@ from teachers.rendering.camera import Camera
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> zipfile.ZipFile:
     path = tmp_path_factory.mktemp("puppets") / "identities.zip"
-    export_puppets(
+    export_identities(
         path,
         split=Split.TEST,
         count=4,
@@ -48,7 +48,7 @@ def test_the_zip_is_uncompressed_and_named_as_eg3d_names(archive):
 
 
 def test_worker_processes_render_the_same_identities(archive, tmp_path):
-    path = export_puppets(
+    path = export_identities(
         tmp_path / "w.zip",
         split=Split.TEST,
         count=2,
@@ -93,6 +93,6 @@ def test_nothing_to_write_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="at least one"):
         write_dataset(tmp_path / "d.zip", iter([]))
     with pytest.raises(ValueError, match="at least one identity"):
-        export_puppets(tmp_path / "d.zip", split=Split.TRAIN, count=0)
+        export_identities(tmp_path / "d.zip", split=Split.TRAIN, count=0)
     with pytest.raises(ValueError, match="has identities 0 to"):
-        export_puppets(tmp_path / "d.zip", split=Split.TRAIN, count=10, first=999_995)
+        export_identities(tmp_path / "d.zip", split=Split.TRAIN, count=10, first=999_995)

@@ -1,8 +1,8 @@
-"""Training images of puppets: one random view per identity, RGBA, in an EG3D-style zip.
+"""Training images of a world: one random view per identity, RGBA, in an EG3D-style zip.
 
 `dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already
 multiplied by opacity, black where nothing is: composite as colour + (1 - alpha) * background),
-"split", "first", "resolution" and the pose distribution's numbers.
+"world", "world_version", "split", "first", "resolution" and the pose distribution's numbers.
 """
 
 import logging
@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from pipeline.worlds.dataset_zip import png_bytes, write_dataset
-from pipeline.worlds.draws import FactorDraws
-from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.kernels import choose_kernels, kernels
 from teachers.rendering.camera import Camera
 
-from .world import PuppetWorld
+from .dataset_zip import png_bytes, write_dataset
+from .draws import FactorDraws
+from .opening import open_world
+from .splits import Split, WorldSeeds
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class PoseDistribution:
 class Photographer:
     """Renders pictures of consecutive identities; can be pickled for worker processes."""
 
+    world: str
     split: Split
     resolution: int
     supersampling: int
@@ -63,7 +64,7 @@ class Photographer:
     def take(self, first: int, count: int) -> list[Picture]:
         """PNG files and labels of identities `first` to `first + count - 1`."""
         seeds = WorldSeeds.of(self.split, range(first, first + count))
-        world = PuppetWorld(supersampling=self.supersampling)
+        world = open_world(self.world, supersampling=self.supersampling)
         views = world.render(seeds, self.pose_distribution.cameras(seeds), self.resolution)
         pixels = (views.rgba() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         return [
@@ -72,9 +73,10 @@ class Photographer:
         ]
 
 
-def export_puppets(
+def export_identities(
     path: Path | str,
     *,
+    world: str = "puppets",
     split: Split,
     count: int,
     first: int = 0,
@@ -87,6 +89,7 @@ def export_puppets(
 
     Args:
         path: the zip; it appears when it is complete.
+        world: its name (`opening.WORLDS`).
         split: whose identities; they are numbered from 0 in each split.
         count: how many identities, from number `first` on.
         resolution: side of the square pictures in pixels.
@@ -98,13 +101,15 @@ def export_puppets(
         The path.
 
     Raises:
-        ValueError: `count` isn't positive, or the split has no such identities.
+        ValueError: `count` isn't positive, the split has no such identities, or there is no such
+            world.
+        ModuleNotFoundError: the world needs a package that isn't installed.
     """
     if count < 1:
         raise ValueError(f"count is {count}: ask for at least one identity.")
     WorldSeeds.of(split, [first, first + count - 1])
     pose_distribution = pose_distribution or PoseDistribution()
-    photographer = Photographer(split, resolution, supersampling, pose_distribution)
+    photographer = Photographer(world, split, resolution, supersampling, pose_distribution)
     chunks = [
         (start, min(CHUNK, first + count - start)) for start in range(first, first + count, CHUNK)
     ]
@@ -114,12 +119,14 @@ def export_puppets(
         else _in_this_process(photographer, chunks)
     )
     about: dict[str, str | int | float] = {
+        "world": world,
+        "world_version": open_world(world).version,
         "split": split.name.lower(),
         "first": first,
         "resolution": resolution,
         **asdict(pose_distribution),
     }
-    bar = tqdm(pictures, total=count, desc="puppets", unit="img", mininterval=2)
+    bar = tqdm(pictures, total=count, desc=world, unit="img", mininterval=2)
     return write_dataset(Path(path), iter(bar), {"alpha": "premultiplied", **about})
 
 

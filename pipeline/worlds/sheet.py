@@ -1,21 +1,21 @@
-"""A contact sheet of puppets: a row of views for each identity."""
+"""A contact sheet of a world: a row of views for each identity."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.pictures import tile
-from pipeline.worlds.splits import WorldSeeds
 from teachers.rendering.camera import Camera
 
-from .world import PuppetWorld
+from .splits import WorldSeeds
+from .world import World
 
 GAP = 2
 """Pixels between pictures and around the sheet."""
 
 
-def puppet_sheet(
-    world: PuppetWorld,
+def world_sheet(
+    world: World,
     seeds: WorldSeeds,
     *,
     yaws: tuple[float, ...] = (-0.5, 0.0, 0.5),
