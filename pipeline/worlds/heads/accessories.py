@@ -245,7 +245,7 @@ def _hijab(skull: Skull) -> Mesh:
     radii = _smooth(np.maximum(radii, (1.18 + 0.5 * neck)), 10) + 0.07
     radii = radii + 0.02 * np.sin(14 * np.arctan2(x, z) + 9 * y) * (0.3 + neck)
     place = directions * radii[..., None]
-    across, up = place[..., 0] / 0.66, (place[..., 1] + 0.42) / 0.92
+    across, up = place[..., 0] / 0.70, (place[..., 1] + 0.42) / 0.97
     inside = across**2 + up**2
     cut = np.where(place[..., 2] > 0, (inside - 1) * 0.4, 1.0)
     return _shell(skull, radii, Part.HAT, cut)

@@ -67,7 +67,7 @@ def draw_identity(seed: int) -> Identity:
     physique = draw_physique(seed)
     skin = draw_skin(draws, physique)
     outfit = _outfit(draws, physique)
-    hair = _under_hat(_hair(draws, physique, skin), outfit.hat)
+    hair = _under_mask(_under_hat(_hair(draws, physique, skin), outfit.hat), outfit.mask)
     natural = natural_hair_color(draws, physique, skin)
     skin = with_hair(skin, natural, hair, physique)
     return Identity(physique, skin, draw_eyes(draws, skin, natural, physique), hair, outfit)
@@ -220,6 +220,11 @@ def _under_hat(hair: Hair, hat: HatKind) -> Hair:
     if hat != HatKind.NONE and hair.style in (HairStyle.FRINGE,):
         return replace(hair, style=HairStyle.BOB)
     return hair
+
+
+def _under_mask(hair: Hair, mask: float) -> Hair:
+    """A beard would stick out of a mask."""
+    return replace(hair, beard=BeardKind.NONE) if mask else hair
 
 
 def _outfit(draws: Row, physique: Physique) -> Outfit:

@@ -60,7 +60,7 @@ def draw_light(seed: int) -> Light:
     facing = direction(0.25 * float(np.sign(yaw)), 0.15)[None]
     received = (irradiance_weights(light, facing) @ LUMINANCE).item()
     return Light(
-        sky, ground, (key, fill, rim), draws.uniform("exposure", 0.62, 0.98) * 3.1 / received
+        sky, ground, (key, fill, rim), draws.uniform("exposure", 0.72, 1.05) * 3.1 / received
     )
 
 

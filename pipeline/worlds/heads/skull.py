@@ -214,7 +214,7 @@ def _scattered(allowed: Array, count: int) -> Roots:
 
 LINE = (
     np.array([0.0, 0.3, 0.55, 0.8, 1.05, 1.25, 1.42, 1.6, 1.9, 2.5, 3.15]),
-    np.array([7.97, 7.99, 7.99, 7.86, 7.66, 7.40, 7.22, 7.36, 7.1, 6.78, 6.72]),
+    np.array([7.90, 7.92, 7.93, 7.80, 7.60, 7.36, 7.20, 7.36, 7.1, 6.78, 6.72]),
 )
 """Azimuth from the front, radians, and the hairline's height on the template."""
 
