@@ -13,7 +13,7 @@ from .shape import EyeBall, HeadShape
 
 Array = np.ndarray
 
-WHITE = np.array([0.60, 0.55, 0.52], np.float32)
+WHITE = np.array([0.54, 0.49, 0.46], np.float32)
 YELLOWED = np.array([0.56, 0.47, 0.34], np.float32)
 VEIN = np.array([0.45, 0.14, 0.12], np.float32)
 CORNER = np.array([0.50, 0.22, 0.20], np.float32)
@@ -135,11 +135,6 @@ def _lid_shadow(surface: Surface, shape: HeadShape, side: Array) -> Array:
         corner = np.clip(np.minimum(place, 1 - place) / 0.22, 0, 1)
         out[rows] = (0.38 + 0.62 * above) * (0.8 + 0.2 * below) * (0.6 + 0.4 * corner)
     return out
-
-
-def lash_material(surface: Surface, identity: Identity) -> Material:
-    """Eyelashes."""
-    return Material.plain(surface, 0.25 * identity.skin.brow, 0.6, 0.02)
 
 
 def tooth_material(surface: Surface) -> Material:

@@ -18,41 +18,34 @@ UPPER_ROOTS = ((0.213, 7.295, 1.392), (0.237, 7.309, 1.397), (0.272, 7.322, 1.40
 UPPER_TIPS = ((0.208, 7.311, 1.415), (0.231, 7.328, 1.424), (0.266, 7.345, 1.435),
               (0.307, 7.358, 1.441), (0.346, 7.362, 1.441), (0.381, 7.362, 1.436),
               (0.411, 7.358, 1.429), (0.463, 7.337, 1.413), (0.505, 7.296, 1.397))  # fmt: skip
-LOWER_ROOTS = ((0.245, 7.247, 1.399), (0.310, 7.238, 1.411), (0.348, 7.240, 1.408),
-               (0.382, 7.246, 1.396), (0.419, 7.265, 1.373))  # fmt: skip
-LOWER_TIPS = ((0.244, 7.215, 1.416), (0.311, 7.204, 1.425), (0.349, 7.203, 1.421),
-              (0.381, 7.205, 1.412), (0.460, 7.263, 1.379))  # fmt: skip
 """Places on the template of MakeHuman's strips of lashes, from the inner corner."""
-UPPER, LOWER = 20, 7
-"""Strands of each lid."""
+COUNT = 22
+"""Strands of an upper lid; the lower lid's are a line of `make_up`."""
 POINTS = 4
 WIDTH = 0.00011
 """World units: half of it, .04 mm."""
+SAG = 0.0025
+"""World units: how far a lash hangs through before it curls up."""
 
 
 def lash_strands(shape: HeadShape, skin: Skin) -> Strands:
     """The lashes of both eyes."""
     random = np.random.default_rng(skin.seed + 12)
-    points, colors = [], []
-    for roots, tips, count, length in (
-        ("upper roots", "upper tips", UPPER, 0.55 + 0.35 * skin.lashes),
-        ("lower roots", "lower tips", LOWER, 0.22 + 0.2 * skin.lashes),
-    ):
-        for side in (-1, 1):
-            root = shape.vertices[_vertices()[roots, side]]
-            tip = shape.vertices[_vertices()[tips, side]]
-            place = (np.arange(count) + random.uniform(0.2, 0.8, count)) / count * (len(root) - 1)
-            start, end = _between(root, place), _between(tip, place + random.normal(0, 0.15, count))
-            reach = (end - start) * (length * random.uniform(0.7, 1.1, count))[:, None]
-            t = np.linspace(0, 1, POINTS)[None, :, None]
-            bent = start[:, None] + reach[:, None] * t
-            bent[..., 1] -= np.sign(reach[:, 1])[:, None] * 0.0025 * np.sin(np.pi * t[..., 0])
-            points.append(bent)
-            colors.append(np.full((count, POINTS, 3), 1.0 if count == UPPER else 1.8))
-    dark = 0.25 * skin.brow + 0.004 * (1 - 0.7 * skin.liner)
+    points = []
+    for side in (-1, 1):
+        roots, tips = (shape.vertices[vertices] for vertices in _vertices(side))
+        place = (np.arange(COUNT) + random.uniform(0.2, 0.8, COUNT)) / COUNT * (len(roots) - 1)
+        start = _between(roots, place)
+        reach = _between(tips, place + random.normal(0, 0.15, COUNT)) - start
+        reach *= ((0.5 + 0.35 * skin.lashes) * random.uniform(0.7, 1.1, COUNT))[:, None]
+        t = np.linspace(0, 1, POINTS)[None, :, None]
+        bent = start[:, None] + reach[:, None] * t
+        bent[..., 1] -= np.sign(reach[:, 1])[:, None] * SAG * np.sin(np.pi * t[..., 0])
+        points.append(bent)
     at = np.concatenate(points).astype(np.float32)
+    color = np.broadcast_to(0.25 * skin.brow + 0.004 * (1 - 0.7 * skin.liner), at.shape)
     width = np.broadcast_to(WIDTH * np.linspace(1, 0.3, POINTS), at.shape[:2])
-    return Strands(at, (np.concatenate(colors) * dark).astype(np.float32), width.astype("f4"))
+    return Strands(at, color.astype(np.float32), width.astype(np.float32))
 
 
 def _between(points: Array, place: Array) -> Array:
@@ -64,16 +57,13 @@ def _between(points: Array, place: Array) -> Array:
 
 
 @cache
-def _vertices() -> dict[tuple[str, int], Array]:
-    """Vertices of the strips nearest to the places above, by side."""
+def _vertices(side: int) -> tuple[Array, Array]:
+    """Vertices of the strips nearest to the places above, at -x or x."""
     shape = template()
     strips = np.unique(shape.triangles[shape.part == Part.LASHES])
-    lists = {"upper roots": UPPER_ROOTS, "upper tips": UPPER_TIPS,
-             "lower roots": LOWER_ROOTS, "lower tips": LOWER_TIPS}  # fmt: skip
-    found = {}
-    for name, places in lists.items():
-        for side in (-1, 1):
-            at = np.array(places) * [side, 1, 1]
-            distance = np.linalg.norm(shape.base[strips][None] - at[:, None], axis=2)
-            found[name, side] = strips[distance.argmin(1)]
-    return found
+    mirrored = shape.base[strips] * [side, 1, 1]
+    roots, tips = (
+        strips[np.linalg.norm(mirrored[None] - np.array(places)[:, None], axis=2).argmin(1)]
+        for places in (UPPER_ROOTS, UPPER_TIPS)
+    )
+    return roots, tips

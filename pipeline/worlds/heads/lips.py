@@ -31,7 +31,7 @@ def lips(surface: Surface, mask: Array, skin: Skin, footprint: float) -> Lips:
     count = len(mask)
     color = np.broadcast_to(skin.lip, (count, 3)).astype(np.float32).copy()
     slope, cover = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
-    roughness = np.full(count, 0.42 - 0.24 * skin.gloss, np.float32)
+    roughness = np.full(count, 0.46 - 0.20 * skin.gloss, np.float32)
     rows = np.flatnonzero(mask > 0.05)
     if not len(rows):
         return Lips(cover, color, roughness, slope)
@@ -48,7 +48,7 @@ def lips(surface: Surface, mask: Array, skin: Skin, footprint: float) -> Lips:
         at = rest * np.array([1 / CREASE, 0.16 / CREASE, 0.16 / CREASE], np.float32)
         here = noise(at, skin.seed + 10)
         there = noise(at + np.array([0.25, 0, 0], np.float32), skin.seed + 10)
-        slope[rows, 0] = fine * (0.30 - 0.12 * skin.gloss) * (there - here) / 0.25 * crisp
+        slope[rows, 0] = fine * (0.16 - 0.08 * skin.gloss) * (there - here) / 0.25 * crisp
         shade = shade * (1 + fine * 0.10 * here)
     painted = skin.lip + (skin.lipstick_color - skin.lip) * skin.lipstick
     color[rows] = painted * (shade * (1 + 0.08 * uneven))[:, None]

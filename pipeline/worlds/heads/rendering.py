@@ -217,8 +217,6 @@ def _material(part: Part, surface: Surface, scene: Scene) -> Material:
         return _under_hair(found, surface, identity.hair)
     if part == Part.EYE:
         return eyes.eye_material(surface, scene.shape, identity)
-    if part == Part.LASHES:
-        return eyes.lash_material(surface, identity)
     if part == Part.TEETH:
         return eyes.tooth_material(surface)
     if part == Part.MOUTH:

@@ -54,10 +54,10 @@ def _places(seed: int, moles: int, spots: int, tone: float) -> Array:
     chosen = random.choice(len(at), moles + spots, p=share / share.sum())
     places = at[chosen] + random.normal(0, 0.02, (moles + spots, 3))
     is_mole = np.arange(moles + spots) < moles
-    radius = np.where(is_mole, random.uniform(0.006, 0.016, moles + spots),
-                      random.uniform(0.02, 0.05, moles + spots))  # fmt: skip
+    radius = np.where(is_mole, random.uniform(0.005, 0.013, moles + spots),
+                      random.uniform(0.012, 0.04, moles + spots))  # fmt: skip
     density = np.where(is_mole, random.uniform(0.7, 1.8, moles + spots),
-                       random.uniform(0.15, 0.45, moles + spots))  # fmt: skip
+                       random.uniform(0.12, 0.35, moles + spots))  # fmt: skip
     density = density * (1 - 0.05 * tone)
     return np.concatenate([places, radius[:, None], density[:, None]], 1).astype(np.float32)
 
