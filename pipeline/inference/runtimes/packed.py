@@ -38,7 +38,10 @@ class PackedEncoder:
         self, image: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 channel plane_height plane_width"]:
         """RGB in [-1, 1] → planes."""
-        versions = [(weight.data_ptr(), weight._version) for weight in self._weights]
+        versions = [
+            (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
+            for weight in self._weights
+        ]
         if versions != self._versions:
             self._packed = with_packed_weights(self.encoder)
             self._versions = versions

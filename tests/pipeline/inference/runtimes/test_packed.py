@@ -85,6 +85,13 @@ def test_changed_weights_are_packed_again():
     assert within(packed(image), expected)
 
 
+@torch.inference_mode()
+def test_weights_made_in_inference_mode_have_no_versions():
+    encoder = TwoStageEncoder(**student_arguments()).eval()
+    image = torch.rand(1, 3, 32, 32)
+    assert within(PackedEncoder(encoder)(image), encoder(image))
+
+
 def test_an_encoder_stays_as_it_is():
     encoder = TwoStageEncoder(**student_arguments())
     before = [type(module) for module in encoder.modules()]
