@@ -126,7 +126,7 @@ def illumination(
             np.repeat(key.color[None] * solid / KEY, KEY, 0),
         ]
     ).astype(np.float32)
-    axes = np.stack([_axes(-direction) for direction in toward])
+    axes = np.concatenate([_axes_around(), np.stack([_axes(-d) for d in about])])
     maps = np.empty((len(toward), MAP_SIZE, MAP_SIZE), np.float32)
     for k, axis in enumerate(axes):
         maps[k] = depth_map(_flat(vertices, axis), triangles, cut, MAP_SIZE)
@@ -147,6 +147,11 @@ def _about(lobe: Lobe, count: int) -> Array:
         + down * (spread * np.sin(angle))[:, None]
     )
     return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+@cache
+def _axes_around() -> Array:
+    return np.stack([_axes(-direction) for direction in fibonacci(AROUND)])
 
 
 def _axes(forward: Array) -> Array:

@@ -100,6 +100,8 @@ def draw_strands(
 def depth_map(projected: Array, triangles: Array, cut: Array, size: int) -> Array:
     """`[size size]`: depth of the first surface under orthographic projection; inf: nothing.
 
+    Only triangles that face the light are drawn.
+
     Args:
         projected: `[vertex 3]`: column, row, depth.
         triangles: `[triangle 3]`.
@@ -250,7 +252,7 @@ def _depths(depth, at, triangles, cut):
             continue
         xa, ya, xb, yb, xc, yc = at[a, 0], at[a, 1], at[b, 0], at[b, 1], at[c, 0], at[c, 1]
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
-        if abs(area) < np.float32(1e-9):
+        if area > np.float32(-1e-9):
             continue
         inverse = np.float32(1) / area
         left = max(0, int(np.ceil(min(xa, xb, xc) - np.float32(0.5))))

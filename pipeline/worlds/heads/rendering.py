@@ -22,6 +22,8 @@ from .scene import Scene
 from .strands import Strands
 
 Array = np.ndarray
+NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
+"""Parts that are inside the head, or thin."""
 HAIR_SOFTNESS, SKIN_SOFTNESS = 0.03, 0.008
 """World units."""
 
@@ -66,9 +68,8 @@ class Samples:
 def lit(scene: Scene, light: Light) -> LitScene:
     """Lights a scene."""
     mesh = scene.mesh
-    lights = illumination(
-        light, mesh.vertices, mesh.triangles, mesh.cut, scene.strand_points()[::2]
-    )
+    solid = mesh.triangles[~np.isin(mesh.part, NO_SHADOW)]
+    lights = illumination(light, mesh.vertices, solid, mesh.cut, scene.strand_points()[::2])
     around, mean = environment_at(lights, mesh.vertices, scene.normals, SKIN_SOFTNESS)
     environment = np.concatenate([around, mean], 1)
     strands = [_lit_strands(scene, group, lights) for group in scene.hair]
