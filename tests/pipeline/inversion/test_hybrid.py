@@ -10,6 +10,7 @@ from pipeline.inversion.moving_camera import CameraSearch
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.inversion.student import Student
 from teachers.eg3d.untrained import untrained_teacher
+from teachers.kernels import use_kernels
 from tests.builders import tiny_lifter
 from tests.pipeline.inversion.small_teacher import TINY
 
@@ -45,16 +46,18 @@ def error(portrait, photograph) -> float:
 
 def test_without_steps_it_is_the_students_prediction_bit_for_bit(models, photograph):
     image, camera = photograph
-    student = Student(models=models).lift(image, camera)
-    for given in (camera, None):
-        hybrid = Hybrid(
-            models=models,
-            refinement=Refinement(steps=0),
-            camera=CameraSearch(preheat=2),
-            progress=False,
-        ).lift(image, given)
-        assert torch.equal(hybrid.triplane.planes, student.triplane.planes)
-        assert torch.equal(hybrid.render(camera).image, student.render(camera).image)
+    # fast kernels round differently in the student's packed encoder than in the one that is refined
+    with use_kernels("readable"):
+        student = Student(models=models).lift(image, camera)
+        for given in (camera, None):
+            hybrid = Hybrid(
+                models=models,
+                refinement=Refinement(steps=0),
+                camera=CameraSearch(preheat=2),
+                progress=False,
+            ).lift(image, given)
+            assert torch.equal(hybrid.triplane.planes, student.triplane.planes)
+            assert torch.equal(hybrid.render(camera).image, student.render(camera).image)
 
 
 @pytest.mark.parametrize(("planes_rate", "encoder_rate"), [(0.1, 0.0), (0.0, 1e-3), (0.05, 1e-3)])
