@@ -137,7 +137,7 @@ def _earrings(shape: HeadShape, outfit: Outfit) -> Iterator[Mesh]:
 
 def _mask(shape: HeadShape, skull: Skull) -> Mesh:
     """A medical mask: a smooth surface from the bridge of the nose to the chin."""
-    radii = _smooth(np.maximum(skull.near, _smooth(skull.near, 30)), 8) + 0.06
+    radii = _smooth(_smooth(skull.near, 30), 8) + 0.11
     x, y, z = np.moveaxis(grid_directions() * radii[..., None], -1, 0)
     points = skull.to_local(shape.landmarks)
     bridge, chin, side = points[28, 1] - 0.02, points[8, 1] - 0.06, points[2, 1]
@@ -242,7 +242,7 @@ def _hijab(skull: Skull) -> Mesh:
     x, y, z = np.moveaxis(directions, -1, 0)
     radii = np.where(skull.far - skull.near > 0.5, skull.far, np.maximum(skull.near, skull.far))
     neck = np.clip((-y - 0.55) / 0.3, 0, 1)
-    radii = _smooth(np.maximum(radii, (1.18 + 0.5 * neck)), 10) + 0.07
+    radii = _smooth(np.maximum(radii, (1.02 + 0.62 * neck)), 10) + 0.07
     radii = radii + 0.02 * np.sin(14 * np.arctan2(x, z) + 9 * y) * (0.3 + neck)
     place = directions * radii[..., None]
     across, up = place[..., 0] / 0.70, (place[..., 1] + 0.42) / 0.97

@@ -294,9 +294,10 @@ def _colored(
     strands: Array, hair: Hair, skull: Skull, width: float, random: np.random.Generator
 ) -> Strands:
     count, points = strands.shape[:2]
-    bright = np.exp(random.normal(0, 0.20, (count, 1, 1)))
+    bright = np.exp(random.normal(0, 0.20, (count, 1, 1))).astype(np.float32)
     warm = 1 + random.normal(0, 0.05, (count, 1, 1)) * np.array([1.0, 0.0, -1.0])
-    along = np.linspace(0, 1, points)[None, :, None]
+    warm = warm.astype(np.float32)
+    along = np.linspace(0, 1, points, dtype=np.float32)[None, :, None]
     color = hair.color * bright * warm * (0.78 + 0.34 * along)
     is_grey = (random.random((count, 1, 1)) < 0.5 * hair.grey) & (random.random() < 0.9)
     color = np.where(is_grey, 0.5 * color + np.array([0.2, 0.2, 0.2]) * bright, color)

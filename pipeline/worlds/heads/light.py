@@ -168,7 +168,7 @@ def _flat(points: Array, axes: Array) -> Array:
 
 
 def environment_at(
-    light: Illumination, points: Array, normals: Array, softness: float = 1e-4
+    light: Illumination, points: Array, normals: Array, softness: float = 1e-4, every: int = 1
 ) -> tuple[Array, Array]:
     """Irradiance `[point 3]` without the key light, and the luminance-weighted mean direction
     `[point 3]` of what arrives (its length is how directed the light is).
@@ -179,11 +179,12 @@ def environment_at(
         normals: `[point 3]`.
         softness: depth (world units) behind the first surface at which a third of the light is
             left; hair lets light through.
+        every: only every such direction is asked, and stands for as many.
     """
     color, mean = np.zeros_like(points), np.zeros_like(points)
-    chosen = ~light.key
+    chosen = np.flatnonzero(~light.key)[::every]
     _gather(
-        light.maps[chosen], light.axes[chosen], light.toward[chosen], light.power[chosen],
+        light.maps[chosen], light.axes[chosen], light.toward[chosen], light.power[chosen] * every,
         points, normals, color, mean, np.float32(softness),
     )  # fmt: skip
     return color, mean

@@ -86,14 +86,18 @@ def _lit_strands(scene: Scene, group: Strands, lights: Illumination) -> Array:
     knots = np.array([size // 2, size - 1])
     some = np.ascontiguousarray(group.points[:, knots].reshape(-1, 3))
     normal = np.ascontiguousarray(outward[:, knots].reshape(-1, 3), np.float32)
-    around, _ = environment_at(lights, some, normal, HAIR_SOFTNESS)
+    around, _ = environment_at(lights, some, normal, HAIR_SOFTNESS, 2)
     share = key_at(lights, some, normal, HAIR_SOFTNESS)
     middle, end = np.concatenate([around, share[:, None]], 1).reshape(count, 2, 1, 4).swapaxes(0, 1)
-    t = (np.arange(size) / (size - 1))[None, :, None]
+    t = np.linspace(0, 1, size, dtype=np.float32)[None, :, None]
     low, high = np.clip(1 - 2 * t, 0, 1), np.clip(2 * t - 1, 0, 1)
     values = middle * (1 - high - 0.4 * low) + end * high
-    found = np.concatenate([group.points, tangents, outward, group.color, values], 2)
-    return found.reshape(-1, 16).astype(np.float32)
+    found = np.empty((count, size, 16), np.float32)
+    parts = (group.points, tangents, outward, group.color)
+    for k, part in enumerate(parts):
+        found[..., 3 * k : 3 * k + 3] = part
+    found[..., 12:] = values
+    return found.reshape(-1, 16)
 
 
 def render(lit_scene: LitScene, lens: Lens) -> Samples:

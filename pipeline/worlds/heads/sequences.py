@@ -43,4 +43,7 @@ def render_sequence(
     identity, light = draw_identity(seeds.identity[0]), draw_light(seeds.light[0])
     background = draw_background(seeds.background[0])
     people = [Person(identity, expression) for expression in expressions]
-    return world.render_people(people, [light] * count, [background] * count, camera, resolution)
+    still = Camera.orbit(torch.zeros(1), torch.zeros(1)).expand(count)
+    return world.render_people(
+        people, [light] * count, [background] * count, camera, resolution, behind=still
+    )

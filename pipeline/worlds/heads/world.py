@@ -64,10 +64,14 @@ class HeadWorld:
         backgrounds: list[Background],
         camera: Camera,
         resolution: int,
+        *,
+        behind: Camera | None = None,
     ) -> WorldViews:
-        """One square picture per camera, of factors that needn't come from seeds."""
+        """One square picture per camera, of factors that needn't come from seeds; `behind` are the
+        cameras that see the backdrops, if not the same.
+        """
         scenes = (lit(scene_of(p), light) for p, light in zip(people, lights, strict=True))
-        return self._render(scenes, backgrounds, camera, resolution)
+        return self._render(scenes, backgrounds, camera, resolution, behind)
 
     def _scene(self, key: SceneKey) -> LitScene:
         """Built once for views that follow one another."""
@@ -77,9 +81,9 @@ class HeadWorld:
             self._last = key, lit(scene_of(person), draw_light(light))
         return self._last[1]
 
-    def _render(self, scenes, backgrounds, camera, resolution) -> WorldViews:  # type: ignore[no-untyped-def]
+    def _render(self, scenes, backgrounds, camera, resolution, seen=None) -> WorldViews:  # type: ignore[no-untyped-def]
         fine = resolution * self.supersampling
-        rays = camera.rays(resolution).directions
+        rays = (seen or camera).rays(resolution).directions
         samples, hits, landmarks, behind = [], [], [], []
         for row, scene in enumerate(scenes):
             found = render(scene, lens_of(camera, row, fine))
