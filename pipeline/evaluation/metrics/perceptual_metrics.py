@@ -12,7 +12,10 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.losses.dists import DISTS, FITTED, L2Pool, fitted_weights
+from pipeline.losses.dlib_resnet import SAME_IDENTITY, DlibResNet
 from pipeline.losses.identity import EG3D_FACE_BOX, SOURCE, crop_face, face_network
+from pipeline.losses.identity_distance import FILE as IDENTITY_FILE
+from pipeline.losses.identity_distance import dlib_crop
 from pipeline.losses.perceptual import LPIPS, NETWORKS, head_weights
 from pipeline.losses.trunks import VGG16_FILE, torchvision_file, vgg16
 from pipeline.losses.weight_files import WeightFile, require_weights
@@ -113,6 +116,31 @@ def identity_metric(
         _file(path),
     )
     return ViewMetric("identity", metric, score, "no item has an input image")
+
+
+def identity_distance_metric(weights: Path) -> ViewMetric:
+    """Euclidean distance of dlib's face embeddings of each predicted view and of the picture that
+    was given. Raises as `lpips_measure`.
+    """
+    (path,) = require_weights([IDENTITY_FILE], weights)
+    network = DlibResNet.load(path).eval().requires_grad_(False)
+
+    def score(seen: ScoringInput) -> Numbers | None:
+        if seen.given is None:
+            return None
+        given, views = (network(dlib_crop(image)) for image in (seen.given, seen.prediction.image))
+        return (views - given).norm(dim=1)
+
+    metric = Metric(
+        "identity distance",
+        "",
+        False,
+        "distance of dlib's face embeddings of the predicted view and the input image; below"
+        f" {SAME_IDENTITY} dlib calls them one identity",
+        3,
+        _file(path),
+    )
+    return ViewMetric("identity_distance", metric, score, "no item has an input image")
 
 
 def _between(model: torch.nn.Module, smallest: int) -> Callable[[ScoringInput], Numbers | None]:
