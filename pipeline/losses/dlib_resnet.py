@@ -38,15 +38,15 @@ class DlibResNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        convolutions: list[nn.Module] = [nn.Conv2d(3, 32, 7, stride=2)]
+        convolutions = [nn.Conv2d(3, 32, 7, stride=2)]
         before = 32
         self.halving: list[bool] = []
         for channels, blocks, is_halved in STAGES:
             for block in range(blocks):
                 halving = is_halved and block == 0
                 self.halving.append(halving)
-                step = {"stride": 2} if halving else {"padding": 1}
-                convolutions.append(nn.Conv2d(before, channels, 3, **step))
+                stride, padding = (2, 0) if halving else (1, 1)
+                convolutions.append(nn.Conv2d(before, channels, 3, stride, padding))
                 convolutions.append(nn.Conv2d(channels, channels, 3, padding=1))
                 before = channels
         self.convolutions = nn.ModuleList(convolutions)
@@ -82,7 +82,8 @@ class DlibResNet(nn.Module):
 def _sum(one: Tensor, other: Tensor) -> Tensor:
     """Of tensors of different sizes, the smaller continued by zeros (dlib's `add_prev`)."""
     sizes = [max(pair) for pair in zip(one.shape[1:], other.shape[1:], strict=True)]
-    return sum(
+    padded = [
         F.pad(x, [0, sizes[2] - x.shape[3], 0, sizes[1] - x.shape[2], 0, sizes[0] - x.shape[1]])
         for x in (one, other)
-    )
+    ]
+    return padded[0] + padded[1]
