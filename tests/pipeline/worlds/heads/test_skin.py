@@ -94,8 +94,8 @@ def test_pores_and_freckles_too_fine_for_the_samples_fade_to_their_mean():
     fine, coarse = (
         skin.skin_material(patch(nose, 0.1, footprint), who, CALM) for footprint in (0.003, 0.05)
     )
-    assert np.abs(fine.normal[:, :2]).max() > 0.005
-    np.testing.assert_allclose(coarse.normal[:, :2], 0, atol=1e-6)
+    assert np.abs(fine.normal[:, :2]).max() > 0.01
+    np.testing.assert_allclose(coarse.normal[:, :2], 0, atol=2e-3)
     mean = [(material.albedo @ LUMINANCE).mean() for material in (fine, coarse)]
     assert abs(mean[0] - mean[1]) < 0.05 * mean[1]
 
