@@ -23,11 +23,11 @@ def cover(rest: Array, skin: Skin, footprint: float) -> Array:
     coarse for strokes see their mean.
     """
     out = np.zeros(len(rest), np.float32)
-    x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
-    near = np.flatnonzero((x < 0.6) & (y > 7.30) & (y < 7.62) & (z > 0.6))
+    near = np.flatnonzero(np.abs(rest[:, 1] - 7.46) < 0.16)
+    near = near[(np.abs(rest[near, 0]) < 0.6) & (rest[near, 2] > 0.6)]
     if not len(near):
         return out
-    x, y, is_right = x[near], y[near], rest[near, 0] > 0
+    x, y, is_right = np.abs(rest[near, 0]), rest[near, 1], rest[near, 0] > 0
     outer = 0.455 + 0.075 * skin.brow_length
     s = (x - INNER) / (outer - INNER)
     arch = 0.020 * skin.brow_arch * np.exp(-(((x - 0.36) / 0.11) ** 2))

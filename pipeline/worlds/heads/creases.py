@@ -111,13 +111,14 @@ def creases(rest: Array, weights: Array, footprint: float) -> Array:
     level = int(np.clip(np.log2(max(footprint, 1e-6) / STEP), 0, LEVELS - 1))
     out = np.zeros((len(rest), 3), np.float32)
     points = np.ascontiguousarray(rest, np.float32)
-    _read(points, crease_maps()[level], weights, np.float32(STEP * 2**level), out)
+    own = np.tensordot(weights, crease_maps()[level], 1)
+    _read(points, own, np.float32(STEP * 2**level), out)
     return out
 
 
 @cache
 def crease_maps() -> tuple[Array, ...]:
-    """`[row column crease 3]` of each level."""
+    """`[crease row column 3]` of each level."""
     rows, columns = round(HEIGHT / STEP), round(WIDTH / STEP)
     y, x = np.meshgrid(
         BOTTOM + (np.arange(rows) + 0.5) * STEP, LEFT + (np.arange(columns) + 0.5) * STEP,
@@ -136,7 +137,7 @@ def crease_maps() -> tuple[Array, ...]:
         last = levels[-1]
         last = last[: len(last) // 2 * 2, : last.shape[1] // 2 * 2]
         levels.append((last[::2, ::2] + last[1::2, ::2] + last[::2, 1::2] + last[1::2, 1::2]) / 4)
-    return tuple(np.ascontiguousarray(level) for level in levels)
+    return tuple(np.ascontiguousarray(level.transpose(2, 0, 1, 3), np.float32) for level in levels)
 
 
 def _line(x: Array, y: Array, points, width: float, depth: float) -> Array:  # type: ignore[no-untyped-def]
@@ -161,8 +162,8 @@ def _line(x: Array, y: Array, points, width: float, depth: float) -> Array:  # t
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _read(points, maps, weights, step, out):
-    rows, columns = maps.shape[0], maps.shape[1]
+def _read(points, texels, step, out):
+    rows, columns = texels.shape[0], texels.shape[1]
     for i in range(points.shape[0]):
         front = min((points[i, 2] - np.float32(FRONT)) * np.float32(5), np.float32(1))
         if front <= 0:
@@ -177,10 +178,6 @@ def _read(points, maps, weights, step, out):
         for dr in range(2):
             for dc in range(2):
                 share = (fu if dc else 1 - fu) * (fv if dr else 1 - fv) * front
-                texel = maps[row + dr, column + dc]
-                for k in range(weights.shape[0]):
-                    strength = share * weights[k]
-                    out[i, 0] += strength * texel[k, 0]
-                    out[i, 1] += strength * texel[k, 1]
-                    out[i, 2] += strength * texel[k, 2]
+                for k in range(3):
+                    out[i, k] += share * texels[row + dr, column + dc, k]
         out[i, 1] *= sign

@@ -59,22 +59,44 @@ BUMPS: tuple[tuple[Zone, tuple[float, ...], tuple[float, ...], float], ...] = (
 _TABLE = np.array([[*place, *(1 / r for r in radii), strength]
                    for _, place, radii, strength in BUMPS], np.float32)  # fmt: skip
 _ZONES = np.array([int(zone) for zone, *_ in BUMPS])
+_LOWEST, _SLICE = np.float32(5.6), np.float32(0.05)
+_SLICES = 66
+
+
+def _bumps_of_slices() -> Array:
+    """`[slice bump]`: the bumps that reach a slice of heights, then -1."""
+    found = np.full((_SLICES, len(BUMPS)), -1)
+    for k in range(_SLICES):
+        low, high = _LOWEST + k * _SLICE, _LOWEST + (k + 1) * _SLICE
+        here = [i for i, (_, place, radii, _) in enumerate(BUMPS)
+                if place[1] - radii[1] < high and place[1] + radii[1] > low]  # fmt: skip
+        found[k, : len(here)] = here
+    return found
+
+
+_HERE = _bumps_of_slices()
 
 
 def zones(rest: Array) -> Array:
     """Strengths in [0, 1] `[point zone]` at places on the template."""
     out = np.zeros((len(rest), len(Zone)), np.float32)
-    _fill(np.ascontiguousarray(rest, np.float32), _TABLE, _ZONES, out)
+    _fill(np.ascontiguousarray(rest, np.float32), _TABLE, _ZONES, _HERE, out)
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _fill(rest, table, zone, out):
+def _fill(rest, table, zone, here, out):
     one = np.float32(1)
     for i in range(rest.shape[0]):
         x, y, z = abs(rest[i, 0]), rest[i, 1], rest[i, 2]
-        for k in range(table.shape[0]):
+        part = int(np.floor((y - _LOWEST) / _SLICE))
+        if part < 0 or part >= here.shape[0]:
+            continue
+        for j in range(here.shape[1]):
+            k = here[part, j]
+            if k < 0:
+                break
             dy = (y - table[k, 1]) * table[k, 4]
             if dy * dy >= one:
                 continue

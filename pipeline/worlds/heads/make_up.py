@@ -19,20 +19,29 @@ LOWER_Y = np.array([7.262, 7.250, 7.243, 7.238, 7.240, 7.252, 7.278, 7.300])
 
 def powdered(albedo: Array, rest: Array, zone: Array, skin: Skin) -> Array:
     """With rouge, eye shadow, and a line along the lashes."""
-    if skin.blush > 0:
-        rouge = ROUGE * skin.albedo.mean() / ROUGE.mean() * np.array([1.15, 0.9, 0.95])
-        albedo = albedo + (0.30 * skin.blush * zone[:, Zone.BLUSH])[:, None] * (rouge - albedo)
-    if skin.eyeshadow > 0:
-        cover = 0.75 * skin.eyeshadow * zone[:, Zone.LID]
-        albedo = albedo + cover[:, None] * (skin.eyeshadow_color * 0.7 - albedo)
+    rouge = ROUGE * (skin.albedo.mean() / ROUGE.mean()) * np.array([1.15, 0.9, 0.95], np.float32)
+    albedo = _covered(albedo, 0.30 * skin.blush, zone[:, Zone.BLUSH], rouge)
+    shadow = 0.7 * skin.eyeshadow_color
+    albedo = _covered(albedo, 0.75 * skin.eyeshadow, zone[:, Zone.LID], shadow)
     return _lined(albedo, rest, skin)
+
+
+def _covered(albedo: Array, strength: float, zone: Array, color: Array) -> Array:
+    if strength <= 0:
+        return albedo
+    rows = np.flatnonzero(zone > 0)
+    cover = (np.float32(strength) * zone[rows])[:, None]
+    albedo = albedo.copy()
+    albedo[rows] += cover * (color.astype(np.float32) - albedo[rows])
+    return albedo
 
 
 def _lined(albedo: Array, rest: Array, skin: Skin) -> Array:
     """With the dark line of the lashes' roots, and liner."""
-    x, y = np.abs(rest[:, 0]), rest[:, 1]
-    rows = np.flatnonzero((x > 0.13) & (x < 0.50) & (y > 7.2) & (y < 7.36) & (rest[:, 2] > 1))
-    x, y = x[rows], y[rows]
+    rows = np.flatnonzero(np.abs(rest[:, 1] - 7.28) < 0.08)
+    x, y = np.abs(rest[rows, 0]), rest[rows, 1]
+    near = (x > 0.13) & (x < 0.50) & (rest[rows, 2] > 1)
+    rows, x, y = rows[near], x[near], y[near]
     ends = np.clip((x - 0.17) / 0.05, 0, 1) * np.clip((0.47 - x) / 0.04, 0, 1)
     upper = np.clip(1.4 - np.abs(y - np.interp(x, LASH_X, UPPER_Y)) / 0.012, 0, 1)
     lower = np.clip(1.4 - np.abs(y - np.interp(x, LASH_X, LOWER_Y)) / 0.009, 0, 1)

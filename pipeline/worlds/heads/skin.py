@@ -25,6 +25,8 @@ MELANIN = np.array([-0.55, -0.85, -1.05], np.float32)
 """Logarithms of the linear RGB that a density of 1 lets through."""
 MEAN_BLOOD = 0.13
 """What the tones' albedos already contain."""
+FINE = 0.014
+"""Decimetres: of samples that show half the finest mottling."""
 PORES = 0.011
 """Decimetres between pores."""
 
@@ -86,7 +88,7 @@ def _bare(
     """Linear albedo of skin: the tone, blood and melanin."""
     evenness = 1 - 0.65 * skin.foundation
     broad = fractal(rest * 3.1, skin.seed, 2)
-    fine = fractal(rest * 15, skin.seed + 1, 2)
+    fine = fractal(rest * 15, skin.seed + 1, 2 if footprint < FINE else 1)
     ears = surface.masks[:, EARS]
     flush = zone[:, Zone.FLUSH] * (0.75 + 0.35 * broad) + 0.55 * ears
     blood = (0.10 + 0.75 * skin.redness * flush) * evenness - MEAN_BLOOD
