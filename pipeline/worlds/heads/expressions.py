@@ -88,7 +88,8 @@ def _of_kind(kind: str, strength: float, draws: Row) -> Actions:
     if kind == "calm":
         found |= smile(0.22 * strength * draws.uniform("calm smile"), 0.0)
     elif kind == "smile":
-        found |= smile(0.35 + 0.5 * strength, 0.0)
+        shows_teeth = draws.happens("teeth", 0.6)
+        found |= smile(0.35 + 0.5 * strength, draws.uniform("parted", 0.05, 0.15) * shows_teeth)
     elif kind == "laugh":
         found |= smile(0.55 + 0.4 * strength, draws.uniform("laughing", 0.05, 0.32))
     elif kind == "talk":
@@ -119,8 +120,8 @@ def smile(strength: float, opened: float) -> Actions:
         **both_sides("cheekSquint", 0.7 * strength**1.5),
         **both_sides("eyeSquint", 0.55 * strength**1.5),
         **both_sides("mouthDimple", 0.2 * strength),
-        **both_sides("mouthUpperUp", 0.30 * strength * (opened > 0)),
-        **both_sides("mouthLowerDown", 0.25 * strength * (opened > 0)),
+        **both_sides("mouthUpperUp", 0.65 * strength * (opened > 0)),
+        **both_sides("mouthLowerDown", 0.45 * strength * (opened > 0)),
         "jawOpen": opened,
     }
 

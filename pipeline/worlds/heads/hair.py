@@ -224,7 +224,7 @@ def _curls(strands: Array, hair: Hair, style: Style, random: np.random.Generator
         tight = 0.045 + 0.03 * hair.wave
         return curled(strands, tight, length * 3.2, random)
     if hair.style == S.LONG_CURLY:
-        return curled(strands, 0.07 + 0.07 * hair.wave, length * 1.5, random)
+        return curled(strands, 0.07 + 0.07 * hair.wave, length * 0.85, random)
     if hair.style in (S.BUZZ, S.RING) or hair.style in TIED:
         return strands
     size = 0.012 + 0.05 * hair.wave**2 + 0.05 * hair.curl

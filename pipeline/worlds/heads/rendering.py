@@ -24,7 +24,8 @@ from .strands import Strands
 Array = np.ndarray
 NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
 """Parts that are inside the head, or thin."""
-HAIR_SOFTNESS, SKIN_SOFTNESS = 0.03, 0.008
+WITHIN = [int(Part.TEETH), int(Part.MOUTH)]
+HAIR_SOFTNESS, SKIN_SOFTNESS, MOUTH_SOFTNESS = 0.03, 0.008, 0.2
 """World units."""
 
 
@@ -71,6 +72,10 @@ def lit(scene: Scene, light: Light) -> LitScene:
     solid = mesh.triangles[~np.isin(mesh.part, NO_SHADOW)]
     lights = illumination(light, mesh.vertices, solid, mesh.cut, scene.strand_points()[::2])
     around, mean = environment_at(lights, mesh.vertices, scene.normals, SKIN_SOFTNESS)
+    inside = np.unique(mesh.triangles[np.isin(mesh.part, WITHIN)])
+    around[inside], mean[inside] = environment_at(
+        lights, mesh.vertices[inside], scene.normals[inside], MOUTH_SOFTNESS
+    )
     environment = np.concatenate([around, mean], 1)
     strands = [_lit_strands(scene, group, lights) for group in scene.hair]
     return LitScene(scene, light, lights, environment, strands)
@@ -141,6 +146,10 @@ def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) 
     label = mesh.part[rows].astype(np.int64)
     color = np.zeros((len(rows), 3), np.float32)
     lit_share = key_at(lit_scene.illumination, surface.position, surface.normal)
+    within = np.isin(label, WITHIN)
+    lit_share[within] = key_at(
+        lit_scene.illumination, surface.position[within], surface.normal[within], MOUTH_SOFTNESS
+    )
     for part in np.unique(label):
         chosen = np.flatnonzero(label == part)
         some = _rows(surface, chosen)
