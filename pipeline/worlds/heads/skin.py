@@ -53,7 +53,8 @@ def skin_material(surface: Surface, identity: Identity, expression: Expression) 
     brow = brows.cover(surface.rest, skin, footprint)
     albedo = albedo + brow[:, None] * (skin.brow - albedo)
     albedo = make_up.painted(albedo, surface, skin)
-    roughness = roughness + 0.12 * np.maximum(whisker, brow)
+    haired = np.maximum(whisker, brow)
+    roughness = roughness + 0.12 * haired
 
     inside = surface.masks[:, INSIDE] > 0.5
     if inside.any():
@@ -64,8 +65,8 @@ def skin_material(surface: Surface, identity: Identity, expression: Expression) 
         albedo.astype(np.float32),
         _tilted(surface.normal, slope),
         roughness.astype(np.float32),
-        np.full(len(surface), 0.028, np.float32),
-        (1 - 0.6 * np.maximum(whisker, brow)).astype(np.float32),
+        (0.028 * (1 - 0.7 * haired)).astype(np.float32),
+        (1 - 0.6 * haired).astype(np.float32),
     )
 
 
@@ -127,6 +128,9 @@ def _gums(rest: Array) -> Array:
 
 def _tilted(normal: Array, slope: Array) -> Array:
     """Normals of a surface that is raised by a height with this gradient."""
-    along = slope - normal * (slope * normal).sum(1, keepdims=True)
-    tilted = normal - along
-    return (tilted / np.linalg.norm(tilted, axis=1, keepdims=True)).astype(np.float32)
+    rows = np.flatnonzero(np.abs(slope).max(1) > 1e-4)
+    some, slope = normal[rows], slope[rows]
+    bent = some - slope + some * (slope * some).sum(1, keepdims=True)
+    tilted = normal.astype(np.float32)
+    tilted[rows] = bent / np.linalg.norm(bent, axis=1, keepdims=True)
+    return tilted
