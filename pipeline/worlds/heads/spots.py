@@ -1,6 +1,6 @@
 """Freckles, moles and age spots: extra melanin at places on the template."""
 
-from functools import lru_cache
+from functools import cache
 from typing import no_type_check
 
 import numpy as np
@@ -39,21 +39,11 @@ def moles(rest: Array, skin: Skin, footprint: float) -> Array:
     return out
 
 
-@lru_cache(maxsize=64)
 def _places(seed: int, moles: int, spots: int, tone: float) -> Array:
     """`[spot 5]`: place, radius, density."""
     random = np.random.default_rng(seed + 5)
-    shape = template()
-    skin = np.unique(shape.triangles[shape.part == Part.SKIN])
-    at = shape.base[skin]
-    front = (at[:, 2] > 0.55) & (at[:, 1] > 5.5) & (at[:, 1] < 8.1)
-    front &= (shape.lips[skin] < 0.1) & (shape.inside[skin] < 0.1) & (shape.eyelids[skin] < 0.1)
-    at = at[front]
-    # Vertices are dense at eyes and mouth: one is taken with the inverse of their number about it.
-    cells = np.floor(at / 0.12).astype(int)
-    _, which, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    share = 1 / count[which.ravel()]
-    chosen = random.choice(len(at), moles + spots, p=share / share.sum())
+    at, until = _candidates()
+    chosen = np.searchsorted(until, random.uniform(0, until[-1], moles + spots))
     places = at[chosen] + random.normal(0, 0.02, (moles + spots, 3))
     is_mole = np.arange(moles + spots) < moles
     radius = np.where(is_mole, random.uniform(0.005, 0.013, moles + spots),
@@ -62,6 +52,22 @@ def _places(seed: int, moles: int, spots: int, tone: float) -> Array:
                        random.uniform(0.12, 0.35, moles + spots))  # fmt: skip
     density = density * (1 - 0.05 * tone)
     return np.concatenate([places, radius[:, None], density[:, None]], 1).astype(np.float32)
+
+
+@cache
+def _candidates() -> tuple[Array, Array]:
+    """Vertices of the face and neck, and the sums of their shares: where they are dense, as about
+    the eyes, each has less.
+    """
+    shape = template()
+    skin = np.unique(shape.triangles[shape.part == Part.SKIN])
+    at = shape.base[skin]
+    front = (at[:, 2] > 0.55) & (at[:, 1] > 5.5) & (at[:, 1] < 8.1)
+    front &= (shape.lips[skin] < 0.1) & (shape.inside[skin] < 0.1) & (shape.eyelids[skin] < 0.1)
+    at = at[front]
+    cells = np.floor(at / 0.12).astype(int)
+    _, which, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    return at, np.cumsum(1 / count[which.ravel()])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
