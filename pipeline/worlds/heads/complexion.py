@@ -11,7 +11,7 @@ Array = np.ndarray
 
 MONK = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a",
         "292420")  # fmt: skip
-"""The Monk Skin Tone scale's swatches (Monk 2019; skintone.google, CC BY 4.0), sRGB, lightest
+"""The Monk Skin Tone scale's swatches (Monk 2019; skintone.google, openly released), sRGB, lightest
 first.
 """
 LIGHTEST_LUMINANCE, BLACK_LUMINANCE = 0.57, 0.03
