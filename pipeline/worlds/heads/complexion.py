@@ -23,6 +23,14 @@ BLUE_TO_GREEN = (0.80, 0.77, 0.72, 0.69, 0.64, 0.60, 0.60, 0.64, 0.70, 0.74)
 """Linear ratios of an albedo's channels, by tone: between the swatches' and those of blood and
 melanin, which are redder in light skin and less yellow in brown skin.
 """
+TONES = np.array([
+    [0.00, 0.00, 0.00, 0.02, 0.06, 0.10, 0.16, 0.22, 0.22, 0.22],
+    [0.02, 0.06, 0.10, 0.14, 0.16, 0.16, 0.12, 0.08, 0.08, 0.08],
+    [0.28, 0.24, 0.20, 0.14, 0.08, 0.04, 0.02, 0.00, 0.00, 0.00],
+])  # fmt: skip
+"""Shares of the ten tones in each ancestry (African, Asian, Caucasian). Their mean is a tenth for
+every tone, so where ancestries are balanced, so are tones.
+"""
 PAINTS = [0.985, 0.005, 0.005, 0.005]
 MADE_UP = 0.45
 """Share of women."""
@@ -49,11 +57,10 @@ def tone_albedo(tone: float, undertone: float = 0.0) -> Array:
 
 
 def draw_tone(draws: Row, physique: Physique) -> float:
-    """Uniform over the Monk scale; ancestries draw from overlapping thirds of it."""
-    african, asian, caucasian = physique.ancestry
-    middle = 7.6 * african + 3.6 * asian + 1.9 * caucasian
-    reach = 3.0 * african + 3.6 * asian + 3.2 * caucasian
-    return float(np.clip(middle + reach * draws.uniform("tone", -0.72, 0.8), 0, 9))
+    """A place on the Monk scale by the person's ancestries (`TONES`), anywhere within half a tone."""
+    tone = draws.choice("tone", (np.array(physique.ancestry) @ TONES).tolist())
+    place = tone + draws.uniform("within the tone", -0.5, 0.5)
+    return float(min(abs(place), 18 - place))  # the scale's ends reflect
 
 
 def draw_skin(draws: Row, physique: Physique) -> Skin:

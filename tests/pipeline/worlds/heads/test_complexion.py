@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("anny")
 
-from pipeline.worlds.heads.complexion import MONK, tone_albedo
+from pipeline.worlds.heads.complexion import MONK, TONES, tone_albedo
 from pipeline.worlds.heads.distributions import draw_identity
 from pipeline.worlds.heads.rows import linear
 
@@ -36,8 +36,11 @@ def test_skin_is_red_before_green_before_blue_as_blood_and_melanin_make_it(tone)
 
 
 def test_all_tones_occur_about_equally_often(people):
-    counts, _ = np.histogram([who.skin.tone for who in people], bins=5, range=(0, 9))
-    assert counts.min() > 0.12 * len(people)
+    np.testing.assert_allclose(TONES.mean(0), 0.1)
+    np.testing.assert_allclose(TONES.sum(1), 1.0)
+    counts = np.bincount([round(who.skin.tone) for who in people], minlength=10)
+    assert len(counts) == 10
+    assert 0.05 * len(people) < counts.min() and counts.max() < 0.16 * len(people)
 
 
 def test_brows_of_young_people_are_brown_or_black_or_blond_and_never_dyed_or_grey(people):
