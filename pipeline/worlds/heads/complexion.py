@@ -57,7 +57,7 @@ def tone_albedo(tone: float, undertone: float = 0.0) -> Array:
 
 
 def draw_tone(draws: Row, physique: Physique) -> float:
-    """A place on the Monk scale by the person's ancestries (`TONES`), anywhere within half a tone."""
+    """A place on the Monk scale by ancestry (`TONES`), anywhere within half a tone."""
     tone = draws.choice("tone", (np.array(physique.ancestry) @ TONES).tolist())
     place = tone + draws.uniform("within the tone", -0.5, 0.5)
     return float(min(abs(place), 18 - place))  # the scale's ends reflect
