@@ -6,7 +6,16 @@ import numpy as np
 
 from . import accessories, clothes, eyes, hair, skin
 from .factors import BeardKind, GlassesKind, Hair, Light
-from .light import Illumination, environment_at, illumination, key_at, radiance, shade, tone_mapped
+from .light import (
+    Illumination,
+    environment_at,
+    illumination,
+    key_at,
+    metered,
+    radiance,
+    shade,
+    tone_mapped,
+)
 from .material import Material, Surface
 from .mesh import Mesh
 from .part import Part
@@ -131,7 +140,8 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
     if scene.lenses is not None:
         _glaze(lit_scene, scene.lenses, lens, buffer, canvas)
     grid = canvas.reshape(lens.size, lens.size, 8)
-    color = tone_mapped(grid[..., :3], lit_scene.light.exposure)
+    exposure = metered(lit_scene.light.exposure, scene.person.identity.skin.albedo)
+    color = tone_mapped(grid[..., :3], exposure)
     return Samples(color, grid[..., 3:6], grid[..., 6], grid[..., 7])
 
 
