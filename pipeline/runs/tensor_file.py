@@ -1,5 +1,6 @@
-"""Named tensors as one safetensors file, written atomically."""
+"""Named tensors as one safetensors file, written atomically; equal contents are equal bytes."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,4 +18,18 @@ def write_tensors(
         name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
     }
     # safetensors' own save_file makes the file readable for its owner only
-    write_bytes(path, safetensors.torch.save(plain, metadata))
+    write_bytes(path, _ordered(safetensors.torch.save(plain, metadata)))
+
+
+def _ordered(file: bytes) -> bytes:
+    """The same file with sorted metadata: safetensors writes them in an order that differs from
+    process to process (findings/safetensors_metadata_has_no_order.sh).
+    """
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    if len(header.get("__metadata__", {})) < 2:
+        return file
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    return len(text).to_bytes(8, "little") + text + file[end:]
