@@ -9,6 +9,7 @@ from .factors import BeardKind, Hair, HairStyle, HatKind
 from .shape import HeadShape
 from .skull import MIDDLE, Roots, Skull, beard_roots, scalp_roots, scalpness
 from .strands import Field, Strands, children, curled, grow
+from .template import template
 
 Array = np.ndarray
 S = HairStyle
@@ -270,8 +271,7 @@ def _hanging(
 ) -> Array:
     """A tail that leaves the head and falls."""
     t = np.linspace(0, 1, 14)[None, :, None]
-    way = outward * np.array([1, 1, 1])
-    bend = way * (0.35 * np.minimum(1, t * 3)) + np.array([0, -1, 0]) * length * t**1.25
+    bend = outward * (0.35 * np.minimum(1, t * 3)) + np.array([0, -1, 0]) * length * t**1.25
     spread = random.normal(0, 1, (count, 1, 3)) * [0.10, 0.05, 0.10]
     wide = 0.45 + 1.1 * np.sin(np.pi * np.minimum(t * 0.75, 1)) - 0.3 * t
     return (start + bend + spread * wide).astype(np.float32)
@@ -335,8 +335,6 @@ def _beard(
     shape: HeadShape, skull: Skull, normals: Array, hair: Hair, random: np.random.Generator
 ) -> Strands:
     roots = beard_roots()
-    from .template import template
-
     lips = roots.on(template().lips[:, None])[:, 0]
     grows = beard_cover(roots.rest, hair.beard) * (lips < 0.25) > random.random(len(roots))
     roots = roots[np.flatnonzero(grows)]

@@ -29,9 +29,6 @@ REACH = 0.52
 BIAS = 0.012
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
-MIDDLE_SKIN = 0.22
-"""Luminance of the albedo that `metered` leaves as it is."""
-
 
 def draw_light(seed: int) -> Light:
     """The light of a light seed: rooms, windows, overcast and sunny days, studios."""
@@ -268,24 +265,6 @@ def _reflected(nv: Array, roughness: Array, specular: Array) -> Array:
     )
     scale = 1.04 - 0.572 * roughness - 1.04 * grazing
     return specular * scale + 1.04 * grazing + 0.022 * roughness - 0.04
-
-
-def metered(exposure: float, albedo: Array) -> float:
-    """The exposure of a camera that half follows the brightness of the face, as photographers do:
-    dark skin keeps its colours, light skin isn't blown out.
-    """
-    brightness = float(albedo @ LUMINANCE)
-    return exposure * float(np.clip((MIDDLE_SKIN / brightness) ** 0.4, 0.85, 1.9))
-
-
-def tone_mapped(color: Array, exposure: float) -> Array:
-    """SRGB in [0, 1] of linear radiance: a soft shoulder above .8, else the standard curve."""
-    value = np.maximum(color * exposure, 0)
-    over = np.maximum(value - 0.6, 0)
-    value = np.where(value > 0.6, 0.6 + over / (1 + over / 0.4), value)
-    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055).astype(
-        np.float32
-    )
 
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})

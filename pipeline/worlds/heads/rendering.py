@@ -5,17 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import accessories, clothes, eyes, hair, skin
+from .exposure import metered, tone_mapped
 from .factors import BeardKind, GlassesKind, Hair, Light
-from .light import (
-    Illumination,
-    environment_at,
-    illumination,
-    key_at,
-    metered,
-    radiance,
-    shade,
-    tone_mapped,
-)
+from .light import Illumination, environment_at, illumination, key_at, radiance, shade
 from .material import Material, Surface
 from .mesh import Mesh
 from .part import Part
@@ -120,20 +112,21 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
     buffer = Buffer.empty(lens.size)
     draw_triangles(buffer, lens.project(mesh.vertices), mesh.triangles, mesh.cut)
     first = [len(mesh.triangles)]
-    for group in scene.hair:
+    pieces = [group.pieces() for group in scene.hair]
+    for group, starts in zip(scene.hair, pieces, strict=True):
         projected = lens.project(group.points.reshape(-1, 3))
         widths = (group.width.ravel() * lens.focal).astype(np.float32)
-        draw_strands(buffer, projected, group.pieces(), widths, first[-1])
-        first.append(first[-1] + len(group.pieces()))
+        draw_strands(buffer, projected, starts, widths, first[-1])
+        first.append(first[-1] + len(starts))
     canvas = np.zeros((lens.size**2, 8), np.float32)
     index, weights = buffer.index.ravel(), buffer.weights.reshape(-1, 2)
     hit = np.flatnonzero((index >= 0) & (index < first[0]))
     canvas[hit] = _mesh_samples(lit_scene, lens, index[hit], weights[hit])
-    for group, values, start, end in zip(
-        scene.hair, lit_scene.strands, first[:-1], first[1:], strict=True
+    for starts, values, start, end in zip(
+        pieces, lit_scene.strands, first[:-1], first[1:], strict=True
     ):
         hit = np.flatnonzero((index >= start) & (index < end))
-        piece = group.pieces()[index[hit] - start]
+        piece = starts[index[hit] - start]
         canvas[hit] = _hair_samples(
             lit_scene, lens, interpolate_pieces(piece, weights[hit, 0], values)
         )

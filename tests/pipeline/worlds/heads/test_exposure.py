@@ -1,0 +1,32 @@
+"""What the camera makes of light, and what rough surfaces reflect of a room."""
+
+import numpy as np
+import pytest
+
+from pipeline.worlds.heads.exposure import MIDDLE_SKIN, metered, tone_mapped
+from pipeline.worlds.heads.light import _reflected
+
+GREY = np.ones(3, np.float32)
+
+
+def test_dark_skin_is_exposed_longer_but_stays_darker():
+    assert metered(1.5, GREY * MIDDLE_SKIN) == pytest.approx(1.5)
+    albedos = np.array([0.04, 0.1, MIDDLE_SKIN, 0.5])
+    exposures = np.array([metered(1.0, GREY * albedo) for albedo in albedos])
+    assert (np.diff(exposures) < 0).all()
+    assert (np.diff(exposures * albedos) > 0).all()
+
+
+def test_the_tone_curve_is_srgb_where_nothing_is_bright_and_never_clips():
+    assert tone_mapped(GREY * 0.2, 1.0) == pytest.approx(1.055 * 0.2 ** (1 / 2.4) - 0.055)
+    bright = tone_mapped(np.linspace(0, 50, 1000, dtype=np.float32), 1.0)
+    assert (np.diff(bright) > 0).all() and bright.max() < 1
+
+
+def test_grazing_reflections_are_strong_on_smooth_surfaces_only():
+    grazing, facing = np.zeros(1), np.ones(1)
+    assert _reflected(grazing, np.full(1, 0.05), np.full(1, 0.04)) > 0.8
+    assert _reflected(grazing, np.full(1, 0.5), np.full(1, 0.04)) < 0.2
+    for roughness in (0.05, 0.5):
+        found = _reflected(facing, np.full(1, roughness), np.full(1, 0.04))
+        assert found == pytest.approx(0.04, abs=0.02)
