@@ -1,8 +1,11 @@
 """People: exact geometry, labels and landmarks that agree, and what the seeds decide."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from pipeline.portraits.alignment import crop_of_landmarks
 from pipeline.worlds.heads.distributions import draw_identity, draw_physique
@@ -191,3 +194,15 @@ def test_a_sequence_moves_the_camera_against_the_neck(world):
     views = render_sequence(world, WorldSeeds.of(Split.TRAIN, [4]), 2, 32, fps=5.0)
     assert views.color.shape == (2, 3, 32, 32)
     assert not torch.equal(views.landmarks[0], views.landmarks[1])
+
+
+def test_the_solid_core_of_a_teacher_of_heads_lies_inside_every_head(world):
+    file = Path(__file__).parents[4] / "conf/teacher_network/heads64.yaml"
+    core = torch.tensor(OmegaConf.load(file).solid_ellipsoids[0])
+    seeds = WorldSeeds.of(Split.VALIDATE, [0, 0, 20, 20])
+    views = world.render(seeds, Camera.orbit(torch.tensor([0.0, 1.2] * 2), torch.zeros(4)), 32)
+    rays = views.camera.rays(32)
+    points = rays.origins + rays.directions * views.depth.flatten(2).mT
+    is_outer = (views.opacity > 0) & (views.part != Part.MOUTH) & (views.part != Part.TEETH)
+    semi_axes_away = ((points - core[:3]) / core[3:]).norm(dim=-1)[is_outer.flatten(1)]
+    assert 1.0 < semi_axes_away.min() < 1.3
