@@ -3,6 +3,7 @@ bytes, or decoded when they are drawn.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from pipeline.data.archive import Archive
 from pipeline.data.photographs import Photographs
 from pipeline.worlds.dataset import PoseDistribution, export_identities
+from pipeline.worlds.opening import world_facts
 from pipeline.worlds.splits import Split
 from teachers.rendering.camera import Camera
 
@@ -123,17 +125,29 @@ def rendered_images(
     supersampling: int = 2,
     workers: int = 2,
     pose_distribution: dict[str, float] | None = None,
+    camera_pivot: Sequence[float] | None = None,
 ) -> TrainingImages:
     """Training identities of a world from number `first` on, each in one view; rendered
     into `path` if that doesn't exist.
 
+    Args:
+        camera_pivot: what the teacher's cameras look at; None: not compared with the world's.
+
     Raises:
-        ValueError: `path` holds other identities.
+        ValueError: `path` holds other identities, or the teacher's cameras look elsewhere.
     """
+    _check_pivot(world, camera_pivot)
     file, distribution = Path(path), PoseDistribution(**(pose_distribution or {}))
     if file.exists():
         _check_identities(
-            file, {"world": world, "first": first, "count": count, **asdict(distribution)}
+            file,
+            {
+                "world": world,
+                "world_version": world_facts(world)[0],
+                "first": first,
+                "count": count,
+                **asdict(distribution),
+            },
         )
     else:
         log.info("rendering %d training identities of %s into %s", count, world, file)
@@ -149,6 +163,15 @@ def rendered_images(
             workers=workers,
         )
     return labelled_images(path=path, resolution=resolution, mirrored=True)
+
+
+def _check_pivot(world: str, given: Sequence[float] | None) -> None:
+    expected = world_facts(world)[1]
+    if given is not None and max(abs(a - b) for a, b in zip(given, expected, strict=True)) > 1e-3:
+        raise ValueError(
+            f"teacher.camera_pivot is {list(given)}, but cameras of the world {world} look at"
+            f" {[round(x, 4) for x in expected]}: give teacher_network={world}64"
+        )
 
 
 def _check_identities(file: Path, expected: dict[str, str | int | float]) -> None:

@@ -39,8 +39,8 @@ class PoseDistribution:
     pitch_deviation: float = 0.18
     pitch_limit: float = 0.5
 
-    def cameras(self, seeds: WorldSeeds) -> Camera:
-        """One camera per identity, a function of the identity seed alone."""
+    def cameras(self, seeds: WorldSeeds, pivot: tuple[float, float, float]) -> Camera:
+        """One camera per identity, a function of the identity seed alone, that looks at `pivot`."""
         draws = FactorDraws(seeds.identity, "pose")
         yaw = draws.normal("yaw", 0.0, self.yaw_deviation, limit=8.0).clamp(
             -self.yaw_limit, self.yaw_limit
@@ -48,7 +48,7 @@ class PoseDistribution:
         pitch = draws.normal("pitch", 0.0, self.pitch_deviation, limit=8.0).clamp(
             -self.pitch_limit, self.pitch_limit
         )
-        return Camera.orbit(yaw[:, 0], pitch[:, 0])
+        return Camera.orbit(yaw[:, 0], pitch[:, 0], pivot=pivot)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Photographer:
         """PNG files and labels of identities `first` to `first + count - 1`."""
         seeds = WorldSeeds.of(self.split, range(first, first + count))
         world = open_world(self.world, supersampling=self.supersampling)
-        views = world.render(seeds, self.pose_distribution.cameras(seeds), self.resolution)
+        camera = self.pose_distribution.cameras(seeds, world.pivot)
+        views = world.render(seeds, camera, self.resolution)
         pixels = (views.rgba() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
         return [
             (png_bytes(picture), label)

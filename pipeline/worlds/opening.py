@@ -1,8 +1,32 @@
 """The worlds by name."""
 
+from typing import Any
+
 from .world import World
 
 WORLDS = ("puppets", "heads")
+
+
+def world_facts(name: str) -> tuple[int, tuple[float, float, float]]:
+    """Version and pivot, without the packages that the world needs.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    found = _class_of(name)
+    return found.version, found.pivot
+
+
+def _class_of(name: str) -> Any:
+    if name == "puppets":
+        from .puppets.world import PuppetWorld
+
+        return PuppetWorld
+    if name == "heads":
+        from .heads.world import HeadWorld
+
+        return HeadWorld
+    raise ValueError(f"there is no world {name!r}: give one of {', '.join(WORLDS)}")
 
 
 def open_world(name: str, *, supersampling: int = 2) -> World:
@@ -16,12 +40,5 @@ def open_world(name: str, *, supersampling: int = 2) -> World:
         ValueError: there is none of this name.
         ModuleNotFoundError: it needs a package that isn't installed.
     """
-    if name == "puppets":
-        from .puppets.world import PuppetWorld
-
-        return PuppetWorld(supersampling=supersampling)
-    if name == "heads":
-        from .heads.world import HeadWorld
-
-        return HeadWorld(supersampling=supersampling)
-    raise ValueError(f"there is no world {name!r}: give one of {', '.join(WORLDS)}")
+    found: World = _class_of(name)(supersampling=supersampling)
+    return found

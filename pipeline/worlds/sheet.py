@@ -28,7 +28,10 @@ def world_sheet(
     """
     rows = []
     for identity in range(len(seeds)):
-        cameras = [Camera.orbit(torch.tensor([yaw]), torch.tensor([pitch])) for yaw in yaws]
+        cameras = [
+            Camera.orbit(torch.tensor([yaw]), torch.tensor([pitch]), pivot=world.pivot)
+            for yaw in yaws
+        ]
         rows.append(
             [
                 world.render(seeds[identity : identity + 1], camera, resolution).image()[0]

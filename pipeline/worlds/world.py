@@ -20,6 +20,9 @@ class World(Protocol):
     kept apart.
     """
 
+    pivot: tuple[float, float, float]
+    """What its cameras look at, world units; a teacher of it needs the same (`camera_pivot`)."""
+
     def render(self, seeds: WorldSeeds, camera: Camera, resolution: int) -> WorldViews:
         """One square picture per camera; row i shows the identity of row i of `seeds`.
 

@@ -180,7 +180,7 @@ def puppets128(scale: str) -> dict[str, Contender]:
 def puppets(count: int, side: int) -> dict[str, Contender]:
     """Views of the first puppets of a split."""
     world, seeds = PuppetWorld(), WorldSeeds.of(Split.VALIDATE, range(count))
-    cameras = PoseDistribution().cameras(seeds)
+    cameras = PoseDistribution().cameras(seeds, (0.0, 0.0, 0.0))
     return both_kernels(lambda: world.render(seeds, cameras, side))
 
 

@@ -10,6 +10,7 @@ from .background import draw_background
 from .distributions import draw_identity
 from .expressions import expression_at
 from .factors import Expression, Person
+from .frame import PIVOT
 from .light import draw_light
 from .world import HeadWorld
 
@@ -31,7 +32,7 @@ def sequence(
     """
     expressions = [expression_at(seed, frame / fps) for frame in range(count)]
     necks = torch.tensor([expression.neck for expression in expressions])
-    camera = Camera.orbit(yaw - necks[:, 0], pitch - necks[:, 1], roll=necks[:, 2])
+    camera = Camera.orbit(yaw - necks[:, 0], pitch - necks[:, 1], roll=necks[:, 2], pivot=PIVOT)
     return expressions, camera
 
 
@@ -43,7 +44,7 @@ def render_sequence(
     identity, light = draw_identity(seeds.identity[0]), draw_light(seeds.light[0])
     background = draw_background(seeds.background[0])
     people = [Person(identity, expression) for expression in expressions]
-    still = Camera.orbit(torch.zeros(1), torch.zeros(1)).expand(count)
+    still = Camera.orbit(torch.zeros(1), torch.zeros(1), pivot=PIVOT).expand(count)
     return world.render_people(
         people, [light] * count, [background] * count, camera, resolution, behind=still
     )

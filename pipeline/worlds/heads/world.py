@@ -14,6 +14,7 @@ from .background import backdrop, draw_background
 from .distributions import draw_identity
 from .expressions import draw_expression
 from .factors import Background, Light, Person
+from .frame import PIVOT
 from .light import draw_light
 from .rasterizer import Lens
 from .rendering import LitScene, Samples, lit, render
@@ -37,6 +38,7 @@ class HeadWorld:
 
     name = "heads"
     version = WORLD_VERSION
+    pivot = PIVOT
 
     def __init__(self, *, supersampling: int = 2) -> None:
         anny_version()

@@ -33,6 +33,7 @@ class PuppetWorld:
 
     name = "puppets"
     version = WORLD_VERSION
+    pivot = (0.0, 0.0, 0.0)
 
     def __init__(self, *, supersampling: int = 2) -> None:
         self.supersampling = supersampling
