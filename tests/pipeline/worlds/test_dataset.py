@@ -13,7 +13,6 @@ from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
 
-
 ORIGIN = (0.0, 0.0, 0.0)
 
 
@@ -73,12 +72,16 @@ def test_poses_follow_their_distribution_and_belong_to_the_identity():
         yaw_deviation=0.4, yaw_limit=0.6, pitch_deviation=0.1, pitch_limit=0.2
     )
     position = (
-        distribution.cameras(WorldSeeds.of(Split.TRAIN, range(5000)), ORIGIN).cam_to_world[:, :3, 3] / 2.7
+        distribution.cameras(WorldSeeds.of(Split.TRAIN, range(5000)), ORIGIN).cam_to_world[:, :3, 3]
+        / 2.7
     )
     yaw, pitch = torch.atan2(position[:, 0], position[:, 2]), position[:, 1].asin()
     assert yaw.abs().max() < 0.601 and pitch.abs().max() < 0.201
     assert abs(yaw.mean()) < 0.02 and abs(pitch.std() - 0.096) < 0.01
-    alone = distribution.cameras(WorldSeeds.of(Split.TRAIN, [4321]), ORIGIN).cam_to_world[0, :3, 3] / 2.7
+    alone = (
+        distribution.cameras(WorldSeeds.of(Split.TRAIN, [4321]), ORIGIN).cam_to_world[0, :3, 3]
+        / 2.7
+    )
     torch.testing.assert_close(alone, position[4321])
 
 

@@ -66,6 +66,4 @@ def _turn(landmarks):
     head = landmarks[list(IN_MESH)]
     face = canonical_face.decimetres()[list(IN_MESH.values())]
     (y, z), (up, forward) = (face - face.mean(0)).T[1:], (head - head.mean(0)).T[1:]
-    return np.degrees(
-        np.arctan2((forward * y - up * z).sum(), (up * y + forward * z).sum())
-    )
+    return np.degrees(np.arctan2((forward * y - up * z).sum(), (up * y + forward * z).sum()))
