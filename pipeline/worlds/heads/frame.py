@@ -4,7 +4,7 @@ would put it.
 The crop is that of a mean face fitted to five points under scaled orthography. `DECIMETRES` and the
 constants are those of `pipeline.portraits.mean_face` (its docstring names the sources).
 
-The labels' pitch 0 is the mean face's, whose shape and pose are those of MediaPipe's canonical face.
+The labels' pitch 0 is the mean face's, which leans as MediaPipe's canonical face does.
 MakeHuman's neutral heads look `TURNED_UP` further down than that face (docs/worlds.md).
 """
 

@@ -53,7 +53,7 @@ def test_the_crop_of_a_rendered_head_is_the_picture(is_neutral):
 
 
 def test_the_pivot_is_the_middle_of_the_crop():
-    assert PIVOT == pytest.approx(mean_face.in_world(np.zeros((1, 3)))[0], abs=1e-9)
+    assert pytest.approx(mean_face.in_world(np.zeros((1, 3)))[0], abs=1e-9) == PIVOT
 
 
 def test_neutral_heads_have_the_canonical_faces_pitch():
