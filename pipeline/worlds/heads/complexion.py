@@ -18,8 +18,8 @@ LIGHTEST_LUMINANCE, BLACK_LUMINANCE = 0.57, 0.03
 """An albedo's luminance is the second plus the first times its swatch's: swatches are colours on a
 screen, and skin reflects neither 86 % of light nor less than 4 %.
 """
-RED_TO_GREEN = (1.36, 1.42, 1.46, 1.50, 1.62, 1.78, 1.90, 1.92, 1.72, 1.55)
-BLUE_TO_GREEN = (0.80, 0.77, 0.72, 0.69, 0.64, 0.60, 0.60, 0.64, 0.70, 0.74)
+RED_TO_GREEN = (1.36, 1.42, 1.46, 1.50, 1.62, 1.80, 1.92, 1.97, 1.88, 1.72)
+BLUE_TO_GREEN = (0.80, 0.77, 0.72, 0.69, 0.64, 0.60, 0.58, 0.58, 0.60, 0.64)
 """Linear ratios of an albedo's channels, by tone: between the swatches' and those of blood and
 melanin, which are redder in light skin and less yellow in brown skin.
 """
@@ -133,7 +133,7 @@ def with_hair(skin: Skin, natural: Array, hair: Hair, physique: Physique) -> Ski
 
 def _lip(albedo: Array, tone: float, age: float, draws: Row) -> Array:
     """Skin with more blood; on dark skin browner than red."""
-    blood = draws.uniform("lip colour", 0.5, 1.0) * (1 - 0.35 * age) * (1 - 0.05 * tone)
+    blood = draws.uniform("lip colour", 0.65, 1.15) * (1 - 0.35 * age) * (1 - 0.05 * tone)
     filtered = albedo * (np.array([0.88, 0.42, 0.46]) ** blood)
     return (filtered + np.array([0.02, 0.004, 0.006]) * blood).astype(np.float32)
 

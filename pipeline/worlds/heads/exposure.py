@@ -15,7 +15,7 @@ def metered(exposure: float, albedo: Array) -> float:
     dark skin keeps its colours, light skin isn't blown out.
     """
     brightness = float(albedo @ LUMINANCE)
-    return exposure * float(np.clip((MIDDLE_SKIN / brightness) ** 0.4, 0.85, 1.9))
+    return exposure * float(np.clip((MIDDLE_SKIN / brightness) ** 0.35, 0.75, 1.8))
 
 
 def tone_mapped(color: Array, exposure: float) -> Array:

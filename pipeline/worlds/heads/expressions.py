@@ -89,9 +89,9 @@ def _of_kind(kind: str, strength: float, draws: Row) -> Actions:
         found |= smile(0.22 * strength * draws.uniform("calm smile"), 0.0)
     elif kind == "smile":
         shows_teeth = draws.happens("teeth", 0.6)
-        found |= smile(0.35 + 0.5 * strength, draws.uniform("parted", 0.05, 0.15) * shows_teeth)
+        found |= smile(0.5 + 0.45 * strength, draws.uniform("parted", 0.05, 0.15) * shows_teeth)
     elif kind == "laugh":
-        found |= smile(0.55 + 0.4 * strength, draws.uniform("laughing", 0.05, 0.32))
+        found |= smile(0.65 + 0.35 * strength, draws.uniform("laughing", 0.05, 0.32))
     elif kind == "talk":
         found |= mouth_shape(draws.uniform("sound"), 0.3 + 0.7 * strength)
     elif kind == "surprise":
@@ -117,10 +117,10 @@ def smile(strength: float, opened: float) -> Actions:
     """A smile with its cheeks and eyes; `opened` is the jaw's action."""
     return {
         **both_sides("mouthSmile", strength),
-        **both_sides("cheekSquint", 0.7 * strength**1.5),
-        **both_sides("eyeSquint", 0.55 * strength**1.5),
+        **both_sides("cheekSquint", 0.95 * strength**1.3),
+        **both_sides("eyeSquint", 0.5 * strength**1.5),
         **both_sides("mouthDimple", 0.2 * strength),
-        **both_sides("mouthUpperUp", 0.65 * strength * (opened > 0)),
+        **both_sides("mouthUpperUp", 0.85 * strength * (opened > 0)),
         **both_sides("mouthLowerDown", 0.45 * strength * (opened > 0)),
         "jawOpen": opened,
     }

@@ -6,14 +6,15 @@ iris is a plane behind it that one sees refracted.
 
 import numpy as np
 
-from .factors import Eyes, Identity
+from .factors import Eyes, Identity, Light
 from .material import Material, Surface
 from .noise import fractal, noise
+from .rows import direction
 from .shape import EyeBall, HeadShape
 
 Array = np.ndarray
 
-WHITE = np.array([0.54, 0.49, 0.46], np.float32)
+WHITE = np.array([0.585, 0.54, 0.51], np.float32)
 YELLOWED = np.array([0.56, 0.47, 0.34], np.float32)
 VEIN = np.array([0.45, 0.14, 0.12], np.float32)
 CORNER = np.array([0.50, 0.22, 0.20], np.float32)
@@ -24,6 +25,12 @@ BULGE = 0.9
 """How much faster than the sphere's the cornea's normals turn: its radius is some 7.8 mm of 12."""
 REFRACTION = 1 / 1.376
 """Air over cornea (Gullstrand's eye)."""
+CORNEA, SCLERA = 0.035, 0.014
+"""Reflectances; the white's film is uneven and mirrors less."""
+WINDOW = (0.24, 0.32)
+"""Radians: half the sides of what shines into the eyes."""
+SPREAD = 29.0
+"""Radians that a mirrored direction turns in a decimetre of the cornea."""
 
 
 def eye_material(surface: Surface, shape: HeadShape, identity: Identity) -> Material:
@@ -55,9 +62,44 @@ def eye_material(surface: Surface, shape: HeadShape, identity: Identity) -> Mate
         albedo.astype(np.float32),
         normal.astype(np.float32),
         np.full(count, 0.16, np.float32),
-        (0.035 * np.clip(1.6 * shadow[:, 0] - 0.6, 0, 1)).astype(np.float32),
+        (
+            (SCLERA + border[:, 0] * (CORNEA - SCLERA)) * np.clip(2.5 * shadow[:, 0] - 0.75, 0, 1)
+        ).astype(np.float32),
         (0.25 * (1 - border[:, 0])).astype(np.float32),
     )
+
+
+def catch_lights(material: Material, surface: Surface, light: Light, power: Array) -> Array:
+    """Radiance `[sample 3]` of the windows that eyes mirror: the key light's, held where the
+    cornea of somebody who looks forward shows it, and a dim one on the other side.
+
+    Args:
+        material: of `eye_material`.
+        surface: its samples.
+        light: the scene's.
+        power: irradiance `[3]` of the key light on what faces it.
+    """
+    normal = material.normal
+    mirror = 2 * (normal * surface.view).sum(1, keepdims=True) * normal - surface.view
+    toward = light.lobes[0].direction
+    yaw, pitch = np.arctan2(toward[0], toward[2]), np.arcsin(np.clip(toward[1], -1, 1))
+    yaw, pitch = float(np.clip(yaw, -0.7, 0.7)), float(np.clip(pitch, 0.2, 0.55))
+    other = -0.55 if yaw > 0 else 0.55
+    area = 4 * WINDOW[0] * WINDOW[1]
+    blur = np.minimum(SPREAD * surface.footprint, 0.5)
+    seen = _window(mirror, yaw, pitch, blur) + 0.2 * _window(mirror, other, 0.25, blur)
+    return (1.3 * material.specular * seen)[:, None] * (power / area)
+
+
+def _window(mirror: Array, yaw: float, pitch: float, blur: Array) -> Array:
+    """How much of a window about a direction is seen in directions `[sample 3]`."""
+    toward = direction(yaw, pitch)
+    right = direction(yaw + np.pi / 2, 0.0)
+    x, y = mirror @ right, mirror @ np.cross(toward, right)
+    cover = (mirror @ toward > 0).astype(np.float32)
+    for place, half in ((x, WINDOW[0]), (y, WINDOW[1])):
+        cover = cover * np.clip((half + 0.5 * blur - np.abs(place)) / blur, 0, 1)
+    return cover
 
 
 def _behind_cornea(
@@ -133,7 +175,7 @@ def _lid_shadow(surface: Surface, shape: HeadShape, side: Array) -> Array:
         above = np.clip((top - y) / (0.20 * width), 0, 1)
         below = np.clip((y - bottom) / (0.10 * width), 0, 1)
         corner = np.clip(np.minimum(place, 1 - place) / 0.22, 0, 1)
-        out[rows] = (0.38 + 0.62 * above) * (0.8 + 0.2 * below) * (0.6 + 0.4 * corner)
+        out[rows] = (0.40 + 0.60 * above) * (0.85 + 0.15 * below) * (0.6 + 0.4 * corner)
     return out
 
 
@@ -143,12 +185,12 @@ def tooth_material(surface: Surface) -> Material:
     gaps = np.abs(np.sin(np.pi * surface.rest[:, :1] / 0.072 * (1 + 0.25 * back)))
     fine = np.clip(1.4 - surface.footprint[:, None] / 0.012, 0, 1)
     shade = (1 - 0.65 * back) * (1 - 0.35 * fine * np.clip(1 - gaps / 0.25, 0, 1))
-    return Material.plain(surface, np.array([0.60, 0.53, 0.43]) * shade, 0.22, 0.04, 0.4)
+    return Material.plain(surface, np.array([0.63, 0.57, 0.48]) * shade, 0.22, 0.04, 0.4)
 
 
 def tongue_material(surface: Surface) -> Material:
     """The tongue."""
     bumpy = fractal(surface.rest * 30, 5, 2)[:, None]
     back = np.clip((1.45 - surface.rest[:, 2:]) / 0.5, 0, 1)
-    albedo = np.array([0.36, 0.11, 0.10]) * (1 + 0.12 * bumpy) * (1 - 0.6 * back)
+    albedo = np.array([0.46, 0.16, 0.15]) * (1 + 0.12 * bumpy) * (1 - 0.6 * back)
     return Material.plain(surface, albedo, 0.36, 0.03, 0.6)

@@ -27,6 +27,9 @@ MAP_SIZE = 72
 REACH = 0.52
 """World units: half the side of a depth map; everything lies within."""
 BIAS = 0.012
+KEY_IRRADIANCE = 2.2
+EXPOSED = 4.7
+"""Irradiance times exposure, that a face receives on average: white paper would be overexposed."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -34,34 +37,45 @@ def draw_light(seed: int) -> Light:
     """The light of a light seed: rooms, windows, overcast and sunny days, studios."""
     draws = row_of(seed, "head light")
     warmth = draws.uniform("warmth", -1, 1)
-    contrast = draws.uniform("contrast") ** 1.3
-    tint = np.array([1 + 0.14 * warmth, 1.0, 1 - 0.2 * warmth])
-    yaw, pitch = draws.normal("key yaw", 0.0, 0.75), draws.normal("key pitch", 0.55, 0.35)
-    key = Lobe(
-        direction(yaw, pitch),
-        (tint * (1.2 + 5.0 * contrast)).astype(np.float32),
-        draws.uniform("key size", 2.0, 4.0) ** 2,
+    # The key is this many times as strong as what comes from everywhere.
+    ratio = 2 ** (0.2 + 2.6 * draws.uniform("contrast"))
+    around = KEY_IRRADIANCE / ratio
+    yaw, pitch = draws.normal("key yaw", 0.0, 0.6), draws.normal("key pitch", 0.5, 0.3)
+    yaw += 0.45 * float(np.tanh(5 * yaw))
+    tint = np.array([1 + 0.11 * warmth, 1.0, 1 - 0.17 * warmth])
+    key = _lobe(
+        direction(yaw, float(np.clip(pitch, -0.1, 1.05))),
+        tint * KEY_IRRADIANCE,
+        draws.uniform("key size", 2.0, 4.5) ** 2,
     )
-    fill = Lobe(
+    fill = _lobe(
         direction(-yaw + draws.normal("fill yaw", 0.0, 0.5), 0.1),
-        (np.array([1 - 0.1 * warmth, 1, 1 + 0.1 * warmth]) * draws.uniform("fill", 0.1, 0.9))
-        .astype(np.float32),
+        np.array([1 - 0.08 * warmth, 1, 1 + 0.08 * warmth])
+        * (around * draws.uniform("fill", 0.1, 0.8)),
         3.0,
-    )  # fmt: skip
-    rim = Lobe(
+    )
+    rim = _lobe(
         direction(yaw + np.pi + draws.normal("rim yaw", 0.0, 0.8), 0.35),
-        draws.color("rim", (0.0, 0.25), (0.7, 1.0)) * 6 * draws.uniform("rim", 0, 1) ** 3,
+        draws.color("rim", (0.0, 0.2), (0.7, 1.0)) * 3.5 * draws.uniform("rim", 0, 1) ** 3,
         8.0,
     )
-    level = draws.uniform("ambient", 0.35, 0.8) * (1.25 - contrast)
-    sky = draws.color("sky", (0.0, 0.14), (0.85, 1.0)) * level
-    ground = draws.color("ground", (0.0, 0.2), (0.5, 0.85)) * level * 0.7
-    light = Light(sky, ground, (key, fill, rim), 1.0)
+    level = around * draws.uniform("ambient", 0.75, 1.15) / np.pi
+    sky = draws.color("sky", (0.0, 0.10), (0.85, 1.0)) * level
+    ground = draws.color("ground", (0.0, 0.16), (0.5, 0.85)) * level * 0.8
+    lobes = (key, fill, rim)
     facing = direction(0.25 * float(np.sign(yaw)), 0.15)[None]
-    received = (irradiance_weights(light, facing) @ LUMINANCE).item()
-    return Light(
-        sky, ground, (key, fill, rim), draws.uniform("exposure", 0.72, 1.05) * 3.1 / received
-    )
+    received = (irradiance_weights(Light(sky, ground, lobes, 1.0), facing) @ LUMINANCE).item()
+    return Light(sky, ground, lobes, draws.uniform("exposure", 0.8, 1.2) * EXPOSED / received)
+
+
+def _lobe(toward: Array, irradiance: Array, sharpness: float) -> Lobe:
+    """A lobe that gives a surface that faces it an irradiance."""
+    return Lobe(toward, (irradiance / solid_angle(sharpness)).astype(np.float32), sharpness)
+
+
+def solid_angle(sharpness: float) -> float:
+    """Integral of a lobe's exponential over the sphere."""
+    return float(2 * np.pi * (1 - np.exp(-2 * sharpness)) / sharpness)
 
 
 def radiance(light: Light, directions: Array) -> Array:
@@ -119,11 +133,10 @@ def illumination(
     around, about = fibonacci(AROUND), _about(key, KEY)
     rest = Light(light.sky, light.ground, light.lobes[1:], 1.0)
     toward = np.concatenate([around, about])
-    solid = 2 * np.pi * (1 - np.exp(-2 * key.sharpness)) / key.sharpness
     power = np.concatenate(
         [
             radiance(rest, around) * (4 * np.pi / AROUND),
-            np.repeat(key.color[None] * solid / KEY, KEY, 0),
+            np.repeat(key.color[None] * solid_angle(key.sharpness) / KEY, KEY, 0),
         ]
     ).astype(np.float32)
     axes = np.concatenate([_axes_around(), np.stack([_axes(-d) for d in about])])
@@ -227,7 +240,7 @@ def shade(
     cosine = fine @ key
     under = material.subsurface[:, None] * np.array([0.36, 0.12, 0.07], np.float32)
     wrapped = np.clip((cosine[:, None] + under) / (1 + under), 0, None)
-    direct = power * wrapped * (lit[:, None] ** (1 - 0.5 * under))
+    direct = power * wrapped * (lit[:, None] ** (1 - 0.9 * under))
     color = material.albedo * (received + direct) / np.pi
     halfway = key + view
     halfway /= np.linalg.norm(halfway, axis=1, keepdims=True) + 1e-6

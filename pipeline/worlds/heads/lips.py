@@ -31,7 +31,7 @@ def lips(surface: Surface, mask: Array, skin: Skin, footprint: float) -> Lips:
     count = len(mask)
     color = np.broadcast_to(skin.lip, (count, 3)).astype(np.float32).copy()
     slope, cover = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
-    roughness = np.full(count, 0.46 - 0.20 * skin.gloss, np.float32)
+    roughness = np.full(count, 0.40 - 0.18 * skin.gloss, np.float32)
     rows = np.flatnonzero(mask > 0.05)
     if not len(rows):
         return Lips(cover, color, roughness, slope)

@@ -26,7 +26,7 @@ Array = np.ndarray
 NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
 """Parts that are inside the head, or thin."""
 WITHIN = [int(Part.TEETH), int(Part.MOUTH)]
-HAIR_SOFTNESS, SKIN_SOFTNESS, MOUTH_SOFTNESS = 0.03, 0.008, 0.2
+HAIR_SOFTNESS, SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS = 0.03, 0.008, 0.3, 0.06
 """World units."""
 
 
@@ -73,10 +73,12 @@ def lit(scene: Scene, light: Light) -> LitScene:
     solid = mesh.triangles[~np.isin(mesh.part, NO_SHADOW)]
     lights = illumination(light, mesh.vertices, solid, mesh.cut, scene.strand_points()[::2])
     around, mean = environment_at(lights, mesh.vertices, scene.normals, SKIN_SOFTNESS)
-    inside = np.unique(mesh.triangles[np.isin(mesh.part, WITHIN)])
-    around[inside], mean[inside] = environment_at(
-        lights, mesh.vertices[inside], scene.normals[inside], MOUTH_SOFTNESS
-    )
+    # An eyeball's vertices under the lids would darken what is seen between them.
+    for parts, softness in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS)):
+        rows = np.unique(mesh.triangles[np.isin(mesh.part, parts)])
+        around[rows], mean[rows] = environment_at(
+            lights, mesh.vertices[rows], scene.normals[rows], softness
+        )
     environment = np.concatenate([around, mean], 1)
     strands = [_lit_strands(scene, group, lights) for group in scene.hair]
     return LitScene(scene, light, lights, environment, strands)
@@ -148,20 +150,22 @@ def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) 
     surface = _surface(found, lens)
     label = mesh.part[rows].astype(np.int64)
     color = np.zeros((len(rows), 3), np.float32)
-    lit_share = key_at(lit_scene.illumination, surface.position, surface.normal)
-    within = np.isin(label, WITHIN)
-    lit_share[within] = key_at(
-        lit_scene.illumination, surface.position[within], surface.normal[within], MOUTH_SOFTNESS
-    )
+    lights = lit_scene.illumination
+    lit_share = key_at(lights, surface.position, surface.normal)
+    for parts, softness in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS / 3)):
+        rows = np.flatnonzero(np.isin(label, parts))
+        lit_share[rows] = key_at(lights, surface.position[rows], surface.normal[rows], softness)
     for part in np.unique(label):
         chosen = np.flatnonzero(label == part)
         some = _rows(surface, chosen)
         material = _material(Part(int(part)), some, scene)
         around = found[chosen, 13:16], found[chosen, 16:19]
         color[chosen] = shade(
-            material, some.normal, some.view, around, lit_share[chosen], lit_scene.light,
-            lit_scene.illumination,
-        )  # fmt: skip
+            material, some.normal, some.view, around, lit_share[chosen], lit_scene.light, lights
+        )
+        if part == Part.EYE:
+            power = lights.power[lights.key].sum(0)
+            color[chosen] += eyes.catch_lights(material, some, lit_scene.light, power)
     depth = np.linalg.norm(surface.position - lens.position, axis=1)
     label = _finer(label, surface, scene)
     return np.concatenate([color, surface.normal, depth[:, None], label[:, None]], 1)

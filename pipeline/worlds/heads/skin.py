@@ -41,7 +41,9 @@ def skin_material(surface: Surface, identity: Identity, expression: Expression) 
     albedo = _bare(surface, rest, zone, groove[:, 0], skin, footprint)
     albedo = make_up.powdered(albedo, rest, zone, skin)
     slope = np.concatenate([groove[:, 1:], np.zeros((len(groove), 1), np.float32)], 1)
-    roughness = 0.54 - (0.06 + 0.17 * skin.oil) * zone[:, Zone.SHEEN]
+    dark = skin.tone / 9
+    roughness = 0.53 - 0.03 * dark - (0.05 + 0.12 * skin.oil) * zone[:, Zone.SHEEN]
+    roughness += 0.05 * fractal(rest * 9, skin.seed + 6, 1)
     _add_pores(slope, roughness, rest, footprint, skin)
 
     lip = lips.lips(surface, surface.masks[:, LIPS], skin, footprint)
@@ -65,7 +67,7 @@ def skin_material(surface: Surface, identity: Identity, expression: Expression) 
         albedo.astype(np.float32),
         _tilted(surface.normal, slope),
         roughness.astype(np.float32),
-        (0.028 * (1 - 0.7 * haired)).astype(np.float32),
+        (0.028 * (1 - 0.3 * dark) * (1 - 0.7 * haired)).astype(np.float32),
         (1 - 0.6 * haired).astype(np.float32),
     )
 
@@ -92,13 +94,13 @@ def _bare(
     fine = fractal(rest * 15, skin.seed + 1, 2 if footprint < FINE else 1)
     ears = surface.masks[:, EARS]
     flush = zone[:, Zone.FLUSH] * (0.75 + 0.35 * broad) + 0.55 * ears
-    blood = (0.10 + 0.75 * skin.redness * flush) * evenness - MEAN_BLOOD
-    blood += (0.10 * fine + 0.08 * broad) * evenness - 0.3 * groove
+    blood = (0.10 + 0.56 * skin.redness * flush) * evenness - MEAN_BLOOD
+    blood += (0.12 * fine + 0.09 * broad) * evenness - 0.3 * groove
     blood = blood * (1 - 0.05 * skin.tone)
     around = zone[:, Zone.SOCKET] * 0.5 + zone[:, Zone.TROUGH]
     dark = (0.12 + 0.28 * skin.circles) * around + 0.16 * zone[:, Zone.LID]
     melanin = dark * evenness + (0.055 * broad + 0.06 * fine) * evenness
-    melanin -= 0.05 * zone[:, Zone.PALE] + 0.55 * groove
+    melanin -= 0.05 * zone[:, Zone.PALE] + 0.35 * groove
     if skin.freckles > 0:
         melanin += freckles(rest, skin, footprint) * zone[:, Zone.FRECKLES] * evenness
     density = blood[:, None] * BLOOD + melanin[:, None] * MELANIN
@@ -108,7 +110,7 @@ def _bare(
 
 def _add_pores(slope: Array, roughness: Array, rest: Array, footprint: float, skin: Skin) -> None:
     """Fine bumps where samples are fine enough to show them."""
-    strength = float(np.clip(PORES / footprint - 1.0, 0, 1)) * (0.035 + 0.03 * skin.oil)
+    strength = float(np.clip(PORES / footprint - 1.0, 0, 1)) * (0.05 + 0.03 * skin.oil)
     if strength <= 0:
         return
     at, step = rest / PORES, np.float32(0.3)
@@ -123,7 +125,7 @@ def _add_pores(slope: Array, roughness: Array, rest: Array, footprint: float, sk
 def _gums(rest: Array) -> Array:
     """Pink in front, darker towards the throat."""
     depth = np.clip((rest[:, 2:] - 0.75) / 0.65, 0, 1) ** 1.5
-    return np.array([0.34, 0.085, 0.075], np.float32) * (0.12 + 0.88 * depth)
+    return np.array([0.42, 0.125, 0.115], np.float32) * (0.16 + 0.84 * depth)
 
 
 def _tilted(normal: Array, slope: Array) -> Array:

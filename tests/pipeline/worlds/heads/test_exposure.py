@@ -30,3 +30,19 @@ def test_grazing_reflections_are_strong_on_smooth_surfaces_only():
     for roughness in (0.05, 0.5):
         found = _reflected(facing, np.full(1, roughness), np.full(1, 0.04))
         assert found == pytest.approx(0.04, abs=0.02)
+
+
+def test_the_key_light_models_faces_and_exposures_suit_them():
+    from pipeline.worlds.heads.light import LUMINANCE, draw_light, irradiance_weights
+
+    lights = [draw_light(seed) for seed in range(200)]
+    received, contrast = [], []
+    for light in lights:
+        toward = light.lobes[0].direction
+        both = np.stack([toward, toward * np.array([-1, 1, 1], np.float32)])
+        bright, dark = irradiance_weights(light, both) @ LUMINANCE
+        contrast.append(bright / dark)
+        forward = irradiance_weights(light, np.array([[0, 0, 1.0]], np.float32)) @ LUMINANCE
+        received.append(forward.item() * light.exposure)
+    assert 1.4 < np.median(contrast) < 3 and np.percentile(contrast, 90) > 2.7
+    assert 3.5 < np.mean(received) < 5 and np.std(received) < 0.25 * np.mean(received)

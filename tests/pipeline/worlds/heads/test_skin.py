@@ -12,8 +12,10 @@ from pipeline.worlds.heads.complexion import tone_albedo
 from pipeline.worlds.heads.distributions import draw_identity
 from pipeline.worlds.heads.expressions import assembled
 from pipeline.worlds.heads.factors import BeardKind, PaintKind
+from pipeline.worlds.heads.light import draw_light
 from pipeline.worlds.heads.material import Surface
 from pipeline.worlds.heads.part import Part
+from pipeline.worlds.heads.rows import direction
 from pipeline.worlds.heads.shape import head_shape
 from pipeline.worlds.heads.template import template
 
@@ -218,3 +220,21 @@ def test_lids_shade_the_white_and_the_corners_are_pink():
     open_ = material.albedo[middle & (y > bottom) & (y < bottom + 0.5 * (top - bottom))]
     assert under.mean() < 0.85 * open_.mean()
     assert open_.max() < 0.6
+
+
+@pytest.mark.parametrize("yaw, pitch", [(0.0, 0.4), (0.6, 0.3), (2.8, -0.4)])
+def test_eyes_mirror_a_window_on_their_cornea_wherever_the_key_light_is(yaw, pitch):
+    who = draw_identity(5)
+    shape = head_shape(who.physique, CALM)
+    light = draw_light(3)
+    key = replace(light.lobes[0], direction=direction(yaw, pitch))
+    light = replace(light, lobes=(key, *light.lobes[1:]))
+    for side in (0, 1):
+        surface, place = eye_surface(shape, side)
+        material = eyes.eye_material(surface, shape, who)
+        mirrored = eyes.catch_lights(material, surface, light, np.ones(3, np.float32))[:, 0]
+        from_gaze = np.linalg.norm(place - shape.eyes[side].gaze[:2], axis=1)
+        on_cornea = from_gaze < who.eyes.iris_size
+        assert mirrored[on_cornea].max() > 0.1
+        assert 0.005 < (mirrored > 0.05)[on_cornea].mean() < 0.2
+        assert mirrored[~on_cornea].max() < 0.5 * mirrored.max()
