@@ -1,46 +1,21 @@
-"""Test puppets at fixed cameras, with exact images, depth, normals and silhouettes."""
+"""Test puppets at fixed cameras."""
 
-import dataclasses
 import functools
-import hashlib
-import json
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 
-from pipeline.evaluation.items import Item, ItemViews, SuiteContext
-from pipeline.evaluation.methods import MethodEntry
 from pipeline.inference.background import background_of
-from pipeline.runs.tensor_file import write_tensors
-from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.body import Part
 from pipeline.worlds.puppets.distributions import draw_identity, luminance
-from pipeline.worlds.puppets.version import WORLD_VERSION
 from pipeline.worlds.puppets.world import PuppetWorld
-from pipeline.worlds.splits import Split, WorldSeeds
+from pipeline.worlds.splits import WorldSeeds
 from teachers.passport import Passport
-from teachers.rendering.camera import Camera
 
-from .coverage import coverage_table
-from .invariance import Invariance, invariance_table
-from .lazy_items import LazyItems
-from .suite import Suite
-
-log = logging.getLogger(__name__)
-
-SPLIT = Split.TEST
-"""No teacher and no student has been trained or selected on this split."""
-
-OTHER_LIGHT = 500_000
-"""Offset between an identity's number and that of the other light under which it is shown."""
+from .world_suite import SPLIT, WorldSuite
 
 PARTS = {
     "face": (Part.SKIN, Part.EYE, Part.MOUTH),
@@ -54,137 +29,21 @@ SKIN_TONES = ((0.45, "dark"), (0.66, "medium"), (1.0, "light"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class PuppetSuite(Suite):
-    """The first identities of the test split on the teacher's background, each with an input and
-    novel views.
-
-    The input's yaw is within ± `input_yaw_deg`. The yaw gaps of the novel views go through the bins
-    between `gaps_deg` in turn, on a side where the yaw stays within ± `limit_deg`. The seed alone
-    determines the cameras.
-
-    Args:
-        context: its teacher's cameras and background are used.
-        identities: their number.
-        views: of each identity, including the input.
-        supersampling: every pixel is the mean of this number squared of samples.
-        input_yaw_deg: largest yaw of the input.
-        pitch_deg: largest pitch of any view.
-        limit_deg: largest yaw of any view; a gap that exceeds it on both sides is shortened.
-        gaps_deg: edges of the bins of yaw gaps.
-        seed: of the cameras.
-        invariance: settings of the invariance table, which here includes other light.
-        cache: folder for renderings; None doesn't store them.
-    """
+class PuppetSuite(WorldSuite):
+    """Puppets, in groups by the skin's tone."""
 
     name = "puppets"
-
-    context: SuiteContext
-    identities: int = 24
-    views: int = 5
-    supersampling: int = 2
-    input_yaw_deg: int | float = 30.0
-    pitch_deg: int | float = 10.0
-    limit_deg: int | float = 50.0
-    gaps_deg: list[int | float] | tuple[int | float, ...] = (0.0, 15.0, 30.0, 45.0, 60.0)
-    seed: int = 0
-    invariance: Invariance = field(default_factory=Invariance)
-    cache: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.identities < 1 or self.views < 2:
-            raise ValueError(
-                f"identities={self.identities}, views={self.views}: the suite needs at least 1"
-                " identity and 2 views of each"
-            )
-        if (
-            list(self.gaps_deg) != sorted(set(self.gaps_deg))
-            or len(self.gaps_deg) < 2
-            or self.gaps_deg[0] < 0
-        ):
-            raise ValueError(
-                f"gaps_deg is {list(self.gaps_deg)}: give at least two rising edges from 0 on, in"
-                " degrees"
-            )
-
-    def manifest(self) -> dict[str, Any]:
-        """The identities. Their numbers, the settings and the world's version fix the images."""
-        identities = [
-            {"name": _name(subject), "subject": subject, "views": self.views, "group": group}
-            for subject, group in enumerate(self._tones)
-        ]
-        return {
-            "licence": "Apache-2.0 (drawn by trilift)",
-            "split": SPLIT.name.lower(),
-            "world_version": WORLD_VERSION,
-            "cameras": "given: the teacher's own distance, look-at point and focal length",
-            "items": identities,
-        }
-
-    def items(self) -> Sequence[Item]:
-        """One identity each, rendered or read from the cache when it is indexed."""
-        return LazyItems(self.identities, self._item)
+    world = "puppets"
+    subject = "puppet"
 
     @property
     def parts(self) -> Mapping[str, Sequence[int]]:
         """Face, hair, accessories, clothes."""
         return {name: tuple(int(part) for part in parts) for name, parts in PARTS.items()}
 
-    def extras(self, methods: Sequence[MethodEntry]) -> dict[str, Any]:
-        """Camera coverage and invariance."""
-        found: dict[str, Any] = {}
-        if self.context.sampler is not None:
-            given = Camera.cat([self.cameras(subject)[:1] for subject in range(self.identities)])
-            found["coverage"] = coverage_table(given, self.context.sampler.cameras.reference)
-        if self.invariance.items:
-            pictures = [
-                self.reference(subject).image[0]
-                for subject in range(min(self.identities, self.invariance.items))
-            ]
-            found["invariance"] = invariance_table(methods, pictures, self.invariance, self.relit)
-        return found
-
-    def relit(self, subject: int) -> Float[Tensor, "3 height width"]:
-        """The input of a subject in another light."""
-        passport = self.context.passport
-        seeds = WorldSeeds.of(SPLIT, [subject]).with_light([subject + OTHER_LIGHT])
-        views = PuppetWorld(supersampling=self.supersampling).render(
-            seeds, self.cameras(subject)[:1], passport.image_resolution
-        )
-        return views.image(background_of(passport))[0].clamp(-1, 1)
-
-    def cameras(self, subject: int) -> Camera:
-        """The `views` cameras of a subject, at the teacher's distance, pivot and focal length."""
-        angles = torch.tensor(self._angles(subject)).deg2rad()
-        return self.context.passport.orbit(angles[:, 0], angles[:, 1])
-
-    def reference(self, subject: int) -> ItemViews:
-        """The views of a subject: rendered, or read from the cache."""
-        path = (
-            None
-            if self.cache is None
-            else Path(self.cache) / f"puppets-{self._key()[:16]}" / f"{subject}.safetensors"
-        )
-        reference = None if path is None else _read(path)
-        if reference is None:
-            reference = self._render(subject)
-            if path is not None:
-                write_tensors(path, dict(vars(reference)))
-        return reference
-
-    def _item(self, subject: int) -> Item:
-        camera, reference = self.cameras(subject), self.reference(subject)
-        return Item(
-            name=_name(subject),
-            image=reference.image[0],
-            targets=camera,
-            subject=_name(subject),
-            group=self._tones[subject],
-            camera=camera[:1],
-            reference=reference,
-        )
-
     @functools.cached_property
-    def _tones(self) -> list[str]:
+    def groups(self) -> list[str]:
+        """dark, medium or light."""
         tones = luminance(
             draw_identity(WorldSeeds.of(SPLIT, range(self.identities)).identity).skin.tone
         ).flatten()
@@ -192,70 +51,6 @@ class PuppetSuite(Suite):
             next(name for limit, name in SKIN_TONES if value <= limit)
             for value in tones.clamp(max=1.0).tolist()
         ]
-
-    def _angles(self, subject: int) -> list[tuple[float, float]]:
-        """Yaw and pitch in degrees of each view."""
-        random = stream(self.seed, subject, "evaluation/puppets")
-        given = random.uniform(-self.input_yaw_deg, self.input_yaw_deg)
-        angles = [(given, random.uniform(-self.pitch_deg, self.pitch_deg))]
-        for view in range(self.views - 1):
-            bin_number = view % (len(self.gaps_deg) - 1)
-            gap = random.uniform(self.gaps_deg[bin_number], self.gaps_deg[bin_number + 1])
-            angles.append(
-                (
-                    self._at_gap(given, gap, random.random() < 0.5),
-                    random.uniform(-self.pitch_deg, self.pitch_deg),
-                )
-            )
-        return angles
-
-    def _at_gap(self, given: float, gap: float, prefers_right: bool) -> float:
-        side = 1.0 if prefers_right else -1.0
-        if abs(given + side * gap) > self.limit_deg:
-            side = -1.0 if given > 0 else 1.0
-        return float(max(-self.limit_deg, min(self.limit_deg, given + side * gap)))
-
-    def _render(self, subject: int) -> ItemViews:
-        passport = self.context.passport
-        seeds = WorldSeeds.of(SPLIT, [subject] * self.views)
-        views = PuppetWorld(supersampling=self.supersampling).render(
-            seeds, self.cameras(subject), passport.image_resolution
-        )
-        image = views.image(background_of(passport)).clamp(-1, 1)
-        return ItemViews(
-            image, views.depth, views.opacity, views.normal, views.part.to(torch.uint8)
-        )
-
-    def _key(self) -> str:
-        """Hash of everything that determines the images of a subject."""
-        passport = self.context.passport
-        digest = hashlib.sha256(f"world {WORLD_VERSION}".encode())
-        seen = {
-            "resolution": passport.image_resolution,
-            "background": background_of(passport),
-            "split": SPLIT.name,
-        }
-        chosen = {
-            name: value
-            for name, value in self.settings().items()
-            if name not in ("identities", "invariance")
-        }
-        digest.update(json.dumps({**chosen, **seen}, sort_keys=True).encode())
-        digest.update(self.cameras(0).label().numpy().tobytes())
-        return digest.hexdigest()
-
-    def settings(self) -> dict[str, Any]:
-        """The arguments without context and cache."""
-        left_out = ("context", "cache")
-        settings = {
-            entry.name: getattr(self, entry.name)
-            for entry in dataclasses.fields(self)
-            if entry.name not in left_out
-        }
-        return settings | {
-            "gaps_deg": [float(edge) for edge in self.gaps_deg],
-            "invariance": self.invariance.as_dict(),
-        }
 
 
 def photograph_of(
@@ -265,18 +60,3 @@ def photograph_of(
     camera = passport.orbit(torch.tensor([yaw_deg]).deg2rad())
     views = PuppetWorld(supersampling=2).render(WorldSeeds.of(SPLIT, [subject]), camera, resolution)
     return views.image(background_of(passport))[0]
-
-
-def _name(subject: int) -> str:
-    return f"puppet{subject:05d}"
-
-
-def _read(path: Path) -> ItemViews | None:
-    """A cached rendering; None if there is none, or it is damaged."""
-    if not path.exists():
-        return None
-    try:
-        return ItemViews(**safetensors.torch.load_file(path))
-    except (SafetensorError, TypeError) as error:
-        log.warning("%s can't be used (%s): rendering again", path, error)
-        return None

@@ -43,18 +43,18 @@ def draw_light(seed: int) -> Light:
     yaw, pitch = draws.normal("key yaw", 0.0, 0.6), draws.normal("key pitch", 0.5, 0.3)
     yaw += 0.45 * float(np.tanh(5 * yaw))
     tint = np.array([1 + 0.11 * warmth, 1.0, 1 - 0.17 * warmth])
-    key = _lobe(
+    key = lobe(
         direction(yaw, float(np.clip(pitch, -0.1, 1.05))),
         tint * KEY_IRRADIANCE,
         draws.uniform("key size", 2.0, 4.5) ** 2,
     )
-    fill = _lobe(
+    fill = lobe(
         direction(-yaw + draws.normal("fill yaw", 0.0, 0.5), 0.1),
         np.array([1 - 0.08 * warmth, 1, 1 + 0.08 * warmth])
         * (around * draws.uniform("fill", 0.1, 0.8)),
         3.0,
     )
-    rim = _lobe(
+    rim = lobe(
         direction(yaw + np.pi + draws.normal("rim yaw", 0.0, 0.8), 0.35),
         draws.color("rim", (0.0, 0.2), (0.7, 1.0)) * 3.5 * draws.uniform("rim", 0, 1) ** 3,
         8.0,
@@ -62,13 +62,19 @@ def draw_light(seed: int) -> Light:
     level = around * draws.uniform("ambient", 0.75, 1.15) / np.pi
     sky = draws.color("sky", (0.0, 0.10), (0.85, 1.0)) * level
     ground = draws.color("ground", (0.0, 0.16), (0.5, 0.85)) * level * 0.8
-    lobes = (key, fill, rim)
+    return metered_light(sky, ground, (key, fill, rim), yaw, draws.uniform("exposure", 0.8, 1.2))
+
+
+def metered_light(
+    sky: Array, ground: Array, lobes: tuple[Lobe, ...], yaw: float, level: float = 1.0
+) -> Light:
+    """A light whose exposure follows from what a face receives; `yaw` is the key's, radians."""
     facing = direction(0.25 * float(np.sign(yaw)), 0.15)[None]
     received = (irradiance_weights(Light(sky, ground, lobes, 1.0), facing) @ LUMINANCE).item()
-    return Light(sky, ground, lobes, draws.uniform("exposure", 0.8, 1.2) * EXPOSED / received)
+    return Light(sky, ground, lobes, level * EXPOSED / received)
 
 
-def _lobe(toward: Array, irradiance: Array, sharpness: float) -> Lobe:
+def lobe(toward: Array, irradiance: Array, sharpness: float) -> Lobe:
     """A lobe that gives a surface that faces it an irradiance."""
     return Lobe(toward, (irradiance / solid_angle(sharpness)).astype(np.float32), sharpness)
 

@@ -5,7 +5,8 @@ import torch
 
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.suites.degradations import blurred, noisy, occluded
-from pipeline.evaluation.suites.hard_puppet_suite import SPLITS, HardPuppetSuite
+from pipeline.evaluation.suites.hard_puppet_suite import HardPuppetSuite
+from pipeline.evaluation.suites.hard_world_suite import SPLITS
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.census import combinations_of, unseen_identities, wearing
 from pipeline.worlds.splits import Split
@@ -56,7 +57,7 @@ def test_pose_turns_the_given_view_away(items):
         yaw_deg(items[split].camera).abs().item() <= 30.01 for split in SPLITS if split != "pose"
     )
     many = [
-        suite(splits=["pose"], identities=9)._puppets("pose").cameras(subject)
+        suite(splits=["pose"], identities=9).suite_of("pose").cameras(subject)
         for subject in range(9)
     ]
     assert {bool(yaw_deg(camera)[0] > 0) for camera in many} == {True, False}

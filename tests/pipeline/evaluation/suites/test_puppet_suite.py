@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.evaluation.items import Item, SuiteContext
-from pipeline.evaluation.suites import puppet_suite
+from pipeline.evaluation.suites import world_suite
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.puppet_suite import PuppetSuite, photograph_of
 from pipeline.worlds.splits import Split, WorldSeeds
@@ -34,7 +34,7 @@ def test_it_shows_test_identities_and_no_others(monkeypatch):
     drawn = []
     of = WorldSeeds.of
     monkeypatch.setattr(
-        puppet_suite.WorldSeeds,
+        world_suite.WorldSeeds,
         "of",
         lambda split, numbers: drawn.append(split) or of(split, numbers),
     )
