@@ -24,6 +24,7 @@ VERBS = (
     "generate",
     "distill",
     "lift",
+    "view",
     "evaluate",
     "weights",
     "demo",

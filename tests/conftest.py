@@ -106,3 +106,12 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch):
     return Disk(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Chromium (`tests/browser.py`); tests of pages are marked by `IN_BROWSER`."""
+    from tests.browser import chromium
+
+    with chromium() as started:
+        yield started

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .progress import tell
+
 log = logging.getLogger(__name__)
 
 MOST_STEPS_BACK = 10
@@ -148,6 +150,7 @@ def descend(
         for group, settings in zip(adam.param_groups, moved, strict=True):
             group["lr"] = settings.learning_rate * schedule.factor(step) * width
         adam.step()
+        tell(title, step + 1, schedule.steps)
         if after is not None:
             after()
     bar.close()

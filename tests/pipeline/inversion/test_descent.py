@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from pipeline.inversion.descent import Moved, Schedule, descend
+from pipeline.inversion.progress import reporting
 
 STEADY = {"warm_up": 0.0, "cool_down": 0.0}
 
@@ -98,3 +99,12 @@ def test_it_is_no_endless_try():
 def test_settings_that_mean_nothing_are_refused():
     with pytest.raises(ValueError, match="0 steps or more"):
         Schedule(steps=-1)
+
+
+def test_whoever_listens_hears_every_step():
+    place, heard = torch.zeros(1, requires_grad=True), []
+    with reporting(lambda *told: heard.append(told)):
+        descend(
+            [Moved([place], 0.1)], bowl(place), Schedule(steps=3), title="bowl", progress=False
+        )
+    assert heard == [("bowl", 1, 3), ("bowl", 2, 3), ("bowl", 3, 3)]

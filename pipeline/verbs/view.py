@@ -1,0 +1,151 @@
+"""Open a page on which photographs become heads that turn.
+
+Drop, paste or take a photograph; see the square that was found and correct it; turn the head with
+mouse, touch or arrow keys; compare students and methods; download picture, film and triplane.
+
+The page is on this machine only (host=127.0.0.1), and its address holds a token. Photographs are
+held in memory until the program ends, the newest `photographs` of them.
+
+checkpoint= is a student (as for lift). beside= lists further students and methods of inversion (w,
+w_plus, pti, hybrid), which appear side by side: beside=[w,pti] takes minutes a photograph.
+"""
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from pipeline.build.application import verb
+from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.numerics import with_kernels
+from pipeline.inference.background import background_of
+from pipeline.inference.device import device_named
+from pipeline.inference.pretrained import student_file
+from pipeline.inversion.method import Method
+from pipeline.inversion.models import Models
+from pipeline.inversion.student import Student
+from pipeline.lifter import Lifter
+from pipeline.portraits.front_door import PortraitSettings
+from pipeline.runs.kernel_choice import renderer_trial
+from pipeline.verbs.lift import BUNDLED
+from pipeline.viewer.photographs import Photographs
+from pipeline.viewer.workbench import Contender, Workbench
+from teachers.checkpoint import load_discriminator
+
+if TYPE_CHECKING:
+    from pipeline.viewer.server import Viewer
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@verb("view")
+def main(config: DictConfig) -> None:
+    """Loads the student, prints the address, serves until Ctrl-C."""
+    require_aiohttp()
+    from aiohttp import web
+
+    from pipeline.viewer.server import application
+
+    settings = to_plain(config)
+    viewer = viewer_of(config)
+    host, port = str(settings["host"]), int(settings["port"])
+    if host not in LOOPBACK:
+        _say(
+            f"host={host}: everybody who can reach this machine and learns the address can use the"
+            " page and see the photographs on it; the connection isn't encrypted"
+        )
+    _say(viewer.about)
+    try:
+        web.run_app(
+            application(viewer),
+            host=host,
+            port=port,
+            print=lambda _: _say(f"open http://{host}:{port}/?token={viewer.token} (Ctrl-C ends)"),
+            access_log=None,
+        )
+    except OSError as error:
+        viewer.workbench.close()
+        raise ValueError(
+            f"can't serve at {host}:{port} ({error.strerror or error}): give another port= or host="
+        ) from error
+
+
+def require_aiohttp() -> None:
+    """Raises ValueError where the server's library isn't installed."""
+    try:
+        import aiohttp  # noqa: F401
+    except ModuleNotFoundError:
+        raise ValueError("`trilift view` needs aiohttp: pip install 'trilift[viewer]'") from None
+
+
+def viewer_of(config: DictConfig) -> "Viewer":
+    """The page's data and computations, with its student loaded.
+
+    Raises:
+        ValueError: two contenders of one name, or settings out of range.
+        FileNotFoundError: no such student.
+    """
+    from pipeline.viewer.server import Limits, Viewer
+
+    settings = to_plain(config)
+    first = str(settings["checkpoint"] or BUNDLED)
+    names = [first, *map(str, settings["beside"])]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"beside names {sorted(repeated)} twice: give each once")
+    contenders = [contender_of(name, config) for name in names]
+    method = contenders[0].method
+    assert isinstance(method, Student)
+    lifter = method.reconstructor.lifter
+    with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
+    door: PortraitSettings = instantiate(config.portraits)
+    photographs = Photographs(
+        door.framing,
+        most=int(settings["photographs"]),
+        background=background_of(method.passport),
+    )
+    return Viewer(
+        photographs,
+        Workbench(contenders),
+        Limits(**settings["limits"]),
+        hosts=(*LOOPBACK, str(settings["host"])),
+        fov_deg=math.degrees(2 * math.atan(0.5 / method.passport.focal)),
+        about=f"Student {contenders[0].name}; licence: {method.passport.licence}",
+    )
+
+
+def contender_of(name: str, config: DictConfig) -> Contender:
+    """A method of inversion by its name, or a student.
+
+    Raises:
+        FileNotFoundError: neither has this name.
+    """
+    if name in config.method:
+        return Contender(name, lambda: _method(name, config), is_slow=True)
+    file = student_file(name)
+    shown = name if len(name) < 60 else f"{file.parent.name}/{file.name}"
+    models = Models(student=lambda: Lifter.load(file), device=device_named(config.device))
+    return Contender(shown.replace("/", " "), lambda: Student(models=models))
+
+
+def _method(name: str, config: DictConfig) -> Method:
+    path = config.teacher.get("path")
+    models = Models(
+        teacher=lambda: instantiate(config.teacher),
+        student=lambda: Lifter.load(student_file(config.checkpoint or BUNDLED)),
+        discriminator=None if path is None else lambda: load_discriminator(Path(path)),
+        weights_folder=config.paths.weights,
+        device=device_named(config.device),
+    )
+    method: Method = instantiate(config.method[name], models=models, progress=False)
+    return method
+
+
+def _say(line: Any) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

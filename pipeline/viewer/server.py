@@ -1,0 +1,392 @@
+"""The page's server: a token, a loopback address, small limits, one sentence for each refusal.
+
+Frames go as JPEG over a WebSocket: a page asks for one, and asks again when it has come, so that a
+slow machine draws fewer frames and nothing piles up.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import WSMsgType, web
+
+from pipeline.inference.camera_paths import turntable
+from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.inference.sheet import film_frames
+from pipeline.inference.triplane_file import save_triplane
+from pipeline.inference.video import write_video
+from pipeline.inference.views import Views
+from pipeline.pictures import to_uint8
+from pipeline.portraits.crop import Crop
+
+from .drawing import LIMITS, View, draw, encoded
+from .photographs import Photograph, Photographs, jpeg
+from .workbench import FRAME, LIFT, Workbench
+
+T = TypeVar("T")
+PAGE = Path(__file__).parent / "page"
+COOKIE = "trilift"
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        " img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+LARGEST_MESSAGE = 4096
+"""Bytes of one message of a page."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the page may use.
+
+    Attributes:
+        upload_megabytes: of one photograph's file.
+        upload_seconds: until it has arrived.
+        pages: that are open at once.
+        turntable_frames: of a film.
+    """
+
+    upload_megabytes: int | float = 25
+    upload_seconds: int | float = 60
+    pages: int = 16
+    turntable_frames: int = 48
+
+
+@dataclass
+class Viewer:
+    """What the handlers share.
+
+    Attributes:
+        photographs: on the page.
+        workbench: computes.
+        limits: of uploads and pages.
+        hosts: names under which the page may be asked for: others are refused, so that no foreign
+            site reaches it by a name that it controls.
+        token: whoever has it may use the page.
+        about: a sentence for the page: student, licence.
+        fov_deg: field of view of the first contender's teacher.
+    """
+
+    photographs: Photographs
+    workbench: Workbench
+    limits: Limits
+    hosts: tuple[str, ...]
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    about: str = ""
+    fov_deg: float = 13.4
+    pages: int = 0
+
+    async def compute(self, urgency: int, run: Callable[[], T]) -> T:
+        """The result of a job on the workbench's thread."""
+        future: Future[T] = self.workbench.submit(urgency, run)
+        return await asyncio.wrap_future(future)
+
+
+VIEWER: web.AppKey[Viewer] = web.AppKey("viewer", Viewer)
+
+
+def application(viewer: Viewer) -> web.Application:
+    """The server; run it by `aiohttp.web.run_app`."""
+    app = web.Application(
+        client_max_size=int(viewer.limits.upload_megabytes * 1e6), middlewares=[_answered, _guarded]
+    )
+    app[VIEWER] = viewer
+    app.cleanup_ctx.append(_closing)
+    number = "/photographs/{number:\\d+}"
+    app.add_routes(
+        [
+            web.get("/", page),
+            web.get("/{file:view\\.(?:js|css)}", page_file),
+            web.get("/state", state),
+            web.post("/photographs", upload),
+            web.delete(number, remove),
+            web.put(f"{number}/crop", reframe),
+            web.get(f"{number}/photograph.jpg", photograph_file),
+            web.get(f"{number}/crop.png", crop_file),
+            web.get(f"{number}/{{contender}}/picture.png", picture_file),
+            web.get(f"{number}/{{contender}}/turntable", turntable_file),
+            web.get(f"{number}/{{contender}}/triplane.safetensors", triplane_file),
+            web.get("/frames", frames),
+        ]
+    )
+    return app
+
+
+async def _closing(app: web.Application) -> AsyncIterator[None]:
+    yield
+    app[VIEWER].workbench.close()
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal is JSON with one sentence; every answer has the headers of `SECURITY`."""
+    try:
+        response = await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        most = request.app[VIEWER].limits.upload_megabytes
+        response = _refusal(413, f"the file is larger than {most:g} MB: make it smaller first")
+    except web.HTTPException as error:
+        response = _refusal(error.status, error.text or error.reason)
+    except TimeoutError:
+        response = _refusal(408, "the upload took too long: try again, or a smaller file")
+    except ValueError as error:
+        response = _refusal(422, str(error))
+    if not response.prepared:
+        response.headers.update(SECURITY)
+    return response
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Only those with the token, by a name of ours, and no foreign page's script."""
+    viewer = request.app[VIEWER]
+    host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+    if host not in viewer.hosts:
+        raise web.HTTPForbidden(text=f"this page isn't called {host!r}: open the printed address")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != f"{request.scheme}://{request.host}":
+        raise web.HTTPForbidden(text="another site asked: refused")
+    given = request.query.get("token") or request.cookies.get(COOKIE, "")
+    if not hmac.compare_digest(given.encode(), viewer.token.encode()):
+        raise web.HTTPForbidden(
+            text="the address lacks its token: open the one that `trilift view` printed"
+        )
+    return await handler(request)
+
+
+def _refusal(status: int, text: str) -> web.Response:
+    return web.json_response({"error": " ".join(text.split())}, status=status)
+
+
+async def page(request: web.Request) -> web.StreamResponse:
+    """The page; from now on a cookie carries the token."""
+    response = web.FileResponse(PAGE / "view.html")
+    response.set_cookie(
+        COOKIE, request.app[VIEWER].token, httponly=True, samesite="Strict", path="/"
+    )
+    return response
+
+
+async def page_file(request: web.Request) -> web.StreamResponse:
+    """Its script and its style."""
+    return web.FileResponse(PAGE / request.match_info["file"])
+
+
+async def state(request: web.Request) -> web.Response:
+    """What the page shows at its start."""
+    viewer = request.app[VIEWER]
+    return web.json_response(
+        {
+            "about": viewer.about,
+            "contenders": [
+                {"name": contender.name, "slow": contender.is_slow}
+                for contender in viewer.workbench.contenders.values()
+            ],
+            "photographs": [photograph.record() for photograph in viewer.photographs],
+            "most": viewer.photographs.most,
+            "limits": LIMITS,
+            "fov_deg": viewer.fov_deg,
+            "upload_megabytes": viewer.limits.upload_megabytes,
+        }
+    )
+
+
+async def upload(request: web.Request) -> web.Response:
+    """A file as the request's body → the photograph's record."""
+    viewer = request.app[VIEWER]
+    async with asyncio.timeout(float(viewer.limits.upload_seconds)):
+        content = await request.read()
+    name = Path(request.query.get("name", "photograph")).name[:120] or "photograph"
+    photograph = await viewer.compute(LIFT, lambda: viewer.photographs.add(content, name))
+    return web.json_response(photograph.record())
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Takes a photograph off the page."""
+    viewer = request.app[VIEWER]
+    viewer.photographs.remove(_photograph(request).number)
+    return web.json_response({})
+
+
+async def reframe(request: web.Request) -> web.Response:
+    """JSON of a square → the photograph's record with it."""
+    viewer, old = request.app[VIEWER], _photograph(request)
+    try:
+        given = await request.json()
+        crop = Crop(*(float(given[name]) for name in ("left", "top", "size", "roll_deg")))
+        usable = all(abs(value) < 1e6 for value in vars(crop).values())
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError("no crop came: give left, top, size and roll_deg as numbers")
+    return web.json_response(viewer.photographs.reframe(old.number, crop).record())
+
+
+async def photograph_file(request: web.Request) -> web.Response:
+    """The photograph, reduced."""
+    image = _photograph(request).image
+    content = await asyncio.to_thread(jpeg, image, longest_side=960)
+    return web.Response(body=content, content_type="image/jpeg")
+
+
+async def crop_file(request: web.Request) -> web.Response:
+    """What is lifted."""
+    viewer, photograph = request.app[VIEWER], _photograph(request)
+
+    def cut() -> bytes:
+        return encoded(to_uint8(photograph.framed.cut(photograph.image, 256)), "PNG")
+
+    return web.Response(body=await viewer.compute(FRAME, cut), content_type="image/png")
+
+
+async def picture_file(request: web.Request) -> web.Response:
+    """The still frame of the view in the query, as PNG."""
+    viewer, portrait = request.app[VIEWER], await _lifted(request)
+    query = request.query
+    numbers = {name: float(query[name]) for name in LIMITS if name in query}
+    view = View.of({**numbers, "shown": query.get("shown", "image")})
+    content = await viewer.compute(FRAME, lambda: encoded(draw(portrait, view), "PNG"))
+    return _download(content, "image/png", request, f"{view.shown}.png")
+
+
+async def turntable_file(request: web.Request) -> web.Response:
+    """A film of one round."""
+    viewer, portrait = request.app[VIEWER], await _lifted(request)
+
+    def filmed() -> tuple[bytes, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            cameras = turntable(portrait.passport, frames=viewer.limits.turntable_frames)
+            frames = film_frames(Views(portrait), cameras)
+            file = write_video(Path(folder) / "turntable", frames)
+            return file.read_bytes(), file.suffix
+
+    content, suffix = await viewer.compute(LIFT, filmed)
+    kind = "video/mp4" if suffix == ".mp4" else "image/gif"
+    return _download(content, kind, request, f"turntable{suffix}")
+
+
+async def triplane_file(request: web.Request) -> web.Response:
+    """The planes with the teacher's passport."""
+    portrait = await _lifted(request)
+
+    def saved() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "triplane.safetensors"
+            save_triplane(file, portrait.triplane, portrait.passport)
+            return file.read_bytes()
+
+    content = await asyncio.to_thread(saved)
+    return _download(content, "application/octet-stream", request, "triplane.safetensors")
+
+
+def _download(content: bytes, kind: str, request: web.Request, name: str) -> web.Response:
+    stem = "".join(c for c in Path(_photograph(request).name).stem if c.isalnum() or c in "-_")
+    return web.Response(
+        body=content,
+        content_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="{stem or "head"}_{name}"'},
+    )
+
+
+def _photograph(request: web.Request) -> Photograph:
+    number = int(request.match_info["number"])
+    try:
+        return request.app[VIEWER].photographs[number]
+    except KeyError:
+        raise web.HTTPNotFound(text="this photograph isn't held any more: add it again") from None
+
+
+async def _lifted(request: web.Request) -> LiftedPortrait:
+    """The head of the request's photograph and contender, lifted now if that takes a moment."""
+    viewer, photograph = request.app[VIEWER], _photograph(request)
+    name = request.match_info["contender"]
+    contender = viewer.workbench.contenders.get(name)
+    if contender is None:
+        raise web.HTTPNotFound(text=f"there is no {name!r} here")
+    if not contender.is_slow:
+        await asyncio.wrap_future(viewer.workbench.lift(photograph, name))
+    if name in photograph.failed:
+        raise ValueError(photograph.failed[name])
+    if name not in photograph.lifted:
+        raise web.HTTPConflict(text=f"{name} hasn't lifted this photograph yet: wait for it")
+    return photograph.lifted[name]
+
+
+async def frames(request: web.Request) -> web.StreamResponse:
+    """Messages of a page, one at a time, each answered before the next is read."""
+    viewer = request.app[VIEWER]
+    if viewer.pages >= viewer.limits.pages:
+        raise web.HTTPServiceUnavailable(
+            text=f"{viewer.pages} pages are open already: close one of them"
+        )
+    socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, heartbeat=30)
+    await socket.prepare(request)
+    viewer.pages += 1
+    try:
+        async for message in socket:
+            if message.type != WSMsgType.TEXT:
+                break
+            header, content = await _frame(viewer, message.data)
+            text = json.dumps(header).encode()
+            with contextlib.suppress(ConnectionResetError):
+                await socket.send_bytes(len(text).to_bytes(2, "big") + text + content)
+    finally:
+        viewer.pages -= 1
+    return socket
+
+
+async def _frame(viewer: Viewer, text: str) -> tuple[dict[str, Any], bytes]:
+    """The answer to one message: a header, and a JPEG if there is one."""
+    header: dict[str, Any] = {"kind": "error"}
+    try:
+        message = json.loads(text)
+        if not isinstance(message, dict):
+            raise ValueError("a message is a JSON object")
+        header |= {key: message.get(key) for key in ("ask", "photograph", "contender")}
+        view, name = View.of(message), str(message.get("contender"))
+        photograph = viewer.photographs[int(message["photograph"])]
+        contender = viewer.workbench.contenders[name]
+        started = viewer.workbench.progress(photograph, name) is not None
+        if name not in photograph.lifted and not started and not contender.is_slow:
+            await asyncio.wrap_future(viewer.workbench.lift(photograph, name))
+        elif name not in photograph.lifted and message.get("start"):
+            viewer.workbench.lift(photograph, name)
+        if name in photograph.failed:
+            return {**header, "error": photograph.failed[name]}, b""
+        if name not in photograph.lifted:
+            return {**header, **_waiting(viewer, photograph, name)}, b""
+        portrait = photograph.lifted[name]
+        content = await viewer.compute(FRAME, lambda: encoded(draw(portrait, view)))
+        return {**header, "kind": "frame"}, content
+    except KeyError:
+        return {**header, "error": "this photograph isn't held any more: add it again"}, b""
+    except (ValueError, TypeError) as error:
+        return {**header, "error": " ".join(str(error).split())}, b""
+
+
+def _waiting(viewer: Viewer, photograph: Photograph, name: str) -> dict[str, Any]:
+    progress = viewer.workbench.progress(photograph, name)
+    if progress is None:
+        return {"kind": "idle"}
+    return {
+        "kind": "progress",
+        "title": progress.title,
+        "step": progress.step,
+        "steps": progress.steps,
+    }

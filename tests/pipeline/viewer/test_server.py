@@ -1,0 +1,256 @@
+"""The page's server: what it refuses, in one sentence, and what it answers."""
+
+import asyncio
+import io
+import json
+import struct
+import zlib
+
+import aiohttp
+import numpy as np
+import pytest
+from PIL import Image
+
+HEADERS = 2
+
+
+def png(width: int = 48, height: int = 40) -> bytes:
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, : width // 2] = (220, 40, 40)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def declared(width: int, height: int) -> bytes:
+    """A PNG whose header promises a size; its pixels are missing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def ask(served, path, *, method="GET", token=True, data=None, headers=None):
+    """(status, body, headers) of one request."""
+
+    async def asked():
+        cookies = {"trilift": served.viewer.token} if token else {}
+        async with (
+            aiohttp.ClientSession(cookies=cookies) as session,
+            session.request(method, served.base + path, data=data, headers=headers) as answer,
+        ):
+            return answer.status, await answer.read(), dict(answer.headers)
+
+    return served.run(asked())
+
+
+def refusal(served, path, **options) -> tuple[int, str]:
+    status, body, _ = ask(served, path, **options)
+    return status, json.loads(body)["error"]
+
+
+def add(served, content=None) -> dict:
+    status, body, _ = ask(served, "/photographs?name=a.png", method="POST", data=content or png())
+    assert status == 200, body
+    return json.loads(body)
+
+
+def talk(served, *messages):
+    """The answers to a page's messages: (header, JPEG)."""
+
+    async def talked():
+        cookies, answers = {"trilift": served.viewer.token}, []
+        async with (
+            aiohttp.ClientSession(cookies=cookies) as session,
+            session.ws_connect(served.base + "/frames") as socket,
+        ):
+            for message in messages:
+                text = message if isinstance(message, str) else json.dumps(message)
+                await socket.send_str(text)
+                data = await socket.receive_bytes(timeout=30)
+                size = int.from_bytes(data[:HEADERS], "big") + HEADERS
+                answers.append((json.loads(data[HEADERS:size]), data[size:]))
+        return answers
+
+    return served.run(talked())
+
+
+@pytest.mark.parametrize("path", ["/", "/state", "/view.js", "/photographs/1/photograph.jpg"])
+def test_without_the_token_nothing_is_told(served, path):
+    status, sentence = refusal(served, path, token=False)
+    assert status == 403
+    assert "token" in sentence
+
+
+def test_the_page_comes_with_the_token_and_allows_no_foreign_script(served):
+    status, body, headers = ask(served, f"/?token={served.viewer.token}", token=False)
+    assert status == 200
+    assert b"<title>trilift view</title>" in body
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert {"HttpOnly", "SameSite=Strict"} <= set(headers["Set-Cookie"].split("; "))
+
+
+def test_another_name_of_this_machine_and_another_origin_are_refused(served):
+    assert refusal(served, "/state", headers={"Host": "example.org"})[0] == 403
+    assert refusal(served, "/state", headers={"Origin": "http://example.org"})[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "sentence"),
+    [
+        (b"no picture", 422, "not a picture"),
+        (b"", 422, "empty"),
+        (b"\x00" * 1_100_000, 413, "larger than 1 MB"),
+        (declared(30_000, 30_000), 422, "megapixels"),
+        (declared(4, 4), 422, "too few"),
+    ],
+)
+def test_a_file_that_is_no_photograph_gets_one_sentence(served, content, status, sentence):
+    got, said = refusal(served, "/photographs", method="POST", data=content)
+    assert got == status
+    assert sentence in said
+    assert "\n" not in said
+
+
+def test_the_oldest_photograph_leaves_when_there_are_too_many(served):
+    numbers = [add(served)["number"] for _ in range(5)]
+    assert len(served.viewer.photographs) == served.viewer.photographs.most == 4
+    status, sentence = refusal(served, f"/photographs/{numbers[0]}/photograph.jpg")
+    assert status == 404
+    assert "add it again" in sentence
+    assert talk(served, {"photograph": numbers[0], "contender": "student"})[0][0]["kind"] == "error"
+
+
+def test_a_frame_follows_the_camera(served):
+    number = add(served)["number"]
+    wanted = {"photograph": number, "contender": "student"}
+    frames = talk(served, wanted, wanted, {**wanted, "yaw_deg": 40}, {**wanted, "shown": "depth"})
+    assert [header["kind"] for header, _ in frames] == ["frame"] * 4
+    pictures = [content for _, content in frames]
+    assert pictures[0] == pictures[1]
+    assert len(set(pictures)) == 3
+    assert Image.open(io.BytesIO(pictures[0])).format == "JPEG"
+
+
+def test_the_limits_of_rays_follow_the_distance(served):
+    number = add(served)["number"]
+    near, far = (
+        Image.open(io.BytesIO(content)).convert("L")
+        for _, content in talk(
+            served,
+            *(
+                {"photograph": number, "contender": "student", "distance": d, "fov_deg": fov}
+                for d, fov in ((1.0, 12.0), (2.0, 6.0))
+            ),
+        )
+    )
+    # twice as far with half the angle: the same head, flatter; it isn't cut away
+    assert np.abs(np.asarray(near, float) - np.asarray(far, float)).mean() < 40
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no JSON",
+        "[1, 2]",
+        {"photograph": "x"},
+        {"photograph": 1, "contender": "student", "yaw_deg": "left"},
+        {"photograph": 1, "contender": "student", "shown": "secrets"},
+        {"photograph": 10**6, "contender": "student"},
+        {"photograph": 1, "contender": "nobody"},
+    ],
+)
+def test_a_malformed_message_is_answered_and_the_socket_stays_open(served, message):
+    number = add(served)["number"]
+    (bad, _), (good, _) = talk(served, message, {"photograph": number, "contender": "student"})
+    assert bad["kind"] == "error"
+    assert bad["error"]
+    assert good["kind"] == "frame"
+
+
+def test_a_slow_method_starts_when_asked_tells_its_steps_and_keeps_frames_coming(served):
+    number = add(served)["number"]
+    slow, fast = ({"photograph": number, "contender": name} for name in ("patient", "student"))
+    answers = talk(served, slow, {**slow, "start": True}, fast, slow, fast, slow)
+    assert [header["kind"] for header, _ in answers[:2]] == ["idle", "progress"]
+    assert [header["kind"] for header, _ in answers[2:]] == ["frame", "progress"] * 2
+    steps = [header["step"] for header, _ in answers if header["kind"] == "progress"]
+    assert steps == sorted(steps)
+    assert answers[-1][0]["steps"] == 60
+    while (last := talk(served, slow)[0][0])["kind"] == "progress":
+        pass
+    assert last["kind"] == "frame"
+
+
+def test_a_square_made_by_hand_is_lifted_instead(served):
+    number = add(served)["number"]
+    wanted = {"photograph": number, "contender": "student"}
+    before = talk(served, wanted)[0][1]
+    crop = {"left": 20, "top": 4, "size": 24, "roll_deg": 10}
+    status, body, _ = ask(
+        served, f"/photographs/{number}/crop", method="PUT", data=json.dumps(crop)
+    )
+    assert status == 200
+    assert json.loads(body)["crop"] == crop
+    assert talk(served, wanted)[0][1] != before
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        "{}",
+        "[]",
+        "not JSON",
+        '{"left": 0, "top": 0, "size": 1e9, "roll_deg": 0}',
+        '{"left": NaN, "top": 0, "size": 20, "roll_deg": 0}',
+        '{"left": 9000, "top": 0, "size": 20, "roll_deg": 0}',
+    ],
+)
+def test_a_square_that_is_none_is_refused(served, crop):
+    number = add(served)["number"]
+    status, sentence = refusal(served, f"/photographs/{number}/crop", method="PUT", data=crop)
+    assert status == 422
+    assert "crop" in sentence
+
+
+def test_what_was_lifted_can_be_downloaded(served):
+    number = add(served)["number"]
+    base = f"/photographs/{number}/student"
+    status, body, headers = ask(served, f"{base}/picture.png?yaw_deg=20")
+    assert status == 200
+    assert Image.open(io.BytesIO(body)).format == "PNG"
+    assert headers["Content-Disposition"] == 'attachment; filename="a_image.png"'
+    assert ask(served, f"{base}/triplane.safetensors")[1][8:9] == b"{"
+    assert ask(served, f"{base}/turntable")[0] == 200
+    assert refusal(served, f"/photographs/{number}/patient/picture.png")[0] == 409
+    assert refusal(served, f"/photographs/{number}/nobody/picture.png")[0] == 404
+    assert refusal(served, f"{base}/picture.png?yaw_deg=left")[0] == 422
+
+
+def test_ten_pages_at_once_are_served_and_the_thirteenth_is_refused(served):
+    number = add(served)["number"]
+
+    async def page(session, count):
+        async with session.ws_connect(served.base + "/frames") as socket:
+            for turn in range(count):
+                await socket.send_str(
+                    json.dumps({"photograph": number, "contender": "student", "yaw_deg": turn})
+                )
+                await socket.receive_bytes(timeout=30)
+        return count
+
+    async def pages():
+        async with aiohttp.ClientSession(cookies={"trilift": served.viewer.token}) as session:
+            drawn = await asyncio.gather(*(page(session, 5) for _ in range(10)))
+            sockets = [await session.ws_connect(served.base + "/frames") for _ in range(12)]
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(served.base + "/frames")
+            for socket in sockets:
+                await socket.close()
+            return drawn, refused.value.status
+
+    assert served.run(pages()) == ([5] * 10, 503)
