@@ -104,7 +104,5 @@ def test_settings_that_mean_nothing_are_refused():
 def test_whoever_listens_hears_every_step():
     place, heard = torch.zeros(1, requires_grad=True), []
     with reporting(lambda *told: heard.append(told)):
-        descend(
-            [Moved([place], 0.1)], bowl(place), Schedule(steps=3), title="bowl", progress=False
-        )
+        descend([Moved([place], 0.1)], bowl(place), Schedule(steps=3), title="bowl", progress=False)
     assert heard == [("bowl", 1, 3), ("bowl", 2, 3), ("bowl", 3, 3)]
