@@ -1,4 +1,4 @@
-"""Light: its distribution, how much of it reaches a point, and how surfaces reflect it.
+"""Light: its distribution, and how much of it reaches a point.
 
 The environment is a gradient and soft lobes. It is summed over fixed directions; what a direction
 sees of the head is one orthographic depth map. So there are soft shadows, ambient occlusion and
@@ -14,7 +14,6 @@ import numpy as np
 from numba import njit
 
 from .factors import Light, Lobe
-from .material import Material
 from .rasterizer import depth_map
 from .rows import direction, row_of
 
@@ -215,75 +214,6 @@ def key_at(light: Illumination, points: Array, normals: Array, softness: float =
     chosen = light.key
     _share(light.maps[chosen], light.axes[chosen], points, normals, out, np.float32(softness))
     return out
-
-
-def shade(
-    material: Material,
-    normal: Array,
-    view: Array,
-    environment: tuple[Array, Array],
-    lit: Array,
-    light: Light,
-    illumination: Illumination,
-) -> Array:
-    """Linear colour `[sample 3]` that leaves surfaces towards the camera.
-
-    Args:
-        material: of the samples.
-        normal: of the smooth surface; the material's own may be finer.
-        view: unit directions to the camera.
-        environment: of `environment_at`, at the samples.
-        lit: of `key_at`.
-        light: the light.
-        illumination: its directions.
-    """
-    around, mean = environment
-    fine = material.normal
-    key = light.lobes[0].direction
-    power = illumination.power[illumination.key].sum(0)
-    bent = ((fine - normal) * mean).sum(1, keepdims=True)
-    received = around * np.clip(1 + 1.2 * bent, 0.2, 2)
-    cosine = fine @ key
-    under = material.subsurface[:, None] * np.array([0.36, 0.12, 0.07], np.float32)
-    wrapped = np.clip((cosine[:, None] + under) / (1 + under), 0, None)
-    direct = power * wrapped * (lit[:, None] ** (1 - 0.9 * under))
-    color = material.albedo * (received + direct) / np.pi
-    halfway = key + view
-    halfway /= np.linalg.norm(halfway, axis=1, keepdims=True) + 1e-6
-    gloss = _ggx(
-        np.clip((fine * halfway).sum(1), 0, 1), np.clip(cosine, 0, 1),
-        np.clip((fine * view).sum(1), 0.05, 1), material.roughness,
-        material.specular + (1 - material.specular)
-        * (1 - np.clip((halfway * view).sum(1), 0, 1)) ** 5,
-    )  # fmt: skip
-    color = color + (gloss * np.clip(cosine, 0, 1) * lit)[:, None] * power
-    mirror = 2 * (fine * view).sum(1, keepdims=True) * fine - view
-    edge = _reflected(np.clip((fine * view).sum(1), 0, 1), material.roughness, material.specular)
-    opened = np.clip(around @ LUMINANCE / (np.pi * (light.sky @ LUMINANCE) + 1e-6), 0.1, 1)
-    rest = Light(light.sky, light.ground, light.lobes[1:], 1.0)
-    return color + (edge * opened)[:, None] * radiance(rest, mirror) * 0.6
-
-
-def _ggx(nh: Array, nl: Array, nv: Array, roughness: Array, fresnel: Array) -> Array:
-    """Walter et al. 2007's distribution with Schlick's Fresnel and a Smith-like visibility."""
-    a2 = np.maximum(roughness, 0.05) ** 4
-    spread = a2 / (np.pi * ((nh * nh) * (a2 - 1) + 1) ** 2)
-    k = np.maximum(roughness, 0.05) ** 2 / 2
-    visible = 1 / (4 * (nl * (1 - k) + k) * (nv * (1 - k) + k))
-    return spread * visible * fresnel
-
-
-def _reflected(nv: Array, roughness: Array, specular: Array) -> Array:
-    """Share of an even environment that a rough surface reflects: Karis's fit of the split sum
-    (Physically Based Shading on Mobile, 2014). Schlick's formula alone gives rough skin a
-    bright rim.
-    """
-    facing = 1 - roughness
-    grazing = (
-        np.minimum(facing * facing, np.exp2(-9.28 * nv)) * facing + 0.0425 - 0.0275 * roughness
-    )
-    scale = 1.04 - 0.572 * roughness - 1.04 * grazing
-    return specular * scale + 1.04 * grazing + 0.022 * roughness - 0.04
 
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})

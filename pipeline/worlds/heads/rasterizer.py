@@ -127,17 +127,6 @@ def interpolate(buffer_rows: Array, weights: Array, triangles: Array, values: Ar
     return out
 
 
-def interpolate_pieces(pieces: Array, along: Array, values: Array) -> Array:
-    """Attributes `[sample channel]` at places along pieces of strands.
-
-    Args:
-        pieces: `[sample]`: the point at which the piece starts.
-        along: `[sample]`, in [0, 1].
-        values: `[point channel]`.
-    """
-    return values[pieces] * (1 - along[:, None]) + values[pieces + 1] * along[:, None]
-
-
 def vertex_normals(vertices: Array, triangles: Array) -> Array:
     """Unit normals `[vertex 3]`, weighted by area."""
     out = np.zeros_like(vertices)

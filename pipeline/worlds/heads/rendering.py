@@ -7,7 +7,7 @@ import numpy as np
 from . import accessories, clothes, eyes, hair, skin
 from .exposure import metered, tone_mapped
 from .factors import BeardKind, GlassesKind, Hair, Light
-from .light import Illumination, environment_at, illumination, key_at, radiance, shade
+from .light import Illumination, environment_at, illumination, key_at, radiance
 from .material import Material, Surface
 from .mesh import Mesh
 from .part import Part
@@ -17,16 +17,16 @@ from .rasterizer import (
     draw_strands,
     draw_triangles,
     interpolate,
-    interpolate_pieces,
 )
 from .scene import Scene
-from .strands import Strands
+from .shading import shade
+from .strand_light import strand_samples
 
 Array = np.ndarray
 NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
 """Parts that are inside the head, or thin."""
 WITHIN = [int(Part.TEETH), int(Part.MOUTH)]
-HAIR_SOFTNESS, SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS = 0.03, 0.008, 0.3, 0.06
+SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS = 0.008, 0.3, 0.06
 """World units."""
 
 
@@ -38,16 +38,11 @@ class LitScene:
         scene: the person.
         light: the light.
         illumination: its directions.
-        environment: `[vertex 6]`: irradiance and mean direction of the environment.
-        strands: per group, `[point 16]`: position, tangent, hairdo's normal, colour, irradiance,
-            share of the key light.
     """
 
     scene: Scene
     light: Light
     illumination: Illumination
-    environment: Array
-    strands: list[Array]
 
 
 @dataclass(frozen=True)
@@ -72,40 +67,25 @@ def lit(scene: Scene, light: Light) -> LitScene:
     mesh = scene.mesh
     solid = mesh.triangles[~np.isin(mesh.part, NO_SHADOW)]
     lights = illumination(light, mesh.vertices, solid, mesh.cut, scene.strand_points()[::2])
-    around, mean = environment_at(lights, mesh.vertices, scene.normals, SKIN_SOFTNESS)
+    return LitScene(scene, light, lights)
+
+
+def _environment(scene: Scene, lights: Illumination, triangles: Array) -> Array:
+    """`[vertex 6]`: irradiance and mean direction of the environment at the triangles' corners;
+    elsewhere 0.
+    """
+    mesh, softness = scene.mesh, np.zeros(len(scene.mesh.vertices), np.float32)
+    softness[mesh.triangles[triangles]] = SKIN_SOFTNESS
     # An eyeball's vertices under the lids would darken what is seen between them.
-    for parts, softness in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS)):
-        rows = np.unique(mesh.triangles[np.isin(mesh.part, parts)])
-        around[rows], mean[rows] = environment_at(
-            lights, mesh.vertices[rows], scene.normals[rows], softness
+    for parts, soft in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS)):
+        softness[mesh.triangles[triangles[np.isin(mesh.part[triangles], parts)]]] = soft
+    found = np.zeros((len(softness), 6), np.float32)
+    for soft in (SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS):
+        rows = np.flatnonzero(softness == np.float32(soft))
+        found[rows, :3], found[rows, 3:] = environment_at(
+            lights, mesh.vertices[rows], scene.normals[rows], soft
         )
-    environment = np.concatenate([around, mean], 1)
-    strands = [_lit_strands(scene, group, lights) for group in scene.hair]
-    return LitScene(scene, light, lights, environment, strands)
-
-
-def _lit_strands(scene: Scene, group: Strands, lights: Illumination) -> Array:
-    """Light is gathered at the middle and the end of a strand; roots have three fifths of it."""
-    count, size = group.points.shape[:2]
-    tangents = group.tangents()
-    outward = group.points - scene.skull.middle
-    outward = outward - (outward * tangents).sum(-1, keepdims=True) * tangents
-    outward = outward / (np.linalg.norm(outward, axis=-1, keepdims=True) + 1e-6)
-    knots = np.array([size // 2, size - 1])
-    some = np.ascontiguousarray(group.points[:, knots].reshape(-1, 3))
-    normal = np.ascontiguousarray(outward[:, knots].reshape(-1, 3), np.float32)
-    around, _ = environment_at(lights, some, normal, HAIR_SOFTNESS, 2)
-    share = key_at(lights, some, normal, HAIR_SOFTNESS)
-    middle, end = np.concatenate([around, share[:, None]], 1).reshape(count, 2, 1, 4).swapaxes(0, 1)
-    t = np.linspace(0, 1, size, dtype=np.float32)[None, :, None]
-    low, high = np.clip(1 - 2 * t, 0, 1), np.clip(2 * t - 1, 0, 1)
-    values = middle * (1 - high - 0.4 * low) + end * high
-    found = np.empty((count, size, 16), np.float32)
-    parts = (group.points, tangents, outward, group.color)
-    for k, part in enumerate(parts):
-        found[..., 3 * k : 3 * k + 3] = part
-    found[..., 12:] = values
-    return found.reshape(-1, 16)
+    return found
 
 
 def render(lit_scene: LitScene, lens: Lens) -> Samples:
@@ -124,33 +104,32 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
     index, weights = buffer.index.ravel(), buffer.weights.reshape(-1, 2)
     hit = np.flatnonzero((index >= 0) & (index < first[0]))
     canvas[hit] = _mesh_samples(lit_scene, lens, index[hit], weights[hit])
-    for starts, values, start, end in zip(
-        pieces, lit_scene.strands, first[:-1], first[1:], strict=True
-    ):
+    for starts, group, start, end in zip(pieces, scene.hair, first[:-1], first[1:], strict=True):
         hit = np.flatnonzero((index >= start) & (index < end))
         piece = starts[index[hit] - start]
-        canvas[hit] = _hair_samples(
-            lit_scene, lens, interpolate_pieces(piece, weights[hit, 0], values)
+        found = strand_samples(
+            group, piece, weights[hit, 0], scene.skull.middle, lit_scene.illumination
         )
+        canvas[hit] = _hair_samples(lit_scene, lens, found)
     if scene.lenses is not None:
         _glaze(lit_scene, scene.lenses, lens, buffer, canvas)
-    grid = canvas.reshape(lens.size, lens.size, 8)
     exposure = metered(lit_scene.light.exposure, scene.person.identity.skin.albedo)
-    color = tone_mapped(grid[..., :3], exposure)
-    return Samples(color, grid[..., 3:6], grid[..., 6], grid[..., 7])
+    seen = np.flatnonzero(canvas[:, 7])
+    canvas[seen, :3] = tone_mapped(canvas[seen, :3], exposure)
+    grid = canvas.reshape(lens.size, lens.size, 8)
+    return Samples(grid[..., :3], grid[..., 3:6], grid[..., 6], grid[..., 7])
 
 
 def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) -> Array:
     """`[sample 8]`: linear colour, normal, depth, part."""
     scene, mesh = lit_scene.scene, lit_scene.scene.mesh
-    values = np.concatenate(
-        [mesh.vertices, scene.normals, mesh.rest, mesh.masks, lit_scene.environment], 1
-    )
+    lights = lit_scene.illumination
+    environment = _environment(scene, lights, rows)
+    values = np.concatenate([mesh.vertices, scene.normals, mesh.rest, mesh.masks, environment], 1)
     found = interpolate(rows, weights, mesh.triangles, values)
     surface = _surface(found, lens)
     label = mesh.part[rows].astype(np.int64)
     color = np.zeros((len(rows), 3), np.float32)
-    lights = lit_scene.illumination
     lit_share = key_at(lights, surface.position, surface.normal)
     for parts, softness in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS / 3)):
         rows = np.flatnonzero(np.isin(label, parts))
@@ -159,7 +138,7 @@ def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) 
         chosen = np.flatnonzero(label == part)
         some = _rows(surface, chosen)
         material = _material(Part(int(part)), some, scene)
-        around = found[chosen, 13:16], found[chosen, 16:19]
+        around = found[chosen, 13:19]
         color[chosen] = shade(
             material, some.normal, some.view, around, lit_share[chosen], lit_scene.light, lights
         )
@@ -201,8 +180,7 @@ def _hair_samples(lit_scene: LitScene, lens: Lens, found: Array) -> Array:
     """`[sample 8]` of strands."""
     away = found[:, :3] - lens.position
     depth = np.linalg.norm(away, axis=1, keepdims=True)
-    tangent = found[:, 3:6] / (np.linalg.norm(found[:, 3:6], axis=1, keepdims=True) + 1e-6)
-    normal = found[:, 6:9] / (np.linalg.norm(found[:, 6:9], axis=1, keepdims=True) + 1e-6)
+    tangent, normal = found[:, 3:6], found[:, 6:9]
     lights = lit_scene.illumination
     color = hair.strand_color(
         found[:, 9:12], tangent, -away / depth, normal, lit_scene.light.lobes[0].direction,

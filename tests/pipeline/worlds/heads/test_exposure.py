@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.worlds.heads.exposure import MIDDLE_SKIN, metered, tone_mapped
-from pipeline.worlds.heads.light import _reflected
+from pipeline.worlds.heads.shading import reflected
 
 GREY = np.ones(3, np.float32)
 
@@ -25,10 +25,10 @@ def test_the_tone_curve_is_srgb_where_nothing_is_bright_and_never_clips():
 
 def test_grazing_reflections_are_strong_on_smooth_surfaces_only():
     grazing, facing = np.zeros(1), np.ones(1)
-    assert _reflected(grazing, np.full(1, 0.05), np.full(1, 0.04)) > 0.8
-    assert _reflected(grazing, np.full(1, 0.5), np.full(1, 0.04)) < 0.2
+    assert reflected(grazing, np.full(1, 0.05), np.full(1, 0.04)) > 0.8
+    assert reflected(grazing, np.full(1, 0.5), np.full(1, 0.04)) < 0.2
     for roughness in (0.05, 0.5):
-        found = _reflected(facing, np.full(1, roughness), np.full(1, 0.04))
+        found = reflected(facing, np.full(1, roughness), np.full(1, 0.04))
         assert found == pytest.approx(0.04, abs=0.02)
 
 
