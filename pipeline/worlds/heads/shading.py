@@ -116,7 +116,9 @@ def _shade(
             gloss = _ggx(nh, facing, max(nv, np.float32(0.05)), roughness[i], fresnel)
             gloss *= facing * lit[i]
         edge = reflected(min(max(nv, np.float32(0)), np.float32(1)), roughness[i], specular[i])
-        opened = min(max(_dot(environment[i], luminance) / open_sky, np.float32(0.1)), np.float32(1))
+        opened = min(
+            max(_dot(environment[i], luminance) / open_sky, np.float32(0.1)), np.float32(1)
+        )
         edge *= opened * np.float32(0.6)
         upper = np.float32(0.5) + np.float32(0.5) * mirror[1]
         for c in range(3):
