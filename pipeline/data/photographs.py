@@ -10,7 +10,6 @@ colours: colour + (1 - alpha) · background composites them. Files with straight
 defines it, are premultiplied on reading, unless `dataset.json` has "alpha": "premultiplied".
 """
 
-import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from pipeline.portraits.photograph import decode_picture
 from pipeline.worlds.dataset_zip import write_dataset
 from teachers.rendering.camera import Camera
 
@@ -171,13 +170,9 @@ def validate_photographs(path: Path | str) -> int:
 
 def _decode_picture(name: str, content: bytes) -> UInt8[Tensor, "channel height width"]:
     try:
-        with Image.open(io.BytesIO(content)) as opened:
-            has_alpha = opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info
-            picture = np.array(opened.convert("RGBA" if has_alpha else "RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise BadDataset(
-            f"{name} isn't a readable picture ({error}): write it again as PNG or JPEG."
-        ) from error
+        picture = np.array(decode_picture(content))
+    except ValueError as error:
+        raise BadDataset(f"{name} can't be used: {error}.") from error
     return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
 
 

@@ -34,6 +34,8 @@ from torch import Tensor
 
 from pipeline.batch import DistillationBatch, View
 from pipeline.pictures import from_uint8, to_uint8
+from pipeline.portraits.photograph import decode_picture
+from pipeline.portraits.pixels import opaque
 from pipeline.sampling.draws import Draws
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -254,8 +256,8 @@ class Record:
         if name not in self._fields:
             return self.array(f"{view}.image.npy")
         try:
-            return from_uint8(np.asarray(Image.open(io.BytesIO(self._fields[name])).convert("RGB")))
-        except (OSError, SyntaxError, ValueError) as error:
+            return from_uint8(np.asarray(opaque(decode_picture(self._fields[name]))))
+        except ValueError as error:
             raise CorruptShard(
                 f"{name} of {self.where} can't be decoded ({error}): write the shard again"
             ) from error

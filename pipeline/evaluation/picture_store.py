@@ -7,12 +7,13 @@ import numpy as np
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.pictures import from_uint8, write_png
+from pipeline.portraits.photograph import decode_picture
+from pipeline.portraits.pixels import opaque
 from pipeline.runs.tensor_file import write_tensors
 
 from .items import ItemViews
@@ -105,14 +106,13 @@ class PictureStore:
 
 
 def read_png(path: Path) -> Float[Tensor, "3 height width"]:
-    """An image file in [-1, 1]; ValueError if it is missing or damaged."""
+    """An image file in [-1, 1]; ValueError if it is missing, damaged or transparent."""
+    if not path.is_file():
+        raise ValueError(f"the picture {path} is missing")
     try:
-        with Image.open(path) as opened:
-            return from_uint8(np.array(opened.convert("RGB")))
-    except FileNotFoundError:
-        raise ValueError(f"the picture {path} is missing") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"the picture {path} is damaged: {error}") from error
+        return from_uint8(np.asarray(opaque(decode_picture(path))))
+    except ValueError as error:
+        raise ValueError(f"the picture {path} can't be used: {error}") from error
 
 
 def read_views(pictures: list[Path], depths: list[Path]) -> ItemViews:

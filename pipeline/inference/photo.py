@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pipeline.portraits.face import Picture
 from pipeline.portraits.framing import CentreSquare, Framing
-from pipeline.portraits.photograph import read_photograph, upright_rgb
+from pipeline.portraits.photograph import read_photograph
+from pipeline.portraits.pixels import upright_rgb
 
 Photo = Path | str | Image.Image | np.ndarray | Tensor
 """A file; a Pillow image; 8-bit pixels [height width], [height width 3] or [height width 4]; or a

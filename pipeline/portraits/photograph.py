@@ -1,12 +1,22 @@
-"""Decoding of one photograph: file → upright 8-bit RGB, or a ValueError of one sentence."""
+"""Decoding of pictures: file → upright 8-bit sRGB, or a ValueError of one sentence.
 
+Everything that reads pictures of others does it here: photographs, collections, predictions,
+captures, shards.
+"""
+
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import torch
+from jaxtyping import Float
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from .pixels import opaque, upright_pixels, upright_rgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """The accepted formats; Pillow has others that start external programs."""
@@ -16,10 +26,10 @@ MAX_PIXELS = 64_000_000
 
 
 def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
-    """Decodes a photograph: upright (EXIF orientation), 8-bit RGB, transparency composited.
+    """Decodes a photograph: upright (EXIF orientation), 8-bit sRGB, transparency composited.
 
-    Grey, palette, 16-bit and CMYK files are converted. Size and kind are checked before anything is
-    decoded.
+    Grey, palette, 16-bit and CMYK files and those with a colour profile are converted. Size and
+    kind are checked before anything is decoded.
 
     Args:
         path: a PNG, JPEG, WebP, BMP or still GIF file, whatever its name ends in.
@@ -31,7 +41,35 @@ def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
     """
     with _opened(path) as image:
         _require_still(image)
-        return _decoded(image, background)
+        return upright_rgb(_loaded(image), background)
+
+
+def decode_picture(source: Path | bytes) -> Image.Image:
+    """Decodes a picture of a dataset: RGB, or RGBA (straight alpha) if it can be transparent.
+
+    As `read_photograph` otherwise, but pictures may be smaller than 16 pixels.
+
+    Args:
+        source: a file, or its content.
+
+    Raises:
+        ValueError: as `read_photograph`.
+    """
+    with _opened(source, least=1) as image:
+        _require_still(image)
+        return upright_pixels(_loaded(image))
+
+
+def read_mask(path: Path) -> Float[Tensor, "1 height width"]:
+    """A mask: the grey levels of a picture in [0, 1], upright.
+
+    Raises:
+        ValueError: as `decode_picture`; transparent pixels; levels of 0 and 1 out of 255.
+    """
+    levels = np.asarray(opaque(decode_picture(path)).convert("L"))
+    if levels.max() == 1:
+        raise ValueError("its levels are 0 and 1 out of 255, which is black: write 0 and 255")
+    return torch.from_numpy(levels.copy())[None].float() / 255
 
 
 def read_animation(path: Path, *, background: float = 1.0) -> Iterator[Image.Image]:
@@ -43,7 +81,7 @@ def read_animation(path: Path, *, background: float = 1.0) -> Iterator[Image.Ima
     with _opened(path) as image:
         for frame in range(num_frames(image)):
             image.seek(frame)
-            yield _decoded(image.copy() if frame else image, background)
+            yield upright_rgb(_loaded(image.copy() if frame else image), background)
 
 
 def is_animated(path: Path) -> bool:
@@ -58,41 +96,43 @@ def num_frames(image: Image.Image) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(source: Path | bytes, least: int = MIN_SIDE) -> Iterator[Image.Image]:
     """The opened picture, after its size was checked."""
-    _require_content(path)
+    _require_content(source)
     with warnings.catch_warnings():
         # Pillow warns of large and of odd files; here they are errors or accepted
         warnings.simplefilter("ignore")
-        with _open(path) as image:
-            _require_size(*image.size)
+        with _open(source) as image:
+            _require_size(*image.size, least)
             yield image
 
 
-def _decoded(image: Image.Image, background: float) -> Image.Image:
+def _loaded(image: Image.Image) -> Image.Image:
     try:
         image.load()
     except Exception as error:  # each decoder has exceptions of its own for damaged data
         raise ValueError(
             f"damaged {image.format} file ({error}): export the picture again"
         ) from error
-    return upright_rgb(image, background)
+    return image
 
 
-def _require_content(path: Path) -> None:
-    if not path.exists():
+def _require_content(source: Path | bytes) -> None:
+    if isinstance(source, Path) and not source.exists():
         raise ValueError("no such file: check the path")
-    if not path.is_file():
+    if isinstance(source, Path) and not source.is_file():
         raise ValueError("not a file: give a picture")
-    if path.stat().st_size == 0:
+    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
         raise ValueError("an empty file (0 bytes): copy the picture again")
 
 
-def _open(path: Path) -> Image.Image:
+def _open(source: Path | bytes) -> Image.Image:
     # Pillow loads the plugins of rarer formats late, and a restricted open doesn't wait for them
     Image.init()
     try:
-        return Image.open(path, formats=FORMATS)
+        return Image.open(
+            io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
+        )
     except UnidentifiedImageError as error:
         raise ValueError("not a picture that can be read: use PNG, JPEG or WebP") from error
     except Image.DecompressionBombError as error:
@@ -108,38 +148,12 @@ def _require_still(image: Image.Image) -> None:
         raise ValueError(f"animated ({num_frames(image)} frames): save one of them as a picture")
 
 
-def _require_size(width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE:
-        raise ValueError(
-            f"{width}x{height} pixels are too few: at least {MIN_SIDE} a side are needed"
-        )
+def _require_size(width: int, height: int, least: int) -> None:
+    if min(width, height) < least:
+        raise ValueError(f"{width}x{height} pixels are too few: at least {least} a side are needed")
     if width * height > MAX_PIXELS:
         megapixels = width * height / 1e6
         raise ValueError(
             f"{width}x{height} are {megapixels:.0f} megapixels, at most {MAX_PIXELS // 10**6} are"
             " read: make it smaller first"
         )
-
-
-def upright_rgb(image: Image.Image, background: float = 1.0) -> Image.Image:
-    """A decoded picture of any mode as upright 8-bit RGB: turned as its EXIF orientation says,
-    transparency composited over a grey level in [0, 1].
-    """
-    image = _upright(image)
-    if image.mode.startswith("I"):  # 16-bit grey
-        return Image.fromarray(
-            (np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8)
-        ).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    level = round(background * 255)
-    canvas = Image.new("RGBA", image.size, (level, level, level, 255))
-    return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; as it is where the EXIF block is damaged."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a broken EXIF block is no reason to refuse good pixels
-        return image

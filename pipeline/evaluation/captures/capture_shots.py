@@ -13,6 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.evaluation.items import ItemViews
+from pipeline.pictures import from_uint8
+from pipeline.portraits.photograph import decode_picture, read_mask
+from pipeline.portraits.pixels import opaque
 from teachers.rendering.camera import Camera
 
 from .camera_frame import convergence
@@ -83,16 +86,22 @@ def export_shots(
     write_capture(folder / name, reference, cameras, names=[shot.name for shot in order])
 
 
+def read_shot(path: Path) -> Float[Tensor, "3 height width"]:
+    """The picture of a file in [-1, 1]; ValueError that names it if it can't be used."""
+    try:
+        return picture_tensor(opaque(decode_picture(path)))
+    except ValueError as error:
+        raise ValueError(f"{path} can't be used: {error}") from error
+
+
 def picture_tensor(image: Image.Image) -> Float[Tensor, "3 height width"]:
-    """An 8-bit image in [-1, 1]."""
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 127.5 - 1
+    """An 8-bit RGB image in [-1, 1]."""
+    return from_uint8(np.asarray(image))
 
 
 def mask_tensor(path: Path, image: Tensor) -> Float[Tensor, "1 height width"]:
     """A grey image file in [0, 1] at the size of an image."""
-    return like(
-        torch.from_numpy(np.array(Image.open(path).convert("L")))[None].float() / 255, image
-    )
+    return like(read_mask(path), image)
 
 
 def like(

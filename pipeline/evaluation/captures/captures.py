@@ -10,12 +10,13 @@ import numpy as np
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
 from pipeline.evaluation.items import ItemViews
 from pipeline.pictures import from_uint8, write_png
+from pipeline.portraits.photograph import decode_picture, read_mask
+from pipeline.portraits.pixels import opaque, over
 from pipeline.runs.files import write_json
 from pipeline.runs.tensor_file import write_tensors
 from teachers.rendering.camera import Camera
@@ -69,17 +70,10 @@ class Capture:
         Raises:
             ValueError: a file can't be read, an image isn't square, or sizes differ.
         """
-        images = torch.stack(
-            [from_uint8(self._pixels(frame.image, "RGB")) for frame in self.frames]
-        )
+        images = torch.stack([self._image(frame.image) for frame in self.frames])
         masks, depths = None, None
         if all(frame.mask for frame in self.frames):
-            masks = torch.stack(
-                [
-                    torch.from_numpy(self._pixels(str(frame.mask), "L"))[None].float() / 255
-                    for frame in self.frames
-                ]
-            )
+            masks = torch.stack([self._mask(str(frame.mask)) for frame in self.frames])
         if all(frame.depth for frame in self.frames):
             depths = torch.stack([self._depth(str(frame.depth))[None] for frame in self.frames])
         for values in (masks, depths):
@@ -91,16 +85,26 @@ class Capture:
             masks = (depths > 0).float()
         return ItemViews(images, depths, masks)
 
-    def _pixels(self, name: str, mode: str) -> np.ndarray:
+    def _image(self, name: str) -> Float[Tensor, "3 height width"]:
+        """Transparency over the capture's background; ValueError where that isn't plain."""
         try:
-            with Image.open(self.folder / name) as picture:
-                pixels = np.array(picture.convert(mode))
-        except OSError as error:
-            raise ValueError(f"{self.folder / name} can't be read ({error})") from error
-        if pixels.shape[0] != pixels.shape[1]:
+            picture = decode_picture(self.folder / name)
+            picture = opaque(picture) if self.background is None else over(picture, self.background)
+        except ValueError as error:
+            raise ValueError(f"{self.folder / name} can't be used: {error}") from error
+        return self._square(name, from_uint8(np.asarray(picture)))
+
+    def _mask(self, name: str) -> Float[Tensor, "1 height width"]:
+        try:
+            return self._square(name, read_mask(self.folder / name))
+        except ValueError as error:
+            raise ValueError(f"{self.folder / name} can't be used: {error}") from error
+
+    def _square(self, name: str, pixels: Tensor) -> Tensor:
+        height, width = pixels.shape[-2:]
+        if height != width:
             raise ValueError(
-                f"{self.folder / name} is {pixels.shape[1]}x{pixels.shape[0]}: images of a"
-                " capture are square"
+                f"{self.folder / name} is {width}x{height}: images of a capture are square"
             )
         return pixels
 

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.suite_files import write_manifest
 
 from .capture_crop import PixelCamera
-from .capture_shots import Shot, export_shots, mask_tensor, picture_tensor
+from .capture_shots import Shot, export_shots, mask_tensor, read_shot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ class H3dsCaptures:
         for number in [self.given, *dict.fromkeys(others)]:
             if number >= len(images) or f"world_mat_{number}" not in cameras:
                 raise ValueError(f"{scene} has no view {number}: it has {len(images)} pictures")
-            image = picture_tensor(Image.open(images[number]))
+            image = read_shot(images[number])
             masks = sorted(
                 (scene / "mask").glob(
                     f"*{''.join(re.findall(r'[0-9]+', images[number].stem)[-1:])}.*"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from pipeline.evaluation.items import SuiteContext
@@ -21,7 +20,7 @@ from pipeline.evaluation.suite_files import write_manifest
 from pipeline.portraits.film import read_pictures
 
 from .capture_crop import PixelCamera
-from .capture_shots import Shot, export_shots, like, mask_tensor, picture_tensor
+from .capture_shots import Shot, export_shots, like, mask_tensor, picture_tensor, read_shot
 
 NERSEMBLE_SIZE = (2200, 3208)
 """Size of the full images in pixels, to which the calibration refers at any file size."""
@@ -131,7 +130,7 @@ class NersembleCaptures:
         )
         if not pictures_found:
             return None
-        image = picture_tensor(Image.open(pictures_found[0]))
+        image = read_shot(pictures_found[0])
         masks = sorted(moment.glob(f"alpha_map*/{camera}.*"))
         mask = None if not masks else mask_tensor(masks[0], image)
         depths = sorted(moment.glob(f"colmap*/depth_maps_geometric/*/{camera}.npz"))

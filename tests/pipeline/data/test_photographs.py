@@ -165,8 +165,23 @@ def test_oblong_and_broken_pictures_are_refused(tmp_path):
     oblong = png_bytes(np.zeros((8, 6, 3), np.uint8))
     with pytest.raises(BadDataset, match="6x8 RGB: pictures must be square"):
         Photographs(write(tmp_path, pictures=[oblong] * 3))
-    with pytest.raises(BadDataset, match="isn't a readable picture"):
+    with pytest.raises(BadDataset, match=r"img00000001\.png can't be used: not a picture"):
         validate_photographs(write(tmp_path, pictures=[picture(), b"not a picture", picture()]))
+
+
+def test_pictures_are_read_as_photographs_are(tmp_path):
+    """Turned as EXIF says, 16 bits scaled; sideways or white under an upright camera otherwise."""
+    grey = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    deep, turned = io.BytesIO(), io.BytesIO()
+    Image.fromarray(grey.astype(np.uint16) * 257).save(deep, "PNG")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(grey).transpose(Image.Transpose.ROTATE_90)
+    stored.save(turned, "PNG", exif=exif)
+    both = [deep.getvalue(), turned.getvalue(), picture()]
+    photographs = Photographs(write(tmp_path, pictures=both))
+    for number in (0, 1):
+        assert np.array_equal(photographs[number].pixels[0].numpy(), grey)
 
 
 def test_a_missing_picture_is_named(tmp_path):

@@ -1,10 +1,12 @@
 """Processes share items; the pictures that are read are those that were stored."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.evaluation.items import Item, ItemViews
-from pipeline.evaluation.picture_store import PictureStore, Prediction
+from pipeline.evaluation.picture_store import PictureStore, Prediction, read_png
 from pipeline.evaluation.work_share import WorkShare, share_of_launcher
 from pipeline.runs.peak_memory import PeakMemory
 from teachers.rendering.camera import Camera
@@ -46,8 +48,20 @@ def test_a_missing_or_broken_picture_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"nothing.png is missing"):
         store.get_picture("nothing.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    with pytest.raises(ValueError, match=r"broken.png is damaged"):
+    with pytest.raises(ValueError, match=r"broken.png can't be used: not a picture"):
         store.get_picture("broken.png")
+
+
+def test_predictions_of_16_bits_are_scaled_and_transparent_ones_refused(tmp_path):
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(levels * 257).save(tmp_path / "deep.png")
+    image = read_png(tmp_path / "deep.png")
+    assert torch.equal(
+        ((image + 1) * 127.5).round()[0], torch.from_numpy(levels.astype(np.float32))
+    )
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    with pytest.raises(ValueError, match=r"clear\.png can't be used: some pixels are transparent"):
+        read_png(tmp_path / "clear.png")
 
 
 def test_a_large_tensor_is_seen_in_the_peak():

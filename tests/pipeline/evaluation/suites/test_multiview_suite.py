@@ -3,8 +3,10 @@ import json
 import math
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.evaluation.captures.camera_frame import convergence, frame_of_cameras, frame_of_given
 from pipeline.evaluation.captures.captures import find_captures, read_capture, write_capture
@@ -165,6 +167,23 @@ def test_a_plain_background_is_exchanged_without_a_seam():
     white, black = (opacity * subject + (1 - opacity) * level for level in (1.0, -1.0))
     assert torch.allclose(on_background(white, opacity, old=1.0, new=0.0), black, atol=1e-6)
     assert torch.allclose(on_background(subject, opacity, old=None, new=0.0), black, atol=1e-6)
+
+
+def test_pictures_and_masks_of_a_capture_are_read_as_photographs_are(captures, tmp_path):
+    shutil.copytree(captures / "subject", tmp_path / "subject")
+    capture = read_capture(tmp_path / "subject")
+    before, (first, second) = capture.load(), capture.frames[:2]
+    cut = Image.open(tmp_path / "subject" / first.image).convert("RGBA")
+    pixels = np.array(cut)
+    pixels[:4] = 0  # the head is below: white, the capture's background, before
+    Image.fromarray(pixels).save(tmp_path / "subject" / first.image)
+    assert (before.image[0, :, :4] == 1).all()
+    mask = np.asarray(Image.open(tmp_path / "subject" / second.mask).convert("L"))
+    Image.fromarray(mask.astype(np.uint16) * 257).save(tmp_path / "subject" / second.mask)
+    after = capture.load()
+    assert torch.equal(after.image, before.image) and torch.equal(after.opacity, before.opacity)
+    with pytest.raises(ValueError, match=r"000\.png can't be used: some pixels are transparent"):
+        dataclasses.replace(capture, background=None).load()
 
 
 def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
