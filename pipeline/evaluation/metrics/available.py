@@ -10,6 +10,7 @@ from .perceptual_metrics import (
     identity_distance_metric,
     identity_metric,
     lpips_metric,
+    shift_tolerant_metric,
 )
 from .pose_metric import PoseEstimator, pose_metric
 from .view_metrics import VIEW_METRICS, ViewMetric
@@ -17,6 +18,7 @@ from .view_metrics import VIEW_METRICS, ViewMetric
 NEED_WEIGHTS: dict[str, Callable[..., ViewMetric]] = {
     "lpips": lpips_metric,
     "dists": dists_metric,
+    "shift_tolerant_lpips": shift_tolerant_metric,
     "identity": identity_metric,
     "identity_distance": identity_distance_metric,
 }

@@ -17,6 +17,8 @@ from pipeline.losses.identity import EG3D_FACE_BOX, SOURCE, crop_face, face_netw
 from pipeline.losses.identity_distance import FILE as IDENTITY_FILE
 from pipeline.losses.identity_distance import dlib_crop
 from pipeline.losses.perceptual import LPIPS, NETWORKS, head_weights
+from pipeline.losses.shift_tolerant import FILE as SHIFT_TOLERANT_FILE
+from pipeline.losses.shift_tolerant import SMALLEST, load_shift_tolerant_lpips
 from pipeline.losses.trunks import VGG16_FILE, torchvision_file, vgg16
 from pipeline.losses.weight_files import WeightFile, require_weights
 from pipeline.runs.files import sha256_of_file
@@ -83,6 +85,25 @@ def dists_metric(weights: Path, file: str | None = None, sha256: str | None = No
         metric.with_weights(_file(trunk_path)),
         _between(model, trunk.smallest),
         f"{NO_REFERENCE}, or they are smaller than {trunk.smallest} pixels",
+    )
+
+
+def shift_tolerant_metric(weights: Path) -> ViewMetric:
+    """Shift-tolerant LPIPS (Ghildyal and Liu 2022). Raises as `lpips_measure`."""
+    (path,) = require_weights([SHIFT_TOLERANT_FILE], weights)
+    metric = Metric(
+        "shift-tolerant LPIPS",
+        "",
+        False,
+        "LPIPS on an AlexNet that blurs wherever it strides; its numbers aren't LPIPS's",
+        4,
+        _file(path),
+    )
+    return ViewMetric(
+        "shift_tolerant_lpips",
+        metric,
+        _between(load_shift_tolerant_lpips(path), SMALLEST),
+        f"{NO_REFERENCE}, or they are smaller than {SMALLEST} pixels",
     )
 
 

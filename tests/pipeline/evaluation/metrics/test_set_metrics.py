@@ -136,7 +136,11 @@ def test_without_the_file_fid_is_named_with_its_hash_and_not_replaced(tmp_path):
         0, abs=1e-6
     )
     why = {entry["metric"]: entry["why"] for entry in results["unavailable"]}
-    assert set(why) == {"fid", "kid"} and INCEPTION_FILE in why["fid"] and "6726825d" in why["kid"]
+    assert (
+        set(why) == {"fid", "kid", "frechet_efficientnet_lite0"}
+        and INCEPTION_FILE in why["fid"]
+        and "6726825d" in why["kid"]
+    )
 
 
 def test_a_metric_names_its_weight_file():
