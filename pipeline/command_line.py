@@ -19,6 +19,7 @@ VERBS = (
     "convert",
     "check",
     "prepare",
+    "manifest",
     "cameras",
     "pretrain",
     "generate",

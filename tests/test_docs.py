@@ -10,7 +10,7 @@ from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
 from pipeline.build.configuration import compose, require_buildable, to_plain
-from pipeline.command_line import VERBS
+from pipeline.command_line import VERBS, named_weights
 from pipeline.distillation.plan import StageSettings, used_losses
 from pipeline.runs.markers import without_markers
 
@@ -80,6 +80,8 @@ COMMANDS = [
 def test_a_command_on_a_page_composes(words):
     verb, *arguments = words
     assert verb in VERBS
+    if verb == "weights":
+        arguments = named_weights(arguments)
     overrides = [
         without_sweep(argument)
         for argument in arguments

@@ -2,7 +2,7 @@
 identities.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def _add_distances(
     lines: Sequence[Line],
     store: PictureStore,
     load: Callable[[], tuple[nn.Module, Path]],
-    distances: dict[str, tuple[Metric, Callable[[Tensor, Tensor], float]]],
+    distances: Mapping[str, tuple[Metric, Callable[[Tensor, Tensor], float]]],
 ) -> None:
     """Distances on the features of one network, or why there are none."""
     try:

@@ -1,9 +1,13 @@
 """Faces with 468 landmarks by networks that are part of this package."""
 
+import hashlib
 import math
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
+from pipeline.runs.files import sha256_of_file
 
 from ..face import DetectedFace, Picture
 from .blaze_face import BlazeFace, Window, overlaps, weighted_suppression
@@ -49,6 +53,12 @@ class FaceMeshDetector:
             (BlazeFace(full_range, ((48, 1),), 0.6), True),
         )
         self.mesh = FaceMesh(PRETRAINED / "face_landmark.safetensors")
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the networks' files, together."""
+        files = sorted(PRETRAINED.glob("face_*.safetensors"))
+        return hashlib.sha256("".join(map(sha256_of_file, files)).encode()).hexdigest()
 
     def detect(self, picture: Picture) -> list[DetectedFace]:
         """All faces, the largest first; landmarks in pixels of the photograph."""

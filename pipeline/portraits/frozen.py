@@ -1,0 +1,341 @@
+"""A folder of photographs frozen as a benchmark: hashes, crops, cameras and the detector, in one
+JSON file without any pixel. Whoever has the pictures, under whatever names, can check and use it.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.runs.files import sha256_of_file
+from teachers.rendering.camera import Camera
+
+from .crop import Crop
+from .face import LandmarkDetector, Picture
+from .files import find_photographs, folder_names
+from .framing import Framed
+from .front_door import Portrait, PortraitSettings, portraits_of
+
+KIND = "trilift photographs"
+SCHEMA = 1
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SIDE = 64
+"""Of the crops that are read to find out whether a file can be used; they are thrown away."""
+
+
+def freeze(
+    folder: Path,
+    settings: PortraitSettings,
+    *,
+    name: str,
+    licence: str,
+    recipe: dict[str, Any],
+    version: str,
+    count: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The manifest of a folder.
+
+    Args:
+        folder: of photographs and films, or one file.
+        settings: how they are read and framed.
+        name, licence: of the benchmark, of its pictures.
+        recipe: the configuration of `settings`, kept for readers.
+        version: of this program.
+        count: so many files are drawn; None: all. The draw depends on the seed and the contents,
+            not on names.
+        seed: of the draw.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        ValueError: two files have the same content, or there are fewer than `count`.
+    """
+    files = find_photographs(folder)
+    named = list(zip(files, folder_names(files), strict=True))
+    digests = {file: sha256_of_file(file) for file in files}
+    _refuse_doubles(digests)
+    if count is not None:
+        named = _drawn(named, digests, count, seed)
+    pictures = [
+        _entry(portrait)
+        for file, picture_name in named
+        for portrait in portraits_of(file, picture_name, settings, resolution=SIDE)
+    ]
+    drawn = {} if count is None else {"drawn": {"of": len(files), "files": count, "seed": seed}}
+    return {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "name": name,
+        "licence": licence,
+        **drawn,
+        "detector": _detector_record(settings, version),
+        "films": {"every": settings.every, "most": settings.most},
+        "portraits": recipe,
+        "counts": _counts(pictures),
+        "pictures": pictures,
+    }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A folder against a manifest.
+
+    Attributes:
+        files: sha256 → a file of that content, for those that are there.
+        missing: names of files whose content isn't there.
+        changed: those of them of whose name there is a file, with other content.
+        extra: files that the manifest doesn't list.
+    """
+
+    files: dict[str, Path]
+    missing: list[str]
+    changed: list[str]
+    extra: list[str]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A manifest that was read."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "Frozen":
+        """From a file.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it isn't a manifest, or an entry in it is wrong.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no manifest {path}: write one with trilift manifest input=FOLDER output={path}"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} isn't JSON ({error}): get the manifest again") from error
+        if not isinstance(content, dict) or content.get("kind") != KIND:
+            raise ValueError(f"{path} is no manifest of photographs: trilift manifest writes one")
+        if content.get("schema") != SCHEMA:
+            raise ValueError(
+                f"{path} has schema {content.get('schema')!r}, this trilift reads {SCHEMA}"
+            )
+        entries = content.get("pictures")
+        if not isinstance(entries, list) or not entries:
+            raise ValueError(f"{path} lists no pictures: get the manifest again")
+        for number, entry in enumerate(entries):
+            wrong = _what_is_wrong(entry)
+            if wrong:
+                raise ValueError(f"{path}: picture {number} has {wrong}: get the manifest again")
+        if content.get("counts") != _counts(entries):
+            raise ValueError(
+                f"{path} counts {content.get('counts')}, its pictures give {_counts(entries)}: it"
+                " was edited, get it again"
+            )
+        return cls(path, content)
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """One for each crop, in order."""
+        return list(self.content["pictures"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Files, crops, crops with a face, crops with a camera, unusable files."""
+        return dict(self.content["counts"])
+
+    @property
+    def sha256(self) -> str:
+        """Of the content, whatever its layout in the file."""
+        text = json.dumps(self.content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def compare(self, folder: Path) -> Comparison:
+        """What of a folder is in the manifest, by content."""
+        there = {file: sha256_of_file(file) for file in find_photographs(folder) if file.is_file()}
+        by_digest = {digest: file for file, digest in there.items()}
+        wanted = {entry["sha256"]: entry["file"] for entry in self.entries}
+        missing = sorted(name for digest, name in wanted.items() if digest not in by_digest)
+        names = {file.name for file, digest in there.items() if digest not in wanted}
+        return Comparison(
+            {digest: by_digest[digest] for digest in wanted if digest in by_digest},
+            missing,
+            [name for name in missing if name in names],
+            sorted(names - set(missing)),
+        )
+
+    def portraits(
+        self,
+        folder: Path,
+        settings: PortraitSettings,
+        *,
+        resolution: int,
+        background: float | int,
+    ) -> list[Portrait]:
+        """The frozen crops of a folder, with the manifest's names, order, and cameras; nothing is
+        detected.
+
+        Raises:
+            ValueError: a picture is missing or another one.
+        """
+        comparison = self.compare(folder)
+        if comparison.missing:
+            raise ValueError(
+                f"{folder} lacks {len(comparison.missing)} of the {self.counts['files']} files of"
+                f" {self.path} ({', '.join(comparison.missing[:3])}, …;"
+                f" {len(comparison.changed)} of them have another content): trilift manifest"
+                f" check={self.path} input={folder} lists them"
+            )
+        films = self.content["films"]
+        door = replace(
+            settings, framing=FrozenCrops(self), every=films["every"], most=films["most"]
+        )
+        found: dict[tuple[str, int | None], list[Portrait]] = {}
+        for digest, file in comparison.files.items():
+            for portrait in portraits_of(
+                file, "picture", door, resolution=resolution, background=float(background)
+            ):
+                found.setdefault((digest, portrait.frame), []).append(portrait)
+        kept = []
+        for entry in self.entries:
+            key = (entry["sha256"], entry["frame"])
+            if not found.get(key):
+                raise ValueError(f"{self.path}: {entry['name']} can't be cut out of its file")
+            kept.append(replace(found[key].pop(0), name=entry["name"], source=Path(entry["file"])))
+        return kept
+
+
+class FrozenCrops:
+    """The squares and cameras that a manifest has for a picture.
+
+    Args:
+        frozen: the manifest.
+        detector: of faces in other images than the input (for an alignment by landmarks).
+    """
+
+    def __init__(self, frozen: Frozen, detector: LandmarkDetector | None = None) -> None:
+        self.frozen, self.detector = frozen, detector
+
+    def frame(self, picture: Picture) -> list[Framed]:
+        """One square for each entry; ValueError without any."""
+        entries = self._entries.get((sha256_of_file(picture.source), picture.frame))
+        if not entries:
+            raise ValueError(f"{self.frozen.path.name} has no crop of {picture.source.name}")
+        return [_framed(entry) for entry in entries]
+
+    @cached_property
+    def _entries(self) -> dict[tuple[str, int | None], list[dict[str, Any]]]:
+        found: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
+        for entry in self.frozen.entries:
+            if entry["crop"] is not None:
+                found.setdefault((entry["sha256"], entry["frame"]), []).append(entry)
+        return found
+
+
+def _framed(entry: dict[str, Any]) -> Framed:
+    camera = entry["camera"]
+    return Framed(
+        Crop(**entry["crop"]),
+        None if camera is None else Camera.from_label(torch.tensor([camera])),
+        face_found=entry["face_found"],
+        note=entry["note"],
+        may_reach_outside=True,
+    )
+
+
+def _entry(portrait: Portrait) -> dict[str, Any]:
+    record = portrait.record()
+    return {
+        "name": record["name"],
+        "file": record["source"],
+        "sha256": record["source_sha256"],
+        **{key: record[key] for key in ("frame", "crop", "camera", "face_found", "note")},
+    }
+
+
+def _counts(entries: Sequence[dict[str, Any]]) -> dict[str, int]:
+    return {
+        "files": len({entry["sha256"] for entry in entries}),
+        "crops": sum(entry["crop"] is not None for entry in entries),
+        "faces": sum(bool(entry["face_found"]) for entry in entries),
+        "faces_missed": sum(
+            entry["crop"] is not None and not entry["face_found"] for entry in entries
+        ),
+        "cameras": sum(entry["camera"] is not None for entry in entries),
+        "unusable": sum(entry["crop"] is None for entry in entries),
+    }
+
+
+def _detector_record(settings: PortraitSettings, version: str) -> dict[str, Any]:
+    detector = getattr(settings.framing, "detector", None)
+    return {
+        "framing": type(settings.framing).__name__,
+        "name": getattr(detector, "name", None),
+        "sha256": getattr(detector, "sha256", None),
+        "trilift": version,
+    }
+
+
+def _refuse_doubles(digests: dict[Path, str]) -> None:
+    seen: dict[str, Path] = {}
+    for file, digest in digests.items():
+        if digest in seen:
+            raise ValueError(
+                f"{seen[digest].name} and {file.name} are the same picture, which would count"
+                " twice: remove one"
+            )
+        seen[digest] = file
+
+
+def _drawn(
+    named: list[tuple[Path, str]], digests: dict[Path, str], count: int, seed: int
+) -> list[tuple[Path, str]]:
+    if not 1 <= count <= len(named):
+        raise ValueError(f"count {count} of {len(named)} files: give 1 to {len(named)}, or null")
+
+    def place(pair: tuple[Path, str]) -> str:
+        return hashlib.sha256(f"{seed} {digests[pair[0]]}".encode()).hexdigest()
+
+    chosen = set(sorted(named, key=place)[:count])
+    return [pair for pair in named if pair in chosen]
+
+
+def _what_is_wrong(entry: Any) -> str:
+    """A phrase; empty if nothing is."""
+    keys = {"name", "file", "sha256", "frame", "crop", "camera", "face_found", "note"}
+    if not isinstance(entry, dict) or set(entry) != keys:
+        return f"other keys than {', '.join(sorted(keys))}"
+    if not isinstance(entry["sha256"], str) or not SHA256.fullmatch(entry["sha256"]):
+        return f"the sha256 {entry['sha256']!r}"
+    if not all(isinstance(entry[key], str) for key in ("name", "file", "note")):
+        return "a name, file or note that is no text"
+    if not isinstance(entry["face_found"], bool):
+        return f"face_found {entry['face_found']!r}"
+    if entry["frame"] is not None and not isinstance(entry["frame"], int):
+        return f"the frame {entry['frame']!r}"
+    crop, camera = entry["crop"], entry["camera"]
+    if crop is not None and not (
+        isinstance(crop, dict)
+        and set(crop) == {"left", "top", "size", "roll_deg"}
+        and all(_is_finite(value) for value in crop.values())
+        and crop["size"] > 0
+    ):
+        return f"the crop {crop!r}"
+    if camera is not None and not (
+        isinstance(camera, list) and len(camera) == 25 and all(map(_is_finite, camera))
+    ):
+        return "a camera that isn't 25 finite numbers"
+    return ""
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
