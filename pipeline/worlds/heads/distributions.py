@@ -169,10 +169,12 @@ def _hair(draws: Row, physique: Physique, skin: Skin) -> Hair:
     if draws.happens("dyed", 0.04):
         color = draws.color("dye", (0.4, 0.8), (0.3, 0.8))
         color = color * draws.uniform("hair brightness", 0.75, 1.35)
-    grey = float(np.clip((physique.age - 38) / 34 + draws.normal("grey", 0.0, 0.3), 0, 1))
-    grey = grey * draws.happens("greys", 0.85 if not woman else 0.5)
-    silver = np.array([0.42, 0.41, 0.40], np.float32) * draws.uniform("silver", 0.6, 1.3)
-    color = color * (1 - 0.85 * grey) + silver * 0.85 * grey
+    # own, round numbers: hair greys from about 42 on for 40 years; most women and some men dye it
+    onset = 42 + draws.normal("grey", 0.0, 8.0)
+    grey = float(np.clip((physique.age - onset) / 40, 0, 1))
+    grey = grey * draws.happens("greys", 0.85 if not woman else 0.4)
+    silver = np.array([0.32, 0.31, 0.30], np.float32) * draws.uniform("silver", 0.6, 1.3)
+    color = color * (1 - 0.8 * grey) + silver * 0.8 * grey
     styles = STYLES_OF_WOMEN if woman else STYLES_OF_MEN
     weights = _of_ancestry(styles, african, physique.age)
     style = HairStyle(draws.choice("hair style", weights))

@@ -37,12 +37,12 @@ STYLES = {
     S.BUZZ: Style(8000, 3, (0.05, 0.12), 0.6, 0.1, 0.4, (0.0, 0.02), 0.006, 0.0, 250),
     S.SHORT: Style(5500, 6, (0.3, 0.55), 0.3, 0.3, 0.4, (0.02, 0.13), 0.007, 0.5, 650),
     S.SIDE: Style(5500, 8, (0.5, 0.9), 0.45, 0.2, 0.45, (0.03, 0.19), 0.007, 0.45, 600),
-    S.CURLY_SHORT: Style(4500, 11, (0.35, 0.65), 0.8, 0.1, 0.5, (0.08, 0.30), 0.009, 0.3, 800),
-    S.AFRO: Style(5000, 10, (0.45, 1.0), 2.0, 0.0, 0.85, (0.0, 0.0), 0.010, 0.2, 900),
+    S.CURLY_SHORT: Style(5500, 11, (0.35, 0.65), 0.8, 0.1, 0.5, (0.08, 0.28), 0.008, 0.3, 800),
+    S.AFRO: Style(7500, 9, (0.35, 0.85), 2.0, 0.0, 0.85, (0.0, 0.0), 0.010, 0.15, 900),
     S.BOB: Style(4200, 12, (1.5, 2.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.4, 420),
     S.LONG: Style(4200, 14, (2.4, 3.6), 0.25, 1.6, 0.4, (0.03, 0.20), 0.009, 0.4, 380),
     S.LONG_CURLY: Style(3400, 20, (2.2, 3.4), 0.4, 1.3, 0.45, (0.06, 0.34), 0.010, 0.45, 260),
-    S.FRINGE: Style(4600, 12, (1.5, 3.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.4, 480),
+    S.FRINGE: Style(5200, 12, (1.5, 3.0), 0.25, 1.6, 0.4, (0.03, 0.18), 0.008, 0.22, 620),
     S.PONYTAIL: Style(4000, 10, (1.6, 2.1), 0.05, 0.0, 0.25, (0.02, 0.10), 0.008, 0.3, 420),
     S.BUN: Style(4000, 10, (1.6, 2.1), 0.05, 0.0, 0.25, (0.02, 0.09), 0.008, 0.3, 420),
     S.BRAIDS: Style(3800, 10, (1.4, 1.9), 0.05, 0.0, 0.25, (0.02, 0.08), 0.008, 0.3, 420),
@@ -107,7 +107,7 @@ def _scalp(
     length = np.full(len(guides), low + (high - low) * hair.length)
     if hair.style == S.FRINGE:
         fringe = _is_front(place) & (np.abs(place[:, 0]) < 0.62)
-        length = np.where(fringe, random.uniform(0.62, 0.78, len(guides)), length)
+        length = np.where(fringe, random.uniform(0.50, 0.62, len(guides)), length)
     volume = 0.55 + 0.9 * hair.volume
     clear = style.clearance[0] + (style.clearance[1] - style.clearance[0]) * volume * (
         random.random(len(guides)) ** 0.7
@@ -119,6 +119,10 @@ def _scalp(
     )  # fmt: skip
     strands = _curls(strands, hair, style, random)
     lengths = random.uniform(0.66, 1.04, len(roots))
+    if hair.style == S.FRINGE:  # cut along a line
+        lengths = np.where(
+            _is_front(skull.to_local(roots.on(shape.vertices))), 0.94 + 0.1 * lengths, lengths
+        )
     strands = children(
         strands, skull.to_local(roots.on(shape.vertices)), lengths, style.lock, random
     )
@@ -222,8 +226,9 @@ def _tangent(place: Array, want: Array, share: float = 0.9) -> Array:
 def _curls(strands: Array, hair: Hair, style: Style, random: np.random.Generator) -> Array:
     length = (style.length[0] + style.length[1]) / 2
     if hair.style in (S.AFRO, S.CURLY_SHORT):
-        tight = 0.045 + 0.03 * hair.wave
-        return curled(strands, tight, length * 3.2, random)
+        # six points draw a turn: fewer make zigzags
+        tight = 0.035 + 0.03 * hair.wave
+        return curled(strands, tight, min(length * 3.2, style.points / 6), random)
     if hair.style == S.LONG_CURLY:
         return curled(strands, 0.07 + 0.07 * hair.wave, length * 0.85, random)
     if hair.style in (S.BUZZ, S.RING) or hair.style in TIED:
@@ -298,9 +303,9 @@ def _colored(
     warm = 1 + random.normal(0, 0.05, (count, 1, 1)) * np.array([1.0, 0.0, -1.0])
     warm = warm.astype(np.float32)
     along = np.linspace(0, 1, points, dtype=np.float32)[None, :, None]
-    color = hair.color * bright * warm * (0.78 + 0.34 * along)
+    color = hair.color * bright * warm * (0.6 + 0.5 * along)
     is_grey = (random.random((count, 1, 1)) < 0.5 * hair.grey) & (random.random() < 0.9)
-    color = np.where(is_grey, 0.5 * color + np.array([0.2, 0.2, 0.2]) * bright, color)
+    color = np.where(is_grey, 0.5 * color + np.array([0.13, 0.13, 0.13]) * bright, color)
     taper = width * (1 - 0.45 * along[..., 0] ** 3) * np.exp(random.normal(0, 0.15, (count, 1)))
     return Strands(
         skull.to_world(strands),
@@ -385,5 +390,5 @@ def strand_color(
     first = np.exp(-(((half + 0.07) / 0.10) ** 2))
     second = np.exp(-(((half - 0.14) / 0.20) ** 2))
     strength = (lit * facing)[:, None] * power
-    gloss = strength * (0.030 * first[:, None] + 0.42 * second[:, None] * color)
+    gloss = strength * (0.022 * first[:, None] + 0.30 * second[:, None] * color)
     return diffuse + gloss + 0.012 * around * np.clip(1 - along_view**2, 0, 1)[:, None]

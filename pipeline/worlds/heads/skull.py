@@ -213,8 +213,8 @@ def _scattered(allowed: Array, count: int) -> Roots:
 
 
 LINE = (
-    np.array([0.0, 0.3, 0.55, 0.8, 1.05, 1.25, 1.42, 1.6, 1.9, 2.5, 3.15]),
-    np.array([7.90, 7.92, 7.93, 7.80, 7.60, 7.36, 7.20, 7.36, 7.1, 6.78, 6.72]),
+    np.array([0.0, 0.3, 0.55, 0.75, 0.88, 1.0, 1.15, 1.3, 1.42, 1.6, 1.9, 2.5, 3.15]),
+    np.array([7.88, 7.90, 7.86, 7.70, 7.42, 7.14, 6.98, 7.05, 7.20, 7.28, 7.1, 6.78, 6.72]),
 )
 """Azimuth from the front, radians, and the hairline's height on the template."""
 
