@@ -1,7 +1,9 @@
 """The wrapper of every verb: a Hydra application whose user errors become one line."""
 
+import errno
 import functools
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +28,7 @@ from .configuration import (
     reduced_precision,
     root_of,
 )
+from .setting_kinds import require_kinds
 
 
 def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
@@ -47,8 +50,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         @functools.wraps(function)
         def guarded(config: DictConfig) -> Any:
             try:
-                _require_own(name, config)
-                _require_precision(config)
+                _require_usable(name, config)
                 return function(_with_trust(_in_its_own_folder(config)))
             except (*USER_ERRORS, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("TRILIFT_DEBUG"):
@@ -58,8 +60,7 @@ def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any
         @functools.wraps(function)
         def main(config: DictConfig | None = None) -> Any:
             if config is not None:
-                _require_own(name, config)
-                _require_precision(config)
+                _require_usable(name, config)
                 return function(_with_trust(config))
             return _start(name, guarded, about=getattr(inspect.getmodule(function), "__doc__", ""))
 
@@ -109,6 +110,9 @@ def sweep(name: str) -> None:
 def _start(name: str, task: Callable[[DictConfig], Any], *, about: str | None) -> Any:
     """Runs Hydra on the arguments of the command line."""
     arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files that are no UTF-8
     if {"--help", "-h"} & set(arguments):
         sys.stdout.write(f"{inspect.cleandoc(about or '')}\n\n")
     if advice := renamed_keys(arguments) or foreign_settings(name, arguments):
@@ -167,6 +171,12 @@ def foreign_settings(name: str, arguments: Sequence[str]) -> str:
     return ""
 
 
+def _require_usable(name: str, config: DictConfig) -> None:
+    _require_own(name, config)
+    require_kinds(name, config)
+    _require_precision(config)
+
+
 def _require_own(name: str, config: DictConfig) -> None:
     owner = config.get("verb", name)
     if owner != name:
@@ -210,7 +220,26 @@ def _with_trust(config: DictConfig) -> DictConfig:
 def _message(error: Exception) -> str:
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} is missing: give {error.full_key}=…"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        path = error.filename if error.filename2 is None else error.filename2
+        advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
+        return f"{os.fsdecode(path)}: {error.strerror[0].lower()}{error.strerror[1:]}: {advice}"
     return str(error)
+
+
+_ADVICE = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "choose another place, or ask for the permission",
+    errno.EPERM: "choose another place, or ask for the permission",
+    errno.EROFS: "choose another place to write to",
+    errno.ENOSPC: "free some space, or choose another place",
+    errno.EDQUOT: "free some space, or choose another place",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOTDIR: "a part of the path is a file",
+    errno.EISDIR: "give a file",
+    errno.ELOOP: "its links point at each other",
+}
+"""What to do about an error of the system."""
 
 
 def _fail(name: str, message: str) -> int:

@@ -15,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from pipeline.runs.markers import marked_keys, without_markers
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 
+from .argument_types import require_argument_types
+
 BUILDABLE = (
     "teachers",
     "students",
@@ -44,15 +46,10 @@ ROOTS = {"cameras": "cameras_verb"}
 like a part of the group.
 """
 
-USER_ERRORS = (
-    ValueError,
-    FileNotFoundError,
-    FileExistsError,
-    NotADirectoryError,
-    IsADirectoryError,
-    PermissionError,
-)
-"""Errors that a user can put right: reported in one line, without a traceback."""
+USER_ERRORS = (ValueError, OSError)
+"""Errors that a user can put right: reported in one line, without a traceback. Whatever the system
+says about a path (too long, no permission, a full disk) is one.
+"""
 
 
 def configuration_folder() -> Path:
@@ -116,7 +113,7 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
 
     Raises:
         ValueError: no `_target_`, a target outside `BUILDABLE` and the trusted packages, an unknown
-            argument, or an error that the constructor raised.
+            argument or one of another type than annotated, or an error that the constructor raised.
     """
     node = config if isinstance(config, DictConfig) else OmegaConf.create(config)
     if OmegaConf.select(node, "_target_") is None:
@@ -126,6 +123,8 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
     plain = without_markers(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))
     _refuse_interpolations(plain)
     require_buildable(plain, **extra)
+    for inner in _targets(plain):
+        require_argument_types(_locate(inner["_target_"]), inner)
     try:
         build = hydra.utils.instantiate(plain, _partial_=True, _convert_="all")
         return functools.partial(build, **extra) if node.get("_partial_") else build(**extra)

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,17 +29,19 @@ def replaced_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
         synced: wait for the disk. Without, readers still see the old file or the new one, but a
             power cut may leave an empty one: for files that can be made again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
-    try:
-        yield temporary
-        if synced:
-            sync_file(temporary)
-        temporary.replace(path)
-        if synced:
-            sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            if synced:
+                sync_file(temporary)
+            temporary.replace(path)
+            if synced:
+                sync_folder(path.parent)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -115,8 +117,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces a file by UTF-8 text."""
-    write_bytes(path, text.encode())
+    """Replaces a file by UTF-8 text; bytes of a file name that are no UTF-8 become escapes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 2, allow_nan: bool = True) -> None:
@@ -129,7 +131,35 @@ def write_json(path: Path, content: Any, *, indent: int | None = 2, allow_nan: b
         allow_nan: False raises ValueError for a number that isn't finite, which only Python reads.
     """
     text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=allow_nan)
+    if not _is_unicode(text):  # a file name that is no UTF-8: escaped, it is read back as it was
+        text = json.dumps(content, indent=indent, allow_nan=allow_nan)
     write_text(path, f"{text}\n")
+
+
+def read_json_file(path: Path) -> Any:
+    """The content of a JSON file that a user may have written, in UTF-8, 16 or 32, with or without
+    a byte order mark.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it isn't JSON; the message has the path.
+    """
+    return parse_json(path.read_bytes(), str(path))
+
+
+def parse_json(content: bytes | str, source: str) -> Any:
+    """JSON of a user; ValueError with the name of its source if it isn't any."""
+    try:
+        return json.loads(content)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{source} isn't JSON: byte {error.start} is no {error.encoding.upper()}; save it as"
+            " UTF-8"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{source} isn't JSON ({error}): is it complete?") from error
+    except RecursionError as error:
+        raise ValueError(f"{source} isn't JSON of ours: it is nested too deeply") from error
 
 
 def sync_file(path: Path) -> None:
@@ -161,5 +191,32 @@ def sha256_of_json(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the system name `path`: not a temporary file, and not nothing, as those of a full
+    disk do.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = str(error.filename or "")
+        is_ours = not named or Path(named).name.startswith(f".{path.name}"[:_NAME_KEPT])
+        if is_ours and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+_NAME_KEPT = 48
+"""Characters of a file's name in that of its temporary file, which may be as long as any."""
+
+
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
+    return path.with_name(f".{path.name[:_NAME_KEPT]}.{uuid4().hex[:12]}.tmp")

@@ -47,7 +47,8 @@ def main(config: DictConfig) -> None:
         check(config)
         return
     if config.compare is not None:
-        _print(f"{write_comparison([Path(folder) for folder in config.compare], output)}")
+        given = [config.compare] if isinstance(config.compare, str) else config.compare
+        _print(f"{write_comparison([Path(str(folder)) for folder in given], output)}")
         return
     if config.export is not None:
         config = with_kernels(config, Evaluation(config).trial)

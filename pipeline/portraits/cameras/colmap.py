@@ -1,7 +1,8 @@
-"""COLMAP's text files: cameras.txt (intrinsics in pixels) and images.txt (world-to-camera
-quaternions, OpenCV's axes).
+"""COLMAP's models: cameras.txt (intrinsics in pixels) and images.txt (world-to-camera quaternions,
+OpenCV's axes), or the same in binary.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jaxtyping import Float
 
 from pipeline.runs.files import write_text
 
+from .colmap_binary import ImageRecord, LensRecord, read_binary
 from .table import CameraTable
 
 LENSES = {
@@ -26,28 +28,32 @@ def read_colmap(folder: Path, up: str | None = None) -> CameraTable:
     """The registered images, in the order of the file.
 
     Args:
-        folder: with cameras.txt and images.txt.
+        folder: with cameras.txt and images.txt, or the same in binary (.bin); or the project's,
+            with the model in sparse/0.
         up: the up axis of its world; None: y, as in ours.
 
     Raises:
-        ValueError: a line of another form, or a distorted lens.
+        ValueError: a line of another form (with its number), or a distorted lens that an image was
+            taken with.
     """
-    lenses = {
-        words[0]: _lens(words)
-        for words in (line.split() for line in _lines(folder / "cameras.txt"))
-        if words
-    }
+    folder = model_folder(folder)
+    cameras, images = (
+        read_binary(folder) if is_binary(folder) else (_cameras(folder), _images(folder))
+    )
+    lenses: dict[int, tuple[np.ndarray, tuple[int, int]]] = {}
     names, matrices, intrinsics, sizes = [], [], [], []
-    for words in _images(folder / "images.txt"):
-        if words[8] not in lenses:
+    for image in images:
+        if image.camera not in cameras:
             raise ValueError(
-                f"images.txt: {words[9]} was taken by camera {words[8]}, which cameras.txt doesn't"
-                " have"
+                f"{image.where}: {image.name} was taken by camera {image.camera}, which"
+                f" {'cameras.bin' if is_binary(folder) else 'cameras.txt'} doesn't have"
             )
-        names.append(words[9])
-        matrices.append(_cam_to_world(words))
-        intrinsics.append(lenses[words[8]][0])
-        sizes.append(lenses[words[8]][1])
+        if image.camera not in lenses:
+            lenses[image.camera] = _lens(cameras[image.camera])
+        names.append(image.name)
+        matrices.append(_cam_to_world(image))
+        intrinsics.append(lenses[image.camera][0])
+        sizes.append(lenses[image.camera][1])
     empty = np.zeros((0, 4, 4)), np.zeros((0, 3, 3)), np.zeros((0, 2), int)
     arrays = (np.stack(matrices), np.stack(intrinsics), np.array(sizes)) if names else empty
     return CameraTable(names, *arrays).from_world(up or "y")
@@ -81,44 +87,101 @@ def write_colmap(folder: Path, table: CameraTable, size: int | None) -> None:
         write_text(folder / file, "\n".join(lines) + "\n")
 
 
-def _lines(path: Path) -> list[str]:
+def model_folder(folder: Path) -> Path:
+    """The folder of the model: itself, or `sparse/0` or `sparse` below it."""
+    candidates = (folder, folder / "sparse" / "0", folder / "sparse")
+    return next((one for one in candidates if is_model(one)), folder)
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds the images of a model, as text or binary."""
+    return (folder / "images.txt").is_file() or is_binary(folder)
+
+
+def is_binary(folder: Path) -> bool:
+    """Whether a folder holds a binary model only."""
+    return (folder / "images.bin").is_file() and not (folder / "images.txt").is_file()
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Numbers, from 1, and contents of the lines that are no comments."""
     if not path.is_file():
         raise ValueError(f"{path} is missing: COLMAP's text model has cameras.txt and images.txt")
+    # names of files that are no UTF-8 keep their bytes, as Python's own paths do
+    lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
     return [
-        line.strip()
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if not line.startswith("#")
+        (number, line.strip())
+        for number, line in enumerate(lines, 1)
+        if not line.lstrip().startswith("#")
     ]
 
 
-def _images(path: Path) -> Iterator[list[str]]:
-    """The ten words of each image. A line of points follows each, which may be empty; some writers
-    leave it out.
-    """
-    lines = _lines(path)
-    row = 0
-    while row < len(lines):
-        words = lines[row].split(maxsplit=9)
-        row += 1
+def _cameras(folder: Path) -> dict[int, LensRecord]:
+    cameras = {}
+    for number, line in _lines(folder / "cameras.txt"):
+        words = line.split()
         if not words:
             continue
-        if not _is_image(words):
+        where = f"cameras.txt, line {number}"
+        try:
+            key, model = int(words[0]), words[1]
+            width, height = int(words[2]), int(words[3])
+            parameters = [float(word) for word in words[4:]]
+        except (ValueError, IndexError) as error:
             raise ValueError(
-                f"images.txt: {lines[row - 1][:60]!r} isn't IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID"
-                " NAME"
-            )
-        yield words
-        if row < len(lines) and not _is_image(lines[row].split(maxsplit=9)):
+                f"{where}: {line[:80]!r} isn't CAMERA_ID MODEL WIDTH HEIGHT PARAMS"
+            ) from error
+        cameras[key] = LensRecord(where, key, model, width, height, parameters)
+    return cameras
+
+
+def _images(folder: Path) -> Iterator[ImageRecord]:
+    """The images. A line of points follows each, which may be empty; some writers leave it out:
+    then no line is one of points.
+    """
+    lines = _lines(folder / "images.txt")
+    alternates = _alternates([line for _, line in lines])
+    row = 0
+    while row < len(lines):
+        number, line = lines[row]
+        row += 1
+        if not line:
+            continue
+        yield _image(number, line)
+        if alternates or (row < len(lines) and not _may_be_image(lines[row][1])):
             row += 1
 
 
-def _is_image(words: list[str]) -> bool:
-    """Ten words with a name: a line of points consists of numbers."""
+def _alternates(lines: list[str]) -> bool:
+    """Whether every second line is one of points, as COLMAP writes them: those, and only those,
+    may be empty or triples of numbers.
+    """
+    return all(_may_be_image(line) for line in lines[::2]) and all(
+        _may_be_points(line) for line in lines[1::2]
+    )
+
+
+def _may_be_points(line: str) -> bool:
+    words = line.split()
+    return len(words) % 3 == 0 and all(_is_number(word) for word in words)
+
+
+def _may_be_image(line: str) -> bool:
+    words = line.split(maxsplit=9)
+    return len(words) == 10 and all(_is_number(word) for word in words[:9])
+
+
+def _image(number: int, line: str) -> ImageRecord:
+    where, words = f"images.txt, line {number}", line.split(maxsplit=9)
     try:
-        [float(word) for word in words[:9]]
-    except ValueError:
-        return False
-    return len(words) == 10 and any(not _is_number(word) for word in words[9].split())
+        values = [float(word) for word in words[1:8]]
+        return ImageRecord(where, values[:4], values[4:], int(words[8]), words[9])
+    except (ValueError, IndexError) as error:
+        raise ValueError(
+            f"{where}: {line[:60]!r} isn't IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
+        ) from error
 
 
 def _is_number(word: str) -> bool:
@@ -129,26 +192,42 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _lens(words: list[str]) -> tuple[np.ndarray, tuple[int, int]]:
-    model = words[1] if len(words) > 4 else "nothing"
-    if model not in LENSES:
+def _lens(lens: LensRecord) -> tuple[np.ndarray, tuple[int, int]]:
+    """Normalised intrinsics and size of a lens that an image was taken with."""
+    if lens.model not in LENSES:
         raise ValueError(
-            f"cameras.txt: {model} isn't one of {', '.join(LENSES)}: undistort the pictures with"
+            f"{lens.where}: {lens.model} isn't one of {', '.join(LENSES)}: undistort the pictures"
+            " with COLMAP first"
+        )
+    places = LENSES[lens.model]
+    if len(lens.parameters) <= max(places):
+        raise ValueError(
+            f"{lens.where}: camera {lens.number} has {len(lens.parameters)} parameters, a"
+            f" {lens.model} has at least {max(places) + 1}"
+        )
+    if any(lens.parameters[max(places) + 1 :]):
+        raise ValueError(
+            f"{lens.where}: camera {lens.number} has a distorted lens: undistort the pictures with"
             " COLMAP first"
         )
-    width, height = int(words[2]), int(words[3])
-    parameters = [float(word) for word in words[4:]]
-    places = LENSES[model]
-    if len(parameters) <= max(places) or any(parameters[max(places) + 1 :]):
+    fx, fy, cx, cy = (lens.parameters[place] for place in places)
+    if not (0 < lens.width < 1 << 31 and 0 < lens.height < 1 << 31):
         raise ValueError(
-            f"cameras.txt: camera {words[0]} has a distorted lens: undistort the pictures with"
-            " COLMAP first"
+            f"{lens.where}: camera {lens.number} is {lens.width} x {lens.height} pixels: write its"
+            " size"
         )
-    fx, fy, cx, cy = (parameters[place] for place in places)
-    return np.array([[fx / width, 0, cx / width], [0, fy / height, cy / height], [0, 0, 1.0]]), (
-        width,
-        height,
-    )
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx) and math.isfinite(cy)):
+        raise ValueError(
+            f"{lens.where}: camera {lens.number} has focal lengths {fx:g}, {fy:g}, centre {cx:g},"
+            f" {cy:g}: expected positive and finite pixels"
+        )
+    return np.array(
+        [
+            [fx / lens.width, 0, cx / lens.width],
+            [0, fy / lens.height, cy / lens.height],
+            [0, 0, 1.0],
+        ]
+    ), (lens.width, lens.height)
 
 
 def _lens_text(intrinsics: Float[np.ndarray, "3 3"], size: np.ndarray) -> str:
@@ -162,10 +241,14 @@ def _lens_text(intrinsics: Float[np.ndarray, "3 3"], size: np.ndarray) -> str:
     return f"PINHOLE {width} {height} " + " ".join(f"{value:.17g}" for value in pixels)
 
 
-def _cam_to_world(words: list[str]) -> Float[np.ndarray, "4 4"]:
-    w, x, y, z = np.array([float(word) for word in words[1:5]]) / np.linalg.norm(
-        [float(word) for word in words[1:5]]
-    )
+def _cam_to_world(image: ImageRecord) -> Float[np.ndarray, "4 4"]:
+    length = math.hypot(*image.quaternion)
+    if not (1e-9 < length < math.inf and all(map(math.isfinite, image.translation))):
+        raise ValueError(
+            f"{image.where}: {image.name} has the quaternion {image.quaternion} and the translation"
+            f" {image.translation}: that is no rotation, register the image again"
+        )
+    w, x, y, z = (value / length for value in image.quaternion)
     rotation = np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -175,7 +258,7 @@ def _cam_to_world(words: list[str]) -> Float[np.ndarray, "4 4"]:
     )
     matrix = np.eye(4)
     matrix[:3, :3] = rotation.T
-    matrix[:3, 3] = -rotation.T @ np.array([float(word) for word in words[5:8]])
+    matrix[:3, 3] = -rotation.T @ np.array(image.translation)
     return matrix
 
 

@@ -1,14 +1,13 @@
 """Reading, writing and recognising camera files of all formats."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.runs.files import replaced_file
+from pipeline.runs.files import read_json_file, replaced_file
 
-from .colmap import read_colmap, write_colmap
+from .colmap import is_model, model_folder, read_colmap, write_colmap
 from .convention import Convention, seeming_convention
 from .labels import CONVENTIONS, raw_labels, read_labels, write_labels
 from .table import OPENCV_TO_OPENGL, WORLDS, CameraTable
@@ -26,12 +25,13 @@ def format_of(path: Path) -> Format:
         ValueError: none of the formats.
     """
     if path.is_dir():
-        if (path / "images.txt").is_file():
+        if is_model(model_folder(path)):
             return "colmap"
         raise ValueError(
-            f"{path} has no images.txt: give COLMAP's folder, a dataset.json or a transforms.json"
+            f"{path} has no images.txt or images.bin, nor has sparse/0 below it: give COLMAP's"
+            " folder, a dataset.json or a transforms.json"
         )
-    if path.name in ("images.txt", "cameras.txt"):
+    if path.name in ("images.txt", "cameras.txt", "images.bin", "cameras.bin"):
         return "colmap"
     content = _json(path)
     if "frames" in content:
@@ -129,10 +129,10 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: give a file of cameras")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_file(path)
     except ValueError as error:
         raise ValueError(
-            f"{path} isn't JSON ({error}): give dataset.json, transforms.json, or COLMAP's folder"
+            f"{error}; give dataset.json, transforms.json, or COLMAP's folder"
         ) from error
     if not isinstance(content, dict):
         raise ValueError(

@@ -44,25 +44,30 @@ def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTab
 
 
 def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int] | None]:
-    if any(values.get(key) for key in DISTORTION):
+    if any(_number(values, key, name) for key in DISTORTION if values.get(key) is not None):
         raise ValueError(f"{name} has a distorted lens: undistort the pictures first")
-    size = (int(values["w"]), int(values["h"])) if "w" in values and "h" in values else None
+    has_size = "w" in values and "h" in values
+    size = (_side(values, "w", name), _side(values, "h", name)) if has_size else None
     width, height = size or (1, 1)
     if "fl_x" in values:
         if size is None:
             raise ValueError(f"{name} has a focal length in pixels, but no w and h")
-        focal = float(values["fl_x"]), float(values.get("fl_y", values["fl_x"]))
+        focal_x = _positive(values, "fl_x", name)
+        focal = focal_x, _positive(values, "fl_y", name) if "fl_y" in values else focal_x
     elif "camera_angle_x" in values:
-        across = 0.5 * width / math.tan(float(values["camera_angle_x"]) / 2)
+        across = 0.5 * width / _half_tangent(values, "camera_angle_x", name)
         down = (
-            0.5 * height / math.tan(float(values["camera_angle_y"]) / 2)
+            0.5 * height / _half_tangent(values, "camera_angle_y", name)
             if "camera_angle_y" in values
             else across
         )
         focal = across, down
     else:
         raise ValueError(f"{name} has neither fl_x nor camera_angle_x")
-    centre = float(values.get("cx", width / 2)), float(values.get("cy", height / 2))
+    centre = (
+        _number(values, "cx", name) if "cx" in values else width / 2,
+        _number(values, "cy", name) if "cy" in values else height / 2,
+    )
     return np.array(
         [
             [focal[0] / width, 0, centre[0] / width],
@@ -70,6 +75,38 @@ def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int
             [0, 0, 1.0],
         ]
     ), size
+
+
+def _number(values: dict[str, Any], key: str, name: str) -> float:
+    value = values[key]
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name} has {key} {str(value)[:60]!r}: expected a finite number")
+    return number
+
+
+def _positive(values: dict[str, Any], key: str, name: str) -> float:
+    number = _number(values, key, name)
+    if number <= 0:
+        raise ValueError(f"{name} has {key} {number:g}: expected a positive number")
+    return number
+
+
+def _side(values: dict[str, Any], key: str, name: str) -> int:
+    number = _positive(values, key, name)
+    if not 1 <= number < 1 << 31:
+        raise ValueError(f"{name} has {key} {number:g}: expected its size in whole pixels")
+    return int(number)
+
+
+def _half_tangent(values: dict[str, Any], key: str, name: str) -> float:
+    angle = _positive(values, key, name)
+    if not angle < math.pi:
+        raise ValueError(f"{name} has {key} {angle:g}: expected an angle in radians, below pi")
+    return math.tan(angle / 2)
 
 
 def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:

@@ -1,0 +1,289 @@
+"""The kinds of values that the settings of a verb take, apart from arguments of `_target_`, whose
+annotations say so (`argument_types`).
+
+A default in the root's file gives the kind of its setting; what a default can't say (null, ranges,
+choices) stands in `DECLARED`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.runs.markers import MARKERS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a setting may be.
+
+    Attributes:
+        words: for the message.
+        fits: whether a plain value is of this kind.
+    """
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def whole(least: int | None = None, most: int | None = None) -> Kind:
+    """A whole number of a range."""
+    return Kind(f"a whole number{_range(least, most)}", lambda v: _is_whole(v, least, most))
+
+
+def number(least: int | float | None = None, most: int | float | None = None) -> Kind:
+    """A finite number of a range."""
+    return Kind(
+        f"a number{_range(least, most)}",
+        lambda v: _is_number(v) and _is_between(v, least, most),
+    )
+
+
+def choice(*names: str) -> Kind:
+    """One of some words."""
+    return Kind(f"one of {', '.join(names)}", lambda v: isinstance(v, str) and v in names)
+
+
+def several(kind: Kind, count: int | None = None) -> Kind:
+    """A list, of `count` elements if given."""
+    return Kind(
+        f"a list of {count or 'values'}, each {kind.words}",
+        lambda v: (
+            isinstance(v, list) and (count is None or len(v) == count) and all(map(kind.fits, v))
+        ),
+    )
+
+
+def either(*kinds: Kind) -> Kind:
+    """Any of the kinds."""
+    return Kind(
+        " or ".join(kind.words for kind in kinds), lambda v: any(kind.fits(v) for kind in kinds)
+    )
+
+
+def optional(kind: Kind) -> Kind:
+    """The kind, or null."""
+    return either(kind, NULL)
+
+
+def _is_whole(value: Any, least: int | None, most: int | None) -> bool:
+    return (
+        isinstance(value, int) and not isinstance(value, bool) and _is_between(value, least, most)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 63
+
+
+def _is_between(value: int | float, least: int | float | None, most: int | float | None) -> bool:
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def _range(least: int | float | None, most: int | float | None) -> str:
+    if most is not None:
+        return f" of {least} to {most}"
+    return "" if least is None else f", at least {least}"
+
+
+FLAG = Kind("true or false", lambda v: isinstance(v, bool))
+TEXT = Kind("a text", lambda v: isinstance(v, str | int | float) and v != "" and "\0" not in str(v))
+NULL = Kind("null", lambda v: v is None)
+TABLE = Kind("keys with values", lambda v: isinstance(v, dict))
+TEXTS = either(TEXT, several(TEXT))
+COUNT = whole(1)
+SEED = whole(0, 2**63 - 1)
+KERNELS = choice("readable", "fast", "auto")
+
+DECLARED: dict[str, dict[str, Kind]] = {
+    "cameras": {
+        "input": TEXT,
+        "from": optional(choice("eg3d", "opengl", "blender", "nerf", "colmap")),
+        "up": optional(choice("y", "z", "-y")),
+        "to": optional(choice("eg3d", "opengl", "blender", "nerf", "colmap")),
+        "output": optional(TEXT),
+        "size": optional(whole(1, 65536)),
+    },
+    "check": {"checkpoint": TEXT, "kernels": KERNELS, "reference": optional(TEXT)},
+    "convert": {
+        "checkpoint": TEXT,
+        "output": TEXT,
+        "sr_latent": choice("w_mean", "teacher_w", "constant_one"),
+        "focal": optional(number(1e-3, 1e3)),
+        "sheet_identities": whole(0, 1000),
+    },
+    "prepare": {
+        "input": TEXT,
+        "output": TEXT,
+        "resolution": whole(1, 4096),
+        "background": number(0, 1),
+        "portraits": TABLE,
+    },
+    "lift": {
+        "input": TEXT,
+        "output": TEXT,
+        "checkpoint": optional(TEXT),
+        "crop": optional(several(number(), 3)),
+        "background": optional(number(0, 1)),
+        "kernels": KERNELS,
+        "runtime": choice("torch", "onnxruntime", "openvino"),
+        "frames_per_second": number(0.1, 1000),
+        "turntable.frames": whole(1, 100_000),
+        "turntable.yaw_deg": number(-180, 180),
+        "turntable.pitch_deg": number(-90, 90),
+        "portraits": TABLE,
+        "method": TABLE,
+        "teacher": TABLE,
+    },
+    "evaluate": {
+        "seed": SEED,
+        "checkpoint": optional(TEXT),
+        "kernels": KERNELS,
+        "processes": COUNT,
+        "methods": several(TEXT),
+        "predictions": optional(TEXTS),
+        "export": optional(TEXT),
+        "verify": optional(TEXT),
+        "compare": optional(TEXTS),
+        "wandb": optional(choice("online", "offline")),
+        "ceiling_identities": whole(0),
+        "ceiling_seed": SEED,
+        "mean_of": COUNT,
+        "calibration_samples": whole(0),
+        "pose_estimator": optional(TABLE),
+        "metrics": TABLE,
+        "suite": TABLE,
+        "teacher": optional(TABLE),
+    },
+    "generate": {
+        "seed": SEED,
+        "first": whole(0),
+        "count": COUNT,
+        "batch_size": COUNT,
+        "kernels": KERNELS,
+        "threads": optional(COUNT),
+        "worker": whole(0),
+        "stale_minutes": number(0),
+    },
+    "weights": {"name": optional(TEXTS), "downloads": optional(TEXT)},
+    "demo": {
+        "steps": optional(COUNT),
+        "minutes": number(0),
+        "puppets": several(whole(0)),
+        "kernels": KERNELS,
+        "photograph": optional(TEXT),
+        "distill": several(TEXT),
+        "evaluate": several(TEXT),
+        "lift": several(TEXT),
+    },
+    "distill": {
+        "seed": SEED,
+        "validation_seed": SEED,
+        "batch_size": COUNT,
+        "calibration_samples": whole(0),
+        "imagenet": optional(TEXT),
+        "start_from": optional(TEXT),
+        "kernels": KERNELS,
+        "profiler": optional(COUNT),
+        "hours": optional(number(0)),
+        "machine": optional(TEXT),
+        "replay": optional(whole(0)),
+        "replay_student": choice("last", "best"),
+        "trainer": TABLE,
+        "trainer.threads": optional(COUNT),
+        "trainer.max_time": optional(TEXT),
+        "trainer.overlap": either(FLAG, choice("auto")),
+        "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
+        "trainer.gradient_clip_val": optional(number(0)),
+        "trainer.accumulate": COUNT,
+        "trainer.log_every": COUNT,
+        "trainer.max_steps": whole(-1),
+        "callbacks": TABLE,
+        "callbacks.average.half_life": number(0),
+        "callbacks.validation.every_steps": COUNT,
+        "callbacks.validation.samples": COUNT,
+        "callbacks.validation.batch_size": COUNT,
+        "callbacks.preview.every_steps": COUNT,
+        "callbacks.preview.identities": COUNT,
+        "callbacks.state.every_steps": COUNT,
+        "callbacks.state.every_minutes": number(0),
+    },
+    "pretrain": {
+        "seed": SEED,
+        "start_from": optional(TEXT),
+        "kernels": KERNELS,
+        "discriminator": optional(TABLE),
+        "discriminator.conv_clamp": optional(number(0)),
+        "profiler": optional(COUNT),
+        "hours": optional(number(0)),
+        "machine": optional(TEXT),
+        "trainer.max_time": optional(TEXT),
+        "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
+        "settings.batch_size": COUNT,
+        "autoencoder": optional(TABLE),
+    },
+}
+"""Verb → dotted key → kind."""
+
+GROUPS = {"distill": ("trainer/cpu", "callbacks/standard")}
+"""Options whose defaults give the kinds of a group without `_target_`."""
+
+
+def require_kinds(verb: str, config: DictConfig) -> None:
+    """Checks the settings of a verb.
+
+    Raises:
+        ValueError: the first that is of another kind, with its value.
+    """
+    for key, kind in kinds(verb).items():
+        above, _, name = key.rpartition(".")
+        node = OmegaConf.select(config, above) if above else config
+        if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
+            continue
+        value = node[name]
+        plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        if not kind.fits(plain):
+            raise ValueError(f"{key} is {plain!r}: give {kind.words}")
+
+
+@functools.cache
+def kinds(verb: str) -> dict[str, Kind]:
+    """Dotted key → kind: by the defaults, then as declared."""
+    from .configuration import configuration_folder, root_of
+
+    folder = configuration_folder()
+    found = dict(_of_defaults(_read(folder / f"{root_of(verb)}.yaml"), ""))
+    for option in GROUPS.get(verb, ()):
+        group = option.partition("/")[0]
+        found |= dict(_of_defaults(_read(folder / f"{option}.yaml"), f"{group}."))
+    return found | DECLARED.get(verb, {})
+
+
+def _read(path: Path) -> Any:
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+
+
+def _of_defaults(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Kind]]:
+    for name, value in node.items():
+        if name in (*MARKERS, "defaults", "hydra", "verb") or value in (None, "???"):
+            continue
+        if isinstance(value, dict):
+            yield f"{prefix}{name}", optional(TABLE) if prefix else TABLE
+            if "_target_" not in value:
+                yield from _of_defaults(value, f"{prefix}{name}.")
+        elif isinstance(value, bool):
+            yield f"{prefix}{name}", FLAG
+        elif isinstance(value, int):
+            yield f"{prefix}{name}", whole()
+        elif isinstance(value, float):
+            yield f"{prefix}{name}", number()
+        elif isinstance(value, str) and not value.startswith("${"):
+            yield f"{prefix}{name}", Kind("a text", lambda v: v in ("", None) or TEXT.fits(v))
+        elif isinstance(value, list):
+            yield f"{prefix}{name}", Kind("a list", lambda v: isinstance(v, list))

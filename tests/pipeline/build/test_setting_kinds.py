@@ -1,0 +1,85 @@
+"""Settings of another kind are one line with the key and the value, before anything is built."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from pipeline.build.argument_types import fits
+from pipeline.build.configuration import compose, instantiate
+from pipeline.build.setting_kinds import DECLARED, kinds, require_kinds
+
+
+@pytest.fixture(scope="module")
+def roots():
+    return {verb: compose(verb) for verb in DECLARED}
+
+
+def test_the_roots_themselves_have_the_kinds(roots):
+    for verb, config in roots.items():
+        require_kinds(verb, config)
+
+
+def test_every_declared_key_stands_in_its_root(roots):
+    for verb, declared in DECLARED.items():
+        for key in declared:
+            above, _, name = key.rpartition(".")
+            assert name in (OmegaConf.select(roots[verb], above) if above else roots[verb]), key
+
+
+@pytest.mark.parametrize(
+    ("verb", "key", "value"),
+    [
+        ("lift", "turntable.frames", "abc"),
+        ("lift", "turntable.frames", 0),
+        ("lift", "turntable", 3),
+        ("lift", "frames_per_second", float("nan")),
+        ("lift", "crop", [1, 2]),
+        ("lift", "matte", "no"),
+        ("lift", "input", None),
+        ("prepare", "resolution", 1.5),
+        ("prepare", "background", True),
+        ("convert", "focal", "wide"),
+        ("cameras", "size", -1),
+        ("cameras", "to", "blend"),
+        ("distill", "batch_size", "abc"),
+        ("distill", "trainer.max_steps", "many"),
+        ("distill", "callbacks.preview.views_deg", 3),
+        ("evaluate", "methods", "student"),
+        ("evaluate", "compare", {"a": 1}),
+        ("generate", "count", 0),
+        ("weights", "name", [None]),
+    ],
+)
+def test_a_value_of_another_kind_is_named(roots, verb, key, value):
+    config = roots[verb].copy()
+    OmegaConf.update(config, key, value, force_add=True)
+    plain = value if not isinstance(value, float) else float(value)
+    with pytest.raises(ValueError) as caught:
+        require_kinds(verb, config)
+    assert key in str(caught.value)
+    assert repr(plain) in str(caught.value)
+    assert kinds(verb)[key].words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "is_right"),
+    [
+        (3, float, True),
+        (True, int, False),
+        ("3", int | None, False),
+        (None, int | None, True),
+        ([1, 2.5], tuple[float, ...], True),
+        ([1, "a"], tuple[float, ...], False),
+        ([1], tuple[float, float], False),
+        ("abc", list[str], False),
+        (float("nan"), float, False),
+        ({"_target_": "teachers.toy.ToyTeacher"}, float, False),
+    ],
+)
+def test_plain_values_against_annotations(value, annotation, is_right):
+    assert fits(value, annotation) is is_right
+
+
+def test_an_argument_of_another_type_is_named():
+    node = {"_target_": "pipeline.losses.image.ImageLoss", "weight": "heavy"}
+    with pytest.raises(ValueError, match="ImageLoss takes weight as float, got weight='heavy'"):
+        instantiate(node)
