@@ -1,15 +1,26 @@
 """A folder or a zip of files, read by relative names."""
 
-import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.files import parse_json
 from pipeline.worlds.dataset_zip import INDEX
 
 from .labels import BadDataset
+
+MAX_ENTRY = 1 << 30
+"""Bytes to which a file of a zip may unpack: 16384² pixels of RGBA, stored plainly."""
+
+ENCRYPTED = 0x1
+"""The bit of a zip entry's flags."""
+
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Archive:
 
     path: Path
     _zip: tuple[int, zipfile.ZipFile] | None = field(default=None, repr=False)
+    _found: tuple[int, dict[str, zipfile.ZipInfo]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.path.exists():
@@ -48,15 +60,13 @@ class Archive:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_zip": None}
+        return {"path": self.path, "_zip": None, "_found": None}
 
     def has(self, name: str) -> bool:
         """Whether the file exists."""
-        return (
-            (self.path / name).is_file()
-            if self.path.is_dir()
-            else name in self._opened().NameToInfo
-        )
+        if self.path.is_dir():
+            return (self.path / _plain(name)).is_file()
+        return _plain(name) in self._entries()
 
     def read(self, name: str) -> bytes:
         """The contents of a file.
@@ -64,12 +74,19 @@ class Archive:
         Raises:
             BadDataset: it is missing, damaged, or its name leads out of the folder.
         """
+        advice = f"add the file again, or remove its entry from {INDEX}."
         try:
-            return (
-                self._inside(name).read_bytes() if self.path.is_dir() else self._opened().read(name)
-            )
-        except (KeyError, OSError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-            advice = f"add the file again, or remove its entry from {INDEX}."
+            if self.path.is_dir():
+                return self._inside(_plain(name)).read_bytes()
+            return self._unpacked(name)
+        except BadDataset:
+            raise
+        except NotImplementedError as error:
+            raise BadDataset(
+                f"{name} can't be read from {self.path} ({error}): pack it again without Deflate64,"
+                " for example with `python -m zipfile -c`, or unpack it and give the folder."
+            ) from error
+        except (KeyError, OSError, ValueError, EOFError, *_ZIP_ERRORS) as error:
             raise BadDataset(
                 f"{name} can't be read from {self.path} ({error}): {advice}"
             ) from error
@@ -86,7 +103,9 @@ class Archive:
                 " name, [25 numbers]]."
             )
         try:
-            content = json.loads(self.read(INDEX))
+            content = parse_json(self.read(INDEX), INDEX)
+            if not isinstance(content, dict):
+                raise TypeError(f"it holds a {type(content).__name__}")
             entries = [(str(name), label) for name, label in content["labels"]]
         except (ValueError, TypeError, KeyError) as error:
             shape = '{"labels": [[file name, [25 numbers]], ...]}'
@@ -111,7 +130,60 @@ class Archive:
             )
         return file
 
+    def _unpacked(self, name: str) -> bytes:
+        entry = self._entries().get(_plain(name))
+        if entry is None:
+            raise KeyError(f"there is no {name} in it")
+        if entry.flag_bits & ENCRYPTED:
+            raise BadDataset(
+                f"{name} in {self.path} is encrypted with a password: unpack it and give the"
+                " folder."
+            )
+        if entry.file_size > MAX_ENTRY:
+            raise BadDataset(
+                f"{name} in {self.path} unpacks to {entry.file_size:,} bytes, at most"
+                f" {MAX_ENTRY:,} are read: it is no picture."
+            )
+        return self._opened().read(entry)
+
+    def _entries(self) -> dict[str, zipfile.ZipInfo]:
+        """The files of the zip by plain names; below its only folder if they all lie there."""
+        if self._found is None or self._found[0] != os.getpid():
+            entries = {
+                _plain(entry.filename): entry
+                for entry in self._opened().infolist()
+                if not entry.is_dir()
+            }
+            tops = {name.partition("/")[0] for name in entries if not _is_litter(name)}
+            if INDEX not in entries and len(tops) == 1:
+                top = f"{min(tops)}/"
+                entries = {
+                    name.removeprefix(top): entry
+                    for name, entry in entries.items()
+                    if name.startswith(top)
+                }
+            self._found = (os.getpid(), entries)
+        return self._found[1]
+
     def _opened(self) -> zipfile.ZipFile:
         if self._zip is None or self._zip[0] != os.getpid():
-            self._zip = (os.getpid(), zipfile.ZipFile(self.path))
+            try:
+                self._zip = (os.getpid(), zipfile.ZipFile(self.path))
+            except (OSError, ValueError, NotImplementedError, *_ZIP_ERRORS) as error:
+                raise BadDataset(
+                    f"{self.path} is no readable zip ({error}): write or download it again."
+                ) from error
         return self._zip[1]
+
+
+def _plain(name: str) -> str:
+    """With slashes, and without a leading `./`: Windows programs write backslashes."""
+    name = name.replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:]
+    return name
+
+
+def _is_litter(name: str) -> bool:
+    """What macOS adds to the zips that it packs."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"

@@ -2,8 +2,6 @@
 can be wrong with one.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -35,10 +33,17 @@ def _check_numbers(name: str, label: object) -> None:
             f"The label of {name} has {came}; expected 25: camera-to-world 4x4 and intrinsics 3x3,"
             " row by row."
         )
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in label):
+    if not all(_is_finite(number) for number in label):
         raise BadDataset(
             f"The label of {name} holds something that isn't a finite number: write 25 numbers."
         )
+
+
+def _is_finite(number: object) -> bool:
+    """A number that single precision can hold."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    return abs(number) < 3e38  # false for NaN
 
 
 def _check_rotation(names: list[str], table: Tensor) -> None:

@@ -22,7 +22,8 @@ def test_every_declared_key_stands_in_its_root(roots):
     for verb, declared in DECLARED.items():
         for key in declared:
             above, _, name = key.rpartition(".")
-            assert name in (OmegaConf.select(roots[verb], above) if above else roots[verb]), key
+            node = OmegaConf.select(roots[verb], above) if above else roots[verb]
+            assert name in list(node.keys()), key
 
 
 @pytest.mark.parametrize(
@@ -81,5 +82,5 @@ def test_plain_values_against_annotations(value, annotation, is_right):
 
 def test_an_argument_of_another_type_is_named():
     node = {"_target_": "pipeline.losses.image.ImageLoss", "weight": "heavy"}
-    with pytest.raises(ValueError, match="ImageLoss takes weight as float, got weight='heavy'"):
+    with pytest.raises(ValueError, match=r"ImageLoss takes weight as float.*, got weight='heavy'"):
         instantiate(node)
