@@ -42,6 +42,9 @@ def write_results(
     ordered = in_order(lines, scope)
     results = description | add_set_metrics(summary(ordered, scope), ordered, output, weights)
     results["extras"] = _extras(task, output)
+    about = task.suite.results_table(results)
+    if about is not None:
+        results["extras"] = {**results["extras"], about[0]: about[1]}
     results["run"] = _this_run(seconds, ordered)
     write_json(output / "manifest.json", task.manifest, indent=1)
     write_lines(output / "scores.jsonl", ordered)

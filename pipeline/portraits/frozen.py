@@ -210,7 +210,8 @@ class Frozen:
             key = (entry["sha256"], entry["frame"])
             if not found.get(key):
                 raise ValueError(f"{self.path}: {entry['name']} can't be cut out of its file")
-            kept.append(replace(found[key].pop(0), name=entry["name"], source=Path(entry["file"])))
+            named = {"name": entry["name"], "source": Path(entry["file"]), "note": entry["note"]}
+            kept.append(replace(found[key].pop(0), **named))
         return kept
 
 

@@ -26,6 +26,8 @@ ADDED: dict[str, Any] = {
     "data.world": "puppets",
     "metrics.identity_distance": None,
     "metrics.shift_tolerant_lpips": None,
+    "suite.manifest_file": None,
+    "suite.protocol": None,
 }
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 

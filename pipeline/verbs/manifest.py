@@ -4,7 +4,7 @@
 crops, cameras, the detector with its hash, and the faces that it missed: no picture.
 `trilift manifest check=SUITE.json input=FOLDER` compares another copy by content, whatever the
 files are called; exit status 1 if a picture is missing or changed. `trilift evaluate suite=wild
-suite.manifest=SUITE.json suite.path=FOLDER` evaluates on it.
+suite.manifest_file=SUITE.json suite.path=FOLDER` evaluates on it.
 """
 
 import sys

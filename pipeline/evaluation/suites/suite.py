@@ -77,3 +77,7 @@ class Suite(ABC):
         by name {"title", "table": {"columns", "rows"}, "notes"}.
         """
         return {}
+
+    def results_table(self, results: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        """A table about the finished results, with its name in `extras`; None: none."""
+        return None

@@ -4,7 +4,7 @@ consistency.
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,14 @@ from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.pictures import from_uint8, to_uint8
 from pipeline.portraits.face import LandmarkDetector
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
+from pipeline.portraits.frozen import Frozen
 from teachers.rendering.camera import Camera
 
 from .coverage import coverage_table
 from .cycle import cycle_of
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
+from .lp3d_protocol import protocol_table
 from .suite import Suite
 
 OWN_METRICS = {
@@ -92,6 +94,9 @@ class WildSuite(Suite):
         cycle_methods: names of the methods whose cycle is measured.
         licence: of the photographs.
         invariance: settings of the invariance table.
+        manifest_file: what `trilift manifest` wrote about the photographs: its crops and cameras
+            are taken, and nothing is detected in the input.
+        protocol: "lp3d": a table says how far the evaluation is from the paper's; None: no table.
         cache: folder in which packed suites are unpacked.
     """
 
@@ -106,11 +111,15 @@ class WildSuite(Suite):
     cycle_methods: list[str] | tuple[str, ...] = ("student", "untrained")
     licence: str = "not stated"
     invariance: Invariance = field(default_factory=Invariance)
+    manifest_file: str | None = None
+    protocol: str | None = None
     cache: str | None = None
 
     def __post_init__(self) -> None:
         if self.alignment not in ("landmarks", "pictures", "none"):
             raise ValueError(f"alignment is {self.alignment!r}: use landmarks, pictures or none")
+        if self.protocol not in (None, "lp3d"):
+            raise ValueError(f"protocol is {self.protocol!r}: use lp3d, or null for none")
         if self.alignment == "landmarks" and self._detector is None:
             raise ValueError(
                 "alignment=landmarks needs a landmark detector: give"
@@ -131,6 +140,9 @@ class WildSuite(Suite):
                 "faces": getattr(self.portraits.framing, "faces", None),
             }
         )
+        chosen |= {} if self.protocol is None else {"protocol": self.protocol}
+        if self._frozen is not None:
+            door = {"manifest_sha256": self._frozen.sha256, **self._frozen.content["detector"]}
         return {
             **chosen,
             "cycle_methods": list(self.cycle_methods),
@@ -244,6 +256,25 @@ class WildSuite(Suite):
             found["invariance"] = invariance_table(methods, pictures, self.invariance)
         return found
 
+    def results_table(self, results: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        """The distance from a paper's protocol."""
+        if self.protocol is None:
+            return None
+        frozen, portraits = self._frozen, [portrait for _, portrait, _ in self._portraits]
+        drawn = None if frozen is None else frozen.content.get("drawn")
+        detector = getattr(self._detector, "name", "no detector")
+        facts = {
+            "items": len(portraits),
+            "cropped": sum(portrait.crop is not None for portrait in portraits),
+            "faces": sum(portrait.face_found for portrait in portraits),
+            "cameras": sum(portrait.camera is not None for portrait in portraits),
+            "drawn": f"drawn of {drawn['of']}" if drawn else "all of a folder",
+            "detector": detector if frozen is None else frozen.content["detector"]["name"],
+            "alignment": self.alignment,
+            "side": self.context.passport.image_resolution,
+        }
+        return "protocol", protocol_table(facts, results["metrics"])
+
     def _item(self, index: int) -> Item:
         name, portrait, pixels = self._portraits[index]
         image = None if pixels is None else from_uint8(pixels)
@@ -271,6 +302,8 @@ class WildSuite(Suite):
 
     def _motion(self, item: Item, image: Float[Tensor, "3 side side"]) -> tuple[str, Similarity]:
         assert item.reference is not None
+        if self.protocol not in (None, "lp3d"):
+            raise ValueError(f"protocol is {self.protocol!r}: use lp3d, or null for none")
         if self.alignment == "landmarks" and self._detector is not None:
             points = [
                 landmarks_in(picture, self._detector)
@@ -297,8 +330,13 @@ class WildSuite(Suite):
         """Names of items, what was found, and 8-bit crops (kept in memory)."""
         passport = self.context.passport
         side = max(passport.image_resolution, self.context.image_size)
-        found = read_portraits(
-            self._folder, self.portraits, resolution=side, background=background_of(passport)
+        background = background_of(passport)
+        found: Iterable[Portrait] = (
+            read_portraits(self._folder, self.portraits, resolution=side, background=background)
+            if self._frozen is None
+            else self._frozen.portraits(
+                self._folder, self.portraits, resolution=side, background=background
+            )
         )
         kept: list[tuple[str, Portrait, np.ndarray | None]] = []
         taken: set[str] = set()
@@ -310,6 +348,10 @@ class WildSuite(Suite):
                 (name, portrait, None if portrait.image is None else to_uint8(portrait.image))
             )
         return kept
+
+    @functools.cached_property
+    def _frozen(self) -> Frozen | None:
+        return None if self.manifest_file is None else Frozen.read(Path(self.manifest_file))
 
     @functools.cached_property
     def _last(self) -> dict[str, Any]:
