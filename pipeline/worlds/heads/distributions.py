@@ -169,12 +169,8 @@ def _hair(draws: Row, physique: Physique, skin: Skin) -> Hair:
     if draws.happens("dyed", 0.04):
         color = draws.color("dye", (0.4, 0.8), (0.3, 0.8))
         color = color * draws.uniform("hair brightness", 0.75, 1.35)
-    # own, round numbers: hair greys from about 42 on for 40 years; most women and some men dye it
-    onset = 42 + draws.normal("grey", 0.0, 8.0)
-    grey = float(np.clip((physique.age - onset) / 40, 0, 1))
-    grey = grey * draws.happens("greys", 0.85 if not woman else 0.4)
-    silver = np.array([0.32, 0.31, 0.30], np.float32) * draws.uniform("silver", 0.6, 1.3)
-    color = color * (1 - 0.8 * grey) + silver * 0.8 * grey
+    grey = _grey(draws, physique)
+    silver = np.array([0.32, 0.31, 0.295], np.float32) * draws.uniform("silver", 0.7, 1.3)
     styles = STYLES_OF_WOMEN if woman else STYLES_OF_MEN
     weights = _of_ancestry(styles, african, physique.age)
     style = HairStyle(draws.choice("hair style", weights))
@@ -182,6 +178,7 @@ def _hair(draws: Row, physique: Physique, skin: Skin) -> Hair:
     return Hair(
         style=style,
         color=color.astype(np.float32),
+        silver=silver.astype(np.float32),
         grey=grey,
         length=draws.uniform("hair length"),
         volume=draws.uniform("hair volume"),
@@ -200,6 +197,15 @@ def _hair(draws: Row, physique: Physique, skin: Skin) -> Hair:
         beard_length=draws.uniform("beard length"),
         seed=int(draws.uniform("hair seed") * 2**24),
     )
+
+
+def _grey(draws: Row, physique: Physique) -> float:
+    """The share of white strands, in own round numbers: hair greys from 42 years on, give or take
+    8, for 40 years; most women and some men dye it.
+    """
+    since = physique.age - draws.normal("grey", 42.0, 8.0)
+    share = float(np.clip(since / 40, 0, 1))
+    return share * draws.happens("greys", 0.85 if physique.femininity < 0.5 else 0.4)
 
 
 def _of_ancestry(styles: dict[HairStyle, float], african: float, age: float) -> list[float]:

@@ -148,10 +148,16 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair on the head and in the face; lengths in decimetres, the rest in [0, 1]."""
+    """Hair on the head and in the face; lengths in decimetres, the rest in [0, 1].
+
+    Attributes:
+        color, silver: of strands with pigment (or dye) and of white ones.
+        grey: share of white strands.
+    """
 
     style: HairStyle
     color: Array
+    silver: Array
     grey: float
     length: float
     volume: float
@@ -163,6 +169,11 @@ class Hair:
     beard: BeardKind
     beard_length: float
     seed: int
+
+    @property
+    def mean_color(self) -> Array:
+        """Of all strands."""
+        return self.color * (1 - self.grey) + self.silver * self.grey
 
 
 @dataclass(frozen=True)

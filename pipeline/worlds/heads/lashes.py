@@ -45,7 +45,9 @@ def lash_strands(shape: HeadShape, skin: Skin) -> Strands:
     at = np.concatenate(points).astype(np.float32)
     color = np.broadcast_to(0.25 * skin.brow + 0.004 * (1 - 0.7 * skin.liner), at.shape)
     width = np.broadcast_to(WIDTH * np.linspace(1, 0.3, POINTS), at.shape[:2])
-    return Strands(at, color.astype(np.float32), width.astype(np.float32))
+    return Strands(
+        at, color.astype(np.float32), width.astype(np.float32), np.zeros((len(at), 3), np.float32)
+    )
 
 
 def _between(points: Array, place: Array) -> Array:

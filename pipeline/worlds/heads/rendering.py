@@ -229,10 +229,10 @@ def _under_hair(material: Material, surface: Surface, grown: Hair) -> Material:
     """Skin that hair hides is dark."""
     cover = hair.scalp_cover(surface.rest, grown)
     if grown.beard != BeardKind.NONE:
-        beard = hair.beard_cover(surface.rest, grown.beard) * (surface.masks[:, skin.LIPS] < 0.3)
+        beard = hair.beard_cover(surface.rest, grown) * (surface.masks[:, skin.LIPS] < 0.3)
         cover = np.maximum(cover, 0.55 * beard)
     share = cover[:, None]
-    albedo = material.albedo * (1 - share) + grown.color * 0.7 * share
+    albedo = material.albedo * (1 - share) + grown.mean_color * 0.7 * share
     return replace(
         material,
         albedo=albedo.astype(np.float32),

@@ -49,8 +49,8 @@ class Scene:
         return np.concatenate([none, *(group.points.reshape(-1, 3) for group in self.hair)])
 
 
-def scene_of(person: Person) -> Scene:
-    """Builds a person."""
+def scene_of(person: Person, detail: float = 1.0) -> Scene:
+    """Builds a person; `detail` is the share of the strands (`hair.hair_strands`)."""
     neutral = neutral_vertices(person.identity.physique)
     shape = posed(neutral, person.expression)
     skull = skull_of(shape)
@@ -62,7 +62,7 @@ def scene_of(person: Person) -> Scene:
     mesh = _bounded(joined([head_mesh(shape), *eyes, clothes, *solid]))
     normals = mesh.normals()
     identity, skin_normals = person.identity, normals[: len(shape.vertices)]
-    strands = hair_strands(shape, skull, skin_normals, identity.hair, identity.outfit.hat)
+    strands = hair_strands(shape, skull, skin_normals, identity.hair, identity.outfit.hat, detail)
     hair = joined_strands([*strands, lash_strands(shape, identity.skin)])
     return Scene(person, shape, mesh, normals, skull, hair, joined(lenses) if lenses else None)
 

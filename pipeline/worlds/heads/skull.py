@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from .noise import fractal
 from .part import Part
 from .shape import HeadShape
 from .template import template
@@ -15,7 +16,10 @@ Array = np.ndarray
 MIDDLE = np.array([0.0, 7.42, 0.28], np.float32)
 """Of the template's head, decimetres."""
 ROWS, COLUMNS = 28, 40
-ROOTS = 14000
+STEEP = 0.2
+"""Decimetres."""
+ROOTS, SITES, NEIGHBOURS = 16000, 1000, 24
+"""Places where hair may grow; the first are where guides may; of those the nearest are known."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class Skull:
     def outside(self, places: Array, clearance: Array, most: float = 0.15) -> Array:
         """Places `[place 3]`, those within `clearance` of the skin or inside of it moved outward.
 
-        Beyond the neck, only what is at most `most` below the shoulders is moved.
+        Beyond the neck, only what is at most `most` below the shoulders is moved. What is deeper
+        than `STEEP` lies where the surface ends (the nape), not in it.
         """
         out = np.linalg.norm(places, axis=1) + 1e-6
         outward = places / out[:, None]
         near, far = self._looked_up(outward)
-        moved = np.maximum(out, near + clearance)
+        inside = near + clearance - out
+        moved = out + np.where(inside < STEEP, np.maximum(inside, 0), 0)
         missing = far + clearance - moved
         moved = np.where((missing > 0) & (missing < most), far + clearance, moved)
         return outward * moved[:, None]
@@ -162,14 +168,21 @@ class Roots:
         triangles: `[root 3]`: corners.
         weights: `[root 3]`.
         rest: `[root 3]`: places on the template.
+        numbers: `[root]`: of all roots.
+        sites: `[root neighbour]`: numbers of the nearest of the first roots, nearest first.
     """
 
     triangles: Array
     weights: Array
     rest: Array
+    numbers: Array
+    sites: Array
 
     def __getitem__(self, chosen: Array | slice) -> "Roots":
-        return Roots(self.triangles[chosen], self.weights[chosen], self.rest[chosen])
+        return Roots(
+            self.triangles[chosen], self.weights[chosen], self.rest[chosen], self.numbers[chosen],
+            self.sites[chosen],
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.rest)
@@ -193,7 +206,7 @@ def beard_roots() -> Roots:
     base = template()
     middle = base.base[base.triangles].mean(1)
     near = (middle[:, 1] < 7.45) & (middle[:, 1] > 5.95) & (middle[:, 2] > 0.3)
-    return _scattered((base.part == Part.SKIN) & near & (np.abs(middle[:, 0]) < 0.8), 8000)
+    return _scattered((base.part == Part.SKIN) & near & (np.abs(middle[:, 0]) < 0.8), 12000)
 
 
 def _scattered(allowed: Array, count: int) -> Roots:
@@ -209,7 +222,31 @@ def _scattered(allowed: Array, count: int) -> Roots:
     u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
     weights = np.stack([1 - u - v, u, v], 1).astype(np.float32)
     rest = (base.base[chosen] * weights[..., None]).sum(1)
-    return Roots(chosen, weights, rest.astype(np.float32))
+    rest = rest.astype(np.float32)
+    sites = np.concatenate([_nearest(some, rest[:SITES]) for some in np.array_split(rest, 16)])
+    return Roots(chosen, weights, rest, np.arange(count), sites)
+
+
+def _nearest(places: Array, sites: Array) -> Array:
+    """`[place NEIGHBOURS]`: numbers of the nearest sites, nearest first."""
+    away = (sites**2).sum(1) - 2 * places @ sites.T
+    some = np.argpartition(away, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    order = np.take_along_axis(away, some, 1).argsort(axis=1)
+    return np.take_along_axis(some, order, 1)
+
+
+def guides_of(roots: Roots, guides: Roots) -> Array:
+    """`[root]`: which of the guides each follows: the nearest site that is one, else any."""
+    place = np.full(SITES, -1)
+    place[guides.numbers] = np.arange(len(guides))
+    found = place[roots.sites]
+    first = (found >= 0).argmax(1)
+    found = found[np.arange(len(roots)), first]
+    lost = np.flatnonzero(found < 0)
+    if len(lost):
+        away = roots.rest[lost, None] - guides.rest[None]
+        found[lost] = (away**2).sum(2).argmin(1)
+    return found
 
 
 LINE = (
@@ -219,16 +256,20 @@ LINE = (
 """Azimuth from the front, radians, and the hairline's height on the template."""
 
 
-def scalpness(rest: Array, receding: float) -> Array:
+def scalpness(rest: Array, receding: float, seed: int = 0) -> Array:
     """How far places on the template lie above the hairline, decimetres.
 
     Args:
         rest: `[place 3]`.
         receding: from -1 (low) to 1 (temples bare).
+        seed: of the line's irregularities; 0 has none.
     """
     azimuth = np.abs(np.arctan2(rest[:, 0], rest[:, 2] - MIDDLE[2]))
     line = np.interp(azimuth, *LINE)
     temples = np.exp(-(((azimuth - 0.6) / 0.33) ** 2))
     front = np.clip(1 - azimuth / 1.1, 0, 1)
     line = line + receding * (0.10 * front + (0.20 if receding > 0 else 0.05) * temples)
-    return rest[:, 1] - line
+    above = rest[:, 1] - line
+    if seed:
+        above = above + 0.05 * fractal(rest * np.float32(5.0), seed, 2)
+    return above

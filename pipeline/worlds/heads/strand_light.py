@@ -14,6 +14,8 @@ from .strands import Strands
 Array = np.ndarray
 SOFTNESS = 0.03
 """World units; see `environment_at`."""
+ROUND = np.float32(0.5)
+"""How strongly locks look round."""
 
 
 def strand_samples(
@@ -45,7 +47,7 @@ def strand_samples(
     light = np.concatenate([around, share[:, None]], 1).reshape(-1, 2, 4)
     out = np.zeros((len(pieces), 16), np.float32)
     _samples(
-        group.points, group.color, light, row[strand], strand, pieces % size,
+        group.points, group.color, group.lean, light, row[strand], strand, pieces % size,
         along.astype(np.float32), middle, out,
     )  # fmt: skip
     return out
@@ -93,7 +95,7 @@ def _knots(points, used, middle, places, normals):
 
 @_kernel
 @no_type_check
-def _samples(points, color, light, row, strand, first, along, middle, out):
+def _samples(points, color, lean, light, row, strand, first, along, middle, out):
     size = points.shape[1]
     one, two, root = np.float32(1), np.float32(2), np.float32(0.4)
     tangent, outward = np.empty(3, np.float32), np.empty(3, np.float32)
@@ -108,7 +110,7 @@ def _samples(points, color, light, row, strand, first, along, middle, out):
             for c in range(3):
                 out[i, c] += weight * points[s, k, c]
                 out[i, 3 + c] += weight * tangent[c]
-                out[i, 6 + c] += weight * outward[c]
+                out[i, 6 + c] += weight * (outward[c] + ROUND * lean[s, c])
                 out[i, 9 + c] += weight * color[s, k, c]
             for c in range(4):
                 middle_, end_ = light[row[i], 0, c], light[row[i], 1, c]

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
 from .skull import Skull
 
@@ -24,11 +22,13 @@ class Strands:
         points: `[strand point 3]`.
         color: `[strand point 3]`, linear RGB.
         width: half the width, world units, `[strand point]`.
+        lean: `[strand 3]`: to which side of its lock each lies; light sees locks as round.
     """
 
     points: Array
     color: Array
     width: Array
+    lean: Array
 
     @property
     def count(self) -> int:
@@ -55,7 +55,7 @@ def joined_strands(groups: list[Strands]) -> list[Strands]:
         found.append(
             Strands(
                 *(np.concatenate([getattr(group, name) for group in same])
-                  for name in ("points", "color", "width"))
+                  for name in ("points", "color", "width", "lean"))
             )
         )  # fmt: skip
     return found
@@ -109,63 +109,6 @@ def grow(
         direction = _unit(place - found[:, k - 1])
         found[:, k] = place
     return found
-
-
-def children(
-    guides: Array, roots: Array, lengths: Array, share: float, random: np.random.Generator
-) -> Array:
-    """`[strand point 3]`: strands at `roots` that run beside the nearest guide and near its end
-    gather about it.
-
-    Args:
-        guides: `[guide point 3]`.
-        roots: `[strand 3]`.
-        lengths: `[strand]`: of a strand in lengths of its guide, at most about 1.
-        share: of their distance by which ends are drawn to the guide.
-        random: strays.
-    """
-    nearest = _nearest(roots, guides[:, 0])
-    t = np.linspace(0, 1, guides.shape[1], dtype=np.float32)[None, :, None]
-    offset = (roots - guides[nearest, 0])[:, None] * (1 - share * t)
-    stray = random.normal(0, 0.035, (len(roots), 1, 3)).astype(np.float32) * t**1.5
-    ran = guides[nearest]
-    size = lengths.astype(np.float32)[:, None, None]
-    return ran[:, :1] + (ran - ran[:, :1]) * size + offset + stray * size
-
-
-def curled(strands: Array, size: float | Array, turns: float, random: np.random.Generator) -> Array:
-    """Winds strands into helices of a radius (decimetres)."""
-    tangent = _unit(np.gradient(strands, axis=1))
-    side = _unit(np.cross(tangent, np.array([0.31, 0.2, 0.93], np.float32)))
-    up = np.cross(tangent, side)
-    phase = random.random(len(strands)) * 2 * np.pi
-    rate = turns * (1 + 0.3 * random.normal(0, 1, len(strands)))
-    along = np.linspace(0, 1, strands.shape[1])
-    angle = phase[:, None] + 2 * np.pi * rate[:, None] * along
-    radius = np.reshape(size, (-1, 1)) * np.minimum(1, along * 4)
-    wound = side * np.cos(angle)[..., None] + up * np.sin(angle)[..., None]
-    return (strands + wound * radius[..., None]).astype(np.float32)
-
-
-def _nearest(points: Array, guides: Array) -> Array:
-    """`[point]`: the number of the nearest guide."""
-    out = np.empty(len(points), np.int64)
-    _find_nearest(points.astype(np.float32), guides.astype(np.float32), out)
-    return out
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _find_nearest(points, guides, out):
-    for i in range(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        best, found = np.float32(1e9), 0
-        for j in range(guides.shape[0]):
-            dx, dy, dz = guides[j, 0] - x, guides[j, 1] - y, guides[j, 2] - z
-            squared = dx * dx + dy * dy + dz * dz
-            if squared < best:
-                best, found = squared, j
-        out[i] = found
 
 
 def _unit(vectors: Array) -> Array:

@@ -21,7 +21,10 @@ from .rendering import LitScene, Samples, lit, render
 from .scene import scene_of
 from .version import WORLD_VERSION
 
-SceneKey = tuple[int, int, int]
+SceneKey = tuple[int, int, int, float]
+FULL_DETAIL = 512
+"""Samples of a side at which hair has all its strands; coarser pictures have their share."""
+LEAST_DETAIL = 0.25
 
 
 class HeadWorld:
@@ -54,7 +57,8 @@ class HeadWorld:
         """
         check_counts(seeds, camera)
         keys = zip(seeds.identity, seeds.expression, seeds.light, strict=True)
-        scenes = (self._scene(key) for key in keys)
+        detail = self._detail(resolution)
+        scenes = (self._scene((*key, detail)) for key in keys)
         backgrounds = [draw_background(seed) for seed in seeds.background]
         return self._render(scenes, backgrounds, camera, resolution)
 
@@ -72,16 +76,21 @@ class HeadWorld:
         """One square picture per camera, of factors that needn't come from seeds; `behind` are the
         cameras that see the backdrops, if not the same.
         """
-        scenes = (lit(scene_of(p), light) for p, light in zip(people, lights, strict=True))
+        detail = self._detail(resolution)
+        pairs = zip(people, lights, strict=True)
+        scenes = (lit(scene_of(person, detail), light) for person, light in pairs)
         return self._render(scenes, backgrounds, camera, resolution, behind)
 
     def _scene(self, key: SceneKey) -> LitScene:
         """Built once for views that follow one another."""
         if self._last is None or self._last[0] != key:
-            identity, expression, light = key
+            identity, expression, light, detail = key
             person = Person(draw_identity(identity), draw_expression(expression, identity))
-            self._last = key, lit(scene_of(person), draw_light(light))
+            self._last = key, lit(scene_of(person, detail), draw_light(light))
         return self._last[1]
+
+    def _detail(self, resolution: int) -> float:
+        return min(1.0, max(LEAST_DETAIL, resolution * self.supersampling / FULL_DETAIL))
 
     def _render(self, scenes, backgrounds, camera, resolution, seen=None) -> WorldViews:  # type: ignore[no-untyped-def]
         fine = resolution * self.supersampling
