@@ -18,8 +18,8 @@ LIGHTEST_LUMINANCE, BLACK_LUMINANCE = 0.57, 0.03
 """An albedo's luminance is the second plus the first times its swatch's: swatches are colours on a
 screen, and skin reflects neither 86 % of light nor less than 4 %.
 """
-RED_TO_GREEN = (1.36, 1.42, 1.46, 1.50, 1.62, 1.80, 1.92, 1.97, 1.88, 1.72)
-BLUE_TO_GREEN = (0.80, 0.77, 0.72, 0.69, 0.64, 0.60, 0.58, 0.58, 0.60, 0.64)
+RED_TO_GREEN = (1.44, 1.50, 1.55, 1.60, 1.70, 1.83, 1.92, 1.97, 1.88, 1.72)
+BLUE_TO_GREEN = (0.77, 0.74, 0.70, 0.67, 0.63, 0.60, 0.58, 0.58, 0.60, 0.64)
 """Linear ratios of an albedo's channels, by tone: between the swatches' and those of blood and
 melanin, which are redder in light skin and less yellow in brown skin.
 """

@@ -86,9 +86,9 @@ def catch_lights(material: Material, surface: Surface, light: Light, power: Arra
     yaw, pitch = float(np.clip(yaw, -0.7, 0.7)), float(np.clip(pitch, 0.2, 0.55))
     other = -0.55 if yaw > 0 else 0.55
     area = 4 * WINDOW[0] * WINDOW[1]
-    blur = np.minimum(SPREAD * surface.footprint, 0.5)
+    blur = np.minimum(SPREAD * surface.footprint, 0.4)
     seen = _window(mirror, yaw, pitch, blur) + 0.2 * _window(mirror, other, 0.25, blur)
-    return (1.3 * material.specular * seen)[:, None] * (power / area)
+    return (1.1 * material.specular * seen)[:, None] * (power / area)
 
 
 def _window(mirror: Array, yaw: float, pitch: float, blur: Array) -> Array:
@@ -183,9 +183,9 @@ def tooth_material(surface: Surface) -> Material:
     """Teeth: whiter at their middle, darker towards the gums and the back."""
     back = np.clip((1.50 - surface.rest[:, 2:]) / 0.45, 0, 1)
     gaps = np.abs(np.sin(np.pi * surface.rest[:, :1] / 0.072 * (1 + 0.25 * back)))
-    fine = np.clip(1.4 - surface.footprint[:, None] / 0.012, 0, 1)
+    fine = np.clip(1.4 - surface.footprint[:, None] / 0.03, 0, 1)
     shade = (1 - 0.65 * back) * (1 - 0.35 * fine * np.clip(1 - gaps / 0.25, 0, 1))
-    return Material.plain(surface, np.array([0.63, 0.57, 0.48]) * shade, 0.22, 0.04, 0.4)
+    return Material.plain(surface, np.array([0.56, 0.50, 0.42]) * shade, 0.22, 0.04, 0.4)
 
 
 def tongue_material(surface: Surface) -> Material:

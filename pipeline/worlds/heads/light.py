@@ -61,16 +61,34 @@ def draw_light(seed: int) -> Light:
     level = around * draws.uniform("ambient", 0.75, 1.15) / np.pi
     sky = draws.color("sky", (0.0, 0.10), (0.85, 1.0)) * level
     ground = draws.color("ground", (0.0, 0.16), (0.5, 0.85)) * level * 0.8
-    return metered_light(sky, ground, (key, fill, rim), yaw, draws.uniform("exposure", 0.8, 1.2))
+    exposure = draws.uniform("exposure", 0.8, 1.2)
+    return metered_light(sky, ground, (key, fill, rim), yaw, exposure, balance=0.7)
 
 
 def metered_light(
-    sky: Array, ground: Array, lobes: tuple[Lobe, ...], yaw: float, level: float = 1.0
+    sky: Array,
+    ground: Array,
+    lobes: tuple[Lobe, ...],
+    yaw: float,
+    level: float = 1.0,
+    balance: float = 0.0,
 ) -> Light:
-    """A light whose exposure follows from what a face receives; `yaw` is the key's, radians."""
+    """A light whose exposure follows from what a face receives.
+
+    Args:
+        sky: radiance from above.
+        ground: radiance from below.
+        lobes: the soft lights.
+        yaw: the key's, radians.
+        level: of the exposure.
+        balance: how far the camera balances the light's colour: 1 would make it white.
+    """
     facing = direction(0.25 * float(np.sign(yaw)), 0.15)[None]
-    received = (irradiance_weights(Light(sky, ground, lobes, 1.0), facing) @ LUMINANCE).item()
-    return Light(sky, ground, lobes, level * EXPOSED / received)
+    received = irradiance_weights(Light(sky, ground, lobes, 1.0), facing)[0]
+    brightness = float(received @ LUMINANCE)
+    white = ((received / brightness) ** -balance).astype(np.float32)
+    lobes = tuple(Lobe(each.direction, each.color * white, each.sharpness) for each in lobes)
+    return Light(sky * white, ground * white, lobes, level * EXPOSED / brightness)
 
 
 def lobe(toward: Array, irradiance: Array, sharpness: float) -> Lobe:

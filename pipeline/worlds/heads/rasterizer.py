@@ -35,11 +35,9 @@ class Lens:
 
     def project(self, points: Array) -> Array:
         """`[point 3]`: column and row in pixels, and depth along the axis."""
-        local = (points - self.position) @ self.rotation.T
-        depth = np.maximum(local[:, 2:], 1e-3)
-        return np.concatenate(
-            [local[:, :2] / depth * np.float32(self.focal) + self.center, local[:, 2:]], 1
-        ).astype(np.float32)
+        out = np.empty((len(points), 3), np.float32)
+        _project(points, self.rotation, self.position, np.float32(self.focal), self.center, out)
+        return out
 
 
 @dataclass
@@ -135,6 +133,19 @@ def vertex_normals(vertices: Array, triangles: Array) -> Array:
 
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+
+
+@_kernel
+@no_type_check
+def _project(points, rotation, position, focal, center, out):
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0] - position[0], points[i, 1] - position[1], points[i, 2] - position[2]
+        right = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z
+        down = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z
+        depth = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z
+        scale = focal / max(depth, np.float32(1e-3))
+        out[i, 0], out[i, 1] = right * scale + center[0], down * scale + center[1]
+        out[i, 2] = depth
 
 
 @_kernel
@@ -243,11 +254,15 @@ def _depths(depth, at, triangles, cut):
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
         if area > np.float32(-1e-9):
             continue
-        inverse = np.float32(1) / area
         left = max(0, int(np.ceil(min(xa, xb, xc) - np.float32(0.5))))
         right = min(size - 1, int(np.floor(max(xa, xb, xc) - np.float32(0.5))))
+        if left > right:
+            continue
         top = max(0, int(np.ceil(min(ya, yb, yc) - np.float32(0.5))))
         bottom = min(size - 1, int(np.floor(max(ya, yb, yc) - np.float32(0.5))))
+        if top > bottom:
+            continue
+        inverse = np.float32(1) / area
         za, zb, zc = at[a, 2], at[b, 2], at[c, 2]
         for row in range(top, bottom + 1):
             y = np.float32(row) + np.float32(0.5)

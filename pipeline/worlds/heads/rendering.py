@@ -26,7 +26,7 @@ Array = np.ndarray
 NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
 """Parts that are inside the head, or thin."""
 WITHIN = [int(Part.TEETH), int(Part.MOUTH)]
-SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS = 0.008, 0.3, 0.06
+SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS = 0.008, 0.2, 0.06
 """World units."""
 
 

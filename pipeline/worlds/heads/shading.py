@@ -42,9 +42,9 @@ def shade(
         material.albedo, material.normal, material.roughness, material.specular,
         material.subsurface, normal, view, environment, lit, light.lobes[0].direction,
         illumination.power[illumination.key].sum(0), light.sky.astype(np.float32),
-        light.ground.astype(np.float32), np.stack([lobe.direction for lobe in others]),
-        np.stack([lobe.color for lobe in others]),
-        np.array([lobe.sharpness for lobe in others], np.float32), BLEEDING, LUMINANCE, out,
+        light.ground.astype(np.float32), np.reshape([a.direction for a in others], (-1, 3)).astype("f4"),
+        np.reshape([a.color for a in others], (-1, 3)).astype("f4"),
+        np.array([a.sharpness for a in others], np.float32), BLEEDING, LUMINANCE, out,
     )  # fmt: skip
     return out
 
@@ -119,7 +119,7 @@ def _shade(
         opened = min(
             max(_dot(environment[i], luminance) / open_sky, np.float32(0.1)), np.float32(1)
         )
-        edge *= opened * np.float32(0.6)
+        edge *= opened * np.float32(0.7) * (1 - np.float32(0.7) * roughness[i])
         upper = np.float32(0.5) + np.float32(0.5) * mirror[1]
         for c in range(3):
             under = subsurface[i] * bleeding[c]
