@@ -42,11 +42,16 @@ def shade(
         material.albedo, material.normal, material.roughness, material.specular,
         material.subsurface, normal, view, environment, lit, light.lobes[0].direction,
         illumination.power[illumination.key].sum(0), light.sky.astype(np.float32),
-        light.ground.astype(np.float32), np.reshape([a.direction for a in others], (-1, 3)).astype("f4"),
-        np.reshape([a.color for a in others], (-1, 3)).astype("f4"),
-        np.array([a.sharpness for a in others], np.float32), BLEEDING, LUMINANCE, out,
+        light.ground.astype(np.float32), _rows([each.direction for each in others]),
+        _rows([each.color for each in others]),
+        np.array([each.sharpness for each in others], np.float32), BLEEDING, LUMINANCE, out,
     )  # fmt: skip
     return out
+
+
+def _rows(vectors: list[Array]) -> Array:
+    """`[vector 3]`, also of none."""
+    return np.reshape(vectors, (-1, 3)).astype(np.float32)
 
 
 @_kernel
