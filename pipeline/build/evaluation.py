@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from pipeline.evaluation.engine import Task
-from pipeline.evaluation.foreign import ForeignMethod
+from pipeline.evaluation.foreign import ForeignMethod, require_unique_names
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.methods import (
     MethodEntry,
@@ -126,10 +126,10 @@ class Evaluation:
     def foreign(self) -> list[ForeignMethod]:
         """Methods that come as files."""
         given = self.settings["predictions"] or []
-        return [
-            ForeignMethod.read(Path(folder))
-            for folder in ([given] if isinstance(given, str) else given)
-        ]
+        folders = given if isinstance(given, list) else [given]
+        methods = [ForeignMethod.read(Path(str(folder))) for folder in folders]
+        require_unique_names([*self.settings["methods"], CEILING], methods)
+        return methods
 
     @cached_property
     def available(self) -> AvailableMetrics:

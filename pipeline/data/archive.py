@@ -5,8 +5,9 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.runs.files import parse_json
@@ -95,7 +96,7 @@ class Archive:
         """The contents of `dataset.json`.
 
         Raises:
-            BadDataset: it is missing, has another form or names no pictures.
+            BadDataset: it is missing, has another form, names no pictures or one picture twice.
         """
         if not self.has(INDEX):
             raise BadDataset(
@@ -114,6 +115,12 @@ class Archive:
             ) from error
         if not entries:
             raise BadDataset(f"{INDEX} of {self.path} names no pictures: its 'labels' is empty.")
+        names = [PurePosixPath(name).as_posix() for name, _ in entries]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise BadDataset(
+                f"{INDEX} of {self.path} has {names.count(twice[0])} labels for {twice[0]}: a"
+                " picture has one camera; keep the right one."
+            )
         others = {key: value for key, value in content.items() if key not in ("labels", "alpha")}
         return Index(
             [name for name, _ in entries],

@@ -10,7 +10,7 @@ dataset.json      EG3D's labels; written last
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +58,31 @@ class Preparation:
         (folder / INDEX).unlink(missing_ok=True)
         write_json(folder / SETTINGS, self.settings, indent=1)
         records = read_lines(folder / RECORDS)
-        self._done: dict[str, Record] = {record["source"]: record for record in records}
+        self._done: dict[str, Record] = {}
+        for record in records:
+            self._remember(record)
+        self._claimed: set[str] = set()
         write_lines(folder / RECORDS, self._done.values())
 
-    def done(self, source: Path) -> Record | None:
-        """The stored record of a source file.
+    def done(self, source: Path, name: str) -> Record | None:
+        """The stored record of a source file whose crops are called `name`.
 
-        None if the file is new, it or its landmarks have changed, or a crop is missing.
+        None if the file is new, it or its landmarks have changed, it had another name, or a crop is
+        missing.
         """
         record = self._done.get(source.name)
         if record is None or record["hash"] != content_hash(source):
             return None
         is_whole = all(
-            entry["file"] and (self.folder / entry["file"]).is_file()
+            entry["file"]
+            and (self.folder / entry["file"]).is_file()
+            and entry["name"].split("+")[0] == name.split("+")[0]
             for entry in record["portraits"]
         )
-        return record if is_whole else None
+        if not is_whole:
+            return None
+        self._claimed |= set(_files(record))
+        return record
 
     def add(self, source: Path, portraits: Iterable[Portrait]) -> Record:
         """Stores the crops of a file, then its line; removes its earlier crops."""
@@ -84,7 +93,8 @@ class Preparation:
             "portraits": [self._store(portrait) for portrait in portraits],
         }
         append_line(self.folder / RECORDS, record)
-        self._done[source.name] = record
+        self._claimed |= set(_files(record))
+        self._remember(record)
         return record
 
     def finish(self, sources: Iterable[Path]) -> int:
@@ -95,6 +105,9 @@ class Preparation:
 
         Returns:
             the number of labels.
+
+        Raises:
+            ValueError: a crop that `dataset.json` would name isn't there.
         """
         records = [self._done.pop(source.name) for source in sources]
         for gone in self._done.values():
@@ -109,6 +122,8 @@ class Preparation:
                 else []
             )
         write_lines(self.folder / RECORDS, records)
+        if gone := [name for name, _ in labels if not (self.folder / name).is_file()]:
+            raise ValueError(f"{self.folder / gone[0]} has disappeared: run the command again")
         if labels:
             write_json(self.folder / INDEX, {"labels": labels}, indent=None)
             check_labels([name for name, _ in labels], [label for _, label in labels])
@@ -129,11 +144,18 @@ class Preparation:
             }
         return record
 
+    def _remember(self, record: Record) -> None:
+        """Keeps a record, and no other of the same crops: theirs have been replaced."""
+        mine = set(_files(record))
+        self._done = {
+            source: other for source, other in self._done.items() if not mine & set(_files(other))
+        }
+        self._done[record["source"]] = record
+
     def _forget(self, record: Record | None) -> None:
-        for entry in record["portraits"] if record else []:
-            for file in (entry["file"], (entry.get("mirrored") or {}).get("file")):
-                if file:
-                    (self.folder / file).unlink(missing_ok=True)
+        """Removes a record's crops, except those that another source has replaced by its own."""
+        for file in set(_files(record or {"portraits": []})) - self._claimed:
+            (self.folder / file).unlink(missing_ok=True)
 
     def _require_ours(self, overwrite: bool) -> None:
         path = self.folder / SETTINGS
@@ -159,6 +181,13 @@ class Preparation:
                 f"{self.folder} was begun with another {', '.join(different)}: choose another"
                 " output=, or overwrite=true"
             )
+
+
+def _files(record: Record) -> Iterator[str]:
+    for entry in record["portraits"]:
+        for file in (entry["file"], (entry.get("mirrored") or {}).get("file")):
+            if file:
+                yield file
 
 
 def content_hash(source: Path) -> str:

@@ -4,7 +4,9 @@ predictions are read.
 
 import hashlib
 import json
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,28 @@ from pipeline.pictures import write_png
 from pipeline.runs.files import sha256_of_file, write_json
 from teachers.rendering.camera import Camera
 
-from .picture_store import read_views
+from .picture_store import REFERENCE, read_views
 
 CAMERAS = "cameras.json"
 TOLERANCE = 1e-3
 """Largest difference in any number of two labels of the same camera."""
+
+RESERVED = (REFERENCE, "input")
+"""Owners of an evaluation's own files, which no method may be called."""
+
+
+def require_unique_names(methods: Sequence[str], foreign: Sequence["ForeignMethod"]) -> None:
+    """Raises ValueError if predictions bear the name of a method or of other predictions: their
+    files and scores would replace each other's.
+    """
+    taken = {name.casefold(): f"the method {name}" for name in methods}
+    for one in foreign:
+        other = taken.setdefault(one.name.casefold(), str(one.folder))
+        if other != str(one.folder):
+            raise ValueError(
+                f"the predictions in {one.folder} and {other} have one name, {one.name!r}: give"
+                f" another `name` in {one.folder / CAMERAS}"
+            )
 
 
 def export_suite(suite: Suite, folder: Path) -> int:
@@ -84,7 +103,7 @@ class ForeignMethod:
         """Reads `cameras.json`: `labels`, and `name` and `title` of the method.
 
         Raises:
-            ValueError: it is missing or damaged.
+            ValueError: it is missing or damaged, or the name is one of `RESERVED`.
         """
         described = _parsed(folder / CAMERAS)
         name = str(described.get("name") or folder.name)
@@ -92,12 +111,19 @@ class ForeignMethod:
             raise ValueError(
                 f"{folder / CAMERAS} names the method {name!r}: use letters, digits, . and -"
             )
-        return cls(
-            name,
-            str(described.get("title") or name),
-            folder,
-            dict(_labels(folder / CAMERAS, described)),
-        )
+        if name in RESERVED:
+            raise ValueError(
+                f"{folder / CAMERAS} names the method {name!r}, as the evaluation calls its own"
+                " files: give it another name"
+            )
+        labels = list(_labels(folder / CAMERAS, described))
+        if twice := [
+            file for file, count in Counter(file for file, _ in labels).items() if count > 1
+        ]:
+            raise ValueError(
+                f"{folder / CAMERAS} has two labels for {twice[0]}: a view has one camera"
+            )
+        return cls(name, str(described.get("title") or name), folder, dict(labels))
 
     def sha256(self) -> str:
         """Hash of the camera list and of every predicted file."""
@@ -132,7 +158,7 @@ class ForeignMethod:
                 " this suite"
             )
         difference = (torch.tensor(self.cameras[file]) - wanted.label()[0]).abs().max().item()
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:
             raise ValueError(
                 f"{file} was rendered with another camera than the suite's (a number of its"
                 f" label differs by {difference:.3g}): export the suite with the same settings, and"
@@ -165,9 +191,9 @@ def _labels(path: Path, described: dict[str, Any]) -> Iterator[tuple[str, tuple[
             raise ValueError(
                 f"{path} has the label {entry!r}: expected [file, 25 numbers]"
             ) from error
-        if len(numbers) != 25:
+        if len(numbers) != 25 or not all(map(math.isfinite, numbers)):
             raise ValueError(
-                f"{path} has {len(numbers)} numbers for {file}: expected EG3D's 25 (16"
-                " camera-to-world, 9 intrinsics)"
+                f"{path} has {len(numbers)} numbers for {file}, or one that isn't finite: expected"
+                " EG3D's 25 (16 camera-to-world, 9 intrinsics)"
             )
         yield str(file), numbers

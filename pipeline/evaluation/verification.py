@@ -1,5 +1,6 @@
 """Scores the stored predictions of an evaluation again and compares hashes, scores and means."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -13,7 +14,7 @@ from pipeline.evaluation.metrics.available import AvailableMetrics
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.metrics.set_metrics import add_set_metrics
-from pipeline.runs.files import sha256_of_file
+from pipeline.runs.files import sha256_of_file, sha256_of_json
 from pipeline.runs.json_lines import Line, read_lines
 from teachers.rendering.camera import Camera
 
@@ -34,7 +35,7 @@ def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[li
         weights: folder of published networks, for FID and KID.
     """
     results, lines = read_results_json(output), read_lines(output / "scores.jsonl")
-    found = [*_altered_files(output, lines)]
+    found = [*_altered_manifest(output, results), *_altered_files(output, lines)]
     for (_, _), views in groupby(
         tqdm(lines, desc="scoring again", unit="img", mininterval=1),
         key=lambda line: (line["method"], line["item"]),
@@ -42,6 +43,17 @@ def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[li
         found += _altered_scores(output, list(views), results, available)
     found += _altered_means(output, results, lines, weights)
     return found, len(lines)
+
+
+def _altered_manifest(output: Path, results: dict[str, Any]) -> Iterator[str]:
+    path = output / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        yield f"{path}: can't be read ({error})"
+        return
+    if sha256_of_json(manifest) != results["manifest_sha256"]:
+        yield f"{path}: altered (not the manifest whose sha256 results.json has)"
 
 
 def _altered_files(output: Path, lines: Sequence[Line]) -> list[str]:

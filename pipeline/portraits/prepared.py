@@ -1,6 +1,7 @@
 """Crops with known cameras: the output of `trilift prepare`, or any folder in EG3D's format."""
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 
@@ -46,17 +47,18 @@ def _index_of(source: Path) -> Path:
 @cache
 def _labels(path: Path, changed: int) -> dict[str, list[float]]:
     try:
-        labels = {
-            str(name): [float(number) for number in label]
-            for name, label in json.loads(path.read_text(encoding="utf-8"))["labels"]
-        }
+        entries = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        labels = {str(name): [float(number) for number in label] for name, label in entries}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path} isn't understood ({error!r}): expected labels, a list of [file name, [25"
             " numbers]]"
         ) from error
-    if any(len(label) != 25 for label in labels.values()):
+    if len(labels) < len(entries):
+        raise ValueError(f"{path} has two labels for one picture: keep the right one")
+    if not all(len(label) == 25 and all(map(math.isfinite, label)) for label in labels.values()):
         raise ValueError(
-            f"{path} has labels that aren't 25 numbers: `trilift cameras input={path}` says more"
+            f"{path} has labels that aren't 25 finite numbers: `trilift cameras input={path}` says"
+            " more"
         )
     return labels

@@ -13,7 +13,13 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import to_plain
-from pipeline.portraits.cameras.files import format_of, read_cameras, seeming, write_cameras
+from pipeline.portraits.cameras.files import (
+    format_of,
+    other_keys,
+    read_cameras,
+    seeming,
+    write_cameras,
+)
 
 
 @verb("cameras")
@@ -27,7 +33,14 @@ def main(config: DictConfig) -> None:
     if settings["to"] is not None:
         if settings["output"] is None:
             raise ValueError(f"converting to {settings['to']} needs output=…")
-        write_cameras(Path(str(settings["output"])), table, settings["to"], size=settings["size"])
+        write_cameras(
+            Path(str(settings["output"])),
+            table,
+            settings["to"],
+            size=settings["size"],
+            overwrite=bool(settings["overwrite"]),
+            others=other_keys(path),
+        )
         sys.stdout.write(f"written as {settings['to']}: {settings['output']}\n")
     if not is_right:
         raise SystemExit(1)

@@ -57,7 +57,7 @@ def main(config: DictConfig) -> None:
         unit="file",
         disable=None,
     ):
-        record = preparation.done(file) or preparation.add(
+        record = preparation.done(file, name) or preparation.add(
             file, portraits_of(file, name, door, resolution=resolution, background=background)
         )
         entries += record["portraits"]

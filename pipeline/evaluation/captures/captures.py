@@ -226,6 +226,8 @@ def write_capture(
 
 
 def _require_rigid(path: Path, camera: Camera) -> None:
+    if not camera.label().isfinite().all():
+        raise ValueError(f"{path}: a camera holds something that isn't a finite number")
     rotation, eye = camera.cam_to_world[:, :3, :3], torch.eye(3, dtype=torch.float64)
     if (rotation @ rotation.mT - eye).abs().max() > ORTHOGONAL or (
         torch.linalg.det(rotation) < 0

@@ -103,6 +103,19 @@ def is_binary(folder: Path) -> bool:
     return (folder / "images.bin").is_file() and not (folder / "images.txt").is_file()
 
 
+def has_points(folder: Path) -> bool:
+    """Whether a model holds points of the scene or of its images, or is a binary one."""
+    if any(folder.glob("*.bin")):
+        return True
+    points, images = folder / "points3D.txt", folder / "images.txt"
+    if points.is_file() and any(line for _, line in _lines(points)):
+        return True
+    lines = [line for _, line in _lines(images)] if images.is_file() else []
+    if _alternates(lines):
+        return any(lines[1::2])
+    return any(line and not _may_be_image(line) for line in lines)
+
+
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Numbers, from 1, and contents of the lines that are no comments."""
     if not path.is_file():

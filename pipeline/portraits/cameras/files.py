@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.runs.files import read_json_file, replaced_file
 
-from .colmap import is_model, model_folder, read_colmap, write_colmap
+from .colmap import has_points, is_model, model_folder, read_colmap, write_colmap
 from .convention import Convention, seeming_convention
 from .labels import CONVENTIONS, raw_labels, read_labels, write_labels
 from .table import OPENCV_TO_OPENGL, WORLDS, CameraTable
@@ -74,7 +74,13 @@ def read_cameras(
 
 
 def write_cameras(
-    path: Path, table: CameraTable, convention: Format, *, size: int | None = None
+    path: Path,
+    table: CameraTable,
+    convention: Format,
+    *,
+    size: int | None = None,
+    overwrite: bool = False,
+    others: dict[str, Any] | None = None,
 ) -> None:
     """Writes a file, or COLMAP's folder, atomically for each file.
 
@@ -83,21 +89,52 @@ def write_cameras(
         table: the cameras.
         convention: the format.
         size: side of the images, pixels; for formats in pixels if the table has no sizes.
+        overwrite: replace what is there; the other keys of labels stay.
+        others: further keys of a file of labels, see `other_keys`.
 
     Raises:
         ValueError: the format can't hold these cameras.
+        FileExistsError: there is something, and `overwrite` is false; or a COLMAP model with
+            points, which would lose them.
     """
     if convention not in FORMATS:
         raise ValueError(f"cannot write cameras as {convention}: give one of {', '.join(FORMATS)}")
+    _require_replaceable(path, convention, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     if convention == "colmap":
         write_colmap(path, table, size)
         return
+    if convention != "nerf" and path.is_file():
+        others = {**(others or {}), **other_keys(path)}
     with replaced_file(path) as temporary:
         if convention == "nerf":
             write_transforms(temporary, table, size)
         else:
-            write_labels(temporary, table, convention)
+            write_labels(temporary, table, convention, others or {})
+
+
+def other_keys(path: Path) -> dict[str, Any]:
+    """What a file of labels says besides them, such as EG3D's `alpha`; nothing for other files."""
+    if not path.is_file() or path.suffix != ".json":
+        return {}
+    content = _json(path)
+    known = ("labels", "convention")
+    return {key: content[key] for key in content if key not in known} if "labels" in content else {}
+
+
+def _require_replaceable(path: Path, convention: Format, overwrite: bool) -> None:
+    is_folder = convention == "colmap"
+    if is_folder and path.is_file():
+        raise FileExistsError(f"{path} is a file: give a folder for COLMAP's files")
+    if not is_folder and path.is_dir():
+        raise FileExistsError(f"{path} is a folder: give a file, such as {path / 'cameras.json'}")
+    there = [path] if path.is_file() else sorted(path.glob("*.txt")) + sorted(path.glob("*.bin"))
+    if there and not overwrite:
+        raise FileExistsError(f"{there[0]} exists: choose another output=, or overwrite=true")
+    if is_folder and there and has_points(path):
+        raise FileExistsError(
+            f"{path} holds a COLMAP model with points, which would be lost: choose another output="
+        )
 
 
 def seeming(path: Path) -> tuple[Convention, Format | None, bool]:

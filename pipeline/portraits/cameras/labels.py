@@ -46,15 +46,19 @@ def raw_labels(content: dict[str, Any]) -> CameraTable:
     )
 
 
-def labels_text(table: CameraTable, convention: str) -> str:
-    """The content of the file."""
+def labels_text(table: CameraTable, convention: str, others: dict[str, Any] | None = None) -> str:
+    """The content of the file; `others`: further keys."""
     up, axes = CONVENTIONS[convention]
     matrices = table.in_world(up).cam_to_world @ axes
     rows = np.concatenate([matrices.reshape(-1, 16), table.intrinsics.reshape(-1, 9)], 1).tolist()
     said = {} if convention == "eg3d" else {"convention": convention}
-    return json.dumps({**said, "labels": list(zip(table.names, rows, strict=True))})
+    return json.dumps(
+        {**(others or {}), **said, "labels": list(zip(table.names, rows, strict=True))}
+    )
 
 
-def write_labels(path: Path, table: CameraTable, convention: str) -> None:
-    """Writes the file."""
-    path.write_text(labels_text(table, convention), encoding="utf-8")
+def write_labels(
+    path: Path, table: CameraTable, convention: str, others: dict[str, Any] | None = None
+) -> None:
+    """Writes the file; `others`: further keys."""
+    path.write_text(labels_text(table, convention, others), encoding="utf-8")

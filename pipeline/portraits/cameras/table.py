@@ -33,7 +33,7 @@ class CameraTable:
         sizes: width and height in pixels; None: unknown.
 
     Raises:
-        ValueError: no cameras, or a name twice.
+        ValueError: no cameras, a name twice, or a number that isn't finite.
     """
 
     names: list[str]
@@ -51,6 +51,14 @@ class CameraTable:
             raise ValueError(f"several cameras are called {min(twice)!r}: names must be unique")
         if not self.names:
             raise ValueError("there are no cameras in it")
+        finite = np.isfinite(self.cam_to_world).all((1, 2)) & np.isfinite(self.intrinsics).all(
+            (1, 2)
+        )
+        if not finite.all():
+            raise ValueError(
+                f"the camera of {self.names[int(finite.argmin())]!r} holds something that isn't a"
+                " finite number"
+            )
 
     def __len__(self) -> int:
         return len(self.names)

@@ -11,7 +11,14 @@ import numpy as np
 
 from .table import OPENCV_TO_OPENGL, CameraTable, numbers
 
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+DISTORTION = (
+    *("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2", "s1", "s2", "s3", "s4"),
+    *("b1", "b2", "is_fisheye", "distortion_params", "distortion"),
+)
+"""Keys of what makes a lens no pinhole, unless their values are zero."""
+
+PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "FULL_OPENCV", "SIMPLE_RADIAL", "RADIAL")
+"""Values of `camera_model` that are pinholes where nothing is distorted; PERSPECTIVE, too."""
 
 
 def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTable:
@@ -44,8 +51,18 @@ def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTab
 
 
 def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int] | None]:
-    if any(_number(values, key, name) for key in DISTORTION if values.get(key) is not None):
-        raise ValueError(f"{name} has a distorted lens: undistort the pictures first")
+    bent = [key for key in DISTORTION if _is_bent(values.get(key))]
+    if bent:
+        raise ValueError(
+            f"{name} has a distorted lens ({bent[0]} is {values[bent[0]]!r}): undistort the"
+            " pictures first"
+        )
+    model = values.get("camera_model")
+    if model is not None and str(model).upper() not in (*PINHOLES, "PERSPECTIVE"):
+        raise ValueError(
+            f"{name} has the camera_model {model!r}, which is no pinhole: make perspective pictures"
+            " of it first"
+        )
     has_size = "w" in values and "h" in values
     size = (_side(values, "w", name), _side(values, "h", name)) if has_size else None
     width, height = size or (1, 1)
@@ -107,6 +124,10 @@ def _half_tangent(values: dict[str, Any], key: str, name: str) -> float:
     if not angle < math.pi:
         raise ValueError(f"{name} has {key} {angle:g}: expected an angle in radians, below pi")
     return math.tan(angle / 2)
+
+
+def _is_bent(value: Any) -> bool:
+    return any(map(_is_bent, value)) if isinstance(value, list) else bool(value)
 
 
 def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:

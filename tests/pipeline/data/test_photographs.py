@@ -184,6 +184,17 @@ def test_pictures_are_read_as_photographs_are(tmp_path):
         assert np.array_equal(photographs[number].pixels[0].numpy(), grey)
 
 
+def test_one_picture_with_two_labels_is_refused(tmp_path):
+    zipfile.ZipFile(write(tmp_path)).extractall(tmp_path / "folder")
+    index = tmp_path / "folder" / "dataset.json"
+    content = json.loads(index.read_text())
+    name = content["labels"][1][0]
+    content["labels"][0][0] = f"./{name}"
+    index.write_text(json.dumps(content))
+    with pytest.raises(BadDataset, match=f"2 labels for {name}"):
+        Photographs(tmp_path / "folder")
+
+
 def test_a_missing_picture_is_named(tmp_path):
     zipfile.ZipFile(write(tmp_path)).extractall(tmp_path / "folder")
     (tmp_path / "folder/00000/img00000002.png").unlink()

@@ -82,3 +82,32 @@ def test_a_conversion_needs_a_place(dataset):
         run(f"input={dataset}", "to=nerf")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         run("input=gone.json")
+
+
+def test_an_output_that_exists_is_replaced_only_on_request_and_keeps_its_other_keys(
+    dataset, tmp_path
+):
+    content = json.loads(dataset.read_text())
+    dataset.write_text(json.dumps({"alpha": "premultiplied", **content}))
+    with pytest.raises(FileExistsError, match=r"dataset\.json exists: .*overwrite=true"):
+        run(f"input={dataset}", "to=eg3d", f"output={dataset}")
+    run(f"input={dataset}", "to=eg3d", f"output={dataset}", "overwrite=true")
+    run(f"input={dataset}", "to=eg3d", f"output={tmp_path / 'other.json'}")
+    for path in (dataset, tmp_path / "other.json"):
+        assert json.loads(path.read_text())["alpha"] == "premultiplied"
+
+
+@pytest.mark.parametrize("kept", ["points3D.txt", "images.txt"])
+def test_a_colmap_model_with_points_is_never_written_over(dataset, tmp_path, kept):
+    model = tmp_path / "model"
+    run(f"input={dataset}", "to=colmap", f"output={model}", "size=512")
+    run(f"input={dataset}", "to=colmap", f"output={model}", "size=512", "overwrite=true")
+    if kept == "images.txt":
+        lines = (model / kept).read_text().splitlines()
+        text = "\n".join([*lines[:2], "10.5 20.5 1", *lines[3:]])
+    else:
+        text = "1 0.1 0.2 0.3 200 180 160 0.5 1 0\n"
+    (model / kept).write_text(text)
+    with pytest.raises(FileExistsError, match="with points, which would be lost"):
+        run(f"input={dataset}", "to=colmap", f"output={model}", "size=512", "overwrite=true")
+    assert (model / kept).read_text() == text

@@ -276,6 +276,16 @@ def test_a_score_that_was_embellished_is_found(first, tmp_path, capsys):
     assert "psnr was" in capsys.readouterr().err
 
 
+def test_a_manifest_that_was_changed_is_found(first, tmp_path, capsys):
+    output = Path(shutil.copytree(first[1], tmp_path / "changed"))
+    manifest = json.loads((output / "manifest.json").read_text())
+    manifest["items"][0]["views"] += 1
+    (output / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit):
+        evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "manifest.json: altered" in "".join(capsys.readouterr())
+
+
 def test_a_mean_that_was_embellished_is_found(first, tmp_path, capsys):
     output = tmp_path / "embellished"
     shutil.copytree(first[1], output)

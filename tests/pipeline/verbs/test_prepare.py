@@ -185,3 +185,26 @@ def test_what_was_prepared_comes_in_again_with_its_cameras(folder, tmp_path):
         "no dataset.json" in portrait.note
         for portrait in read_portraits(tmp_path / "out" / "crops", settings, resolution=32)
     )
+
+
+def test_a_source_replaced_by_another_of_the_same_stem_keeps_its_crop(folder, tmp_path):
+    run(folder, tmp_path / "out")
+    Image.open(folder / "anna.png").convert("RGB").save(folder / "anna.bmp")
+    (folder / "anna.png").unlink()
+    run(folder, tmp_path / "out")
+    assert sorted(labels(tmp_path / "out")) == ["crops/anna.png", "crops/bo.png"]
+    assert validate_photographs(tmp_path / "out") == 2
+
+
+def test_a_new_source_never_takes_the_crop_of_another(folder, tmp_path):
+    """While anna.png and anna.bmp both exist, the first one's crop is called anna_png."""
+    Image.new("RGB", (220, 200), "red").save(folder / "anna.bmp")
+    run(folder, tmp_path / "out")
+    before = (tmp_path / "out/crops/anna_png.png").read_bytes()
+    (folder / "anna.bmp").unlink()
+    photograph(folder / "anna_png.webp", seed=7)
+    (folder / "anna_png.json").write_text((folder / "bo.json").read_text())
+    run(folder, tmp_path / "out")
+    assert (tmp_path / "out/crops/anna.png").read_bytes() == before
+    assert (tmp_path / "out/crops/anna_png.png").read_bytes() != before
+    assert len(labels(tmp_path / "out")) == 3

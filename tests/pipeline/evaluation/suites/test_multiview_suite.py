@@ -213,6 +213,10 @@ def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
             "doesn't exist",
         ),
         ({"schema": 7}, "schema 7"),
+        (
+            {"frames": [{**f, "camera": [math.nan] * 25} for f in description["frames"]]},
+            "isn't a finite number",
+        ),
     ]:
         path.write_text(json.dumps({**description, **change}))
         with pytest.raises(ValueError, match=message):

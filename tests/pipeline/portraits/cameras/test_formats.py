@@ -234,3 +234,40 @@ def test_matrices_that_no_camera_has_are_refused(change):
         poses[1, 3, 0] = 1
     with pytest.raises(ValueError, match=r"camera 1 \(of 3\)"):
         seeming_convention(poses)
+
+
+PINHOLE = {"w": 512, "h": 512, "fl_x": 2000.0, "camera_model": "OPENCV", "k1": 0.0}
+
+
+@pytest.mark.parametrize(
+    "lens",
+    [
+        {"camera_model": "OPENCV_FISHEYE"},
+        {"camera_model": "EQUIRECTANGULAR"},
+        {"camera_model": "ORTHOPHOTO"},
+        {"is_fisheye": True},
+        {"k5": 0.1},
+        {"distortion_params": [0.2, 0.1, 0, 0]},
+        {"fl_x": float("nan")},
+        {"fl_x": 0.0},
+        {"cx": float("inf")},
+    ],
+    ids=str,
+)
+def test_a_lens_that_is_no_pinhole_is_refused(tmp_path, lens):
+    frame = {"file_path": "a.png", "transform_matrix": np.eye(4).tolist()}
+    path = tmp_path / "transforms.json"
+    path.write_text(json.dumps({**PINHOLE, "frames": [frame]}))
+    assert len(read_cameras(path)) == 1
+    path.write_text(json.dumps({**PINHOLE, **lens, "frames": [frame]}))
+    with pytest.raises(ValueError, match=r"distorted lens|no pinhole|expected a (finite|positive)"):
+        read_cameras(path)
+
+
+def test_a_number_that_is_not_finite_is_no_camera():
+    ours = table()
+    ours.cam_to_world[2, 0, 3] = np.nan
+    with pytest.raises(
+        ValueError, match=r"'folder/view 2\.png' holds something that isn't a finite"
+    ):
+        CameraTable(ours.names, ours.cam_to_world, ours.intrinsics)
