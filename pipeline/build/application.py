@@ -29,6 +29,7 @@ from .configuration import (
     root_of,
 )
 from .setting_kinds import require_kinds
+from .text_settings import with_text
 
 
 def verb(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[..., Any]]:
@@ -117,6 +118,7 @@ def _start(name: str, task: Callable[[DictConfig], Any], *, about: str | None) -
         sys.stdout.write(f"{inspect.cleandoc(about or '')}\n\n")
     if advice := renamed_keys(arguments) or foreign_settings(name, arguments):
         sys.exit(_fail(name, advice))
+    sys.argv[1:] = with_text(arguments)
     sweeper.register()
     application = hydra.main(
         version_base=VERSION_BASE,

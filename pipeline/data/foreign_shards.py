@@ -13,6 +13,7 @@ import webdataset as wds
 
 from pipeline.sampling.source import Sampler
 
+from .foreign_checks import check_record
 from .record import VIEW_FIELDS, Fields, Record
 from .record_source import RecordSource
 from .shard_errors import CorruptShard, MissingField, ShardError
@@ -41,7 +42,8 @@ class ForeignShards(RecordSource):
         distributions: ignored: foreign shards don't state theirs.
         buffer: size of the shuffle buffer, in identities.
         seed: of the order.
-        on_error: "raise", or "skip": unreadable identities are left out, counted and logged.
+        on_error: "raise", or "skip": unreadable identities are left out, counted and logged; all
+            that are passed are decoded for this, also when a stream is resumed.
 
     Raises:
         ValueError: `on_error` has another value.
@@ -69,11 +71,14 @@ class ForeignShards(RecordSource):
         """The records of some ascending sample numbers; `number` is the position in the stream.
 
         Raises:
-            CorruptShard, MissingField: a record can't be read, with on_error="raise".
+            CorruptShard, MissingField: a record can't be read or doesn't fit the teacher, with
+                on_error="raise".
             CorruptShard: no record of an epoch can be read, with on_error="skip".
         """
         records = [self._at(sample) for sample in samples]
         for sample, record in zip(samples, records, strict=True):
+            if self.on_error == "raise":
+                self._check(record)
             record.number = sample
         return records
 
@@ -132,10 +137,16 @@ class ForeignShards(RecordSource):
                         f"{where} has neither {' nor '.join(wanted)}; it has"
                         f" {', '.join(sorted(fields))}"
                     )
+            if self.on_error == "skip":
+                self._check(record)
             return record
         except ShardError as error:
             self._unreadable(error)
             return None
+
+    def _check(self, record: Record) -> None:
+        teacher = self.sampler.teacher
+        check_record(record, teacher.passport, teacher.z_dim, self.rendering)
 
     def _unreadable(self, error: Exception) -> bool:
         """Raises or counts the error; also webdataset's handler, where True means continue."""

@@ -22,6 +22,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -203,11 +204,13 @@ class Record:
         try:
             facts = dict(json.loads(self._fields["json"]))
         except (ValueError, TypeError) as error:
+            if is_foreign:
+                return {"hashes": {}}
             raise CorruptShard(
                 f"the json of {self.where} can't be read ({error}): write the shard again"
             ) from error
         if is_foreign:
-            return {"hashes": {}, **facts}
+            return _foreign_facts(facts)
         if facts.get("schema_version") != SCHEMA_VERSION:
             version = facts.get("schema_version")
             raise WrongSchema(
@@ -254,13 +257,29 @@ class Record:
         """
         name = f"{view}.image.png"
         if name not in self._fields:
-            return self.array(f"{view}.image.npy")
+            image = self.array(f"{view}.image.npy")
+            if image.ndim != 3 or len(image) != 3:
+                raise CorruptShard(
+                    f"{view}.image.npy of {self.where} has the shape {list(image.shape)}: expected"
+                    " [3, height, width]"
+                )
+            return image
         try:
             return from_uint8(np.asarray(opaque(decode_picture(self._fields[name]))))
         except ValueError as error:
             raise CorruptShard(
                 f"{name} of {self.where} can't be decoded ({error}): write the shard again"
             ) from error
+
+
+def _foreign_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """The truncation and hashes that another program's `json` may hold; the rest is its own."""
+    truncation, hashes = facts.get("truncation", 1.0), facts.get("hashes")
+    is_known = isinstance(truncation, int | float) and math.isfinite(truncation)
+    return {
+        "truncation": truncation if is_known else 1.0,
+        "hashes": hashes if isinstance(hashes, dict) else {},
+    }
 
 
 def draws_of(records: Sequence[Record]) -> Draws:

@@ -1,16 +1,21 @@
 """Shards of other programs are streamed: shuffled, endless, in the same order after a restart."""
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.data.foreign_shards import ForeignShards
+from pipeline.data.record import Record
 from pipeline.data.shard_errors import CorruptShard, MissingField
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.sampling.source import BatchSource
+from teachers.rendering.camera import Camera
 from tests.pipeline.data.small_identities import FULL
 
 
@@ -20,8 +25,9 @@ def foreign(write, tmp_path) -> Callable[..., str]:
     that they lack.
     """
 
-    def written(*without: str) -> str:
-        own = ShardFolder(write("own", shards=2, kind="full", storage=FULL))
+    def written(*without: str, pictures: str = "uint8") -> str:
+        storage = {**FULL, "pictures": pictures}
+        own = ShardFolder(write("own", shards=2, kind="full", storage=storage))
         (tmp_path / "foreign").mkdir()
         for shard in range(2):
             file = ShardFile(own.tar(shard), own.facts(shard)[1])
@@ -89,3 +95,70 @@ def test_a_truncated_shard_is_named_or_left_out(foreign, sampler):
     )
     assert len(set(brightness(skipping(range(5))))) >= 4
     assert skipping.skipped.total() >= 1
+
+
+def altered(urls: str, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Writes the first shard again with one field of its second identity changed."""
+    path = Path(urls.replace("{0..1}", "0"))
+    with tarfile.open(path) as archive:
+        files = [(member, archive.extractfile(member).read()) for member in archive]
+    with tarfile.open(path, "w") as archive:
+        for member, content in files:
+            if member.name == f"000000000001.{name}":
+                buffer = io.BytesIO()
+                np.save(buffer, change(np.load(io.BytesIO(content))))
+                content = buffer.getvalue()
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def opengl(label: np.ndarray) -> np.ndarray:
+    flipped = label[:16].reshape(4, 4) @ np.diag([1, -1, -1, 1])
+    return np.concatenate([flipped.reshape(-1), label[16:]]).astype(np.float32)
+
+
+def inverted(label: np.ndarray) -> np.ndarray:
+    turned = Camera.orbit(torch.tensor([0.5]), torch.tensor([0.1])).cam_to_world[0].inverse()
+    return np.concatenate([turned.reshape(-1).numpy(), label[16:]]).astype(np.float32)
+
+
+def in_pixels(label: np.ndarray) -> np.ndarray:
+    return np.concatenate([label[:16], label[16:] * np.array([64, 1, 64, 1, 64, 64, 1, 1, 1])])
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "reason"),
+    [
+        ("reference.camera.npy", opengl, "looks away from the origin"),
+        ("novel.camera.npy", inverted, "sees the origin"),
+        ("novel.camera.npy", in_pixels, "intrinsics in pixels"),
+        ("novel.camera.npy", lambda label: label * np.nan, "isn't a finite number"),
+        ("novel.camera.npy", lambda label: label[:16], "16 numbers; expected 25"),
+        ("reference.image.npy", lambda image: (image + 1) * 127.5, "expected -1.01 to 1.01"),
+        ("reference.image.npy", lambda image: image.transpose(1, 2, 0), "has the shape"),
+        ("novel.depth.npy", lambda depth: depth[0], "has the shape"),
+        ("novel.depth.npy", lambda depth: depth + np.inf, "isn't a finite number"),
+        ("novel.opacity.npy", lambda opacity: opacity * 255, "expected -0.01 to 1.01"),
+        ("novel.features.npy", lambda features: features[:2], "no three colour channels"),
+        ("z.npy", lambda z: z[:3], "has the shape"),
+    ],
+)
+def test_a_field_that_does_not_fit_the_teacher_is_named_or_left_out(
+    foreign, sampler, field, change, reason
+):
+    urls = foreign(pictures="float32")
+    altered(urls, field, change)
+    with pytest.raises(CorruptShard, match=f"{field} of 000000000001.*{reason}"):
+        source = ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)
+        source(range(8))
+    skipping = ForeignShards(
+        urls=urls, sampler=sampler, distributions={}, buffer=1, on_error="skip"
+    )
+    assert len(set(brightness(skipping(range(7))))) == 7
+    assert skipping.skipped["CorruptShard"] == 1
+
+
+@pytest.mark.parametrize("text", [b"[1, 2]", b'{"number": "a7", "hashes": 3, "truncation": null}'])
+def test_json_of_other_programs_is_their_own(text):
+    record = Record({"json": text}, "somebody's", required=(), is_foreign=True)
+    assert (record.number, record.truncation) == (0, 1.0)
