@@ -51,7 +51,7 @@ def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTab
 
 
 def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int] | None]:
-    bent = [key for key in DISTORTION if _is_bent(values.get(key))]
+    bent = [key for key in DISTORTION if _is_bent(values, key, name)]
     if bent:
         raise ValueError(
             f"{name} has a distorted lens ({bent[0]} is {values[bent[0]]!r}): undistort the"
@@ -126,8 +126,11 @@ def _half_tangent(values: dict[str, Any], key: str, name: str) -> float:
     return math.tan(angle / 2)
 
 
-def _is_bent(value: Any) -> bool:
-    return any(map(_is_bent, value)) if isinstance(value, list) else bool(value)
+def _is_bent(values: dict[str, Any], key: str, name: str) -> bool:
+    value = values.get(key)
+    if isinstance(value, list):
+        return any(map(bool, value))
+    return bool(value) if isinstance(value, bool | None) else bool(_number(values, key, name))
 
 
 def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:
