@@ -122,8 +122,8 @@ class Preparation:
                 else []
             )
         write_lines(self.folder / RECORDS, records)
-        if gone := [name for name, _ in labels if not (self.folder / name).is_file()]:
-            raise ValueError(f"{self.folder / gone[0]} has disappeared: run the command again")
+        if lost := [name for name, _ in labels if not (self.folder / name).is_file()]:
+            raise ValueError(f"{self.folder / lost[0]} has disappeared: run the command again")
         if labels:
             write_json(self.folder / INDEX, {"labels": labels}, indent=None)
             check_labels([name for name, _ in labels], [label for _, label in labels])
