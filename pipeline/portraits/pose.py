@@ -19,13 +19,17 @@ STEPS = 50
 TOLERATED = 1.345
 """Huber's constant: residuals above this many standard deviations count linearly."""
 
-SHAPE_MM = 4.0
-"""Assumed standard deviation of a point of another identity's or expression's face from the
-canonical one, in each direction.
+DEVIATIONS_MM = {5: (6.0, 2.5), MESH_POINTS: (10.0, 2.5)}
+"""Number of points → assumed standard deviations, in each direction, of a point of another
+identity's face (as a detector finds it) from the canonical one: of what both halves have in common,
+and of what they haven't. Chosen so that 95 % intervals hold the truth on rendered heads
+(docs/portraits.md); the mesh's is larger than faces differ, because the network guesses, too.
 """
 
 SMOOTH_MM = 25.0
 """Over this distance on the face such deviations go together."""
+
+MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Pose:
             the true camera only if its focal length was given.
         residual: root mean square reprojection error, in sides of the crop.
         interval_deg: half widths of 95 % intervals of yaw, pitch and roll if the identity's shape
-            deviates from the canonical face by `SHAPE_MM`.
+            deviates from the canonical face by `DEVIATIONS_MM`.
         points: number of points that were fitted.
         is_focal_known: whether the photograph's focal length was given.
     """
@@ -61,6 +65,14 @@ class Pose:
         """Degrees: the camera's elevation."""
         x, y, z = self.camera.cam_to_world[0, :3, 3].tolist()
         return math.degrees(math.atan2(y, math.hypot(x, z)))
+
+    @property
+    def roll_deg(self) -> float:
+        """Degrees, of the face in the crop, clockwise."""
+        right, forward = self.camera.cam_to_world[0, :3, 0], self.camera.cam_to_world[0, :3, 2]
+        level = torch.linalg.cross(forward, torch.tensor([0.0, 1.0, 0.0]))
+        down = torch.linalg.cross(forward, level)
+        return math.degrees(math.atan2(-float(right @ down), float(right @ level)))
 
     def record(self) -> dict[str, Any]:
         """What is known of it, for JSON: degrees, metres, shares of the crop's side."""
@@ -219,18 +231,32 @@ def _interval(
 ) -> tuple[float, float, float]:
     """Half widths of 95 % intervals, degrees: the assumed deviations of the shape, of which
     neighbouring points have the same, propagated through the linearised fit.
+
+    A deviation field of covariance k(|p - q|) I has a symmetric and an antisymmetric half, of
+    covariance (k(|p - q|) I ± k(|p - Mq|) M) / 2, M being the mirror. From the front only the
+    second turns the yaw.
     """
     weighted = jacobian * weights[:, None, None]
     normal = np.einsum("pij,pik->jk", weighted, jacobian)
     inverse = np.linalg.inv(normal + 1e-9 * np.trace(normal) * np.eye(6))
     by_shape = _by_point(*local.T) @ rotation
     influence = np.einsum("jk,pik,pid->pjd", inverse[:3], weighted, by_shape)
-    apart = np.linalg.norm(decimetres[:, None] - decimetres[None], axis=-1) * 100
-    together = np.exp(-0.5 * (apart / SMOOTH_MM) ** 2)
-    world = SHAPE_MM / 100 * mean_face.WORLD_PER_DECIMETRE
-    covariance = np.einsum("pjd,pq,qkd->jk", influence, together, influence, optimize=True)
-    about_x, about_y, about_z = (1.96 * world * np.degrees(np.sqrt(np.diag(covariance)))).tolist()
+    same, opposite = (_together(decimetres, decimetres * side) for side in (1.0, MIRROR))
+    own = np.einsum("pjd,pq,qjd->j", influence, same, influence, optimize=True)
+    across = np.einsum("pjd,pq,qjd->j", influence, opposite, influence * MIRROR, optimize=True)
+    common, other = DEVIATIONS_MM[len(decimetres)]
+    variance = common**2 * (own + across) / 2 + other**2 * (own - across) / 2
+    world = mean_face.WORLD_PER_DECIMETRE / 100
+    about_x, about_y, about_z = (1.96 * world * np.degrees(np.sqrt(variance))).tolist()
     return about_y, about_x, about_z
+
+
+def _together(
+    points: Float[np.ndarray, "point 3"], others: Float[np.ndarray, "other 3"]
+) -> Float[np.ndarray, "point other"]:
+    """Correlation of the deviations of points, decimetres apart."""
+    apart = np.linalg.norm(points[:, None] - others[None], axis=-1) * 100
+    return np.exp(-0.5 * (apart / SMOOTH_MM) ** 2)
 
 
 def _turned(

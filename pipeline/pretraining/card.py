@@ -14,9 +14,10 @@ from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_a
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import write_png
 from pipeline.runs.files import write_json, write_text
-from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
+from pipeline.worlds.world import World
 from teachers.eg3d.teacher import EG3DTeacher
+from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 
 from .teacher_views import draw_images, teacher_sheet, view_scores
@@ -35,7 +36,10 @@ class CardScores:
             images against real ones.
         diversity: standard deviation relative to the data's.
         views: see `view_scores`.
-        depth: mean frontal depth against the puppet world's.
+        depth: frontal depth against the world's; None without a world.
+        prior_depth: the same before training: what the density's prior alone achieves.
+        world_depth: the same of other identities of the world.
+        world: the world's name.
         tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
             [0, 1].
         nearest, data_nearest: root mean square distance at 32² to the nearest training image, of
@@ -48,12 +52,15 @@ class CardScores:
     floor: dict[str, float]
     diversity: float
     views: dict[str, float]
-    depth: DepthAgreement
+    depth: DepthAgreement | None
     tone: tuple[float, float]
     data_tone: tuple[float, float]
     nearest: float
     data_nearest: float
     compared: int
+    prior_depth: DepthAgreement | None = None
+    world_depth: DepthAgreement | None = None
+    world: str | None = None
 
     def ratios(self) -> dict[str, float]:
         """Distances in multiples of the floor."""
@@ -61,9 +68,22 @@ class CardScores:
 
 
 def score_at_full_size(
-    teacher: EG3DTeacher, images: TrainingImages, *, compared: int = 1024, real: int = 8000
+    teacher: EG3DTeacher,
+    images: TrainingImages,
+    world: World | None,
+    *,
+    compared: int = 1024,
+    real: int = 8000,
 ) -> CardScores:
-    """All scores of a teacher that was trained on puppets; takes some minutes on a CPU."""
+    """All scores of a teacher; takes some minutes on a CPU.
+
+    Args:
+        teacher: the teacher.
+        images: what it was trained on.
+        world: that drew them; None: photographs, whose depth is unknown.
+        compared: images per Fréchet score.
+        real: images that they are compared with.
+    """
     reference = images.first(real)
     frechet = FrechetScores(reference, compared=compared)
     drawn = draw_images(teacher, images.cameras, compared)
@@ -74,39 +94,65 @@ def score_at_full_size(
         floor=frechet.floor,
         diversity=diversity,
         views=view_scores(teacher),
-        depth=depth_against_puppets(teacher),
+        depth=None if world is None else depth_against_world(teacher, world),
         tone=_tone(drawn),
         data_tone=_tone(reference),
         nearest=_distance_to_nearest(drawn[:256], reference),
         data_nearest=_distance_to_nearest(reference[:256], reference[256:]),
         compared=compared,
+        prior_depth=None
+        if world is None
+        else depth_against_world(untrained_teacher(teacher.configuration.to_dict()), world),
+        world_depth=None if world is None else _depth_among_identities(teacher, world),
+        world=None if world is None else world.name,
     )
 
 
 @torch.no_grad()
-def depth_against_puppets(
-    teacher: EG3DTeacher, *, identities: int = 64, seed: int = 11
+def depth_against_world(
+    teacher: EG3DTeacher, world: World, *, identities: int = 64, seed: int = 11
 ) -> DepthAgreement:
-    """The mean frontal depth of generated identities against that of identities of the validation
+    """The frontal depth of generated identities against that of identities of the validation
     split.
     """
-    zero = torch.zeros(identities)
-    camera = Camera.orbit(
-        zero, zero, radius=teacher.passport.camera_radius, focal=teacher.passport.focal
-    )
+    camera = _frontal(teacher, world, identities)
     z = torch.randn(identities, teacher.z_dim, generator=torch.Generator().manual_seed(seed))
     ws = teacher.map_latents(z)
     rendering = teacher.render(teacher.synthesize(ws), camera, ws=ws)
-    world = PuppetWorld(supersampling=1)
+    return mean_depth_agreement(
+        rendering.depth, rendering.opacity, *_true_depth(teacher, world, range(identities))
+    )
+
+
+def _depth_among_identities(
+    teacher: EG3DTeacher, world: World, identities: int = 64
+) -> DepthAgreement:
+    """Of other identities of the split: the ceiling."""
+    return mean_depth_agreement(
+        *_true_depth(teacher, world, range(identities, 2 * identities)),
+        *_true_depth(teacher, world, range(identities)),
+    )
+
+
+def _true_depth(teacher: EG3DTeacher, world: World, numbers: range) -> tuple[Tensor, Tensor]:
+    """Depth and opacity of identities of the validation split, from the front."""
     side = teacher.passport.render_resolution
     views = [
-        world.render(WorldSeeds.of(Split.VALIDATE, range(i, i + 8)), camera[i : i + 8], side)
-        for i in range(0, identities, 8)
+        world.render(
+            WorldSeeds.of(Split.VALIDATE, numbers[i : i + 8]),
+            _frontal(teacher, world, len(numbers[i : i + 8])),
+            side,
+        )
+        for i in range(0, len(numbers), 8)
     ]
-    depth, opacity = (
-        torch.cat([getattr(view, name) for view in views]) for name in ("depth", "opacity")
+    return torch.cat([view.depth for view in views]), torch.cat([view.opacity for view in views])
+
+
+def _frontal(teacher: EG3DTeacher, world: World, count: int) -> Camera:
+    passport, zero = teacher.passport, torch.zeros(count)
+    return Camera.orbit(
+        zero, zero, radius=passport.camera_radius, focal=passport.focal, pivot=world.pivot
     )
-    return mean_depth_agreement(rendering.depth, rendering.opacity, depth, opacity)
 
 
 def write_card(
@@ -120,14 +166,19 @@ def write_card(
         notes: to be added: hours, hardware, known faults.
     """
     passport = teacher.passport
-    table = "\n".join(f"| {name} | {value} |" for name, value in _rows(scores))
+    table = "\n".join(f"| {name} | {value} |" for name, value in card_rows(scores))
+    once = (
+        ", each identity seen in one image only,\nwithout depth or second views"
+        if scores.world
+        else ""
+    )
     text = f"""# Teacher `{passport.name}`
 
 EG3D, {passport.image_resolution}² images,
 planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
 {passport.depth_samples} + {passport.importance_samples} ray samples.
-Trained from scratch by `trilift pretrain` on puppets, each identity seen in one image only,
-without depth or second views. Licence: {passport.licence}.
+Trained from scratch by `trilift pretrain` on {scores.world or "photographs"}{once}.
+Licence: {passport.licence}.
 
 ![identities by rows: yaw -0.6 to 0.6, then depth and normals](sheet.png)
 
@@ -149,9 +200,9 @@ Recipe: `{recipe}`
     write_json(folder / "card_scores.json", asdict(scores))
 
 
-def _rows(scores: CardScores) -> list[tuple[str, str]]:
+def card_rows(scores: CardScores) -> list[tuple[str, str]]:
     """What the card's table says."""
-    ratios, views, depth = scores.ratios(), scores.views, scores.depth
+    ratios, views = scores.ratios(), scores.views
     rows = [
         (
             f"Fréchet distance on {name}, × floor",
@@ -166,14 +217,7 @@ def _rows(scores: CardScores) -> list[tuple[str, str]]:
             "colour error between views ±0.15 rad after warping by depth (without)",
             f"{views['view_error']:.3f} ({views['view_still']:.3f})",
         ),
-        (
-            "mean frontal depth, correlation with the world's (inside the face)",
-            f"{depth.correlation:.2f} ({depth.face_correlation:.2f})",
-        ),
-        (
-            "… its error after the offset, world units (offset)",
-            f"{depth.error:.4f} ({depth.offset:+.3f})",
-        ),
+        *_depth_rows(scores),
         (
             "brightness of faces, mean ± sd (data)",
             "{:.2f} ± {:.2f} ({:.2f} ± {:.2f})".format(*scores.tone, *scores.data_tone),
@@ -183,6 +227,33 @@ def _rows(scores: CardScores) -> list[tuple[str, str]]:
             f"{scores.nearest:.3f} ({scores.data_nearest:.3f})",
         ),
     ]
+
+
+def _depth_rows(scores: CardScores) -> list[tuple[str, str]]:
+    shown = {
+        "": scores.depth,
+        " before training": scores.prior_depth,
+        " of other identities of the world": scores.world_depth,
+    }
+    rows = []
+    for name, depth in shown.items():
+        if depth is None:
+            continue
+        rows += [
+            (
+                f"mean frontal depth{name}, correlation with the world's (inside the face)",
+                f"{depth.correlation:.2f} ({depth.face_correlation:.2f})",
+            ),
+            (
+                "… of each identity with the world's mean",
+                f"{depth.identity_correlation:.2f} ({depth.identity_face_correlation:.2f})",
+            ),
+            (
+                "… error of the mean after the offset, world units (offset)",
+                f"{depth.error:.4f} ({depth.offset:+.3f})",
+            ),
+        ]
+    return rows
 
 
 def _tone(images: Float[Tensor, "image 3 height width"]) -> tuple[float, float]:

@@ -39,6 +39,7 @@ from pipeline.runs.processes import is_first_process
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.summary import Summary
+from pipeline.worlds.opening import open_world
 from teachers.checkpoint import teacher_folder
 from teachers.eg3d.teacher import load_eg3d, start_from
 
@@ -132,9 +133,16 @@ def dry_run(config: DictConfig) -> None:
 
 
 def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingImages) -> None:
-    """Scores the run's teacher at full size, also against the puppet world, and writes its card."""
+    """Scores the run's teacher at full size, also against its world, and writes its card."""
     teacher = load_eg3d(folder)
-    scores = score_at_full_size(teacher, photographs, compared=config.card.compared)
+    is_rendered = config.data._target_.endswith("rendered_images")
+    name = config.data.get("world", "puppets" if is_rendered else None)
+    scores = score_at_full_size(
+        teacher,
+        photographs,
+        None if name is None else open_world(name, supersampling=1),
+        compared=config.card.compared,
+    )
     images = int(json.loads((folder / "scores.json").read_text())["images"])
     write_card(
         folder,

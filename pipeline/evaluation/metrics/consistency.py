@@ -82,12 +82,16 @@ class DepthAgreement:
         face_correlation: the same inside the face (the middle of the image).
         offset: mean difference (generated - true), world units.
         error: root mean square difference after subtracting the offset.
+        identity_correlation, identity_face_correlation: means over generated identities of the
+            correlation of their own depth with the world's mean.
     """
 
     correlation: float
     face_correlation: float
     offset: float
     error: float
+    identity_correlation: float = float("nan")
+    identity_face_correlation: float = float("nan")
 
 
 def mean_depth_agreement(
@@ -105,6 +109,7 @@ def mean_depth_agreement(
     side = depth.shape[-1]
     face = torch.zeros_like(both)
     face[round(side * 0.28) : round(side * 0.69), round(side * 0.28) : round(side * 0.72)] = True
+    everywhere = true_covered > 0.6
     difference = mean[both] - reference_mean[both]
     inside = both & face
     return DepthAgreement(
@@ -112,7 +117,20 @@ def mean_depth_agreement(
         face_correlation=_correlation(mean[inside], reference_mean[inside]),
         offset=difference.mean().item(),
         error=difference.std(unbiased=False).item(),
+        identity_correlation=_mean_correlation(depth, opacity, reference_mean, everywhere),
+        identity_face_correlation=_mean_correlation(
+            depth, opacity, reference_mean, everywhere & face
+        ),
     )
+
+
+def _mean_correlation(depth: Tensor, opacity: Tensor, mean: Tensor, where: Tensor) -> float:
+    """Of each depth with a mean one, over the pixels `where` that it covers."""
+    found = [
+        _correlation(own[chosen], mean[chosen])
+        for own, chosen in zip(depth[:, 0], (opacity[:, 0] > 0.9) & where, strict=True)
+    ]
+    return float(torch.tensor(found).nanmean())
 
 
 def _mean_over_solid(depth: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from pipeline.portraits import canonical_face, mean_face
 from pipeline.portraits.alignment import crop_of_landmarks, ffhq_roll
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.exif import DIAGONAL_35MM
-from pipeline.portraits.face import Picture
+from pipeline.portraits.face import DetectedFace, Picture
 from pipeline.portraits.facemesh.detector import FaceMeshDetector
 from pipeline.portraits.framing import FaceCrops
 from pipeline.portraits.pose import Lens, fit_pose
@@ -42,6 +42,7 @@ def test_the_camera_that_saw_the_face_is_found(yaw, pitch, roll):
     pose = fit_pose(seen(taken))
     torch.testing.assert_close(pose.camera.label(), taken.label(), atol=1e-4, rtol=0)
     assert (pose.yaw_deg, pose.pitch_deg) == pytest.approx((yaw, pitch), abs=0.01)
+    assert -pose.roll_deg == pytest.approx(-roll, abs=0.6)
     assert pose.residual < 1e-4 and pose.distance == pytest.approx(2.7, abs=1e-3)
 
 
@@ -104,8 +105,10 @@ def test_the_astronaut_is_seen_from_five_to_seven_degrees_above():
     (framed,) = FaceCrops(FaceMeshDetector()).frame(picture)
     assert framed.pose.points == 468 and 4 < framed.pose.pitch_deg < 7
     assert abs(framed.pose.yaw_deg) < 3 and framed.note == ""
-    five = fit_pose(framed.crop.to_square(framed.landmarks[[33, 263, 4, 61, 291]]))
-    assert five.interval_deg[1] > 1.5 * framed.pose.interval_deg[1] > 5
+    five = fit_pose(framed.crop.to_square(DetectedFace.around(framed.landmarks).five_points()))
+    for pose in (framed.pose, five):
+        assert abs(pose.pitch_deg - 8) < pose.interval_deg[1] < 25  # by hand: 8
+        assert pose.interval_deg[0] < pose.interval_deg[1]
 
 
 def test_a_photograph_s_focal_length_is_used_and_said():

@@ -89,3 +89,15 @@ def test_a_relief_turned_inside_out_correlates_negatively():
         5.0 - depth, torch.ones(2, 1, 16, 16), depth, torch.ones(2, 1, 16, 16)
     )
     assert found.correlation < -0.99
+
+
+def test_identities_that_differ_correlate_less_with_the_mean_than_their_mean_does():
+    random = torch.Generator().manual_seed(0)
+    relief = 2.5 + torch.rand(1, 1, 16, 16, generator=random) * 0.2
+    own = relief + torch.randn(64, 1, 16, 16, generator=random) * 0.1
+    solid = torch.ones(64, 1, 16, 16)
+    found = mean_depth_agreement(own, solid, relief.expand_as(own), solid)
+    assert found.correlation > 0.95
+    assert 0.3 < found.identity_correlation < 0.7 and 0.3 < found.identity_face_correlation < 0.7
+    same = mean_depth_agreement(relief, solid[:1], relief, solid[:1])
+    assert same.identity_correlation == pytest.approx(1.0, abs=1e-4)

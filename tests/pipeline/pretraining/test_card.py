@@ -1,0 +1,58 @@
+"""A teacher's depth is compared with the world that it learned."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from pipeline.pretraining.card import CardScores, card_rows, depth_against_world
+from teachers.eg3d.teacher import EG3DTeacher
+from teachers.eg3d.untrained import untrained_teacher
+from tests.builders import smallest_eg3d_settings
+
+
+class RampWorld:
+    """Every identity is a slope that fills the picture; knows who asked."""
+
+    name, version, pivot = "ramps", 1, (0.0, 0.0, 0.15)
+
+    def render(self, seeds, camera, resolution):
+        self.camera = camera
+        depth = torch.linspace(2.4, 2.8, resolution).expand(len(seeds), 1, resolution, -1)
+        return SimpleNamespace(depth=depth, opacity=torch.ones_like(depth))
+
+
+@pytest.fixture
+def teacher() -> EG3DTeacher:
+    settings = smallest_eg3d_settings(8, feature_channels=3, density_gain=30.0)
+    return untrained_teacher(settings)
+
+
+def test_a_world_is_seen_by_its_own_cameras_and_its_own_depth_agrees_fully(teacher, monkeypatch):
+    world = RampWorld()
+    views = world.render(range(4), None, 8)
+    monkeypatch.setattr(
+        EG3DTeacher,
+        "render",
+        lambda *given, **named: SimpleNamespace(depth=views.depth, opacity=views.opacity),
+    )
+    found = depth_against_world(teacher, world, identities=4)
+    assert found.correlation == pytest.approx(1.0, abs=1e-4)
+    assert found.identity_correlation == pytest.approx(1.0, abs=1e-4)
+    position, forward = world.camera.cam_to_world[0, :3, 3], world.camera.cam_to_world[0, :3, 2]
+    torch.testing.assert_close(position + forward * 2.55, torch.tensor(world.pivot))
+
+
+def test_a_card_has_depth_of_the_prior_and_of_the_world_beside_the_teachers(teacher):
+    depth = depth_against_world(teacher, RampWorld(), identities=4)
+    scores = CardScores(
+        {}, {}, 1.0, {"view_error": 0.0, "view_still": 0.1}, depth, (0.5, 0.1), (0.5, 0.1),
+        0.1, 0.1, 64, depth, depth, "ramps",
+    )  # fmt: skip
+    rows = " ".join(name for name, _ in card_rows(scores))
+    assert "depth before training" in rows and "depth of other identities of the world" in rows
+    photographs = CardScores(
+        {}, {}, 1.0, {"view_error": 0.0, "view_still": 0.1}, None, (0.5, 0.1), (0.5, 0.1),
+        0.1, 0.1, 64,
+    )  # fmt: skip
+    assert not any("depth," in name for name, _ in card_rows(photographs))
