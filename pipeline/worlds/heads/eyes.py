@@ -183,8 +183,8 @@ def tooth_material(surface: Surface) -> Material:
     """Teeth: whiter at their middle, darker towards the gums and the back."""
     back = np.clip((1.50 - surface.rest[:, 2:]) / 0.45, 0, 1)
     gaps = np.abs(np.sin(np.pi * surface.rest[:, :1] / 0.072 * (1 + 0.25 * back)))
-    fine = np.clip(1.4 - surface.footprint[:, None] / 0.03, 0, 1)
-    shade = (1 - 0.65 * back) * (1 - 0.35 * fine * np.clip(1 - gaps / 0.25, 0, 1))
+    fine = np.clip(1.4 - surface.footprint[:, None] / 0.015, 0, 1)
+    shade = (1 - 0.65 * back) * (1 - 0.25 * fine * np.clip(1 - gaps / 0.25, 0, 1))
     return Material.plain(surface, np.array([0.56, 0.50, 0.42]) * shade, 0.22, 0.04, 0.4)
 
 
