@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from .photograph import MAX_PIXELS, MIN_SIDE, is_animated, read_animation, read_photograph
+from .pixels import over
 
 DEMUXERS = {
     ".mp4": "mov",
@@ -20,6 +22,9 @@ DEMUXERS = {
 """FFmpeg's demuxer for each suffix. It is prescribed, since FFmpeg's own choice would follow play
 lists to other files and hosts.
 """
+
+HDR = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics (ITU-T H.273, table 3) of films whose levels aren't sRGB's."""
 
 
 def read_pictures(
@@ -38,7 +43,7 @@ def read_pictures(
         ValueError: as `read_photograph`; PyAV isn't installed; a film without pictures.
     """
     if path.suffix.lower() in DEMUXERS and path.is_file():
-        frames = _film(path)
+        frames = _film(path, background)
     elif path.is_file() and is_animated(path):
         frames = read_animation(path, background=background)
     else:
@@ -48,7 +53,7 @@ def read_pictures(
     yield from itertools.islice(enumerate(frames), 0, stop, every)
 
 
-def _film(path: Path) -> Iterator[Image.Image]:
+def _film(path: Path, background: float) -> Iterator[Image.Image]:
     try:
         import av
     except ImportError as error:
@@ -60,8 +65,9 @@ def _film(path: Path) -> Iterator[Image.Image]:
         with av.open(str(path), format=DEMUXERS[path.suffix.lower()]) as container:
             if not container.streams.video:
                 raise ValueError("a film without pictures: give one with a video stream")
+            shape = float(container.streams.video[0].codec_context.sample_aspect_ratio or 1) or 1.0
             for frame in container.decode(video=0):
-                yield _upright(frame)
+                yield _shown(frame, shape, background)
                 count += 1
     except av.FFmpegError as error:
         raise ValueError(
@@ -72,20 +78,41 @@ def _film(path: Path) -> Iterator[Image.Image]:
         raise ValueError("a film without a single frame: export it again")
 
 
-def _upright(frame: Any) -> Image.Image:
-    """A decoded frame, rotated by the film's display matrix."""
+def _shown(frame: Any, pixel_shape: float, background: float) -> Image.Image:
+    """A decoded frame as a player shows it: with square pixels, moved by the film's display matrix,
+    transparency over a grey level in [0, 1].
+    """
     if frame.width * frame.height > MAX_PIXELS or min(frame.width, frame.height) < MIN_SIDE:
         raise ValueError(
             f"a film of {frame.width}x{frame.height} pixels: {MIN_SIDE} a side to"
             f" {MAX_PIXELS // 10**6} megapixels are read"
         )
-    image: Image.Image = frame.to_image().convert("RGB")
-    quarters = round(frame.rotation / 90) % 4
-    turns = (
-        None,
-        Image.Transpose.ROTATE_90,
-        Image.Transpose.ROTATE_180,
-        Image.Transpose.ROTATE_270,
+    if (transfer := HDR.get(int(frame.color_trc))) is not None:
+        raise ValueError(
+            f"a film of high dynamic range ({transfer}), whose levels aren't sRGB: convert it first"
+            " (ffmpeg's zscale and tonemap, or an export in SDR)"
+        )
+    if any(component.is_alpha for component in frame.format.components):
+        image = over(Image.fromarray(frame.to_ndarray(format="rgba")), background)
+    else:
+        image = frame.to_image().convert("RGB")
+    if pixel_shape != 1:
+        wide = (round(image.width * max(pixel_shape, 1)), round(image.height / min(pixel_shape, 1)))
+        if wide[0] * wide[1] > MAX_PIXELS:
+            raise ValueError(f"a film of {wide[0]}x{wide[1]} square pixels: make it smaller first")
+        image = image.resize(wide, Image.Resampling.BICUBIC)
+    return _moved(image, frame)
+
+
+def _moved(image: Image.Image, frame: Any) -> Image.Image:
+    """Turned and mirrored by the display matrix: x' = a x + c y, y' = b x + d y (rows a b, c d)."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), dtype="<i4").tolist()
+    pixels = np.asarray(image)
+    if abs(b) > abs(a):
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    return Image.fromarray(
+        np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
     )
-    turn = turns[quarters]
-    return image if turn is None else image.transpose(turn)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,57 @@ def test_a_phone_s_film_is_turned_upright(tmp_path):
     assert image.size == (48, 64)
     bright = [image.getpixel(place)[0] > 128 for place in ((6, 6), (41, 6), (6, 57), (41, 57))]
     assert bright == [False, True, False, False]
+
+
+def film_of(path, pixels, *, matrix=None, codec="mpeg4", pix_fmt="yuv420p", **context) -> None:
+    """One frame; `matrix`: the nine numbers of the track header."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = pixels.shape[1], pixels.shape[0], pix_fmt
+        for name, value in context.items():
+            setattr(stream.codec_context, name, value)
+        kind = "rgba" if pixels.shape[2] == 4 else "rgb24"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format=kind)))
+        container.mux(stream.encode())
+    if matrix is not None:
+        content = bytearray(path.read_bytes())
+        at = content.index(b"tkhd") + 4 + 40
+        content[at : at + 36] = struct.pack(">9i", *matrix)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "bright"),
+    [
+        ((-1, 0, 0, 1), (1, 0)),
+        ((1, 0, 0, -1), (0, 1)),
+        ((0, 1, 1, 0), (0, 0)),
+        ((0, -1, -1, 0), (1, 1)),
+    ],
+    ids=["mirrored", "upside down", "transposed", "transverse"],
+)
+def test_a_mirrored_film_is_shown_as_players_do(tmp_path, matrix, bright):
+    """A bright corner, stored at the top left, goes where the matrix takes it."""
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32] = 255
+    a, b, c, d = (one * 0x10000 for one in matrix)
+    film_of(tmp_path / "a.mp4", stored, matrix=(a, b, 0, c, d, 0, 0, 0, 0x40000000))
+    ((_, image),) = read_pictures(tmp_path / "a.mp4")
+    assert image.size == ((64, 48) if matrix[0] else (48, 64))
+    place = [side - 7 if far else 6 for far, side in zip(bright, image.size, strict=True)]
+    assert image.getpixel(tuple(place))[0] > 128 and np.asarray(image).mean() < 90
+
+
+def test_pixels_of_a_film_that_are_not_square_become_square(tmp_path):
+    film_of(tmp_path / "a.mp4", np.zeros((48, 64, 3), np.uint8), sample_aspect_ratio=Fraction(2, 1))
+    ((_, image),) = read_pictures(tmp_path / "a.mp4")
+    assert image.size == (128, 48)
+
+
+def test_a_transparent_film_shows_the_background(tmp_path):
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[:, 16:] = (200, 10, 10, 255)
+    film_of(tmp_path / "a.mov", pixels, codec="qtrle", pix_fmt="argb")
+    ((_, image),) = read_pictures(tmp_path / "a.mov", background=1.0)
+    assert image.getpixel((4, 4)) == (255, 255, 255) and image.getpixel((28, 4)) == (200, 10, 10)
