@@ -10,7 +10,9 @@ import ast
 import difflib
 import itertools
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -27,9 +29,13 @@ VERBS = (
     "lift",
     "view",
     "evaluate",
+    "provenance",
     "weights",
     "demo",
 )
+
+KEY = re.compile(r"-|[+~]*[\w./@]+=")
+"""How flags and settings begin."""
 
 ONLY_TABLE = "hydra.sweeper.only_table=true"
 
@@ -44,6 +50,9 @@ TRAININGS = ("pretrain", "distill")
 
 SWEEPS = {"-m", "--multirun", "sweep", "+sweep"}
 """Flags and keys that make several runs of one command."""
+
+POSITIONAL = {"provenance": ("action", "file")}
+"""Verbs whose first words may stand without their keys: `trilift provenance show FILE`."""
 
 PLANNED = {
     "stream": "Lift a camera's frames live and serve them to a browser.",
@@ -73,6 +82,8 @@ def run(arguments: list[str]) -> int:
         )
     if name == "weights":
         rest = named_weights(rest)
+    if name in POSITIONAL:
+        rest = named_words(rest, POSITIONAL[name])
     rest = settings(rest)
     if QUESTIONS & _keys(rest) or _is_sweep(name, rest):
         from pipeline.build import application  # loads Hydra, which the list can do without
@@ -102,10 +113,24 @@ def named_weights(arguments: list[str]) -> list[str]:
     return [f"name=[{','.join(names)}]", *arguments[len(names) :]] if names else arguments
 
 
+def named_words(arguments: list[str], keys: Sequence[str]) -> list[str]:
+    """Words without a key, in order, as settings; quoted, since a path may hold what Hydra reads.
+
+    >>> named_words(["show", "my head.png", "format=json"], ("action", "file"))
+    ['action="show"', 'file="my head.png"', 'format=json']
+    """
+    words = list(itertools.takewhile(lambda a: not KEY.match(a), arguments))[: len(keys)]
+    quoted = [
+        '{}="{}"'.format(key, word.replace('"', '\\"'))
+        for key, word in zip(keys, words, strict=False)
+    ]
+    return [*quoted, *arguments[len(words) :]]
+
+
 def listing() -> str:
     """The verbs with one line each."""
-    lines = [f"  {name:10}{documentation(name).splitlines()[0]}" for name in VERBS]
-    planned = [f"  {name:10}{text}" for name, text in PLANNED.items()]
+    lines = [f"  {name:12}{documentation(name).splitlines()[0]}" for name in VERBS]
+    planned = [f"  {name:12}{text}" for name, text in PLANNED.items()]
     advice = (
         "`trilift VERB --help` shows the settings of a verb. A setting is given as `group=option`"
         " or `key=value`."

@@ -181,6 +181,30 @@ def caption(text: str, *, size: int = 11) -> Float[Tensor, "3 height width"]:
     return from_uint8(np.asarray(canvas))
 
 
+def labelled(
+    pixels: UInt8[np.ndarray, "height width 3"], text: str | None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The picture with a line of text in its lower left corner, white on dark; None: as it is.
+
+    The text is a twentieth of the shorter side high, at least 9 pixels, and as much smaller as the
+    width demands.
+    """
+    if text is None:
+        return pixels
+    picture = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(picture)
+    size = float(max(9, min(picture.size) // 20))
+    width = draw.textlength(text, font=ImageFont.load_default(size)) + size
+    size *= min(1.0, picture.width / width)
+    font = ImageFont.load_default(size)
+    height = round(1.6 * size)
+    top = picture.height - height
+    right = draw.textlength(text, font=font) + size
+    draw.rectangle((0, top, right, picture.height), fill=(24, 24, 24))
+    draw.text((size / 2, top + height / 2), text, fill="white", font=font, anchor="lm")
+    return np.array(picture)
+
+
 def write_png(
     path: Path, image: Float[Tensor, "channel height width"] | UInt8[np.ndarray, "height width 3"]
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.pictures import write_png
+from pipeline.pictures import labelled, to_uint8, write_png
 from pipeline.runs.tensor_file import write_tensors
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -20,10 +20,11 @@ from .views import Views
 
 @dataclass(frozen=True)
 class Film:
-    """The turntable to film: one camera a frame."""
+    """The turntable to film: one camera a frame; `label` is written on its frames and the sheet."""
 
     cameras: Camera
     frames_per_second: int = 24
+    label: str | None = None
 
 
 def write_portrait(
@@ -39,13 +40,13 @@ def write_portrait(
     camera = portrait.orbit()
     frontal = views(camera)
     write_png(folder / "crop.png", crop)
-    write_png(folder / "sheet.png", view_sheet(views, crop))
+    write_png(folder / "sheet.png", labelled(to_uint8(view_sheet(views, crop)), film.label))
     write_png(folder / "depth.png", depth_colours(frontal)[0])
     save_depth(folder / "depth.safetensors", frontal, camera)
     save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport)
     write_video(
         folder / "turntable",
-        film_frames(views, film.cameras),
+        (labelled(frame, film.label) for frame in film_frames(views, film.cameras)),
         frames_per_second=film.frames_per_second,
     )
 

@@ -24,6 +24,9 @@ method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md);
 also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders
 this one identity.
 
+provenance=c2pa signs the sheet, the depth's picture and the film (`trilift provenance init` first);
+label=true writes on sheet and film that they are synthetic (docs/responsibility.md).
+
 runtime=onnxruntime or openvino runs the student by another program than torch, on the CPU
 (docs/speed.md).
 
@@ -32,6 +35,7 @@ Names with spaces, brackets or commas need quotes within quotes: 'input="my phot
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,12 +56,14 @@ from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.lifter import Lifter
+from pipeline.manifests.certificate import read_credential
+from pipeline.manifests.signing import EMBEDDED, Origin, require_c2pa, sign
 from pipeline.pictures import write_png
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs
 from pipeline.portraits.framing import GivenSquare
 from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
-from pipeline.runs.files import write_json
+from pipeline.runs.files import sha256_of_file, write_json
 from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
@@ -65,6 +71,14 @@ from teachers.passport import Passport
 BUNDLED = "bundled/puppets_tiny"
 
 STUDENT = "pipeline.inversion.student.Student"
+
+VISIBLE_LABEL = "synthetic: made by trilift"
+
+NOT_GENERATED = ("crop.png", "photograph.png")
+"""Pictures in a folder that show the photograph itself, which no manifest calls generated."""
+
+Signer = Callable[[Path, str | None], None]
+"""Signs the pictures and the film of a folder, made from a photograph with this sha256."""
 
 FROM_STUDENT = ("student", "hybrid")
 """Methods that render the student's planes."""
@@ -91,7 +105,9 @@ def main(config: DictConfig) -> None:
     film = Film(
         cameras=turntable(method.passport, **settings["turntable"]),
         frames_per_second=settings["frames_per_second"],
+        label=VISIBLE_LABEL if settings["label"] else None,
     )
+    signed = signer(config, settings, method)
     output = Path(str(settings["output"]))
     output.mkdir(parents=True, exist_ok=True)
     for line in (
@@ -105,7 +121,9 @@ def main(config: DictConfig) -> None:
         resolution=method.image_size,
         background=background_level(settings["background"], method.passport),
     )
-    lifted = [lift_file(method, portrait, output / portrait.name, film) for portrait in given]
+    lifted = [
+        lift_file(method, portrait, output / portrait.name, film, signed) for portrait in given
+    ]
     if not all(lifted):
         raise SystemExit(1 if any(lifted) else 2)
 
@@ -145,7 +163,42 @@ def lift_trial(method: Method, models: Models) -> Trial:
     return teacher_trial(models.teacher, gradients=True)
 
 
-def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool:
+def signer(config: DictConfig, settings: dict[str, Any], method: Method) -> Signer | None:
+    """What signs a photograph's folder; None: `provenance` asks for nothing.
+
+    Raises:
+        ValueError: an unknown kind of provenance, or c2pa isn't installed.
+        FileNotFoundError: there is no certificate.
+    """
+    if settings["provenance"] is None:
+        return None
+    if settings["provenance"] != "c2pa":
+        raise ValueError(f"provenance is {settings['provenance']!r}: give c2pa, or null")
+    require_c2pa()
+    credential = read_credential(**settings["signing"])
+    passport = method.passport
+    has_student = method.name in FROM_STUDENT
+    student = sha256_of_file(student_file(config.checkpoint or BUNDLED)) if has_student else None
+
+    def sign_folder(folder: Path, photograph_sha256: str | None) -> None:
+        origin = Origin(
+            photograph_sha256=photograph_sha256,
+            teacher=passport.name,
+            teacher_sha256=passport.source_hash,
+            student_sha256=student,
+            method=method.name,
+            licence=passport.licence,
+        )
+        for path in sorted(folder.iterdir()):
+            if path.suffix in EMBEDDED and path.name not in NOT_GENERATED:
+                sign(path, origin, credential)
+
+    return sign_folder
+
+
+def lift_file(
+    method: Method, given: Portrait, folder: Path, film: Film, signed: Signer | None = None
+) -> bool:
     """Lifts one photograph into its folder. One that can't be read gets a line on stderr.
 
     Returns:
@@ -172,6 +225,8 @@ def lift_file(method: Method, given: Portrait, folder: Path, film: Film) -> bool
             "about": list(method.notes),
         }
         write_json(folder / "inversion.json", report, indent=None)
+    if signed is not None:
+        signed(folder, given.source_sha256)
     took = (
         f"lifted in {1000 * seconds:.0f} ms"
         if method.kind == "student"

@@ -1,0 +1,162 @@
+"""Signing: a manifest in the file, or beside it where the format has no place for one.
+
+Nothing may write the file afterwards: another save, a remux or moving a film's index removes or
+invalidates the manifest. Sign last.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pipeline.runs.files import replaced_file
+
+from .certificate import Credential
+
+EMBEDDED = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".tiff": "image/tiff",
+    ".avif": "image/avif",
+    ".mp4": "video/mp4",
+}
+"""Formats with a place for a manifest; every other file gets a sidecar."""
+
+OTHER = "application/octet-stream"
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+
+ASSERTION = "org.trilift.lift"
+
+PHOTOGRAPH = "photograph"
+"""By which name the action refers to its ingredient."""
+
+SETTINGS = {
+    # c2pa's default thumbnails enlarge the ingredient, the photograph, to 1024² and store it
+    "builder": {"thumbnail": {"enabled": False}},
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a result was made from.
+
+    Attributes:
+        photograph_sha256: of the photograph's file; None: made from none.
+        teacher, teacher_sha256: name and hash in the teacher's passport.
+        student_sha256: of the student's file; None: no student.
+        method: that lifted.
+        licence: of the weights, in a sentence.
+    """
+
+    photograph_sha256: str | None
+    teacher: str
+    teacher_sha256: str
+    student_sha256: str | None
+    method: str
+    licence: str
+
+
+def sidecar(path: Path) -> Path:
+    """Where the manifest of a format without a place for it lies: `head.glb.c2pa`."""
+    return path.with_name(f"{path.name}.c2pa")
+
+
+def sign(path: Path, origin: Origin, credential: Credential) -> Path:
+    """Signs a finished file; nothing is downloaded, and no pixel of the photograph is stored.
+
+    Args:
+        path: picture, film, mesh, …; pictures and MP4 are replaced, others stay as they are.
+        origin: what the manifest says.
+        credential: certificate and key.
+
+    Returns:
+        the file with the manifest: `path`, or its sidecar.
+
+    Raises:
+        ValueError: c2pa isn't installed, or refuses the certificate or the file.
+    """
+    c2pa = require_c2pa()
+    kind = EMBEDDED.get(path.suffix.lower())
+    signed = io.BytesIO()
+    try:
+        signer = c2pa.Signer.from_info(
+            # without a time stamp: asking an authority for one would be a request to outside.
+            # None, since an empty address is an error
+            c2pa.C2paSignerInfo(
+                credential.algorithm, credential.certificate, credential.private_key, None
+            )
+        )
+        builder = c2pa.Builder.from_json(
+            json.dumps(manifest(path.name, origin)), context=c2pa.Context.from_dict(SETTINGS)
+        )
+        if kind is None:
+            builder.set_no_embed()
+        store = builder.sign(signer, kind or OTHER, io.BytesIO(path.read_bytes()), signed)
+    except c2pa.C2paError as error:
+        raise ValueError(
+            f"{path} can't be signed: {error}. A certificate needs the usage emailProtection and"
+            f" the identifier of its authority's key; the algorithm is {credential.algorithm}"
+        ) from error
+    target, content = (path, signed.getvalue()) if kind else (sidecar(path), bytes(store))
+    with replaced_file(target, synced=False) as temporary:
+        temporary.write_bytes(content)
+    return target
+
+
+def manifest(title: str, origin: Origin) -> dict[str, Any]:
+    """The manifest's definition: one action, at most one ingredient, the networks."""
+    tool = {"name": "trilift", "version": _version()}
+    action: dict[str, Any] = {
+        "action": "c2pa.created",
+        "digitalSourceType": SOURCE_TYPE,
+        "softwareAgent": tool,
+    }
+    definition: dict[str, Any] = {"claim_generator_info": [tool], "title": title}
+    if origin.photograph_sha256 is not None:
+        action["parameters"] = {"ingredientIds": [PHOTOGRAPH]}
+        # Described, not handed over: c2pa would copy the manifest of a signed photograph with the
+        # thumbnail in it. The name of the file stays out, too.
+        definition["ingredients"] = [
+            {
+                "title": PHOTOGRAPH,
+                "label": PHOTOGRAPH,
+                "format": "image",
+                "relationship": "inputTo",
+                "instance_id": f"sha256:{origin.photograph_sha256}",
+            }
+        ]
+    networks = {
+        "method": origin.method,
+        "licence": origin.licence,
+        "teacher": {"name": origin.teacher, "sha256": origin.teacher_sha256},
+        "student": origin.student_sha256 and {"sha256": origin.student_sha256},
+    }
+    definition["assertions"] = [
+        {"label": "c2pa.actions.v2", "data": {"actions": [action]}},
+        {"label": ASSERTION, "data": networks},
+    ]
+    return definition
+
+
+def require_c2pa() -> ModuleType:
+    """The module c2pa; ValueError says how to get it."""
+    try:
+        import c2pa
+    except ImportError as error:
+        raise ValueError("manifests need c2pa: pip install 'trilift[provenance]'") from error
+    return c2pa
+
+
+def _version() -> str:
+    try:
+        return version("trilift")
+    except PackageNotFoundError:
+        return "unknown"
