@@ -10,7 +10,7 @@ from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 
 from pipeline.build.configuration import compose, require_buildable, to_plain
-from pipeline.command_line import VERBS, named_weights
+from pipeline.command_line import POSITIONAL, VERBS, named_weights, named_words
 from pipeline.distillation.plan import StageSettings, used_losses
 from pipeline.runs.markers import without_markers
 
@@ -29,6 +29,7 @@ WITH_COMMANDS = (
     "docs/inversion.md",
     "docs/portraits.md",
     "docs/pretraining.md",
+    "docs/responsibility.md",
     "docs/results.md",
     "docs/runs.md",
     "docs/shards.md",
@@ -82,6 +83,7 @@ def test_a_command_on_a_page_composes(words):
     assert verb in VERBS
     if verb == "weights":
         arguments = named_weights(arguments)
+    arguments = named_words(arguments, POSITIONAL.get(verb, ()))
     overrides = [
         without_sweep(argument)
         for argument in arguments

@@ -38,7 +38,7 @@ class Verdict:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """trilift's own assertion; {} if there is none."""
+        """The assertion of trilift; {} if there is none."""
         found = (each for each in self.manifest.get("assertions", ()) if each["label"] == ASSERTION)
         return next((each["data"] for each in found), {})
 
