@@ -29,14 +29,20 @@ DTYPES = {
     "torch.IntStorage": np.dtype("<i4"),
     "torch.ByteStorage": np.dtype("u1"),
     "torch.BoolStorage": np.dtype("?"),
+    "torch.BFloat16Storage": np.dtype("<u2"),
+    "torch.ShortStorage": np.dtype("<i2"),
+    "torch.CharStorage": np.dtype("i1"),
 }
 
 
 @dataclass(frozen=True)
 class LegacyStorage:
-    """A one-dimensional array of `values`: a read-only view into the file."""
+    """A one-dimensional array of `values`: a read-only view into the file. NumPy has no bfloat16:
+    they are the upper halves of float32.
+    """
 
     values: np.ndarray
+    is_bfloat16: bool = False
 
 
 class _StoragePolicy:
@@ -46,9 +52,9 @@ class _StoragePolicy:
         if name not in DTYPES:
             raise UnreadablePickle(
                 f"{short(name)} is not allowed inside a tensor's storage, only {', '.join(DTYPES)}:"
-                " a hostile file"
+                " unsupported"
             )
-        return DTYPES[name]
+        return _Element(DTYPES[name], name == "torch.BFloat16Storage")
 
     def persistent(self, identity: Any) -> Any:
         return _PersistentId(identity)
@@ -61,6 +67,14 @@ class _StoragePolicy:
 
     def build(self, record: Any, state: Any) -> None:
         raise UnreadablePickle("an object's state inside a tensor's storage: a hostile file")
+
+
+@dataclass(frozen=True)
+class _Element:
+    """The type of a storage's elements."""
+
+    dtype: np.dtype
+    is_bfloat16: bool
 
 
 @dataclass(frozen=True)
@@ -93,13 +107,15 @@ def read_storage(data: memoryview) -> LegacyStorage:
             "a tensor's storage does not say that it is little-endian: write the snapshot on an"
             " ordinary machine"
         )
-    dtype, key, count = _storage_identity(identity)
+    element, key, count = _storage_identity(identity)
     if type(keys) is not list or len(keys) != 1 or type(keys[0]) is not str or keys[0] != key:
         raise UnreadablePickle("a tensor's storage lists other keys than its own: damaged")
-    return LegacyStorage(_elements(data, position, dtype, count))
+    return LegacyStorage(
+        _elements(data, position, element.dtype, count), is_bfloat16=element.is_bfloat16
+    )
 
 
-def _storage_identity(identity: Any) -> tuple[np.dtype, str, int]:
+def _storage_identity(identity: Any) -> tuple[_Element, str, int]:
     content = identity.content if isinstance(identity, _PersistentId) else None
     if (
         not isinstance(content, tuple)
@@ -108,9 +124,9 @@ def _storage_identity(identity: Any) -> tuple[np.dtype, str, int]:
         or content[0] != "storage"
     ):
         raise UnreadablePickle("a tensor's storage has no storage record: damaged")
-    dtype, key, _location, count = content[1:5]
+    element, key, _location, count = content[1:5]
     if (
-        not isinstance(dtype, np.dtype)
+        not isinstance(element, _Element)
         or not isinstance(key, str)
         or type(count) is not int
         or count < 0
@@ -121,7 +137,7 @@ def _storage_identity(identity: Any) -> tuple[np.dtype, str, int]:
             "a tensor's storage is a view of another one: torch has not written such files since"
             " version 0.4"
         )
-    return dtype, key, count
+    return element, key, count
 
 
 def _elements(data: memoryview, position: int, dtype: np.dtype, count: int) -> np.ndarray:
@@ -166,9 +182,13 @@ def view_tensor(storage: LegacyStorage, offset: Any, size: Any, stride: Any) -> 
             f" {short(last)} of a storage of {len(storage.values)}: damaged"
         )
     itemsize = storage.values.itemsize
-    return np.lib.stride_tricks.as_strided(
+    view = np.lib.stride_tricks.as_strided(
         storage.values[offset:], size, [step * itemsize for step in stride], writeable=False
     )
+    if not storage.is_bfloat16:
+        return view
+    wide = np.left_shift(view, 16, dtype=np.uint32, casting="unsafe")
+    return np.asarray(wide, np.uint32).reshape(size).view(np.float32)
 
 
 def _is_integer(value: Any, expected: int) -> bool:

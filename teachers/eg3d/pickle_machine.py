@@ -226,7 +226,8 @@ def _add_all(machine: _Machine) -> None:
 def _key(key: Any) -> str | int:
     if type(key) not in (str, int):
         raise UnreadablePickle(
-            f"{short(key)} as a dictionary key or in a set: only strings and integers are read"
+            f"{short(key)} as a dictionary key or in a set is unsupported: only strings and"
+            " integers are read"
         )
     return key
 

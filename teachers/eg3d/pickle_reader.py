@@ -2,8 +2,8 @@
 
 A snapshot is a pickle of {training_set_kwargs, G, D, G_ema, augment_pipe}. Its modules are
 persistent objects that carry the Python text they would be rebuilt from, and each tensor is a
-second pickle inside a byte string. Both layers are read by `pickle_machine` with the fourteen
-globals below, every one of which becomes a record here.
+second pickle inside a byte string. Both layers are read by `pickle_machine` with the globals
+below, every one of which becomes a record here.
 """
 
 import hashlib
@@ -25,6 +25,9 @@ MODULE_CLASSES = (
     "training.volumetric_rendering.ray_sampler.RaySampler",
     "torch.nn.modules.container.Sequential",
     "torch.nn.modules.activation.Softplus",
+    "torch.nn.parallel.data_parallel.DataParallel",
+    "torch.nn.parallel.distributed.DistributedDataParallel",
+    "torch._dynamo.eval_frame.OptimizedModule",
 )
 
 ALLOWED_GLOBALS = (
@@ -35,10 +38,32 @@ ALLOWED_GLOBALS = (
     "numpy._core.multiarray.scalar",
     "torch._utils._rebuild_tensor_v2",
     "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "_codecs.encode",
+    "builtins.set",
+    "__builtin__.set",
     "torch.storage._load_from_bytes",
     "torch_utils.persistence._reconstruct_persistent_obj",
     *MODULE_CLASSES,
 )
+
+OWN_PACKAGES = ("training.", "torch_utils.", "dnnlib.")
+"""Packages of the official code, which forks keep below another package."""
+
+WRAPPERS = ("_orig_mod", "module")
+"""Modules that torch.compile and DistributedDataParallel put around a network."""
+
+UNUSED_VALUES = (
+    *("torch.Size", "torch.device", "builtins.complex", "builtins.bytearray", "builtins.frozenset"),
+    *("builtins.slice", "builtins.range", "pathlib.PurePosixPath", "pathlib.PosixPath"),
+    *("pathlib.PureWindowsPath", "pathlib.WindowsPath", "pathlib._local.PosixPath"),
+    *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
+    *("numpy.ndarray", "collections.defaultdict", "torch.serialization._get_layout"),
+    *("torch.float16", "torch.float32", "torch.float64", "torch.bfloat16", "torch.int64"),
+)
+"""Plain values that some programs keep as attributes of modules: each becomes an `Unused`, which no
+setting may be.
+"""
 
 NUMPY_SCALARS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "b1": "<?"}
 
@@ -76,28 +101,42 @@ class _NumpyType:
     form: str
 
 
+@dataclass(frozen=True)
+class Unused:
+    """A value of a kind that no network needs: its name alone."""
+
+    name: str
+
+
 class _SnapshotPolicy:
-    """The fourteen globals of a snapshot, each turned into data."""
+    """The globals of a snapshot, each turned into data."""
 
     def __init__(self) -> None:
         self.hashes: dict[str, str] = {}
 
     def find(self, name: str) -> _Global:
-        if name in ALLOWED_GLOBALS:
+        name = _without_package(name)
+        if name in ALLOWED_GLOBALS or name in UNUSED_VALUES:
             return _Global(name)
         if name.startswith("dnnlib.tflib."):
             raise UnreadablePickle(
                 f"{short(name)}: a TensorFlow pickle of the first StyleGANs, not EG3D"
             )
         raise UnreadablePickle(
-            f"the global {short(name)} does not occur in official snapshots and was refused: a"
-            " hostile file, or a fork with its own modules"
+            f"the global {short(name)} is unsupported: it does not occur in official snapshots (a"
+            " fork with its own modules?) and was refused"
         )
 
     def call(self, token: Any, arguments: tuple[Any, ...]) -> Any:
         name = _token_name(token)
         if name == "collections.OrderedDict" and not arguments:
             return {}
+        if name in UNUSED_VALUES:
+            return Unused(name)
+        if name.endswith(".set") and len(arguments) <= 1:
+            return _set_of(*arguments)
+        if name == "_codecs.encode" and len(arguments) == 2 and arguments[1] == "latin1":
+            return _latin1(arguments[0])
         if (
             name == "numpy.dtype"
             and arguments
@@ -120,7 +159,7 @@ class _SnapshotPolicy:
         ):
             return view_tensor(*arguments[:4])
         if (
-            name == "torch._utils._rebuild_parameter"
+            name.startswith("torch._utils._rebuild_parameter")  # _with_state: and attributes
             and arguments
             and isinstance(arguments[0], np.ndarray)
         ):
@@ -138,6 +177,8 @@ class _SnapshotPolicy:
 
     def create(self, token: Any, arguments: tuple[Any, ...]) -> Any:
         name = _token_name(token)
+        if name in UNUSED_VALUES:
+            return Unused(name)
         if arguments:
             raise UnreadablePickle(f"an object of {name} with constructor arguments: refused")
         if name in MODULE_CLASSES:
@@ -149,7 +190,7 @@ class _SnapshotPolicy:
         )
 
     def build(self, record: Any, state: Any) -> None:
-        if isinstance(record, _NumpyType) and isinstance(state, tuple):
+        if isinstance(record, _NumpyType | Unused) and isinstance(state, tuple):
             return
         if (
             isinstance(record, ModuleRecord)
@@ -187,6 +228,34 @@ class _SnapshotPolicy:
                 source.encode("utf-8", "surrogatepass")
             ).hexdigest()
         return ModuleRecord(name, self.hashes[source], state)
+
+
+def _without_package(name: str) -> str:
+    """The official name of a global of a fork that keeps the official code below its own package:
+    `eg3d.torch_utils.persistence…`.
+    """
+    parts = name.split(".")
+    for start in range(1, min(len(parts) - 1, 5)):
+        inner = ".".join(parts[start:])
+        if inner.startswith(OWN_PACKAGES) and inner in ALLOWED_GLOBALS:
+            return inner
+    return name
+
+
+def _set_of(items: Any = ()) -> set[str | int]:
+    if not isinstance(items, list | tuple) or not all(type(item) in (str, int) for item in items):
+        raise UnreadablePickle(f"a set of {short(items)}: unsupported, refused")
+    return set(items)
+
+
+def _latin1(text: Any) -> memoryview:
+    """Bytes as protocols 0 to 2 write them: text, one character a byte."""
+    if not isinstance(text, str):
+        raise UnreadablePickle(f"{short(text)} where bytes should be: damaged")
+    try:
+        return memoryview(text.encode("latin1"))
+    except UnicodeEncodeError as error:
+        raise UnreadablePickle("a text that is no bytes: damaged") from error
 
 
 def _token_name(token: Any) -> str:

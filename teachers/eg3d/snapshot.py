@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .pickle_machine import UnreadablePickle, short
-from .pickle_reader import ModuleRecord, read_records
+from .pickle_reader import WRAPPERS, ModuleRecord, Unused, read_records
 
 MAX_DEPTH = 16
 """Deepest nesting of modules or settings; official ones have 5."""
@@ -56,7 +56,7 @@ def read_snapshot(path: Path) -> Snapshot:
     """Reads an official EG3D pickle without unpickling it.
 
     Raises:
-        ValueError: not such a file, damaged, or hostile; the message says which and what to do.
+        ValueError: not such a file, damaged, or unsupported; the message says which and what to do.
     """
     records = read_records(path)
     try:
@@ -66,7 +66,8 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _snapshot(records: dict[str, Any], file_sha256: str) -> Snapshot:
-    generator, discriminator = records["G_ema"], records.get("D")
+    generator, discriminator = (_unwrapped(records.get(name)) for name in ("G_ema", "D"))
+    assert isinstance(generator, ModuleRecord)
     modules = generator.children("_modules")
     if not {"backbone", "decoder", "renderer"} <= modules.keys():
         raise UnreadablePickle(
@@ -78,6 +79,8 @@ def _snapshot(records: dict[str, Any], file_sha256: str) -> Snapshot:
         generator.state.get("rendering_kwargs", init_kwargs.get("rendering_kwargs", {}))
     )
     resolution = generator.state.get("neural_rendering_resolution", 64)
+    if isinstance(resolution, float) and resolution.is_integer():
+        resolution = int(resolution)
     if type(resolution) is not int or not 1 <= resolution <= 4096:
         raise UnreadablePickle(f"neural_rendering_resolution is {short(resolution)}")
     superresolution = modules.get("superresolution")
@@ -104,8 +107,27 @@ def _snapshot(records: dict[str, Any], file_sha256: str) -> Snapshot:
         ),
         source_hashes={name: digest for network in networks for name, digest in _sources(network)},
         file_sha256=file_sha256,
-        training_set_kwargs=settings(records.get("training_set_kwargs") or {}),
+        training_set_kwargs=_record(records.get("training_set_kwargs")),
     )
+
+
+def _unwrapped(network: Any) -> Any:
+    """The network within what torch.compile and DistributedDataParallel put around it, whose
+    attributes are those of the wrapper's only child.
+    """
+    for _ in range(MAX_DEPTH):
+        if not isinstance(network, ModuleRecord):
+            return network
+        children = network.children("_modules")
+        inner = next((children[name] for name in WRAPPERS if children.keys() >= {name}), None)
+        if not isinstance(inner, ModuleRecord) or {"backbone", "decoder"} & children.keys():
+            return network
+        others = {name: child for name, child in children.items() if name not in WRAPPERS}
+        state = {**network.state, **inner.state}
+        state["_modules"] = {**others, **inner.children("_modules")}
+        name = inner.class_name if "_init_kwargs" in inner.state else network.class_name
+        network = ModuleRecord(name, inner.source_sha256 or network.source_sha256, state)
+    return network
 
 
 def _walk(module: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, ModuleRecord]]:
@@ -165,6 +187,17 @@ def _plane_axes(renderer: Any) -> np.ndarray | None:
     return np.array(axes, np.float64)
 
 
+def _record(value: Any) -> dict[str, Any]:
+    """Settings that decide nothing: what can't be kept is left out."""
+    kept = {}
+    for name, item in value.items() if isinstance(value, dict) else ():
+        try:
+            kept |= settings({name: item})
+        except UnreadablePickle:
+            continue
+    return kept
+
+
 def settings(value: Any) -> dict[str, Any]:
     """A copy of nested settings that holds only dictionaries, lists, strings and finite numbers.
 
@@ -189,11 +222,14 @@ def _plain(value: Any, name: Any, budget: list[int], depth: int) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
+    if isinstance(value, np.ndarray) and value.size <= 64 and value.dtype.kind in "fiub":
+        return _plain(value.tolist(), name, budget, depth + 1)
     if isinstance(value, Mapping):
         return {str(key): _plain(item, key, budget, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, name, budget, depth + 1) for item in value]
-    raise UnreadablePickle(f"setting {short(name)} is {short(value)}: damaged")
+    kind = value.name if isinstance(value, Unused) else short(value)
+    raise UnreadablePickle(f"setting {short(name)} is {kind}: unsupported, or damaged")
 
 
 def _sha256(path: Path) -> str:
