@@ -108,8 +108,15 @@ class ParityReport:
 
     @property
     def passed(self) -> bool:
-        """Whether something was compared and nothing failed; absent quantities don't count."""
-        return bool(self.compared) and all(c.passed for c in self.comparisons if c.note != ABSENT)
+        """Whether something was compared and nothing failed; absent quantities and those without
+        their inputs don't count.
+        """
+        return bool(self.compared) and not self._failed
+
+    @property
+    def _failed(self) -> list[str]:
+        uncounted = (ABSENT, NOT_COMPARABLE)
+        return [c.quantity for c in self.comparisons if not c.passed and c.note not in uncounted]
 
     def table(self) -> str:
         """One line for each quantity."""
@@ -119,7 +126,7 @@ class ParityReport:
         ]
         lines += [_line(comparison) for comparison in self.comparisons]
         absent = sum(c.note == ABSENT for c in self.comparisons)
-        failed = [c.quantity for c in self.comparisons if not c.passed and c.note != ABSENT]
+        without = sum(c.note == NOT_COMPARABLE for c in self.comparisons)
         lines += [
             f"the reference differs from the checkpoint: {difference}"
             for difference in self.differences
@@ -129,20 +136,21 @@ class ParityReport:
         verdict = (
             "PASSED"
             if self.passed
-            else f"FAILED: {', '.join(failed) or 'nothing could be compared'}"
+            else f"FAILED: {', '.join(self._failed) or 'nothing could be compared'}"
         )
         return "\n".join(
             [
                 *lines,
                 (
-                    f"{len(self.compared)} quantities compared, {absent} not in the reference:"
-                    f" {verdict}"
+                    f"{len(self.compared)} quantities compared, {without} not comparable, {absent}"
+                    f" not in the reference: {verdict}"
                 ),
             ]
         )
 
 
 ABSENT = "not in the reference"
+NOT_COMPARABLE = "not comparable: its inputs (latents, cameras, jitter) are not in the reference"
 
 
 def _line(comparison: ParityComparison) -> str:
@@ -204,7 +212,7 @@ def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> ParityComparison
     if name not in dump:
         return ParityComparison(name, False, note=ABSENT)
     if name not in ours:
-        return ParityComparison(name, False, note="its inputs are not in the reference")
+        return ParityComparison(name, False, note=NOT_COMPARABLE)
     theirs = torch.from_numpy(np.array(dump[name], np.float32))
     mine = ours[name]
     if name == "sr_block0_x":

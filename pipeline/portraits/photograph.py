@@ -4,6 +4,7 @@ Everything that reads pictures of others does it here: photographs, collections,
 captures, shards.
 """
 
+import functools
 import io
 import warnings
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ from torch import Tensor
 
 from .pixels import opaque, upright_pixels, upright_rgb
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-"""The accepted formats; Pillow has others that start external programs."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF", "HEIF")
+"""The accepted formats; Pillow has others that start external programs. AVIF needs Pillow 11.3,
+HEIF (HEIC of iPhones) the extra `heic`.
+"""
 
 MIN_SIDE = 16
 MAX_PIXELS = 64_000_000
@@ -129,11 +132,15 @@ def _require_content(source: Path | bytes) -> None:
 def _open(source: Path | bytes) -> Image.Image:
     # Pillow loads the plugins of rarer formats late, and a restricted open doesn't wait for them
     Image.init()
+    register_heif()
+    known = [name for name in FORMATS if name in Image.OPEN]
     try:
         return Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
+            io.BytesIO(source) if isinstance(source, bytes) else source, formats=known
         )
     except UnidentifiedImageError as error:
+        if (advice := _missing_format(source)) is not None:
+            raise ValueError(advice) from error
         raise ValueError("not a picture that can be read: use PNG, JPEG or WebP") from error
     except Image.DecompressionBombError as error:
         raise ValueError(
@@ -141,6 +148,35 @@ def _open(source: Path | bytes) -> Image.Image:
         ) from error
     except Exception as error:  # a header that a plugin recognises and then stumbles over
         raise ValueError(f"can't be opened ({error}): use PNG, JPEG or WebP") from error
+
+
+@functools.cache
+def register_heif() -> None:
+    """Teaches Pillow HEIC, if pillow-heif is installed."""
+    try:
+        import pillow_heif
+    except ModuleNotFoundError:
+        return
+    pillow_heif.register_heif_opener()
+
+
+def _missing_format(source: Path | bytes) -> str | None:
+    """What to install for a HEIC or AVIF that this Pillow can't read; None for anything else."""
+    if isinstance(source, bytes):
+        head = source[:12]
+    else:
+        with source.open("rb") as file:
+            head = file.read(12)
+    if head[4:8] != b"ftyp":
+        return None
+    if head[8:12] in (b"avif", b"avis") and "AVIF" not in Image.OPEN:
+        return "an AVIF: install Pillow 11.3 or newer, or save it as PNG or JPEG"
+    if head[8:12] in HEIC_BRANDS and "HEIF" not in Image.OPEN:
+        return "a HEIC: pip install 'trilift[heic]', or save it as PNG or JPEG"
+    return None
+
+
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def _require_still(image: Image.Image) -> None:

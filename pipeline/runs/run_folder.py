@@ -56,6 +56,11 @@ class RunFolder:
         """`last_checkpoint`, or None if no complete training state is saved."""
         return self.last_checkpoint if find_checkpoint(self.last_checkpoint) is not None else None
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.status().get("status") == "finished"
+
     def mark(self, status: str, **facts: Any) -> None:
         """Writes `status.json`.
 
@@ -127,13 +132,16 @@ class RunFolder:
             self._lock.close()
             self._lock = None
 
-    def record(self, configuration: dict[str, Any], *, free: Iterable[str] = ()) -> bool:
+    def record(
+        self, configuration: dict[str, Any], *, free: Iterable[str] = (), has_begun: bool = True
+    ) -> bool:
         """Writes the configuration of a new run; checks that of a resumed one.
 
         Args:
             configuration: resolved, plain values.
             free: dotted keys that may change, with all below them, when a run resumes
                 (`trainer.max_steps`, `logger`, …). Their new values are written.
+            has_begun: False: an earlier start saved nothing, so any key may change.
 
         Returns:
             whether the run is resumed.
@@ -142,7 +150,7 @@ class RunFolder:
             ValueError: another key has changed; the message lists every difference.
         """
         configuration = json.loads(json.dumps(configuration))
-        continued = self.config_path.exists()
+        continued = has_begun and self.config_path.exists()
         if continued:
             self._require_same(self.recorded(), current(configuration), tuple(free))
         write_json(self.config_path, configuration)

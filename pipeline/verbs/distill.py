@@ -71,7 +71,11 @@ def main(config: DictConfig) -> float | None:
     config = with_kernels(config, lambda: distillation_trial(config), run)
     with run if is_first_process() else nullcontext():
         if is_first_process():
-            run.record(to_plain(config), free=free_keys(config))
+            run.record(
+                to_plain(config),
+                free=free_keys(config),
+                has_begun=run.checkpoint_to_resume() is not None or run.is_finished,
+            )
         with (
             Summary(
                 run, verb="distill", configuration=to_plain(config), numerics=numerics(config)

@@ -64,7 +64,11 @@ def main(config: DictConfig) -> None:
     config = with_kernels(config, lambda: pretraining_trial(trained), run)
     with run if is_first_process() else nullcontext():
         if is_first_process():
-            run.record(to_plain(config), free=free_keys(config))
+            run.record(
+                to_plain(config),
+                free=free_keys(config),
+                has_begun=run.checkpoint_to_resume() is not None or run.is_finished,
+            )
         if config.card.write:
             write_teacher_card(config, run.path / "teacher", load_photographs(config))
             return

@@ -86,6 +86,15 @@ def test_free_keys_may_change_with_all_below_them_and_no_others(tmp_path):
             run.record({"logger": None, "loggers": 2}, free=["logger"])
 
 
+def test_a_start_that_saved_nothing_does_not_refuse_a_corrected_setting(tmp_path):
+    with RunFolder(tmp_path / "run") as run:
+        run.record({"seed": 1})
+        assert not run.record({"seed": 2}, has_begun=False)
+        assert run.recorded() == {"seed": 2}
+        with pytest.raises(ValueError, match="seed: 2 → 3"):
+            run.record({"seed": 3})
+
+
 def test_nothing_can_be_resumed_before_a_complete_checkpoint_exists(tmp_path):
     run = RunFolder(tmp_path / "run")
     assert run.checkpoint_to_resume() is None

@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
-from pipeline.evaluation.parity import ABSENT, TOLERANCES, compare, read_dump
+from pipeline.evaluation.parity import ABSENT, NOT_COMPARABLE, TOLERANCES, compare, read_dump
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
 from teachers.rendering.camera import Camera
@@ -124,15 +124,17 @@ def test_an_empty_reference_passes_nothing(generator):
     assert "nothing could be compared" in report.table()
 
 
-def test_what_lacks_its_inputs_fails_instead_of_being_skipped(generator, identity):
-    report = compare(
-        generator, {name: array for name, array in identity.items() if name != "u_coarse"}
-    )
-    assert not report.passed
+def test_what_lacks_its_inputs_is_not_comparable_and_the_rest_is_judged(generator, identity):
+    partial = {name: array for name, array in identity.items() if name != "u_coarse"}
+    report = compare(generator, partial)
+    assert report.passed
     assert any(
-        comparison.quantity == "image_depth" and "inputs" in comparison.note
+        comparison.quantity == "image_depth" and comparison.note == NOT_COMPARABLE
         for comparison in report.comparisons
     )
+    assert "not comparable, " in report.table()
+    wrong = {**partial, "ws": partial["ws"] + 1}
+    assert not compare(generator, wrong).passed
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e-3])
