@@ -21,7 +21,7 @@ from .pickle_machine import UnreadablePickle, read_pickle, short
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "torch.FloatStorage": np.dtype("<f4"),
     "torch.DoubleStorage": np.dtype("<f8"),
     "torch.HalfStorage": np.dtype("<f2"),
@@ -54,7 +54,7 @@ class _StoragePolicy:
                 f"{short(name)} is not allowed inside a tensor's storage, only {', '.join(DTYPES)}:"
                 " unsupported"
             )
-        return _Element(DTYPES[name], name == "torch.BFloat16Storage")
+        return _Element(np.dtype(DTYPES[name]), name == "torch.BFloat16Storage")
 
     def persistent(self, identity: Any) -> Any:
         return _PersistentId(identity)

@@ -189,7 +189,7 @@ def _plane_axes(renderer: Any) -> np.ndarray | None:
 
 def _record(value: Any) -> dict[str, Any]:
     """Settings that decide nothing: what can't be kept is left out."""
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, item in value.items() if isinstance(value, dict) else ():
         try:
             kept |= settings({name: item})
