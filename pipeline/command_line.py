@@ -30,6 +30,7 @@ VERBS = (
     "view",
     "evaluate",
     "provenance",
+    "licenses",
     "weights",
     "demo",
 )
@@ -51,7 +52,7 @@ TRAININGS = ("pretrain", "distill")
 SWEEPS = {"-m", "--multirun", "sweep", "+sweep"}
 """Flags and keys that make several runs of one command."""
 
-POSITIONAL = {"provenance": ("action", "file")}
+POSITIONAL = {"provenance": ("action", "file"), "licenses": ("file",)}
 """Verbs whose first words may stand without their keys: `trilift provenance show FILE`."""
 
 PLANNED = {

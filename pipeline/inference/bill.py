@@ -1,0 +1,183 @@
+"""The bill of materials: what a checkpoint or a result depends on, and what its licences permit.
+
+Everything comes from metadata that travels with files. What these don't say is unknown.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, metadata, requires
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from pipeline.manifests.signing import EMBEDDED
+from pipeline.manifests.verification import verify
+from pipeline.portraits.facemesh.detector import PRETRAINED
+
+UNKNOWN = "unknown"
+
+RIGHTS = ("commercial use", "redistribution", "attribution required", "share alike")
+
+PERMISSIVE = ("yes", "yes", "yes", "no")
+
+KNOWN: dict[str, tuple[str, str, str, str]] = {
+    "Apache-2.0": PERMISSIVE,
+    "MIT": PERMISSIVE,
+    "BSD-3-Clause": PERMISSIVE,
+    "BSD-2-Clause": PERMISSIVE,
+    "CC0-1.0": ("yes", "yes", "no", "no"),
+    "CC-BY-4.0": PERMISSIVE,
+    "CC-BY-SA-4.0": ("yes", "yes", "yes", "yes"),
+    "CC-BY-NC-4.0": ("no", "yes", "yes", "no"),
+    "CC-BY-NC-SA-4.0": ("no", "yes", "yes", "yes"),
+}
+"""What licences permit (`RIGHTS`), by their SPDX identifiers."""
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that a result depends on.
+
+    Attributes:
+        kind: weights, data, library or asset.
+        name: of it.
+        licence: as its metadata states it, or "unknown".
+        source: the metadata that says so.
+        sha256: of the weights' source; "" where the metadata has none.
+    """
+
+    kind: str
+    name: str
+    licence: str
+    source: str
+    sha256: str = ""
+
+    @property
+    def permits(self) -> dict[str, str]:
+        """yes, no or unknown for each of `RIGHTS`; never guessed from an unknown licence."""
+        stated = self.licence
+        # a student that was started from another teacher's is under two licences in one sentence
+        two = "Started from" in stated
+        found = None if two else next((KNOWN[name] for name in KNOWN if _is(stated, name)), None)
+        rights = dict(zip(RIGHTS, found or [UNKNOWN] * len(RIGHTS), strict=True))
+        # a remark may restrict what the identifier before it permits
+        is_restricted = "non-commercial" in stated.lower()
+        return {**rights, "commercial use": "no"} if is_restricted else rights
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "permits": self.permits}
+
+
+def bill_of(path: Path) -> list[Item]:
+    """The bill of a student's file, a triplane, a teacher's folder, or a signed result.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: the file carries no metadata of trilift.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}: give a checkpoint or a result")
+    return [*_weights(path), *_facemesh(), *_libraries()]
+
+
+def _weights(path: Path) -> list[Item]:
+    if path.is_dir():
+        return _teacher(_json(path / "passport.json"), "passport.json")
+    if path.suffix in EMBEDDED:
+        return _signed(path)
+    stored = _stored(path)
+    if "lifter" not in stored and "passport" not in stored:
+        raise ValueError(
+            f"{path} says nothing of its origin: give a student, a triplane.safetensors, a"
+            " teacher's folder, or a signed picture or film (lift … provenance=c2pa)"
+        )
+    if "lifter" in stored:
+        description = json.loads(stored["lifter"])
+        passport = description["passport"]
+        name = f"student {path.stem} ({description['encoder']['target']})"
+        source = f"metadata of {path.name}"
+        student = Item("weights", name, passport["licence"], source)
+        return [student, *_teacher(passport, source)]
+    return _teacher(json.loads(stored["passport"]), f"metadata of {path.name}")
+
+
+def _teacher(passport: dict[str, Any], source: str) -> list[Item]:
+    name, licence, digest = passport["name"], passport["licence"], passport["source_hash"]
+    return [
+        Item("weights", f"teacher {name}", licence, source, digest),
+        # a passport's sentence is about the weights: of their data it states no licence
+        Item("data", f"training data of teacher {name}", UNKNOWN, source),
+    ]
+
+
+def _signed(path: Path) -> list[Item]:
+    verdict = verify(path)
+    if verdict.state not in ("valid", "untrusted") or not verdict.origin:
+        raise ValueError(f"{path} has no intact manifest of trilift ({verdict.state})")
+    origin, source = verdict.origin, f"manifest of {path.name} ({verdict.state})"
+    teacher = {
+        "name": origin["teacher"]["name"],
+        "source_hash": origin["teacher"]["sha256"],
+        "licence": origin["licence"],
+    }
+    student = origin.get("student")
+    first = [Item("weights", "student", origin["licence"], source, student["sha256"])]
+    return [*(first if student else []), *_teacher(teacher, source)]
+
+
+def _facemesh() -> list[Item]:
+    """What portraits=facemesh and matte=true read, by the metadata in each file and the NOTICE."""
+    items = []
+    notice = (PRETRAINED / "NOTICE.md").read_text(encoding="utf-8")
+    licence = "Apache-2.0" if "Apache License, Version 2.0" in " ".join(notice.split()) else UNKNOWN
+    for line in notice.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 4:
+            name, what, _, digest = (cell.strip("`") for cell in cells)
+            kind = "asset" if name == "canonical_face" else "weights"
+            items.append(Item(kind, f"{name} ({what})", licence, "facemesh's NOTICE.md", digest))
+    return items
+
+
+def _libraries() -> list[Item]:
+    """The packages that trilift requires without extras, by their own installed metadata."""
+    try:
+        needed = [line for line in requires("trilift") or () if "extra ==" not in line]
+    except PackageNotFoundError:
+        return [Item("library", "trilift and what it requires", UNKNOWN, "not installed")]
+    names = ["trilift", *(found[0] for line in needed if (found := NAME.match(line)))]
+    return [_library(name) for name in names]
+
+
+def _library(name: str) -> Item:
+    try:
+        stated = metadata(name)
+    except PackageNotFoundError:
+        return Item("library", name, UNKNOWN, "not installed")
+    licence = stated.get("License-Expression") or stated.get("License") or UNKNOWN
+    first = licence.strip().splitlines()[0] if licence.strip() else UNKNOWN
+    return Item("library", f"{name} {stated['Version']}", first, "package metadata")
+
+
+def _is(stated: str, name: str) -> bool:
+    """Whether a statement is this identifier, alone or before a remark."""
+    return stated == name or stated.startswith((f"{name};", f"{name},", f"{name}:"))
+
+
+def _stored(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} can't be read as safetensors: {error}") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"{path.parent} is no teacher's folder: it has no {path.name}")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
