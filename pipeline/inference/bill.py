@@ -126,8 +126,10 @@ def _signed(path: Path) -> list[Item]:
         "licence": origin["licence"],
     }
     student = origin.get("student")
-    first = [Item("weights", "student", origin["licence"], source, student["sha256"])]
-    return [*(first if student else []), *_teacher(teacher, source)]
+    first = []
+    if student:
+        first = [Item("weights", "student", origin["licence"], source, student["sha256"])]
+    return [*first, *_teacher(teacher, source)]
 
 
 def _facemesh() -> list[Item]:
@@ -159,8 +161,8 @@ def _library(name: str) -> Item:
         stated = metadata(name)
     except PackageNotFoundError:
         return Item("library", name, UNKNOWN, "not installed")
-    licence = stated.get("License-Expression") or stated.get("License") or UNKNOWN
-    first = licence.strip().splitlines()[0] if licence.strip() else UNKNOWN
+    fields = [stated[key] for key in ("License-Expression", "License") if key in stated]
+    first = next((text.strip().splitlines()[0] for text in fields if text.strip()), UNKNOWN)
     return Item("library", f"{name} {stated['Version']}", first, "package metadata")
 
 
