@@ -18,6 +18,8 @@ Array = np.ndarray
 LOBE = (0.80, 6.84, 0.42)
 """The earlobe's place on the template."""
 EAR_TOP = (0.80, 7.33, 0.50)
+TEMPLE = 0.03
+"""Decimetres from the skin to the middle of a pair of glasses' temples."""
 
 
 def accessory_meshes(shape: HeadShape, skull: Skull, outfit: Outfit) -> list[Mesh]:
@@ -27,7 +29,7 @@ def accessory_meshes(shape: HeadShape, skull: Skull, outfit: Outfit) -> list[Mes
 
 def _worn(shape: HeadShape, skull: Skull, outfit: Outfit) -> Iterator[Mesh]:
     if outfit.glasses != GlassesKind.NONE:
-        yield from _glasses(shape, outfit)
+        yield from _glasses(shape, skull, outfit)
     if outfit.earrings > 0 and outfit.hat not in (HatKind.HIJAB,):
         yield from _earrings(shape, outfit)
     if outfit.mask > 0:
@@ -35,7 +37,7 @@ def _worn(shape: HeadShape, skull: Skull, outfit: Outfit) -> Iterator[Mesh]:
     if outfit.hat in (HatKind.BEANIE, HatKind.CAP, HatKind.BRIM, HatKind.TURBAN):
         yield from _hat(skull, outfit)
     if outfit.hat == HatKind.HIJAB:
-        yield _hijab(skull)
+        yield _hijab(shape, skull)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ RIMS = {
 }
 
 
-def _glasses(shape: HeadShape, outfit: Outfit) -> Iterator[Mesh]:
+def _glasses(shape: HeadShape, skull: Skull, outfit: Outfit) -> Iterator[Mesh]:
     rim = RIMS[outfit.glasses]
     points, scale = shape.landmarks, shape.frame.scale
     left, right = (eye.center for eye in shape.eyes)
@@ -82,11 +84,13 @@ def _glasses(shape: HeadShape, outfit: Outfit) -> Iterator[Mesh]:
         yield Mesh.of(fan, triangles, Part.LENS)
         hinge = ring[np.argmax(side * ring[:, 0])] + np.array([0, 0.12 * apart, 0])
         ear = _on_template(shape, np.array(EAR_TOP) * [side, 1, 1])
-        past = ear + np.array([side * 0.02, -0.12, -0.25]) * scale
-        wide = np.array([max(side * hinge[0], side * ear[0]) * side, hinge[1], hinge[2] * 0.8])
-        temple = _smooth_path(
-            np.stack([hinge, wide, ear + np.array([side * 0.03 * scale, 0, 0]), past])
-        )
+        over = ear + np.array([-side * 0.07, 0.03, 0.0]) * scale
+        past = ear + np.array([-side * 0.13, -0.14, -0.15]) * scale
+        bow = np.array([0.35 * hinge[0] + 0.65 * over[0], hinge[1], 0.4 * hinge[2] + 0.6 * over[2]])
+        temple = skull.to_local(_smooth_path(np.stack([hinge, bow, over, past])))
+        temple = skull.outside(temple, np.full(len(temple), TEMPLE))
+        most = np.abs(skull.to_local(shape.vertices[template().ears > 0.5])[:, 0]).max() - TEMPLE
+        temple = skull.to_world(np.clip(temple, [-most, -9, -9], [most, 9, 9]))
         yield replace_part(tube(temple, thickness * 0.9, is_closed=False), Part.GLASSES)
     height, inset = middle_y + 0.08 * apart, rim.across * size - 0.015 * apart
     arch = np.array(
@@ -169,10 +173,10 @@ def _smooth(radii: Array, times: int) -> Array:
 
 
 EDGES = {
-    HatKind.BEANIE: (0.12, 0.20),
-    HatKind.CAP: (0.26, 0.12),
-    HatKind.BRIM: (0.28, 0.08),
-    HatKind.TURBAN: (0.20, 0.26),
+    HatKind.BEANIE: (0.02, 0.24),
+    HatKind.CAP: (0.17, 0.20),
+    HatKind.BRIM: (0.20, 0.12),
+    HatKind.TURBAN: (0.02, 0.28),
 }
 """Height of a hat's edge above the skull's middle, and how much higher it is in front."""
 
@@ -196,16 +200,16 @@ def _hat(skull: Skull, outfit: Outfit) -> Iterator[Mesh]:
     forward = radii * z
     low, tilt = EDGES[outfit.hat]
     edge = low + tilt * np.clip(forward, -1, 1)
-    lift = 0.12 if outfit.hat == HatKind.BEANIE else 0.10
+    lift = 0.08
     crown = np.clip((height - edge) / 0.5, 0, 1)
     if outfit.hat == HatKind.BEANIE:
         radii = radii + lift + 0.16 * crown**2 * y
         rolled = np.exp(-(((height - edge - 0.16) / 0.12) ** 2))
         radii = radii + 0.03 * rolled
     elif outfit.hat == HatKind.TURBAN:
-        radii = radii + 0.12 + 0.32 * crown**0.7 + 0.05 * np.sin(9 * height + 4 * x)
+        radii = radii + 0.07 + 0.30 * crown**0.8 + 0.03 * np.sin(9 * height + 4 * x)
     else:
-        radii = radii + lift + 0.20 * crown**0.6 * (outfit.hat == HatKind.BRIM)
+        radii = radii + lift + (0.20 if outfit.hat == HatKind.BRIM else 0.09) * crown**0.6
     yield _shell(skull, radii, Part.HAT, radii * y - edge)
     if outfit.hat in (HatKind.CAP, HatKind.BRIM):
         yield _brim(skull, outfit.hat)
@@ -215,7 +219,7 @@ def _brim(skull: Skull, hat: HatKind) -> Mesh:
     angle = np.linspace(-np.pi, np.pi, 48)
     flat = np.stack([np.sin(angle), np.full(48, 0.28), np.cos(angle)], 1)
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    inner = skull.radius(flat) * np.sqrt(1 - flat[:, 1] ** 2) + 0.11
+    inner = skull.radius(flat) * np.sqrt(1 - flat[:, 1] ** 2) + 0.07
     front = np.clip(np.cos(angle), 0, 1)
     wide = 0.62 * front**1.6 * (np.abs(angle) < 1.25) if hat == HatKind.CAP else np.full(48, 0.5)
     rings = []
@@ -223,8 +227,8 @@ def _brim(skull: Skull, hat: HatKind) -> Mesh:
         radius = inner + wide * share
         x, z = np.sin(angle) * radius, np.cos(angle) * radius
         y = (
-            0.34
-            + 0.12 * np.clip(z, -1, 1)
+            EDGES[hat][0]
+            + EDGES[hat][1] * np.clip(z, -1, 1)
             - share * (0.10 * front if hat == HatKind.CAP else 0.12)
             - (0.16 * share * x**2 if hat == HatKind.CAP else 0)
         )
@@ -236,18 +240,25 @@ def _brim(skull: Skull, hat: HatKind) -> Mesh:
     )  # fmt: skip
 
 
-def _hijab(skull: Skull) -> Mesh:
-    """A scarf about head, neck and shoulders, open at the face."""
+def _hijab(shape: HeadShape, skull: Skull) -> Mesh:
+    """A scarf about head, neck and shoulders that lies close about the face."""
     directions = grid_directions()
     x, y, z = np.moveaxis(directions, -1, 0)
     radii = np.where(skull.far - skull.near > 0.5, skull.far, np.maximum(skull.near, skull.far))
     neck = np.clip((-y - 0.55) / 0.3, 0, 1)
-    radii = _smooth(np.maximum(radii, (1.02 + 0.62 * neck)), 10) + 0.07
-    radii = radii + 0.02 * np.sin(14 * np.arctan2(x, z) + 9 * y) * (0.3 + neck)
+    radii = _smooth(np.maximum(radii, 0.95 + 0.55 * neck), 8) + 0.06
+    azimuth = np.arctan2(x, z)
+    radii = radii + 0.025 * np.sin(6 * np.abs(azimuth) + 5 * y) * (0.25 + neck)
     place = directions * radii[..., None]
-    across, up = place[..., 0] / 0.70, (place[..., 1] + 0.42) / 0.97
-    inside = across**2 + up**2
-    cut = np.where(place[..., 2] > 0, (inside - 1) * 0.4, 1.0)
+    points = skull.to_local(shape.landmarks)
+    top, bottom = points[19:25, 1].mean() + 0.42, points[8, 1] - 0.06
+    wide = 0.96 * np.abs(points[[1, 15], 0]).mean()
+    across = place[..., 0] / wide
+    up = (place[..., 1] - (top + bottom) / 2) / ((top - bottom) / 2)
+    # Widest at the cheekbones, a blunt arch above, narrower to the chin.
+    across = across * (1 + 0.22 * np.clip(-up, 0, 1) ** 2)
+    inside = (np.abs(across) ** 2.5 + np.abs(up) ** 2.5) ** (1 / 2.5)
+    cut = np.where(place[..., 2] > 0, (inside - 1) * 0.6, 1.0)
     return _shell(skull, radii, Part.HAT, cut)
 
 

@@ -37,6 +37,7 @@ def lash_strands(shape: HeadShape, skin: Skin) -> Strands:
         place = (np.arange(COUNT) + random.uniform(0.2, 0.8, COUNT)) / COUNT * (len(roots) - 1)
         start = _between(roots, place)
         reach = _between(tips, place + random.normal(0, 0.15, COUNT)) - start
+        reach *= np.interp(place / (len(roots) - 1), [0, 0.2, 0.75, 1], [0.6, 1, 1, 0.55])[:, None]
         reach *= ((0.5 + 0.35 * skin.lashes) * random.uniform(0.7, 1.1, COUNT))[:, None]
         t = np.linspace(0, 1, POINTS)[None, :, None]
         bent = start[:, None] + reach[:, None] * t

@@ -271,5 +271,5 @@ def scalpness(rest: Array, receding: float, seed: int = 0) -> Array:
     line = line + receding * (0.10 * front + (0.20 if receding > 0 else 0.05) * temples)
     above = rest[:, 1] - line
     if seed:
-        above = above + 0.05 * fractal(rest * np.float32(5.0), seed, 2)
+        above = above + 0.03 * fractal(rest * np.float32(5.0), seed, 2)
     return above
