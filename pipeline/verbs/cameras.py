@@ -8,6 +8,7 @@ convention than the one in which it is read.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -24,8 +25,17 @@ from pipeline.portraits.cameras.files import (
 
 @verb("cameras")
 def main(config: DictConfig) -> None:
-    """Reports the convention, then converts."""
+    """Reports the convention, then converts; an error names the file."""
     settings = to_plain(config)
+    try:
+        convert(settings)
+    except ValueError as error:
+        given = str(settings["input"])
+        raise ValueError(str(error) if given in str(error) else f"{given}: {error}") from error
+
+
+def convert(settings: dict[str, Any]) -> None:
+    """Reports and converts, as the settings of the verb say."""
     path = Path(str(settings["input"]))
     said = settings["from"] or format_of(path)
     table = read_cameras(path, said, up=settings["up"])
