@@ -206,12 +206,12 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "trainer.max_steps": whole(-1),
         "callbacks": TABLE,
         "callbacks.average.half_life": number(0),
-        "callbacks.validation.every_steps": COUNT,
-        "callbacks.validation.samples": COUNT,
+        "callbacks.validation.every_steps": whole(0),
+        "callbacks.validation.samples": whole(0),
         "callbacks.validation.batch_size": COUNT,
-        "callbacks.preview.every_steps": COUNT,
-        "callbacks.preview.identities": COUNT,
-        "callbacks.state.every_steps": COUNT,
+        "callbacks.preview.every_steps": whole(0),
+        "callbacks.preview.identities": whole(0),
+        "callbacks.state.every_steps": whole(0),
         "callbacks.state.every_minutes": number(0),
     },
     "pretrain": {
@@ -280,9 +280,9 @@ def _of_defaults(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Kind]
         elif isinstance(value, bool):
             yield f"{prefix}{name}", FLAG
         elif isinstance(value, int):
-            yield f"{prefix}{name}", whole()
+            yield f"{prefix}{name}", optional(whole()) if prefix else whole()
         elif isinstance(value, float):
-            yield f"{prefix}{name}", number()
+            yield f"{prefix}{name}", optional(number()) if prefix else number()
         elif isinstance(value, str) and not value.startswith("${"):
             yield f"{prefix}{name}", Kind("a text", lambda v: v in ("", None) or TEXT.fits(v))
         elif isinstance(value, list):

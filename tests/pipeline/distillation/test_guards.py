@@ -102,4 +102,4 @@ def test_a_replay_without_a_run_or_with_an_unknown_student_is_refused(new_run):
     assert "there is no run at" in run.log
     run.finish("trainer.max_steps=1")
     assert run.wait(run.start("replay=2", "replay_student=newest")) == 1
-    assert "use last or best" in run.log
+    assert "give one of last, best" in run.log
