@@ -27,6 +27,7 @@ VERBS = (
     "generate",
     "distill",
     "lift",
+    "export",
     "view",
     "evaluate",
     "provenance",
@@ -57,7 +58,6 @@ POSITIONAL = {"provenance": ("action", "file"), "licenses": ("file",)}
 
 PLANNED = {
     "stream": "Lift a camera's frames live and serve them to a browser.",
-    "export": "Write a lifted head as a mesh, or a network as ONNX.",
 }
 """Verbs of later versions."""
 
@@ -85,6 +85,8 @@ def run(arguments: list[str]) -> int:
         rest = named_weights(rest)
     if name in POSITIONAL:
         rest = named_words(rest, POSITIONAL[name])
+    if name == "export":
+        rest = listed_formats(rest)
     rest = settings(rest)
     if QUESTIONS & _keys(rest) or _is_sweep(name, rest):
         from pipeline.build import application  # loads Hydra, which the list can do without
@@ -126,6 +128,16 @@ def named_words(arguments: list[str], keys: Sequence[str]) -> list[str]:
         for key, word in zip(keys, words, strict=False)
     ]
     return [*quoted, *arguments[len(words) :]]
+
+
+def listed_formats(arguments: list[str]) -> list[str]:
+    """`format=glb,ply` as `format=[glb,ply]`: in Hydra, commas alone are a sweep."""
+    return [
+        f"format=[{argument.removeprefix('format=')}]"
+        if argument.startswith("format=") and argument[7:8] not in "[\"'"
+        else argument
+        for argument in arguments
+    ]
 
 
 def listing() -> str:

@@ -32,13 +32,13 @@ IN_BROWSER = [
 
 
 @contextmanager
-def chromium() -> Iterator:
-    """A browser; skips the test where playwright isn't installed."""
+def chromium(*flags: str) -> Iterator:
+    """A browser with further flags; skips the test where playwright isn't installed."""
     playwright = pytest.importorskip(
         "playwright.sync_api",
         reason="no playwright in this environment: pip install 'trilift[dev]'",
     )
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         yield browser
         browser.close()

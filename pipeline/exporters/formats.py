@@ -1,0 +1,81 @@
+"""What can be written of a lifted identity, by name."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.inference.reconstructor import LiftedPortrait
+
+from .field import Field
+from .glb import write_glb
+from .head_mesh import MeshSettings, head_mesh
+from .mesh import Mesh
+from .obj import write_obj
+from .ply import write_ply
+from .usdz import write_usdz
+
+FORMATS = ("glb", "ply", "obj", "usdz")
+
+LIBRARIES = {"skimage": FORMATS, "fast_simplification": FORMATS, "pxr": ("usdz",)}
+"""The modules of the extra `export`, and the formats that need them."""
+
+
+def chosen_formats(given: object) -> tuple[str, ...]:
+    """The formats of a setting: one name, names with commas between them, or a list.
+
+    Raises:
+        ValueError: a name isn't one, none is given, or a library is missing.
+    """
+    names = given.split(",") if isinstance(given, str) else given
+    if not isinstance(names, Sequence) or not names:
+        raise ValueError(f"format is {given!r}: give some of {', '.join(FORMATS)}")
+    chosen = tuple(dict.fromkeys(str(name).strip() for name in names))
+    if wrong := [name for name in chosen if name not in FORMATS]:
+        raise ValueError(f"format {wrong[0]!r} is unknown: give some of {', '.join(FORMATS)}")
+    for module, formats in LIBRARIES.items():
+        if set(formats) & set(chosen) and importlib.util.find_spec(module) is None:
+            raise ValueError(
+                f"format={','.join(chosen)} needs {module}: pip install 'trilift[export]'"
+            )
+    return chosen
+
+
+@dataclass
+class HeadFiles:
+    """Writes the files of one identity; the mesh is made once for all formats.
+
+    Attributes:
+        portrait: the identity.
+        mesh_settings: of the mesh.
+    """
+
+    portrait: LiftedPortrait
+    mesh_settings: MeshSettings
+
+    @cached_property
+    def field(self) -> Field:
+        """Of the identity."""
+        return Field(self.portrait)
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        """Its surface."""
+        return head_mesh(self.field, self.mesh_settings)
+
+    def write(self, folder: Path, formats: Sequence[str]) -> list[Path]:
+        """Writes head.FORMAT for each format; missing folders are made.
+
+        Returns:
+            the files.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        return [path for name in formats for path in self._write(name, folder)]
+
+    def _write(self, name: str, folder: Path) -> list[Path]:
+        path = folder / f"head.{name}"
+        if name == "obj":
+            return write_obj(path, self.mesh)
+        {"glb": write_glb, "ply": write_ply, "usdz": write_usdz}[name](path, self.mesh)
+        return [path]

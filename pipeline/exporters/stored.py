@@ -1,0 +1,56 @@
+"""Identities that were lifted before, from the files that `trilift lift` wrote."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.inference.triplane_file import read_triplane
+from pipeline.lifter import Lifter
+
+TRIPLANE, IDENTITY = "triplane.safetensors", "identity.safetensors"
+
+
+def stored_identity(source: Path) -> Path | None:
+    """The file that holds an identity's planes: `source`, or the one in a folder of `trilift lift`;
+    None: it holds photographs.
+    """
+    if source.is_dir():
+        file = source / TRIPLANE
+        return file if file.is_file() else None
+    return source if source.suffix == ".safetensors" else None
+
+
+def stored_name(file: Path) -> str:
+    """The identity's: that of its folder, or of a file that is called otherwise."""
+    if file.name in (TRIPLANE, IDENTITY):
+        return file.resolve().parent.name
+    return file.stem
+
+
+def read_stored(file: Path, student: Callable[[], Lifter], device: torch.device) -> LiftedPortrait:
+    """The identity of a file.
+
+    The renderer is that of identity.safetensors, which the inversions write beside their triplane
+    (they may have tuned it), or the student's.
+
+    Args:
+        file: triplane.safetensors or identity.safetensors.
+        student: loads the student.
+        device: where the identity goes.
+
+    Raises:
+        ValueError: it is neither, or belongs to another teacher than the student.
+    """
+    if file.name == IDENTITY:
+        lifter = Lifter.load(file).to(device).eval()
+        size = int(getattr(lifter.encoder, "image_size", 1))
+        with torch.no_grad():
+            triplane = lifter.lift(torch.zeros(1, 3, size, size, device=device))
+        return LiftedPortrait(lifter, triplane)
+    triplane, passport = read_triplane(file, device)
+    beside = file.with_name(IDENTITY)
+    lifter = Lifter.load(beside) if beside.is_file() else student()
+    passport.require_same(lifter.passport, mine=str(file), others="checkpoint")
+    return LiftedPortrait(lifter.to(device).eval(), triplane)

@@ -1,0 +1,92 @@
+"""Write lifted heads as meshes for other programs.
+
+input= is a photograph, a film or a folder of them, which are lifted first (the settings are those
+of lift); or triplane.safetensors, identity.safetensors or the folder that lift wrote of one
+photograph. checkpoint= then is the student whose renderer draws the planes.
+
+Each identity gets a folder OUTPUT/NAME with, for each of format= (names with commas):
+
+  glb     head.glb: binary glTF, metres, unlit, for browsers, Blender, model viewers
+  ply     head.ply: world units, colours of the vertices
+  obj     head.obj, head.mtl: the same as text
+  usdz    head.usdz: for Apple's programs and USD
+
+y is up, the face looks along +z. docs/export.md says how the surface, its colours and its scale are
+chosen. Needs pip install 'trilift[export]'.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from pipeline.build.application import verb
+from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.numerics import with_kernels
+from pipeline.exporters.formats import HeadFiles, chosen_formats
+from pipeline.exporters.head_mesh import MeshSettings
+from pipeline.exporters.mesh import METRES_PER_UNIT
+from pipeline.exporters.stored import read_stored, stored_identity, stored_name
+from pipeline.inference.device import device_named
+from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.inversion.method import Method
+from pipeline.portraits.files import find_photographs
+from pipeline.portraits.front_door import PortraitSettings, read_portraits
+from pipeline.runs.kernel_choice import renderer_trial
+from pipeline.verbs.lift import background_level, lift_trial, models_of
+
+
+@verb("export")
+def main(config: DictConfig) -> None:
+    """Reads or lifts identity after identity, and writes its files."""
+    settings = to_plain(config)
+    formats = chosen_formats(settings["format"])
+    scale = settings["metres_per_unit"]
+    mesh = MeshSettings(
+        **settings["mesh"], metres_per_unit=METRES_PER_UNIT if scale is None else float(scale)
+    )
+    source, output = Path(str(settings["input"])), Path(str(settings["output"]))
+    find_photographs(source)  # a missing input is an error before anything is loaded
+
+    def write(portrait: LiftedPortrait, name: str, note: str = "") -> None:
+        started = time.perf_counter()
+        files = HeadFiles(portrait, mesh).write(output / name, formats)
+        seconds = time.perf_counter() - started
+        _say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
+        if note:
+            _say(note)
+
+    models = models_of(config)
+    if (file := stored_identity(source)) is not None:
+        portrait = read_stored(file, lambda: models.student, device_named(config.device))
+        lifter = portrait.lifter
+        with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
+        _say(f"licence: {lifter.passport.licence}")
+        write(portrait, stored_name(file))
+        return
+    door: PortraitSettings = replace(instantiate(config.portraits), matte=bool(settings["matte"]))
+    method: Method = instantiate(config.method, models=models)
+    with_kernels(config, lambda: lift_trial(method, models))
+    _say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")
+    background = background_level(settings["background"], method.passport)
+    written = []
+    for given in read_portraits(source, door, resolution=method.image_size, background=background):
+        written.append(given.image is not None)
+        if given.image is None:
+            sys.stderr.write(f"{given.source}: {given.note}\n")
+            continue
+        write(method.lift(given.image[None], given.camera), given.name, given.note)
+    if not all(written):
+        raise SystemExit(1 if any(written) else 2)
+
+
+def _say(line: Any) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A head with a known field: the bundled student's prediction for a picture of a puppet."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.exporters.field import Field
+from pipeline.exporters.head_mesh import MeshSettings, head_mesh
+from pipeline.inference.pretrained import student_file
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.lifter import Lifter
+from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
+
+SEEDS = WorldSeeds.of(Split.TEST, [3])
+
+
+@pytest.fixture(scope="package")
+def head():
+    """A lifted puppet."""
+    reconstructor = Reconstructor(Lifter.load(student_file("bundled/puppets_tiny")))
+    camera = reconstructor.lifter.passport.orbit(torch.zeros(1))
+    view = PuppetWorld().render(SEEDS, camera, reconstructor.image_size)
+    return reconstructor.lift(view.image(1.0))
+
+
+@pytest.fixture(scope="package")
+def field(head):
+    return Field(head)
+
+
+@pytest.fixture(scope="package")
+def mesh(field):
+    return head_mesh(field, MeshSettings(resolution=96))
+
+
+@pytest.fixture(scope="package")
+def cameras(head):
+    """Five views."""
+    return head.orbit(yaw_deg=[-34, -17, 0, 17, 34])
+
+
+@pytest.fixture(scope="package")
+def views(head, cameras):
+    """The field's own pictures from them, 128², in [0, 1]."""
+    renderer = head.lifter.renderer.changed(resolution=128)
+    with torch.no_grad():
+        drawn = [renderer(head.triplane, cameras[i : i + 1]) for i in range(len(cameras))]
+    return [np.moveaxis((view.image[0].numpy() + 1) / 2, 0, 2) for view in drawn]

@@ -1,0 +1,71 @@
+"""The mesh of a lifted puppet beside the field that it came from and the puppet's own surface."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial import cKDTree
+
+from pipeline.exporters.head_mesh import MeshSettings, head_mesh
+from pipeline.worlds.puppets.world import PuppetWorld
+
+from .conftest import SEEDS
+from .drawing import psnr, rasterised
+
+
+def test_the_rasterised_mesh_is_the_rendered_field_from_five_views(mesh, cameras, views):
+    scores = [
+        psnr(rasterised(mesh, cameras[i : i + 1], 128)[0], view) for i, view in enumerate(views)
+    ]
+    assert np.mean(scores) > 26 and min(scores) > 24.5, scores
+
+
+def test_colours_of_the_vertices_alone_are_further_from_the_field(mesh, field, cameras, views):
+    from dataclasses import replace
+
+    bare = replace(mesh, colors=field.colors(mesh.vertices))
+    seen = psnr(rasterised(mesh, cameras[2:3], 128)[0], views[2])
+    assert seen > psnr(rasterised(bare, cameras[2:3], 128)[0], views[2]) + 0.5
+
+
+@pytest.fixture(scope="module")
+def puppet(cameras):
+    """Points and normals of the puppet's surface that the five cameras see."""
+    points, normals = [], []
+    for i in range(len(cameras)):
+        camera = cameras[i : i + 1]
+        view = PuppetWorld().render(SEEDS, camera, 96)
+        solid = (view.opacity[0, 0] > 0.999).flatten()
+        rays = camera.rays(96)
+        at = rays.origins[0] + rays.directions[0] * view.depth[0, 0].flatten()[:, None]
+        points.append(at[solid])
+        normals.append(view.normal[0].flatten(1).T[solid])
+    return torch.cat(points).numpy(), torch.cat(normals).numpy()
+
+
+def test_chamfer_distance_and_normal_error_against_the_puppets_surface(mesh, puppet):
+    """What is left is the student's error: its rendered depth is as far from the truth."""
+    points, normals = puppet
+    distance, nearest = cKDTree(mesh.vertices).query(points)
+    cosines = (mesh.normals()[nearest] * normals).sum(1)
+    assert distance.mean() < 0.012
+    assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean() < 25
+
+
+def test_decimation_keeps_surface_and_colours(field, mesh, cameras, views):
+    light = head_mesh(field, MeshSettings(resolution=96, faces=8000))
+    assert 5000 < len(light.faces) <= 8000
+    assert cKDTree(mesh.vertices).query(light.vertices)[0].mean() < 0.004
+    assert psnr(rasterised(light, cameras[2:3], 128)[0], views[2]) > 25
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"resolution": 4}, "mesh.resolution is 4"),
+        ({"faces": 2}, "mesh.faces is 2"),
+        ({"metres_per_unit": 0.0}, "metres_per_unit is 0.0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MeshSettings(**settings)
