@@ -3,7 +3,7 @@
 
 The grid is filled in blocks that fit a processor's cache, and only where the surface is: a grid of
 every fourth sample tells which blocks it crosses, and a block at whose side it leaves adds the next
-one. The grid of 512³ takes 0.5 GB, and all of it under 2 GB.
+one. The grid of 512³ takes 0.5 GB.
 """
 
 import itertools
