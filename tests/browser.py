@@ -1,8 +1,10 @@
 """Debian's Chromium without a window, for tests of pages."""
 
+import atexit
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 
@@ -33,12 +35,19 @@ IN_BROWSER = [
 
 @contextmanager
 def chromium(*flags: str) -> Iterator:
-    """A browser with further flags; skips the test where playwright isn't installed."""
+    """A browser; skips the test where playwright isn't installed."""
+    browser = _playwright().chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+    yield browser
+    browser.close()
+
+
+@cache
+def _playwright():
+    """Started once a process: its synchronous interface refuses a second one in the same thread."""
     playwright = pytest.importorskip(
         "playwright.sync_api",
         reason="no playwright in this environment: pip install 'trilift[dev]'",
     )
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
-        yield browser
-        browser.close()
+    started = playwright.sync_playwright().start()
+    atexit.register(started.stop)
+    return started
