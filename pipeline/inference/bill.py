@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from pipeline.manifests.signing import EMBEDDED
 from pipeline.manifests.verification import verify
 from pipeline.portraits.facemesh.detector import PRETRAINED
+from pipeline.runs.files import read_json_file
 
 UNKNOWN = "unknown"
 
@@ -182,4 +183,4 @@ def _stored(path: Path) -> dict[str, str]:
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path.parent} is no teacher's folder: it has no {path.name}")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return dict(read_json_file(path))

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .frozen import Frozen
-from .kinds import PictureLoss
+from .frozen import Frozen, NetworkDistance
 from .trunks import VGG16_FILE, Trunk, torchvision_file, vgg16
 from .weight_files import WeightFile, read_weights, require_weights, shipped_with_torchmetrics
 
@@ -108,9 +107,9 @@ def _likeness(product: Tensor, squares: Tensor) -> Tensor:
     return (2 * product + STABILIZER) / (squares + STABILIZER)
 
 
-class DISTSLoss(PictureLoss):
+class DISTSLoss(NetworkDistance):
     """DISTS of the final images plus that of the raw ones. Unlike LPIPS it tolerates resampled
-    texture.
+    texture. It is 0 for equal images, at most about 1.
 
     Args:
         weight: factor in the sum.
@@ -139,15 +138,6 @@ class DISTSLoss(PictureLoss):
         trunk_path, fitted_path = require_weights([trunk_file, FITTED], Path(weights_folder))
         trunk = vgg16(pool=L2Pool).load(trunk_path, trunk_file.contents)
         self.network = Frozen(DISTS(trunk, *fitted_weights(fitted_path, 3 + sum(trunk.channels))))
-
-    def compare(
-        self,
-        prediction: Float[Tensor, "batch 3 height width"],
-        target: Float[Tensor, "batch 3 height width"],
-    ) -> Float[Tensor, ""]:
-        """Mean over the batch: 0 for equal images, at most about 1."""
-        distances: Tensor = self.network(prediction, target)
-        return distances.mean()
 
 
 def fitted_weights(path: Path, channels: int) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,12 @@
-"""Pretrained networks inside a loss."""
+"""Pretrained networks inside a loss, and losses that are the distance by one."""
 
 from collections.abc import Callable
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor, nn
+
+from .kinds import PictureLoss
 
 
 class Frozen(nn.Module):
@@ -28,3 +31,18 @@ class Frozen(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Frozen":
         self._hidden[0]._apply(fn, recurse)
         return super()._apply(fn, recurse)
+
+
+class NetworkDistance(PictureLoss):
+    """Compares images by a frozen network that gives one distance for each pair."""
+
+    network: Frozen
+
+    def compare(
+        self,
+        prediction: Float[Tensor, "batch 3 height width"],
+        target: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, ""]:
+        """Mean over the batch: 0 for equal images."""
+        distances: Tensor = self.network(prediction, target)
+        return distances.mean()

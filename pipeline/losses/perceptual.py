@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .frozen import Frozen
-from .kinds import PictureLoss
+from .frozen import Frozen, NetworkDistance
 from .trunks import ALEXNET_FILE, VGG16_FILE, Trunk, alexnet, torchvision_file, vgg16
 from .weight_files import WeightFile, read_weights, require_weights, shipped_with_torchmetrics
 
@@ -95,8 +94,9 @@ class LPIPS(nn.Module):
         return [x * (x.square().sum(1, keepdim=True) + 1e-8).rsqrt() for x in activations]
 
 
-class PerceptualLoss(PictureLoss):
+class PerceptualLoss(NetworkDistance):
     """LPIPS of the final images plus that of the raw ones (LP3D eq. 5, supp. A2: both, weight 1).
+    It is 0 for equal images, .1 for good copies, .7 for unrelated ones.
 
     Args:
         weight: factor in the sum.
@@ -135,15 +135,6 @@ class PerceptualLoss(PictureLoss):
         )
         trunk = published.build().load(trunk_path, trunk_file.contents)
         self.network = Frozen(LPIPS(trunk, head_weights(heads_path, trunk.channels)))
-
-    def compare(
-        self,
-        prediction: Float[Tensor, "batch 3 height width"],
-        target: Float[Tensor, "batch 3 height width"],
-    ) -> Float[Tensor, ""]:
-        """Mean over the batch: 0 for equal images, .1 for good copies, .7 for unrelated ones."""
-        distances: Tensor = self.network(prediction, target)
-        return distances.mean()
 
 
 def head_weights(path: Path, channels: Sequence[int]) -> list[Tensor]:

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .frozen import Frozen
-from .kinds import PictureLoss
+from .frozen import Frozen, NetworkDistance
 from .perceptual import LPIPS
 from .trunks import Trunk
 from .weight_files import WeightFile, fitting_weights, require_weights
@@ -74,7 +73,7 @@ class _Fitted(nn.Module):
         self.trunk, self.heads = network.trunk, network.heads
 
 
-class ShiftTolerantLoss(PictureLoss):
+class ShiftTolerantLoss(NetworkDistance):
     """Shift-tolerant LPIPS of the final images plus that of the raw ones.
 
     Args:
@@ -97,12 +96,3 @@ class ShiftTolerantLoss(PictureLoss):
         super().__init__(weight=weight, raw_weight=raw_weight)
         (path,) = require_weights([FILE], Path(weights_folder))
         self.network = Frozen(load_shift_tolerant_lpips(path))
-
-    def compare(
-        self,
-        prediction: Float[Tensor, "batch 3 height width"],
-        target: Float[Tensor, "batch 3 height width"],
-    ) -> Float[Tensor, ""]:
-        """Mean over the batch: 0 for equal images."""
-        distances: Tensor = self.network(prediction, target)
-        return distances.mean()

@@ -7,12 +7,12 @@ invalidates the manifest. Sign last.
 import io
 import json
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pipeline.runs.files import replaced_file
+from pipeline.runs.provenance import version_of
 
 from .certificate import Credential
 
@@ -113,7 +113,7 @@ def sign(path: Path, origin: Origin, credential: Credential) -> Path:
 
 def manifest(title: str, origin: Origin) -> dict[str, Any]:
     """The manifest's definition: one action, at most one ingredient, the networks."""
-    tool = {"name": "trilift", "version": _version()}
+    tool = {"name": "trilift", "version": version_of("trilift") or "unknown"}
     action: dict[str, Any] = {
         "action": "c2pa.created",
         "digitalSourceType": SOURCE_TYPE,
@@ -153,10 +153,3 @@ def require_c2pa() -> ModuleType:
     except ImportError as error:
         raise ValueError("manifests need c2pa: pip install 'trilift[provenance]'") from error
     return c2pa
-
-
-def _version() -> str:
-    try:
-        return version("trilift")
-    except PackageNotFoundError:
-        return "unknown"

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from pipeline.runs.files import sha256_of_file
+from pipeline.runs.files import read_json_file, sha256_of_file
 from teachers.rendering.camera import Camera
 
 from .crop import Crop
@@ -119,10 +119,7 @@ class Frozen:
             raise FileNotFoundError(
                 f"no manifest {path}: write one with trilift manifest input=FOLDER output={path}"
             )
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} isn't JSON ({error}): get the manifest again") from error
+        content = read_json_file(path)
         if not isinstance(content, dict) or content.get("kind") != KIND:
             raise ValueError(f"{path} is no manifest of photographs: trilift manifest writes one")
         if content.get("schema") != SCHEMA:

@@ -28,21 +28,21 @@ MIN_SIDE = 16
 MAX_PIXELS = 64_000_000
 
 
-def read_photograph(path: Path, *, background: float = 1.0) -> Image.Image:
+def read_photograph(source: Path | bytes, *, background: float = 1.0) -> Image.Image:
     """Decodes a photograph: upright (EXIF orientation), 8-bit sRGB, transparency composited.
 
     Grey, palette, 16-bit and CMYK files and those with a colour profile are converted. Size and
     kind are checked before anything is decoded.
 
     Args:
-        path: a PNG, JPEG, WebP, BMP or still GIF file, whatever its name ends in.
+        source: a PNG, JPEG, WebP, BMP or still GIF file, whatever its name ends in, or its content.
         background: grey level in [0, 1] behind transparent pixels.
 
     Raises:
         ValueError: no such file, empty, no picture, damaged, animated, smaller than 16 pixels or
             larger than 64 megapixels; the message is one line and doesn't repeat the path.
     """
-    with _opened(path) as image:
+    with _opened(source) as image:
         _require_still(image)
         return upright_rgb(_loaded(image), background)
 

@@ -35,7 +35,7 @@ def versions() -> dict[str, str | None]:
     """Versions of Python and of `PACKAGES` (None: absent), and the commit of the clone or None."""
     return {
         "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
+        **{name: version_of(name) for name in PACKAGES},
         "revision": _revision(),
     }
 
@@ -90,7 +90,8 @@ def _of_cpuinfo(key: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Of an installed package; None: it isn't."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -19,7 +19,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -36,7 +35,7 @@ from pipeline.inversion.method import Method
 from pipeline.portraits.files import find_photographs
 from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
-from pipeline.verbs.lift import background_level, lift_trial, models_of
+from pipeline.verbs.lift import background_level, lift_trial, models_of, say
 
 
 @verb("export")
@@ -55,22 +54,22 @@ def main(config: DictConfig) -> None:
         started = time.perf_counter()
         files = HeadFiles(portrait, mesh).write(output / name, formats)
         seconds = time.perf_counter() - started
-        _say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
+        say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
         if note:
-            _say(note)
+            say(note)
 
     models = models_of(config)
     if (file := stored_identity(source)) is not None:
         portrait = read_stored(file, lambda: models.student, device_named(config.device))
         lifter = portrait.lifter
         with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
-        _say(f"licence: {lifter.passport.licence}")
+        say(f"licence: {lifter.passport.licence}")
         write(portrait, stored_name(file))
         return
     door: PortraitSettings = replace(instantiate(config.portraits), matte=bool(settings["matte"]))
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
-    _say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")
+    say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")
     background = background_level(settings["background"], method.passport)
     written = []
     for given in read_portraits(source, door, resolution=method.image_size, background=background):
@@ -81,11 +80,6 @@ def main(config: DictConfig) -> None:
         write(method.lift(given.image[None], given.camera), given.name, given.note)
     if not all(written):
         raise SystemExit(1 if any(written) else 2)
-
-
-def _say(line: Any) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def main(config: DictConfig) -> None:
         f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}",
         *method.notes,
     ):
-        _say(line)
+        say(line)
     given = read_portraits(
         source,
         door,
@@ -150,7 +150,7 @@ def models_of(config: DictConfig) -> Models:
         discriminator=None if path is None else lambda: load_discriminator(path),
         weights_folder=config.paths.weights,
         device=device_named(config.device),
-        runtime=config.runtime,
+        runtime=config.get("runtime", TORCH),
     )
 
 
@@ -232,11 +232,12 @@ def lift_file(
         if method.kind == "student"
         else f"inverted in {seconds:.1f} s"
     )
-    _say("; ".join(filter(None, [f"{given.source}: {took}, see {folder}", given.note])))
+    say("; ".join(filter(None, [f"{given.source}: {took}, see {folder}", given.note])))
     return True
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """A line on stdout, at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -8,7 +8,6 @@ suite.manifest_file=SUITE.json suite.path=FOLDER` evaluates on it.
 """
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -17,6 +16,7 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.portraits.frozen import Comparison, Frozen, freeze
 from pipeline.runs.files import write_json
+from pipeline.runs.provenance import version_of
 
 
 @verb("manifest")
@@ -43,7 +43,7 @@ def main(config: DictConfig) -> None:
         name=str(settings["name"]),
         licence=str(settings["licence"]),
         recipe=settings["portraits"],
-        version=installed_version(),
+        version=version_of("trilift") or "unknown",
         count=settings["count"],
         seed=settings["seed"],
     )
@@ -85,14 +85,6 @@ def report(frozen: Frozen, comparison: Comparison, source: Path) -> None:
         sys.stdout.write(f"{name} isn't part of it\n")
     if comparison.missing:
         raise SystemExit(1)
-
-
-def installed_version() -> str:
-    """Of this package."""
-    try:
-        return version("trilift")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 if __name__ == "__main__":

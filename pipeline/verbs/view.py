@@ -10,10 +10,9 @@ checkpoint= is a student (as for lift). beside= lists further students and metho
 w_plus, pti, hybrid), which appear side by side: beside=[w,pti] takes minutes a photograph.
 """
 
+import functools
 import math
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -23,19 +22,17 @@ from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import student_file
-from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.inversion.student import Student
 from pipeline.lifter import Lifter
 from pipeline.portraits.front_door import PortraitSettings
 from pipeline.runs.kernel_choice import renderer_trial
-from pipeline.verbs.lift import BUNDLED
+from pipeline.verbs.lift import BUNDLED, models_of, say
 from pipeline.viewer.photographs import Photographs
 from pipeline.viewer.workbench import Contender, Workbench
-from teachers.checkpoint import load_discriminator
 
 if TYPE_CHECKING:
-    from pipeline.viewer.server import Viewer
+    from pipeline.viewer.state import Viewer
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -52,17 +49,17 @@ def main(config: DictConfig) -> None:
     viewer = viewer_of(config)
     host, port = str(settings["host"]), int(settings["port"])
     if host not in LOOPBACK:
-        _say(
+        say(
             f"host={host}: everybody who can reach this machine and learns the address can use the"
             " page and see the photographs on it; the connection isn't encrypted"
         )
-    _say(viewer.about)
+    say(viewer.about)
     try:
         web.run_app(
             application(viewer),
             host=host,
             port=port,
-            print=lambda _: _say(f"open http://{host}:{port}/?token={viewer.token} (Ctrl-C ends)"),
+            print=lambda _: say(f"open http://{host}:{port}/?token={viewer.token} (Ctrl-C ends)"),
             access_log=None,
         )
     except OSError as error:
@@ -87,14 +84,15 @@ def viewer_of(config: DictConfig) -> "Viewer":
         ValueError: two contenders of one name, or settings out of range.
         FileNotFoundError: no such student.
     """
-    from pipeline.viewer.server import Limits, Viewer
+    from pipeline.viewer.state import Limits, Viewer
 
     settings = to_plain(config)
     first = str(settings["checkpoint"] or BUNDLED)
     names = [first, *map(str, settings["beside"])]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"beside names {sorted(repeated)} twice: give each once")
-    contenders = [contender_of(name, config) for name in names]
+    models = models_of(config)
+    contenders = [contender_of(name, config, models) for name in names]
     method = contenders[0].method
     assert isinstance(method, Student)
     lifter = method.reconstructor.lifter
@@ -115,36 +113,25 @@ def viewer_of(config: DictConfig) -> "Viewer":
     )
 
 
-def contender_of(name: str, config: DictConfig) -> Contender:
+def contender_of(name: str, config: DictConfig, models: Models) -> Contender:
     """A method of inversion by its name, or a student.
+
+    Args:
+        name: of `beside`, or of the first student.
+        config: of the verb.
+        models: of the inversions; their student is the first one.
 
     Raises:
         FileNotFoundError: neither has this name.
     """
     if name in config.method:
-        return Contender(name, lambda: _method(name, config), is_slow=True)
+        load = functools.partial(instantiate, config.method[name], models=models, progress=False)
+        return Contender(name, load, is_slow=True)
     file = student_file(name)
+    if name != (config.checkpoint or BUNDLED):
+        models = Models(student=lambda: Lifter.load(file), device=device_named(config.device))
     shown = name if len(name) < 60 else f"{file.parent.name}/{file.name}"
-    models = Models(student=lambda: Lifter.load(file), device=device_named(config.device))
     return Contender(shown.replace("/", " "), lambda: Student(models=models))
-
-
-def _method(name: str, config: DictConfig) -> Method:
-    path = config.teacher.get("path")
-    models = Models(
-        teacher=lambda: instantiate(config.teacher),
-        student=lambda: Lifter.load(student_file(config.checkpoint or BUNDLED)),
-        discriminator=None if path is None else lambda: load_discriminator(Path(path)),
-        weights_folder=config.paths.weights,
-        device=device_named(config.device),
-    )
-    method: Method = instantiate(config.method[name], models=models, progress=False)
-    return method
-
-
-def _say(line: Any) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,7 +99,8 @@ class Photographs:
         Raises:
             ValueError: it is no picture that `read_photograph` reads; one sentence.
         """
-        image = _decoded(content, self.background)
+        image = read_photograph(content, background=self.background)
+        image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         framed = self.framing.frame(Picture(image, Path(name)))[0]
         photograph = Photograph(next(self._numbers), name, image, framed)
         self._held[photograph.number] = photograph
@@ -131,16 +131,6 @@ class Photographs:
         framed = Framed(crop, note="crop made by hand", may_reach_outside=True)
         self._held[number] = Photograph(number, old.name, old.image, framed)
         return self._held[number]
-
-
-def _decoded(content: bytes, background: float) -> Image.Image:
-    # Pillow reads from memory as well, but the checks of `read_photograph` are those of files
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        image = read_photograph(Path(file.name), background=background)
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    return image
 
 
 def jpeg(image: Image.Image, *, longest_side: int, quality: int = 88) -> bytes:

@@ -8,30 +8,21 @@ import asyncio
 import contextlib
 import hmac
 import json
-import secrets
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from pipeline.inference.camera_paths import turntable
-from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.inference.sheet import film_frames
-from pipeline.inference.triplane_file import save_triplane
-from pipeline.inference.video import write_video
-from pipeline.inference.views import Views
 from pipeline.pictures import to_uint8
 from pipeline.portraits.crop import Crop
 
+from .downloads import picture_file, triplane_file, turntable_file
 from .drawing import LIMITS, View, draw, encoded
-from .photographs import Photograph, Photographs, jpeg
-from .workbench import FRAME, LIFT, Workbench
+from .photographs import Photograph, jpeg
+from .state import VIEWER, Viewer, photograph_of
+from .workbench import FRAME, LIFT
 
-T = TypeVar("T")
 PAGE = Path(__file__).parent / "page"
 COOKIE = "trilift"
 SECURITY = {
@@ -49,56 +40,6 @@ LARGEST_MESSAGE = 4096
 """Bytes of one message of a page."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What the page may use.
-
-    Attributes:
-        upload_megabytes: of one photograph's file.
-        upload_seconds: until it has arrived.
-        pages: that are open at once.
-        turntable_frames: of a film.
-    """
-
-    upload_megabytes: int | float = 25
-    upload_seconds: int | float = 60
-    pages: int = 16
-    turntable_frames: int = 48
-
-
-@dataclass
-class Viewer:
-    """What the handlers share.
-
-    Attributes:
-        photographs: on the page.
-        workbench: computes.
-        limits: of uploads and pages.
-        hosts: names under which the page may be asked for: others are refused, so that no foreign
-            site reaches it by a name that it controls.
-        token: whoever has it may use the page.
-        about: a sentence for the page: student, licence.
-        fov_deg: field of view of the first contender's teacher.
-    """
-
-    photographs: Photographs
-    workbench: Workbench
-    limits: Limits
-    hosts: tuple[str, ...]
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    about: str = ""
-    fov_deg: float = 13.4
-    pages: int = 0
-
-    async def compute(self, urgency: int, run: Callable[[], T]) -> T:
-        """The result of a job on the workbench's thread."""
-        future: Future[T] = self.workbench.submit(urgency, run)
-        return await asyncio.wrap_future(future)
-
-
-VIEWER: web.AppKey[Viewer] = web.AppKey("viewer", Viewer)
 
 
 def application(viewer: Viewer) -> web.Application:
@@ -220,13 +161,13 @@ async def upload(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """Takes a photograph off the page."""
     viewer = request.app[VIEWER]
-    viewer.photographs.remove(_photograph(request).number)
+    viewer.photographs.remove(photograph_of(request).number)
     return web.json_response({})
 
 
 async def reframe(request: web.Request) -> web.Response:
     """JSON of a square → the photograph's record with it."""
-    viewer, old = request.app[VIEWER], _photograph(request)
+    viewer, old = request.app[VIEWER], photograph_of(request)
     try:
         given = await request.json()
         crop = Crop(*(float(given[name]) for name in ("left", "top", "size", "roll_deg")))
@@ -240,92 +181,19 @@ async def reframe(request: web.Request) -> web.Response:
 
 async def photograph_file(request: web.Request) -> web.Response:
     """The photograph, reduced."""
-    image = _photograph(request).image
+    image = photograph_of(request).image
     content = await asyncio.to_thread(jpeg, image, longest_side=960)
     return web.Response(body=content, content_type="image/jpeg")
 
 
 async def crop_file(request: web.Request) -> web.Response:
     """What is lifted."""
-    viewer, photograph = request.app[VIEWER], _photograph(request)
+    viewer, photograph = request.app[VIEWER], photograph_of(request)
 
     def cut() -> bytes:
         return encoded(to_uint8(photograph.framed.cut(photograph.image, 256)), "PNG")
 
     return web.Response(body=await viewer.compute(FRAME, cut), content_type="image/png")
-
-
-async def picture_file(request: web.Request) -> web.Response:
-    """The still frame of the view in the query, as PNG."""
-    viewer, portrait = request.app[VIEWER], await _lifted(request)
-    query = request.query
-    numbers = {name: float(query[name]) for name in LIMITS if name in query}
-    view = View.of({**numbers, "shown": query.get("shown", "image")})
-    content = await viewer.compute(FRAME, lambda: encoded(draw(portrait, view), "PNG"))
-    return _download(content, "image/png", request, f"{view.shown}.png")
-
-
-async def turntable_file(request: web.Request) -> web.Response:
-    """A film of one round."""
-    viewer, portrait = request.app[VIEWER], await _lifted(request)
-
-    def filmed() -> tuple[bytes, str]:
-        with tempfile.TemporaryDirectory() as folder:
-            cameras = turntable(portrait.passport, frames=viewer.limits.turntable_frames)
-            frames = film_frames(Views(portrait), cameras)
-            file = write_video(Path(folder) / "turntable", frames)
-            return file.read_bytes(), file.suffix
-
-    content, suffix = await viewer.compute(LIFT, filmed)
-    kind = "video/mp4" if suffix == ".mp4" else "image/gif"
-    return _download(content, kind, request, f"turntable{suffix}")
-
-
-async def triplane_file(request: web.Request) -> web.Response:
-    """The planes with the teacher's passport."""
-    portrait = await _lifted(request)
-
-    def saved() -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "triplane.safetensors"
-            save_triplane(file, portrait.triplane, portrait.passport)
-            return file.read_bytes()
-
-    content = await asyncio.to_thread(saved)
-    return _download(content, "application/octet-stream", request, "triplane.safetensors")
-
-
-def _download(content: bytes, kind: str, request: web.Request, name: str) -> web.Response:
-    stem = "".join(c for c in Path(_photograph(request).name).stem if c.isalnum() or c in "-_")
-    return web.Response(
-        body=content,
-        content_type=kind,
-        headers={"Content-Disposition": f'attachment; filename="{stem or "head"}_{name}"'},
-    )
-
-
-def _photograph(request: web.Request) -> Photograph:
-    number = int(request.match_info["number"])
-    try:
-        return request.app[VIEWER].photographs[number]
-    except KeyError:
-        raise web.HTTPNotFound(text="this photograph isn't held any more: add it again") from None
-
-
-async def _lifted(request: web.Request) -> LiftedPortrait:
-    """The head of the request's photograph and contender, lifted now if that takes a moment."""
-    viewer, photograph = request.app[VIEWER], _photograph(request)
-    name = request.match_info["contender"]
-    contender = viewer.workbench.contenders.get(name)
-    if contender is None:
-        raise web.HTTPNotFound(text=f"there is no {name!r} here")
-    if not contender.is_slow:
-        await asyncio.wrap_future(viewer.workbench.lift(photograph, name))
-    if name in photograph.failed:
-        raise ValueError(photograph.failed[name])
-    if name not in photograph.lifted:
-        raise web.HTTPConflict(text=f"{name} hasn't lifted this photograph yet: wait for it")
-    return photograph.lifted[name]
 
 
 async def frames(request: web.Request) -> web.StreamResponse:

@@ -17,7 +17,8 @@ from pipeline.lifter import Lifter
 from pipeline.portraits.framing import CentreSquare
 from pipeline.viewer import drawing
 from pipeline.viewer.photographs import Photographs
-from pipeline.viewer.server import Limits, Viewer, application
+from pipeline.viewer.server import application
+from pipeline.viewer.state import Limits, Viewer
 from pipeline.viewer.workbench import Contender, Workbench
 
 STEPS = 60
