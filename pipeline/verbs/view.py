@@ -1,7 +1,8 @@
 """Open a page on which photographs become heads that turn.
 
 Drop, paste or take a photograph; see the square that was found and correct it; turn the head with
-mouse, touch or arrow keys; compare students and methods; download picture, film and triplane.
+mouse, touch or arrow keys; compare students and methods; download picture, film, mesh and
+triplane.
 
 The page is on this machine only (host=127.0.0.1), and its address holds a token. Photographs are
 held in memory until the program ends, the newest `photographs` of them.

@@ -1,4 +1,4 @@
-"""What was lifted, as files: picture, film, triplane."""
+"""What was lifted, as files: picture, film, mesh, triplane."""
 
 import asyncio
 import tempfile
@@ -6,6 +6,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from pipeline.exporters.field import Field
+from pipeline.exporters.formats import chosen_formats
+from pipeline.exporters.glb import glb
+from pipeline.exporters.head_mesh import MeshSettings, head_mesh
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inference.sheet import film_frames
@@ -42,6 +46,15 @@ async def turntable_file(request: web.Request) -> web.Response:
     content, suffix = await viewer.compute(LIFT, filmed)
     kind = "video/mp4" if suffix == ".mp4" else "image/gif"
     return _download(content, kind, request, f"turntable{suffix}")
+
+
+async def mesh_file(request: web.Request) -> web.Response:
+    """The surface as GLB, as `trilift export` writes it."""
+    chosen_formats("glb")  # an error where the extra isn't installed
+    viewer, portrait = request.app[VIEWER], await _lifted(request)
+    settings = MeshSettings(resolution=viewer.limits.mesh_resolution)
+    content = await viewer.compute(LIFT, lambda: glb(head_mesh(Field(portrait), settings)))
+    return _download(content, "model/gltf-binary", request, "head.glb")
 
 
 async def triplane_file(request: web.Request) -> web.Response:

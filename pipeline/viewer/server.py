@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 from pipeline.pictures import to_uint8
 from pipeline.portraits.crop import Crop
 
-from .downloads import picture_file, triplane_file, turntable_file
+from .downloads import mesh_file, picture_file, triplane_file, turntable_file
 from .drawing import LIMITS, View, draw, encoded
 from .photographs import Photograph, jpeg
 from .state import VIEWER, Viewer, photograph_of
@@ -62,6 +62,7 @@ def application(viewer: Viewer) -> web.Application:
             web.get(f"{number}/crop.png", crop_file),
             web.get(f"{number}/{{contender}}/picture.png", picture_file),
             web.get(f"{number}/{{contender}}/turntable", turntable_file),
+            web.get(f"{number}/{{contender}}/head.glb", mesh_file),
             web.get(f"{number}/{{contender}}/triplane.safetensors", triplane_file),
             web.get("/frames", frames),
         ]

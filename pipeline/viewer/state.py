@@ -24,12 +24,14 @@ class Limits:
         upload_seconds: until it has arrived.
         pages: that are open at once.
         turntable_frames: of a film.
+        mesh_resolution: samples of a mesh along a side of the box.
     """
 
     upload_megabytes: int | float = 25
     upload_seconds: int | float = 60
     pages: int = 16
     turntable_frames: int = 48
+    mesh_resolution: int = 192
 
 
 @dataclass

@@ -71,7 +71,7 @@ class Head {
     this.downloads.replaceChildren();
     if (!isThere) return;
     const base = `photographs/${chosen}/${encodeURIComponent(this.contender.name)}/`;
-    for (const [text, path] of [["picture", "picture.png"], ["film", "turntable"], ["triplane", "triplane.safetensors"]]) {
+    for (const [text, path] of [["picture", "picture.png"], ["film", "turntable"], ["mesh", "head.glb"], ["triplane", "triplane.safetensors"]]) {
       const link = document.createElement("a");
       link.textContent = text;
       link.download = "";

@@ -61,7 +61,7 @@ def served() -> Iterator[Served]:
     viewer = Viewer(
         Photographs(CentreSquare(), most=4, background=1.0),
         Workbench(contenders),
-        Limits(upload_megabytes=1, pages=12, turntable_frames=2),
+        Limits(upload_megabytes=1, pages=12, turntable_frames=2, mesh_resolution=32),
         hosts=("127.0.0.1",),
         about="A student of tests",
     )

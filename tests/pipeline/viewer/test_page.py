@@ -1,6 +1,7 @@
 """The page as its user meets it, in Debian's Chromium."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,10 @@ def test_upload_turn_by_mouse_and_keys_download(page):
     with page.expect_download() as download:
         page.click(".downloads a:text('picture')")
     assert download.value.suggested_filename == "anna_image.png"
+    with page.expect_download() as download:
+        page.click(".downloads a:text('mesh')")
+    assert download.value.suggested_filename == "anna_head.glb"
+    assert Path(download.value.path()).read_bytes()[:4] == b"glTF"
 
 
 def test_a_file_that_is_no_picture_gets_one_sentence_on_the_page(page):
@@ -107,4 +112,4 @@ def test_a_slow_method_shows_how_far_it_is(page):
     page.check("#methods label:has-text('patient') input")
     page.click("button:text('Start patient')")
     page.wait_for_selector(".head progress")
-    page.wait_for_function("() => document.querySelectorAll('.downloads a').length == 6")
+    page.wait_for_function("() => document.querySelectorAll('.downloads a').length == 8")
