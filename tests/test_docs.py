@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,20 @@ def test_the_examples_of_extending_are_those_that_are_tested():
 def test_every_page_is_on_the_site():
     navigation = (ROOT / ".mkdocs.yml").read_text()
     assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in navigation] == []
+
+
+ALLOWED = re.compile(r"^\| (\S+) \| ([^|]*) \|", re.MULTILINE)
+
+
+def test_every_package_that_may_be_installed_is_on_the_page_of_versions():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    page = {
+        name: allowed
+        for name, allowed in ALLOWED.findall((ROOT / "docs" / "dependencies.md").read_text())
+        if allowed.strip()
+    }
+    for requirement in [*project["dependencies"], *(one for extra in extras for one in extra)]:
+        name, bounds = re.match(r"([\w\-\[\]]+)(.*)", requirement).groups()
+        written = bounds.replace(">=", "≥ ").replace(",<", ", < ")
+        assert page.get(name) == written, f"{requirement} in pyproject.toml, {page.get(name)} there"
