@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.portraits.cameras.readings import BETTER, MISS_DEG, OURS, READINGS, miss_deg, read_as
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -37,6 +39,7 @@ def check_record(
         _check_camera(record, f"{view}.camera.npy")
         is_resized = view in rendering and "resolution" in rendering[view].changes
         _check_view(record, view, None if is_resized else passport)
+    _check_convention(record, passport)
     if record.has("planes.npy"):
         side = passport.plane_resolution
         _check(record, "planes.npy", (3, passport.stored_channels, side, side))
@@ -72,6 +75,21 @@ def _check_camera(record: Record, name: str) -> None:
             f"{name} of {record.where} sees the origin, where heads are, at"
             f" ({place[0]:.2f}, {place[1]:.2f}) of a picture from 0 to 1: write camera-to-world"
             " matrices (these may be world-to-camera) in the teacher's world"
+        )
+
+
+def _check_convention(record: Record, passport: Passport) -> None:
+    """Both cameras look at the teacher's pivot, or another reading of their matrices does."""
+    labels = torch.stack([record.array(f"{view}.camera.npy") for view in VIEWS]).double()
+    camera, pivot = Camera.from_label(labels), np.array(passport.camera_pivot)
+    matrices, intrinsics = camera.cam_to_world.numpy(), camera.intrinsics.numpy()
+    misses = {name: miss_deg(read_as(matrices, name), intrinsics, pivot) for name in READINGS}
+    best = min(misses, key=lambda name: misses[name])
+    if misses[OURS] > max(MISS_DEG, BETTER * misses[best]):
+        raise CorruptShard(
+            f"reference.camera.npy and novel.camera.npy of {record.where} miss the head by"
+            f" {misses[OURS]:.0f}° as {OURS} matrices, by {misses[best]:.0f}° as {best}: write"
+            f" {OURS} matrices"
         )
 
 

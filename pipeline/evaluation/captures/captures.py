@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipeline.evaluation.items import ItemViews
 from pipeline.pictures import from_uint8, write_png
+from pipeline.portraits.cameras.readings import OURS, READINGS, better_reading, read_as
 from pipeline.portraits.photograph import decode_picture, read_mask
 from pipeline.portraits.pixels import opaque, over
 from pipeline.runs.files import write_json
@@ -150,6 +151,11 @@ def read_capture(folder: Path) -> Capture:
         camera = Camera.from_label(
             torch.tensor([entry["camera"] for entry in entries], dtype=torch.float64)
         )
+        convention = described.get("convention")
+        if convention is not None and convention not in READINGS:
+            raise ValueError(
+                f"convention {convention!r}: use {', '.join(READINGS)}, or leave it out"
+            )
         head = None if described.get("head") is None else _similarity(described["head"])
         group, background = described.get("group"), described.get("background")
     except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
@@ -171,6 +177,7 @@ def read_capture(folder: Path) -> Capture:
     if missing:
         raise ValueError(f"{path} names {missing[0]}, which doesn't exist")
     _require_rigid(path, camera)
+    camera = _in_our_convention(path, camera, convention, head)
     camera = Camera(camera.cam_to_world.float(), camera.intrinsics.float())
     return Capture(
         folder, frames, camera, head, group, None if background is None else float(background)
@@ -240,6 +247,26 @@ def _require_rigid(path: Path, camera: Camera) -> None:
         raise ValueError(
             f"{path}: focal lengths are divided by the image width: expected 0.1 to 50"
         )
+
+
+def _in_our_convention(
+    path: Path, camera: Camera, convention: str | None, head: Similarity | None
+) -> Camera:
+    """Cameras read as the file says; ValueError if it says nothing and another reading is clearly
+    better.
+    """
+    matrices = camera.cam_to_world.numpy()
+    if convention is not None:
+        return Camera(torch.from_numpy(read_as(matrices, convention)), camera.intrinsics)
+    subject = None if head is None else head.inverse().translation.numpy()
+    better = better_reading(matrices, camera.intrinsics.numpy(), subject=subject)
+    if better is not None:
+        raise ValueError(
+            f"{path}: read as {OURS} matrices, the cameras don't show one upright subject; as"
+            f' {better} they do: add "convention": "{better}" beside "frames" to read them so'
+            f' (or "{OURS}" if that is right nevertheless)'
+        )
+    return camera
 
 
 def _similarity(described: dict[str, Any]) -> Similarity:

@@ -122,6 +122,12 @@ def inverted(label: np.ndarray) -> np.ndarray:
     return np.concatenate([turned.reshape(-1).numpy(), label[16:]]).astype(np.float32)
 
 
+def inverted_yaw(label: np.ndarray) -> np.ndarray:
+    """World-to-camera of a camera that isn't far to the side: the origin stays in its picture."""
+    turned = Camera.orbit(torch.tensor([0.16]), torch.tensor([0.05]), pivot=(0.0, 0.0, 0.1))
+    return np.concatenate([turned.cam_to_world[0].inverse().reshape(-1).numpy(), label[16:]])
+
+
 def in_pixels(label: np.ndarray) -> np.ndarray:
     return np.concatenate([label[:16], label[16:] * np.array([64, 1, 64, 1, 64, 64, 1, 1, 1])])
 
@@ -156,6 +162,14 @@ def test_a_field_that_does_not_fit_the_teacher_is_named_or_left_out(
     )
     assert len(set(brightness(skipping(range(7))))) == 7
     assert skipping.skipped["CorruptShard"] == 1
+
+
+def test_an_identity_with_inverted_cameras_near_the_front_is_named(foreign, sampler):
+    urls = foreign(pictures="float32")
+    for view in ("reference", "novel"):
+        altered(urls, f"{view}.camera.npy", inverted_yaw)
+    with pytest.raises(CorruptShard, match=r"000000000001.*by 0° as OpenCV world-to-camera"):
+        ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)(range(8))
 
 
 @pytest.mark.parametrize("text", [b"[1, 2]", b'{"number": "a7", "hashes": 3, "truncation": null}'])

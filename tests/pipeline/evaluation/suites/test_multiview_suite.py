@@ -16,6 +16,7 @@ from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.suites.invariance import Invariance
 from pipeline.evaluation.suites.multiview_suite import MultiviewSuite, on_background
 from pipeline.evaluation.suites.puppet_captures import PuppetCaptures, world_of
+from pipeline.portraits.cameras.readings import OURS, READINGS, read_as
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
 
@@ -221,6 +222,32 @@ def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
         path.write_text(json.dumps({**description, **change}))
         with pytest.raises(ValueError, match=message):
             read_capture(tmp_path / "subject")
+
+
+@pytest.mark.parametrize("convention", READINGS)
+def test_cameras_of_another_convention_are_refused_until_they_are_declared(
+    captures, portrait, tmp_path, convention
+):
+    shutil.copytree(captures / "subject", tmp_path / "subject")
+    path = tmp_path / "subject" / "cameras.json"
+    description = json.loads(path.read_text())
+    for frame in description["frames"]:
+        pose = read_as(np.array(frame["camera"][:16]).reshape(1, 4, 4), OURS)
+        if "OpenGL" in convention:
+            pose = pose @ np.diag([1.0, -1, -1, 1])
+        if "world-to-camera" in convention:
+            pose = np.linalg.inv(pose)
+        frame["camera"][:16] = pose.flatten().tolist()
+    path.write_text(json.dumps(description))
+    if convention != OURS:
+        with pytest.raises(ValueError, match=f'add "convention": "{convention}"'):
+            read_capture(tmp_path / "subject")
+    path.write_text(json.dumps({**description, "convention": convention}))
+    item, prediction, _ = scores(suite(tmp_path, frame="known"), portrait)
+    assert (prediction.image.clamp(-1, 1) - item.reference.image).abs().max() < 0.02
+    path.write_text(json.dumps({**description, "convention": "OpenGL"}))
+    with pytest.raises(ValueError, match="convention 'OpenGL': use OpenCV camera-to-world"):
+        read_capture(tmp_path / "subject")
 
 
 def test_similarity_of_nothing_moves_no_camera():
