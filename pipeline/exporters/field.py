@@ -11,6 +11,8 @@ from teachers.rendering.density import density_activation_of
 from teachers.rendering.renderer import TriplaneRenderer
 
 POINTS_AT_ONCE = 1 << 15
+UNSEEN = 1 / 512
+"""Light behind which a colour changes no picture of 8 bits."""
 
 
 class Field:
@@ -60,13 +62,28 @@ class Field:
         steps = step_length * np.arange(-8, 30, dtype=np.float32)
         seen = np.zeros(points.shape, np.float32)
         light = np.ones(len(points), np.float32)
+        rays = np.arange(len(points))
         for step in steps:
-            at = (points - step * normals).astype(np.float32)
-            density = self.activation(torch.from_numpy(self.logits(at))).numpy()
+            at = (points[rays] - step * normals[rays]).astype(np.float32)
+            colors, density = self._shaded(at)
             opacity = -np.expm1(-density * step_length)
-            seen += (light * opacity)[:, None] * self.colors(at)
-            light *= 1 - opacity
+            seen[rays] += (light[rays] * opacity)[:, None] * colors
+            light[rays] *= 1 - opacity
+            rays = rays[light[rays] > UNSEEN]
         return np.clip(seen + light[:, None] * self.colors(points), 0, 1)
+
+    def _shaded(
+        self, points: Float[np.ndarray, "point 3"]
+    ) -> tuple[Float[np.ndarray, "point 3"], Float[np.ndarray, " point"]]:
+        """Colours and densities in one pass."""
+
+        def shaded(part: torch.Tensor) -> torch.Tensor:
+            features, logits = self._field(part)
+            density = self.activation(logits[0].float())
+            return torch.cat([features[0, :, :3].float().clamp(0, 1), density], 1)
+
+        found = self._in_parts(points, shaded)
+        return found[:, :3], found[:, 3]
 
     def _in_parts(
         self,

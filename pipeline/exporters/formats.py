@@ -10,7 +10,7 @@ from pipeline.inference.reconstructor import LiftedPortrait
 
 from .field import Field
 from .glb import write_glb
-from .head_mesh import MeshSettings, head_mesh
+from .head_mesh import MeshSettings, head_mesh, under_a_picture
 from .mesh import Mesh
 from .obj import write_obj
 from .ply import write_ply
@@ -18,7 +18,12 @@ from .usdz import write_usdz
 
 FORMATS = ("glb", "ply", "obj", "usdz")
 
-LIBRARIES = {"skimage": FORMATS, "fast_simplification": FORMATS, "pxr": ("usdz",)}
+LIBRARIES = {
+    "skimage": FORMATS,
+    "fast_simplification": FORMATS,
+    "xatlas": FORMATS,
+    "pxr": ("usdz",),
+}
 """The modules of the extra `export`, and the formats that need them."""
 
 
@@ -61,8 +66,13 @@ class HeadFiles:
 
     @cached_property
     def mesh(self) -> Mesh:
-        """Its surface."""
+        """Its surface with colours of the vertices."""
         return head_mesh(self.field, self.mesh_settings)
+
+    @cached_property
+    def pictured(self) -> Mesh:
+        """The same under a texture, if one is asked for."""
+        return under_a_picture(self.mesh, self.field, self.mesh_settings)
 
     def write(self, folder: Path, formats: Sequence[str]) -> list[Path]:
         """Writes head.FORMAT for each format; missing folders are made.
@@ -76,6 +86,9 @@ class HeadFiles:
     def _write(self, name: str, folder: Path) -> list[Path]:
         path = folder / f"head.{name}"
         if name == "obj":
-            return write_obj(path, self.mesh)
-        {"glb": write_glb, "ply": write_ply, "usdz": write_usdz}[name](path, self.mesh)
+            return write_obj(path, self.pictured)
+        if name == "ply":  # has no textures
+            write_ply(path, self.mesh)
+        else:
+            {"glb": write_glb, "usdz": write_usdz}[name](path, self.pictured)
         return [path]

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+from .atlas import textured
 from .field import Field
 from .mesh import METRES_PER_UNIT, Mesh, simplified
 from .surface import extract_surface, surface_logit
+
+TEXTURED_FACES = 20_000
+"""Charts take seconds for these and minutes for three times as many; details are in the picture."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,9 @@ class MeshSettings:
 
     Attributes:
         resolution: samples along a side of the box.
-        faces: at most about this many; None: as marching cubes makes them.
+        faces: at most about this many; None: as marching cubes makes them, or `TEXTURED_FACES`
+            with a texture.
+        texture: side of a picture in texels that replaces the vertices' colours; None: no picture.
         metres_per_unit: the scale of the head.
 
     Raises:
@@ -22,6 +28,7 @@ class MeshSettings:
 
     resolution: int = 256
     faces: int | None = None
+    texture: int | None = None
     metres_per_unit: float = METRES_PER_UNIT
 
     def __post_init__(self) -> None:
@@ -29,6 +36,8 @@ class MeshSettings:
             raise ValueError(f"mesh.resolution is {self.resolution}: give 8 to 1024")
         if self.faces is not None and self.faces < 4:
             raise ValueError(f"mesh.faces is {self.faces}: give at least 4, or null for all")
+        if self.texture is not None and not 64 <= self.texture <= 8192:
+            raise ValueError(f"mesh.texture is {self.texture}: give 64 to 8192, or null for none")
         if not 0 < self.metres_per_unit < 1000:
             raise ValueError(
                 f"metres_per_unit is {self.metres_per_unit}: give the metres in a world unit, or"
@@ -52,8 +61,14 @@ def head_mesh(field: Field, settings: MeshSettings) -> Mesh:
         box_size=field.box_size,
         resolution=settings.resolution,
     )
-    if settings.faces is not None:
-        vertices, faces = simplified(vertices, faces, settings.faces)
+    most = settings.faces or (TEXTURED_FACES if settings.texture else None)
+    if most is not None:
+        vertices, faces = simplified(vertices, faces, most)
     bare = Mesh(vertices, faces, vertices, settings.metres_per_unit)
     colors = field.seen_colors(vertices, bare.normals())
     return Mesh(vertices, faces, colors, settings.metres_per_unit)
+
+
+def under_a_picture(mesh: Mesh, field: Field, settings: MeshSettings) -> Mesh:
+    """The mesh with the texture that the settings ask for, or itself."""
+    return mesh if settings.texture is None else textured(mesh, field.seen_colors, settings.texture)

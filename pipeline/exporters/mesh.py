@@ -1,6 +1,6 @@
 """A triangle mesh with colours; its largest component, normals, and one of fewer faces."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -36,6 +36,7 @@ class Mesh:
         colors: sRGB in [0, 1], one for each vertex.
         metres_per_unit: metres in a world unit.
         texture: replaces the vertices' colours where it is given.
+        split_normals: where vertices were split at the seams of a texture, the normals from before.
     """
 
     vertices: Float[np.ndarray, "vertex 3"]
@@ -43,14 +44,13 @@ class Mesh:
     colors: Float[np.ndarray, "vertex 3"]
     metres_per_unit: float = METRES_PER_UNIT
     texture: Texture | None = None
+    split_normals: Float[np.ndarray, "vertex 3"] | None = None
 
     def normals(self) -> Float[np.ndarray, "vertex 3"]:
         """Unit normals of the vertices, outwards: the mean of their faces', by area."""
+        if self.split_normals is not None:
+            return self.split_normals
         return vertex_normals(self.vertices, self.faces)
-
-    def with_texture(self, texture: Texture) -> "Mesh":
-        """The same mesh under a picture."""
-        return replace(self, texture=texture)
 
 
 def vertex_normals(
@@ -99,7 +99,7 @@ def simplified(
     points, triangles = fast_simplification.simplify(
         vertices.astype(np.float32), faces.astype(np.int32), target_count=count
     )
-    if len(triangles) < 4:
+    if not 4 <= len(triangles) <= 1.02 * count + 2:
         raise ValueError(f"faces={count} leaves {len(triangles)} of {len(faces)}: give more")
     return used_vertices(points.astype(np.float32), triangles.astype(np.int64))
 

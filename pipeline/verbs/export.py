@@ -11,8 +11,9 @@ Each identity gets a folder OUTPUT/NAME with, for each of format= (names with co
   obj     head.obj, head.mtl: the same as text
   usdz    head.usdz: for Apple's programs and USD
 
-y is up, the face looks along +z. docs/export.md says how the surface, its colours and its scale are
-chosen. Needs pip install 'trilift[export]'.
+mesh.texture=1024 gives glb, obj and usdz a picture (head.png beside the OBJ) in place of colours of
+the vertices; mesh.faces=5000 makes them light. y is up, the face looks along +z. docs/export.md
+says how the surface, its colours and its scale are chosen. Needs pip install 'trilift[export]'.
 """
 
 import sys

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.exporters.field import Field
-from pipeline.exporters.head_mesh import MeshSettings, head_mesh
+from pipeline.exporters.head_mesh import MeshSettings, head_mesh, under_a_picture
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import Reconstructor
 from pipeline.lifter import Lifter
@@ -32,6 +32,14 @@ def field(head):
 @pytest.fixture(scope="package")
 def mesh(field):
     return head_mesh(field, MeshSettings(resolution=96))
+
+
+@pytest.fixture(scope="package")
+def light(field):
+    """(2,000 faces with colours of the vertices, the same under a picture)."""
+    settings = MeshSettings(resolution=96, faces=2000, texture=256)
+    colored = head_mesh(field, settings)
+    return colored, under_a_picture(colored, field, settings)
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,7 @@
 """Pictures of meshes for tests, by the rasteriser of the world of heads."""
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 
 from pipeline.worlds.heads.rasterizer import Buffer, Lens, draw_triangles
 
@@ -18,10 +19,24 @@ def rasterised(mesh, camera, size):
     weights = np.concatenate([1 - second_third.sum(1, keepdims=True), second_third], 1)
     picture = np.ones((size, size, 3), np.float32)
     corners = mesh.faces[buffer.index[hit]]
-    picture[hit] = np.einsum("pcx,pc->px", mesh.colors[corners], weights)
+    if mesh.texture is None:
+        picture[hit] = np.einsum("pcx,pc->px", mesh.colors[corners], weights)
+    else:
+        picture[hit] = looked_up(
+            mesh.texture.image, np.einsum("pcx,pc->px", mesh.texture.uv[corners], weights)
+        )
     rays = camera.rays(size).directions[0].numpy().reshape(size, size, 3)
     distance = 1 / np.maximum(buffer.nearness, 1e-6) / (rays @ pose[:3, 2])
     return picture, hit, np.where(hit, distance, 0)
+
+
+def looked_up(image, uv):
+    """Bilinear, as of a texture whose v runs upwards."""
+    height, width = image.shape[:2]
+    at = np.stack([(1 - uv[:, 1]) * height, uv[:, 0] * width]) - 0.5
+    return np.stack(
+        [map_coordinates(image[..., c] / 255.0, at, order=1, mode="nearest") for c in range(3)], 1
+    )
 
 
 def psnr(one, other):

@@ -58,9 +58,18 @@ def test_decimation_keeps_surface_and_colours(field, mesh, cameras, views):
     assert psnr(rasterised(light, cameras[2:3], 128)[0], views[2]) > 25
 
 
+def test_a_picture_keeps_what_few_vertices_lose(light, cameras, views):
+    gains = []
+    for i, view in enumerate(views):
+        colored, pictured = (rasterised(mesh, cameras[i : i + 1], 128)[0] for mesh in light)
+        gains.append(psnr(pictured, view) - psnr(colored, view))
+    assert min(gains) > 0.3 and np.mean(gains) > 0.8, gains
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"texture": 32}, "mesh.texture is 32"),
         ({"resolution": 4}, "mesh.resolution is 4"),
         ({"faces": 2}, "mesh.faces is 2"),
         ({"metres_per_unit": 0.0}, "metres_per_unit is 0.0"),

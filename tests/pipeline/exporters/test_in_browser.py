@@ -54,6 +54,20 @@ def draw():
         yield drawn
 
 
+def test_three_js_shows_the_picture_on_few_faces(draw, light, head, cameras, views):
+    """Without mirrored pictures, dark seams or linear colours taken for sRGB."""
+    content = glb(light[1])
+    for i in (0, 4):
+        camera = cameras[i : i + 1]
+        picture = draw(content, camera, head.passport.focal)
+        own, hit, _ = rasterised(light[1], camera, SIZE)
+        inner = hit & (np.abs(own - picture).max(2) < 0.2)
+        assert inner.sum() > 0.95 * hit.sum()
+        assert np.abs(own - picture)[inner].mean() < 0.008
+        colored, _, _ = rasterised(light[0], camera, SIZE)
+        assert psnr(picture, views[i]) > psnr(colored, views[i])
+
+
 def test_three_js_shows_the_field(draw, mesh, head, cameras, views, tmp_path):
     content = glb(mesh)
     for i in (0, 2, 4):

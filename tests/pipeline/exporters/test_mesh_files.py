@@ -1,12 +1,17 @@
 """Exported files as other libraries read them."""
 
+import io
+import zipfile
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from pipeline.exporters.colors import to_linear
 from pipeline.exporters.glb import write_glb
-from pipeline.exporters.mesh import Mesh
+from pipeline.exporters.mesh import Mesh, Texture
 from pipeline.exporters.obj import write_obj
 from pipeline.exporters.ply import write_ply
 from pipeline.exporters.usdz import validation_errors, write_usdz
@@ -57,6 +62,42 @@ def test_an_obj_has_colours_behind_its_coordinates(tmp_path):
     assert found.vertices == pytest.approx(TETRAHEDRON.vertices)
     lines = (tmp_path / "head.obj").read_text().splitlines()
     assert "v 0 0 1 0.2 0.4 0.6" in lines and "f 2//2 3//3 4//4" in lines
+
+
+PICTURE = np.zeros((8, 8, 3), np.uint8)
+PICTURE[:4, :4], PICTURE[:4, 4:], PICTURE[4:, :4] = (255, 0, 0), (0, 200, 0), (0, 0, 100)
+PICTURED = replace(
+    TETRAHEDRON,
+    texture=Texture(np.float32([[0.25, 0.75], [0.75, 0.75], [0.25, 0.25], [0.75, 0.25]]), PICTURE),
+)
+SHOWN = [[255, 0, 0], [0, 200, 0], [0, 0, 100], [0, 0, 0]]
+"""The picture's colour at each vertex."""
+
+
+@pytest.mark.parametrize("name", ["head.glb", "head.obj"])
+def test_a_picture_lies_on_the_mesh_as_other_readers_see_it(tmp_path, name):
+    write = write_glb if name == "head.glb" else write_obj
+    write(tmp_path / name, PICTURED)
+    found = loaded(tmp_path / name)
+    unit = np.abs(found.vertices).max()
+    order = [np.abs(found.vertices / unit - vertex).sum(1).argmin() for vertex in PICTURED.vertices]
+    assert found.visual.to_color().vertex_colors[order, :3].tolist() == SHOWN
+
+
+def test_a_usdz_holds_its_picture(tmp_path):
+    from pxr import Usd, UsdGeom, UsdShade
+
+    write_usdz(tmp_path / "head.usdz", PICTURED)
+    assert validation_errors(tmp_path / "head.usdz") == []
+    stage = Usd.Stage.Open(str(tmp_path / "head.usdz"))
+    surface = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Surface"))
+    found = UsdGeom.PrimvarsAPI(surface).GetPrimvar("st").Get()
+    assert np.array(found) == pytest.approx(PICTURED.texture.uv)
+    file = UsdShade.Shader(stage.GetPrimAtPath("/Head/Material/Texture")).GetInput("file").Get()
+    with zipfile.ZipFile(tmp_path / "head.usdz") as package:
+        assert file.path.split("/")[-1] in package.namelist()
+        picture = Image.open(io.BytesIO(package.read("head.png")))
+    assert (np.asarray(picture) == PICTURE).all()
 
 
 def test_a_usdz_is_valid_and_says_its_scale(tmp_path):
