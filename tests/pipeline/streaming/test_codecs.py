@@ -1,0 +1,146 @@
+"""Planes → levels → packets of a video codec → levels → planes."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder
+from pipeline.streaming.normalisation import Normalisation, calibrate
+from pipeline.streaming.tiling import Grid
+
+from .conftest import moving_planes
+
+GRID = Grid(24, 16)
+CODE = Normalisation((120.0,) * 24, (0.0,) * 24)
+
+
+def pictures(count: int) -> list[np.ndarray]:
+    return [GRID.picture(CODE.levels(one)) for one in moving_planes(8, 16, count)]
+
+
+def through(settings: CodecSettings, shown: list[np.ndarray], keys: tuple[int, ...] = ()):
+    encoder, decoder = PlaneEncoder(GRID, settings), PlaneDecoder(GRID, settings.codec)
+    coded = [encoder.encode(one, key=number in keys) for number, one in enumerate(shown)]
+    return coded, [decoder.decode(one.data) for one in coded]
+
+
+def test_each_channel_keeps_its_place_in_the_picture():
+    levels = np.arange(24 * 16 * 16, dtype=np.uint16).reshape(24, 16, 16) % 1024
+    picture = GRID.picture(levels)
+    row, column = divmod(17, GRID.columns)
+    tile = picture[row * 16 : (row + 1) * 16, column * 16 : (column + 1) * 16]
+    assert (tile == levels[17]).all()
+    assert (GRID.levels(picture) == levels).all()
+
+
+def test_the_grid_of_96_tiles_of_256_is_one_that_every_codec_takes():
+    grid = Grid(96, 256)
+    assert (grid.width, grid.height) == (4096, 1536)
+    with pytest.raises(ValueError, match="no codec here"):
+        Grid(97, 1024)
+
+
+def test_levels_return_within_half_a_level_and_clip_outside():
+    code = Normalisation((10.0, 200.0, 50.0), (0.5, -1.0, 0.0))
+    planes = torch.rand(3, 1, 8, 8) * 2 - 1
+    error = (code.planes(code.levels(planes)) - planes).abs().amax((1, 2, 3))
+    assert (error <= 0.5001 / torch.tensor(code.gain)).all()
+    assert code.levels(planes * 1e6).max() == 1023
+    assert code.levels(planes * torch.nan).max() == 512
+
+
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_one_picture_gives_one_packet_and_one_packet_a_picture(codec):
+    shown = pictures(6)
+    coded, seen = through(CodecSettings(codec=codec, quality=8), shown, keys=(4,))
+    assert [one.is_key for one in coded] == [True, False, False, False, True, False]
+    errors = [np.abs(one.astype(int) - two).mean() for one, two in zip(seen, shown, strict=True)]
+    assert max(errors) < 8
+
+
+def test_full_range_survives():
+    flat = np.full((GRID.height, GRID.width), 3, np.uint16)
+    flat[:, GRID.width // 2 :] = 1020
+    _, (seen,) = through(CodecSettings(quality=1), [flat])
+    assert abs(int(seen[4, 4]) - 3) <= 2
+    assert abs(int(seen[4, -4]) - 1020) <= 2
+
+
+def test_recordings_lose_nothing():
+    shown = pictures(3)
+    encoder = PlaneEncoder(GRID, CodecSettings(codec="ffv1"))
+    decoder = PlaneDecoder(GRID, "ffv1", encoder.extradata())
+    for picture in shown:
+        assert (decoder.decode(encoder.encode(picture).data) == picture).all()
+
+
+def test_no_frame_takes_more_than_the_buffer_holds():
+    noise = np.random.default_rng(0).integers(0, 1024, (30, GRID.height, GRID.width), np.uint16)
+    settings = CodecSettings(quality=1, kilobits_per_second=400, buffer_seconds=0.25)
+    coded, _ = through(settings, list(noise))
+    sizes = [len(one.data) for one in coded]
+    assert sum(sizes) * 8 / 1000 < 400 * 1.35
+    free = [len(one.data) for one in through(CodecSettings(quality=1), list(noise))[0]]
+    assert sum(free) > 2 * sum(sizes)
+
+
+def test_every_texel_is_coded_anew_within_the_refresh_without_another_key_frame():
+    still = pictures(1) * 40
+    settings = CodecSettings(quality=8, frames_per_second=10, refresh_seconds=1)
+    coded, _ = through(settings, still)
+    sizes = np.array([len(one.data) for one in coded])
+    assert [one.is_key for one in coded[1:]].count(True) == 0
+    # a still picture costs nothing but the column that is refreshed
+    assert sizes[10:].max() < sizes[0] / 2
+    assert sizes[10:].sum() > sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"quality": 99}, r"0 .best. to"),
+        ({"kilobits_per_second": 3}, "50 to"),
+        ({"frames_per_second": 0}, "1 to 240"),
+        ({"preset": "slowest"}, "refuses"),
+    ],
+)
+def test_settings_that_no_codec_takes_get_one_sentence(settings, message):
+    with pytest.raises(ValueError, match=message):
+        PlaneEncoder(GRID, CodecSettings(**settings))
+
+
+def test_a_stream_of_another_size_is_refused_before_its_picture_exists():
+    large = Grid(24, 64)
+    picture = np.zeros((large.height, large.width), np.uint16)
+    data = PlaneEncoder(large, CodecSettings()).encode(picture).data
+    with pytest.raises(ValueError, match=r"damaged|expected"):
+        PlaneDecoder(GRID, "h264").decode(data)
+
+
+def test_an_empty_packet_does_not_end_the_stream():
+    (coded,), _ = through(CodecSettings(), pictures(1))
+    decoder = PlaneDecoder(GRID, "h264")
+    with pytest.raises(ValueError, match="empty"):
+        decoder.decode(b"")
+    assert decoder.decode(coded.data) is not None
+
+
+def test_gains_follow_what_a_change_of_a_channel_does_to_a_view(lifter):
+    planes = lifter.lift(torch.zeros(1, 3, 64, 64)).planes
+    blind = lifter.renderer.decoder.net[0].weight
+    kept = blind.detach().clone()
+    try:
+        blind.data[:, 5] = 0  # nobody sees channel 5
+        code = calibrate(lifter, planes)
+    finally:
+        blind.data.copy_(kept)
+    gain = torch.tensor(code.gain).unflatten(0, (3, 16))
+    assert (gain[:, 5] < 1e-2 * gain.median()).all()
+
+
+def test_the_bundled_normalisation_clips_next_to_nothing(lifter, bundled):
+    image = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
+    planes = lifter.lift(image).planes[0]
+    levels = bundled.levels(planes)
+    assert ((levels == 0) | (levels == 1023)).mean() < 1e-3
+    assert len(bundled) == 48
