@@ -109,8 +109,8 @@ class Normalisation:
         try:
             if record["format"] != FORMAT:
                 raise ValueError(f"it is of format {record['format']!r}, this reads {FORMAT}")
-            numbers = (tuple(map(float, record[name])) for name in ("gain", "centre"))
-            return cls(*numbers, version=int(record["version"]))
+            gain, centre = (tuple(map(float, record[name])) for name in ("gain", "centre"))
+            return cls(gain, centre, int(record["version"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"a normalisation of planes isn't understood: {error}") from error
 
