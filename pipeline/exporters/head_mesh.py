@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .atlas import textured
 from .field import Field
 from .mesh import METRES_PER_UNIT, Mesh, simplified
-from .surface import extract_surface, surface_logit
+from .surface import OPAQUE_WITHIN, extract_surface, surface_logit
 
 TEXTURED_FACES = 20_000
 """Charts take seconds for these and minutes for three times as many; details are in the picture."""
@@ -21,6 +21,7 @@ class MeshSettings:
             with a texture.
         texture: side of a picture in texels that replaces the vertices' colours; None: no picture.
         metres_per_unit: the scale of the head.
+        opaque_within: share of the box's side whose density is half opaque at the surface.
 
     Raises:
         ValueError: one of them is out of range.
@@ -30,6 +31,7 @@ class MeshSettings:
     faces: int | None = None
     texture: int | None = None
     metres_per_unit: float = METRES_PER_UNIT
+    opaque_within: float = OPAQUE_WITHIN
 
     def __post_init__(self) -> None:
         if not 8 <= self.resolution <= 1024:
@@ -53,7 +55,7 @@ def head_mesh(field: Field, settings: MeshSettings) -> Mesh:
     Raises:
         ValueError: the field has no surface, or too few faces are asked for.
     """
-    level, sign = surface_logit(field.activation, field.box_size)
+    level, sign = surface_logit(field.activation, field.box_size, settings.opaque_within)
     vertices, faces = extract_surface(
         field.logits,
         level=level,

@@ -2,7 +2,8 @@
 
 input= is a photograph, a film or a folder of them, which are lifted first (the settings are those
 of lift); or triplane.safetensors, identity.safetensors or the folder that lift wrote of one
-photograph. checkpoint= then is the student whose renderer draws the planes.
+photograph. checkpoint= then is the student whose renderer draws the planes. sample=7 in place of
+input is identity 7 of teacher= (and seed=, truncation=), without a student.
 
 Each identity gets a folder OUTPUT/NAME with, for each of format= (names with commas):
 
@@ -20,6 +21,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -29,6 +31,7 @@ from pipeline.build.numerics import with_kernels
 from pipeline.exporters.formats import HeadFiles, chosen_formats
 from pipeline.exporters.head_mesh import MeshSettings
 from pipeline.exporters.mesh import METRES_PER_UNIT
+from pipeline.exporters.sampled import sampled_identity
 from pipeline.exporters.stored import read_stored, stored_identity, stored_name
 from pipeline.inference.device import device_named
 from pipeline.inference.reconstructor import LiftedPortrait
@@ -48,8 +51,7 @@ def main(config: DictConfig) -> None:
     mesh = MeshSettings(
         **settings["mesh"], metres_per_unit=METRES_PER_UNIT if scale is None else float(scale)
     )
-    source, output = Path(str(settings["input"])), Path(str(settings["output"]))
-    find_photographs(source)  # a missing input is an error before anything is loaded
+    source, output = source_of(settings), Path(str(settings["output"]))
 
     def write(portrait: LiftedPortrait, name: str, note: str = "") -> None:
         started = time.perf_counter()
@@ -60,6 +62,17 @@ def main(config: DictConfig) -> None:
             say(note)
 
     models = models_of(config)
+    if source is None:
+        sampled = sampled_identity(
+            models.teacher,
+            settings["sample"],
+            seed=settings["seed"],
+            truncation=settings["truncation"],
+        )
+        with_kernels(config, lambda: renderer_trial(sampled.lifter.renderer, sampled.passport))
+        say(f"licence: {sampled.passport.licence}")
+        write(sampled, f"sample{settings['sample']}")
+        return
     if (file := stored_identity(source)) is not None:
         portrait = read_stored(file, lambda: models.student, device_named(config.device))
         lifter = portrait.lifter
@@ -74,13 +87,36 @@ def main(config: DictConfig) -> None:
     background = background_level(settings["background"], method.passport)
     written = []
     for given in read_portraits(source, door, resolution=method.image_size, background=background):
-        written.append(given.image is not None)
-        if given.image is None:
-            sys.stderr.write(f"{given.source}: {given.note}\n")
-            continue
-        write(method.lift(given.image[None], given.camera), given.name, given.note)
+        try:
+            if given.image is None:
+                raise ValueError(given.note)
+            write(method.lift(given.image[None], given.camera), given.name, given.note)
+            written.append(True)
+        except ValueError as error:
+            sys.stderr.write(f"{given.source}: {error}\n")
+            written.append(False)
     if not all(written):
         raise SystemExit(1 if any(written) else 2)
+
+
+def source_of(settings: dict[str, Any]) -> Path | None:
+    """The file or folder of `input`; None: the teacher samples.
+
+    Raises:
+        ValueError: both or neither of `input` and `sample` are given.
+        FileNotFoundError: there is no such file.
+    """
+    given, number = settings["input"], settings["sample"]
+    if (given is None) == (number is None):
+        raise ValueError(
+            f"input is {given!r} and sample is {number!r}: give one of them, input= a photograph or"
+            " what lift wrote, or sample= the number of an identity of the teacher"
+        )
+    if given is None:
+        return None
+    source = Path(str(given))
+    find_photographs(source)  # a missing input is an error before anything is loaded
+    return source
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_a_picture_keeps_what_few_vertices_lose(light, cameras, views):
     for i, view in enumerate(views):
         colored, pictured = (rasterised(mesh, cameras[i : i + 1], 128)[0] for mesh in light)
         gains.append(psnr(pictured, view) - psnr(colored, view))
-    assert min(gains) > 0.3 and np.mean(gains) > 0.8, gains
+    assert min(gains) > 0.3 and np.mean(gains) > 0.6, gains
 
 
 @pytest.mark.parametrize(

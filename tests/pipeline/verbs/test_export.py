@@ -9,18 +9,28 @@ from PIL import Image
 
 from pipeline import command_line
 from pipeline.build.configuration import compose
+from pipeline.exporters.formats import HeadFiles
+from pipeline.exporters.head_mesh import MeshSettings
+from pipeline.exporters.sampled import sampled_identity
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.triplane_file import save_triplane
 from pipeline.inversion.models import Models
 from pipeline.inversion.student import Student
 from pipeline.lifter import Lifter
 from pipeline.verbs import export
+from teachers.checkpoint import load_teacher
+from teachers.toy import ToyTeacher
 from tests.pipeline.verbs.test_lift import photograph
 
 
-def run(source: Path, output: Path, *overrides: str) -> int:
+def run(source: Path | None, output: Path, *overrides: str) -> int:
     """The exit status of the verb."""
-    given = [f"input={source}", f"output={output}", "portraits=whole", "mesh.resolution=32"]
+    given = [
+        f"input={'null' if source is None else source}",
+        f"output={output}",
+        "portraits=whole",
+        "mesh.resolution=32",
+    ]
     try:
         export.main(compose("export", *given, *overrides))
     except SystemExit as leaving:
@@ -60,6 +70,46 @@ def test_what_lift_wrote_is_exported_by_folder_and_by_file(lifted, tmp_path):
     assert run(lifted / "triplane.safetensors", tmp_path / "two", "format=ply") == 0
     one, two = (tmp_path / name / "anna" / "head.ply" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_what_an_inversion_wrote_keeps_its_own_renderer(tmp_path):
+    """Of the toy teacher, whose planes the bundled student couldn't draw."""
+    toy = ToyTeacher()
+    sampled_identity(toy, 0).lifter.save(tmp_path / "ball" / "identity.safetensors")
+    assert run(tmp_path / "ball" / "identity.safetensors", tmp_path, "format=ply") == 0
+    assert (tmp_path / "ball" / "head.ply").exists()
+
+
+def test_a_photograph_is_lifted_by_the_given_method(tmp_path):
+    picture = photograph(tmp_path / "anna.png", (48, 48))
+    short = [
+        f"method.{name}" for name in ("search.steps=1", "search.samples=8", "camera.preheat=0")
+    ]
+    assert run(picture, tmp_path / "w", "format=ply", "method=w", "teacher=toy", *short) == 0
+    assert (tmp_path / "w" / "anna" / "head.ply").exists()
+
+
+def test_a_head_without_a_surface_is_one_line_and_stops_no_other(
+    untrained_student, tmp_path, capsys
+):
+    """Also: the student is that of `checkpoint`, here one that has learnt nothing."""
+    picture = photograph(tmp_path / "anna.png", (48, 48))
+    assert run(picture, tmp_path / "out", f"checkpoint={untrained_student}") == 2
+    assert f"{picture}: the field has no surface" in capsys.readouterr().err
+
+
+def test_a_teachers_sample_is_the_identity_of_its_number(tmp_path):
+    assert run(None, tmp_path, "sample=3", "format=ply") == 0
+    portrait = sampled_identity(load_teacher("bundled/puppets"), 3)
+    HeadFiles(portrait, MeshSettings(resolution=32)).write(tmp_path / "again", ["ply"])
+    one, again = (tmp_path / name / "head.ply" for name in ("sample3", "again"))
+    assert one.read_bytes() == again.read_bytes()
+
+
+def test_one_of_input_and_sample_is_needed(tmp_path):
+    for source, given in ((None, ()), (tmp_path, ("sample=1",))):
+        with pytest.raises(ValueError, match="give one of them"):
+            run(source, tmp_path / "out", *given)
 
 
 def test_another_teachers_triplane_is_refused(lifted, untrained_student, tmp_path):
