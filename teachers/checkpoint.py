@@ -1,14 +1,19 @@
 """Reading teacher folders; `Passport.kind` selects the class."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from .eg3d.discriminator import Discriminator
 from .eg3d.teacher import load_discriminator as load_eg3d_discriminator
 from .eg3d.teacher import load_eg3d
+from .panohead.teacher import load_panohead
 from .passport import Passport
 from .teacher import Teacher
 
-READERS = {"eg3d": load_eg3d}
+READERS: dict[str, Callable[[Path], Teacher]] = {
+    "eg3d": load_eg3d,
+    "panohead": load_panohead,
+}
 """The function that reads a folder, by `Passport.kind`."""
 
 BUNDLED = Path(__file__).resolve().parent / "pretrained"

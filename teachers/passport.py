@@ -14,7 +14,7 @@ from .rendering.camera import Camera
 from .rendering.triplane import Triplane
 
 SCHEMA_VERSION = 1
-OPTIONAL = {"options", "plane_depth"}
+OPTIONAL = {"options", "plane_depth", "full_circle"}
 """Fields that a stored passport may lack."""
 
 SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
@@ -41,6 +41,7 @@ class Passport:
         background: "black", "white" or "matte".
         super_resolution: "none", "2X", "4X", "8X", "8XDC".
         sr_latent: which latent the super-resolution is given.
+        full_circle: the teacher has seen heads from all round, their backs, too.
         options: what a teacher has beyond its kind's published form (density prior, plane head, …),
             by name.
         source_hash: sha256 of the file that the weights came from (a pickle, or the weights
@@ -71,6 +72,7 @@ class Passport:
     options: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
     plane_depth: int = 1
+    full_circle: bool = False
 
     @property
     def stored_channels(self) -> int:
@@ -118,10 +120,14 @@ class Passport:
             )
 
     def to_json(self) -> str:
-        """Indented JSON with every field; a plane depth of 1 isn't written, as in older files."""
+        """Indented JSON; a plane depth of 1 and no full circle aren't written, as in older
+        files.
+        """
         values = dataclasses.asdict(self)
         if self.plane_depth == 1:
             del values["plane_depth"]
+        if not self.full_circle:
+            del values["full_circle"]
         return json.dumps(values, indent=2)
 
     @classmethod

@@ -135,7 +135,7 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "runtime": choice("torch", "onnxruntime", "openvino"),
         "frames_per_second": number(0.1, 1000),
         "turntable.frames": whole(1, 100_000),
-        "turntable.yaw_deg": number(-180, 180),
+        "turntable.yaw_deg": optional(number(-180, 180)),
         "turntable.pitch_deg": number(-90, 90),
         "portraits": TABLE,
         "method": TABLE,

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from teachers.eg3d.generator import Generator
+from teachers.panohead.generator import PanoHeadGenerator
 
+from .parity_panohead import PanoHeadQuantities
 from .parity_quantities import STRIDED, Dump, Quantities, read_meta
 
 OPACITY_THRESHOLD = 1e-3
@@ -68,9 +70,49 @@ TOLERANCES = {
 }
 """By the dump's name, in the order of the computation."""
 
+FIELDS = Tolerance(2e-5)
+"""Features of planes of unit spread."""
+
+PANOHEAD_TOLERANCES = {
+    **{name: limits for name, limits in TOLERANCES.items() if not name.startswith("tiny_")},
+    "delta_c_psi1": Tolerance(1e-5),
+    "delta_c": Tolerance(1e-5),
+    "delta_c_psi07_nocutoff": Tolerance(1e-5),
+    "c_shifted": Tolerance(1e-5),
+    "pts_planefeat": Tolerance(1e-4),
+    **{f"tiny_{name}_feat": FIELDS for name in ("d1", "d2", "d3", "box16_d3")},
+    "sigma_coarse_uncropped": Tolerance(2e-4),
+    "sigma_all_sorted": Tolerance(5e-3),
+    "features_fg": PICTURES,
+    "bcg_full_stride2": PICTURES,
+    "bcg_resized_ch0_3": PICTURES,
+    "sr_block0_x_stride4": PICTURES,
+    "image_mask": WEIGHTS,
+    "native_image_mask": WEIGHTS,
+    "forward_ray_origins": Tolerance(1e-5),
+    "forward_ws": Tolerance(1e-5),
+    "forward_image_raw": PICTURES,
+    "forward_image_mask": WEIGHTS,
+    "forward_image_stride4": PICTURES,
+    **{
+        f"{case}_{name}": PICTURES
+        for case in ("sigmoid", "lrelu")
+        for name in ("features_fg", "features", "image_raw", "image_stride4")
+    },
+    "otherbcg_image_raw": PICTURES,
+    "otherbcg_features": PICTURES,
+    "notorgb_image_raw": PICTURES,
+    "notorgb_image_stride4": PICTURES,
+    "nobcg_image_raw": PICTURES,
+    "whiteback_nobcg_image_raw": PICTURES,
+}
+"""Those of a dump of PanoHead. A logit between two slices moves by what its point is rounded by."""
+
 INPUTS = (
     *("z", "c", "c_cond", "u_coarse", "u_fine", "pts", "native_u_coarse", "native_u_fine"),
     *("tiny_planes", "tiny_u_coarse", "tiny_u_fine", "tiny_miss_c"),
+    *("forward_u_coarse", "forward_u_fine", "act_u_coarse", "act_u_fine", "plane_axes"),
+    *("tiny_pts", "tiny_d1_planes", "tiny_d2_planes", "tiny_d3_planes"),
 )
 
 NOT_COMPARED = (*INPUTS, "meta_json", "image_raw_equals_sr_in_rgb")
@@ -192,30 +234,41 @@ def compare(generator: Generator, dump: Dump) -> ParityReport:
         ValueError: the dump was made in a way that can't be repeated, or its inputs have wrong
             shapes.
     """
+    is_panohead = isinstance(generator, PanoHeadGenerator)
+    quantities = PanoHeadQuantities if is_panohead else Quantities
+    tolerances = PANOHEAD_TOLERANCES if is_panohead else TOLERANCES
     try:
-        ours = Quantities(generator, dump).compute()
+        ours = quantities(generator, dump).compute()
     except (RuntimeError, IndexError, TypeError) as error:
         raise ValueError(
             f"the reference's inputs do not fit this checkpoint ({error}): was it made from another"
             " one?"
         ) from error
     names = [
-        *TOLERANCES,
-        *sorted(name for name in dump if STRIDED.fullmatch(name) and name not in TOLERANCES),
+        *tolerances,
+        *sorted(name for name in dump if name not in tolerances and _tolerance(name, tolerances)),
     ]
-    comparisons = tuple(_compare(name, ours, dump) for name in names)
+    comparisons = tuple(_compare(name, ours, dump, tolerances) for name in names)
     ignored = tuple(sorted(set(dump) - set(names) - set(NOT_COMPARED)))
     return ParityReport(comparisons, ignored, tuple(_differences(generator, dump)))
 
 
-def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> ParityComparison:
+def _tolerance(name: str, tolerances: dict[str, Tolerance]) -> Tolerance | None:
+    """That of a quantity, of every k-th pixel of it (`NAME_strideK`) as well."""
+    whole = {STRIDED.sub(r"\1", known): limits for known, limits in tolerances.items()}
+    return tolerances.get(name) or whole.get(STRIDED.sub(r"\1", name))
+
+
+def _compare(
+    name: str, ours: dict[str, Tensor], dump: Dump, tolerances: dict[str, Tolerance]
+) -> ParityComparison:
     if name not in dump:
         return ParityComparison(name, False, note=ABSENT)
     if name not in ours:
         return ParityComparison(name, False, note=NOT_COMPARABLE)
     theirs = torch.from_numpy(np.array(dump[name], np.float32))
     mine = ours[name]
-    if name == "sr_block0_x":
+    if name.startswith("sr_block0_x"):
         mine = mine[: len(theirs)]
     if mine.shape != theirs.shape:
         return ParityComparison(
@@ -231,14 +284,14 @@ def _compare(name: str, ours: dict[str, Tensor], dump: Dump) -> ParityComparison
         )
     if name == "features":
         errors, note = _or_altered_in_place(errors, theirs, ours)
-    return _judge(name, errors, theirs, note)
+    tolerance = _tolerance(name, tolerances)
+    assert tolerance is not None
+    return _judge(name, errors, theirs, tolerance, note)
 
 
-def _judge(name: str, errors: Tensor, theirs: Tensor, note: str) -> ParityComparison:
-    tolerance = (
-        TOLERANCES.get(name)
-        or TOLERANCES[STRIDED.sub(r"\1", name).replace("planes", "planes_stride4")]
-    )
+def _judge(
+    name: str, errors: Tensor, theirs: Tensor, tolerance: Tolerance, note: str
+) -> ParityComparison:
     if not errors.numel():
         return ParityComparison(name, False, note="nothing to compare: every ray is empty")
     largest, mean = errors.max().item(), errors.double().mean().item()

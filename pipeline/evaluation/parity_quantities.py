@@ -5,6 +5,7 @@ stage by stage. The official code's batch-wide ray limits and depth clamp are re
 (`compat="official"`).
 """
 
+import copy
 import dataclasses
 import json
 import math
@@ -29,7 +30,8 @@ Dump = Mapping[str, np.ndarray]
 
 RAYS_AT_ONCE = 2048
 
-STRIDED = re.compile(r"(planes|features|image)_stride([1-9]\d{0,2})")
+STRIDED = re.compile(r"(\w+)_stride([1-9]\d{0,2})")
+"""Every k-th row and column of an image."""
 
 
 class Quantities:
@@ -71,10 +73,7 @@ class Quantities:
         return self.ours
 
     def _compute(self) -> None:
-        columns_rows = [
-            [["xyz".index(axis) for axis in axes]] for axes in self.generator.config.plane_axes
-        ]
-        self.ours["plane_proj_of_123"] = torch.tensor([1.0, 2.0, 3.0])[torch.tensor(columns_rows)]
+        self.ours["plane_proj_of_123"] = self._projection()
         if self._has("tiny_planes", "tiny_u_coarse", "tiny_u_fine", "c"):
             self._renderer_alone()
         if self._has("c"):
@@ -86,14 +85,19 @@ class Quantities:
         triplane = self.generator.synthesize(ws)
         self._planes(triplane.planes)
         if self._has("pts"):
-            self.ours["pts_rgb"], self.ours["pts_sigma"] = self.generator.renderer.field(triplane)(
-                self._tensor("pts")
-            )
+            self._points(triplane)
         if self._has("c", "u_coarse", "u_fine"):
             self._samples(triplane)
             self._pictures(triplane, ws)
         if self._has("c", "native_u_coarse", "native_u_fine"):
             self._native(triplane[:1], ws[:1])
+
+    def _projection(self) -> Tensor:
+        """Where each plane sees the point (1, 2, 3), `[plane 1 2]`."""
+        columns_rows = [
+            [["xyz".index(axis) for axis in axes]] for axes in self.generator.config.plane_axes
+        ]
+        return torch.tensor([1.0, 2.0, 3.0])[torch.tensor(columns_rows)]
 
     @property
     def resolution(self) -> int:
@@ -128,13 +132,21 @@ class Quantities:
 
     def _latents(self) -> Tensor:
         z, condition = self._tensor("z"), self._camera("c_cond")
+        self.ours["ws_psi1"] = self.generator.map_latents(z, condition)
+        self.ours["ws"] = self._truncated(z, condition)
+        self.ours["ws_psi07_nocutoff"] = self.generator.map_latents(z, condition, truncation=0.7)
+        return self.ours["ws"]
+
+    def _truncated(self, z: Tensor, condition: Camera) -> Tensor:
+        """ws with the dump's truncation, of its first layers only where it says so."""
         ws = self.generator.map_latents(z, condition)
         truncated = self.generator.map_latents(z, condition, truncation=self.truncation)
         cutoff = ws.shape[1] if self.cutoff is None else int(self.cutoff)
-        self.ours["ws_psi1"] = ws
-        self.ours["ws"] = torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], 1)
-        self.ours["ws_psi07_nocutoff"] = self.generator.map_latents(z, condition, truncation=0.7)
-        return self.ours["ws"]
+        return torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], 1)
+
+    def _points(self, triplane: Triplane) -> None:
+        field = self.generator.renderer.field(triplane)
+        self.ours["pts_rgb"], self.ours["pts_sigma"] = field(self._tensor("pts"))
 
     def _planes(self, planes: Tensor) -> None:
         self.ours["planes_ch0_full"] = planes[:, :, 0]
@@ -237,14 +249,11 @@ class Quantities:
         )
 
     def _renderer(self, resolution: int) -> TriplaneRenderer:
-        own = self.generator.renderer
-        return TriplaneRenderer(
-            decoder=own.decoder,
-            sampling=own.sampling,
-            resolution=resolution,
-            background=own.background,
-            super_resolution=own.super_resolution,
-        )
+        """The generator's own at another resolution, with the same networks."""
+        renderer = copy.copy(self.generator.renderer)
+        renderer._modules = dict(renderer._modules)
+        renderer.resolution = resolution
+        return renderer
 
 
 def _two_passes(
@@ -259,6 +268,7 @@ def _two_passes(
         "depths_coarse": depths,
         "weights_coarse": weights,
         "depths_all_sorted": all_depths,
+        "sigma_all_sorted": all_logits,
         "weights_final": interval_weights(
             all_logits, all_depths, activation=field.density_activation
         ),
@@ -275,10 +285,11 @@ def _as_official(generator: Generator, noise: str, counts: dict[str, int]) -> Ge
     if generator.config.super_resolution != "none":
         changes["sr_latent"] = "teacher_w"
     with torch.device("meta"):
-        copy = Generator(dataclasses.replace(generator.config, **changes))
-    copy.load_state_dict(generator.state_dict(), assign=True)
-    copy.renderer.sampling = dataclasses.replace(copy.renderer.sampling, compat="official")
-    return copy.eval().requires_grad_(False)
+        official = type(generator)(dataclasses.replace(generator.config, **changes))
+    official.load_state_dict(generator.state_dict(), assign=True)
+    renderer = official.renderer
+    renderer.sampling = dataclasses.replace(renderer.sampling, compat="official")
+    return official.eval().requires_grad_(False)
 
 
 def read_meta(dump: Dump) -> dict[str, Any]:

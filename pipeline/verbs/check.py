@@ -15,8 +15,8 @@ from pipeline.build.numerics import with_kernels
 from pipeline.evaluation.parity import compare, read_dump
 from pipeline.runs.kernel_choice import teacher_trial
 from teachers.checkpoint import load_teacher
+from teachers.conversion import import_pickle
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.weights import import_pickle
 from teachers.teacher import Teacher
 
 log = logging.getLogger("trilift.check")

@@ -1,4 +1,4 @@
-"""Turn an official EG3D checkpoint (.pkl) into a teacher folder.
+"""Turn an official checkpoint (.pkl) of EG3D or PanoHead into a teacher folder.
 
 The pickle is parsed as data; no code in it is executed. The folder gets the weights as safetensors,
 a passport, the configuration, a model card with the licence, the snapshot's own settings and a
@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from pipeline.build.application import verb
 from pipeline.pictures import depth_picture, tile, write_png
 from pipeline.runs.files import replaced_folder
+from teachers.conversion import import_pickle
 from teachers.eg3d.teacher import EG3DTeacher, save_eg3d
-from teachers.eg3d.weights import ImportedTeacher, import_pickle, records
+from teachers.eg3d.weights import ImportedTeacher, records
 
 log = logging.getLogger("trilift.convert")
 
@@ -65,11 +66,12 @@ def write_folder(
 
 @torch.inference_mode()
 def sample_sheet(teacher: EG3DTeacher, identities: int, truncation: float = 0.7) -> torch.Tensor:
-    """One row for each identity: views from the left, the front and the right, and the frontal
-    depth.
+    """One row for each identity: views from the left, the front and the right, of teachers of whole
+    heads from behind, and the frontal depth.
     """
     passport = teacher.passport
-    yaws = torch.tensor(YAWS_DEG).deg2rad()
+    degrees = (*YAWS_DEG, 180.0) if passport.full_circle else YAWS_DEG
+    yaws = torch.tensor(degrees).deg2rad()
     cameras = passport.orbit(yaws)
     noise = torch.randn(identities, teacher.z_dim, generator=torch.Generator().manual_seed(0))
     rows = []
@@ -79,7 +81,7 @@ def sample_sheet(teacher: EG3DTeacher, identities: int, truncation: float = 0.7)
         views = [
             teacher.render(triplane, cameras[view : view + 1], ws=ws) for view in range(len(yaws))
         ]
-        depth = views[len(views) // 2].depth[0]
+        depth = views[YAWS_DEG.index(0.0)].depth[0]
         near, far = (
             (passport.near, passport.far)
             if passport.near is not None and passport.far is not None
@@ -89,7 +91,7 @@ def sample_sheet(teacher: EG3DTeacher, identities: int, truncation: float = 0.7)
             depth_picture(depth, near, far)[None], size=views[0].image.shape[-2:]
         )[0]
         rows.append([*(view.image[0] for view in views), enlarged])
-    labels = [*(f"yaw {yaw:+.0f}°" for yaw in YAWS_DEG), "depth"]
+    labels = [*(f"yaw {yaw:+.0f}°" for yaw in degrees), "depth"]
     return tile(
         rows, column_labels=labels, row_labels=[f"seed 0, {row}" for row in range(identities)]
     )

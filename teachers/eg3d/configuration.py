@@ -2,9 +2,11 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from teachers.rendering.triplane import EG3D_AXES
+
+AnyConfiguration = TypeVar("AnyConfiguration", bound="EG3DConfiguration")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class EG3DConfiguration:
             raise ValueError(f"background is {self.background!r}: use black, white or matte")
 
     @property
+    def stored_channels(self) -> int:
+        """Channels of each of the three images of features that the backbone makes."""
+        return self.plane_channels
+
+    @property
     def options(self) -> dict[str, Any]:
         """What goes beyond EG3D, by name; empty for a published generator."""
         names = (
@@ -120,7 +127,7 @@ class EG3DConfiguration:
         return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "EG3DConfiguration":
+    def from_dict(cls: type[AnyConfiguration], values: dict[str, Any]) -> AnyConfiguration:
         """Reads `to_dict`'s result; ValueError names unknown keys."""
         unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
         if unknown:

@@ -25,7 +25,7 @@ class Backbone(nn.Module):
         self.synthesis = SynthesisNetwork(
             w_dim=config.w_dim,
             resolution=config.plane_resolution,
-            image_channels=3 * config.plane_channels,
+            image_channels=3 * config.stored_channels,
             channel_base=config.channel_base,
             channel_max=config.channel_max,
             conv_clamp=config.conv_clamp,
@@ -53,8 +53,11 @@ class Generator(nn.Module):
         self.config = config
         self.convolution_dtype = torch.float32
         self.backbone = Backbone(config)
-        decoder, superresolution = build_decoder(config), build_superresolution(config)
-        self.renderer = build_renderer(config, decoder, superresolution)
+        self.renderer = self._build_renderer()
+
+    def _build_renderer(self) -> TriplaneRenderer:
+        decoder, superresolution = build_decoder(self.config), build_superresolution(self.config)
+        return build_renderer(self.config, decoder, superresolution)
 
     def map_latents(
         self,
@@ -95,7 +98,7 @@ class Generator(nn.Module):
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
         """Planes from ws, one triplane per row."""
         image = self.backbone.synthesis(ws, self.config.noise, self.convolution_dtype).float()
-        planes = image.unflatten(1, (3, self.config.plane_channels))
+        planes = image.unflatten(1, (3, self.config.stored_channels))
         return Triplane(planes, self.config.plane_axes, self.config.box_size)
 
 

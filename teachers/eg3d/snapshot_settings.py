@@ -10,10 +10,13 @@ from teachers.rendering.triplane import EG3D_AXES
 from .configuration import EG3DConfiguration
 from .snapshot import Snapshot
 
-KNOWN_SOURCES = ("820c206d1ee0", "59b91db53b33", "8cfd3ad210f0", "59e2e10442fc")
-"""How the sha256 of the published module texts begin: networks_stylegan2, superresolution,
-triplane, dual_discriminator.
-"""
+KNOWN_SOURCES = (
+    # EG3D: networks_stylegan2, superresolution, triplane, dual_discriminator
+    *("820c206d1ee0", "59b91db53b33", "8cfd3ad210f0", "59e2e10442fc"),
+    # PanoHead: the same without superresolution, which is EG3D's, renderer, ray_marcher
+    *("d42a4c6fb137", "1bce9137f63a", "9029b86bdb94", "985cb500b210", "58976a1e008b"),
+)
+"""How the sha256 of published module texts begin."""
 
 SUPER_RESOLUTIONS = {
     "SuperresolutionHybrid8XDC": "8XDC",

@@ -99,28 +99,37 @@ class SuperResolution(nn.Module):
         self,
         feature_image: Float[Tensor, "batch feature height width"],
         ws: Float[Tensor, "batch layer w_dim"] | None,
+        raw: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> Float[Tensor, "batch 3 out_height out_width"]:
-        """The final image; `ws` is only needed (and only read) for the latent "teacher_w"."""
+        """The final image.
+
+        Args:
+            feature_image: of the volume rendering.
+            ws: only needed (and only read) for the latent "teacher_w".
+            raw: the raw image; None: the first three features.
+        """
         latents = self._latent(len(feature_image), ws)[:, None].expand(-1, 3, -1)
         x = self._resize(feature_image)
+        rgb = x[:, :3] if raw is None else self._resize(raw)
         if fast.applies(x):
             from teachers.stylegan.fast.synthesis import enlarge  # numba takes a second to import
 
-            return enlarge((self.block0, self.block1), x, x[:, :3], latents)
-        x, image = self.block0(x, x[:, :3], latents)
+            return enlarge((self.block0, self.block1), x, rgb, latents)
+        x, image = self.block0(x, rgb, latents)
         return self.block1(x, image, latents)[1]
 
     def image_raw_as_published(
         self,
         feature_image: Float[Tensor, "batch feature height width"],
         ws: Float[Tensor, "batch layer w_dim"] | None,
+        raw: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> Float[Tensor, "batch 3 height width"]:
         """The raw image that the official code returns.
 
         Where nothing was resized and the first block keeps the size, that code adds the block's
         image to the raw image in place. Only for comparison (`RaySampling.compat`).
         """
-        rgb = feature_image[:, :3]
+        rgb = feature_image[:, :3] if raw is None else raw
         if self.block0.up or feature_image.shape[-1] != self.variant.native_resolution:
             return rgb
         return self.block0(
@@ -128,16 +137,7 @@ class SuperResolution(nn.Module):
         )[1]
 
     def _latent(self, batch: int, ws: Tensor | None) -> Float[Tensor, "batch w_dim"]:
-        if self.latent == "constant_one":
-            return torch.ones_like(self.w_mean).expand(batch, -1)
-        if self.latent == "w_mean":
-            return self.w_mean.expand(batch, -1)
-        if ws is None:
-            raise ValueError(
-                "this super-resolution takes the teacher's w (sr_latent=teacher_w): give render()"
-                " the ws"
-            )
-        return ws[:, -1]
+        return style_latent(self.latent, self.w_mean, batch, ws)
 
     def _resize(self, x: Tensor) -> Tensor:
         native = self.variant.native_resolution
@@ -152,3 +152,26 @@ class SuperResolution(nn.Module):
         return F.interpolate(
             x, size=(native, native), mode="bilinear", align_corners=False, antialias=self.antialias
         )
+
+
+def style_latent(
+    latent: str,
+    w_mean: Float[Tensor, " w_dim"],
+    batch: int,
+    ws: Float[Tensor, "batch layer w_dim"] | None,
+) -> Float[Tensor, "batch w_dim"]:
+    """The latent of that name (see `SuperResolution`) for every image.
+
+    Raises:
+        ValueError: "teacher_w" without ws.
+    """
+    if latent == "constant_one":
+        return torch.ones_like(w_mean).expand(batch, -1)
+    if latent == "w_mean":
+        return w_mean.expand(batch, -1)
+    if ws is None:
+        raise ValueError(
+            "this super-resolution takes the teacher's w (sr_latent=teacher_w): give render() the"
+            " ws"
+        )
+    return ws[:, -1]

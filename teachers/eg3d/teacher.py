@@ -16,7 +16,7 @@ from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
 
-from .configuration import EG3DConfiguration
+from .configuration import AnyConfiguration, EG3DConfiguration
 from .discriminator import Discriminator
 from .generator import Generator
 
@@ -124,12 +124,21 @@ def load_eg3d(folder: Path) -> EG3DTeacher:
         ValueError: a file is damaged, or the weights don't fit the configuration.
         FileNotFoundError: a file is missing.
     """
-    passport = Passport.read(folder / "passport.json")
-    generator = Generator(_read_configuration(folder / "config.json"))
+    generator = Generator(read_configuration(folder / "config.json", EG3DConfiguration))
+    load_generator(generator, folder)
+    return EG3DTeacher(generator, Passport.read(folder / "passport.json"))
+
+
+def load_generator(generator: Generator, folder: Path) -> None:
+    """Gives a generator the weights of a teacher folder.
+
+    Raises:
+        ValueError: a file is damaged, or the weights don't fit the configuration.
+        FileNotFoundError: it is missing.
+    """
     _load_weights(
         generator, folder / "generator.safetensors", "its config.json", advice=": convert it again"
     )
-    return EG3DTeacher(generator, passport)
 
 
 def load_discriminator(folder: Path) -> Discriminator:
@@ -204,11 +213,16 @@ def start_from(generator: Generator, discriminator: Discriminator, folder: Path)
         )
 
 
-def _read_configuration(path: Path) -> EG3DConfiguration:
+def read_configuration(path: Path, kind: type[AnyConfiguration]) -> AnyConfiguration:
+    """The config.json of a teacher folder.
+
+    Raises:
+        ValueError: it isn't JSON, or not of this kind.
+    """
     try:
-        return EG3DConfiguration.from_dict(json.loads(path.read_text()))
+        return kind.from_dict(json.loads(path.read_text()))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not an EG3D configuration: {error}") from error
+        raise ValueError(f"{path} is not a teacher's configuration: {error}") from error
 
 
 def _load_weights(network: nn.Module, path: Path, wanted: str, advice: str = "") -> None:

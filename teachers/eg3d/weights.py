@@ -7,8 +7,8 @@ statistics are dropped; filters that differ from the built-in ones raise ValueEr
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor
 from .configuration import EG3DConfiguration
 from .discriminator import Discriminator
 from .generator import Generator
-from .snapshot import Snapshot, read_snapshot
+from .snapshot import Snapshot
 from .snapshot_settings import clamp_of, configuration_of
 from .teacher import EG3DTeacher, eg3d_passport
 
@@ -27,7 +27,15 @@ LICENCE = (
     " non-commercial source licence applies."
 )
 
-PREFIXES = {"decoder.": "renderer.decoder.", "superresolution.": "renderer.super_resolution."}
+PREFIXES = {
+    "decoder.": "renderer.decoder.",
+    "superresolution.": "renderer.super_resolution.",
+    # PanoHead's
+    "torgb.": "renderer.to_rgb.",
+    "bcg_synthesis.": "renderer.background_network.",
+    "t_mapping.": "camera_shift.",
+}
+"""Published beginnings of names, and ours."""
 
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
@@ -51,40 +59,15 @@ class ImportedTeacher:
     provenance: dict[str, Any]
 
 
-def import_pickle(
-    path: Path, *, sr_latent: str = "w_mean", focal: float | None = None
-) -> ImportedTeacher:
-    """Reads an official EG3D pickle (without unpickling it) as a teacher.
-
-    Args:
-        path: the .pkl.
-        sr_latent: which latent the super-resolution is given: "w_mean", "teacher_w" or
-            "constant_one".
-        focal: see `configuration_of`.
-
-    Raises:
-        ValueError: the file isn't an EG3D snapshot, or of a form that isn't supported; the message
-            says which.
-    """
-    snapshot = read_snapshot(path)
-    try:
-        return import_snapshot(snapshot, name=path.stem, sr_latent=sr_latent, focal=focal)
-    except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(
-            f"{path}: a setting of an unexpected kind ({error}): damaged, or a fork that is not"
-            " supported"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
 def import_snapshot(
     snapshot: Snapshot, *, name: str, sr_latent: str = "w_mean", focal: float | None = None
 ) -> ImportedTeacher:
-    """Builds the networks of a snapshot and gives them its weights (see `import_pickle`)."""
+    """Builds the networks of a snapshot and gives them its weights (see
+    `teachers.conversion.import_pickle`).
+    """
     config, warnings = configuration_of(snapshot, sr_latent=sr_latent, focal=focal)
     teacher = EG3DTeacher(
-        _generator(config, snapshot.generator_state),
+        fitted(Generator, config, snapshot.generator_state),
         eg3d_passport(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE),
     )
     discriminator, arguments, more = _discriminator(snapshot)
@@ -92,7 +75,7 @@ def import_snapshot(
         teacher,
         discriminator,
         arguments,
-        (*warnings, *more, *_latent_warning(sr_latent)),
+        (*warnings, *more, *latent_warnings(sr_latent)),
         provenance(snapshot),
     )
 
@@ -110,15 +93,22 @@ def provenance(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _generator(config: EG3DConfiguration, state: dict[str, np.ndarray]) -> Generator:
+def fitted(
+    build: Callable[[Any], Generator], config: EG3DConfiguration, state: dict[str, np.ndarray]
+) -> Generator:
+    """The generator of a configuration with a snapshot's weights.
+
+    Raises:
+        ValueError: lists all that is missing, unknown, or of another shape or type.
+    """
     with torch.device("meta"):
-        generator = Generator(config)
+        generator = build(config)
     wanted = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
-    mean = "renderer.super_resolution.w_mean"
+    means = [name for name in wanted if name.endswith(".w_mean")]
     tensors = _fitting(
-        {name: shape for name, shape in wanted.items() if name != mean}, state, "G_ema"
+        {name: shape for name, shape in wanted.items() if name not in means}, state, "G_ema"
     )
-    if mean in wanted:
+    for mean in means:
         tensors[mean] = tensors["backbone.mapping.w_avg"].clone()
     generator.load_state_dict(tensors, assign=True)
     return generator
@@ -229,7 +219,8 @@ def _is_left_out(name: str, array: np.ndarray) -> bool:
     return name == "dataset_label_std"
 
 
-def _latent_warning(sr_latent: str) -> list[str]:
+def latent_warnings(sr_latent: str) -> list[str]:
+    """What a super-resolution with another latent than the original's means, a sentence each."""
     if sr_latent == "w_mean":
         return [
             "the super-resolution is given the mean latent (sr_latent=w_mean), since a student has"
@@ -244,21 +235,27 @@ def _latent_warning(sr_latent: str) -> list[str]:
     return []
 
 
+KINDS = {"eg3d": "An EG3D", "panohead": "A PanoHead"}
+"""How a card names a kind of teacher."""
+
+
 def card(imported: ImportedTeacher, file_name: str) -> str:
     """The text of card.md."""
     config, passport = imported.teacher.configuration, imported.teacher.passport
     parameters = sum(p.numel() for p in imported.teacher.generator.parameters())
     limits = "from the box" if config.near is None else f"{config.near} to {config.far}"
     axes = ", ".join(config.plane_axes)
+    depth = passport.plane_depth
+    stacks = "planes" if depth == 1 else f"stacks of {depth} planes"
     lines = [
         f"# {passport.name}",
         "",
-        f"An EG3D generator, converted from `{file_name}`.",
+        f"{KINDS[passport.kind]} generator, converted from `{file_name}`.",
         "",
-        f"**Licence.** {LICENCE} The conversion changes nothing about that.",
+        f"**Licence.** {passport.licence} The conversion changes nothing about that.",
         "",
         (
-            f"- {parameters:,} parameters; planes {config.plane_channels} ×"
+            f"- {parameters:,} parameters; {stacks} {config.plane_channels} ×"
             f" {config.plane_resolution}², axes {axes}, box {config.box_size}"
         ),
         (

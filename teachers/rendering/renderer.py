@@ -183,11 +183,7 @@ class TriplaneRenderer(Renderer):
         jitter: RayJitter | None = None,
     ) -> Rendering:
         """One image per row of triplane and camera (see `Teacher.render`)."""
-        if len(triplane) != len(camera):
-            raise ValueError(
-                f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn"
-                " per image: use triplane.repeat_interleave(views) or camera.expand(batch)"
-            )
+        self._require_pairs(triplane, camera)
         feature_image, depth, opacity = self._volume_render(triplane, camera, jitter)
         image_raw = image = feature_image[:, :3]
         if self.super_resolution is not None:
@@ -195,6 +191,14 @@ class TriplaneRenderer(Renderer):
             if self.sampling.compat == "official":
                 image_raw = self.super_resolution.image_raw_as_published(feature_image, ws)  # type: ignore[operator]
         return Rendering(image, image_raw, feature_image, depth, opacity)
+
+    @staticmethod
+    def _require_pairs(triplane: Triplane, camera: Camera) -> None:
+        if len(triplane) != len(camera):
+            raise ValueError(
+                f"{len(triplane)} triplanes and {len(camera)} cameras came, one of each is drawn"
+                " per image: use triplane.repeat_interleave(views) or camera.expand(batch)"
+            )
 
     def _volume_render(
         self, triplane: Triplane, camera: Camera, jitter: RayJitter | None
@@ -232,8 +236,16 @@ class TriplaneRenderer(Renderer):
                 "batch (height width) channel -> batch channel height width",
                 height=self.resolution,
             )
-            for channels in (features * 2 - 1, colors.depth[..., None], colors.opacity[..., None])
+            for channels in (
+                self._pictured(features),
+                colors.depth[..., None],
+                colors.opacity[..., None],
+            )
         )
+
+    def _pictured(self, features: Tensor) -> Tensor:
+        """Colours of the decoder, in [0, 1] → features of an image, whose RGB is in [-1, 1]."""
+        return features * 2 - 1
 
     def field(self, triplane: Triplane) -> TriplaneField:
         """The decoder over a triplane: world points → colours and density logits."""

@@ -16,7 +16,7 @@ class Rendering:
         image_raw: RGB of the volume rendering before super-resolution (the same as `image` without
             one).
         feature_image: all colour channels of the decoder, in the range of `image_raw`; its first
-            three are `image_raw`.
+            three are `image_raw` (but not PanoHead's, whose raw image is made of all).
         depth: expected distance from the camera centre, world units.
         opacity: sum of the compositing weights, in [0, 1].
     """

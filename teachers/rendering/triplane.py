@@ -54,7 +54,7 @@ class Triplane:
     ) -> Float[Tensor, "batch point channel"]:
         """As `sample`, in PyTorch's own operators."""
         if self.depth > 1:
-            return self._sample_stacks(points)
+            return self.sample_stacks(points).mean(1)
         batch, _, channel, height, width = self.planes.shape
         columns_rows = torch.tensor(
             [["xyz".index(axis) for axis in axes] for axes in self.axes], device=points.device
@@ -71,9 +71,14 @@ class Triplane:
         # EG3D's text sums the planes, its code takes their mean, and so does LP3D (eq. 1).
         return features.reshape(batch, 3, channel, -1).mean(1).mT
 
-    def _sample_stacks(
+    def sample_stacks(
         self, points: Float[Tensor, "batch point 3"]
-    ) -> Float[Tensor, "batch point channel"]:
+    ) -> Float[Tensor, "batch 3 point channel"]:
+        """The features of each stack at world points, trilinear, zeros outside.
+
+        The planes of a stack lie like texels: the k-th of D in the middle of the k-th of D equal
+        slices of the box. Beyond the outer ones features fade, to half at the faces.
+        """
         order = torch.tensor(
             [["xyz".index(axis) for axis in (*axes, third_axis(axes))] for axes in self.axes],
             device=points.device,
@@ -86,10 +91,9 @@ class Triplane:
             depth=self.depth,
         )
         features = F.grid_sample(volumes, grid.to(volumes), align_corners=False)
-        features = rearrange(
+        return rearrange(
             features, "(batch plane) channel 1 1 point -> batch plane point channel", plane=3
         )
-        return features.mean(1)
 
     def with_planes(
         self, planes: Float[Tensor, "other_batch 3 other_channel other_height other_width"]

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from pipeline.evaluation.parity import read_dump
-from teachers.eg3d.weights import import_pickle
+from teachers.conversion import import_pickle
 
 FOLDER = Path(__file__).parent / "eg3d_small128"
 

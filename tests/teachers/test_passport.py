@@ -24,7 +24,7 @@ def another(value):
         return {**value, "more": 1}
     if isinstance(value, str):
         return "teacher_w" if value == "none" else f"{value}2"
-    return value + 1
+    return not value if isinstance(value, bool) else value + 1
 
 
 def test_passports_that_agree_are_let_through_whatever_their_names(passport):

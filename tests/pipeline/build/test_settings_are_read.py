@@ -178,7 +178,27 @@ def compositions(verb: str) -> Iterator[DictConfig]:
             chosen = f"[{option.stem}]" if group == "loss" else option.stem
             if group == "experiment" and OmegaConf.load(option).verb != verb:
                 continue  # refused, see test_experiments_and_sweeps_of_other_verbs_are_refused
+            if group == "data" and is_of_another_root(option, defaults):
+                continue  # refused by Hydra: it overrides a group that this root doesn't have
             yield compose(verb, f"{key}={chosen}")
+
+
+def is_of_another_root(option: Path, defaults: ListConfig) -> bool:
+    """Whether the option overrides a group that isn't among a root's defaults."""
+    groups = {
+        str(key).split("@")[0]
+        for entry in defaults
+        if isinstance(entry, DictConfig)
+        for key in entry
+    }
+    overridden = {
+        str(key).removeprefix("override ").split("@")[0].strip("/")
+        for entry in OmegaConf.load(option).get("defaults", ListConfig([]))
+        if isinstance(entry, DictConfig)
+        for key in entry
+        if str(key).startswith("override ")
+    }
+    return not overridden <= groups
 
 
 def ignored(verb: str) -> set[str]:

@@ -1,5 +1,6 @@
 """Cameras for looking around stand where the teacher's own cameras stood."""
 
+import dataclasses
 import math
 
 import pytest
@@ -32,6 +33,15 @@ def test_a_turntable_is_one_closed_round_within_its_angles():
         "the step back to the start is one like the others"
     )
     assert steps.max() < 2 * math.pi * PASSPORT.camera_radius * math.radians(30) / 40 * 1.01
+
+
+def test_a_teacher_of_whole_heads_is_seen_from_all_round_unless_an_angle_is_given():
+    whole = dataclasses.replace(PASSPORT, full_circle=True)
+    positions = turntable(whole, frames=8, pitch_deg=0).cam_to_world[:, :3, 3]
+    yaw = torch.atan2(positions[:, 0], positions[:, 2]).rad2deg() % 360
+    torch.testing.assert_close(yaw, torch.arange(8) * 45.0, atol=0.01, rtol=0)
+    asked = turntable(whole, frames=8, yaw_deg=20).cam_to_world
+    torch.testing.assert_close(asked, turntable(PASSPORT, frames=8, yaw_deg=20).cam_to_world)
 
 
 def test_no_frames_and_the_pole_are_refused():

@@ -11,9 +11,9 @@ import torch
 from pipeline.build.configuration import compose
 from pipeline.verbs import convert
 from teachers.checkpoint import load_teacher
+from teachers.conversion import import_pickle
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
-from teachers.eg3d.weights import import_pickle
 from teachers.rendering.camera import Camera
 
 FILES = {

@@ -88,7 +88,7 @@ def test_a_run_with_another_configuration_is_refused_with_the_difference(tmp_pat
             )
 
 
-@pytest.mark.parametrize("cameras", ["lp3d_ffhq", "lp3d_afhq", "puppets"])
+@pytest.mark.parametrize("cameras", ["lp3d_ffhq", "lp3d_afhq", "puppets", "full_circle"])
 @pytest.mark.parametrize("sampler", ["plain", "truncated", "near_frontal", "fast"])
 def test_every_camera_and_sampler_configuration_draws_identities(cameras, sampler):
     config = compose("distill", "teacher=toy", f"cameras={cameras}", f"sampler={sampler}")

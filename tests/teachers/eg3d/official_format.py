@@ -192,12 +192,18 @@ def official_weights(generator: torch.nn.Module) -> dict[str, Tensor]:
     """The weights of one of our generators under the published names, with the buffers that the
     published ones have.
     """
-    names = {"renderer.decoder.": "decoder.", "renderer.super_resolution.": "superresolution."}
+    names = {
+        "renderer.decoder.": "decoder.",
+        "renderer.super_resolution.": "superresolution.",
+        "renderer.to_rgb.": "torgb.",
+        "renderer.background_network.": "bcg_synthesis.",
+        "camera_shift.": "t_mapping.",
+    }
     weights = {}
     for name, value in generator.state_dict().items():
         for ours, theirs in names.items():
             name = theirs + name.removeprefix(ours) if name.startswith(ours) else name
-        if name == "superresolution.w_mean":
+        if name in ("superresolution.w_mean", "renderer.w_mean"):
             continue
         weights[name] = value.clone()
         if name.endswith(("conv0.weight", "conv1.weight", "torgb.weight")):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from teachers.conversion import import_pickle
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
-from teachers.eg3d.weights import import_pickle
 
 from .official_format import (
     Persistent,

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from teachers.checkpoint import load_teacher
+from teachers.conversion import import_pickle
 from teachers.eg3d import snapshot_settings
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import save_eg3d
-from teachers.eg3d.weights import card, import_pickle
+from teachers.eg3d.weights import card
 from teachers.rendering.camera import Camera
 
 SMALL = {
