@@ -138,7 +138,7 @@ class Quantities:
         return self.ours["ws"]
 
     def _truncated(self, z: Tensor, condition: Camera) -> Tensor:
-        """ws with the dump's truncation, of its first layers only where it says so."""
+        """The ws with the dump's truncation, of its first layers only where it says so."""
         ws = self.generator.map_latents(z, condition)
         truncated = self.generator.map_latents(z, condition, truncation=self.truncation)
         cutoff = ws.shape[1] if self.cutoff is None else int(self.cutoff)

@@ -23,7 +23,7 @@ from pipeline.verbs import distill
 REPOSITORY = Path(__file__).parents[3]
 CONF = REPOSITORY / "conf"
 VERBS = sorted(OmegaConf.load(path).verb for path in CONF.glob("*.yaml"))
-ROOT_NAMES = {"config", "settings", "self.config", "self.settings", "evaluation.config",
+ROOT_NAMES = {"config", "settings", "command", "self.config", "self.settings", "evaluation.config",
               "evaluation.settings"}  # fmt: skip
 
 ALLOWED = {

@@ -1,4 +1,4 @@
-"""What PanoHead's official code computed from the same weights and jitter, this code computes too."""
+"""What PanoHead's official code computed from the same weights and jitter, this code computes."""
 
 import dataclasses
 import json
