@@ -9,10 +9,12 @@ from .eg3d.teacher import load_eg3d
 from .panohead.teacher import load_panohead
 from .passport import Passport
 from .teacher import Teacher
+from .wysiwyg.teacher import load_wysiwyg
 
 READERS: dict[str, Callable[[Path], Teacher]] = {
     "eg3d": load_eg3d,
     "panohead": load_panohead,
+    "wysiwyg": load_wysiwyg,
 }
 """The function that reads a folder, by `Passport.kind`."""
 

@@ -14,8 +14,11 @@ from .rendering.camera import Camera
 from .rendering.triplane import Triplane
 
 SCHEMA_VERSION = 1
-OPTIONAL = {"options", "plane_depth", "full_circle"}
+OPTIONAL = {"options", "plane_depth", "full_circle", "aggregation"}
 """Fields that a stored passport may lack."""
+
+YOUNGER = ("plane_depth", "full_circle", "aggregation")
+"""Fields that aren't written where they have their default, as in older files."""
 
 SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
 
@@ -41,6 +44,7 @@ class Passport:
         background: "black", "white" or "matte".
         super_resolution: "none", "2X", "4X", "8X", "8XDC".
         sr_latent: which latent the super-resolution is given.
+        aggregation: of the three planes' features (`Triplane.aggregation`).
         full_circle: the teacher has seen heads from all round, their backs, too.
         options: what a teacher has beyond its kind's published form (density prior, plane head, …),
             by name.
@@ -73,6 +77,7 @@ class Passport:
     schema_version: int = SCHEMA_VERSION
     plane_depth: int = 1
     full_circle: bool = False
+    aggregation: Literal["mean", "product"] = "mean"
 
     @property
     def stored_channels(self) -> int:
@@ -97,7 +102,7 @@ class Passport:
 
     def triplane(self, planes: Float[Tensor, "batch 3 channel height width"]) -> Triplane:
         """Planes as this teacher's renderer reads them."""
-        return Triplane(planes, self.plane_axes, self.box_size, self.plane_depth)
+        return Triplane(planes, self.plane_axes, self.box_size, self.plane_depth, self.aggregation)
 
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
         """Raises ValueError with both sides and every differing field, unless the passports agree.
@@ -120,14 +125,11 @@ class Passport:
             )
 
     def to_json(self) -> str:
-        """Indented JSON; a plane depth of 1 and no full circle aren't written, as in older
-        files.
-        """
+        """Indented JSON; what younger fields say of all older teachers isn't written."""
         values = dataclasses.asdict(self)
-        if self.plane_depth == 1:
-            del values["plane_depth"]
-        if not self.full_circle:
-            del values["full_circle"]
+        for name in YOUNGER:
+            if values[name] == type(self).__dataclass_fields__[name].default:
+                del values[name]
         return json.dumps(values, indent=2)
 
     @classmethod

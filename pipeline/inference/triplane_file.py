@@ -55,4 +55,8 @@ def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Tripl
     passport = Passport.from_dict(json.loads(metadata["passport"]))
     first, second, third = json.loads(metadata["axes"])
     box_size = json.loads(metadata["box_size"])
-    return Triplane(planes[None], (first, second, third), box_size, passport.plane_depth), passport
+    axes = (first, second, third)
+    return (
+        Triplane(planes[None], axes, box_size, passport.plane_depth, passport.aggregation),
+        passport,
+    )

@@ -1,6 +1,7 @@
 """Three axis-aligned feature planes (EG3D sec. 3), or stacks of planes (PanoHead's tri-grid)."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from einops import rearrange
@@ -28,17 +29,21 @@ class Triplane:
             column x, row z). A stack runs along the third one.
         box_size: side of the cube in world units. Outside it, every feature is 0.
         depth: planes in a stack; 1 is EG3D's triplane, which ignores the third coordinate.
+        aggregation: how the three features of a point become one: "mean" (EG3D), or "product"
+            (element by element: WYSIWYG sec. 3).
     """
 
     planes: Float[Tensor, "batch 3 channel height width"]
     axes: tuple[str, str, str] = EG3D_AXES
     box_size: float = 1.0
     depth: int = 1
+    aggregation: Literal["mean", "product"] = "mean"
 
     def sample(
         self, points: Float[Tensor, "batch point 3"]
     ) -> Float[Tensor, "batch point channel"]:
-        """The mean over the planes of the features at world points, zeros outside (EG3D sec. 3).
+        """The mean (or product) over the planes of the features at world points, zeros outside
+        (EG3D sec. 3).
 
         Bilinear; trilinear in stacks.
         """
@@ -54,7 +59,7 @@ class Triplane:
     ) -> Float[Tensor, "batch point channel"]:
         """As `sample`, in PyTorch's own operators."""
         if self.depth > 1:
-            return self.sample_stacks(points).mean(1)
+            return self._aggregated(self.sample_stacks(points))
         batch, _, channel, height, width = self.planes.shape
         columns_rows = torch.tensor(
             [["xyz".index(axis) for axis in axes] for axes in self.axes], device=points.device
@@ -69,7 +74,10 @@ class Triplane:
             planes, grid.to(self.planes), align_corners=False
         )  # channels last: 1.4 to 1.8 times faster on a CPU
         # EG3D's text sums the planes, its code takes their mean, and so does LP3D (eq. 1).
-        return features.reshape(batch, 3, channel, -1).mean(1).mT
+        return self._aggregated(features.reshape(batch, 3, channel, -1)).mT
+
+    def _aggregated(self, features: Tensor) -> Tensor:
+        return features.prod(1) if self.aggregation == "product" else features.mean(1)
 
     def sample_stacks(
         self, points: Float[Tensor, "batch point 3"]

@@ -23,7 +23,7 @@ def another(value):
     if isinstance(value, dict):
         return {**value, "more": 1}
     if isinstance(value, str):
-        return "teacher_w" if value == "none" else f"{value}2"
+        return {"none": "teacher_w", "mean": "product"}.get(value, f"{value}2")
     return not value if isinstance(value, bool) else value + 1
 
 

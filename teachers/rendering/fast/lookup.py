@@ -28,6 +28,7 @@ def covers(triplane: "Triplane", points: Tensor) -> bool:
     planes = triplane.planes
     return (
         triplane.depth == 1
+        and triplane.aggregation == "mean"
         and planes.shape[2] % LANES == 0
         and planes.shape[3] == planes.shape[4]
         and planes.numel() > 0

@@ -1,0 +1,190 @@
+"""Rays sampled where a network says that something is: every pixel at the final resolution, with
+few samples (WYSIWYG sec. 4).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .camera import Camera, Rays
+from .compositing import expected_depth, interval_weights
+from .density import density_activation_of
+from .depths import centred_jitter, stratified_depths
+from .marching import Field, RayColors, RaySampling, look_up
+from .proposal_network import UP
+from .rendering import RayJitter
+from .robust_sampling import clipped_weights, depths_in_bins, hardest_rays, kept_bins
+
+
+@dataclass(frozen=True)
+class LearnedSampling:
+    """How many samples go where; the defaults are the paper's.
+
+    Attributes:
+        probe_samples: uniform ones of a ray of the probe, whose image has a quarter of the side.
+        samples: of most rays.
+        hard_samples: of the hardest rays.
+        hard_share: share of these in an image.
+        mass: share of the predicted mass whose bins get samples.
+    """
+
+    probe_samples: int = 192
+    samples: int = 16
+    hard_samples: int = 32
+    hard_share: float = 0.1
+    mass: float = 0.98
+
+    def __post_init__(self) -> None:
+        if self.probe_samples < 3 or not 1 <= self.samples <= self.hard_samples:
+            raise ValueError(
+                f"{self.probe_samples} probe samples, {self.samples} and {self.hard_samples} of"
+                " easy and hard rays: expected at least 3, and 1 <= samples <= hard_samples"
+            )
+        if not 0 < self.mass <= 1 or not 0 <= self.hard_share <= 1:
+            raise ValueError(
+                f"mass is {self.mass}, hard_share {self.hard_share}: expected shares of at most 1"
+            )
+
+    @property
+    def mean_samples(self) -> float:
+        """Look-ups of a ray of the image, those of the probe shared out."""
+        easy = self.samples * (1 - self.hard_share)
+        return easy + self.hard_samples * self.hard_share + self.probe_samples / UP**2
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the coarse rays saw.
+
+    Attributes:
+        weights: of the bins, `[batch ray bin]`.
+        colors: composited RGB.
+        rays: of the probe's pixels.
+        edges: ends of the bins, the same for all rays.
+    """
+
+    weights: Float[Tensor, "batch ray bin"]
+    colors: Float[Tensor, "batch ray 3"]
+    rays: Rays
+    edges: Float[Tensor, " edge"]
+
+
+def probe(
+    field: Field, camera: Camera, resolution: int, sampling: RaySampling, count: int
+) -> Probe:
+    """Casts rays through a quarter of the side with `count` uniform samples.
+
+    Raises:
+        ValueError: the resolution isn't a multiple of four, or the ray limits aren't constant (bins
+            are the same for all rays).
+    """
+    if resolution % UP:
+        raise ValueError(f"the resolution is {resolution}: a probe needs a multiple of {UP}")
+    if sampling.near is None or sampling.far is None:
+        raise ValueError("learned sampling needs constant ray limits: near and far are null")
+    rays = camera.rays(resolution // UP)
+    batch, total = rays.directions.shape[:2]
+    limits = sampling.limits(rays)
+    depths = stratified_depths(limits, centred_jitter(batch, total, count, rays.directions))
+    piece = max(1, sampling.points_at_once(rays.directions.device) // (batch * count))
+    weights, colors = [], []
+    for start in range(0, total, piece):
+        rows = slice(start, start + piece)
+        features, logits = look_up(field, rays[rows], depths[:, rows])
+        part = interval_weights(logits, depths[:, rows], activation=density_activation_of(field))
+        ends = torch.nn.functional.pad(part, (1, 0)) + torch.nn.functional.pad(part, (0, 1))
+        colors.append(torch.einsum("brs,brsf->brf", ends / 2, features[..., :3]))
+        weights.append(part)
+    return Probe(torch.cat(weights, 1), torch.cat(colors, 1), rays, depths[0, 0])
+
+
+def march_learned(
+    field: Field,
+    camera: Camera,
+    resolution: int,
+    sampling: RaySampling,
+    network: Callable[[Tensor, Tensor, Tensor], Tensor],
+    counts: LearnedSampling,
+    jitter: RayJitter | None = None,
+) -> RayColors:
+    """Renders every pixel of a square image.
+
+    Args:
+        field: what is rendered.
+        camera, resolution: of the image.
+        sampling: the ray limits.
+        network: predicts where samples belong (`ProposalNetwork`); without gradient here.
+        counts: how many.
+        jitter: `fine` has `hard_samples` numbers a ray; None: the middles of the strata.
+    """
+    with torch.no_grad():
+        seen = probe(field, camera, resolution, sampling, counts.probe_samples)
+        masses = network(seen.weights, seen.colors, seen.rays.directions).exp()
+        hard = hardest_rays(masses, counts.samples, counts.hard_share)
+    rays = camera.rays(resolution)
+    groups = [(~hard, counts.samples), (hard, counts.hard_samples)]
+    parts = [
+        _composited(field, rays, masses, seen.edges, counts.mass, chosen, samples, jitter, sampling)
+        for chosen, samples in groups
+        if chosen.any()
+    ]
+    batch = len(camera)
+    order = torch.cat([part[0] for part in parts], 1).argsort(1)
+    sums = torch.cat([part[1] for part in parts], 1)
+    sums = sums.gather(1, order[..., None].expand(-1, -1, sums.shape[-1]))
+    features, depth, opacity = sums[..., :-2], sums[..., -2], sums[..., -1]
+    near = seen.edges[0].expand(batch)
+    far = seen.edges[-1].expand(batch)
+    depth = expected_depth(depth, opacity).clamp(near[:, None], far[:, None])
+    return RayColors(features, depth, opacity, near, far)
+
+
+def _composited(
+    field: Field,
+    rays: Rays,
+    masses: Float[Tensor, "batch ray bin"],
+    edges: Float[Tensor, " edge"],
+    mass: float,
+    chosen: Tensor,
+    samples: int,
+    jitter: RayJitter | None,
+    sampling: RaySampling,
+) -> tuple[Tensor, Tensor]:
+    """Numbers of the chosen rays (as many of every image), and their `[… feature + 2]`: features,
+    weighted depth, opacity.
+    """
+    batch = len(chosen)
+    rows = chosen.nonzero()[:, 1].reshape(batch, -1)
+
+    def of_rows(x: Tensor) -> Tensor:
+        return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
+
+    with torch.no_grad():
+        bins, count = kept_bins(of_rows(masses), mass, samples)
+        given = jitter.fine[..., :samples] if jitter is not None else None
+        places = edges.new_full((*rows.shape, samples), 0.5) if given is None else of_rows(given)
+        depths = depths_in_bins(edges.expand(*rows.shape, -1), bins, count, places)
+        width = (edges[1] - edges[0]).expand(*rows.shape, 1)
+    here = Rays(of_rows(rays.origins), of_rows(rays.directions))
+    activation = density_activation_of(field)
+    piece = max(1, sampling.points_at_once(edges.device) // (batch * samples))
+    sums = []
+    for start in range(0, rows.shape[1], piece):
+        part = slice(start, start + piece)
+        at = depths[:, part]
+        features, logits = look_up(field, here[part], at)
+        weights = clipped_weights(activation(logits), at, width[:, part])
+        sums.append(
+            torch.cat(
+                [
+                    torch.einsum("brs,brsf->brf", weights, features),
+                    (weights * at).sum(-1, keepdim=True),
+                    weights.sum(-1, keepdim=True),
+                ],
+                -1,
+            )
+        )
+    return rows, torch.cat(sums, 1)

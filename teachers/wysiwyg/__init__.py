@@ -1,0 +1,1 @@
+"""WYSIWYG (Trevithick et al., CVPR 2024): a signed distance on a triplane, every pixel rendered."""

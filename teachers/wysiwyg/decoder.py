@@ -1,0 +1,170 @@
+"""Plane features and a position → signed distance, its sharpness, and a view-dependent colour
+(WYSIWYG sec. 3, table A1).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from teachers.eg3d.decoder import Decoder
+
+MEAN_BETA, BETA_SPREAD = 0.01, 0.0099
+"""β lies between .0001 and .0199, at .01 in the beginning; world units."""
+
+SHARPNESS = 100.0
+"""Of the distance's softplus: nearly a ReLU (the text says one, the table the other), with the
+smooth normals that a ReLU doesn't give."""
+
+
+@dataclass(frozen=True)
+class AsItIs:
+    """The density activation of a decoder whose output is a density already."""
+
+    def __call__(self, logits: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """The densities."""
+        return logits
+
+
+def positional_code(
+    x: Float[Tensor, "*batch coordinate"], frequencies: int
+) -> Float[Tensor, "*batch code"]:
+    """x, then sin(2ᵏ π x) and cos(2ᵏ π x) for k < `frequencies` (NeRF eq. 4)."""
+    scales = math.pi * 2.0 ** torch.arange(frequencies, device=x.device, dtype=x.dtype)
+    angles = (x[..., None] * scales).flatten(-2)
+    return torch.cat([x, angles.sin(), angles.cos()], -1)
+
+
+def laplace_density(
+    distance: Float[Tensor, "*batch"], beta: Float[Tensor, "#*batch"]
+) -> Float[Tensor, "*batch"]:
+    """VolSDF's density: the CDF of a Laplace distribution of scale β at minus the distance, over β
+    (Yariv et al. 2021, eq. 2).
+    """
+    half = 0.5 * torch.exp(-distance.abs() / beta)
+    return torch.where(distance > 0, half, 1 - half) / beta
+
+
+class DistanceDecoder(nn.Module):
+    """Features and points → colours and densities; signed distances beside them.
+
+    Its `density_activation` changes nothing: β is a point's own, so that the densities are made
+    here. Called without directions, colours are those seen from the front (as at inference).
+
+    Args:
+        plane_channels: features of a point.
+        box_size: side of the cube that is coded as [-1, 1].
+        hidden, geometry, color_hidden: widths.
+        position_frequencies, direction_frequencies: of the codes.
+        radius: of the sphere that an untrained network stands for, world units.
+    """
+
+    density_activation = AsItIs()
+
+    def __init__(
+        self,
+        *,
+        plane_channels: int,
+        box_size: float,
+        hidden: int,
+        geometry: int,
+        color_hidden: int,
+        position_frequencies: int,
+        direction_frequencies: int,
+        radius: float,
+    ) -> None:
+        super().__init__()
+        self.box_size, self.radius = box_size, radius
+        self.position_frequencies = position_frequencies
+        self.direction_frequencies = direction_frequencies
+        self._code_size = 3 * (1 + 2 * position_frequencies)
+        inputs = self._code_size + plane_channels
+        self.distance = nn.Sequential(
+            nn.Linear(inputs, hidden),
+            nn.Softplus(SHARPNESS),
+            nn.Linear(hidden, hidden),
+            nn.Softplus(SHARPNESS),
+            nn.Linear(hidden, 2 + geometry),
+        )
+        seen_from = 3 * (1 + 2 * direction_frequencies)
+        self.color = nn.Sequential(
+            nn.Linear(seen_from + geometry, color_hidden),
+            nn.Softplus(),
+            nn.Linear(color_hidden, 3),
+        )
+        self.start_as_sphere()
+
+    @torch.no_grad()
+    def start_as_sphere(self) -> None:
+        """An untrained network is nearly |x| - radius; features and frequencies have no say yet.
+
+        The geometric initialisation of Atzmon and Lipman (SAL, CVPR 2020, theorem 1) holds for wide
+        layers; at 32 to 128 its distances are a tenth off. So the hidden layers are drawn as there,
+        and the last row is the least squares' on points of the box.
+        """
+        first, second, last = (cast(nn.Linear, self.distance[layer]) for layer in (0, 2, 4))
+        for layer in (first, second):
+            nn.init.zeros_(layer.bias)
+            nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / layer.out_features))
+        first.weight[:, 3:] = 0
+        nn.init.normal_(last.weight[1:], 0.0, 1 / math.sqrt(last.in_features))
+        nn.init.zeros_(last.bias)
+        nn.init.zeros_(last.weight[1:2])  # β starts as .01 everywhere
+        points = (torch.rand(4096, 3) - 0.5) * self.box_size
+        features = points.new_zeros(len(points), first.in_features - self._code_size)
+        code = positional_code(points * (2 / self.box_size), self.position_frequencies)
+        hidden = self.distance[:4](torch.cat([code, features], -1))
+        rows = torch.cat([hidden, torch.ones_like(hidden[:, :1])], 1).double()
+        distance = points.norm(dim=1, keepdim=True).double()
+        ridge = 1e-6 * len(points) * torch.eye(rows.shape[1], dtype=torch.float64)
+        solved = torch.linalg.solve(rows.T @ rows + ridge, rows.T @ distance)[:, 0]
+        last.weight[0] = solved[:-1]
+        last.bias[0] = solved[-1] - self.radius
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch point channel"],
+        points: Float[Tensor, "batch point 3"],
+        directions: Float[Tensor, "batch point 3"] | None = None,
+    ) -> tuple[Float[Tensor, "batch point 3"], Float[Tensor, "batch point 1"]]:
+        """Colours and densities per world unit.
+
+        Args:
+            features: of the planes.
+            points: world units.
+            directions: unit vectors along which the points are seen; None: from the front.
+        """
+        out = self._geometry(features, points)
+        return self._colors(out[..., 2:], directions), self._density(out)
+
+    def density_logit(
+        self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
+        """Densities alone (`density_activation` leaves them as they are)."""
+        return self._density(self._geometry(features, points))
+
+    def distance_and_beta(
+        self, features: Float[Tensor, "batch point channel"], points: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point 1"], Float[Tensor, "batch point 1"]]:
+        """Signed distance (negative inside) and β, world units."""
+        out = self._geometry(features, points)
+        return out[..., :1], self._beta(out)
+
+    def _geometry(self, features: Tensor, points: Tensor) -> Tensor:
+        code = positional_code(points * (2 / self.box_size), self.position_frequencies)
+        return cast(Tensor, self.distance(torch.cat([code, features], -1)))
+
+    def _beta(self, out: Tensor) -> Tensor:
+        return MEAN_BETA + BETA_SPREAD * torch.tanh(2 * out[..., 1:2])
+
+    def _density(self, out: Tensor) -> Tensor:
+        return laplace_density(out[..., :1], self._beta(out))
+
+    def _colors(self, geometry: Tensor, directions: Tensor | None) -> Tensor:
+        if directions is None:
+            directions = geometry.new_tensor([0.0, 0.0, -1.0]).expand(*geometry.shape[:-1], 3)
+        code = positional_code(directions, self.direction_frequencies)
+        return Decoder.colors(self.color(torch.cat([code, geometry], -1)))

@@ -1,0 +1,94 @@
+"""WYSIWYG's networks: EG3D's backbone, a block for each plane, a signed distance."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from teachers.eg3d.generator import Generator
+from teachers.rendering.marching import RaySampling
+from teachers.rendering.proposal_network import ProposalNetwork
+from teachers.rendering.triplane import Triplane
+from teachers.stylegan.synthesis import SynthesisBlock
+
+from .configuration import WysiwygConfiguration
+from .decoder import DistanceDecoder
+from .renderer import WysiwygRenderer
+
+
+class WysiwygGenerator(Generator):
+    """WYSIWYG's generator; `WysiwygTeacher` freezes it.
+
+    Attributes:
+        plane_blocks: one synthesis block for each plane, behind the backbone (sec. 3): what the
+            planes share ends before them.
+    """
+
+    config: WysiwygConfiguration
+
+    def __init__(self, config: WysiwygConfiguration) -> None:
+        super().__init__(config)
+        channels = config.plane_channels
+        self.plane_blocks = nn.ModuleList(
+            SynthesisBlock(
+                channels,
+                channels,
+                config.w_dim,
+                config.plane_resolution,
+                channels,
+                up=False,
+                conv_clamp=config.conv_clamp,
+                has_noise=config.has_noise,
+            )
+            for _ in config.plane_axes
+        )
+
+    def _build_renderer(self) -> WysiwygRenderer:
+        return build_wysiwyg_renderer(self.config)
+
+    def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
+        """Planes from ws, one triplane per row; the planes' blocks take the last latent."""
+        shared = super().synthesize(ws)
+        latents = ws[:, -1:].expand(-1, 3, -1)
+        planes = [
+            block(plane, plane, latents, self.config.noise)[1]
+            for block, plane in zip(self.plane_blocks, shared.planes.unbind(1), strict=True)
+        ]
+        return Triplane(torch.stack(planes, 1), shared.axes, shared.box_size, aggregation="product")
+
+
+def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
+    """The renderer of a configuration, initialised."""
+    return WysiwygRenderer(
+        proposals=ProposalNetwork(bins=config.probe_samples - 1, width=config.proposal_width)
+        if config.learned_sampling
+        else None,
+        counts=config.counts,
+        decoder=DistanceDecoder(
+            plane_channels=config.plane_channels,
+            box_size=config.box_size,
+            hidden=config.hidden_channels,
+            geometry=config.geometry_channels,
+            color_hidden=config.color_hidden,
+            position_frequencies=config.position_frequencies,
+            direction_frequencies=config.direction_frequencies,
+            radius=config.sphere_radius,
+        ),
+        sampling=RaySampling(
+            near=config.near,
+            far=config.far,
+            box_size=config.box_size,
+            depth_samples=config.depth_samples,
+            importance_samples=config.importance_samples,
+            in_disparity=config.in_disparity,
+            first_pass=config.first_pass,
+        ),
+        resolution=config.render_resolution,
+        background=None if config.background == "black" else 1.0,
+    )
+
+
+def wysiwyg_renderer(configuration: dict[str, object]) -> WysiwygRenderer:
+    """An initialised renderer, from `WysiwygConfiguration.to_dict()`; a student's recipe names
+    it.
+    """
+    return build_wysiwyg_renderer(WysiwygConfiguration.from_dict(configuration))

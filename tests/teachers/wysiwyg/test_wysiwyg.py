@@ -1,0 +1,181 @@
+"""A signed distance on a triplane, rendered in every pixel with few samples."""
+
+import math
+
+import pytest
+import torch
+
+from teachers.checkpoint import load_teacher
+from teachers.eg3d.teacher import save_eg3d
+from teachers.rendering.camera import Camera
+from teachers.rendering.compositing import interval_weights
+from teachers.rendering.learned_sampling import LearnedSampling, march_learned
+from teachers.rendering.marching import RaySampling, look_up, march
+from teachers.rendering.triplane import ORTHOGONAL_AXES, Triplane
+from teachers.teacher import Teacher
+from teachers.wysiwyg.configuration import WysiwygConfiguration
+from teachers.wysiwyg.decoder import DistanceDecoder, laplace_density
+from teachers.wysiwyg.generator import WysiwygGenerator, wysiwyg_renderer
+from teachers.wysiwyg.teacher import WysiwygTeacher, wysiwyg_passport
+
+SMALL = {
+    "z_dim": 8,
+    "w_dim": 16,
+    "label_dim": 0,
+    "plane_resolution": 16,
+    "plane_channels": 4,
+    "plane_axes": ORTHOGONAL_AXES,
+    "channel_base": 128,
+    "channel_max": 8,
+    "hidden_channels": 32,
+    "geometry_channels": 8,
+    "color_hidden": 16,
+    "near": 2.2,
+    "far": 3.2,
+    "depth_samples": 12,
+    "importance_samples": 12,
+    "render_resolution": 16,
+    "image_resolution": 16,
+    "background": "white",
+    "super_resolution": "none",
+    "sr_latent": "none",
+    "probe_samples": 24,
+    "samples": 6,
+    "hard_samples": 12,
+    "proposal_width": 16,
+}
+
+
+@pytest.fixture
+def teacher():
+    torch.manual_seed(0)
+    config = WysiwygConfiguration(**SMALL)
+    passport = wysiwyg_passport(config, name="small", source_hash="seed 0", licence="Apache-2.0")
+    return WysiwygTeacher(WysiwygGenerator(config), passport)
+
+
+class Ball:
+    """A solid ball with a sharp surface, red from everywhere."""
+
+    radius, beta = 0.3, 0.004
+
+    def __call__(self, points):
+        distance = points.norm(dim=-1, keepdim=True) - self.radius
+        density = laplace_density(distance, torch.tensor(self.beta))
+        return torch.tensor([1.0, 0.0, 0.0]).expand(*points.shape), density
+
+    def density_activation(self, logits):
+        return logits
+
+
+def test_the_density_is_the_laplace_distribution_s():
+    beta = torch.tensor(0.01)
+    distances = torch.tensor([-0.5, -0.01, 0.0, 0.01, 0.5])
+    density = laplace_density(distances, beta)
+    expected = [100.0, 100 * (1 - 0.5 * math.exp(-1)), 50.0, 50 * math.exp(-1), 0.0]
+    torch.testing.assert_close(density, torch.tensor(expected), atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("box_size", [1.0, 0.9])
+def test_an_untrained_distance_is_that_of_a_ball_and_its_sharpness_the_mean(box_size):
+    torch.manual_seed(0)
+    decoder = DistanceDecoder(
+        plane_channels=4, box_size=box_size, hidden=128, geometry=64, color_hidden=64,
+        position_frequencies=6, direction_frequencies=2, radius=0.25,
+    )  # fmt: skip
+    points = (torch.rand(1, 2000, 3) - 0.5) * box_size
+    distance, beta = decoder.distance_and_beta(torch.randn(1, 2000, 4), points)
+    error = distance[..., 0] - (points.norm(dim=-1) - 0.25)
+    assert error.abs().mean() < 0.01
+    assert float(beta.min()) == float(beta.max()) == pytest.approx(0.01)
+
+
+def test_planes_are_multiplied(teacher):
+    triplane = teacher.synthesize(teacher.mean_latent())
+    assert triplane.aggregation == teacher.passport.aggregation == "product"
+    points = torch.rand(1, 50, 3) - 0.5
+    single = [
+        Triplane(triplane.planes[:, [n, n, n]], (axes, axes, axes)).sample(points)
+        for n, axes in enumerate(ORTHOGONAL_AXES)
+    ]
+    torch.testing.assert_close(triplane.sample(points), single[0] * single[1] * single[2])
+    assert teacher.passport.triplane(triplane.planes).aggregation == "product"
+
+
+def test_few_samples_where_they_belong_draw_what_many_uniform_ones_draw():
+    """With a network that knows the truth, 8 samples a ray are within .01 of 512."""
+    resolution, ball = 16, Ball()
+    camera = Camera.orbit(torch.tensor([0.0, 0.4]), torch.zeros(2))
+    counts = LearnedSampling(probe_samples=96, samples=8, hard_samples=16)
+    sampling = RaySampling(near=2.2, far=3.2, depth_samples=96, importance_samples=0)
+
+    class Oracle(torch.nn.Module):
+        def forward(self, weights, image, directions):
+            rays = camera.rays(resolution)
+            steps = 2.2 + (torch.arange(96) + 0.5) / 95
+            depths = steps.expand(*rays.directions.shape[:2], -1)
+            logits = look_up(ball, rays, depths)[1]
+            found = interval_weights(logits, depths, activation=ball.density_activation)
+            return (found + 1e-7).log()
+
+    few = march_learned(ball, camera, resolution, sampling, Oracle(), counts)
+    many = march(
+        ball,
+        camera.rays(resolution),
+        RaySampling(near=2.2, far=3.2, depth_samples=512, importance_samples=0),
+    )
+    assert counts.mean_samples == pytest.approx(8 * 0.9 + 16 * 0.1 + 96 / 16)
+    assert (few.features - many.features).abs().mean() < 0.01
+    hit = many.opacity > 0.99
+    assert hit.sum() > 60
+    assert (few.depth - many.depth)[hit].abs().max() < 0.01
+    uniform = march(
+        ball,
+        camera.rays(resolution),
+        RaySampling(near=2.2, far=3.2, depth_samples=15, importance_samples=0),
+    )
+    errors = [(found.depth - many.depth)[hit].abs().mean() for found in (few, uniform)]
+    assert errors[1] > 3 * errors[0]
+
+
+def test_an_untrained_teacher_draws_a_ball_and_passes_gradients_to_its_planes(teacher):
+    assert isinstance(teacher, Teacher)
+    triplane = teacher.synthesize(teacher.mean_latent())
+    planes = triplane.planes.clone().requires_grad_()
+    camera = teacher.passport.orbit(torch.tensor([0.0]))
+    drawn = teacher.render(triplane.with_planes(planes), camera)
+    assert drawn.image.shape == (1, 3, 16, 16)
+    assert drawn.opacity[0, 0, 8, 8] > 0.99 and drawn.opacity[0, 0, 0, 0] < 0.01
+    drawn.image.square().mean().backward()
+    assert torch.isfinite(planes.grad).all()
+
+
+def test_a_folder_comes_back_as_it_was(teacher, tmp_path):
+    save_eg3d(tmp_path / "teacher", teacher)
+    read = load_teacher(tmp_path / "teacher")
+    assert read.passport == teacher.passport
+    camera = teacher.passport.orbit(torch.tensor([0.5]))
+    with torch.inference_mode():
+        pictures = [t.render(t.synthesize(t.mean_latent()), camera).image for t in (teacher, read)]
+    assert torch.equal(*pictures)
+
+
+def test_the_recipe_builds_the_renderer_of_a_student(teacher):
+    address, arguments = teacher.renderer_recipe()
+    assert address == "teachers.wysiwyg.generator.wysiwyg_renderer"
+    built = wysiwyg_renderer(**arguments)
+    built.load_state_dict(teacher.renderer.state_dict())
+    assert built.ray_samples == (0, 12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"super_resolution": "2X", "sr_latent": "w_mean"}, "renders every pixel"),
+        ({"samples": 20}, "20 and 12"),
+        ({"mass": 1.5}, "mass is 1.5"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_value(changes, words):
+    with pytest.raises(ValueError, match=words):
+        WysiwygConfiguration(**{**SMALL, **changes})
