@@ -153,6 +153,7 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "mesh.resolution": whole(),
         "mesh.faces": optional(whole()),
         "mesh.texture": optional(whole()),
+        "splats.resolution": whole(),
         "background": optional(number(0, 1)),
         "kernels": KERNELS,
         "runtime": choice("torch", "onnxruntime", "openvino"),

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from .head_mesh import MeshSettings, head_mesh, under_a_picture
 from .mesh import Mesh
 from .obj import write_obj
 from .ply import write_ply
+from .splats import SplatSettings, surface_splats, write_splat_ply
 from .usdz import write_usdz
 
-FORMATS = ("glb", "ply", "obj", "usdz")
+MESHES = ("glb", "ply", "obj", "usdz")
+FORMATS = (*MESHES, "splat_ply")
 
 LIBRARIES = {
-    "skimage": FORMATS,
-    "fast_simplification": FORMATS,
-    "xatlas": FORMATS,
+    "skimage": (*MESHES, "splat_ply"),
+    "fast_simplification": MESHES,
+    "xatlas": MESHES,
     "pxr": ("usdz",),
 }
 """The modules of the extra `export`, and the formats that need them."""
@@ -47,17 +49,25 @@ def chosen_formats(given: object) -> tuple[str, ...]:
     return chosen
 
 
+@dataclass(frozen=True)
+class FileSettings:
+    """How files are made, by kind."""
+
+    mesh: MeshSettings = field(default_factory=MeshSettings)
+    splats: SplatSettings = field(default_factory=SplatSettings)
+
+
 @dataclass
 class HeadFiles:
     """Writes the files of one identity; the mesh is made once for all formats.
 
     Attributes:
         portrait: the identity.
-        mesh_settings: of the mesh.
+        settings: of the files.
     """
 
     portrait: LiftedPortrait
-    mesh_settings: MeshSettings
+    settings: FileSettings
 
     @cached_property
     def field(self) -> Field:
@@ -67,15 +77,15 @@ class HeadFiles:
     @cached_property
     def mesh(self) -> Mesh:
         """Its surface with colours of the vertices."""
-        return head_mesh(self.field, self.mesh_settings)
+        return head_mesh(self.field, self.settings.mesh)
 
     @cached_property
     def pictured(self) -> Mesh:
         """The same under a texture, if one is asked for."""
-        return under_a_picture(self.mesh, self.field, self.mesh_settings)
+        return under_a_picture(self.mesh, self.field, self.settings.mesh)
 
     def write(self, folder: Path, formats: Sequence[str]) -> list[Path]:
-        """Writes head.FORMAT for each format; missing folders are made.
+        """Writes the files of each format; missing folders are made.
 
         Returns:
             the files.
@@ -84,6 +94,8 @@ class HeadFiles:
         return [path for name in formats for path in self._write(name, folder)]
 
     def _write(self, name: str, folder: Path) -> list[Path]:
+        if name == "splat_ply":
+            return [self._write_splats(folder / "head_splats.ply")]
         path = folder / f"head.{name}"
         if name == "obj":
             return write_obj(path, self.pictured)
@@ -92,3 +104,11 @@ class HeadFiles:
         else:
             {"glb": write_glb, "usdz": write_usdz}[name](path, self.pictured)
         return [path]
+
+    def _write_splats(self, path: Path) -> Path:
+        resolution = self.settings.splats.resolution
+        mesh = head_mesh(
+            self.field, replace(self.settings.mesh, resolution=resolution, faces=None, texture=None)
+        )
+        write_splat_ply(path, surface_splats(mesh, self.field.box_size / resolution))
+        return path

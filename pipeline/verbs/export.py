@@ -1,4 +1,4 @@
-"""Write lifted heads as meshes for other programs.
+"""Write lifted heads as files of other programs.
 
 input= is a photograph, a film or a folder of them, which are lifted first (the settings are those
 of lift); or triplane.safetensors, identity.safetensors or the folder that lift wrote of one
@@ -11,6 +11,8 @@ Each identity gets a folder OUTPUT/NAME with, for each of format= (names with co
   ply     head.ply: world units, colours of the vertices
   obj     head.obj, head.mtl: the same as text
   usdz    head.usdz: for Apple's programs and USD
+  splat_ply
+          head_splats.ply: Gaussian splats of the surface, metres, y down
 
 mesh.texture=1024 gives glb, obj and usdz a picture (head.png beside the OBJ) in place of colours of
 the vertices; mesh.faces=5000 makes them light. y is up, the face looks along +z. docs/export.md
@@ -28,10 +30,11 @@ from omegaconf import DictConfig
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.numerics import with_kernels
-from pipeline.exporters.formats import HeadFiles, chosen_formats
+from pipeline.exporters.formats import FileSettings, HeadFiles, chosen_formats
 from pipeline.exporters.head_mesh import MeshSettings
 from pipeline.exporters.mesh import METRES_PER_UNIT
 from pipeline.exporters.sampled import sampled_identity
+from pipeline.exporters.splats import SplatSettings
 from pipeline.exporters.stored import read_stored, stored_identity, stored_name
 from pipeline.inference.device import device_named
 from pipeline.inference.reconstructor import LiftedPortrait
@@ -51,11 +54,12 @@ def main(config: DictConfig) -> None:
     mesh = MeshSettings(
         **settings["mesh"], metres_per_unit=METRES_PER_UNIT if scale is None else float(scale)
     )
+    kinds = FileSettings(mesh, SplatSettings(**settings["splats"]))
     source, output = source_of(settings), Path(str(settings["output"]))
 
     def write(portrait: LiftedPortrait, name: str, note: str = "") -> None:
         started = time.perf_counter()
-        files = HeadFiles(portrait, mesh).write(output / name, formats)
+        files = HeadFiles(portrait, kinds).write(output / name, formats)
         seconds = time.perf_counter() - started
         say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
         if note:
