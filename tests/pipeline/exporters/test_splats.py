@@ -113,7 +113,7 @@ def test_a_public_viewer_draws_the_file_as_the_reference_renderer(file, head, ca
         content, camera = file.read_bytes(), cameras[0:1]
         picture = draw("head.ply", content, camera, head.passport.focal, SIZE)
     own, _ = rendered(read_splats(file), camera, SIZE, METRES_PER_UNIT)
-    # the viewer cuts splats at √8 σ, the reference at an alpha of 1/255: more of it is in small views
+    # the viewer cuts splats at √8 σ, the reference where alpha is 1/255
     assert psnr(picture, own) > 36
 
 
