@@ -1,22 +1,12 @@
 """Reading teacher folders; `Passport.kind` selects the class."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from .eg3d.discriminator import Discriminator
 from .eg3d.teacher import load_discriminator as load_eg3d_discriminator
-from .eg3d.teacher import load_eg3d
-from .panohead.teacher import load_panohead
+from .kinds import KINDS
 from .passport import Passport
 from .teacher import Teacher
-from .wysiwyg.teacher import load_wysiwyg
-
-READERS: dict[str, Callable[[Path], Teacher]] = {
-    "eg3d": load_eg3d,
-    "panohead": load_panohead,
-    "wysiwyg": load_wysiwyg,
-}
-"""The function that reads a folder, by `Passport.kind`."""
 
 BUNDLED = Path(__file__).resolve().parent / "pretrained"
 """The teachers that travel with the package."""
@@ -43,11 +33,11 @@ def load_teacher(path: Path | str) -> Teacher:
     if not (path / "passport.json").is_file():
         raise FileNotFoundError(f"{path} is not a teacher folder: it has no passport.json")
     kind = Passport.read(path / "passport.json").kind
-    if kind not in READERS:
+    if kind not in KINDS:
         raise ValueError(
-            f"{path} holds a teacher of kind {kind!r}; this trilift reads {', '.join(READERS)}"
+            f"{path} holds a teacher of kind {kind!r}; this trilift reads {', '.join(KINDS)}"
         )
-    return READERS[kind](path)
+    return KINDS[kind].load(path)
 
 
 def load_discriminator(path: Path | str) -> Discriminator:

@@ -16,9 +16,9 @@ from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sampler import TeacherSampler
 from students.two_stage import TwoStageEncoder
 from teachers.eg3d.teacher import save_eg3d
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.stylegan.discriminator import Discriminator
 from teachers.teacher import Teacher
+from teachers.untrained import untrained_teacher
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

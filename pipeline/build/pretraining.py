@@ -1,5 +1,6 @@
 """Builds the parts of a teacher's training from a configuration."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,6 +16,7 @@ from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.planner import ScheduleCost, ScheduleTimer
 from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
+from pipeline.pretraining.surface import SurfaceGAN
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, settings_of_checkpoint
 from pipeline.runs.kernel_choice import Trial
@@ -22,10 +24,10 @@ from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
-from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
-from teachers.eg3d.generator import Generator
+from teachers.kinds import configuration_of, kind_of
 from teachers.rendering.camera import Camera
+from teachers.wysiwyg.configuration import WysiwygConfiguration
 
 from .configuration import instantiate, to_plain
 from .trainer import build_profiler, build_trainer
@@ -71,8 +73,8 @@ def pretraining_trial(config: DictConfig) -> Trial:
     """The work that decides which kernels a pretraining uses: images of a generator, and their
     gradients.
     """
-    settings = EG3DConfiguration.from_dict(to_plain(config.teacher))
-    generator = Generator(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    settings = configuration_of(to_plain(config.teacher))
+    generator = kind_of(settings).generator(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     resolution = instantiate(config.schedule).render_resolution(config.schedule.total_images)
     generator.renderer.resolution = resolution
     camera = Camera.orbit(torch.zeros(TRIAL_IMAGES), torch.zeros(TRIAL_IMAGES))
@@ -93,7 +95,7 @@ def build_data(config: DictConfig, photographs: TrainingImages) -> DrawnImages:
 def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
     """The Lightning module: generator, discriminator and their training."""
     torch.manual_seed(config.seed)
-    generator = EG3DConfiguration.from_dict(to_plain(config.teacher))
+    generator = configuration_of(to_plain(config.teacher))
     discriminator = Discriminator(
         resolution=generator.image_resolution,
         image_channels=discriminator_channels(generator),
@@ -103,11 +105,12 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
         discriminator.fit_labels(photographs.cameras.label())
     schedule = instantiate(config.schedule)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
-    kind = (
-        TeacherGAN
-        if config.autoencoder is None
-        else partial(TeacherAutoencoder, **to_plain(config.autoencoder))
-    )
+    if isinstance(generator, WysiwygConfiguration):
+        kind: Callable[..., TeacherGAN] = partial(SurfaceGAN, surface=instantiate(config.surface))
+    elif config.autoencoder is not None:
+        kind = partial(TeacherAutoencoder, **to_plain(config.autoencoder))
+    else:
+        kind = TeacherGAN
     return kind(
         config=generator,
         discriminator=discriminator,

@@ -17,8 +17,9 @@ from pipeline.runs.files import write_json, write_text
 from pipeline.worlds.splits import Split, WorldSeeds
 from pipeline.worlds.world import World
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.kinds import settings_of
 from teachers.rendering.camera import Camera
+from teachers.untrained import untrained_teacher
 
 from .teacher_views import draw_images, teacher_sheet, view_scores
 from .training_images import TrainingImages
@@ -102,7 +103,7 @@ def score_at_full_size(
         compared=compared,
         prior_depth=None
         if world is None
-        else depth_against_world(untrained_teacher(teacher.configuration.to_dict()), world),
+        else depth_against_world(untrained_teacher(settings_of(teacher.configuration)), world),
         world_depth=None if world is None else _depth_among_identities(teacher, world),
         world=None if world is None else world.name,
     )

@@ -17,6 +17,7 @@ from pipeline.losses.gradient_penalty import r1_penalty
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.eg3d.generator import Generator
+from teachers.kinds import kind_of
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import RayJitter, Rendering
 from teachers.rendering.triplane import Triplane
@@ -85,7 +86,8 @@ class TeacherGAN(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.config, self.schedule, self.settings = config, schedule, settings
-        self.generator: Generator = Generator(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generator = kind_of(config).generator(config)
+        self.generator: Generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator: Discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.photographs = photographs
@@ -171,17 +173,27 @@ class TeacherGAN(LightningModule):
             logits = self.discriminator(shown, camera.label(), self.convolution_dtype)
             loss = generator_loss(logits)
         self.log("generator_loss", loss)
-        if self.settings.density_weight and self.steps % self.settings.density_every == 0:
-            shape, size = (len(camera), self.settings.density_points, 3), self.config.box_size
-            points = (torch.rand(shape, generator=random, device=self.device) - 0.5) * size
-            offsets = torch.randn(shape, generator=random, device=self.device) * (
-                self.settings.density_sd * size
-            )
-            with record_function("losses"):
-                variation = density_variation(self.generator.renderer, triplane, points, offsets)
-            loss = loss + variation * self.settings.density_weight * self.settings.density_every
+        with record_function("losses"):
+            regularisation = self._regularisation(triplane, camera, random)
+        if regularisation is not None:
+            loss = loss + regularisation
         with record_function("backward"):
             self.manual_backward(loss)
+
+    def _regularisation(
+        self, triplane: Triplane, camera: Camera, random: torch.Generator
+    ) -> Tensor | None:
+        """What is added to the generator's loss in this step; None: nothing."""
+        every, weight = self.settings.density_every, self.settings.density_weight
+        if not weight or self.steps % every:
+            return None
+        shape, size = (len(camera), self.settings.density_points, 3), self.config.box_size
+        points = (torch.rand(shape, generator=random, device=self.device) - 0.5) * size
+        offsets = torch.randn(shape, generator=random, device=self.device) * (
+            self.settings.density_sd * size
+        )
+        variation = density_variation(self.generator.renderer, triplane, points, offsets)
+        return variation * weight * every
 
     def _render_fakes(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
         """Renders new identities by the given cameras."""

@@ -15,8 +15,8 @@ from lightning import Callback, LightningModule, Trainer
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pictures import write_png
 from pipeline.runs.files import replaced_folder, write_bytes
-from teachers.eg3d.generator import Generator
-from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d, weights_sha256
+from teachers.eg3d.teacher import EG3DTeacher, save_eg3d
+from teachers.kinds import freeze, kind_of
 
 from .gan import TeacherGAN
 from .teacher_views import draw_images, teacher_sheet, view_scores
@@ -94,12 +94,9 @@ class TeacherProgress(Callback):
     def teacher(self, module: TeacherGAN, drawing: dict[str, Any]) -> EG3DTeacher:
         """The averaged generator as a teacher, its configuration changed by `drawing`."""
         config = dataclasses.replace(module.config, **drawing)
-        generator = Generator(config)
+        generator = kind_of(config).generator(config)
         generator.load_state_dict(module.average.state_dict())
-        passport = eg3d_passport(
-            config, name=self.name, source_hash=weights_sha256(generator), licence=self.licence
-        )
-        return EG3DTeacher(generator.to(module.device), passport)
+        return freeze(generator.to(module.device), name=self.name, licence=self.licence)
 
     def _report(self, trainer: Trainer, module: TeacherGAN) -> None:
         self._scored_at = module.seen

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.runs.files import replaced_folder, write_json
 from teachers.checkpoint import load_discriminator, load_teacher, teacher_folder
 from teachers.eg3d.teacher import EG3DTeacher
+from teachers.kinds import settings_of
 from teachers.passport import Passport
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def settings_of_checkpoint(path: Path | str, changes: dict[str, Any]) -> dict[st
         if name not in GIVEN_BY_TEACHER
     }
     kept = {
-        **teacher.configuration.to_dict(),
+        **settings_of(teacher.configuration),
         **{name: value for name, value in changes.items() if value is not None},
     }
     return {"teacher": kept, "discriminator": discriminator, "licence": teacher.passport.licence}

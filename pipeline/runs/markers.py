@@ -24,6 +24,7 @@ ADDED: dict[str, Any] = {
     "kernels": "readable",
     "optimizer.muon": False,
     "data.world": "puppets",
+    "surface": None,
     "metrics.identity_distance": None,
     "metrics.shift_tolerant_lpips": None,
     "suite.manifest_file": None,

@@ -37,6 +37,7 @@ MOVED = {
     "pipeline.portraits.mediapipe_tasks.MediaPipeDetector": (
         "pipeline.portraits.facemesh.detector.FaceMeshDetector"
     ),
+    "teachers.eg3d.untrained": "teachers.untrained",
 }
 """Modules and objects that a `_target_` names or begins with, before → now."""
 

@@ -40,8 +40,8 @@ from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.summary import Summary
 from pipeline.worlds.opening import open_world
-from teachers.checkpoint import teacher_folder
-from teachers.eg3d.teacher import load_eg3d, start_from
+from teachers.checkpoint import load_teacher, teacher_folder
+from teachers.eg3d.teacher import EG3DTeacher, start_from
 
 
 @verb("pretrain")
@@ -138,7 +138,8 @@ def dry_run(config: DictConfig) -> None:
 
 def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingImages) -> None:
     """Scores the run's teacher at full size, also against its world, and writes its card."""
-    teacher = load_eg3d(folder)
+    teacher = load_teacher(folder)
+    assert isinstance(teacher, EG3DTeacher)
     is_rendered = config.data._target_.endswith("rendered_images")
     name = config.data.get("world", "puppets" if is_rendered else None)
     scores = score_at_full_size(

@@ -32,7 +32,7 @@ class Rays:
         """Points at the given distances along the rays."""
         return self.origins[:, :, None] + self.directions[:, :, None] * depths[..., None]
 
-    def __getitem__(self, rays: slice) -> "Rays":
+    def __getitem__(self, rays: slice | Tensor) -> "Rays":
         return Rays(self.origins[:, rays], self.directions[:, rays])
 
 

@@ -23,6 +23,9 @@ class WysiwygRenderer(TriplaneRenderer):
         proposals: the network; None: two passes as in EG3D.
         counts: how many samples go where.
         arguments: see `TriplaneRenderer`.
+
+    Attributes:
+        uses_proposals: False in training as long as the network hasn't learnt.
     """
 
     def __init__(
@@ -34,11 +37,14 @@ class WysiwygRenderer(TriplaneRenderer):
     ) -> None:
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.proposals, self.counts = proposals, counts
+        self.uses_proposals = proposals is not None
 
     @property
     def ray_samples(self) -> tuple[int, int]:
         """See `Renderer`: the probe takes no jitter."""
-        return super().ray_samples if self.proposals is None else (0, self.counts.hard_samples)
+        if self.proposals is None or not self.uses_proposals:
+            return super().ray_samples
+        return 0, self.counts.hard_samples
 
     def signed_distance(
         self, triplane: Triplane, points: Float[Tensor, "batch point 3"]
@@ -48,7 +54,7 @@ class WysiwygRenderer(TriplaneRenderer):
         return decoder.distance_and_beta(triplane.sample(points), points)[0]
 
     def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
-        if self.proposals is None:
+        if self.proposals is None or not self.uses_proposals:
             return super()._cast(triplane, camera, jitter)
         return march_learned(
             self.field(triplane),

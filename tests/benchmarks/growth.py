@@ -14,8 +14,8 @@ import torch
 
 from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.build.sampler import build_sampler
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
+from teachers.untrained import untrained_teacher
 from tests.benchmarks.machine import peak_bytes
 from tests.benchmarks.measuring import Unavailable
 from tests.benchmarks.works_teacher import chosen

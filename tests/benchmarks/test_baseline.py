@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import RayJitter
+from teachers.untrained import untrained_teacher
 from tests.benchmarks import baseline
 
 SMALL = {

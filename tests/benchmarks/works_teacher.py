@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.kernels import use_kernels
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import RayJitter
+from teachers.untrained import untrained_teacher
 from tests.benchmarks import baseline
 from tests.benchmarks.machine import has_bfloat16_instructions
 from tests.benchmarks.measuring import Contender, Timing, Unavailable, Work

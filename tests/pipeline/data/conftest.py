@@ -8,7 +8,7 @@ import pytest
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.sampling.sampler import TeacherSampler
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.pipeline.data.small_identities import TINY_EG3D, describe, sampler_of
 
 

@@ -22,7 +22,7 @@ WORKER = """
 import sys, time
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.pipeline.data.small_identities import TINY_EG3D, describe, sampler_of
 
 teacher, folder = untrained_teacher(TINY_EG3D), ShardFolder(sys.argv[1])

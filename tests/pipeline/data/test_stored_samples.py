@@ -24,7 +24,7 @@ from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.data.stored_samples import StoredSamples
 from pipeline.sampling.source import BatchSource
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.pipeline.data.small_identities import DISTRIBUTIONS, FULL, TINY_EG3D
 
 NUMBERS = [9, 2, 3, 11]

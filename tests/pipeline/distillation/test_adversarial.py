@@ -24,8 +24,8 @@ from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
 from teachers.eg3d.discriminator import Discriminator, RenderingInput
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.rendering import Rendering
+from teachers.untrained import untrained_teacher
 from tests.builders import (
     eg3d_settings,
     level_sampler,

@@ -25,8 +25,8 @@ from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import ToyTeacher
+from teachers.untrained import untrained_teacher
 from tests.builders import eg3d_settings, level_sampler, tiny_lifter
 from tests.pipeline.distillation.short_training import fit
 

@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.inversion.models import Models
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import ToyTeacher
+from teachers.untrained import untrained_teacher
 from tests.pipeline.inversion.small_teacher import TINY
 
 

@@ -9,8 +9,8 @@ from pipeline.inversion.models import Models
 from pipeline.inversion.moving_camera import CameraSearch
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.inversion.student import Student
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.kernels import use_kernels
+from teachers.untrained import untrained_teacher
 from tests.builders import tiny_lifter
 from tests.pipeline.inversion.small_teacher import TINY
 

@@ -8,7 +8,7 @@ from pipeline.inversion.models import Models
 from pipeline.inversion.noise_maps import NoiseMaps, has_noise_maps
 from pipeline.inversion.w import W
 from teachers.eg3d.teacher import weights_sha256
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.pipeline.inversion.small_teacher import TINY
 
 NOISY = {**TINY, "has_noise": True, "noise": "const"}

@@ -5,7 +5,7 @@ import torch
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inversion.portrait import identity_of
 from pipeline.lifter import Lifter
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.pipeline.inversion.small_teacher import TINY
 
 

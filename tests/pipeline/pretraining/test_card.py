@@ -7,7 +7,7 @@ import torch
 
 from pipeline.pretraining.card import CardScores, card_rows, depth_against_world
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
 
 

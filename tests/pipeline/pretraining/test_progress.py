@@ -20,8 +20,8 @@ from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
 from pipeline.pretraining.teacher_views import draw_images, teacher_sheet, view_scores
 from pipeline.runs.stopwatch import Stopwatch
 from teachers.eg3d.teacher import EG3DTeacher, load_eg3d
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
+from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
 
 TINY = smallest_eg3d_settings(8, feature_channels=3, density_gain=30.0)

@@ -10,7 +10,7 @@ from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
-from teachers.eg3d.untrained import untrained_teacher
+from teachers.untrained import untrained_teacher
 from tests.builders import orbit_prior, smallest_eg3d_settings
 
 TEACHER = smallest_eg3d_settings(8, depth_samples=4, importance_samples=4)

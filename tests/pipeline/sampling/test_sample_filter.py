@@ -14,10 +14,10 @@ from pipeline.sampling.filtered import FilteredSampler
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_filter import MARGINS, SampleFilter
 from pipeline.sampling.sampler import TeacherSampler
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.toy import ToyTeacher
+from teachers.untrained import untrained_teacher
 from tests.builders import orbit_prior, smallest_eg3d_settings, tiny_discriminator
 
 NUMBERS = list(range(40, 52))

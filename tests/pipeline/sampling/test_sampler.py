@@ -10,8 +10,8 @@ from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_numbers import batch_numbers
 from pipeline.sampling.sampler import TeacherSampler
 from teachers.eg3d.teacher import EG3DTeacher
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.toy import Spheres, ToyTeacher, closed_form
+from teachers.untrained import untrained_teacher
 from tests.builders import eg3d_settings, orbit_prior
 
 NUMBERS = [7, 8, 9, 10, 1_000_000_003]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pipeline.sampling.view_rendering import ViewRendering
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
+from teachers.untrained import untrained_teacher
 
 FRONTAL = Camera.orbit(torch.zeros(1), torch.zeros(1))
 

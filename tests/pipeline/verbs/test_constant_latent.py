@@ -18,8 +18,8 @@ from pipeline.verbs import pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.checkpoint import BUNDLED, load_teacher
 from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, load_eg3d, save_eg3d
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
+from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings, tiny_discriminator
 
 CHECKPOINT = smallest_eg3d_settings(

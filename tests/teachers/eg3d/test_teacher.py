@@ -11,9 +11,9 @@ from teachers.checkpoint import load_teacher
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
 from teachers.eg3d.teacher import EG3DTeacher, load_eg3d, save_eg3d, start_from, weights_sha256
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.rendering.camera import Camera
 from teachers.teacher import Teacher
+from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings, tiny_discriminator
 
 TINY = smallest_eg3d_settings(8, prior_ellipsoids=[[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]])
