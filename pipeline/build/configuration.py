@@ -24,6 +24,8 @@ BUILDABLE = (
     "pipeline.data",
     "pipeline.distillation",
     "pipeline.evaluation",
+    "pipeline.inference.camera_paths",
+    "pipeline.inference.film",
     "pipeline.inversion",
     "pipeline.losses",
     "pipeline.portraits",

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pipeline.lifter import Lifter
 from pipeline.portraits.framing import Framing
@@ -107,6 +110,7 @@ class Reconstructor:
         self.lifter = lifter.eval()
         self.image_size = image_size or int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
         self._lift = lift_by(runtime, self.lifter, self.image_size)
+        self._takes_batches = runtime == TORCH
 
     @classmethod
     def from_pretrained(
@@ -195,6 +199,19 @@ class Reconstructor:
         )
         parameter = next(self.lifter.parameters())
         return LiftedPortrait(self.lifter, self._lift(image.to(parameter)))
+
+    @torch.no_grad()
+    def lift_batch(self, images: Float[Tensor, "batch 3 height width"]) -> list[LiftedPortrait]:
+        """Square images in [-1, 1] → their identities, by one forward pass (one each by a runtime
+        that takes single images).
+        """
+        images = images.to(next(self.lifter.parameters()))
+        parts = [images] if self._takes_batches else list(images.split(1))
+        return [
+            LiftedPortrait(self.lifter, replace(triplane, planes=triplane.planes[row : row + 1]))
+            for triplane in map(self._lift, parts)
+            for row in range(len(triplane.planes))
+        ]
 
 
 def _radians(degrees: Degrees) -> list[float]:

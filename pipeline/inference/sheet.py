@@ -37,7 +37,7 @@ def view_sheet(
     yaws = [views(orbit(yaw_deg=angle)).image[0] for angle in YAWS_DEG]
     pitches = [views(orbit(pitch_deg=angle)).image[0] for angle in PITCHES_DEG]
     side = max(CELL, frontal.image.shape[-1])
-    rows = [[_enlarged(picture, side) for picture in row] for row in (first, yaws, pitches)]
+    rows = [[enlarged(picture, side) for picture in row] for row in (first, yaws, pitches)]
     labels = [
         "input · frontal\ndepth · normals",
         _label("yaw", YAWS_DEG),
@@ -81,13 +81,14 @@ def film_frames(views: Views, cameras: Camera) -> Iterator[UInt8[np.ndarray, "he
             continue
         image = views(cameras[frame : frame + 1], keep=False).image[0]
         side = max(2 * CELL, image.shape[-1] + image.shape[-1] % 2)
-        pixels = to_uint8(_enlarged(image, side))
+        pixels = to_uint8(enlarged(image, side))
         if key in keys[frame + 1 :]:
             repeated[key] = pixels
         yield pixels
 
 
-def _enlarged(picture: Float[Tensor, "3 height width"], side: int) -> Float[Tensor, "3 side side"]:
+def enlarged(picture: Float[Tensor, "3 height width"], side: int) -> Float[Tensor, "3 side side"]:
+    """The picture at another size (bicubic), on the CPU."""
     picture = picture.detach().float().cpu()
     if picture.shape[1:] == (side, side):
         return picture

@@ -1,5 +1,6 @@
 """The contract of all methods: photograph → identity."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -44,3 +45,21 @@ class Method(Protocol):
             camera: that took it (a batch of one); None: unknown.
         """
         ...
+
+
+@runtime_checkable
+class BatchedMethod(Protocol):
+    """A method that lifts several images faster at once than one after another."""
+
+    def lift_batch(self, images: Float[Tensor, "batch 3 height width"]) -> list[LiftedPortrait]:
+        """Square images in [-1, 1] → the identities in them."""
+        ...
+
+
+def lift_all(
+    method: Method, images: Float[Tensor, "batch 3 height width"], cameras: Sequence[Camera | None]
+) -> list[LiftedPortrait]:
+    """Several images, at once if the method can."""
+    if isinstance(method, BatchedMethod):
+        return method.lift_batch(images)
+    return [method.lift(images[row : row + 1], camera) for row, camera in enumerate(cameras)]

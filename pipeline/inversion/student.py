@@ -31,3 +31,7 @@ class Student:
     ) -> LiftedPortrait:
         """See `Method.lift`; the camera is ignored."""
         return self.reconstructor.lift(image)
+
+    def lift_batch(self, images: Float[Tensor, "batch 3 height width"]) -> list[LiftedPortrait]:
+        """As `lift`, several at once."""
+        return self.reconstructor.lift_batch(images)

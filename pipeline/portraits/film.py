@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ DEMUXERS = {
 lists to other files and hosts.
 """
 
+TICKS = 90_000
+"""Ticks a second of a frame's time: fine enough for every usual rate."""
+
 HDR = {16: "PQ", 18: "HLG"}
 """Transfer characteristics (ITU-T H.273, table 3) of films whose levels aren't sRGB's."""
 
@@ -42,8 +47,9 @@ def read_pictures(
     Raises:
         ValueError: as `read_photograph`; PyAV isn't installed; a film without pictures.
     """
-    if path.suffix.lower() in DEMUXERS and path.is_file():
-        frames = _film(path, background)
+    frames: Iterator[Image.Image]
+    if is_film(path):
+        frames = (frame.image for frame in read_film(path, background=background))
     elif path.is_file() and is_animated(path):
         frames = read_animation(path, background=background)
     else:
@@ -53,7 +59,41 @@ def read_pictures(
     yield from itertools.islice(enumerate(frames), 0, stop, every)
 
 
-def _film(path: Path, background: float) -> Iterator[Image.Image]:
+def is_film(path: Path) -> bool:
+    """Whether it is a file that `read_film` reads, by its suffix."""
+    return path.suffix.lower() in DEMUXERS and path.is_file()
+
+
+@dataclass(frozen=True)
+class FilmFrame:
+    """One frame as a player shows it.
+
+    Attributes:
+        ticks: when it is shown, in `TICKS` of a second on the file's own clock; later than the
+            frame before.
+        duration: as the file says, ticks; 0: it doesn't.
+        image: upright 8-bit RGB with square pixels.
+    """
+
+    ticks: int
+    duration: int
+    image: Image.Image
+
+
+def read_film(
+    path: Path, *, background: float = 1.0, start: int | None = None
+) -> Iterator[FilmFrame]:
+    """The frames of a film one by one, with their times, whatever its frame rate does.
+
+    Args:
+        path: the film.
+        background: grey level in [0, 1] behind transparent pixels.
+        start: ticks of the first frame that is wanted: the film is searched for it, and decoded
+            from its beginning only if that finds something else.
+
+    Raises:
+        ValueError: PyAV isn't installed; an empty or damaged file, or one without pictures.
+    """
     try:
         import av
     except ImportError as error:
@@ -65,9 +105,8 @@ def _film(path: Path, background: float) -> Iterator[Image.Image]:
         with av.open(str(path), format=DEMUXERS[path.suffix.lower()]) as container:
             if not container.streams.video:
                 raise ValueError("a film without pictures: give one with a video stream")
-            shape = float(container.streams.video[0].codec_context.sample_aspect_ratio or 1) or 1.0
-            for frame in container.decode(video=0):
-                yield _shown(frame, shape, background)
+            for frame in _from(container, start, background):
+                yield frame
                 count += 1
     except av.FFmpegError as error:
         raise ValueError(
@@ -76,6 +115,39 @@ def _film(path: Path, background: float) -> Iterator[Image.Image]:
         ) from error
     if count == 0:
         raise ValueError("a film without a single frame: export it again")
+
+
+def _from(container: Any, start: int | None, background: float) -> Iterator[FilmFrame]:
+    """The frames from `start` on; from the beginning where seeking doesn't lead there."""
+    if start is None:
+        yield from _decoded(container, None, background)
+        return
+    stream = container.streams.video[0]
+    container.seek(int(Fraction(start, TICKS) / stream.time_base), stream=stream)
+    frames = _decoded(container, start, background)
+    first = next(frames, None)
+    if first is None or first.ticks != start:
+        container.seek(stream.start_time or 0, stream=stream)
+        frames = _decoded(container, start, background)
+        first = next(frames, None)
+    if first is not None:
+        yield first
+        yield from frames
+
+
+def _decoded(container: Any, start: int | None, background: float) -> Iterator[FilmFrame]:
+    stream = container.streams.video[0]
+    shape = float(stream.codec_context.sample_aspect_ratio or 1) or 1.0
+    usual = round(TICKS / (stream.average_rate or 25))
+    before: int | None = None
+    for frame in container.decode(stream):
+        # An AVI may come without times.
+        untimed = 0 if before is None else before + usual
+        ticks = untimed if frame.pts is None else round(frame.pts * frame.time_base * TICKS)
+        before = ticks if before is None else max(ticks, before + 1)
+        if start is None or before >= start:
+            length = round((frame.duration or 0) * (frame.time_base or 0) * TICKS)
+            yield FilmFrame(before, length, _shown(frame, shape, background))
 
 
 def _shown(frame: Any, pixel_shape: float, background: float) -> Image.Image:

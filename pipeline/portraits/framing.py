@@ -2,6 +2,7 @@
 the faces that a detector finds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -107,15 +108,19 @@ class FaceCrops:
 
     Args:
         detector: of faces.
-        faces: which of several: `largest`, `nearest_centre` or `all` (from left to right).
+        faces: which of several: `largest`, `nearest_centre`, `all` (from left to right), or a
+            number: 1 is the leftmost.
 
     Raises:
         ValueError: another value of `faces`.
     """
 
-    def __init__(self, detector: LandmarkDetector, faces: str = "largest") -> None:
-        if faces not in ("largest", "nearest_centre", "all"):
-            raise ValueError(f"faces is {faces!r}: give largest, nearest_centre or all")
+    def __init__(self, detector: LandmarkDetector, faces: str | int = "largest") -> None:
+        is_number = isinstance(faces, int) and not isinstance(faces, bool) and faces >= 1
+        if faces not in ("largest", "nearest_centre", "all") and not is_number:
+            raise ValueError(
+                f"faces is {faces!r}: give largest, nearest_centre, all, or a number from 1"
+            )
         self.detector = detector
         self.faces = faces
 
@@ -126,14 +131,19 @@ class FaceCrops:
             note = f"no face found ({self.detector.name}): this is the middle of the picture"
             return [Framed(Crop.centre(*picture.image.size), face_found=False, note=note)]
         kept = self._chosen(found, picture.image.size)
+        if not kept:
+            note = f"no face number {self.faces} from the left: this is the middle of the picture"
+            return [Framed(Crop.centre(*picture.image.size), face_found=False, note=note)]
         return [
-            self._framed(face, picture, self._remark(len(found), number))
+            self.framed(face, picture, self._remark(len(found), number))
             for number, face in enumerate(kept)
         ]
 
     def _chosen(self, found: list[DetectedFace], size: tuple[int, int]) -> list[DetectedFace]:
         if self.faces == "all":
             return sorted(found, key=lambda face: face.left)
+        if isinstance(self.faces, int):
+            return sorted(found, key=lambda face: face.left)[self.faces - 1 : self.faces]
         if self.faces == "largest":
             return [max(found, key=lambda face: face.width * face.height)]
         return [
@@ -152,11 +162,17 @@ class FaceCrops:
             "largest": "the largest was taken",
             "nearest_centre": "the one nearest the centre was taken",
         }
+        place = self.faces if isinstance(self.faces, int) else number + 1
         return [
-            f"{count} faces: " + taken.get(self.faces, f"this is number {number + 1} from the left")
+            f"{count} faces: " + taken.get(str(self.faces), f"this is number {place} from the left")
         ]
 
-    def _framed(self, face: DetectedFace, picture: Picture, remarks: list[str]) -> Framed:
+    def framed(self, face: DetectedFace, picture: Picture, remarks: Sequence[str] = ()) -> Framed:
+        """The square of one face that was found, with remarks for the user.
+
+        Raises:
+            ValueError: its landmarks look like no face.
+        """
         pose = None
         if face.landmarks is None:
             crop = crop_of_box(face)

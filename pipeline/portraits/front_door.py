@@ -18,8 +18,9 @@ from .exif import focal_length_px
 from .face import Landmarks, Picture
 from .facemesh.segmentation import person_matte
 from .files import find_photographs, folder_names
-from .film import read_pictures
-from .framing import Framed, Framing
+from .film import is_film, read_pictures
+from .film_track import FilmTrack, frames_of, track_film
+from .framing import FaceCrops, Framed, Framing
 from .pose import Pose
 
 OVERVIEW_SIDE = 384
@@ -34,6 +35,8 @@ class PortraitSettings:
         every: stride of the frames of a film or an animation.
         most: maximum number of frames; None: all.
         matte: whether what is no person becomes the background's grey level, too.
+        track: whether the faces of a film are followed and their squares smoothed over time
+            (`film_track`); otherwise each frame is framed as if it were a photograph.
 
     Raises:
         ValueError: `every` or `most` below 1.
@@ -43,6 +46,7 @@ class PortraitSettings:
     every: int = 1
     most: int | None = None
     matte: bool = False
+    track: bool = False
 
     def __post_init__(self) -> None:
         if self.every < 1 or (self.most is not None and self.most < 1):
@@ -136,6 +140,9 @@ def portraits_of(
     try:
         if file.is_file():
             digest = sha256_of_file(file)
+        if settings.track and is_film(file):
+            yield from _tracked(file, name, settings, digest, resolution, background)
+            return
         for number, image in read_pictures(
             file, background=background, every=settings.every, most=settings.most
         ):
@@ -143,24 +150,130 @@ def portraits_of(
             picture = Picture(image, file, number, focal_px)
             of_frame = name if number is None else f"{name}+frame{number:05d}"
             for face, framed in enumerate(settings.framing.frame(picture), 1):
-                portrait = _portrait(
-                    picture,
-                    framed,
-                    of_frame if face == 1 else f"{of_frame}+face{face}",
-                    digest,
-                    resolution,
-                )
-                yield _matted(portrait, image, background) if settings.matte else portrait
+                named = of_frame if face == 1 else f"{of_frame}+face{face}"
+                yield _portrait(picture, framed, named, digest, settings, resolution, background)
     except (ValueError, OSError) as error:
         yield Portrait(
             name=name, source=file, source_sha256=digest, note=" ".join(str(error).split())
         )
 
 
+def followed(file: Path, settings: PortraitSettings, *, background: float = 1.0) -> FilmTrack:
+    """The first pass over a film: where its faces are (`track_film`)."""
+    return track_film(
+        file,
+        settings.framing,
+        background=background,
+        every=settings.every,
+        most=settings.most,
+        is_smooth=settings.track,
+    )
+
+
+def film_portraits(
+    file: Path,
+    name: str,
+    track: FilmTrack,
+    settings: PortraitSettings,
+    *,
+    digest: str | None,
+    resolution: int,
+    background: float = 1.0,
+    face: int = 0,
+    start: int = 0,
+) -> Iterator[Portrait]:
+    """The second pass: one portrait for each frame of one face, without overviews.
+
+    Args:
+        file: the film.
+        name: of the first frame's portrait before `+frame00012`.
+        track: of the first pass, with the same settings.
+        settings: as there.
+        digest: sha256 of the film.
+        resolution: side of the squares.
+        background: grey level in [0, 1], as `read_portraits`.
+        face: number in the track.
+        start: row of the track with which it begins.
+
+    Raises:
+        ValueError: the film can't be read, or isn't the one that was tracked.
+    """
+    rest = len(track) - start
+    frames = frames_of(
+        file,
+        background=background,
+        every=settings.every,
+        most=rest,
+        start=int(track.ticks[start]) if start else None,
+    )
+    count = 0
+    for row, (_, frame) in enumerate(frames, start):
+        if frame.ticks != track.ticks[row]:
+            raise ValueError(f"frame {row} is another than in the first pass: did the film change?")
+        picture = Picture(frame.image, file, int(track.numbers[row]))
+        framed = (
+            track.faces[face].framed(row)
+            if isinstance(settings.framing, FaceCrops)
+            else settings.framing.frame(picture)[0]
+        )
+        of_frame = f"{name}+frame{picture.frame:05d}"
+        yield _portrait(
+            picture, framed, of_frame, digest, settings, resolution, background, overview=False
+        )
+        count += 1
+    if count < rest:
+        raise ValueError(f"{rest - count} frames are gone since the first pass: did it change?")
+
+
+def _tracked(
+    file: Path,
+    name: str,
+    settings: PortraitSettings,
+    digest: str | None,
+    resolution: int,
+    background: float,
+) -> Iterator[Portrait]:
+    """Frame by frame, the faces of a frame one after another; a film without a face frame by frame
+    as pictures.
+    """
+    track = followed(file, settings, background=background)
+    if not track.faces:
+        settings = replace(settings, track=False)
+        yield from portraits_of(file, name, settings, resolution=resolution, background=background)
+        return
+    each = [
+        film_portraits(
+            file,
+            name,
+            track,
+            settings,
+            digest=digest,
+            resolution=resolution,
+            background=background,
+            face=number,
+        )
+        for number in range(len(track.faces))
+    ]
+    for portraits in zip(*each, strict=True):
+        for number, portrait in enumerate(portraits, 1):
+            yield (
+                portrait if number == 1 else replace(portrait, name=f"{portrait.name}+face{number}")
+            )
+
+
 def _portrait(
-    picture: Picture, framed: Framed, name: str, digest: str | None, resolution: int
+    picture: Picture,
+    framed: Framed,
+    name: str,
+    digest: str | None,
+    settings: PortraitSettings,
+    resolution: int,
+    background: float,
+    *,
+    overview: bool = True,
 ) -> Portrait:
-    return Portrait(
+    """The one place where squares are cut: what edits a square goes here."""
+    portrait = Portrait(
         name=name,
         source=picture.source,
         source_sha256=digest,
@@ -172,8 +285,9 @@ def _portrait(
         face_found=framed.face_found,
         note=framed.note,
         landmarks=framed.landmarks,
-        overview=_overview(picture.image, framed.crop),
+        overview=_overview(picture.image, framed.crop) if overview else None,
     )
+    return _matted(portrait, picture.image, background) if settings.matte else portrait
 
 
 def _matted(portrait: Portrait, photograph: Image.Image, background: float) -> Portrait:

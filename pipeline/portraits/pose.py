@@ -110,7 +110,9 @@ class Lens:
     centre: tuple[float, float]
 
 
-def fit_pose(points: Float[np.ndarray, "point 2"], lens: Lens | None = None) -> Pose:
+def fit_pose(
+    points: Float[np.ndarray, "point 2"], lens: Lens | None = None, *, interval: bool = True
+) -> Pose:
     """Minimises the reprojection error over rotation and position, initialised by the scaled
     orthographic fit: Gauss-Newton, reweighted by Huber's function where there are more than five
     points.
@@ -120,6 +122,8 @@ def fit_pose(points: Float[np.ndarray, "point 2"], lens: Lens | None = None) -> 
             or the five of `DetectedFace.five_points`.
         lens: of the photograph; None: the crop was taken with EG3D's focal length, the camera
             pointing at its middle.
+        interval: whether the intervals are computed, which takes longer than the fit; otherwise
+            they are NaN.
 
     Raises:
         ValueError: the points are no projection of a face in front of the camera, or another number
@@ -151,7 +155,9 @@ def fit_pose(points: Float[np.ndarray, "point 2"], lens: Lens | None = None) -> 
         _camera(rotation, position * (mean_face.RADIUS / distance)),
         distance,
         float(np.sqrt((missed**2).sum(1).mean()) * focal),
-        _interval(jacobian, weights, decimetres, rotation, local),
+        _interval(jacobian, weights, decimetres, rotation, local)
+        if interval
+        else (math.nan, math.nan, math.nan),
         len(points),
         lens is not None,
     )

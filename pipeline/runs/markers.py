@@ -28,6 +28,7 @@ ADDED: dict[str, Any] = {
     "metrics.identity_distance": None,
     "metrics.shift_tolerant_lpips": None,
     "suite.manifest_file": None,
+    "suite.track": False,
     "suite.protocol": None,
 }
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""

@@ -9,8 +9,13 @@ Each photograph gets a folder OUTPUT/NAME:
   crop.png, crop.json             what the student saw; where that is, its camera if known, remarks
   photograph.png                  small, with the crop drawn in it
 
-A frame of a film is NAME+frame00012, a second face NAME+face2. A file that can't be read gets one
-line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
+A second face is NAME+face2, a frame of an animated picture NAME+frame00012. A file that can't be
+read gets one line and stops no other. Exit status: 0 all lifted, 1 some, 2 none.
+
+A film (.mp4, .m4v, .mov, .mkv, .webm, .avi) becomes a film: OUTPUT/NAME/film.mp4 with its sound,
+frames.jsonl and film.json. Its faces are followed; film.camera.kind says from where they are seen,
+and film.frames=true keeps the planes of every frame. The same command goes on after an interruption
+(docs/films.md).
 
 checkpoint= is a student: a file, a folder, bundled/NAME, or OWNER/NAME of a repository on the
 Hugging Face Hub, which is downloaded once.
@@ -49,10 +54,11 @@ from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
+from pipeline.inference.film_files import FilmLifter
 from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.runtimes import TORCH
-from pipeline.inversion.method import Method
+from pipeline.inversion.method import Method, lift_all
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.lifter import Lifter
@@ -60,9 +66,14 @@ from pipeline.manifests.certificate import read_credential
 from pipeline.manifests.signing import EMBEDDED, Origin, require_c2pa, sign
 from pipeline.pictures import write_png
 from pipeline.portraits.crop import Crop
-from pipeline.portraits.files import find_photographs
+from pipeline.portraits.files import find_photographs, folder_names
+from pipeline.portraits.film import is_film
 from pipeline.portraits.framing import GivenSquare
-from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
+from pipeline.portraits.front_door import (
+    Portrait,
+    PortraitSettings,
+    portraits_of,
+)
 from pipeline.runs.files import sha256_of_file, write_json
 from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from teachers.checkpoint import load_discriminator
@@ -89,7 +100,7 @@ def main(config: DictConfig) -> None:
     """Loads what the method needs once, lifts file after file."""
     settings = to_plain(config)
     source = Path(str(settings["input"]))
-    find_photographs(source)  # a missing input is an error before anything is loaded
+    files = find_photographs(source)  # a missing input is an error before anything is loaded
     door: PortraitSettings = instantiate(config.portraits)
     if settings["crop"] is not None:
         door = replace(door, framing=GivenSquare(Crop.of(settings["crop"])))
@@ -115,17 +126,56 @@ def main(config: DictConfig) -> None:
         *method.notes,
     ):
         say(line)
-    given = read_portraits(
-        source,
-        door,
-        resolution=method.image_size,
-        background=background_level(settings["background"], method.passport),
+    background = background_level(settings["background"], method.passport)
+    films = FilmLifter(
+        door=door,
+        settings=instantiate(config.film),
+        lift=lambda images, cameras: lift_all(method, images, cameras),
+        passport=method.passport,
+        image_size=method.image_size,
+        background=background,
+        decisive=decisive(config, settings, method),
+        label=film.label,
+        signed=signed,
     )
-    lifted = [
-        lift_file(method, portrait, output / portrait.name, film, signed) for portrait in given
-    ]
+    lifted: list[bool] = []
+    for file, name in zip(files, folder_names(files), strict=True):
+        if is_film(file):
+            lifted.append(lift_one_film(films, file, name, output))
+            continue
+        given = portraits_of(file, name, door, resolution=method.image_size, background=background)
+        lifted += [
+            lift_file(method, portrait, output / portrait.name, film, signed) for portrait in given
+        ]
     if not all(lifted):
         raise SystemExit(1 if any(lifted) else 2)
+
+
+def decisive(config: DictConfig, settings: dict[str, Any], method: Method) -> dict[str, Any]:
+    """What decides how a film looks when it is done: with another value it is another film."""
+    is_elsewhere = ("input", "output", "signing", "trust", "paths")
+    kept = {key: value for key, value in settings.items() if key not in is_elsewhere}
+    has_student = method.name in FROM_STUDENT
+    student = sha256_of_file(student_file(config.checkpoint or BUNDLED)) if has_student else None
+    return {"settings": kept, "student": student}
+
+
+def lift_one_film(films: FilmLifter, file: Path, name: str, output: Path) -> bool:
+    """Lifts one film. One that can't be read gets a line on stderr.
+
+    Returns:
+        whether it was lifted.
+    """
+    started = time.perf_counter()
+    try:
+        made = films(file, name, output)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"{file}: {' '.join(str(error).split())}\n")
+        return False
+    for folder, note in made:
+        took = f"lifted in {time.perf_counter() - started:.1f} s, see {folder / 'film.mp4'}"
+        say("; ".join(filter(None, [f"{file}: {took}", note])))
+    return True
 
 
 def background_level(given: Any, passport: Passport) -> float:

@@ -2,6 +2,7 @@
 consistency.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,6 +97,8 @@ class WildSuite(Suite):
         invariance: settings of the invariance table.
         manifest_file: what `trilift manifest` wrote about the photographs: its crops and cameras
             are taken, and nothing is detected in the input.
+        track: whether the faces of a film are followed and their squares smoothed over time, as
+            `trilift lift` does; otherwise each frame is framed like a photograph.
         protocol: "lp3d": a table says how far the evaluation is from the paper's; None: no table.
         cache: folder in which packed suites are unpacked.
     """
@@ -112,6 +115,7 @@ class WildSuite(Suite):
     licence: str = "not stated"
     invariance: Invariance = field(default_factory=Invariance)
     manifest_file: str | None = None
+    track: bool = False
     protocol: str | None = None
     cache: str | None = None
 
@@ -141,6 +145,7 @@ class WildSuite(Suite):
             }
         )
         chosen |= {} if self.protocol is None else {"protocol": self.protocol}
+        door |= {"track": True} if self.track else {}
         if self._frozen is not None:
             door = {"manifest_sha256": self._frozen.sha256, **self._frozen.content["detector"]}
         return {
@@ -332,7 +337,12 @@ class WildSuite(Suite):
         side = max(passport.image_resolution, self.context.image_size)
         background = background_of(passport)
         found: Iterable[Portrait] = (
-            read_portraits(self._folder, self.portraits, resolution=side, background=background)
+            read_portraits(
+                self._folder,
+                dataclasses.replace(self.portraits, track=self.track),
+                resolution=side,
+                background=background,
+            )
             if self._frozen is None
             else self._frozen.portraits(
                 self._folder, self.portraits, resolution=side, background=background

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -77,6 +78,20 @@ class FaceMeshDetector:
                 squares = [square_of(mesh.points) for mesh in meshes]
         faces = [mesh for mesh in meshes if mesh.presence >= self.confidence]
         return [DetectedFace.around(mesh.points) for mesh in _distinct(faces)]
+
+    def follow(self, picture: Picture, faces: Sequence[DetectedFace]) -> list[DetectedFace | None]:
+        """Faces of the frame before, found again where they were: one pass of the mesh each, and no
+        detector; None where that is no face any more.
+        """
+        squares = [square_of(face.landmarks) for face in faces if face.landmarks is not None]
+        if len(squares) < len(faces):
+            raise ValueError(
+                "faces without landmarks can't be followed: give those of this detector"
+            )
+        return [
+            DetectedFace.around(mesh.points) if mesh.presence >= self.confidence else None
+            for mesh in self.mesh.find(picture.image.convert("RGB"), squares)
+        ]
 
 
 def windows(size: tuple[int, int], is_spread: bool) -> list[Window]:

@@ -1,0 +1,121 @@
+"""The folders that one film becomes, one for each of its faces."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.portraits.film_track import FilmTrack
+from pipeline.portraits.front_door import PortraitSettings, film_portraits, followed
+from pipeline.runs.files import sha256_of_file, sha256_of_json, write_bytes
+from teachers.passport import Passport
+
+from .film import FilmJob, FilmSettings, Lift, is_done, lift_film
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmLifter:
+    """Lifts films with one method.
+
+    Attributes:
+        door: how frames are framed; its `track` is that of the settings.
+        settings: of films.
+        lift: images and their cameras → identities.
+        passport: of the teacher whose planes these are.
+        image_size: side of the images that the method expects.
+        background: grey level in [0, 1].
+        decisive: what else decides the result, for JSON.
+        label: is written on every frame; None: nothing.
+        signed: signs a folder whose film was made from a file with this sha256; None: nothing does.
+    """
+
+    door: PortraitSettings
+    settings: FilmSettings
+    lift: Lift
+    passport: Passport
+    image_size: int
+    background: float
+    decisive: Mapping[str, Any]
+    label: str | None = None
+    signed: Callable[[Path, str | None], None] | None = None
+
+    def __call__(self, file: Path, name: str, output: Path) -> list[tuple[Path, str]]:
+        """Lifts the film into `output/name`, and further faces into `name+face2`, ….
+
+        Returns:
+            each folder with a remark for the user.
+
+        Raises:
+            ValueError: the film can't be read or written, or shows no face.
+        """
+        digest = sha256_of_file(file)
+        key = sha256_of_json({"source": digest, **self.decisive})
+        door = replace(self.door, track=self.settings.track)
+        track = self._track(file, door, output / f".{name}.track", key)
+        if not track.faces:
+            raise ValueError(
+                f"no face found in {len(track)} frames: use portraits=centre or whole, or landmarks"
+            )
+        made = []
+        for face in range(len(track.faces)):
+            folder = output / (name if face == 0 else f"{name}+face{face + 1}")
+            job = FilmJob(
+                source=file,
+                track=track,
+                face=face,
+                portraits=partial(self._portraits, file, name, track, door, digest, face),
+                lift=self.lift,
+                passport=self.passport,
+                settings=self.settings,
+                key=key,
+                label=self.label,
+            )
+            if is_done(folder, key):
+                made.append((folder, "was done already"))
+                continue
+            notes = lift_film(job, folder, partial(self._sign, digest))
+            made.append((folder, "; ".join([*_lost(job), *notes])))
+        (output / f".{name}.track").unlink(missing_ok=True)
+        return made
+
+    def _portraits(  # type: ignore[no-untyped-def]
+        self, file, name, track, door, digest, face, start
+    ):
+        return film_portraits(
+            file,
+            name,
+            track,
+            door,
+            digest=digest,
+            resolution=self.image_size,
+            background=self.background,
+            face=face,
+            start=start,
+        )
+
+    def _sign(self, digest: str, folder: Path) -> None:
+        if self.signed is not None:
+            self.signed(folder, digest)
+
+    def _track(self, file: Path, door: PortraitSettings, kept: Path, key: str) -> FilmTrack:
+        """The first pass, which is kept until the second one is over."""
+        if kept.is_file():
+            with np.load(kept, allow_pickle=False) as arrays:
+                if str(arrays["key"]) == key:
+                    return FilmTrack.of(arrays)
+        track = followed(file, door, background=self.background)
+        content = io.BytesIO()
+        np.savez(content, key=np.array(key), **track.arrays())  # type: ignore[arg-type]
+        write_bytes(kept, content.getvalue())
+        return track
+
+
+def _lost(job: FilmJob) -> list[str]:
+    lost = int((~job.is_seen).sum())
+    if not lost:
+        return []
+    return [f"no face in {lost} of {len(job.track)} frames: the head before them stays"]

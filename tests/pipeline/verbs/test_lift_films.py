@@ -1,0 +1,178 @@
+"""`trilift lift` of a film: a film with as many frames at the same times, and the same sound."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.build.configuration import compose
+from pipeline.inference import film, film_container
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.inference.triplane_file import read_triplane
+from pipeline.verbs import lift
+from tests.films import heard_samples, shown_frames, shown_times, with_landmarks, write_film
+
+SIDE = 40
+
+
+def moving(count: int, size: tuple[int, int] = (96, 64)) -> list[np.ndarray]:
+    """A disc whose colour changes, on grey."""
+    frames = []
+    rows, columns = np.mgrid[: size[1], : size[0]]
+    for row in range(count):
+        pixels = np.full((size[1], size[0], 3), 120, np.uint8)
+        inside = (columns - 40 - row % 8) ** 2 + (rows - 32) ** 2 < 14**2
+        pixels[inside] = (200, 20 * (row % 12), 60)
+        frames.append(pixels)
+    return frames
+
+
+def places(count: int) -> list[tuple[float, float] | None]:
+    return [(40.0 + row % 8, 32.0) for row in range(count)]
+
+
+def run(student: Path, source: Path, output: Path, *overrides: str) -> int:
+    settings = (f"input={source}", f"output={output}", f"checkpoint={student}")
+    try:
+        lift.main(compose("lift", *settings, "portraits=landmarks", "film.side=32", *overrides))
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+def test_frames_keep_their_uneven_times_and_the_sound_its_samples(untrained_student, tmp_path):
+    ticks = [0, 3000, 9000, 9100, 18_000, 40_000, 43_600, 47_200]
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(8), ticks=ticks), places(8), SIDE)
+    out = tmp_path / "out"
+    assert run(untrained_student, clip, out, "film.piece=3", "film.side_by_side=true") == 0
+    made = out / "a" / "film.mp4"
+    assert shown_times(made) == ticks == shown_times(clip)
+    assert np.array_equal(heard_samples(made), heard_samples(clip))
+    assert shown_frames(made).shape == (8, 32, 64, 3)
+    lines = [json.loads(line) for line in (out / "a" / "frames.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(8)) and lines[3]["face_found"]
+    assert {path.name for path in (out / "a").iterdir()} == {
+        "film.mp4",
+        "film.json",
+        "frames.jsonl",
+    } and [path.name for path in out.iterdir()] == ["a"]
+
+
+def test_sound_that_mp4_has_no_place_for_becomes_aac_and_is_cut_with_the_film(
+    untrained_student, tmp_path, capsys
+):
+    clip = with_landmarks(
+        write_film(tmp_path / "a.mkv", moving(12), sound="pcm_s16le"), places(12), SIDE
+    )
+    assert run(untrained_student, clip, tmp_path / "out", "portraits.most=10") == 0
+    made = tmp_path / "out" / "a" / "film.mp4"
+    assert len(shown_times(made)) == 10 and "it is AAC now" in capsys.readouterr().out
+    heard, given = heard_samples(made), heard_samples(clip)
+    assert len(heard) / 48_000 == pytest.approx(0.4, abs=0.03)
+    assert np.abs(heard[: len(given)] - given[: len(heard)]).mean() < 0.01
+
+
+def test_a_phone_s_film_is_lifted_upright(untrained_student, tmp_path):
+    stored = [np.rot90(frame) for frame in moving(3)]  # 64 wide, 96 high
+    one = 0x10000
+    matrix = (0, one, 0, -one, 0, 0, 96 * one, 0, 0x40000000)
+    clip = write_film(tmp_path / "a.mp4", stored, sound=None, matrix=matrix)
+    with_landmarks(clip, places(3), SIDE)
+    assert run(untrained_student, clip, tmp_path / "out", "film.side_by_side=true") == 0
+    left = shown_frames(tmp_path / "out" / "a" / "film.mp4")[:, :, :32]
+    assert (left[:, 16, 16, 0] > 150).all() and (abs(left[:, 2, 2].astype(int) - 120) < 12).all()
+
+
+def test_while_the_face_is_lost_the_last_head_stays(untrained_student, tmp_path, capsys):
+    seen = places(24)
+    seen[8:18] = [None] * 10
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(24), sound=None), seen, SIDE)
+    settings = ("film.camera.kind=counter", "film.batch=5", "film.piece=12", "film.frames=true")
+    assert run(untrained_student, clip, tmp_path / "out", *settings) == 0
+    assert "no face in 10 of 24 frames" in capsys.readouterr().out
+    shown = shown_frames(tmp_path / "out" / "a" / "film.mp4").astype(int)
+    apart = np.abs(shown[:, None] - shown[None]).mean((2, 3, 4))
+    assert apart[7, 8:18].max() < 0.5 < apart[7, [2, 20]].min()
+    kept = tmp_path / "out" / "a" / "frames"
+    planes = sorted(path.stem for path in kept.glob("*.safetensors"))
+    assert planes == [f"{row:05d}" for row in (*range(8), *range(18, 24))]
+    assert read_triplane(kept / "00020.safetensors")[1].name == "spheres"
+
+
+@pytest.mark.parametrize("lost", [(), (4, 5, 6, 7)], ids=["all seen", "lost between pieces"])
+def test_a_film_that_was_interrupted_goes_on_and_ends_as_the_same_bytes(
+    untrained_student, tmp_path, monkeypatch, lost, capsys
+):
+    seen = [None if row in lost else place for row, place in enumerate(places(12))]
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(12)), seen, SIDE)
+    settings = ("film.piece=5", "film.batch=3", "film.camera.kind=orbit")
+    assert run(untrained_student, clip, tmp_path / "whole", *settings) == 0
+    write, lifted = film_container.write_piece, []
+    count = Reconstructor.lift_batch
+
+    def stopped(path, frames, ticks):
+        if path.stem == f"{5:08d}":
+            next(frames)
+            raise KeyboardInterrupt
+        write(path, frames, ticks)
+
+    monkeypatch.setattr(film, "write_piece", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(untrained_student, clip, tmp_path / "parts", *settings)
+    monkeypatch.setattr(film, "write_piece", write)
+    monkeypatch.setattr(
+        Reconstructor, "lift_batch", lambda *given: lifted.append(len(given[1])) or count(*given)
+    )
+    assert run(untrained_student, clip, tmp_path / "parts", *settings) == 0
+    whole, parts = (tmp_path / name / "a" / "film.mp4" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    assert sum(lifted) == (7 if not lost else 5)  # the first piece isn't lifted again
+    lifted.clear()
+    capsys.readouterr()
+    assert run(untrained_student, clip, tmp_path / "parts", *settings) == 0
+    assert not lifted and "was done already" in capsys.readouterr().out
+    assert run(untrained_student, clip, tmp_path / "parts", *settings, "label=true") == 0
+    assert lifted and whole.read_bytes() != parts.read_bytes()
+
+
+def test_a_labelled_film_is_signed_after_its_last_byte(untrained_student, tmp_path):
+    pytest.importorskip("c2pa")
+    from pipeline.manifests.certificate import PRIVATE_KEY, make_credential
+    from pipeline.manifests.verification import verify
+
+    make_credential(tmp_path / "signing", "A test")
+    certificate, key = (tmp_path / "signing" / name for name in ("certificate.pem", PRIVATE_KEY))
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(2)), places(2), SIDE)
+    signing = (f"signing.certificate={certificate}", f"signing.private_key={key}")
+    given = ("label=true", "provenance=c2pa", "film.side=256", *signing)
+    assert run(untrained_student, clip, tmp_path / "out", *given) == 0
+    made = tmp_path / "out" / "a" / "film.mp4"
+    assert verify(made).state == "untrusted" and len(shown_times(made)) == 2
+    corner = shown_frames(made)[:, -6:, :90].astype(int)
+    assert (corner.min((1, 2, 3)) < 60).all() and (corner.max((1, 2, 3)) > 200).all()
+
+
+def test_films_that_can_t_be_lifted_get_a_line_each(untrained_student, tmp_path, capsys):
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "broken.mp4").write_bytes(b"no film")
+    with_landmarks(write_film(source / "empty.mp4", moving(2), sound=None), [None, None], SIDE)
+    with_landmarks(write_film(source / "good.mp4", moving(2), sound=None), places(2), SIDE)
+    write_film(source / "unmarked.mp4", moving(2), sound=None)
+    assert run(untrained_student, source, tmp_path / "out") == 1
+    lines = capsys.readouterr().err.splitlines()
+    said = {Path(line.split(": ")[0]).name: line for line in lines}
+    assert list(said) == ["broken.mp4", "empty.mp4", "unmarked.mp4"]
+    assert "damaged film" in said["broken.mp4"]
+    assert "no face found in 2 frames" in said["empty.mp4"]
+    assert "no landmarks" in said["unmarked.mp4"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+
+
+def test_without_landmarks_a_camera_that_needs_them_says_so(untrained_student, tmp_path, capsys):
+    clip = write_film(tmp_path / "a.mp4", moving(2, (64, 64)), sound=None)
+    given = ("portraits=whole", "film.camera.kind=fixed")
+    assert run(untrained_student, clip, tmp_path / "out", *given) == 2
+    assert "film.camera.kind=counter" in capsys.readouterr().err
+    assert run(untrained_student, clip, tmp_path / "out", "portraits=whole") == 0
