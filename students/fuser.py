@@ -165,7 +165,7 @@ class TriplaneFuser(nn.Module):
         if state is None:
             return planes, FuserState(planes, visibility)
         hidden = state.hidden or (None,) * 3
-        fused, shares, new = zip(
+        fused, _shares, new = zip(
             *(
                 network(
                     planes[:, plane],

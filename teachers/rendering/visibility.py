@@ -66,9 +66,7 @@ def seen_texels(
     rows, columns = triplane.planes.shape[-2:]
     found = depth.new_zeros(batch, 3, rows * columns)
     for plane, axes in enumerate(triplane.axes):
-        across, down = (
-            points[..., "xyz".index(axis)] / triplane.box_size + 0.5 for axis in axes
-        )
+        across, down = (points[..., "xyz".index(axis)] / triplane.box_size + 0.5 for axis in axes)
         column, row = (across * columns).floor().long(), (down * rows).floor().long()
         inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows) & is_there
         place = (row * columns + column).where(inside, torch.zeros_like(row))

@@ -1,5 +1,7 @@
 """Sequences: a person who listens, speaks and moves the head before a camera that stands still."""
 
+from dataclasses import replace
+
 import torch
 
 from pipeline.worlds.splits import WorldSeeds
@@ -48,3 +50,23 @@ def render_sequence(
     return world.render_people(
         people, [light] * count, [background] * count, camera, resolution, behind=still
     )
+
+
+def render_moments(
+    world: HeadWorld,
+    seeds: WorldSeeds,
+    moments: list[int],
+    camera: Camera,
+    resolution: int,
+    *,
+    fps: float = 25.0,
+) -> WorldViews:
+    """The first person of `seeds` at some frames of the sequence, in any order, each from a camera
+    of its own; the torso stays straight.
+    """
+    identity, light = draw_identity(seeds.identity[0]), draw_light(seeds.light[0])
+    background = draw_background(seeds.background[0])
+    found = [expression_at(seeds.expression[0], moment / fps) for moment in moments]
+    people = [Person(identity, replace(one, neck=(0.0, 0.0, 0.0))) for one in found]
+    count = len(moments)
+    return world.render_people(people, [light] * count, [background] * count, camera, resolution)

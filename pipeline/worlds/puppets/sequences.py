@@ -82,3 +82,23 @@ def render_sequence(
     light = draw_light(seeds.light[:1] * count)
     background = draw_background(seeds.background[:1] * count)
     return world.render_puppet(puppet, light, background, camera, resolution)
+
+
+def render_moments(
+    world: PuppetWorld,
+    seeds: WorldSeeds,
+    moments: list[int],
+    camera: Camera,
+    resolution: int,
+    *,
+    fps: float = 25.0,
+) -> WorldViews:
+    """The first puppet of `seeds` at some frames of its sequence, in any order, each from a camera
+    of its own.
+    """
+    expression, _ = sequence(seeds.expression[0], max(moments) + 1, fps=fps)
+    rows = {field.name: getattr(expression, field.name)[moments] for field in fields(Expression)}
+    puppet = Puppet(draw_identity(seeds.identity[:1] * len(moments)), Expression(**rows))
+    light = draw_light(seeds.light[:1] * len(moments))
+    background = draw_background(seeds.background[:1] * len(moments))
+    return world.render_puppet(puppet, light, background, camera, resolution)
