@@ -102,7 +102,8 @@ class FaceTracker:
         last = [track.seconds for track in self.tracks if track.seconds < seconds]
         if not self.tracks or any(seconds - time < EAGER_SECONDS for time in last):
             return True
-        return seconds - self._searched >= (SEARCH_SECONDS if any_seen else LOST_SECONDS)
+        due = self._searched + (SEARCH_SECONDS if any_seen else LOST_SECONDS)
+        return seconds >= due - 1e-6
 
     def _assign(self, found: list[DetectedFace], seen: list[Track], seconds: float) -> None:
         """Detections that no track has seen: of the nearest lost track, or of a new one."""

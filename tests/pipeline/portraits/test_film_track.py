@@ -108,14 +108,14 @@ def test_a_detector_that_follows_searches_only_at_first_when_lost_and_once_a_sec
     frames[30:33] = [[]] * 3
     detector = Following(frames)
     numbers(FaceTracker(detector), 60)
-    assert detector.searches == [0, 25, *range(30, 34), 58]
+    assert detector.searches == [0, 25, 30, 31, 32, 57]
 
 
 def test_the_tracked_square_has_a_fraction_of_the_jitter_and_no_lag(tmp_path):
-    rows = np.arange(50)
+    rows = np.arange(30)
     true = 60 + 12 * np.sin(rows / 8)
     detector = Scripted([[(x, 32.0)] for x in true], noise=0.4)
-    film = grey_film(tmp_path / "a.mp4", 50)
+    film = grey_film(tmp_path / "a.mp4", 30)
     raw, tracked = (
         track_film(film, FaceCrops(detector), is_smooth=smooth).faces[0].squares[:, 0]
         for smooth in (False, True)
@@ -130,11 +130,11 @@ def test_the_tracked_square_has_a_fraction_of_the_jitter_and_no_lag(tmp_path):
 @pytest.mark.parametrize(("faces", "x"), [("largest", [30]), ("all", [30, 110]), (2, [110])])
 def test_which_of_several_faces_is_decided_once_for_the_whole_film(tmp_path, faces, x):
     """The left face is in sight for longer; now and then the detector lists the other first."""
-    frames = [[(30.0, 30.0), (110.0, 30.0)][:: 1 if row % 3 else -1] for row in range(20)]
-    frames[12:] = [[(30.0, 30.0)]] * 8
-    track = track_film(grey_film(tmp_path / "a.mp4", 20), FaceCrops(Scripted(frames), faces))
+    frames = [[(30.0, 30.0), (110.0, 30.0)][:: 1 if row % 3 else -1] for row in range(12)]
+    frames[7:] = [[(30.0, 30.0)]] * 5
+    track = track_film(grey_film(tmp_path / "a.mp4", 12), FaceCrops(Scripted(frames), faces))
     assert [float(np.median(face.squares[:, 0])) for face in track.faces] == pytest.approx(x, abs=3)
-    assert track.faces[-1].is_seen[15] == (faces == "largest")
+    assert track.faces[-1].is_seen[9] == (faces == "largest")
 
 
 def test_a_number_that_no_face_has_is_an_error(tmp_path):
