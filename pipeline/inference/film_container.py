@@ -153,7 +153,8 @@ class _Sound:
             self.stream = container.add_stream_from_template(source)
             return
         self.encoder = self.stream = container.add_stream("aac", rate=source.codec_context.rate)
-        self.stream.layout = source.codec_context.layout
+        # PCM may come without an order of channels, which the encoder refuses.
+        self.stream.layout = "mono" if source.codec_context.channels == 1 else "stereo"
         self.note = f"the sound ({name}) has no place in MP4: it is AAC now"
 
     def packets(self, packet: Any) -> Iterator[tuple[Fraction, Any]]:

@@ -55,8 +55,10 @@ class FilmLifter:
         digest = sha256_of_file(file)
         key = sha256_of_json({"source": digest, **self.decisive})
         door = replace(self.door, track=self.settings.track)
-        track = self._track(file, door, output / f".{name}.track", key)
+        kept = output / f".{name}.track"
+        track = self._track(file, door, kept, key)
         if not track.faces:
+            kept.unlink(missing_ok=True)
             raise ValueError(
                 f"no face found in {len(track)} frames: use portraits=centre or whole, or landmarks"
             )
@@ -79,7 +81,7 @@ class FilmLifter:
                 continue
             notes = lift_film(job, folder, partial(self._sign, digest))
             made.append((folder, "; ".join([*_lost(job), *notes])))
-        (output / f".{name}.track").unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
         return made
 
     def _portraits(  # type: ignore[no-untyped-def]

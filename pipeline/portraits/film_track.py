@@ -25,12 +25,13 @@ from .one_euro import OneEuro, smoothed
 from .pose import fit_pose
 from .tracking import FaceTracker
 
-SQUARE = OneEuro(cutoff_hz=[1.0, 1.0, 0.5, 1.0], beta=[2.0, 2.0, 1.0, 2.0])
-"""Of middle x, middle y and logarithm of the size (in sides of the square) and roll (radians);
-chosen by `docs/figures/film_jitter.py` on training sequences of the world of heads.
+SQUARE = OneEuro(cutoff_hz=0.5, beta=2.0)
+"""Of middle x, middle y and logarithm of the size (in sides of the square) and roll (radians); the
+least error among those with about the least jitter on training sequences of the world of heads
+(`docs/figures/film_jitter.py --split train --search`), in both directions of time.
 """
 
-ANGLES = OneEuro(cutoff_hz=1.0, beta=2.0)
+ANGLES = OneEuro(cutoff_hz=0.5, beta=1.0)
 """Of yaw, pitch and roll of the head, radians; chosen likewise."""
 
 CUT_SECONDS = 0.5
