@@ -70,6 +70,7 @@ class SurfaceGAN(TeacherGAN):
     def __init__(self, *, surface: SurfaceSettings, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.surface = surface
+        self._renderer.sees_directions = True
 
     def _render(
         self, z: Tensor, camera: Camera, random: torch.Generator

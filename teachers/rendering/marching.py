@@ -54,6 +54,17 @@ class DensityField(Field, Protocol):
         ...
 
 
+@runtime_checkable
+class DirectionalField(Field, Protocol):
+    """A field whose colours depend on where they are seen from."""
+
+    def along(
+        self, points: Float[Tensor, "batch point 3"], directions: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point feature"], Float[Tensor, "batch point 1"]]:
+        """Colours and density logits at world points, seen along unit vectors."""
+        ...
+
+
 @dataclass(frozen=True)
 class RaySampling:
     """How rays are sampled.
@@ -236,7 +247,11 @@ def look_up(
 ) -> tuple[Float[Tensor, "batch ray sample feature"], Float[Tensor, "batch ray sample"]]:
     """Colours and density logits at depths along rays."""
     ray, sample = depths.shape[1:]
-    features, logits = field(rays.at(depths).flatten(1, 2))
+    points = rays.at(depths).flatten(1, 2)
+    if isinstance(field, DirectionalField):
+        features, logits = field.along(points, rays.directions.repeat_interleave(sample, 1))
+    else:
+        features, logits = field(points)
     return (
         rearrange(
             features,

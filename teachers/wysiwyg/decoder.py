@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from teachers.eg3d.decoder import Decoder
+from teachers.rendering.renderer import TriplaneField
 
 MEAN_BETA, BETA_SPREAD = 0.01, 0.0099
 """β lies between .0001 and .0199, at .01 in the beginning; world units."""
@@ -46,6 +47,17 @@ def laplace_density(
     """
     half = 0.5 * torch.exp(-distance.abs() / beta)
     return torch.where(distance > 0, half, 1 - half) / beta
+
+
+class DirectionalDistanceField(TriplaneField):
+    """A decoder over a triplane whose colours depend on the view, as in training."""
+
+    def along(
+        self, points: Float[Tensor, "batch point 3"], directions: Float[Tensor, "batch point 3"]
+    ) -> tuple[Float[Tensor, "batch point 3"], Float[Tensor, "batch point 1"]]:
+        """Colours and densities at world points, seen along unit vectors."""
+        colors, densities = self.decoder(self.triplane.sample(points), points, directions)
+        return colors, densities
 
 
 class DistanceDecoder(nn.Module):

@@ -9,11 +9,11 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
 from teachers.rendering.marching import RayColors
 from teachers.rendering.proposal_network import ProposalNetwork
-from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.renderer import TriplaneField, TriplaneRenderer
 from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
-from .decoder import DistanceDecoder
+from .decoder import DirectionalDistanceField, DistanceDecoder
 
 
 class WysiwygRenderer(TriplaneRenderer):
@@ -26,6 +26,8 @@ class WysiwygRenderer(TriplaneRenderer):
 
     Attributes:
         uses_proposals: False in training as long as the network hasn't learnt.
+        sees_directions: True in training: colours depend on the view. A trained teacher shows those
+            seen from the front, so that a point has one colour (sec. 3).
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class WysiwygRenderer(TriplaneRenderer):
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.proposals, self.counts = proposals, counts
         self.uses_proposals = proposals is not None
+        self.sees_directions = False
 
     @property
     def ray_samples(self) -> tuple[int, int]:
@@ -45,6 +48,11 @@ class WysiwygRenderer(TriplaneRenderer):
         if self.proposals is None or not self.uses_proposals:
             return super().ray_samples
         return 0, self.counts.hard_samples
+
+    def field(self, triplane: Triplane) -> TriplaneField:
+        """See `TriplaneRenderer`."""
+        kind = DirectionalDistanceField if self.sees_directions else TriplaneField
+        return kind(triplane, self.decoder)
 
     def signed_distance(
         self, triplane: Triplane, points: Float[Tensor, "batch point 3"]

@@ -7,7 +7,7 @@ import torch
 
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.teacher import save_eg3d
-from teachers.rendering.camera import Camera
+from teachers.rendering.camera import Camera, Rays
 from teachers.rendering.compositing import interval_weights
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
 from teachers.rendering.marching import RaySampling, look_up, march
@@ -148,6 +148,24 @@ def test_an_untrained_teacher_draws_a_ball_and_passes_gradients_to_its_planes(te
     assert drawn.opacity[0, 0, 8, 8] > 0.99 and drawn.opacity[0, 0, 0, 0] < 0.01
     drawn.image.square().mean().backward()
     assert torch.isfinite(planes.grad).all()
+
+
+def test_colours_depend_on_the_view_in_training_alone(teacher):
+    triplane = teacher.synthesize(teacher.mean_latent())
+    points = torch.rand(1, 20, 3) - 0.5
+    renderer = teacher.renderer
+    frontal, density = renderer.field(triplane)(points)
+    renderer.sees_directions = True
+    field = renderer.field(triplane)
+    rays = Rays(
+        points - torch.tensor([0.0, 0.0, -1.0]), torch.tensor([0.0, 0.0, -1.0]).expand(1, 20, 3)
+    )
+    same, _ = look_up(field, rays, torch.ones(1, 20, 1))
+    torch.testing.assert_close(same[:, :, 0], frontal, rtol=1e-4, atol=1e-4)
+    side = torch.tensor([1.0, 0.0, 0.0]).expand(1, 20, 3)
+    other, logits = look_up(field, Rays(points - side, side), torch.ones(1, 20, 1))
+    torch.testing.assert_close(logits, density, rtol=1e-4, atol=1e-4)
+    assert (other[:, :, 0] - frontal).abs().max() > 1e-3
 
 
 def test_a_folder_comes_back_as_it_was(teacher, tmp_path):
