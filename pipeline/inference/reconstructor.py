@@ -99,17 +99,25 @@ class Reconstructor:
         lifter: a loaded student with its renderer; is put into evaluation mode.
         image_size: side of the images that it is given; None: that which the encoder was made for.
         runtime: torch, onnxruntime or openvino (`pipeline.inference.runtimes`).
+        runtime_file: the encoder as `trilift export network=encoder` wrote it, for the other two;
+            None: it is exported into the cache folder.
 
     Raises:
-        ValueError: this runtime can't run this student here (`lift_by`).
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged or another student's, or this runtime can't run this student here (`lift_by`).
     """
 
     def __init__(
-        self, lifter: Lifter, image_size: int | None = None, *, runtime: str = TORCH
+        self,
+        lifter: Lifter,
+        image_size: int | None = None,
+        *,
+        runtime: str = TORCH,
+        runtime_file: Path | str | None = None,
     ) -> None:
         self.lifter = lifter.eval()
         self.image_size = image_size or int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
-        self._lift = lift_by(runtime, self.lifter, self.image_size)
+        self._lift = lift_by(runtime, self.lifter, self.image_size, runtime_file)
         self._takes_batches = runtime == TORCH
 
     @classmethod
@@ -125,6 +133,7 @@ class Reconstructor:
         trust: Collection[str] = (),
         kernels: str = AUTO,
         runtime: str = TORCH,
+        runtime_file: Path | str | None = None,
     ) -> "Reconstructor":
         """A student by name, ready to lift.
 
@@ -136,7 +145,7 @@ class Reconstructor:
             trust: packages besides trilift's whose code the student may name.
             kernels: readable, fast, or auto: as fast as any on this machine, measured once
                 (`pipeline.runs.kernel_choice`). They hold for the whole process.
-            runtime: what runs the encoder: torch, onnxruntime or openvino.
+            runtime, runtime_file: what runs the encoder, see above.
 
         Raises:
             FileNotFoundError: nothing has this name.
@@ -156,7 +165,7 @@ class Reconstructor:
             lambda: renderer_trial(lifter.renderer, lifter.passport),
             device_named(device),
         )
-        return cls(lifter, runtime=runtime)
+        return cls(lifter, runtime=runtime, runtime_file=runtime_file)
 
     def save_pretrained(
         self,

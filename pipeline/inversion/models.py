@@ -27,7 +27,8 @@ class Models:
             there is none.
         weights_folder: may hold the files of LPIPS.
         device: of all networks; None: the CPU.
-        runtime: what runs the student's encoder where that isn't optimised.
+        runtime, runtime_file: what runs the student's encoder where that isn't optimised
+            (`Reconstructor`).
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class Models:
         weights_folder: Path | str = "weights",
         device: torch.device | None = None,
         runtime: str = TORCH,
+        runtime_file: Path | str | None = None,
     ) -> None:
         self._load_teacher, self._load_student, self._load_discriminator = (
             teacher,
             student,
             discriminator,
         )
-        self.runtime = runtime
+        self.runtime, self.runtime_file = runtime, runtime_file
         self._weights_folder = Path(weights_folder)
         self._device = device or torch.device("cpu")
         self._terms: dict[str, PerceptualTerm] = {}

@@ -22,7 +22,9 @@ class Student:
     notes: tuple[str, ...] = ()
 
     def __init__(self, *, models: Models) -> None:
-        self.reconstructor = Reconstructor(models.student, runtime=models.runtime)
+        self.reconstructor = Reconstructor(
+            models.student, runtime=models.runtime, runtime_file=models.runtime_file
+        )
         self.image_size = self.reconstructor.image_size
         self.passport = models.student.passport
 

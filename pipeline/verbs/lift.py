@@ -32,8 +32,8 @@ this one identity.
 provenance=c2pa signs the sheet, the depth's picture and the film (`trilift provenance init` first);
 label=true writes on sheet and film that they are synthetic (docs/responsibility.md).
 
-runtime=onnxruntime or openvino runs the student by another program than torch, on the CPU
-(docs/speed.md).
+runtime=onnx (that is onnxruntime) or openvino runs the student by another program than torch, on
+the CPU; runtime_file= is its encoder as `trilift export network=encoder` wrote it (docs/speed.md).
 
 Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
 """
@@ -201,6 +201,7 @@ def models_of(config: DictConfig) -> Models:
         weights_folder=config.paths.weights,
         device=device_named(config.device),
         runtime=config.get("runtime", TORCH),
+        runtime_file=config.get("runtime_file"),
     )
 
 

@@ -149,6 +149,8 @@ class SuperResolution(nn.Module):
             )
         if side == native:
             return x
+        if self.antialias and side > native and torch.compiler.is_exporting():
+            return shrunk(x, native)
         return F.interpolate(
             x, size=(native, native), mode="bilinear", align_corners=False, antialias=self.antialias
         )
@@ -175,3 +177,18 @@ def style_latent(
             " ws"
         )
     return ws[:, -1]
+
+
+def shrunk(
+    x: Float[Tensor, "batch channel height width"], side: int
+) -> Float[Tensor, "batch channel side side"]:
+    """`F.interpolate` of a square with `antialias=True` as two matrix products: OpenVINO leaves the
+    filter out, silently.
+    """
+    given = x.shape[-1]
+    scale = given / side
+    centres = (torch.arange(side, device=x.device, dtype=x.dtype)[:, None] + 0.5) * scale
+    places = torch.arange(given, device=x.device, dtype=x.dtype) + 0.5
+    weights = (1 - ((places - centres) / scale).abs()).clamp(min=0)
+    weights = weights / weights.sum(1, keepdim=True)
+    return weights @ x @ weights.mT

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -98,7 +98,7 @@ def importance_depths(
         bins = (depths[..., 1:] + depths[..., :-1]) / 2
         last = mass.shape[-1]
         # The inverse of the CDF, linear within a bin (NeRF sec. 5.2).
-        index = torch.searchsorted(cdf, jitter.contiguous(), right=True)
+        index = _rank(cdf, jitter)
         below, above = (index - 1).clamp(min=0), index.clamp(max=last)
         cdf_below, cdf_above = cdf.gather(-1, below), cdf.gather(-1, above)
         bin_below, bin_above = bins.gather(-1, below), bins.gather(-1, above)
@@ -106,6 +106,15 @@ def importance_depths(
         # An empty bin is hardly ever drawn from: any width but 0 will do.
         width = torch.where(width < 1e-5, torch.ones_like(width), width)
         return bin_below + (jitter - cdf_below) / width * (bin_above - bin_below)
+
+
+def _rank(
+    cdf: Float[Tensor, "batch ray mass"], jitter: Float[Tensor, "batch ray fine"]
+) -> Int[Tensor, "batch ray fine"]:
+    """How many values of the CDF each number reaches."""
+    if torch.compiler.is_exporting():  # ONNX has no such search
+        return (cdf[..., None, :] <= jitter[..., None]).sum(-1)
+    return torch.searchsorted(cdf, jitter.contiguous(), right=True)
 
 
 def centred_jitter(

@@ -138,6 +138,9 @@ def _seeing_rays(
     Every image keeps as many as the fullest one needs.
     """
     opacity = weights.sum(-1)
+    if torch.compiler.is_exporting():  # a graph's shapes don't depend on what is seen
+        rays = torch.arange(opacity.shape[1], device=opacity.device).expand(opacity.shape)
+        return rays, opacity > EMPTY_OPACITY
     count = int((opacity > EMPTY_OPACITY).sum(1).amax().clamp(min=1))
     kept = opacity.topk(count, dim=1, sorted=False).indices.sort(1).values
     return kept, opacity.gather(1, kept) > EMPTY_OPACITY

@@ -1,12 +1,11 @@
-"""The encoder of a student as one ONNX file in the cache folder, compared with torch when made."""
+"""The encoder of a student as one ONNX file: the user's, or one in the cache folder; compared with
+torch when it is first used here.
+"""
 
 import hashlib
 import json
 import logging
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,28 @@ from torch import Tensor, nn
 
 import students
 from pipeline.lifter import Lifter
-from pipeline.runs.files import replaced_file, sha256_of_json, write_json
+from pipeline.runs.files import sha256_of_file, sha256_of_json, write_json
 from pipeline.runs.kernel_choice import cache_folder
 
+from .metadata import IMAGE, PLANES, metadata_of
+from .network_file import (
+    NotOurs,
+    read_metadata,
+    require_encoder_of,
+    weights_sha256,
+    write_onnx,
+    write_properties,
+)
+from .onnx_graph import OPSET, Graph, onnx_model, traced
 from .sessions import Session
 
 log = logging.getLogger(__name__)
 
-OPSET = 20
-
 LARGEST_ERROR = 1e-3
 """Of planes, in their standard deviation: float32 stays below 1e-4."""
+
+LAYOUT = 2
+"""Of the files in the cache: 2 has a free batch, metadata and a seal."""
 
 
 class ExportedEncoder:
@@ -53,7 +63,7 @@ class ExportedEncoder:
                 f"{list(image.shape)} came, the exported encoder takes {list(expected)}: lift one"
                 " image of that size at a time, or use runtime=torch"
             )
-        return self.session(image.contiguous())
+        return self.session(image.contiguous())[0]
 
     def __str__(self) -> str:
         return (
@@ -63,19 +73,39 @@ class ExportedEncoder:
 
 
 def exported_encoder(
-    lifter: Lifter, image_size: int, runtime: str, session: Session
+    lifter: Lifter,
+    image_size: int,
+    runtime: str,
+    session: Session,
+    file: Path | None = None,
 ) -> ExportedEncoder:
-    """Opens a student's encoder in another program; exports and compares it the first time.
+    """Opens a student's encoder in another program, and compares it with torch the first time.
+
+    Args:
+        lifter: the student.
+        image_size: side of its images.
+        runtime: the program's name, of the stored comparison.
+        session: the program.
+        file: what `trilift export network=encoder` wrote; None: one in the cache folder, exported
+            if it is missing or damaged.
 
     Raises:
-        ValueError: the encoder can't be exported, or its planes differ from torch's.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged or another student's, the encoder can't be exported, or its
+            planes differ from torch's.
     """
     circumstances = _circumstances(lifter, image_size)
     path = cache_folder() / "encoders" / f"{sha256_of_json(circumstances)[:20]}.onnx"
-    if not path.exists():
-        export_encoder(lifter.encoder, image_size, path)
-    session.open(path)
     report = path.with_suffix(f".{runtime}.json")
+    if file is not None:
+        session.require_readable(file)
+        require_encoder_of(file, read_metadata(file), lifter, image_size)
+        digest = sha256_of_file(file)
+        report = path.with_name(f"{path.stem}.{digest[:20]}.{runtime}.json")
+        circumstances["file"] = digest
+    elif not _is_intact(path):
+        export_encoder(lifter, image_size, path)
+    session.open(path if file is None else file, batch=1)
     error = _known(report, session.name)
     if error is None:
         error = _compared(lifter.encoder, image_size, session)
@@ -89,44 +119,29 @@ def exported_encoder(
     return ExportedEncoder(session, image_size, error)
 
 
-def export_encoder(encoder: nn.Module, image_size: int, path: Path) -> None:
-    """Writes an encoder as one ONNX file, for one image `[1 3 image_size image_size]` at a time.
+def encoder_graph(encoder: nn.Module, image_size: int) -> Graph:
+    """An encoder for any number of images of one size."""
+    return Graph(
+        encoder,
+        {"image": torch.zeros(2, 3, image_size, image_size)},
+        ("planes",),
+        {"image": {0: "batch"}},
+    )
+
+
+def export_encoder(lifter: Lifter, image_size: int, path: Path) -> None:
+    """Writes a student's encoder as an ONNX file with its metadata (`metadata_of`) and seal.
 
     Raises:
         ValueError: it can't be exported.
     """
     started = time.perf_counter()
-    image = torch.zeros(1, 3, image_size, image_size)
-    try:
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                encoder, (image,), dynamo=True, opset_version=OPSET, verbose=False
-            )
-    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        raise ValueError(
-            f"this {type(encoder).__name__} can't be exported ({str(error).splitlines()[0]}): use"
-            " runtime=torch"
-        ) from error
-    assert program is not None
-    with replaced_file(path) as temporary:
-        program.save(str(temporary), external_data=False)
+    graph = encoder_graph(lifter.encoder, image_size)
+    model = onnx_model(graph, traced(graph))
+    meanings = {"image": IMAGE, "planes": PLANES}
+    write_properties(model, metadata_of(lifter, "encoder", graph, meanings, image_size))
+    write_onnx(model, path)
     log.info("exported in %.0f s: %s", time.perf_counter() - started, path)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporters' remarks on their steps."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @torch.no_grad()
@@ -134,24 +149,29 @@ def _compared(encoder: nn.Module, image_size: int, session: Session) -> dict[str
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, image_size, image_size, generator=generator) * 2 - 1
     expected = encoder(image)
-    distance = (session(image) - expected).abs() / expected.std()
+    distance = (session(image)[0] - expected).abs() / expected.std()
     return {"max": float(distance.max()), "mean": float(distance.mean())}
+
+
+def _is_intact(path: Path) -> bool:
+    try:
+        read_metadata(path)
+    except (FileNotFoundError, NotOurs):
+        return False
+    return True
 
 
 def _circumstances(lifter: Lifter, image_size: int) -> dict[str, Any]:
     """Everything that the file depends on."""
-    digest = hashlib.sha256()
-    for name, tensor in lifter.encoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
     recipe = lifter.recipes["encoder"]
     return {
-        "weights": digest.hexdigest(),
+        "weights": weights_sha256(lifter),
         "encoder": {"target": recipe.target, "arguments": recipe.arguments},
         "sources": _sources(),
         "image_size": image_size,
         "torch": torch.__version__,
         "opset": OPSET,
+        "layout": LAYOUT,
     }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from torch import Tensor
@@ -22,25 +23,39 @@ TORCH: Final = "torch"
 
 RUNTIMES = (TORCH, *SESSIONS)
 
+SHORT: Final = {"onnx": "onnxruntime"}
+"""Other names of runtimes."""
+
 Lift = Callable[[Tensor], Triplane]
 """Images in [-1, 1], `[batch 3 height width]` → triplanes."""
 
 
-def lift_by(runtime: str, lifter: Lifter, image_size: int) -> Lift:
+def lift_by(
+    runtime: str, lifter: Lifter, image_size: int, file: Path | str | None = None
+) -> Lift:
     """What `Lifter.lift` computes, by a runtime and without gradients.
 
     Args:
-        runtime: one of `RUNTIMES`. With torch, fast kernels on a CPU use packed weights
+        runtime: one of `RUNTIMES`, or onnx for onnxruntime. With torch, fast kernels on a CPU use packed weights
             (`PackedEncoder`); the others export the encoder once (`exported_encoder`).
         lifter: the student, in evaluation mode. Others than torch take its weights as they are now.
         image_size: side of the images; others than torch take no other, and one image at a time.
+        file: the student's encoder as `trilift export` wrote it, for others than torch; None: they
+            export it into the cache folder.
 
     Raises:
-        ValueError: an unknown runtime, one that isn't installed, one other than torch for a student
+        FileNotFoundError: there is no such file.
+        ValueError: a file that isn't this student's or is damaged; an unknown runtime, one that isn't installed, one other than torch for a student
             that isn't on the CPU or has a `lift` of its own, or one whose planes differ from
             torch's.
     """
+    runtime = SHORT.get(runtime, runtime)
     if runtime == TORCH:
+        if file is not None:
+            raise ValueError(
+                f"runtime_file is {file}, which runtime=torch doesn't read: give"
+                " runtime=onnxruntime or openvino, or leave the file out"
+            )
         return _Torch(lifter)
     if runtime not in SESSIONS:
         raise ValueError(f"runtime is {runtime!r}: use {', '.join(RUNTIMES)}")
@@ -50,12 +65,14 @@ def lift_by(runtime: str, lifter: Lifter, image_size: int) -> Lift:
             f"runtime={runtime} computes on the CPU, the student is on {device}: device=cpu, or"
             " runtime=torch"
         )
-    if not _only_encodes(lifter):
+    if not only_encodes(lifter):
         raise ValueError(
             f"runtime={runtime} runs an encoder, and a {type(lifter).__name__} lifts in a way of"
             " its own: runtime=torch"
         )
-    encoder = exported_encoder(lifter, image_size, runtime, SESSIONS[runtime]())
+    encoder = exported_encoder(
+        lifter, image_size, runtime, SESSIONS[runtime](), None if file is None else Path(file)
+    )
     log.info("runtime: %s", encoder)
     return lambda image: lifter.passport.triplane(encoder(image))
 
@@ -67,7 +84,7 @@ class _Torch:
 
     def __call__(self, image: Tensor) -> Triplane:
         lifter, encoder = self._lifter, self._lifter.encoder
-        if not (fast_kernels() and _only_encodes(lifter)):
+        if not (fast_kernels() and only_encodes(lifter)):
             return lifter.lift(image)
         from .packed import PackedEncoder, can_pack  # loads numba
 
@@ -78,5 +95,6 @@ class _Torch:
         return lifter.passport.triplane(self._packed(image))
 
 
-def _only_encodes(lifter: Lifter) -> bool:
+def only_encodes(lifter: Lifter) -> bool:
+    """Whether the encoder is all of a student's `lift`."""
     return type(lifter).lift is Lifter.lift

@@ -1,6 +1,7 @@
-"""Other programs than torch that run an encoder from its ONNX file, in float32 on the CPU."""
+"""Other programs than torch that run an exported network, in float32 on the CPU."""
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -9,24 +10,40 @@ from typing import Any, Final, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from .network_file import ONNX, OPENVINO
+
+FLOATS = ("f64", "f32", "f16", "bf16")
+
 
 @runtime_checkable
 class Session(Protocol):
-    """One program; `open` reads a file, then it is called."""
+    """One program; `open` reads a file, then it is called.
+
+    Attributes:
+        name: of the program, its version and precision.
+        precision: what it says of its precision once a file is open.
+    """
 
     name: str
+    precision: str
 
-    def open(self, path: Path) -> None:
-        """Reads an encoder."""
+    def require_readable(self, path: Path) -> None:
+        """Raises ValueError unless it reads files of this suffix."""
         ...
 
-    def __call__(self, image: Tensor) -> Tensor:
-        """The planes of an image of the size that was exported."""
+    def open(self, path: Path, batch: int | None = None) -> None:
+        """Reads a network; for `batch` rows of each input, or, None, for any number."""
+        ...
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The outputs, for inputs in the order of the file."""
         ...
 
 
 class OnnxRuntime:
     """ONNX Runtime, as many threads as torch has.
+
+    Its CPU kernels compute in the types of the file.
 
     Raises:
         ValueError: it isn't installed.
@@ -35,9 +52,15 @@ class OnnxRuntime:
     def __init__(self) -> None:
         _require("onnxruntime", extra="onnx", packages=("onnxruntime", "onnx", "onnxscript"))
         self.name = f"ONNX Runtime {version('onnxruntime')}, float32"
+        self.precision = "float32: the types of the file, checked when it is read"
         self._session: Any = None
 
-    def open(self, path: Path) -> None:
+    def require_readable(self, path: Path) -> None:
+        """See `Session.require_readable`."""
+        if path.suffix != ONNX:
+            raise ValueError(f"runtime=onnxruntime reads .onnx, and {path} is none")
+
+    def open(self, path: Path, batch: int | None = None) -> None:
         """See `Session.open`."""
         import onnxruntime
 
@@ -45,47 +68,92 @@ class OnnxRuntime:
         options.intra_op_num_threads = torch.get_num_threads()
         # Its threads would go on waiting busily, on the cores that render the views.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # On Arm with bfloat16 it could multiply in that.
+        options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
+        if batch is not None:
+            options.add_free_dimension_override_by_name("batch", batch)
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """See `Session.__call__`."""
-        feed = {self._session.get_inputs()[0].name: image.numpy()}
-        return torch.from_numpy(self._session.run(None, feed)[0])
+        names = [found.name for found in self._session.get_inputs()]
+        feed = {name: given.numpy() for name, given in zip(names, inputs, strict=True)}
+        return tuple(torch.from_numpy(found) for found in self._session.run(None, feed))
 
 
 class OpenVino:
     """OpenVINO's CPU plug-in, as many threads as torch has.
 
-    It would choose bfloat16 by itself on processors that have it: float32 is asked for, and what
-    the compiled model says it uses is in `name`.
+    It chooses bfloat16 by itself on some processors, and takes a hint for it on others that only
+    emulate it. float32 is asked for, and the compiled operators are asked what they compute in.
+
+    Args:
+        precision: what is asked for; others than f32 only show that they are refused.
 
     Raises:
         ValueError: it isn't installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, precision: str = "f32") -> None:
         _require("openvino", extra="openvino", packages=("openvino", "onnx", "onnxscript"))
         self.name = f"OpenVINO {version('openvino')}"
+        self.precision = ""
+        self._asked = precision
         self._model: Any = None
 
-    def open(self, path: Path) -> None:
-        """See `Session.open`."""
+    def require_readable(self, path: Path) -> None:
+        """See `Session.require_readable`."""
+        if path.suffix not in (ONNX, OPENVINO):
+            raise ValueError(f"runtime=openvino reads .onnx and .xml, and {path} is neither")
+
+    def open(self, path: Path, batch: int | None = None) -> None:
+        """See `Session.open`.
+
+        Raises:
+            ValueError: an operator isn't computed in float32.
+        """
         import openvino
 
+        core = openvino.Core()
+        model = core.read_model(str(path))
+        if batch is not None:  # free sizes cost a fifth of the time
+            model.reshape({given.get_any_name(): _with_batch(given, batch) for given in model.inputs})
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": self._asked,
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        self._model = openvino.Core().compile_model(str(path), "CPU", settings)
-        precision = self._model.get_property("INFERENCE_PRECISION_HINT").to_string()
-        self.name = f"OpenVINO {version('openvino')}, {precision}"
+        self._model = core.compile_model(model, "CPU", settings)
+        computed = operator_precisions(self._model)
+        self.precision = "operators: " + ", ".join(
+            f"{count} {name}" for name, count in sorted(computed.items())
+        )
+        if other := sorted({*computed} & {*FLOATS} - {"f32"}):
+            raise ValueError(
+                f"OpenVINO computes {path} in {' and '.join(other)} ({self.precision}), where"
+                " float32 is asked for: export it again, or use runtime=onnxruntime or torch"
+            )
+        self.name = f"OpenVINO {version('openvino')}, f32"
 
-    def __call__(self, image: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """See `Session.__call__`."""
-        return torch.from_numpy(self._model([image.numpy()])[0].copy())
+        found = self._model([given.numpy() for given in inputs])
+        return tuple(torch.from_numpy(found[port].copy()) for port in self._model.outputs)
+
+
+def operator_precisions(compiled: Any) -> Counter[str]:
+    """How many operators of a compiled OpenVINO model compute in what, by its own account."""
+    operators = compiled.get_runtime_model().get_ordered_ops()
+    return Counter(str(found.get_rt_info()["runtimePrecision"].value) for found in operators)
+
+
+def _with_batch(given: Any, batch: int) -> Any:
+    shape = given.get_partial_shape()
+    if shape[0].is_dynamic:
+        shape[0] = batch
+    return shape
 
 
 SESSIONS: Final[dict[str, Callable[[], Session]]] = {

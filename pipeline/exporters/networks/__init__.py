@@ -1,0 +1,1 @@
+"""A student's networks as files of other runtimes, each compared with torch."""
