@@ -143,6 +143,9 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "teacher": TABLE,
     },
     "export": {
+        "network": optional(choice("encoder", "decoder", "renderer")),
+        "comparison.inputs": COUNT,
+        "comparison.batches": several(COUNT),
         "input": optional(TEXT),
         "sample": optional(whole(0)),
         "seed": whole(0),

@@ -104,7 +104,8 @@ class Reconstructor:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged or another student's, or this runtime can't run this student here (`lift_by`).
+        ValueError: the file is damaged or another student's, or this runtime can't run this
+            student here (`lift_by`).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Write lifted heads as files of other programs.
+"""Write lifted heads as files of other programs, or a student's networks for other runtimes.
 
 input= is a photograph, a film or a folder of them, which are lifted first (the settings are those
 of lift); or triplane.safetensors, identity.safetensors or the folder that lift wrote of one
@@ -17,6 +17,16 @@ Each identity gets a folder OUTPUT/NAME with, for each of format= (names with co
 mesh.texture=1024 gives glb, obj and usdz a picture (head.png beside the OBJ) in place of colours of
 the vertices; mesh.faces=5000 makes them light. y is up, the face looks along +z. docs/export.md
 says how the surface, its colours and its scale are chosen. Needs pip install 'trilift[export]'.
+
+network=encoder, decoder or renderer writes that network of checkpoint= to OUTPUT instead, with its
+weights, its metadata and a comparison with torch (NETWORK.json, NETWORK.png), in each of format=:
+
+  onnx      NETWORK.onnx; needs pip install 'trilift[onnx]'
+  openvino  NETWORK.xml, NETWORK.bin; needs pip install 'trilift[openvino]'
+  torch     NETWORK.pt2, for torch without trilift
+
+An encoder takes images, a decoder planes and points, a renderer planes and a camera. lift runs an
+encoder by runtime=onnx runtime_file=OUTPUT/encoder.onnx.
 """
 
 import sys
@@ -25,6 +35,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
 
 from pipeline.build.application import verb
@@ -33,21 +44,29 @@ from pipeline.build.numerics import with_kernels
 from pipeline.exporters.formats import FileSettings, HeadFiles, chosen_formats
 from pipeline.exporters.head_mesh import MeshSettings
 from pipeline.exporters.mesh import METRES_PER_UNIT
+from pipeline.exporters.networks.export import Settings, export_network, puppets
+from pipeline.exporters.networks.files import chosen_network_formats
 from pipeline.exporters.sampled import sampled_identity
 from pipeline.exporters.splats import SplatSettings
 from pipeline.exporters.stored import read_stored, stored_identity, stored_name
 from pipeline.inference.device import device_named
+from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inversion.method import Method
+from pipeline.lifter import Lifter
 from pipeline.portraits.files import find_photographs
 from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
-from pipeline.verbs.lift import background_level, lift_trial, models_of, say
+from pipeline.verbs.lift import BUNDLED, background_level, lift_trial, models_of, say
 
 
 @verb("export")
 def main(config: DictConfig) -> None:
-    """Reads or lifts identity after identity, and writes its files."""
+    """Reads or lifts identity after identity, and writes its files; or writes a network."""
+    if config.network is not None:
+        if not write_network(config):
+            raise SystemExit(1)
+        return
     settings = to_plain(config)
     formats = chosen_formats(settings["format"])
     scale = settings["metres_per_unit"]
@@ -121,6 +140,43 @@ def source_of(settings: dict[str, Any]) -> Path | None:
     source = Path(str(given))
     find_photographs(source)  # a missing input is an error before anything is loaded
     return source
+
+
+def write_network(config: DictConfig) -> bool:
+    """Writes a network of the student; whether it is within the limits of the comparison."""
+    settings = to_plain(config)
+    formats = chosen_network_formats(settings["format"])
+    lifter = Lifter.load(student_file(settings["checkpoint"] or BUNDLED))
+    count, batches = settings["comparison"]["inputs"], settings["comparison"]["batches"]
+    side = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+    if settings["input"] is not None:
+        images = _photographs(config, settings, lifter, side, count)
+    else:
+        images = puppets(lifter, count, side)
+    say(f"licence: {lifter.passport.licence}")
+    chosen = Settings(settings["network"], formats, tuple(batches))
+    output = Path(str(settings["output"]))
+    is_within = export_network(lifter, chosen, images, output, say)
+    say(f"see {output}")
+    return is_within
+
+
+def _photographs(
+    config: DictConfig, settings: dict[str, Any], lifter: Lifter, side: int, count: int
+) -> torch.Tensor:
+    """The first faces of input=, as the encoder takes them."""
+    door: PortraitSettings = replace(instantiate(config.portraits), matte=bool(settings["matte"]))
+    background = background_level(settings["background"], lifter.passport)
+    given = read_portraits(
+        Path(str(settings["input"])), door, resolution=side, background=background
+    )
+    found = [portrait.image for portrait in given if portrait.image is not None][:count]
+    if not found:
+        raise ValueError(
+            f"{settings['input']} has no photograph to compare the network with: give others, or"
+            " leave input= out"
+        )
+    return torch.stack(found)
 
 
 if __name__ == "__main__":

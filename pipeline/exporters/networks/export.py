@@ -91,10 +91,7 @@ def export_network(
     written = write_network(graph, metadata, folder, settings.formats)
     with use_kernels("readable"):
         truth = Truth.of(lifter, images)
-        rows = [
-            _compared(truth, settings, name, files)
-            for name, files in written.items()
-        ]
+        rows = [_compared(truth, settings, name, files) for name, files in written.items()]
     found = [row for part in rows for row in part]
     pictures = [row.pop("pictures", None) for row in found]
     if pictures[0] is not None:
@@ -172,12 +169,14 @@ def difference_sheet(
             ((views[number][-1] - reference) * MAGNIFIED).clamp(-1, 1) for views in pictures
         ]
         cells.append([_resized(image, side), reference.clamp(-1, 1), *differences])
-    programs = [f"{row['format']}\n{row['program'].split(',')[0]}\n× {MAGNIFIED}" for row in rows]
+    programs = [
+        f"{row['format']} by\n{row['program'].split(',')[0]}\ntimes {MAGNIFIED}" for row in rows
+    ]
     return tile(cells, 4, column_labels=["input", "torch", *programs])
 
 
 def puppets(lifter: Lifter, count: int, side: int) -> Float[Tensor, "batch 3 height width"]:
-    """Frontal test puppets as inputs, with the teacher's background."""
+    """Test puppets, turned from one side to the other, as inputs, with the teacher's background."""
     passport = lifter.passport
     camera = passport.orbit(torch.linspace(-0.4, 0.4, count))
     with use_kernels("readable"):

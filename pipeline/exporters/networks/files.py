@@ -26,7 +26,10 @@ from pipeline.runs.files import replaced_file
 FORMATS = {"onnx": ONNX, "openvino": OPENVINO, "torch": TORCH_EXPORT}
 """Names, with the suffix of the file."""
 
-NEEDS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino")}
+NEEDS = {
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "openvino"),
+}
 """The modules of the extras of these names."""
 
 METADATA = "trilift.json"

@@ -165,7 +165,7 @@ def _circumstances(lifter: Lifter, image_size: int) -> dict[str, Any]:
     """Everything that the file depends on."""
     recipe = lifter.recipes["encoder"]
     return {
-        "weights": weights_sha256(lifter),
+        "weights": weights_sha256(lifter.encoder),
         "encoder": {"target": recipe.target, "arguments": recipe.arguments},
         "sources": _sources(),
         "image_size": image_size,

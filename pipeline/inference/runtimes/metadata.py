@@ -50,7 +50,9 @@ def metadata_of(
         "outputs": json.dumps({name: {"is": meanings[name]} for name in graph.outputs}),
         "normalisation": "pixel / 127.5 - 1",
         "image_size": str(image_size),
-        "weights_sha256": weights_sha256(lifter),
+        "weights_sha256": weights_sha256(
+            lifter.encoder if network == "encoder" else lifter.renderer
+        ),
         "teacher": lifter.passport.name,
         "teacher_sha256": lifter.passport.source_hash,
         "licence": lifter.passport.licence,

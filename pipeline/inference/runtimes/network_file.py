@@ -12,6 +12,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
 
@@ -28,17 +30,19 @@ SEAL, DATA_SEAL = "sha256", "data_sha256"
 
 FLOAT32 = "float32"
 
-COMMENT = re.compile(rb"<!-- sha256 ([0-9a-f]{64}) of the above, ([0-9a-f]{64}) of the weights -->\n$")
+COMMENT = re.compile(
+    rb"<!-- sha256 ([0-9a-f]{64}) of the above, ([0-9a-f]{64}) of the weights -->\n$"
+)
 
 
 class NotOurs(ValueError):
     """A file that trilift hasn't written, or that isn't as it was written."""
 
 
-def weights_sha256(lifter: Lifter) -> str:
-    """Of the names and values of an encoder's weights."""
+def weights_sha256(network: nn.Module) -> str:
+    """Of the names and values of a network's weights."""
     digest = hashlib.sha256()
-    for name, tensor in lifter.encoder.state_dict().items():
+    for name, tensor in network.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -63,9 +67,7 @@ def save_onnx(model: "onnx.ModelProto", path: Path) -> None:
     if model.ByteSize() <= LARGEST_FILE:
         path.write_bytes(model.SerializeToString())
         return
-    onnx.save_model(
-        model, str(path), save_as_external_data=True, location=data_beside(path).name
-    )
+    onnx.save_model(model, str(path), save_as_external_data=True, location=data_beside(path).name)
 
 
 def seal_onnx(path: Path) -> None:
@@ -79,7 +81,9 @@ def seal_onnx(path: Path) -> None:
 
 def seal_openvino(path: Path) -> None:
     """Appends the seal, of the XML and of the weights beside it; the file stays XML."""
-    comment = f"<!-- sha256 {sha256_of_file(path)} of the above, {_weights_of(path)} of the weights -->\n"
+    comment = (
+        f"<!-- sha256 {sha256_of_file(path)} of the above, {_weights_of(path)} of the weights -->\n"
+    )
     with path.open("ab") as file:
         file.write(comment.encode())
 
@@ -134,9 +138,13 @@ def _of_openvino(path: Path) -> dict[str, str]:
     except ElementTree.ParseError as error:
         raise NotOurs(_damaged(path)) from error
     found = {part.tag: part.get("value", "") for part in tree.findall("rt_info/trilift/*")}
-    is_sealed = seal is not None and path.with_suffix(".bin").is_file() and (
-        seal[1].decode() == hashlib.sha256(content[: seal.start()]).hexdigest()
-        and seal[2].decode() == _weights_of(path)
+    is_sealed = (
+        seal is not None
+        and path.with_suffix(".bin").is_file()
+        and (
+            seal[1].decode() == hashlib.sha256(content[: seal.start()]).hexdigest()
+            and seal[2].decode() == _weights_of(path)
+        )
     )
     _require_ours(path, found, is_sealed)
     return found
@@ -161,7 +169,7 @@ def require_encoder_of(path: Path, metadata: dict[str, str], lifter: Lifter, siz
             f"{path} holds a {metadata['network']}, not an encoder: give a file of `trilift export"
             " network=encoder`"
         )
-    mine = weights_sha256(lifter)
+    mine = weights_sha256(lifter.encoder)
     if metadata["weights_sha256"] != mine:
         raise ValueError(
             f"{path} holds the encoder of another student (weights"

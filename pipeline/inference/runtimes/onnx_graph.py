@@ -20,6 +20,7 @@ OPSET = 20
 which neither ONNX Runtime nor OpenVINO computes faster, and ask for younger programs.
 """
 
+
 @dataclass(frozen=True)
 class Graph:
     """What is exported.

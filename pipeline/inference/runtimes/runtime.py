@@ -30,14 +30,13 @@ Lift = Callable[[Tensor], Triplane]
 """Images in [-1, 1], `[batch 3 height width]` → triplanes."""
 
 
-def lift_by(
-    runtime: str, lifter: Lifter, image_size: int, file: Path | str | None = None
-) -> Lift:
+def lift_by(runtime: str, lifter: Lifter, image_size: int, file: Path | str | None = None) -> Lift:
     """What `Lifter.lift` computes, by a runtime and without gradients.
 
     Args:
-        runtime: one of `RUNTIMES`, or onnx for onnxruntime. With torch, fast kernels on a CPU use packed weights
-            (`PackedEncoder`); the others export the encoder once (`exported_encoder`).
+        runtime: one of `RUNTIMES`, or onnx for onnxruntime. With torch, fast kernels on a CPU use
+            packed weights (`PackedEncoder`); the others export the encoder once
+            (`exported_encoder`).
         lifter: the student, in evaluation mode. Others than torch take its weights as they are now.
         image_size: side of the images; others than torch take no other, and one image at a time.
         file: the student's encoder as `trilift export` wrote it, for others than torch; None: they
@@ -45,9 +44,9 @@ def lift_by(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a file that isn't this student's or is damaged; an unknown runtime, one that isn't installed, one other than torch for a student
-            that isn't on the CPU or has a `lift` of its own, or one whose planes differ from
-            torch's.
+        ValueError: the file is damaged or another student's; an unknown runtime, one that isn't
+            installed, one other than torch for a student that isn't on the CPU or has a `lift` of
+            its own, or one whose planes differ from torch's.
     """
     runtime = SHORT.get(runtime, runtime)
     if runtime == TORCH:

@@ -119,7 +119,9 @@ class OpenVino:
         core = openvino.Core()
         model = core.read_model(str(path))
         if batch is not None:  # free sizes cost a fifth of the time
-            model.reshape({given.get_any_name(): _with_batch(given, batch) for given in model.inputs})
+            model.reshape(
+                {given.get_any_name(): _with_batch(given, batch) for given in model.inputs}
+            )
         settings = {
             "INFERENCE_PRECISION_HINT": self._asked,
             "PERFORMANCE_HINT": "LATENCY",

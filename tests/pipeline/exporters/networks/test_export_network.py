@@ -1,0 +1,157 @@
+"""`trilift export network=…`: what it writes is torch's encoder, and lift runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.build.configuration import compose
+from pipeline.verbs import export
+from tests.builders import process_environment
+
+EXPORT = """
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from pipeline.build.configuration import compose
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.inference.runtimes.sessions import OpenVino
+from pipeline.lifter import Lifter
+from pipeline.verbs import export
+
+student, output, networks = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+for given in networks:
+    network, formats, *more = given.split(":")
+    settings = [f"network={network}", f"format=[{formats}]", f"output={output}"]
+    export.main(compose("export", *settings, *more, f"checkpoint={student}"))
+lifter = Lifter.load(student)
+size = lifter.encoder.image_size
+image = torch.rand(1, 3, size, size) * 2 - 1
+expected = Reconstructor(lifter).lift(image).view(0.3).image
+worst = {}
+for runtime, file in (("onnx", "encoder.onnx"), ("openvino", "encoder.onnx"),
+                      ("openvino", "encoder.xml")):
+    other = Reconstructor(lifter, runtime=runtime, runtime_file=output / file)
+    difference = (other.lift(image).view(0.3).image - expected).abs().max()
+    worst[f"{runtime} {file}"] = float(difference) * 127.5
+session = onnxruntime.InferenceSession(output / "encoder.onnx")
+program = torch.export.load(output / "encoder.pt2").module()
+same = [
+    float(np.abs(session.run(None, {"image": rows.numpy()})[0] - program(rows).numpy()).max())
+    for rows in (image.expand(count, -1, -1, -1).contiguous() for count in (1, 4))
+]
+try:
+    OpenVino(precision="bf16").open(output / "encoder.xml")
+    refused = ""
+except ValueError as error:
+    refused = str(error)
+metadata = session.get_modelmeta().custom_metadata_map
+print(json.dumps([worst, same, metadata, refused]))
+"""
+
+
+def exported(student, folder, *networks, seconds=250):
+    """The folder, and what the process found."""
+    for name in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+        pytest.importorskip(name)
+    environment = process_environment(TRILIFT_CACHE=str(folder / "cache"))
+    command = [sys.executable, "-c", EXPORT, str(student), str(folder), *networks]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds)
+    assert run.returncode == 0, run.stderr
+    return run.stdout, json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def encoder(untrained_student, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
+    said, found = exported(
+        untrained_student, folder, "encoder:onnx,openvino,torch:comparison.inputs=2"
+    )
+    return folder, said, found
+
+
+def test_every_format_is_torchs_encoder_in_any_batch(encoder):
+    folder, said, _ = encoder
+    report = json.loads((folder / "encoder.json").read_text())
+    rows = {(row["format"], row["program"].split()[0]): row for row in report["rows"]}
+    assert [*rows] == [
+        ("onnx", "ONNX"),
+        ("onnx", "OpenVINO"),
+        ("openvino", "OpenVINO"),
+        ("torch", "torch"),
+    ]
+    for row in rows.values():
+        assert row["within"] and row["planes"]["max"] < 1e-4
+        assert [*row["batches"]] == ["1", "2", "5"] and max(row["batches"].values()) < 1e-4
+        assert row["psnr"] > 90 and row["levels"]["max"] < 0.1
+    assert "operators" in rows["openvino", "OpenVINO"]["precision"]
+    assert "bf16" not in rows["openvino", "OpenVINO"]["precision"]
+    assert (folder / "encoder.png").is_file()
+    assert said.count("batches 1, 2, 5") == 4
+
+
+def test_lift_draws_the_same_pictures_by_each_file(encoder):
+    _, _, (worst, same, *_) = encoder
+    assert len(worst) == 3 and max(worst.values()) < 0.1  # levels of 255
+    assert max(same) < 1e-4  # batches of 1 and 4, outside trilift
+
+
+def test_the_file_tells_another_program_what_it_is(encoder):
+    metadata = encoder[2][2]
+    assert metadata["network"] == "encoder" and metadata["precision"] == "float32"
+    assert json.loads(metadata["passport"])["plane_axes"] == ["xy", "xz", "yz"]
+    assert json.loads(metadata["inputs"])["image"]["shape"] == ["batch", 3, 32, 32]
+    assert "[-1, 1]" in json.loads(metadata["inputs"])["image"]["is"]
+    assert metadata["licence"].startswith("Apache-2.0")
+
+
+def test_no_file_names_a_place_on_this_machine(encoder, repository):
+    folder = encoder[0]
+    for name in ("encoder.onnx", "encoder.xml", "encoder.pt2"):
+        content = (folder / name).read_bytes()
+        assert str(repository).encode() not in content and b"two_stage.py" not in content
+
+
+def test_another_precision_than_the_pinned_one_is_refused(encoder):
+    """Where the processor ignores the hint, it is float32 after all."""
+    refused = encoder[2][3]
+    assert refused == "" or ("in bf16" in refused and "float32 is asked for" in refused)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("format=[glb]", "format 'glb' is no format of a network: give some of onnx"),
+        ("format=[]", "format is"),
+        ("comparison.batches=[0]", r"comparison.batches is \[0\]"),
+        ("network=head", "network is 'head': give one of encoder, decoder, renderer"),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path, override, message):
+    given = ["network=encoder", "format=[torch]", f"output={tmp_path / 'out'}", override]
+    with pytest.raises(ValueError, match=message):
+        export.main(compose("export", *given))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_field_and_the_renderer_are_torchs_as_well(tmp_path):
+    _, _ = exported(
+        "students/pretrained/puppets_tiny.safetensors", tmp_path, "encoder:onnx,openvino,torch",
+        "decoder:onnx,openvino,torch", "renderer:onnx,openvino,torch", seconds=900,
+    )  # fmt: skip
+    decoder, renderer = (
+        json.loads((tmp_path / f"{name}.json").read_text())["rows"]
+        for name in ("decoder", "renderer")
+    )
+    assert len(decoder) == len(renderer) == 4
+    for row in decoder:
+        assert max(row[key]["max"] for key in ("colors", "logits", "odd_points")) < 1e-4
+    for row in renderer:
+        assert row["psnr"] > 80 and row["depth"]["max"] < 1e-2
