@@ -14,7 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipeline.build.configuration import compose, instantiate
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import Reconstructor
-from pipeline.inference.runtimes.exported import export_encoder
+from pipeline.inference.runtimes.exported import encoder_graph
+from pipeline.inference.runtimes.network_file import write_onnx
+from pipeline.inference.runtimes.onnx_graph import onnx_model, traced
 from pipeline.inference.runtimes.packed import PackedEncoder
 from pipeline.inference.runtimes.sessions import SESSIONS
 from pipeline.inversion.models import Models
@@ -194,9 +196,10 @@ class Base:
             raise Unavailable(str(error)) from error
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "encoder.onnx"
-            export_encoder(self.encoder, self.side, path)
-            session.open(path)
-        return lambda: session(self.image)
+            graph = encoder_graph(self.encoder, self.side)
+            write_onnx(onnx_model(graph, traced(graph)), path)
+            session.open(path, batch=1)
+        return lambda: session(self.image)[0]
 
 
 def base_student(scale: str) -> dict[str, Contender]:
