@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from pipeline.build.configuration import compose
 from pipeline.verbs import export
-from tests.builders import process_environment
+from teachers.eg3d.untrained import untrained_teacher
+from tests.builders import process_environment, smallest_eg3d_settings, tiny_lifter
 
 EXPORT = """
 import json
@@ -34,6 +36,7 @@ lifter = Lifter.load(student)
 size = lifter.encoder.image_size
 image = torch.rand(1, 3, size, size) * 2 - 1
 expected = Reconstructor(lifter).lift(image).view(0.3).image
+assert expected.std() > 0.01, "a picture of nothing"
 worst = {}
 for runtime, file in (("onnx", "encoder.onnx"), ("openvino", "encoder.onnx"),
                       ("openvino", "encoder.xml")):
@@ -43,7 +46,7 @@ for runtime, file in (("onnx", "encoder.onnx"), ("openvino", "encoder.onnx"),
 session = onnxruntime.InferenceSession(output / "encoder.onnx")
 program = torch.export.load(output / "encoder.pt2").module()
 same = [
-    float(np.abs(session.run(None, {"image": rows.numpy()})[0] - program(rows).numpy()).max())
+    float(np.abs(session.run(None, {"image": rows.numpy()})[0] - program(rows).detach().numpy()).max())
     for rows in (image.expand(count, -1, -1, -1).contiguous() for count in (1, 4))
 ]
 try:
@@ -68,10 +71,16 @@ def exported(student, folder, *networks, seconds=250):
 
 
 @pytest.fixture(scope="module")
-def encoder(untrained_student, tmp_path_factory):
+def encoder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks")
+    teacher = untrained_teacher(smallest_eg3d_settings(16))
+    lifter = tiny_lifter(teacher, plane_channels=4, plane_resolution=8)
+    lifter.encoder.calibrate(torch.zeros(12), torch.full([12], 20.0))
+    lifter.save(folder / "student.safetensors")
     said, found = exported(
-        untrained_student, folder, "encoder:onnx,openvino,torch:comparison.inputs=2"
+        folder / "student.safetensors",
+        folder,
+        "encoder:onnx,openvino,torch:comparison.inputs=2",
     )
     return folder, said, found
 
@@ -89,7 +98,7 @@ def test_every_format_is_torchs_encoder_in_any_batch(encoder):
     for row in rows.values():
         assert row["within"] and row["planes"]["max"] < 1e-4
         assert [*row["batches"]] == ["1", "2", "5"] and max(row["batches"].values()) < 1e-4
-        assert row["psnr"] > 90 and row["levels"]["max"] < 0.1
+        assert row["psnr"] > 80 and row["levels"]["max"] < 0.1
     assert "operators" in rows["openvino", "OpenVINO"]["precision"]
     assert "bf16" not in rows["openvino", "OpenVINO"]["precision"]
     assert (folder / "encoder.png").is_file()
@@ -105,7 +114,7 @@ def test_lift_draws_the_same_pictures_by_each_file(encoder):
 def test_the_file_tells_another_program_what_it_is(encoder):
     metadata = encoder[2][2]
     assert metadata["network"] == "encoder" and metadata["precision"] == "float32"
-    assert json.loads(metadata["passport"])["plane_axes"] == ["xy", "xz", "yz"]
+    assert json.loads(metadata["passport"])["plane_axes"] == ["xy", "xz", "zx"]
     assert json.loads(metadata["inputs"])["image"]["shape"] == ["batch", 3, 32, 32]
     assert "[-1, 1]" in json.loads(metadata["inputs"])["image"]["is"]
     assert metadata["licence"].startswith("Apache-2.0")
