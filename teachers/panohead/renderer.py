@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from teachers.eg3d.decoder import Decoder
-from teachers.eg3d.superresolution import SuperResolution, style_latent
+from teachers.eg3d.superresolution import SuperResolution, shrunk, style_latent
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneField, TriplaneRenderer
 from teachers.rendering.rendering import RayJitter, Rendering
@@ -97,6 +97,8 @@ class PanoHeadRenderer(TriplaneRenderer):
         network = cast(SynthesisNetwork, self.background_network)
         image = network(self._latents(batch, ws, network.num_ws), self.noise)
         side = self.resolution
+        if image.shape[-1] > side and torch.compiler.is_exporting():
+            return shrunk(image, side)
         return F.interpolate(
             image, (side, side), mode="bilinear", align_corners=False, antialias=True
         )
