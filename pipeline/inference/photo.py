@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.portraits.face import Picture
 from pipeline.portraits.framing import CentreSquare, Framing
+from pipeline.portraits.hooks.chain import Cut, Hooks
 from pipeline.portraits.photograph import read_photograph
 from pipeline.portraits.pixels import upright_rgb
 
@@ -20,7 +21,12 @@ square image in [-1, 1], [3 height width] or [1 3 height width], which is taken 
 
 
 def photo_tensor(
-    photo: Photo, *, resolution: int, background: float = 1.0, framing: Framing | None = None
+    photo: Photo,
+    *,
+    resolution: int,
+    background: float = 1.0,
+    framing: Framing | None = None,
+    hooks: Hooks | None = None,
 ) -> Float[Tensor, "1 3 height width"]:
     """The photograph as one image in [-1, 1].
 
@@ -29,13 +35,15 @@ def photo_tensor(
         resolution: side of the result; a tensor keeps its own.
         background: grey level in [0, 1] behind transparent pixels.
         framing: which square is cut; None: the largest in the middle. A tensor is cut already.
+        hooks: edit the square.
 
     Raises:
         ValueError: it can't be read as a photograph, holds several faces that are all wanted, or is
-            an array or tensor of another form.
+            an array or tensor of another form; or a hook breaks its contract.
     """
     if isinstance(photo, Tensor):
-        return _of_tensor(photo)
+        image = _of_tensor(photo)
+        return hooks.edit(Cut.of(image[0])).image[None] if hooks else image
     source = Path(photo) if isinstance(photo, Path | str) else Path("photograph")
     try:
         picture = Picture(_decoded(photo, source, background), source)
@@ -47,7 +55,7 @@ def photo_tensor(
             f"{source}: {len(framed)} faces, and one is lifted at a time: frame with faces=largest,"
             " or lift squares of your own"
         )
-    return framed[0].cut(picture.image, resolution)[None]
+    return (hooks or Hooks()).cut(framed[0], picture.image, resolution).image[None]
 
 
 def _decoded(

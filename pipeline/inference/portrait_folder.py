@@ -1,7 +1,9 @@
 """The folder that one lifted photograph becomes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -28,7 +30,11 @@ class Film:
 
 
 def write_portrait(
-    folder: Path, portrait: LiftedPortrait, crop: Float[Tensor, "3 height width"], film: Film
+    folder: Path,
+    portrait: LiftedPortrait,
+    crop: Float[Tensor, "3 height width"],
+    film: Film,
+    hooks: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Writes everything about a lifted photograph; each camera is rendered once.
 
@@ -43,7 +49,7 @@ def write_portrait(
     write_png(folder / "sheet.png", labelled(to_uint8(view_sheet(views, crop)), film.label))
     write_png(folder / "depth.png", depth_colours(frontal)[0])
     save_depth(folder / "depth.safetensors", frontal, camera)
-    save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport)
+    save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport, hooks)
     write_video(
         folder / "turntable",
         (labelled(frame, film.label) for frame in film_frames(views, film.cameras)),

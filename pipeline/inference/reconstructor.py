@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.lifter import Lifter
 from pipeline.portraits.framing import Framing
+from pipeline.portraits.hooks.chain import Hooks
 from pipeline.runs.kernel_choice import AUTO, choose, renderer_trial
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -188,7 +189,9 @@ class Reconstructor:
         )
 
     @torch.no_grad()
-    def lift(self, photo: Photo, *, framing: Framing | None = None) -> LiftedPortrait:
+    def lift(
+        self, photo: Photo, *, framing: Framing | None = None, hooks: Hooks | None = None
+    ) -> LiftedPortrait:
         """One photograph → the identity in it.
 
         Args:
@@ -197,15 +200,17 @@ class Reconstructor:
             framing: which square of a path, image or array is cut; None: the largest in the middle.
                 `pipeline.portraits.framing.FaceCrops` finds the face, as the student's training
                 images show it.
+            hooks: edit the square before it is lifted: `Hooks({"cartoon": Cartoon()})`.
 
         Raises:
-            ValueError: the photograph can't be read (`photo_tensor`).
+            ValueError: the photograph can't be read, or a hook fails (`photo_tensor`).
         """
         image = photo_tensor(
             photo,
             resolution=self.image_size,
             background=background_of(self.lifter.passport),
             framing=framing,
+            hooks=hooks,
         )
         parameter = next(self.lifter.parameters())
         return LiftedPortrait(self.lifter, self._lift(image.to(parameter)))

@@ -1,7 +1,9 @@
 """A lifted identity as one file: planes in safetensors, the teacher's passport in its metadata."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,9 +15,11 @@ from teachers.rendering.triplane import Triplane
 FORMAT = "trilift triplane 1"
 
 
-def save_triplane(path: Path, triplane: Triplane, passport: Passport) -> None:
+def save_triplane(
+    path: Path, triplane: Triplane, passport: Passport, hooks: Sequence[dict[str, Any]] = ()
+) -> None:
     """Writes `planes` [3 channel height width] of one identity; the axes and the box are in the
-    metadata, too.
+    metadata, too, and the hooks that edited the photograph, if there were any.
 
     The file appears whole or not at all; missing folders are made.
 
@@ -32,6 +36,8 @@ def save_triplane(path: Path, triplane: Triplane, passport: Passport) -> None:
         "axes": json.dumps(triplane.axes),
         "box_size": json.dumps(triplane.box_size),
     }
+    if hooks:
+        metadata["hooks"] = json.dumps(list(hooks))
     write_tensors(path, {"planes": triplane.planes[0]}, metadata)
 
 

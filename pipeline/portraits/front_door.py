@@ -1,7 +1,7 @@
 """The entrance for photographs and films: a file or a folder → square images for a model."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from teachers.rendering.camera import Camera
 from .crop import Crop
 from .exif import focal_length_px
 from .face import Landmarks, Picture
-from .facemesh.segmentation import person_matte
 from .files import find_photographs, folder_names
 from .film import is_film, read_pictures
 from .film_track import FilmTrack, frames_of, track_film
 from .framing import FaceCrops, Framed, Framing
+from .hooks.chain import Hooks
 from .pose import Pose
 
 OVERVIEW_SIDE = 384
@@ -34,7 +34,8 @@ class PortraitSettings:
         framing: chooses the squares of a picture.
         every: stride of the frames of a film or an animation.
         most: maximum number of frames; None: all.
-        matte: whether what is no person becomes the background's grey level, too.
+        hooks: edit each square after it was cut.
+        matte: whether what is no person becomes the background's grey level, too, after the hooks.
         track: whether the faces of a film are followed and their squares smoothed over time
             (`film_track`); otherwise each frame is framed as if it were a photograph.
 
@@ -45,6 +46,7 @@ class PortraitSettings:
     framing: Framing
     every: int = 1
     most: int | None = None
+    hooks: Hooks = field(default_factory=Hooks)
     matte: bool = False
     track: bool = False
 
@@ -64,14 +66,17 @@ class Portrait:
         source: the file.
         source_sha256: of its content; None if it can't be read.
         frame: number in a film, from 0; None for a photograph.
-        image: in [-1, 1]; None if the file can't be used, with the reason in `note`.
+        image: in [-1, 1], after the hooks; None if the file can't be used, with the reason in
+            `note`.
         crop: of the upright picture.
-        camera: that took it, in EG3D's world (a batch of one); None: unknown.
+        camera: that took it, in EG3D's world (a batch of one), or that a hook declared; None:
+            unknown.
         pose: how the camera was fitted to a face; None: it wasn't.
         face_found: false if a detector found no face; true without a detector.
         note: a remark for the user, or "".
         landmarks: of the face, pixels of the upright picture; None: none.
         overview: the picture, reduced, with the square drawn into it.
+        hooks: name and settings of the hooks that ran.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Portrait:
     note: str = ""
     landmarks: Landmarks | None = None
     overview: UInt8[np.ndarray, "height width 3"] | None = None
+    hooks: Sequence[dict[str, Any]] = ()
 
     def record(self) -> dict[str, Any]:
         """Everything but the pixels, for JSON."""
@@ -103,6 +109,7 @@ class Portrait:
             "face_found": self.face_found,
             "note": self.note,
             "landmarks": None if self.landmarks is None else np.round(self.landmarks, 2).tolist(),
+            **({"hooks": list(self.hooks)} if self.hooks else {}),
         }
 
 
@@ -272,29 +279,27 @@ def _portrait(
     *,
     overview: bool = True,
 ) -> Portrait:
-    """The one place where squares are cut: what edits a square goes here."""
-    portrait = Portrait(
+    """The one place where squares are cut and edited: hooks, then the matte."""
+    cut = settings.hooks.cut(framed, picture.image, resolution)
+    image = cut.image
+    if settings.matte:
+        matte = cut.person()
+        image = matte * image + (1 - matte) * (2 * background - 1)
+    return Portrait(
         name=name,
         source=picture.source,
         source_sha256=digest,
         frame=picture.frame,
-        image=framed.cut(picture.image, resolution),
+        image=image,
         crop=framed.crop,
-        camera=framed.camera,
+        camera=cut.camera,
         pose=framed.pose,
         face_found=framed.face_found,
         note=framed.note,
         landmarks=framed.landmarks,
         overview=_overview(picture.image, framed.crop) if overview else None,
+        hooks=settings.hooks.record(),
     )
-    return _matted(portrait, picture.image, background) if settings.matte else portrait
-
-
-def _matted(portrait: Portrait, photograph: Image.Image, background: float) -> Portrait:
-    """With a grey level in [0, 1] behind the people."""
-    assert portrait.image is not None and portrait.crop is not None
-    matte = person_matte(photograph, portrait.crop, portrait.image.shape[-1])
-    return replace(portrait, image=matte * portrait.image + (1 - matte) * (2 * background - 1))
 
 
 def _overview(image: Image.Image, crop: Crop) -> UInt8[np.ndarray, "height width 3"]:

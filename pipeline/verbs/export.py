@@ -40,6 +40,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
 from pipeline.exporters.formats import FileSettings, HeadFiles, chosen_formats
 from pipeline.exporters.head_mesh import MeshSettings
@@ -103,7 +104,9 @@ def main(config: DictConfig) -> None:
         say(f"licence: {lifter.passport.licence}")
         write(portrait, stored_name(file))
         return
-    door: PortraitSettings = replace(instantiate(config.portraits), matte=bool(settings["matte"]))
+    door: PortraitSettings = replace(
+        instantiate(config.portraits), matte=bool(settings["matte"]), hooks=build_hooks(config)
+    )
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
     say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")

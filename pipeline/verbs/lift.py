@@ -25,6 +25,9 @@ boxes; centre takes the middle of a picture, whole all of it (docs/portraits.md)
 
 matte=true puts the teacher's background (or the grey level background=) behind the person.
 
+hooks=[cartoon,exposure] edits the crop before it is lifted, in this order: cartoon, blur, colour,
+exposure, white_balance, background, mirror, or your own (docs/portraits.md).
+
 method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md); the folder then
 also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders
 this one identity.
@@ -50,6 +53,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
@@ -109,7 +113,7 @@ def main(config: DictConfig) -> None:
             f"runtime={settings['runtime']} runs a student's encoder, and this method optimises:"
             " use method=student, or leave runtime= out"
         )
-    door = replace(door, matte=bool(settings["matte"]))
+    door = replace(door, matte=bool(settings["matte"]), hooks=build_hooks(config))
     models = models_of(config)
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
@@ -263,7 +267,7 @@ def lift_file(
     if portrait.triplane.planes.is_cuda:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
-    write_portrait(folder, portrait, given.image, film)
+    write_portrait(folder, portrait, given.image, film, given.hooks)
     write_json(folder / "crop.json", given.record(), indent=None)
     if given.overview is not None:
         write_png(folder / "photograph.png", given.overview)
@@ -274,6 +278,7 @@ def lift_file(
             "seconds": round(seconds, 3),
             **portrait.report(),
             "about": list(method.notes),
+            **({"hooks": list(given.hooks)} if given.hooks else {}),
         }
         write_json(folder / "inversion.json", report, indent=None)
     if signed is not None:

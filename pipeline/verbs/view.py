@@ -9,6 +9,8 @@ held in memory until the program ends, the newest `photographs` of them.
 
 checkpoint= is a student (as for lift). beside= lists further students and methods of inversion (w,
 w_plus, pti, hybrid), which appear side by side: beside=[w,pti] takes minutes a photograph.
+
+hooks=[cartoon] edits each crop before it is lifted, as for lift.
 """
 
 import functools
@@ -19,6 +21,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
@@ -103,6 +106,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
         door.framing,
         most=int(settings["photographs"]),
         background=background_of(method.passport),
+        hooks=build_hooks(config),
     )
     return Viewer(
         photographs,

@@ -14,6 +14,7 @@ from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.face import Picture
 from pipeline.portraits.framing import Framed, Framing
+from pipeline.portraits.hooks.chain import Cut, Hooks
 from pipeline.portraits.photograph import read_photograph
 
 LONGEST_SIDE = 2048
@@ -32,6 +33,7 @@ class Photograph:
         name: of the file, for people.
         image: upright 8-bit RGB, at most `LONGEST_SIDE` a side.
         framed: the square that is lifted.
+        hooks: edit it before.
         lifted: by contender; emptied when the square changes.
         failed: contender → why it could not lift this square.
     """
@@ -40,8 +42,17 @@ class Photograph:
     name: str
     image: Image.Image
     framed: Framed
+    hooks: Hooks = field(default_factory=Hooks)
     lifted: dict[str, LiftedPortrait] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+
+    def cut(self, resolution: int) -> Cut:
+        """The square, edited.
+
+        Raises:
+            ValueError: as `Hooks.cut`.
+        """
+        return self.hooks.cut(self.framed, self.image, resolution)
 
     def record(self) -> dict[str, Any]:
         """For the page."""
@@ -71,15 +82,19 @@ class Photographs:
         framing: finds the square of a photograph.
         most: how many are held.
         background: grey level in [0, 1] behind transparent pixels.
+        hooks: edit each square before it is lifted.
 
     Raises:
         ValueError: `most` below 1.
     """
 
-    def __init__(self, framing: Framing, *, most: int, background: float) -> None:
+    def __init__(
+        self, framing: Framing, *, most: int, background: float, hooks: Hooks | None = None
+    ) -> None:
         if most < 1:
             raise ValueError(f"most is {most}: the page holds at least one photograph")
         self.framing, self.most, self.background = framing, most, background
+        self.hooks = hooks or Hooks()
         self._held: OrderedDict[int, Photograph] = OrderedDict()
         self._numbers = itertools.count(1)
 
@@ -102,7 +117,7 @@ class Photographs:
         image = read_photograph(content, background=self.background)
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         framed = self.framing.frame(Picture(image, Path(name)))[0]
-        photograph = Photograph(next(self._numbers), name, image, framed)
+        photograph = Photograph(next(self._numbers), name, image, framed, self.hooks)
         self._held[photograph.number] = photograph
         while len(self._held) > self.most:
             self._held.popitem(last=False)
@@ -129,7 +144,7 @@ class Photographs:
         if crop.outside(width, height) > 0.95:
             raise ValueError("the crop lies outside the photograph: move it back")
         framed = Framed(crop, note="crop made by hand", may_reach_outside=True)
-        self._held[number] = Photograph(number, old.name, old.image, framed)
+        self._held[number] = Photograph(number, old.name, old.image, framed, self.hooks)
         return self._held[number]
 
 

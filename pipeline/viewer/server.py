@@ -136,6 +136,7 @@ async def state(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "about": viewer.about,
+            "hooks": list(viewer.photographs.hooks.hooks),
             "contenders": [
                 {"name": contender.name, "slow": contender.is_slow}
                 for contender in viewer.workbench.contenders.values()
@@ -188,11 +189,11 @@ async def photograph_file(request: web.Request) -> web.Response:
 
 
 async def crop_file(request: web.Request) -> web.Response:
-    """What is lifted."""
+    """What is lifted, after the hooks."""
     viewer, photograph = request.app[VIEWER], photograph_of(request)
 
     def cut() -> bytes:
-        return encoded(to_uint8(photograph.framed.cut(photograph.image, 256)), "PNG")
+        return encoded(to_uint8(photograph.cut(256).image), "PNG")
 
     return web.Response(body=await viewer.compute(FRAME, cut), content_type="image/png")
 

@@ -115,9 +115,9 @@ class Workbench:
         try:
             progress.title = "loading"
             method = contender.method
-            image = photograph.framed.cut(photograph.image, method.image_size)
+            cut = photograph.cut(method.image_size)
             with reporting(report):
-                portrait = method.lift(image[None], photograph.framed.camera)
+                portrait = method.lift(cut.image[None], cut.camera)
             photograph.lifted[contender.name] = portrait
         except (ValueError, FileNotFoundError, RuntimeError) as error:
             photograph.failed[contender.name] = " ".join(str(error).split())
