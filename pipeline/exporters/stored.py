@@ -1,6 +1,7 @@
 """Identities that were lifted before, from the files that `trilift lift` wrote."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,8 +9,30 @@ import torch
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter
+from pipeline.runs.files import read_json_file, sha256_of_file
 
 TRIPLANE, IDENTITY = "triplane.safetensors", "identity.safetensors"
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """What an identity was made from, for its manifest (`Signatory.sign`)."""
+
+    photograph_sha256: str | None = None
+    planes_sha256: str | None = None
+    hooks: tuple[str, ...] = ()
+
+
+def stored_origin(file: Path) -> MadeFrom:
+    """The file itself, and the photograph and hooks that `trilift lift` noted beside it.
+
+    Raises:
+        ValueError: crop.json beside it can't be read.
+    """
+    beside = file.with_name("crop.json")
+    record = read_json_file(beside) if beside.is_file() else {}
+    hooks = tuple(str(hook["name"]) for hook in record.get("hooks", ()))
+    return MadeFrom(record.get("source_sha256"), sha256_of_file(file), hooks)
 
 
 def stored_identity(source: Path) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pipeline.manifests.signing import EMBEDDED
+from pipeline.manifests.signing import EMBEDDED, sidecar
 from pipeline.manifests.verification import verify
 from pipeline.portraits.facemesh.detector import PRETRAINED
 from pipeline.runs.files import read_json_file
@@ -89,7 +89,7 @@ def bill_of(path: Path) -> list[Item]:
 def _weights(path: Path) -> list[Item]:
     if path.is_dir():
         return _teacher(_json(path / "passport.json"), "passport.json")
-    if path.suffix in EMBEDDED:
+    if path.suffix in EMBEDDED or (path.is_file() and sidecar(path).is_file()):
         return _signed(path)
     stored = _stored(path)
     if "lifter" not in stored and "passport" not in stored:

@@ -30,12 +30,15 @@ EMBEDDED = {
 
 OTHER = "application/octet-stream"
 
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+COMPOSITE = SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
+GENERATED = SOURCE_TYPES + "trainedAlgorithmicMedia"
+"""IPTC's terms: made with a photograph, and by networks alone."""
 
 ASSERTION = "org.trilift.lift"
 
-PHOTOGRAPH = "photograph"
-"""By which name the action refers to its ingredient."""
+PHOTOGRAPH, PLANES = "photograph", "triplane"
+"""By which names the action refers to its ingredients."""
 
 SETTINGS = {
     # c2pa's default thumbnails enlarge the ingredient, the photograph, to 1024² and store it
@@ -49,11 +52,13 @@ class Origin:
     """What a result was made from.
 
     Attributes:
-        photograph_sha256: of the photograph's file; None: made from none.
+        photograph_sha256: of the photograph's file; None: unknown, or made from none.
         teacher, teacher_sha256: name and hash in the teacher's passport.
         student_sha256: of the student's file; None: no student.
         method: that lifted.
         licence: of the weights, in a sentence.
+        planes_sha256: of the triplane's file that was read; None: none was.
+        hooks: names of those that edited the photograph.
     """
 
     photograph_sha256: str | None
@@ -62,6 +67,14 @@ class Origin:
     student_sha256: str | None
     method: str
     licence: str
+    planes_sha256: str | None = None
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def ingredients(self) -> dict[str, str]:
+        """Name → sha256 of each file that the result was made from."""
+        named = {PHOTOGRAPH: self.photograph_sha256, PLANES: self.planes_sha256}
+        return {name: digest for name, digest in named.items() if digest is not None}
 
 
 def sidecar(path: Path) -> Path:
@@ -112,33 +125,36 @@ def sign(path: Path, origin: Origin, credential: Credential) -> Path:
 
 
 def manifest(title: str, origin: Origin) -> dict[str, Any]:
-    """The manifest's definition: one action, at most one ingredient, the networks."""
+    """The manifest's definition: one action, what the file was made from, the networks."""
     tool = {"name": "trilift", "version": version_of("trilift") or "unknown"}
     action: dict[str, Any] = {
         "action": "c2pa.created",
-        "digitalSourceType": SOURCE_TYPE,
+        "digitalSourceType": COMPOSITE if origin.ingredients else GENERATED,
         "softwareAgent": tool,
     }
     definition: dict[str, Any] = {"claim_generator_info": [tool], "title": title}
-    if origin.photograph_sha256 is not None:
-        action["parameters"] = {"ingredientIds": [PHOTOGRAPH]}
+    if origin.ingredients:
+        action["parameters"] = {"ingredientIds": list(origin.ingredients)}
         # Described, not handed over: c2pa would copy the manifest of a signed photograph with the
         # thumbnail in it. The name of the file stays out, too.
         definition["ingredients"] = [
             {
-                "title": PHOTOGRAPH,
-                "label": PHOTOGRAPH,
-                "format": "image",
+                "title": name,
+                "label": name,
+                "format": "image" if name == PHOTOGRAPH else OTHER,
                 "relationship": "inputTo",
-                "instance_id": f"sha256:{origin.photograph_sha256}",
+                "instance_id": f"sha256:{digest}",
             }
+            for name, digest in origin.ingredients.items()
         ]
-    networks = {
+    networks: dict[str, Any] = {
         "method": origin.method,
         "licence": origin.licence,
         "teacher": {"name": origin.teacher, "sha256": origin.teacher_sha256},
         "student": origin.student_sha256 and {"sha256": origin.student_sha256},
     }
+    if origin.hooks:
+        networks["hooks"] = list(origin.hooks)
     definition["assertions"] = [
         {"label": "c2pa.actions.v2", "data": {"actions": [action]}},
         {"label": ASSERTION, "data": networks},

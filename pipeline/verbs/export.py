@@ -31,7 +31,7 @@ encoder by runtime=onnx runtime_file=OUTPUT/encoder.onnx.
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
+from pipeline.build.signing import build_signatory
 from pipeline.exporters.formats import FileSettings, HeadFiles, chosen_formats
 from pipeline.exporters.head_mesh import MeshSettings
 from pipeline.exporters.mesh import METRES_PER_UNIT
@@ -49,16 +50,30 @@ from pipeline.exporters.networks.export import Settings, export_network, puppets
 from pipeline.exporters.networks.files import chosen_network_formats
 from pipeline.exporters.sampled import sampled_identity
 from pipeline.exporters.splats import SplatSettings
-from pipeline.exporters.stored import read_stored, stored_identity, stored_name
+from pipeline.exporters.stored import (
+    MadeFrom,
+    read_stored,
+    stored_identity,
+    stored_name,
+    stored_origin,
+)
 from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inversion.method import Method
 from pipeline.lifter import Lifter
+from pipeline.manifests.signatory import Signatory
 from pipeline.portraits.files import find_photographs
 from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
-from pipeline.verbs.lift import BUNDLED, background_level, lift_trial, models_of, say
+from pipeline.verbs.lift import (
+    BUNDLED,
+    background_level,
+    lift_trial,
+    models_of,
+    say,
+    signatory_of,
+)
 
 
 @verb("export")
@@ -77,9 +92,17 @@ def main(config: DictConfig) -> None:
     kinds = FileSettings(mesh, SplatSettings(**settings["splats"]))
     source, output = source_of(settings), Path(str(settings["output"]))
 
-    def write(portrait: LiftedPortrait, name: str, note: str = "") -> None:
+    def write(
+        portrait: LiftedPortrait,
+        name: str,
+        signatory: Signatory | None,
+        made_from: MadeFrom,
+        note: str = "",
+    ) -> None:
         started = time.perf_counter()
         files = HeadFiles(portrait, kinds).write(output / name, formats)
+        if signatory is not None:
+            signatory.sign(files, **asdict(made_from))
         seconds = time.perf_counter() - started
         say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
         if note:
@@ -95,14 +118,16 @@ def main(config: DictConfig) -> None:
         )
         with_kernels(config, lambda: renderer_trial(sampled.lifter.renderer, sampled.passport))
         say(f"licence: {sampled.passport.licence}")
-        write(sampled, f"sample{settings['sample']}")
+        signatory = build_signatory(settings, sampled.passport, "export")
+        write(sampled, f"sample{settings['sample']}", signatory, MadeFrom())
         return
     if (file := stored_identity(source)) is not None:
         portrait = read_stored(file, lambda: models.student, device_named(config.device))
         lifter = portrait.lifter
         with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
         say(f"licence: {lifter.passport.licence}")
-        write(portrait, stored_name(file))
+        signatory = build_signatory(settings, lifter.passport, "export")
+        write(portrait, stored_name(file), signatory, stored_origin(file))
         return
     door: PortraitSettings = replace(
         instantiate(config.portraits), matte=bool(settings["matte"]), hooks=build_hooks(config)
@@ -110,13 +135,17 @@ def main(config: DictConfig) -> None:
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
     say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")
+    signatory = signatory_of(config, method)
     background = background_level(settings["background"], method.passport)
     written = []
     for given in read_portraits(source, door, resolution=method.image_size, background=background):
         try:
             if given.image is None:
                 raise ValueError(given.note)
-            write(method.lift(given.image[None], given.camera), given.name, given.note)
+            portrait = method.lift(given.image[None], given.camera)
+            hooks = tuple(hook["name"] for hook in given.hooks)
+            made_from = MadeFrom(given.source_sha256, hooks=hooks)
+            write(portrait, given.name, signatory, made_from, given.note)
             written.append(True)
         except ValueError as error:
             sys.stderr.write(f"{given.source}: {error}\n")

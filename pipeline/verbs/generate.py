@@ -3,6 +3,9 @@
 The same command resumes. Any number of workers, on machines that share the folder, may run it at
 once; each shard is written by one of them. `shards=latent` stores kilobytes per identity, and
 distill renders them; `shards=full` stores the images. `verify=true` checks every shard.
+
+provenance=c2pa signs manifest.json, which holds the checksums of all shards, by a sidecar
+(`trilift provenance init` first; docs/responsibility.md).
 """
 
 import json
@@ -21,6 +24,7 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.numerics import with_kernels
 from pipeline.build.sampler import build_sampler, distributions_of
+from pipeline.build.signing import build_signatory
 from pipeline.data.generation_progress import GenerationProgress
 from pipeline.data.manifest import Description, weights_hash
 from pipeline.data.record import Storage
@@ -63,8 +67,13 @@ def main(config: DictConfig) -> int:
         batch_size=config.batch_size,
         stale_seconds=60 * config.stale_minutes,
     )
+    settings = {"provenance": config.provenance, "signing": to_plain(config.signing)}
+    signatory = build_signatory(settings, teacher.passport, "generate")
     with ended_by_sigterm():
-        return write(writer, configured_shards(config), worker=config.worker)
+        written = write(writer, configured_shards(config), worker=config.worker)
+    if signatory is not None:
+        signatory.sign([folder.path / "manifest.json"])  # holds the checksum of every shard
+    return written
 
 
 def describe(config: dict[str, Any], teacher: Teacher) -> Description:

@@ -55,6 +55,7 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
+from pipeline.build.signing import build_signatory
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
@@ -66,8 +67,8 @@ from pipeline.inversion.method import Method, lift_all
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.lifter import Lifter
-from pipeline.manifests.certificate import read_credential
-from pipeline.manifests.signing import EMBEDDED, Origin, require_c2pa, sign
+from pipeline.manifests.signatory import Signatory
+from pipeline.manifests.signing import EMBEDDED
 from pipeline.pictures import write_png
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs, folder_names
@@ -93,7 +94,7 @@ NOT_GENERATED = ("crop.png", "photograph.png")
 """Pictures in a folder that show the photograph itself, which no manifest calls generated."""
 
 Signer = Callable[[Path, str | None], None]
-"""Signs the pictures and the film of a folder, made from a photograph with this sha256."""
+"""Signs the pictures and the film of a folder, made from a file with this sha256."""
 
 FROM_STUDENT = ("student", "hybrid")
 """Methods that render the student's planes."""
@@ -122,7 +123,7 @@ def main(config: DictConfig) -> None:
         frames_per_second=settings["frames_per_second"],
         label=VISIBLE_LABEL if settings["label"] else None,
     )
-    signed = signer(config, settings, method)
+    signed = signer(config, method, door)
     output = Path(str(settings["output"]))
     output.mkdir(parents=True, exist_ok=True)
     for line in (
@@ -218,37 +219,12 @@ def lift_trial(method: Method, models: Models) -> Trial:
     return teacher_trial(models.teacher, gradients=True)
 
 
-def signer(config: DictConfig, settings: dict[str, Any], method: Method) -> Signer | None:
-    """What signs a photograph's folder; None: `provenance` asks for nothing.
-
-    Raises:
-        ValueError: an unknown kind of provenance, or c2pa isn't installed.
-        FileNotFoundError: there is no certificate.
-    """
-    if settings["provenance"] is None:
-        return None
-    if settings["provenance"] != "c2pa":
-        raise ValueError(f"provenance is {settings['provenance']!r}: give c2pa, or null")
-    require_c2pa()
-    credential = read_credential(**settings["signing"])
-    passport = method.passport
+def signatory_of(config: DictConfig, method: Method) -> Signatory | None:
+    """What signs the results of a method, as the settings ask for it (`build_signatory`)."""
     has_student = method.name in FROM_STUDENT
-    student = sha256_of_file(student_file(config.checkpoint or BUNDLED)) if has_student else None
-
-    def sign_folder(folder: Path, photograph_sha256: str | None) -> None:
-        origin = Origin(
-            photograph_sha256=photograph_sha256,
-            teacher=passport.name,
-            teacher_sha256=passport.source_hash,
-            student_sha256=student,
-            method=method.name,
-            licence=passport.licence,
-        )
-        for path in sorted(folder.iterdir()):
-            if path.suffix in EMBEDDED and path.name not in NOT_GENERATED:
-                sign(path, origin, credential)
-
-    return sign_folder
+    student = student_file(config.checkpoint or BUNDLED) if has_student else None
+    settings = {"provenance": config.provenance, "signing": to_plain(config.signing)}
+    return build_signatory(settings, method.passport, method.name, student)
 
 
 def lift_file(
@@ -290,6 +266,29 @@ def lift_file(
     )
     say("; ".join(filter(None, [f"{given.source}: {took}, see {folder}", given.note])))
     return True
+
+
+def signer(config: DictConfig, method: Method, door: PortraitSettings) -> Signer | None:
+    """What signs the folder of a photograph or a film, last; None: nothing does."""
+    signatory = signatory_of(config, method)
+    if signatory is None:
+        return None
+
+    def sign_folder(folder: Path, source_sha256: str | None) -> None:
+        signatory.sign(
+            generated_files(folder), photograph_sha256=source_sha256, hooks=list(door.hooks.hooks)
+        )
+
+    return sign_folder
+
+
+def generated_files(folder: Path) -> list[Path]:
+    """The pictures and the film of a lifted photograph; not those that show it as it is."""
+    return [
+        path
+        for path in folder.iterdir()
+        if path.suffix in EMBEDDED and path.name not in NOT_GENERATED
+    ]
 
 
 def say(line: str) -> None:

@@ -10,11 +10,13 @@ held in memory until the program ends, the newest `photographs` of them.
 checkpoint= is a student (as for lift). beside= lists further students and methods of inversion (w,
 w_plus, pti, hybrid), which appear side by side: beside=[w,pti] takes minutes a photograph.
 
-hooks=[cartoon] edits each crop before it is lifted, as for lift.
+hooks=[cartoon] edits each crop before it is lifted, as for lift; provenance=c2pa signs what is
+downloaded, label=true writes on it that it is synthetic.
 """
 
 import functools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -23,15 +25,17 @@ from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
+from pipeline.build.signing import build_signatory
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import student_file
 from pipeline.inversion.models import Models
 from pipeline.inversion.student import Student
 from pipeline.lifter import Lifter
+from pipeline.manifests.signatory import Signatory
 from pipeline.portraits.front_door import PortraitSettings
 from pipeline.runs.kernel_choice import renderer_trial
-from pipeline.verbs.lift import BUNDLED, models_of, say
+from pipeline.verbs.lift import BUNDLED, FROM_STUDENT, VISIBLE_LABEL, models_of, say
 from pipeline.viewer.photographs import Photographs
 from pipeline.viewer.workbench import Contender, Workbench
 
@@ -108,6 +112,8 @@ def viewer_of(config: DictConfig) -> "Viewer":
         background=background_of(method.passport),
         hooks=build_hooks(config),
     )
+    signatory = signatories(config, {one.name: one for one in contenders})
+    signatory(contenders[0].name)  # a missing certificate is an error before the page opens
     return Viewer(
         photographs,
         Workbench(contenders),
@@ -115,7 +121,24 @@ def viewer_of(config: DictConfig) -> "Viewer":
         hosts=(*LOOPBACK, str(settings["host"])),
         fov_deg=math.degrees(2 * math.atan(0.5 / method.passport.focal)),
         about=f"Student {contenders[0].name}; licence: {method.passport.licence}",
+        signatory=signatory,
+        label=VISIBLE_LABEL if settings["label"] else None,
     )
+
+
+def signatories(
+    config: DictConfig, contenders: dict[str, Contender]
+) -> Callable[[str], Signatory | None]:
+    """Contender's name → what signs its downloads."""
+    settings = {"provenance": config.provenance, "signing": to_plain(config.signing)}
+
+    @functools.cache
+    def signatory(name: str) -> Signatory | None:
+        contender = contenders[name]
+        method = contender.method
+        return build_signatory(settings, method.passport, method.name, contender.student)
+
+    return signatory
 
 
 def contender_of(name: str, config: DictConfig, models: Models) -> Contender:
@@ -131,12 +154,13 @@ def contender_of(name: str, config: DictConfig, models: Models) -> Contender:
     """
     if name in config.method:
         load = functools.partial(instantiate, config.method[name], models=models, progress=False)
-        return Contender(name, load, is_slow=True)
+        student = student_file(config.checkpoint or BUNDLED) if name in FROM_STUDENT else None
+        return Contender(name, load, is_slow=True, student=student)
     file = student_file(name)
     if name != (config.checkpoint or BUNDLED):
         models = Models(student=lambda: Lifter.load(file), device=device_named(config.device))
     shown = name if len(name) < 60 else f"{file.parent.name}/{file.name}"
-    return Contender(shown.replace("/", " "), lambda: Student(models=models))
+    return Contender(shown.replace("/", " "), lambda: Student(models=models), student=file)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The photographs that a page holds: a bounded strip of them, each with its crop."""
 
+import hashlib
 import io
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Photograph:
     Attributes:
         number: its name in addresses.
         name: of the file, for people.
+        sha256: of the file.
         image: upright 8-bit RGB, at most `LONGEST_SIDE` a side.
         framed: the square that is lifted.
         hooks: edit it before.
@@ -40,6 +42,7 @@ class Photograph:
 
     number: int
     name: str
+    sha256: str
     image: Image.Image
     framed: Framed
     hooks: Hooks = field(default_factory=Hooks)
@@ -117,7 +120,8 @@ class Photographs:
         image = read_photograph(content, background=self.background)
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         framed = self.framing.frame(Picture(image, Path(name)))[0]
-        photograph = Photograph(next(self._numbers), name, image, framed, self.hooks)
+        digest = hashlib.sha256(content).hexdigest()
+        photograph = Photograph(next(self._numbers), name, digest, image, framed, self.hooks)
         self._held[photograph.number] = photograph
         while len(self._held) > self.most:
             self._held.popitem(last=False)
@@ -144,7 +148,7 @@ class Photographs:
         if crop.outside(width, height) > 0.95:
             raise ValueError("the crop lies outside the photograph: move it back")
         framed = Framed(crop, note="crop made by hand", may_reach_outside=True)
-        self._held[number] = Photograph(number, old.name, old.image, framed, self.hooks)
+        self._held[number] = replace(old, framed=framed, lifted={}, failed={})
         return self._held[number]
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from pipeline.manifests.signatory import Signatory
+
 from .photographs import Photograph, Photographs
 from .workbench import Workbench
 
@@ -47,6 +49,8 @@ class Viewer:
         token: whoever has it may use the page.
         about: a sentence for the page: student, licence.
         fov_deg: field of view of the first contender's teacher.
+        signatory: contender → what signs its downloads; None: nothing does.
+        label: is written on downloaded pictures and films; None: nothing.
     """
 
     photographs: Photographs
@@ -56,6 +60,8 @@ class Viewer:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     about: str = ""
     fov_deg: float = 13.4
+    signatory: Callable[[str], Signatory | None] = lambda contender: None
+    label: str | None = None
     pages: int = 0
 
     async def compute(self, urgency: int, run: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.inversion.method import Method
@@ -33,11 +34,13 @@ class Contender:
         name: unique, in addresses.
         load: makes the method, at its first use.
         is_slow: it takes more than a moment: the page asks before it starts.
+        student: the file of its student; None: it has none.
     """
 
     name: str
     load: Callable[[], Method]
     is_slow: bool = False
+    student: Path | None = None
 
     @cached_property
     def method(self) -> Method:

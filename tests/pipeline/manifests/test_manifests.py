@@ -16,7 +16,7 @@ from pipeline.manifests.certificate import (
     make_credential,
     read_credential,
 )
-from pipeline.manifests.signing import SOURCE_TYPE, Origin, sidecar, sign
+from pipeline.manifests.signing import COMPOSITE, Origin, sidecar, sign
 from pipeline.manifests.verification import verify
 
 pytest.importorskip("c2pa", reason="pip install 'trilift[provenance]'")
@@ -106,7 +106,7 @@ def test_the_manifest_says_what_and_from_what(credential, tmp_path):
     (action,) = next(a for a in verdict.manifest["assertions"] if "actions" in a["label"])["data"][
         "actions"
     ]
-    assert action["action"] == "c2pa.created" and action["digitalSourceType"] == SOURCE_TYPE
+    assert action["action"] == "c2pa.created" and action["digitalSourceType"] == COMPOSITE
     assert len(action["parameters"]["ingredients"]) == 1
     assert verdict.ingredients == [f"inputTo photograph sha256:{ORIGIN.photograph_sha256}"]
     assert verdict.origin["teacher"] == {"name": "spheres", "sha256": "a" * 64}
