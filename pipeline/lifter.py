@@ -175,6 +175,9 @@ class Lifter(nn.Module):
                 f" {other.passport.licence}"
             )
             self.passport = dataclasses.replace(self.passport, licence=licence)
+        own = self.passport.training_data
+        if more := [entry for entry in other.passport.training_data if entry not in own]:
+            self.passport = dataclasses.replace(self.passport, training_data=(*own, *more))
         return fresh
 
     def description(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The kinds of teachers: which classes belong together."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +73,16 @@ def settings_of(configuration: EG3DConfiguration) -> dict[str, Any]:
     return {**({} if name == "eg3d" else {"kind": name}), **configuration.to_dict()}
 
 
-def freeze(generator: Generator, *, name: str, licence: str) -> EG3DTeacher:
+def freeze(
+    generator: Generator,
+    *,
+    name: str,
+    licence: str,
+    training_data: tuple[dict[str, str], ...] = (),
+) -> EG3DTeacher:
     """A teacher of a generator that was trained here."""
     kind = kind_of(generator.config)
     passport = kind.passport(
         generator.config, name=name, source_hash=weights_sha256(generator), licence=licence
     )
-    return kind.teacher(generator, passport)
+    return kind.teacher(generator, dataclasses.replace(passport, training_data=training_data))

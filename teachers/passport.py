@@ -14,10 +14,10 @@ from .rendering.camera import Camera
 from .rendering.triplane import Triplane
 
 SCHEMA_VERSION = 1
-OPTIONAL = {"options", "plane_depth", "full_circle", "aggregation"}
+OPTIONAL = {"options", "plane_depth", "full_circle", "aggregation", "training_data"}
 """Fields that a stored passport may lack."""
 
-YOUNGER = ("plane_depth", "full_circle", "aggregation")
+YOUNGER = ("plane_depth", "full_circle", "aggregation", "training_data")
 """Fields that aren't written where they have their default, as in older files."""
 
 SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
@@ -51,6 +51,8 @@ class Passport:
         source_hash: sha256 of the file that the weights came from (a pickle, or the weights
             themselves).
         licence: of the weights, in a sentence.
+        training_data: what the weights were trained on, each with "name" and "licence"; ():
+            not recorded (teachers of earlier versions).
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Passport:
     plane_depth: int = 1
     full_circle: bool = False
     aggregation: Literal["mean", "product"] = "mean"
+    training_data: tuple[dict[str, str], ...] = ()
 
     @property
     def stored_channels(self) -> int:
@@ -107,9 +110,9 @@ class Passport:
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
         """Raises ValueError with both sides and every differing field, unless the passports agree.
 
-        `name` and `licence` may differ: they don't change an image.
+        `name`, `licence` and `training_data` may differ: they don't change an image.
         """
-        ignored = {"name", "licence"}
+        ignored = {"name", "licence", "training_data"}
         differences = [
             f"  {f.name}: {mine} has {getattr(self, f.name)!r}, {others} has"
             f" {getattr(other, f.name)!r}"
@@ -153,6 +156,7 @@ class Passport:
                 **values,
                 "plane_axes": tuple(values["plane_axes"]),
                 "camera_pivot": tuple(values["camera_pivot"]),
+                "training_data": tuple(values.get("training_data", ())),
             }
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from lightning import Callback
@@ -24,8 +25,12 @@ from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
+from pipeline.worlds.licences import training_data_of
+from pipeline.worlds.opening import world_facts
+from teachers.checkpoint import teacher_folder
 from teachers.eg3d.discriminator import Discriminator
 from teachers.kinds import configuration_of, kind_of
+from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.wysiwyg.configuration import WysiwygConfiguration
 
@@ -67,6 +72,24 @@ def load_photographs(config: DictConfig) -> TrainingImages:
             f" {FEWEST_REAL}, and thousands to be good"
         )
     return photographs
+
+
+def training_data(config: DictConfig) -> tuple[dict[str, str], ...]:
+    """What the teacher learns from, for its passport: the world, or the name of the photographs'
+    collection, whose licence nobody has stated; before them that of the teacher that it starts
+    from.
+    """
+    if config.data._target_.endswith("rendered_images"):
+        world = config.data.get("world", "puppets")
+        own = training_data_of(world, world_facts(world)[0])
+    else:
+        own = ({"name": f"photographs {Path(str(config.data.path)).name}", "licence": "unknown"},)
+    if config.start_from is None:
+        return own
+    passport = Passport.read(teacher_folder(config.start_from) / "passport.json")
+    unrecorded = {"name": f"what {passport.name} was trained on", "licence": "not recorded"}
+    before = passport.training_data or (unrecorded,)
+    return (*before, *(entry for entry in own if entry not in before))
 
 
 def pretraining_trial(config: DictConfig) -> Trial:
@@ -149,6 +172,7 @@ def build_callbacks(
             scored=progress.scored,
             name=config.name,
             licence=config.licence,
+            training_data=training_data(config),
             record=record,
         ),
         StopWhenSeen(),

@@ -6,6 +6,7 @@ Everything comes from metadata that travels with files. What these don't say is 
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from pipeline.manifests.signing import EMBEDDED, sidecar
 from pipeline.manifests.verification import verify
 from pipeline.portraits.facemesh.detector import PRETRAINED
 from pipeline.runs.files import read_json_file
+from teachers.checkpoint import BUNDLED
 
 UNKNOWN = "unknown"
+
+NOT_RECORDED = "not recorded"
+"""Of training data: a file of an earlier version, which didn't say what its teacher learnt from."""
 
 RIGHTS = ("commercial use", "redistribution", "attribution required", "share alike")
 
@@ -111,9 +116,26 @@ def _teacher(passport: dict[str, Any], source: str) -> list[Item]:
     name, licence, digest = passport["name"], passport["licence"], passport["source_hash"]
     return [
         Item("weights", f"teacher {name}", licence, source, digest),
-        # a passport's sentence is about the weights: of their data it states no licence
-        Item("data", f"training data of teacher {name}", UNKNOWN, source),
+        *_training_data(passport, source),
     ]
+
+
+def _training_data(passport: dict[str, Any], source: str) -> list[Item]:
+    """What the file says; else what the bundled teacher with the same weights says."""
+    name, digest = passport["name"], passport["source_hash"]
+    entries = passport.get("training_data") or ()
+    if not entries and digest in (bundled := _bundled_teachers()):
+        entries, source = bundled[digest], f"passport of the bundled teacher {digest[:12]}…"
+    if not entries:
+        return [Item("data", f"training data of teacher {name}", NOT_RECORDED, source)]
+    return [Item("data", entry["name"], entry["licence"], source) for entry in entries]
+
+
+@cache
+def _bundled_teachers() -> dict[str, list[dict[str, str]]]:
+    """Hash of the weights → training data."""
+    passports = (_json(path) for path in BUNDLED.glob("*/passport.json"))
+    return {one["source_hash"]: one.get("training_data", []) for one in passports}
 
 
 def _signed(path: Path) -> list[Item]:

@@ -41,7 +41,7 @@ class TeacherProgress(Callback):
         drawing: changes of the configuration for rendering (more ray samples than in training).
         frechet: makes the scores on first use, from the training images.
         scored: number of generated images per score.
-        name, licence: for the passport.
+        name, licence, training_data: for the passport.
         record: of a tuning, which is scored before its first step, too; None for a teacher from
             scratch.
     """
@@ -56,6 +56,7 @@ class TeacherProgress(Callback):
         scored: int,
         name: str,
         licence: str,
+        training_data: tuple[dict[str, str], ...] = (),
         record: TuningRecord | None = None,
     ) -> None:
         self.folder, self.every_images, self.drawing, self.scored = (
@@ -65,6 +66,7 @@ class TeacherProgress(Callback):
             scored,
         )
         self.name, self.licence, self.record = name, licence, record
+        self.training_data = training_data
         self._make_frechet = frechet
         self._frechet: FrechetScores | None = None
         self._scored_at = -1
@@ -96,7 +98,12 @@ class TeacherProgress(Callback):
         config = dataclasses.replace(module.config, **drawing)
         generator = kind_of(config).generator(config)
         generator.load_state_dict(module.average.state_dict())
-        return freeze(generator.to(module.device), name=self.name, licence=self.licence)
+        return freeze(
+            generator.to(module.device),
+            name=self.name,
+            licence=self.licence,
+            training_data=self.training_data,
+        )
 
     def _report(self, trainer: Trainer, module: TeacherGAN) -> None:
         self._scored_at = module.seen

@@ -113,9 +113,10 @@ class StreamHeader:
 
 
 def passport_hash(passport: Passport) -> str:
-    """sha256 of the passport but for name and licence, which change no image."""
+    """sha256 of the passport but for name, licence and training data, which change no image."""
     record = json.loads(passport.to_json())
-    del record["name"], record["licence"]
+    for name in ("name", "licence", "training_data"):
+        record.pop(name, None)
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

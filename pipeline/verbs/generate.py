@@ -88,9 +88,11 @@ def describe(config: dict[str, Any], teacher: Teacher) -> Description:
         Storage(**storage)
     elif kind != "latent":
         raise ValueError(f"shards.kind is {kind!r}: use shards=latent or shards=full")
+    passport = json.loads(teacher.passport.to_json())
+    passport.pop("training_data", None)  # earlier sets of the same teacher lack it
     return Description(
         kind=kind,
-        teacher=json.loads(teacher.passport.to_json()),
+        teacher=passport,
         weights=weights_hash(teacher),
         seed=config["seed"],
         shard_size=config["shards"]["size"],

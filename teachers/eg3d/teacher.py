@@ -22,7 +22,12 @@ from .generator import Generator
 
 
 def eg3d_passport(
-    config: EG3DConfiguration, *, name: str, source_hash: str, licence: str
+    config: EG3DConfiguration,
+    *,
+    name: str,
+    source_hash: str,
+    licence: str,
+    training_data: tuple[dict[str, str], ...] = (),
 ) -> Passport:
     """The passport that follows from a configuration."""
     return Passport(
@@ -47,6 +52,7 @@ def eg3d_passport(
         source_hash=source_hash,
         licence=licence,
         options=config.options,
+        training_data=training_data,
     )
 
 

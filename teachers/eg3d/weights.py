@@ -21,6 +21,7 @@ from .generator import Generator
 from .snapshot import Snapshot
 from .snapshot_settings import clamp_of, configuration_of
 from .teacher import EG3DTeacher, eg3d_passport
+from .training_sets import training_data_of
 
 LICENCE = (
     "Converted from an EG3D snapshot: to NVIDIA's weights and what derives from them, NVIDIA's"
@@ -68,7 +69,13 @@ def import_snapshot(
     config, warnings = configuration_of(snapshot, sr_latent=sr_latent, focal=focal)
     teacher = EG3DTeacher(
         fitted(Generator, config, snapshot.generator_state),
-        eg3d_passport(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE),
+        eg3d_passport(
+            config,
+            name=name,
+            source_hash=snapshot.file_sha256,
+            licence=LICENCE,
+            training_data=training_data_of(snapshot.training_set_kwargs),
+        ),
     )
     discriminator, arguments, more = _discriminator(snapshot)
     return ImportedTeacher(

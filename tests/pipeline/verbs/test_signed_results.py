@@ -54,7 +54,12 @@ def exported(certified, tmp_path_factory):
     save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport)
     write_json(folder / "crop.json", {"source_sha256": "c" * 64, "hooks": [{"name": "cartoon"}]})
     output = folder.parent / "out"
-    given = [f"input={folder}", f"output={output}", "format=[glb,ply,obj,usdz]", "mesh.resolution=24"]
+    given = [
+        f"input={folder}",
+        f"output={output}",
+        "format=[glb,ply,obj,usdz]",
+        "mesh.resolution=24",
+    ]
     export.main(compose("export", *given, *certified))
     return folder, output / "anna"
 
