@@ -17,7 +17,7 @@ downloaded, label=true writes on it that it is synthetic.
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -120,10 +120,22 @@ def viewer_of(config: DictConfig) -> "Viewer":
         Limits(**settings["limits"]),
         hosts=(*LOOPBACK, str(settings["host"])),
         fov_deg=math.degrees(2 * math.atan(0.5 / method.passport.focal)),
-        about=f"Student {contenders[0].name}; licence: {method.passport.licence}",
+        about=about(contenders[0], settings),
         signatory=signatory,
         label=VISIBLE_LABEL if settings["label"] else None,
     )
+
+
+def about(contender: Contender, settings: dict[str, Any]) -> str:
+    """The page's last line: whose head it is, its licence, what marks downloads."""
+    marks = [
+        text
+        for key, text in (("provenance", "a signed manifest"), ("label", "a visible label"))
+        if settings[key]
+    ]
+    marked = f" Downloads carry {' and '.join(marks)}." if marks else ""
+    licence = contender.method.passport.licence
+    return f"Student {contender.name}; licence: {licence.rstrip('.')}.{marked}"
 
 
 def signatories(

@@ -7,7 +7,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const RESTING = { yaw_deg: 0, pitch_deg: 0, fov_deg: null, distance: 1, shown: "image" };
 const STILL_AFTER = 160; // ms without a movement: then the finer, slower frame is asked for
 
-let contenders = [], photographs = [], chosen = null, most = 0, limits = {}, megabytes = 0;
+let contenders = [], hooks = [], photographs = [], chosen = null, most = 0, limits = {}, megabytes = 0;
 let usualFov = 18, view = { ...RESTING }, shownNames = new Set(), moved = 0, swaying = null;
 const heads = new Map(); // contender → Head
 
@@ -63,6 +63,9 @@ class Head {
     this.wasStill = false;
     this.start = !this.contender.slow;
     this.covered();
+    // the old head must not pass for the new photograph's; what comes at once needs no notice
+    clearTimeout(this.notice);
+    this.notice = setTimeout(() => this.covered("Lifting …"), 300);
     this.links(false);
     this.ask();
   }
@@ -99,6 +102,7 @@ class Head {
   async take(header, bytes) {
     this.isWaiting = false;
     if (header.photograph !== chosen) return void (this.isStale = true, this.ask());
+    clearTimeout(this.notice);
     if (header.kind === "frame") {
       const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
       this.canvas.width = picture.width;
@@ -192,6 +196,13 @@ function turnable(stage) {
   });
 }
 
+// Whoever wants less motion gets no button that moves the head by itself, also while it sways.
+function still() {
+  $("sway").hidden = calm.matches;
+  if (calm.matches) stopSwaying();
+}
+calm.addEventListener("change", still);
+
 function stopSwaying() {
   if (swaying !== null) cancelAnimationFrame(swaying);
   swaying = null;
@@ -255,6 +266,12 @@ async function remove(number) {
   else strip();
 }
 
+// The square after the hooks; the address changes with the square, so that it is asked for again.
+function edited() {
+  $("edited").hidden = !hooks.length;
+  if (hooks.length) $("edit").src = `photographs/${chosen}/crop.png?${new URLSearchParams(current().crop)}`;
+}
+
 function choose(number) {
   chosen = number;
   strip();
@@ -262,6 +279,7 @@ function choose(number) {
   if (number === null) return;
   $("photograph").src = `photographs/${number}/photograph.jpg`;
   outline();
+  edited();
   for (const head of heads.values()) head.reset();
 }
 
@@ -289,7 +307,7 @@ function cropped(change) {
       const record = await ask(`photographs/${number}/crop`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(crop) });
       photographs = photographs.map((photograph) => photograph.number === number ? record : photograph);
       say("");
-      if (chosen === number) { outline(); for (const head of heads.values()) head.reset(); }
+      if (chosen === number) { outline(); edited(); for (const head of heads.values()) head.reset(); }
     } catch (error) { say(error.message, true); }
   }, 250);
 }
@@ -393,6 +411,8 @@ function lay() {
     const state = await ask("state");
     ({ contenders, photographs, most, limits } = state);
     usualFov = state.fov_deg;
+    hooks = state.hooks;
+    $("hooks").textContent = `edited before it is lifted: ${hooks.join(", ")}`;
     megabytes = state.upload_megabytes;
     $("about").textContent = state.about;
     for (const [name, [low, high]] of Object.entries(limits)) [$(name).min, $(name).max] = [low, high];
@@ -400,7 +420,7 @@ function lay() {
     offer();
     lay();
     turned({ ...RESTING });
-    if (calm.matches) $("sway").hidden = true;
+    still();
     connect();
     if (photographs.length) choose(photographs.at(-1).number);
   } catch (error) { say(error.message, true); }

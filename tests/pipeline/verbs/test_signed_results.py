@@ -146,7 +146,7 @@ def test_downloads_of_the_page_are_signed_and_labelled(certified, tmp_path):
     files = asyncio.run(downloaded())
     film = next(name for name in files if "turntable" in name)
     assert set(files) == {"a_image.png", film, "a_head.zip", "a_triplane.zip"}
-    assert (np.asarray(Image.open(io.BytesIO(files["a_image.png"])))[-1, -1] == 24).all()  # label
+    assert (np.asarray(Image.open(io.BytesIO(files["a_image.png"])))[-1, 0] == 24).all()  # label
     for name, body in files.items():
         path = tmp_path / name
         path.write_bytes(body)

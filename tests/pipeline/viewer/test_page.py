@@ -106,6 +106,40 @@ def test_nothing_is_wider_than_a_phone(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_sliders_and_the_kind_of_picture_change_what_is_drawn(page):
+    page.set_input_files("#file", photograph())
+    page.wait_for_selector(".downloads a")
+    assert page.is_hidden("#sway")  # reduced motion is asked for
+    for name in ("fov_deg", "distance"):
+        before = drawn(page)
+        page.locator(f"#{name}").focus()
+        for _ in range(12):
+            page.keyboard.press("ArrowRight")
+        wait_for_another(page, before)
+    assert page.evaluate("view.distance") == pytest.approx(1.12)
+    for kind in ("depth", "normals"):
+        before = drawn(page)
+        page.select_option("#shown", kind)
+        wait_for_another(page, before)
+    page.emulate_media(reduced_motion="no-preference")
+    page.click("#sway")
+    page.emulate_media(reduced_motion="reduce")
+    page.wait_for_selector("#sway", state="hidden")
+    assert page.evaluate("swaying") is None
+
+
+def test_several_photographs_stay_in_the_strip_and_can_be_removed(page):
+    page.set_input_files("#file", [photograph(), photograph((20, 200, 40))])
+    page.wait_for_function("() => document.querySelectorAll('#strip li').length == 2")
+    page.wait_for_selector(".downloads a")
+    before = drawn(page)
+    page.locator("#strip button.thumb").first.focus()
+    page.keyboard.press("Enter")
+    wait_for_another(page, before)
+    page.locator("#strip button.off").first.click()
+    page.wait_for_function("() => document.querySelectorAll('#strip li').length == 1")
+
+
 def test_a_slow_method_shows_how_far_it_is(page):
     page.set_input_files("#file", photograph())
     page.wait_for_selector(".downloads a")
