@@ -153,10 +153,11 @@ async def state(request: web.Request) -> web.Response:
 async def upload(request: web.Request) -> web.Response:
     """A file as the request's body → the photograph's record."""
     viewer = request.app[VIEWER]
-    async with asyncio.timeout(float(viewer.limits.upload_seconds)):
-        content = await request.read()
     name = Path(request.query.get("name", "photograph")).name[:120] or "photograph"
-    photograph = await viewer.compute(LIFT, lambda: viewer.photographs.add(content, name))
+    async with viewer.receiving:  # until it is decoded: memory is that of so many files
+        async with asyncio.timeout(float(viewer.limits.upload_seconds)):
+            content = await request.read()
+        photograph = await viewer.compute(LIFT, lambda: viewer.photographs.add(content, name))
     return web.json_response(photograph.record())
 
 

@@ -24,16 +24,26 @@ class Limits:
     Attributes:
         upload_megabytes: of one photograph's file.
         upload_seconds: until it has arrived.
+        uploads: received at once; others wait.
         pages: that are open at once.
         turntable_frames: of a film.
         mesh_resolution: samples of a mesh along a side of the box.
+
+    Raises:
+        ValueError: there may be none of something.
     """
 
     upload_megabytes: int | float = 25
     upload_seconds: int | float = 60
+    uploads: int = 4
     pages: int = 16
     turntable_frames: int = 48
     mesh_resolution: int = 192
+
+    def __post_init__(self) -> None:
+        for name in ("uploads", "pages", "turntable_frames"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"limits.{name} is {value}: give at least 1")
 
 
 @dataclass
@@ -50,6 +60,7 @@ class Viewer:
         about: a sentence for the page: student, licence.
         fov_deg: field of view of the first contender's teacher.
         signatory: contender → what signs its downloads; None: nothing does.
+        receiving: lets so many uploads in.
         label: is written on downloaded pictures and films; None: nothing.
     """
 
@@ -63,6 +74,10 @@ class Viewer:
     signatory: Callable[[str], Signatory | None] = lambda contender: None
     label: str | None = None
     pages: int = 0
+    receiving: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.receiving = asyncio.Semaphore(self.limits.uploads)
 
     async def compute(self, urgency: int, run: Callable[[], T]) -> T:
         """The result of a job on the workbench's thread."""

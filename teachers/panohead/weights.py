@@ -9,6 +9,7 @@ from typing import Any
 
 from teachers.eg3d.snapshot import Snapshot
 from teachers.eg3d.snapshot_settings import configuration_of, named_axes
+from teachers.eg3d.training_sets import training_data_of
 from teachers.eg3d.weights import ImportedTeacher, fitted, latent_warnings, provenance
 from teachers.rendering.triplane import ORTHOGONAL_AXES
 
@@ -87,13 +88,18 @@ def panohead_configuration(
     return config, warnings
 
 
+FURTHER_IMAGES = {"name": "further images of PanoHead's training set", "licence": "unknown"}
+"""Views of backs of heads, which its authors added to FFHQ."""
+
+
 def import_panohead(
     snapshot: Snapshot, *, name: str, sr_latent: str = "w_mean", focal: float | None = None
 ) -> ImportedTeacher:
     """Builds the networks of a snapshot and gives them its weights (see `import_pickle`)."""
     config, warnings = panohead_configuration(snapshot, sr_latent=sr_latent, focal=focal)
-    passport = panohead_passport(
-        config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE
+    passport = dataclasses.replace(
+        panohead_passport(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE),
+        training_data=(*training_data_of(snapshot.training_set_kwargs), FURTHER_IMAGES),
     )
     generator = fitted(PanoHeadGenerator, config, snapshot.generator_state)
     assert isinstance(generator, PanoHeadGenerator)

@@ -43,14 +43,15 @@ def frames() -> None:
             drawing.View(yaw_deg=float(yaw)) for yaw in range(-30, 31, 6 if size < 512 else 20)
         ]
         drawing.encoded(drawing.draw(portrait, turns[0]))  # warm
-        spent, lengths = [], []
+        spent, lengths, busy = [], [], time.process_time()
         for view in turns:
             started = time.perf_counter()
             content = drawing.encoded(drawing.draw(portrait, view))
             spent.append(1000 * (time.perf_counter() - started))
             lengths.append(len(content))
+        busy = 1000 * (time.process_time() - busy) / len(turns)
         print(
-            f"server {size}²: {statistics.median(spent):.1f} ms a frame,"
+            f"server {size}²: {statistics.median(spent):.1f} ms a frame (processor: {busy:.1f} ms),"
             f" {statistics.mean(lengths) / 1e3:.1f} kB a frame, {torch.get_num_threads()} threads",
             flush=True,
         )
@@ -93,7 +94,7 @@ window.ready = true;
 def webgl_milliseconds(content: bytes, size: int) -> float:
     """The median time of a frame of a GLB in three.js."""
     from tests.browser import chromium
-    from tests.three_js import three_js
+    from tests.npm import three_js
 
     files = {**three_js(), "": PAGE, "head.glb": content}
     origin = "http://head.test/"

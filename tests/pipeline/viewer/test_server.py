@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.viewer.state import Limits
+
 HEADERS = 2
 
 
@@ -232,6 +234,18 @@ def test_what_was_lifted_can_be_downloaded(served):
     assert refusal(served, f"/photographs/{number}/patient/picture.png")[0] == 409
     assert refusal(served, f"/photographs/{number}/nobody/picture.png")[0] == 404
     assert refusal(served, f"{base}/picture.png?yaw_deg=left")[0] == 422
+
+
+def test_ten_uploads_at_once_are_all_answered(served):
+    async def uploaded() -> list[int]:
+        async with aiohttp.ClientSession(cookies={"trilift": served.viewer.token}) as session:
+            posts = [session.post(f"{served.base}/photographs", data=png()) for _ in range(10)]
+            return [answer.status for answer in await asyncio.gather(*posts)]
+
+    assert served.run(uploaded()) == [200] * 10
+    assert not served.viewer.receiving.locked()
+    with pytest.raises(ValueError, match=r"limits.uploads is 0: give at least 1"):
+        Limits(uploads=0)
 
 
 def test_ten_pages_at_once_are_served_and_the_thirteenth_is_refused(served):
