@@ -97,7 +97,7 @@ def test_of_several_faces_the_configured_ones_are_taken_with_a_note(tmp_path, fa
         "3 faces" in p.note and "pose unknown" in p.note and p.camera is None for p in portraits
     )
     assert [p.name for p in portraits] == ["a", "a+face2", "a+face3"][: len(left)]
-    with pytest.raises(ValueError, match="largest, nearest_centre or all"):
+    with pytest.raises(ValueError, match="largest, nearest_centre, all, or a number"):
         FaceCrops(Three(), "first")
 
 
