@@ -145,15 +145,20 @@ def main() -> None:
         for name, record in records.items():
             rows.setdefault(name, {}).update(
                 seconds=record.seconds,
+                processor_seconds=record.processor_seconds,
                 times_as_fast=paired_ratio(first, record.seconds),
                 max_error=record.values.get("max_error"),
             )
     output.write_text(json.dumps(document, indent=1) + "\n")
     for name, row in rows.items():
-        time = statistics.median(row.get("seconds") or [float("nan")])
+        clock, processor = (
+            1000 * statistics.median(row.get(key) or [float("nan")])
+            for key in ("seconds", "processor_seconds")
+        )
+        faster, peak = (row.get(key, float("nan")) for key in ("times_as_fast", "peak_gb"))
         print(
-            f"{name:20} {1000 * time:9.1f} ms  {row.get('times_as_fast', float('nan')):5.2f} ×"
-            f"  {row.get('peak_gb', float('nan')):5.2f} GB  error {row.get('max_error')}"
+            f"{name:20} {clock:9.1f} ms, processor {processor:9.1f} ms, {faster:5.2f} ×,"
+            f" {peak:5.2f} GB, error {row.get('max_error')}"
         )
 
 

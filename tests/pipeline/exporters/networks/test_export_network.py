@@ -6,10 +6,10 @@ import sys
 
 import pytest
 import torch
-from teachers.eg3d.untrained import untrained_teacher
 
 from pipeline.build.configuration import compose
 from pipeline.verbs import export
+from teachers.untrained import untrained_teacher
 from tests.builders import process_environment, smallest_eg3d_settings, tiny_lifter
 
 EXPORT = """

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from teachers.eg3d.untrained import untrained_teacher
 
 from pipeline.exporters.networks.graphs import network_graph
 from pipeline.exporters.networks.parity import odd_points
 from pipeline.lifter import Lifter, Recipe
 from students.stored_planes import StoredPlanes
+from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
 
 MARCHERS = ("reused", "proposal")
