@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.inference.reconstructor import LiftedPortrait
 
+from .display_files import DisplaySettings, write_quilt, write_stereo
 from .field import Field
 from .glb import write_glb
 from .head_mesh import MeshSettings, head_mesh, under_a_picture
@@ -18,7 +19,7 @@ from .splats import SplatSettings, surface_splats, write_splat_ply
 from .usdz import write_usdz
 
 MESHES = ("glb", "ply", "obj", "usdz")
-FORMATS = (*MESHES, "splat_ply")
+FORMATS = (*MESHES, "splat_ply", "quilt", "stereo")
 
 LIBRARIES = {
     "skimage": (*MESHES, "splat_ply"),
@@ -55,6 +56,7 @@ class FileSettings:
 
     mesh: MeshSettings = field(default_factory=MeshSettings)
     splats: SplatSettings = field(default_factory=SplatSettings)
+    displays: DisplaySettings = field(default_factory=DisplaySettings)
 
 
 @dataclass
@@ -96,6 +98,10 @@ class HeadFiles:
     def _write(self, name: str, folder: Path) -> list[Path]:
         if name == "splat_ply":
             return [self._write_splats(folder / "head_splats.ply")]
+        if name in ("quilt", "stereo"):
+            write = write_quilt if name == "quilt" else write_stereo
+            scale = self.settings.mesh.metres_per_unit
+            return write(folder, self.portrait, self.settings.displays, scale)
         path = folder / f"head.{name}"
         if name == "obj":
             return write_obj(path, self.pictured)

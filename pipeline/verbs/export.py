@@ -13,6 +13,8 @@ Each identity gets a folder OUTPUT/NAME with, for each of format= (names with co
   usdz    head.usdz: for Apple's programs and USD
   splat_ply
           head_splats.ply: Gaussian splats of the surface, metres, y down
+  quilt   head_qs8x6a0.75.png: views for a Looking Glass display (displays.quilt=)
+  stereo  head_sbs.png, head_anaglyph.png: for headsets, and for red and cyan glasses
 
 mesh.texture=1024 gives glb, obj and usdz a picture (head.png beside the OBJ) in place of colours of
 the vertices; mesh.faces=5000 makes them light. y is up, the face looks along +z. docs/export.md
@@ -43,6 +45,7 @@ from pipeline.build.configuration import instantiate, to_plain
 from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
 from pipeline.build.signing import build_signatory
+from pipeline.exporters.display_files import DisplaySettings
 from pipeline.exporters.formats import FileSettings, HeadFiles, chosen_formats
 from pipeline.exporters.head_mesh import MeshSettings
 from pipeline.exporters.mesh import METRES_PER_UNIT
@@ -89,7 +92,9 @@ def main(config: DictConfig) -> None:
     mesh = MeshSettings(
         **settings["mesh"], metres_per_unit=METRES_PER_UNIT if scale is None else float(scale)
     )
-    kinds = FileSettings(mesh, SplatSettings(**settings["splats"]))
+    kinds = FileSettings(
+        mesh, SplatSettings(**settings["splats"]), DisplaySettings(**settings["displays"])
+    )
     source, output = source_of(settings), Path(str(settings["output"]))
 
     def write(
