@@ -36,9 +36,9 @@ class DisplaySettings:
     """
 
     quilt: str = "portrait"
-    view_cone_deg: float = 35.0
-    interpupillary_distance: float = 0.063
-    convergence: float | None = None
+    view_cone_deg: float | int = 35.0
+    interpupillary_distance: float | int = 0.063
+    convergence: float | int | None = None
     rays: int = RAYS
 
     def __post_init__(self) -> None:

@@ -41,7 +41,7 @@ class Layout:
         """The name by which programs know the grid, `NAME_qs{columns}x{rows}a{aspect}.png`."""
         return f"head_qs{self.columns}x{self.rows}a{self.aspect:.4g}.png"
 
-    def offsets(self, distance: float, cone_deg: float) -> list[float]:
+    def offsets(self, distance: float, cone_deg: float | int) -> list[float]:
         """Places of the cameras from left to right, in the unit of `distance`, that of the plane
         of convergence: equal steps of the angle at which a point of that plane sees them.
         """
