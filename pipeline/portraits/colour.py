@@ -1,4 +1,5 @@
-"""Embedded colour profiles (ICC): pixels of any colour space → sRGB, in which everything here is.
+"""Embedded colour profiles (ICC) and code points: pixels of any colour space → sRGB, in which
+everything here is.
 
 Phones write Display P3, cameras Adobe RGB, print shops CMYK. Read as sRGB, such pictures are off by
 about ten levels.
@@ -10,6 +11,16 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from . import coded_colour
+from .code_points import code_points_of_profile
+from .coded_colour import CodedColour
+
+NOTE = "converted"
+"""Key in the `info` of a picture for a sentence about how its levels were converted."""
+
+CODE_POINTS = "code_points"
+"""Key in the `info` of an opened picture for the `CodedColour` by which it is to be read."""
+
 ROUNDING = 2
 """Levels by which a profile may differ from sRGB and still be taken for it: the many profiles that
 call themselves sRGB differ by their tables' rounding, and their pixels stay as they are.
@@ -20,17 +31,38 @@ SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """8-bit grey, RGB or CMYK without transparency → RGB in sRGB, by the profile in its `info`.
+    """8-bit grey, RGB or CMYK without transparency → RGB in sRGB, by what its `info` says: code
+    points of PNG go before the profile, those of HEIC and AVIF after it.
 
     A picture without a profile is taken to be sRGB; so is one whose profile is damaged or of
     another colour space than its pixels, as in browsers.
+
+    Raises:
+        ValueError: code points with unusual primaries.
     """
+    coded = _coded(image)
+    if coded is not None and coded.is_srgb:
+        return image.convert("RGB")
+    if coded is not None:
+        signal = np.asarray(image.convert("RGB"), np.float32) / 255
+        converted = Image.fromarray(coded_colour.to_srgb(signal, coded))
+        if coded.note:
+            converted.info[NOTE] = coded.note
+        return converted
     transform = _transform(image.info.get("icc_profile") or b"")
     if transform is None or not _fits(image.mode, transform.input_mode):
         return image.convert("RGB")
     converted = transform.apply(image.convert(transform.input_mode))
     del converted.info["icc_profile"]  # of sRGB: who converts again has nothing to do
     return converted
+
+
+def _coded(image: Image.Image) -> CodedColour | None:
+    """The code points that describe a picture; None where its profile does."""
+    if (said := image.info.get(CODE_POINTS)) is not None:
+        return said
+    of_profile = code_points_of_profile(image.info.get("icc_profile") or b"")
+    return of_profile if of_profile and of_profile.transfer in coded_colour.HIGH_RANGE else None
 
 
 def _fits(mode: str, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""The focal length that a camera wrote into a photograph."""
+"""What a camera wrote into a photograph: its focal length, and that it is in Adobe RGB."""
 
 import math
 from pathlib import Path
@@ -10,6 +10,10 @@ EXIF_BLOCK = 0x8769
 FOCAL_LENGTH_35MM, WIDTH, HEIGHT = 0xA405, 0xA002, 0xA003
 """Tags of EXIF 2.3 (CIPA DC-008): FocalLengthIn35mmFilm, PixelXDimension, PixelYDimension."""
 
+INTEROPERABILITY, INDEX, COLOUR_SPACE = 0xA005, 0x0001, 0xA001
+UNCALIBRATED, ADOBE_RGB_INDEX = 0xFFFF, "R03"
+"""Of Adobe RGB in EXIF (DCF 2.0, option file): no number, but this index of interoperability."""
+
 DIAGONAL_35MM = math.hypot(36, 24)
 
 PLAUSIBLE_MM = (8, 800)
@@ -18,6 +22,18 @@ FORMATS = (4 / 3, 3 / 2, 16 / 9)
 """Longer by shorter side of what cameras write."""
 
 TOLERANCE = 0.01
+
+
+def is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether EXIF says that an opened picture is in Adobe RGB, as cameras do without a profile."""
+    try:
+        exif = image.getexif()
+        block = exif.get_ifd(EXIF_BLOCK)
+        index = exif.get_ifd(INTEROPERABILITY).get(INDEX, "")
+    except Exception:  # a damaged block says nothing
+        return False
+    name = index.decode("ascii", "replace") if isinstance(index, bytes) else str(index)
+    return block.get(COLOUR_SPACE) == UNCALIBRATED and name.rstrip("\0 ") == ADOBE_RGB_INDEX
 
 
 def focal_length_px(path: Path) -> float | None:

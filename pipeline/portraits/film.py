@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .coded_colour import CodedColour, rgb_signal, to_srgb
+from .colour import NOTE
 from .photograph import MAX_PIXELS, MIN_SIDE, is_animated, read_animation, read_photograph
 from .pixels import over
 
@@ -28,14 +30,13 @@ lists to other files and hosts.
 TICKS = 90_000
 """Ticks a second of a frame's time: fine enough for every usual rate."""
 
-HDR = {16: "PQ", 18: "HLG"}
-"""Transfer characteristics (ITU-T H.273, table 3) of films whose levels aren't sRGB's."""
-
 
 def read_pictures(
     path: Path, *, background: float = 1.0, every: int = 1, most: int | None = None
 ) -> Iterator[tuple[int | None, Image.Image]]:
-    """Upright 8-bit RGB pictures with their frame numbers (None for a photograph), one by one.
+    """Upright 8-bit sRGB pictures with their frame numbers (None for a photograph), one by one.
+
+    A picture that was converted from a high dynamic range says so in its `info`, under `NOTE`.
 
     Args:
         path: a photograph (see `read_photograph`), an animated PNG, WebP or GIF, or a film (.mp4,
@@ -72,7 +73,7 @@ class FilmFrame:
         ticks: when it is shown, in `TICKS` of a second on the file's own clock; later than the
             frame before.
         duration: as the file says, ticks; 0: it doesn't.
-        image: upright 8-bit RGB with square pixels.
+        image: upright 8-bit sRGB with square pixels.
     """
 
     ticks: int
@@ -159,21 +160,38 @@ def _shown(frame: Any, pixel_shape: float, background: float) -> Image.Image:
             f"a film of {frame.width}x{frame.height} pixels: {MIN_SIDE} a side to"
             f" {MAX_PIXELS // 10**6} megapixels are read"
         )
-    if (transfer := HDR.get(int(frame.color_trc))) is not None:
-        raise ValueError(
-            f"a film of high dynamic range ({transfer}), whose levels aren't sRGB: convert it first"
-            " (ffmpeg's zscale and tonemap, or an export in SDR)"
-        )
+    image, note = _in_srgb(frame)
     if any(component.is_alpha for component in frame.format.components):
-        image = over(Image.fromarray(frame.to_ndarray(format="rgba")), background)
-    else:
-        image = frame.to_image().convert("RGB")
+        image.putalpha(Image.fromarray(frame.to_ndarray(format="rgba")[..., 3]))
+    image = over(image, background)
     if pixel_shape != 1:
         wide = (round(image.width * max(pixel_shape, 1)), round(image.height / min(pixel_shape, 1)))
         if wide[0] * wide[1] > MAX_PIXELS:
             raise ValueError(f"a film of {wide[0]}x{wide[1]} square pixels: make it smaller first")
         image = image.resize(wide, Image.Resampling.BICUBIC)
-    return _moved(image, frame)
+    image = _moved(image, frame)
+    if note:
+        image.info[NOTE] = note
+    return image
+
+
+def _in_srgb(frame: Any) -> tuple[Image.Image, str]:
+    """The colours of a frame, and a note if they were converted; 10 bits stay 10 until then."""
+    colour = CodedColour(int(frame.color_primaries), int(frame.color_trc))
+    if colour.is_srgb:
+        return frame.to_image().convert("RGB"), ""
+    if frame.format.is_rgb:
+        signal = frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
+    else:
+        # swscale's own RGB of 16 bits has its white at 65280
+        bits = frame.format.components[0].bits
+        signal = rgb_signal(
+            frame.to_ndarray(format="yuv444p16le") >> (16 - bits),
+            bits=bits,
+            matrix=int(frame.colorspace),
+            is_full_range=int(frame.color_range) == 2,
+        )
+    return Image.fromarray(to_srgb(signal, colour)), colour.note
 
 
 def _moved(image: Image.Image, frame: Any) -> Image.Image:

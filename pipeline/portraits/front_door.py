@@ -13,6 +13,7 @@ from torch import Tensor
 from pipeline.runs.files import sha256_of_file
 from teachers.rendering.camera import Camera
 
+from .colour import NOTE
 from .crop import Crop
 from .exif import focal_length_px
 from .face import Landmarks, Picture
@@ -295,7 +296,7 @@ def _portrait(
         camera=cut.camera,
         pose=framed.pose,
         face_found=framed.face_found,
-        note=framed.note,
+        note="; ".join(filter(None, (framed.note, picture.image.info.get(NOTE, "")))),
         landmarks=framed.landmarks,
         overview=_overview(picture.image, framed.crop) if overview else None,
         hooks=settings.hooks.record(),

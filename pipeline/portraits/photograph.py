@@ -17,6 +17,10 @@ from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from .code_points import code_points
+from .coded_colour import ADOBE_RGB, CodedColour
+from .colour import CODE_POINTS
+from .exif import is_adobe_rgb
 from .pixels import opaque, upright_pixels, upright_rgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF", "HEIF")
@@ -107,7 +111,19 @@ def _opened(source: Path | bytes, least: int = MIN_SIDE) -> Iterator[Image.Image
         warnings.simplefilter("ignore")
         with _open(source) as image:
             _require_size(*image.size, least)
+            if (said := _code_points(source, image)) is not None:
+                image.info[CODE_POINTS] = said
             yield image
+
+
+def _code_points(source: Path | bytes, image: Image.Image) -> CodedColour | None:
+    """By which a picture is to be read; None: by its profile, or as sRGB."""
+    said = code_points(source)
+    if said is not None and image.format == "PNG":
+        return said
+    if "icc_profile" in image.info:
+        return None
+    return ADOBE_RGB if said is None and is_adobe_rgb(image) else said
 
 
 def _loaded(image: Image.Image) -> Image.Image:

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from .colour import to_srgb
+from .colour import NOTE, to_srgb
 
 
 def upright_pixels(image: Image.Image) -> Image.Image:
@@ -34,7 +34,10 @@ def over(image: Image.Image, background: float) -> Image.Image:
         return image
     level = round(background * 255)
     canvas = Image.new("RGBA", image.size, (level, level, level, 255))
-    return Image.alpha_composite(canvas, image).convert("RGB")
+    composited = Image.alpha_composite(canvas, image).convert("RGB")
+    if NOTE in image.info:
+        composited.info[NOTE] = image.info[NOTE]
+    return composited
 
 
 def opaque(image: Image.Image) -> Image.Image:

@@ -41,6 +41,29 @@ def test_colours_of_a_wide_space_come_out_in_srgb(primaries):
     assert off_by(decode_picture(file_of(palette, icc_profile=icc)), COLOURS) <= 3
 
 
+@pytest.mark.parametrize(
+    ("space", "index", "is_converted"),
+    [(0xFFFF, "R03", True), (0xFFFF, "R98", False), (1, "R03", False), (0xFFFF, None, False)],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_adobe_rgb_by_exif_alone_comes_out_in_srgb(kind, space, index, is_converted):
+    """Cameras set to Adobe RGB write EXIF's ColorSpace 65535 and the index R03, and no profile."""
+    wide = encoded(COLOURS, ADOBE_RGB, 563 / 256).repeat(16, 0).repeat(16, 1)
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    exif.get_ifd(0x8769)[0xA001] = space
+    if index is not None:
+        exif.get_ifd(0x8769)[0xA005] = {0x0001: index}
+    options = {"quality": 98, "subsampling": 0} if kind == "JPEG" else {}
+    content = file_of(wide, kind, exif=exif, **options)
+    read = np.asarray(decode_picture(content), int)[8::16, 8::16]
+    expected = COLOURS if is_converted else wide[8::16, 8::16]
+    assert np.abs(read - expected).max() <= 5
+    own = file_of(wide, kind, exif=exif, icc_profile=profile(DISPLAY_P3, 2.2), **options)
+    other = file_of(wide, kind, icc_profile=profile(DISPLAY_P3, 2.2), **options)
+    assert np.array_equal(*(np.asarray(decode_picture(file)) for file in (own, other)))
+
+
 def test_the_front_door_converts_phones_colours(tmp_path):
     wide = encoded(COLOURS, DISPLAY_P3, 2.2).repeat(16, 0).repeat(16, 1)
     (tmp_path / "phone.jpg").write_bytes(
