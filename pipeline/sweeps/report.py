@@ -18,19 +18,25 @@ FINISHED, FAILED, UNFINISHED = 0, 1, 75
 
 
 def write_report(
-    folder: Path, cells: Sequence[Cell], *, quality: str = "psnr_novel", more_is_better: bool = True
+    folder: Path,
+    cells: Sequence[Cell],
+    *,
+    earlier: Sequence[Cell] = (),
+    quality: str = "psnr_novel",
+    more_is_better: bool = True,
 ) -> int:
     """Writes the tables and the picture, prints the table; returns the sweep's exit status.
 
     Args:
         folder: of the sweep.
-        cells: all of them.
+        cells: of the present command; they decide the exit status.
+        earlier: other cells in the folder, for the tables.
         quality: the score on the picture's vertical axis.
         more_is_better: of that score.
     """
-    outcomes = outcomes_of(cells)
-    rows = rows_of(outcomes)
-    write_text(folder / "cells.csv", cells_csv(outcomes))
+    outcomes, before = outcomes_of(cells), outcomes_of(earlier)
+    rows = rows_of([*outcomes, *before])
+    write_text(folder / "cells.csv", cells_csv([*outcomes, *before]))
     write_text(folder / "table.csv", rows_csv(rows))
     write_text(folder / "table.md", markdown(rows))
     sys.stdout.write(markdown(rows))
@@ -46,6 +52,8 @@ def write_report(
     else:
         log.info("no finished cell has %s, lift_ms and parameters: no pareto.png", quality)
     log.info("cells.csv, table.csv, table.md%s are in %s", ", pareto.png" if points else "", folder)
+    if before:
+        log.info("%d cells of earlier commands are in the tables, too", len(before))
     states = {outcome.state for outcome in outcomes}
     if states <= {"finished"}:
         return FINISHED

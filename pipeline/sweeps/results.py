@@ -87,12 +87,14 @@ def outcomes_of(cells: Sequence[Cell]) -> list[Outcome]:
 
 def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
     """Cells grouped by what varies but the seed, in the order of the first cells."""
-    groups: dict[tuple[tuple[str, str], ...], list[Outcome]] = {}
+    groups: dict[frozenset[tuple[str, str]], list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault(
-            tuple(part for part in outcome.cell.varied if part[0] != "seed"), []
-        ).append(outcome)
-    return [Row(varied, tuple(members)) for varied, members in groups.items()]
+        groups.setdefault(frozenset(_but_the_seed(outcome.cell)), []).append(outcome)
+    return [Row(_but_the_seed(members[0].cell), tuple(members)) for members in groups.values()]
+
+
+def _but_the_seed(cell: Cell) -> tuple[tuple[str, str], ...]:
+    return tuple(part for part in cell.varied if part[0] != "seed")
 
 
 def last_scores(run: Path) -> dict[str, float]:

@@ -18,6 +18,7 @@ import sys
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -35,6 +36,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.runs.child_process import quoted, setting
 
 from .cell import Cell, CellRecord, cell_name
+from .earlier import earlier_cells
 from .running import run_cell
 from .search import Choice, Interval, Search
 
@@ -159,9 +161,11 @@ class ContinuingSweeper(Sweeper):
         what these leave unfinished is run here.
         """
         left = [cell for cell in cells if cell.mistake is None and cell.state != "finished"]
-        for cell in (cell for cell in cells if cell.mistake):
-            cell.write(CellRecord("failed", "", list(cell.overrides), error=cell.mistake))
-        log.info("%d of %d cells are finished; %s", len(cells) - len(left), len(cells), self.folder)
+        mistaken = [cell for cell in cells if cell.mistake]
+        for cell in mistaken:
+            self._note_mistake(cell)
+        finished = len(cells) - len(left) - len(mistaken)
+        log.info("%d of %d cells are finished; %s", finished, len(cells), self.folder)
         while left:
             ready = [cell for cell in left if cell.state != "running"]
             if ready:
@@ -174,6 +178,13 @@ class ContinuingSweeper(Sweeper):
                 while all(cell.state == "running" for cell in left):
                     time.sleep(WAIT_SECONDS)
             left = [cell for cell in left if cell.state != "finished"]
+
+    @staticmethod
+    def _note_mistake(cell: Cell) -> None:
+        """Records why a cell doesn't compose; what it did before stays recorded."""
+        before = cell.record() or CellRecord("new", "", [*cell.overrides])
+        if before.state != "finished" and not cell.is_held():
+            cell.write(replace(before, state="failed", error=cell.mistake))
 
     def report(self, cells: Sequence[Cell], **settings: Any) -> int:
         """Writes the tables of the cells; returns the exit status. See `report.write_report`."""
@@ -210,7 +221,7 @@ class CellSweeper(ContinuingSweeper):
         cells = list(self._grid(varied))
         if not self.only_table:
             self.launch(cells)
-        return self.report(cells)
+        return self.report(cells, earlier=earlier_cells(self.folder, cells))
 
     def _grid(self, varied: Mapping[str, Override]) -> Iterator[Cell]:
         for key, override in varied.items():
@@ -223,7 +234,7 @@ class CellSweeper(ContinuingSweeper):
             [(key, str(value)) for value in override.sweep_string_iterator()]
             for key, override in varied.items()
         ]
-        for combination in itertools.product(*values):
+        for combination in dict.fromkeys(itertools.product(*values)):
             yield self.cell(combination, cell_name(combination))
 
 

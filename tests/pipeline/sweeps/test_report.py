@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.sweeps.cell import Cell, CellRecord
+from pipeline.sweeps.earlier import earlier_cells
 from pipeline.sweeps.pareto import Point, front, pareto_picture
 from pipeline.sweeps.report import FAILED, FINISHED, UNFINISHED, write_report
 from pipeline.sweeps.results import Outcome, outcomes_of, rows_of
@@ -145,3 +146,32 @@ def test_the_exit_status_says_whether_to_try_again(tmp_path):
     assert write_report(tmp_path, cells) == UNFINISHED
     cells[1].write(CellRecord("failed", cells[1].fingerprint, [], error="why"))
     assert write_report(tmp_path, cells) == FAILED
+
+
+def test_cells_of_earlier_commands_stay_in_the_tables_beside_their_likes(tmp_path, capsys):
+    """Seeds 0 and 1 first, 2 in another command; one cell has another batch, one was killed."""
+
+    def cell(name, *settings, state="finished", value=None):
+        place = ("name=s/x", f"paths.run={tmp_path / name}", "hydra.mode=RUN")
+        found = Cell("distill", (*settings, *place), (("seed", name[-1]),), tmp_path / name, {})
+        found.write(CellRecord(state, found.fingerprint, [*found.overrides]))
+        if value is not None:
+            (found.folder / "metrics").mkdir()
+            text = f"step,validation/psnr_novel\n9,{value}\n"
+            (found.folder / "metrics" / "metrics.csv").write_text(text)
+        return found
+
+    cell("seed-0", "teacher=toy", "seed=0", value=10)
+    cell("seed-1", "seed=1", "teacher=toy", value=12)
+    cell("batch-0", "teacher=toy", "batch_size=4", "seed=0", value=20)
+    cell("killed-5", "teacher=toy", "seed=5", state="running")
+    cell("other-6", "seed=6", value=30)
+    present = [cell("seed-2", "teacher=toy", "seed=2", value=14)]
+    earlier = earlier_cells(tmp_path, present)
+    assert write_report(tmp_path, present, earlier=earlier) == FINISHED
+    said = capsys.readouterr().out
+    assert "| all | 3/4 | 12.00 ± 2.00 |" in said and "Not finished: `killed-5`" in said
+    assert "| batch_size=4 | 1/1 | 20.00 |" in said
+    assert "| teacher=(not given) | 1/1 | 30.00 |" in said
+    with (tmp_path / "cells.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 6

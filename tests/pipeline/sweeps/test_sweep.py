@@ -123,6 +123,7 @@ def test_a_cell_that_does_not_compose_is_listed_and_the_others_run(sweep_process
     said = sweep_process.run("student=huge,tiny", status=1)
     assert record(sweep_process.sweep / "student-tiny")["state"] == "finished"
     assert "- `student-huge`: " in said and "Could not find 'student/huge'" in said
+    assert "0 of 2 cells are finished" in said and "1 of 2 cells are finished; the same" in said
 
 
 @pytest.mark.parametrize("given", ["hydra.searchpath=[file://{}]", "--config-dir={}"])

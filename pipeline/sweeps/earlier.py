@@ -1,0 +1,69 @@
+"""Cells that earlier commands left in a sweep's folder: the tables hold them, too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cell import Cell, CellRecord, State
+
+OWN_KEYS = ("name", "paths.run")
+NOT_GIVEN = "(not given)"
+
+
+@dataclass(frozen=True)
+class EarlierCell(Cell):
+    """A cell that the present command doesn't name: its state is what its record says."""
+
+    @property
+    def state(self) -> State:
+        """As recorded; "interrupted" after a kill."""
+        record = self.record()
+        if self.is_held():
+            return "running"
+        if record is None:
+            return "new"
+        return "interrupted" if record.state == "running" else record.state
+
+
+def earlier_cells(folder: Path, cells: Sequence[Cell]) -> list[EarlierCell]:
+    """The cells of a sweep's folder that aren't among `cells`, by name.
+
+    What varies in one is each setting that differs from the ones that all of `cells` share, so
+    that seeds of another configuration never enter a mean with theirs.
+
+    Raises:
+        ValueError: a record is damaged.
+    """
+    names = {cell.name for cell in cells}
+    shared = _shared(cells)
+    found = []
+    for file in sorted(folder.glob("*/cell.json")):
+        if file.parent.name not in names:
+            record = Cell("", (), (), file.parent).record()
+            assert record is not None
+            found.append(EarlierCell("", (), _varied(record, shared), file.parent))
+    return found
+
+
+def _shared(cells: Sequence[Cell]) -> dict[str, str]:
+    """The settings that don't vary among the cells of the present command."""
+    if not cells:
+        return {}
+    varied = {key for key, _ in cells[0].varied}
+    return {key: value for key, value in _settings(cells[0].overrides) if key not in varied}
+
+
+def _varied(record: CellRecord, shared: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    settings = dict(_settings(record.overrides))
+    varied = {key: value for key, value in settings.items() if shared.get(key) != value}
+    return (*varied.items(), *((key, NOT_GIVEN) for key in shared if key not in settings))
+
+
+def _settings(overrides: Sequence[str]) -> list[tuple[str, str]]:
+    """Keys and values but those of Hydra and of the cell's place."""
+    pairs = [override.partition("=") for override in overrides]
+    return [
+        (key, value)
+        for key, _, value in pairs
+        if key not in OWN_KEYS and not key.lstrip("+~").startswith("hydra.")
+    ]
