@@ -1,6 +1,9 @@
 """Loggers outside a run's folder: wandb and TensorBoard."""
 
+import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,13 @@ def wandb_logger(
         project, name: on wandb.
         group: on wandb; None: the name of the sweep, if the run is a cell of one.
         offline: write to `folder`/wandb only, for `wandb sync`.
+
+    Raises:
+        ValueError: online without a login.
     """
     path = Path(folder)
+    if not offline and is_first_process():
+        require_wandb_login("logger.wandb.offline=true")
     if group is None and (path / "cell.json").exists():
         group = path.parent.name
     return WandbLogger(
@@ -38,6 +46,36 @@ def wandb_logger(
         group=group,
         resume="allow",
     )
+
+
+def require_wandb_login(offline: str) -> None:
+    """Fails early where wandb isn't logged in; without a terminal it can't ask.
+
+    Args:
+        offline: the setting that needs no login, for the message.
+
+    Raises:
+        ValueError: there is no login, or the server doesn't accept it.
+    """
+    import wandb
+
+    if os.environ.get("WANDB_MODE", "online") == "online":
+        with wandb_errors(offline):
+            wandb.login()
+
+
+@contextmanager
+def wandb_errors(offline: str) -> Iterator[None]:
+    """Errors of wandb as a ValueError of one sentence; `offline` as in `require_wandb_login`."""
+    import wandb
+
+    try:
+        yield
+    except wandb.errors.Error as error:
+        raise ValueError(
+            f"Weights & Biases can't be used ({' '.join(str(error).split())}): log in with `wandb"
+            f" login` or WANDB_API_KEY, or give {offline} and upload with `wandb sync` later"
+        ) from error
 
 
 def _wandb_id(folder: Path) -> str | None:

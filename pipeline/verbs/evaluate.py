@@ -34,6 +34,7 @@ from pipeline.evaluation.results import read_results_json
 from pipeline.evaluation.shared_run import evaluate_share, lines_folder, wait_for_others
 from pipeline.evaluation.verification import verify
 from pipeline.evaluation.work_share import WorkShare, share_of_launcher
+from pipeline.runs.loggers import require_wandb_login, wandb_errors
 from pipeline.runs.run_folder import RunFolder
 from teachers.kernels import choose_kernels
 
@@ -57,6 +58,8 @@ def main(config: DictConfig) -> None:
         _print(f"{count} input images, and the cameras to render: {folder / 'cameras.json'}")
         return
     share = share_of_launcher()
+    if share.is_first:
+        require_wandb(config.wandb)
     config = with_kernels(config, Evaluation(config).trial, RunFolder(output))
     if share.is_first:
         evaluation = Evaluation(config)
@@ -115,16 +118,29 @@ def log_to_wandb(config: DictConfig, output: Path) -> None:
     """Logs the tables, the images and the report as a run of Weights & Biases.
 
     Raises:
-        ValueError: it isn't installed.
+        ValueError: wandb can't be used.
     """
+    import wandb
+
+    with (
+        wandb_errors(f"wandb=offline (the results are in {output})"),
+        wandb.init(
+            project="trilift", job_type="evaluate", name=config.name, mode=config.wandb, dir=output
+        ) as logged,
+    ):
+        log_report(logged, output)
+
+
+def require_wandb(mode: str | None) -> None:
+    """Fails before anything is scored where wandb isn't installed or not logged in (ValueError)."""
+    if mode is None:
+        return
     try:
-        import wandb
+        import wandb  # noqa: F401
     except ModuleNotFoundError as error:
         raise ValueError("wandb=… needs wandb: pip install 'trilift[wandb]'") from error
-    with wandb.init(
-        project="trilift", job_type="evaluate", name=config.name, mode=config.wandb, dir=output
-    ) as logged:
-        log_report(logged, output)
+    if mode == "online":
+        require_wandb_login("wandb=offline")
 
 
 def _print(line: str) -> None:
