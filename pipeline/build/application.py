@@ -29,6 +29,7 @@ from .configuration import (
     root_of,
 )
 from .setting_kinds import require_kinds
+from .text_files import register_text_files
 from .text_settings import with_text
 
 
@@ -119,6 +120,7 @@ def _start(name: str, task: Callable[[DictConfig], Any], *, about: str | None) -
     if advice := renamed_keys(arguments) or foreign_settings(name, arguments):
         sys.exit(_fail(name, advice))
     sys.argv[1:] = with_text(arguments)
+    register_text_files()
     sweeper.register()
     application = hydra.main(
         version_base=VERSION_BASE,

@@ -16,6 +16,7 @@ from pipeline.runs.markers import marked_keys, without_markers
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 
 from .argument_types import require_argument_types
+from .text_files import register_text_files
 from .text_settings import with_text
 
 BUILDABLE = (
@@ -79,6 +80,7 @@ def root_of(verb: str) -> str:
 
 def compose(verb: str, *overrides: str) -> DictConfig:
     """The configuration of a verb without running it: `compose("distill", "experiment=laptop")`."""
+    register_text_files()
     with hydra.initialize_config_dir(str(configuration_folder()), version_base=VERSION_BASE):
         return hydra.compose(root_of(verb), overrides=with_text(overrides))
 

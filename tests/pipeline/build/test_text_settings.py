@@ -24,3 +24,18 @@ def test_lists_and_sweeps_are_text_word_by_word_and_the_rest_stays():
     kept = ["--cfg", "job", "name='2024'", "loss.weight=1e3", "name=choice(1,2)", "verify=true"]
     assert with_text(kept) == kept
     assert with_text(["name=1,b", "+paths.run=2024"]) == ["name='1',b", "+paths.run='2024'"]
+
+
+def test_names_and_paths_in_a_users_file_are_text_as_typed(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\nverb: distill\nname: 2026_1_12\nstart_from: 1e3\nseed: 1_0\n"
+        "imagenet: null\npaths:\n  weights: 007\nsampler:\n  batches: [1_0]\n"
+        "logger:\n  other:\n    group: [12:30, '1_0', b, null]\n"
+    )
+    place = f"hydra.searchpath=[file://{tmp_path}]"
+    config = compose("distill", place, "experiment=mine", "++sampler.batches=[1_0]")
+    assert (config.name, config.start_from, config.paths.weights) == ("2026_1_12", "1e3", "007")
+    assert config.paths.run.endswith("2026_1_12") and config.imagenet is None
+    assert config.seed == 10 and config.sampler.batches == [10]
+    assert config.logger.other.group == ["12:30", "1_0", "b", None]
