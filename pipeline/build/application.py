@@ -228,6 +228,8 @@ def _message(error: Exception) -> str:
         path = error.filename if error.filename2 is None else error.filename2
         advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
         return f"{os.fsdecode(path)}: {error.strerror[0].lower()}{error.strerror[1:]}: {advice}"
+    if isinstance(error, OSError) and error.strerror and error.errno in _ADVICE:
+        return f"{error.strerror[0].lower()}{error.strerror[1:]}: {_ADVICE[error.errno]}"
     return str(error)
 
 
@@ -239,6 +241,7 @@ _ADVICE = {
     errno.ENOSPC: "free some space, or choose another place",
     errno.EDQUOT: "free some space, or choose another place",
     errno.ENAMETOOLONG: "give a shorter name",
+    errno.EEXIST: "a part of the path is a file",
     errno.ENOTDIR: "a part of the path is a file",
     errno.EISDIR: "give a file",
     errno.ELOOP: "its links point at each other",

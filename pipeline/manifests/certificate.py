@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.files import naming, write_bytes
+
 CERTIFICATE, PRIVATE_KEY, ROOT = "certificate.pem", "private_key.pem", "root.pem"
 
 YEARS = 10
@@ -80,10 +82,14 @@ def make_credential(folder: Path, name: str) -> Path:
         raise FileExistsError(
             f"{path} exists: it stays; give another folder=, or move it away"
         ) from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(key)
-    (folder / CERTIFICATE).write_bytes(chain)
-    (folder / ROOT).write_bytes(root)
+    try:
+        with naming(path), os.fdopen(handle, "wb") as file:
+            file.write(key)
+        write_bytes(folder / CERTIFICATE, chain)
+        write_bytes(folder / ROOT, root)
+    except OSError:  # a key without its certificate would forbid the next attempt
+        path.unlink()
+        raise
     return folder / CERTIFICATE
 
 

@@ -30,7 +30,7 @@ def replaced_file(path: Path, *, synced: bool = True) -> Iterator[Path]:
             power cut may leave an empty one: for files that can be made again.
     """
     temporary = _temporary(path)
-    with _naming(path):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -52,22 +52,23 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     between two renames when the old one is `NAME~previous` and the new one `NAME~writing`. After a
     kill in that instant the next writer completes the swap (`finish_folder_swap`).
     """
-    finish_folder_swap(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writing, previous = swap_folders(path)
-    writing.mkdir()
-    try:
-        yield writing
-        for found in (*writing.rglob("*"), writing):
-            sync_folder(found) if found.is_dir() else sync_file(found)
-    except BaseException:
-        shutil.rmtree(writing, ignore_errors=True)
-        raise
-    if path.exists():
-        path.rename(previous)
-    writing.rename(path)
-    sync_folder(path.parent)
-    shutil.rmtree(previous, ignore_errors=True)
+    with naming(path):
+        finish_folder_swap(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writing, previous = swap_folders(path)
+        writing.mkdir()
+        try:
+            yield writing
+            for found in (*writing.rglob("*"), writing):
+                sync_folder(found) if found.is_dir() else sync_file(found)
+        except BaseException:
+            shutil.rmtree(writing, ignore_errors=True)
+            raise
+        if path.exists():
+            path.rename(previous)
+        writing.rename(path)
+        sync_folder(path.parent)
+        shutil.rmtree(previous, ignore_errors=True)
 
 
 def swap_folders(path: Path) -> tuple[Path, Path]:
@@ -200,7 +201,7 @@ def _is_unicode(text: str) -> bool:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Errors of the system name `path`: not a temporary file, and not nothing, as those of a full
     disk do.
     """

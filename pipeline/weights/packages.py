@@ -43,7 +43,9 @@ class Package:
             with tempfile.TemporaryDirectory() as temporary:
                 done = self._downloaded(folder, Path(temporary))
             if done.returncode or not path.is_file():
-                said = " ".join(done.stderr.split())[-300:]
+                lines = done.stderr.strip().splitlines()
+                has_trace = any(line.startswith("Traceback") for line in lines)
+                said = " ".join(" ".join(lines[-1:] if has_trace else lines).split())[-300:]
                 raise ValueError(
                     f"{self.file} couldn't be fetched: pip says {said or 'nothing'!r}; get"
                     f" {self.name}=={self.version} from another index and put the file into"

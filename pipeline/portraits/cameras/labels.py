@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.runs.files import write_text
+
 from .table import OPENCV_TO_OPENGL, CameraTable, numbers
 
 CONVENTIONS = {
@@ -61,4 +63,4 @@ def write_labels(
     path: Path, table: CameraTable, convention: str, others: dict[str, Any] | None = None
 ) -> None:
     """Writes the file; `others`: further keys."""
-    path.write_text(labels_text(table, convention, others), encoding="utf-8")
+    write_text(path, labels_text(table, convention, others))

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.runs.files import write_text
+
 from .table import OPENCV_TO_OPENGL, CameraTable, numbers
 
 DISTORTION = (
@@ -152,4 +154,4 @@ def write_transforms(path: Path, table: CameraTable, size: int | None) -> None:
             "camera_angle_x": 2 * math.atan(0.5 / lens[0][0]),
         }
         frames.append({"file_path": name, "transform_matrix": matrix, **pixels})
-    path.write_text(json.dumps({"frames": frames}, indent=1), encoding="utf-8")
+    write_text(path, json.dumps({"frames": frames}, indent=1))
