@@ -192,7 +192,7 @@ def test_display_p3_by_code_points_is_converted(tmp_path, suffix):
     assert np.abs(patches(levels) - PATCHES).max() > 12  # what ignoring them costs
     WRITERS[suffix](path, levels, CodedColour(12, 13))
     image = read_photograph(path)
-    assert np.abs(patches(image) - PATCHES).max() <= 6 and NOTE not in image.info
+    assert np.abs(patches(image) - PATCHES).max() <= 8 and NOTE not in image.info
 
 
 def test_of_pictures_without_code_points_nothing_is_said(tmp_path):
