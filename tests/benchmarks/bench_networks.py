@@ -80,7 +80,7 @@ CONTENDERS: dict[str, Callable[[str], Run]] = {
 """The first is what the others are compared with."""
 
 
-def work_of(name: str, size: str, expected: list[Tensor]) -> Work:
+def work_of(name: str, size: str, image: Tensor, expected: list[Tensor]) -> Work:
     """A contender, made by its first call; reports its largest difference from the first one."""
     made: list[Run] = []
 
@@ -88,7 +88,7 @@ def work_of(name: str, size: str, expected: list[Tensor]) -> Work:
     def work() -> Timing:
         if not made:
             made.append(CONTENDERS[name](size))
-        found = made[0](image_of(size))
+        found = made[0](image)
         if not expected:
             expected.append(found)
         error = (found - expected[0]).abs().max() / expected[0].std()
@@ -139,7 +139,8 @@ def main() -> None:
             rows.setdefault(name, {})["peak_gb"] = peak_of(name, given.size)
     else:
         expected: list[Tensor] = []
-        turns = {name: Contender(work_of(name, given.size, expected)) for name in names}
+        image = image_of(given.size)
+        turns = {name: Contender(work_of(name, given.size, image, expected)) for name in names}
         records, document["state"] = take_turns(turns, rounds=given.rounds)
         first = records[names[0]].seconds
         for name, record in records.items():
