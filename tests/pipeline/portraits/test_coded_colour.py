@@ -72,7 +72,8 @@ def film(path, values: np.ndarray, codec: str, transfer: int, pix_fmt: str) -> N
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = values.shape[1], values.shape[0], pix_fmt
-        params = f"colormatrix=bt2020nc:colorprim=bt2020:transfer={name}"
+        # without B-frames: with two frames the muxer of MP4 now and then refuses their order
+        params = f"colormatrix=bt2020nc:colorprim=bt2020:transfer={name}:bframes=0"
         quiet = ":log-level=none" if codec == "libx265" else ""
         stream.options = {"crf": "4", f"{codec[3:]}-params": params + quiet}
         for tag, value in (("color_primaries", 9), ("color_trc", transfer), ("colorspace", 9)):
