@@ -3,10 +3,11 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from pipeline.inference.camera_paths import orbit_of, turntable
+from pipeline.inference.camera_paths import FilmPath, orbit_of, turntable
 from teachers.toy import ToyTeacher
 
 PASSPORT = ToyTeacher().passport
@@ -49,3 +50,42 @@ def test_no_frames_and_the_pole_are_refused():
         turntable(PASSPORT, frames=0)
     with pytest.raises(ValueError, match="pole"):
         turntable(PASSPORT, pitch_deg=90)
+
+
+SECONDS = np.arange(100) / 25
+TURNING = np.stack([0.4 * np.sin(2 * np.pi * SECONDS), 0 * SECONDS + 0.1, 0 * SECONDS], 1)
+"""A head that turns once a second about an angle at which it is always held."""
+
+
+def yaw_and_pitch(camera) -> np.ndarray:
+    x, y, z = camera.cam_to_world[:, :3, 3].double().numpy().T
+    return np.stack([np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))], 1)
+
+
+def test_a_camera_that_stands_sees_the_head_turn_and_one_that_counters_sees_it_still():
+    stands = FilmPath(kind="fixed", yaw_deg=10).cameras(PASSPORT, SECONDS, TURNING)
+    moved = TURNING[:, :2] + np.radians([10, 0])
+    assert yaw_and_pitch(stands) == pytest.approx(moved, abs=1e-5)
+    counters = FilmPath(kind="counter", pitch_deg=5).cameras(PASSPORT, SECONDS, TURNING)
+    still = np.tile(np.radians([0, 5]), (100, 1))
+    assert yaw_and_pitch(counters) == pytest.approx(still, abs=1e-5)
+
+
+def test_following_leaves_quick_turns_and_takes_away_slow_ones():
+    followed = FilmPath(kind="follow").cameras(PASSPORT, SECONDS, TURNING)
+    yaw, pitch = yaw_and_pitch(followed)[25:-25].T
+    assert np.abs(pitch).max() < 0.01 and np.ptp(yaw) > 0.7 * np.ptp(TURNING[:, 0])
+
+
+def test_the_orbit_of_a_film_goes_round_in_its_time_whatever_the_frame_rate():
+    uneven = np.array([3.0, 3.5, 4.0, 7.0])
+    path = FilmPath(kind="orbit", sway_yaw_deg=30, sway_pitch_deg=0, round_seconds=4)
+    yaw = yaw_and_pitch(path.cameras(PASSPORT, uneven, np.full((4, 3), np.nan)))[:, 0]
+    assert np.degrees(yaw) == pytest.approx([0, 30 * math.sin(math.pi / 4), 30, 0], abs=0.01)
+
+
+def test_without_angles_a_camera_in_the_room_is_impossible():
+    with pytest.raises(ValueError, match=r"counter or orbit"):
+        FilmPath(kind="follow").cameras(PASSPORT, SECONDS, np.full((100, 3), np.nan))
+    with pytest.raises(ValueError, match="give fixed, follow"):
+        FilmPath(kind="spin")
