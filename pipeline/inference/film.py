@@ -224,7 +224,7 @@ class _SecondPass:
 
 def _picture(
     job: FilmJob,
-    image: Float[Tensor, "3 height width"],
+    image: Float[Tensor, "3 size size"],
     head: LiftedPortrait | None,
     camera: Camera,
 ) -> Frame:

@@ -62,6 +62,6 @@ def smoothed(signal: Signal, seconds: Float[np.ndarray, " frame"], kind: OneEuro
     return (np.array(ahead) + np.array(behind[::-1])) / 2
 
 
-def _share(cutoff_hz: np.ndarray, step: float) -> np.ndarray:
+def _share(cutoff_hz: np.ndarray, step: float) -> np.ndarray | np.floating:
     """Weight of the new value in an exponential filter (equation 4)."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * step))
