@@ -21,7 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 SIZES = (64, 192, 512)
-CLIENTS = 10
+CLIENTS, ROUNDS = 10, 3
 
 
 def frames() -> None:
@@ -201,18 +201,21 @@ def abuse() -> None:
         base, token = re.findall(r"(http://\S+)/\?token=(\S+)", address)[0]
         before = memory(server.pid, "VmRSS")
         answers: Counter[str] = Counter()
-        started = time.perf_counter()
 
         async def all_of_them() -> None:
             await asyncio.gather(*(client(base, token, n, answers) for n in range(CLIENTS)))
 
-        asyncio.run(all_of_them())
-        seconds = time.perf_counter() - started
-        print(
-            f"{CLIENTS} clients, {seconds:.0f} s: {before:.0f} MB before,"
-            f" {memory(server.pid, 'VmHWM'):.0f} MB at most, {memory(server.pid, 'VmRSS'):.0f} MB"
-            f" after; the server {'runs' if server.poll() is None else 'has ended'}"
-        )
+        print(f"{before:.0f} MB before", flush=True)
+        for number in range(1, ROUNDS + 1):
+            started = time.perf_counter()
+            asyncio.run(all_of_them())
+            print(
+                f"round {number}: {CLIENTS} clients, {time.perf_counter() - started:.0f} s,"
+                f" {memory(server.pid, 'VmHWM'):.0f} MB at most,"
+                f" {memory(server.pid, 'VmRSS'):.0f} MB after;"
+                f" the server {'runs' if server.poll() is None else 'has ended'}",
+                flush=True,
+            )
         for answer, count in sorted(answers.items()):
             print(f"{count:4} × {answer}")
     finally:
