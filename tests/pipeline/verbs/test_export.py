@@ -101,7 +101,9 @@ def test_a_head_without_a_surface_is_one_line_and_stops_no_other(
 def test_a_teachers_sample_is_the_identity_of_its_number(tmp_path):
     assert run(None, tmp_path, "sample=3", "format=ply") == 0
     portrait = sampled_identity(load_teacher("bundled/puppets"), 3)
-    HeadFiles(portrait, FileSettings(MeshSettings(resolution=32))).write(tmp_path / "again", ["ply"])
+    HeadFiles(portrait, FileSettings(MeshSettings(resolution=32))).write(
+        tmp_path / "again", ["ply"]
+    )
     one, again = (tmp_path / name / "head.ply" for name in ("sample3", "again"))
     assert one.read_bytes() == again.read_bytes()
 
