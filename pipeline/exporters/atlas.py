@@ -13,17 +13,20 @@ from .mesh import Mesh, Texture
 Colors = Callable[
     [Float[np.ndarray, "point 3"], Float[np.ndarray, "point 3"]], Float[np.ndarray, "point 3"]
 ]
-"""Surface points and unit normals → sRGB in [0, 1]."""
+"""Surface points and unit directions out of it → sRGB in [0, 1]."""
 
 PADDING = 4
 """Texels between charts, of the larger picture that xatlas may make before it is fitted."""
 
 
-def textured(mesh: Mesh, colors: Colors, size: int) -> Mesh:
+def textured(
+    mesh: Mesh, directions: Float[np.ndarray, "vertex 3"], colors: Colors, size: int
+) -> Mesh:
     """The mesh with charts and a picture; vertices on seams are split, normals stay smooth.
 
     Args:
         mesh: coloured or not.
+        directions: out of the surface, against which it is looked at; unit length.
         colors: of the field.
         size: side of the picture in texels.
 
@@ -31,18 +34,18 @@ def textured(mesh: Mesh, colors: Colors, size: int) -> Mesh:
         ValueError: the mesh can't be cut into charts.
     """
     sources, faces, uv = unwrapped(mesh.vertices, mesh.faces, size)
-    vertices, normals = mesh.vertices[sources], mesh.normals()[sources]
+    vertices = mesh.vertices[sources]
     texels = Texels(faces, uv, size)
-    places, directions = texels.interpolated(vertices), texels.interpolated(normals)
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-9)
+    places, outwards = texels.interpolated(vertices), texels.interpolated(directions[sources])
+    outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-9)
     image = np.zeros((size, size, 3), np.uint8)
-    image[texels.covered] = np.round(colors(places, directions) * 255)
+    image[texels.covered] = np.round(colors(places, outwards) * 255)
     return replace(
         mesh,
         vertices=vertices,
         faces=faces,
         colors=mesh.colors[sources],
-        split_normals=normals,
+        split_normals=mesh.normals()[sources],
         texture=Texture(uv, padded(image, texels.covered)),
     )
 

@@ -53,7 +53,7 @@ class Field:
     def seen_colors(
         self, points: Float[np.ndarray, "point 3"], normals: Float[np.ndarray, "point 3"]
     ) -> Float[np.ndarray, "point 3"]:
-        """What a ray against the normal sees at the surface, as the renderer composites it.
+        """What a ray against a direction out of the surface sees, as the renderer composites it.
 
         The density of a teacher is a shell of some thickness whose colour changes with depth; a
         picture shows their mean, which a single point doesn't.

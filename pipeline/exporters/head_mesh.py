@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from .atlas import textured
 from .field import Field
-from .mesh import METRES_PER_UNIT, Mesh, simplified
+from .mesh import METRES_PER_UNIT, Mesh, simplified, smoothed_normals
 from .surface import OPAQUE_WITHIN, extract_surface, surface_logit
 
 TEXTURED_FACES = 20_000
 """Charts take seconds for these and minutes for three times as many; details are in the picture."""
+
+LOOK_LENGTH = 1 / 30
+"""Of the box's side. Rays against the surface's own normals would see speckles in creases."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,17 @@ def head_mesh(field: Field, settings: MeshSettings) -> Mesh:
     if most is not None:
         vertices, faces = simplified(vertices, faces, most)
     bare = Mesh(vertices, faces, vertices, settings.metres_per_unit)
-    colors = field.seen_colors(vertices, bare.normals())
+    colors = field.seen_colors(vertices, directions_of(bare, field))
     return Mesh(vertices, faces, colors, settings.metres_per_unit)
 
 
 def under_a_picture(mesh: Mesh, field: Field, settings: MeshSettings) -> Mesh:
     """The mesh with the texture that the settings ask for, or itself."""
-    return mesh if settings.texture is None else textured(mesh, field.seen_colors, settings.texture)
+    if settings.texture is None:
+        return mesh
+    return textured(mesh, directions_of(mesh, field), field.seen_colors, settings.texture)
+
+
+def directions_of(mesh: Mesh, field: Field) -> Float[np.ndarray, "vertex 3"]:
+    """From where each vertex is looked at for its colour: normals over `LOOK_LENGTH`."""
+    return smoothed_normals(mesh, LOOK_LENGTH * field.box_size)

@@ -71,6 +71,26 @@ def vertex_normals(
     return normals.astype(np.float32)
 
 
+def smoothed_normals(mesh: Mesh, length: float) -> Float[np.ndarray, "vertex 3"]:
+    """Unit normals averaged over about a length: means over neighbours, as many times as a random
+    walk along edges takes to get so far.
+    """
+    from scipy.sparse import coo_array
+
+    starts = mesh.faces[:, [0, 1, 2, 1, 2, 0]].ravel()
+    ends = mesh.faces[:, [1, 2, 0, 0, 1, 2]].ravel()
+    count = len(mesh.vertices)
+    ones = np.ones(len(starts), np.float32)
+    neighbours = coo_array((ones, (starts, ends)), (count, count)).tocsr()
+    neighbours.data[:] = 1  # an edge is counted by both of its faces
+    edge = np.linalg.norm(mesh.vertices[starts] - mesh.vertices[ends], axis=1).mean()
+    normals = mesh.normals()
+    for _ in range(round(float(length / edge) ** 2)):
+        normals = normals + neighbours @ normals
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    return normals.astype(np.float32)
+
+
 def largest_component(
     vertices: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"]
 ) -> tuple[Float[np.ndarray, "kept 3"], Int[np.ndarray, "kept_face 3"]]:

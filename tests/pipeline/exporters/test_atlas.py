@@ -29,7 +29,7 @@ def ball():
 
 @pytest.fixture(scope="module")
 def pictured(ball):
-    return textured(ball, shade, SIZE)
+    return textured(ball, ball.normals(), shade, SIZE)
 
 
 def test_the_picture_holds_the_colour_of_every_surface_point(pictured):

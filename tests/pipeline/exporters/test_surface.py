@@ -12,6 +12,7 @@ from pipeline.exporters.mesh import (
     Mesh,
     largest_component,
     simplified,
+    smoothed_normals,
     vertex_normals,
 )
 from pipeline.exporters.surface import BLOCK, OPAQUE_WITHIN, Grid, extract_surface, surface_logit
@@ -142,6 +143,23 @@ def test_the_component_with_most_faces_is_kept():
     faces = np.array([[0, 1, 2], [3, 4, 5], [3, 5, 6]])
     kept, triangles = largest_component(np.eye(7, 3, dtype=np.float32), faces)
     assert len(kept) == 4 and triangles.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+def test_smoothed_normals_flatten_small_bumps_and_keep_a_large_shape():
+    def bumpy(points):
+        bumps = 0.004 * np.sin(120 * points).prod(1)
+        return (ball(points) + bumps).astype(np.float32)
+
+    vertices, faces = surface(bumpy)
+    mesh = Mesh(vertices, faces, np.zeros_like(vertices))
+    radial = vertices - np.float32([0.03, -0.02, 0.01])
+    radial /= np.linalg.norm(radial, axis=1, keepdims=True)
+    angles = [
+        np.degrees(np.arccos((normals * radial).sum(1).clip(-1, 1))).mean()
+        for normals in (mesh.normals(), smoothed_normals(mesh, 0.05))
+    ]
+    assert angles[0] > 4 and angles[1] < 0.4 * angles[0], angles
+    assert (smoothed_normals(mesh, 0.0) == mesh.normals()).all()
 
 
 def test_the_scale_is_that_of_a_face_with_eyes_61_mm_apart():
