@@ -14,6 +14,8 @@ from pipeline.build.configuration import compose, require_buildable, to_plain
 from pipeline.command_line import POSITIONAL, VERBS, named_weights, named_words
 from pipeline.distillation.plan import StageSettings, used_losses
 from pipeline.runs.markers import without_markers
+from pipeline.verbs.weights import FACEMESH
+from pipeline.weights.catalogue import OUTSIDE
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
@@ -153,3 +155,12 @@ def test_every_package_that_may_be_installed_is_on_the_page_of_versions():
         name, bounds = re.match(r"([\w\-\[\]]+)(.*)", requirement).groups()
         written = bounds.replace(">=", "≥ ").replace(",<", ", < ")
         assert page.get(name) == written, f"{requirement} in pyproject.toml, {page.get(name)} there"
+
+
+def test_every_outside_weight_has_a_proof_value_or_says_that_it_has_none():
+    page = (ROOT / "docs" / "evaluation.md").read_text()
+    table = page.partition("| proof value |")[2].partition("\n\n")[0]
+    rows = {row.split("|")[1].strip(" `"): row for row in table.splitlines()[2:]}
+    assert set(rows) == {*(outside.name for outside in OUTSIDE), FACEMESH}
+    for outside in OUTSIDE:
+        assert ("| none: in no package" in rows[outside.name]) == (outside.package is None)
