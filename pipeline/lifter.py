@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import safetensors.torch
 import torch
@@ -19,6 +19,7 @@ from pipeline.runs.renamed import current, moved
 from pipeline.runs.tensor_file import write_tensors
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 from teachers.passport import Passport
+from teachers.plain_values import parse_json, require_shape
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import Renderer
 from teachers.rendering.rendering import RayJitter, Rendering
@@ -210,9 +211,12 @@ class Lifter(nn.Module):
             ValueError: it is not a student's file, of an unknown schema or kind, names code of an
                 untrusted package, or is damaged.
         """
-        description = _description(path)
+        description = read_description(path)
         kind = _kind(path, description["kind"], trust)
-        recipes = {part: _recipe(description[part]) for part in ("encoder", "renderer")}
+        recipes = {
+            "encoder": _recipe(description["encoder"]),
+            "renderer": _recipe(description["renderer"]),
+        }
         encoder, renderer = (recipe.build(trust) for recipe in recipes.values())
         if not isinstance(renderer, Renderer):
             raise ValueError(
@@ -222,7 +226,7 @@ class Lifter(nn.Module):
         lifter = kind(
             encoder=encoder,
             renderer=renderer,
-            passport=Passport.from_dict(description["passport"]),
+            passport=Passport.from_dict(description["passport"], str(path)),
             encoder_recipe=recipes["encoder"],
             renderer_recipe=recipes["renderer"],
             step=int(description["step"]),
@@ -236,7 +240,24 @@ class Lifter(nn.Module):
         return lifter.eval()
 
 
-def _description(path: Path) -> dict[str, Any]:
+class StoredRecipe(TypedDict):
+    """A part of a student, in its file."""
+
+    target: str
+    arguments: dict[str, Any]
+
+
+class Description(TypedDict):
+    """What a student's file says besides the weights."""
+
+    kind: str
+    step: int
+    passport: dict[str, Any]
+    encoder: StoredRecipe
+    renderer: StoredRecipe
+
+
+def read_description(path: Path) -> Description:
     """The description in a student's file, in the form of the present schema."""
     if not path.is_file():
         raise FileNotFoundError(
@@ -253,27 +274,19 @@ def _description(path: Path) -> dict[str, Any]:
             f"{path} has weights but doesn't say of what: it is not a student that trilift has"
             " written"
         )
-    try:
-        description = json.loads(text)
-        schema = description["schema"]
-        if schema not in (1, SCHEMA):
-            raise ValueError(
-                f"{path} is a student of schema {schema!r}, this trilift reads 1 and {SCHEMA}"
-            )
-        if schema == 1:
-            description["kind"] = KIND
-        if not all(
-            set(description[part]) == {"target", "arguments"} for part in ("encoder", "renderer")
-        ):
-            raise KeyError("target, arguments")
-        return {
-            key: description[key] for key in ("kind", "step", "passport", "encoder", "renderer")
-        }
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"the description in {path} is damaged: {error!r}") from error
+    source = f"the description in {path}"
+    description = parse_json(text, source, dict[str, Any])
+    schema = description.get("schema")
+    if schema not in (1, SCHEMA):
+        raise ValueError(
+            f"{path} is a student of schema {schema!r}, this trilift reads 1 and {SCHEMA}"
+        )
+    if schema == 1:
+        description["kind"] = KIND
+    return require_shape(description, Description, source)
 
 
-def _recipe(stored: dict[str, Any]) -> Recipe:
+def _recipe(stored: StoredRecipe) -> Recipe:
     """A stored recipe; arguments of others' classes keep their names, whatever ours were called."""
     is_own = stored["target"].split(".")[0] in OWN_PACKAGES
     arguments = stored["arguments"]

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .plain_values import parse_json, read_json_file, require_shape
 from .rendering.camera import Camera
 from .rendering.triplane import Triplane
 
@@ -136,8 +137,18 @@ class Passport:
         return json.dumps(values, indent=2)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Passport":
-        """Reads parsed JSON; ValueError on another schema version, missing or unknown fields."""
+    def from_dict(cls, values: dict[str, Any], source: str = "the passport") -> "Passport":
+        """Reads parsed JSON.
+
+        Args:
+            values: as JSON has them.
+            source: for messages.
+
+        Raises:
+            ValueError: another schema version, missing or unknown fields, or a value of another
+                kind.
+        """
+        require_shape(values, dict, source)
         version = values.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ValueError(
@@ -151,19 +162,14 @@ class Passport:
                 f"passport is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing"
                 f" fields {missing}"
             )
-        return cls(
-            **{
-                **values,
-                "plane_axes": tuple(values["plane_axes"]),
-                "camera_pivot": tuple(values["camera_pivot"]),
-                "training_data": tuple(values.get("training_data", ())),
-            }
-        )
+        return require_shape(values, cls, source)
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> "Passport":
+        """Reads `to_json`'s result; ValueError as `from_dict`."""
+        return cls.from_dict(parse_json(text, source, dict[str, Any]), source)
 
     @classmethod
     def read(cls, path: Path) -> "Passport":
         """Reads a passport JSON file."""
-        try:
-            return cls.from_dict(json.loads(path.read_text()))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not a passport: {error}") from error
+        return cls.from_dict(read_json_file(path, dict[str, Any]), str(path))

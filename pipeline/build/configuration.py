@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.runs.markers import marked_keys, without_markers
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
+from teachers.plain_values import require_arguments
 
-from .argument_types import require_argument_types
 from .text_files import register_text_files
 from .text_settings import with_text
 
@@ -129,7 +129,7 @@ def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:
     _refuse_interpolations(plain)
     require_buildable(plain, **extra)
     for inner in _targets(plain):
-        require_argument_types(_locate(inner["_target_"]), inner)
+        require_arguments(_locate(inner["_target_"]), inner, inner["_target_"])
     try:
         build = hydra.utils.instantiate(plain, _partial_=True, _convert_="all")
         return functools.partial(build, **extra) if node.get("_partial_") else build(**extra)

@@ -1,12 +1,11 @@
 """The kinds of values that the settings of a verb take, apart from arguments of `_target_`, whose
-annotations say so (`argument_types`).
+annotations say so (`teachers.plain_values.require_arguments`).
 
 A default in the root's file gives the kind of its setting; what a default can't say (null, ranges,
 choices) stands in `DECLARED`.
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.runs.markers import MARKERS
+from teachers.plain_values import is_number, is_whole, words
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,17 @@ class Kind:
 
 def whole(least: int | None = None, most: int | None = None) -> Kind:
     """A whole number of a range."""
-    return Kind(f"a whole number{_range(least, most)}", lambda v: _is_whole(v, least, most))
+    return Kind(
+        f"{words(int)}{_range(least, most)}",
+        lambda v: is_whole(v) and _is_between(v, least, most),
+    )
 
 
 def number(least: int | float | None = None, most: int | float | None = None) -> Kind:
     """A finite number of a range."""
     return Kind(
-        f"a number{_range(least, most)}",
-        lambda v: _is_number(v) and _is_between(v, least, most),
+        f"{words(float)}{_range(least, most)}",
+        lambda v: is_number(v) and _is_between(v, least, most),
     )
 
 
@@ -70,18 +73,6 @@ def optional(kind: Kind) -> Kind:
     return either(kind, NULL)
 
 
-def _is_whole(value: Any, least: int | None, most: int | None) -> bool:
-    return (
-        isinstance(value, int) and not isinstance(value, bool) and _is_between(value, least, most)
-    )
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 63
-
-
 def _is_between(value: int | float, least: int | float | None, most: int | float | None) -> bool:
     return (least is None or value >= least) and (most is None or value <= most)
 
@@ -92,10 +83,12 @@ def _range(least: int | float | None, most: int | float | None) -> str:
     return "" if least is None else f", at least {least}"
 
 
-FLAG = Kind("true or false", lambda v: isinstance(v, bool))
-TEXT = Kind("a text", lambda v: isinstance(v, str | int | float) and v != "" and "\0" not in str(v))
-NULL = Kind("null", lambda v: v is None)
-TABLE = Kind("keys with values", lambda v: isinstance(v, dict))
+FLAG = Kind(words(bool), lambda v: isinstance(v, bool))
+TEXT = Kind(
+    words(str), lambda v: isinstance(v, str | int | float) and v != "" and "\0" not in str(v)
+)
+NULL = Kind(words(None), lambda v: v is None)
+TABLE = Kind(words(dict), lambda v: isinstance(v, dict))
 TEXTS = either(TEXT, several(TEXT))
 COUNT = whole(1)
 SEED = whole(0, 2**63 - 1)
@@ -313,6 +306,6 @@ def _of_defaults(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Kind]
         elif isinstance(value, float):
             yield f"{prefix}{name}", optional(number()) if prefix else number()
         elif isinstance(value, str) and not value.startswith("${"):
-            yield f"{prefix}{name}", Kind("a text", lambda v: v in ("", None) or TEXT.fits(v))
+            yield f"{prefix}{name}", Kind(words(str), lambda v: v in ("", None) or TEXT.fits(v))
         elif isinstance(value, list):
-            yield f"{prefix}{name}", Kind("a list", lambda v: isinstance(v, list))
+            yield f"{prefix}{name}", Kind(words(list), lambda v: isinstance(v, list))

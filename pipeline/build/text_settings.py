@@ -6,6 +6,8 @@ names become one run, and folders get other names.
 
 from collections.abc import Sequence
 
+from teachers.plain_values import is_number_text
+
 TEXT = {
     *("name", "input", "output", "checkpoint", "predictions", "export", "compare", "verify"),
     *("path", "folder", "file", "urls", "cache", "sha256", "title", "project", "group"),
@@ -39,13 +41,7 @@ def _with_text(argument: str) -> str:
         inner = inner[1:-1]
     if any(mark in inner for mark in "\"'[](){}$\\"):
         return argument
-    words = ",".join(f"'{word.strip()}'" if _is_number(word) else word for word in inner.split(","))
+    words = ",".join(
+        f"'{word.strip()}'" if is_number_text(word) else word for word in inner.split(",")
+    )
     return f"{key}=[{words}]" if is_list else f"{key}={words}"
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

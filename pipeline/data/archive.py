@@ -3,15 +3,16 @@
 import lzma
 import os
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
-from pipeline.runs.files import parse_json
 from pipeline.worlds.dataset_zip import INDEX
+from teachers.plain_values import parse_json
 
 from .labels import BadDataset
 
@@ -22,6 +23,10 @@ ENCRYPTED = 0x1
 """The bit of a zip entry's flags."""
 
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError)
+
+
+class _Index(TypedDict):
+    labels: list[tuple[str, Any]]  # `check_labels` compares them
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Archive:
         """Whether the file exists."""
         if self.path.is_dir():
             return (self.path / _plain(name)).is_file()
-        return _plain(name) in self._entries()
+        return _composed(name) in self._entries()
 
     def read(self, name: str) -> bytes:
         """The contents of a file.
@@ -78,7 +83,7 @@ class Archive:
         advice = f"add the file again, or remove its entry from {INDEX}."
         try:
             if self.path.is_dir():
-                return self._inside(_plain(name)).read_bytes()
+                return self._in_folder(_plain(name)).read_bytes()
             return self._unpacked(name)
         except BadDataset:
             raise
@@ -103,16 +108,12 @@ class Archive:
                 f"{self.path} has no {INDEX}: write one with the key 'labels', a list of [file"
                 " name, [25 numbers]]."
             )
+        advice = 'write {"labels": [[file name, [25 numbers]], ...]}.'
         try:
-            content = parse_json(self.read(INDEX), INDEX)
-            if not isinstance(content, dict):
-                raise TypeError(f"it holds a {type(content).__name__}")
-            entries = [(str(name), label) for name, label in content["labels"]]
-        except (ValueError, TypeError, KeyError) as error:
-            shape = '{"labels": [[file name, [25 numbers]], ...]}'
-            raise BadDataset(
-                f"{INDEX} of {self.path} isn't understood ({error!r}): expected {shape}."
-            ) from error
+            content: Any = parse_json(self.read(INDEX), f"{INDEX} of {self.path}", _Index, advice)
+        except ValueError as error:
+            raise BadDataset(str(error)) from error
+        entries = content["labels"]
         if not entries:
             raise BadDataset(f"{INDEX} of {self.path} names no pictures: its 'labels' is empty.")
         names = [PurePosixPath(name).as_posix() for name, _ in entries]
@@ -129,6 +130,12 @@ class Archive:
             others,
         )
 
+    def _in_folder(self, name: str) -> Path:
+        """A file, also where the disk has its name decomposed (macOS), or composed."""
+        forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+        paths = [self._inside(form) for form in forms]
+        return next((path for path in paths if path.exists()), paths[0])
+
     def _inside(self, name: str) -> Path:
         file = (self.path / name).resolve()
         if not file.is_relative_to(self.path.resolve()):
@@ -138,7 +145,7 @@ class Archive:
         return file
 
     def _unpacked(self, name: str) -> bytes:
-        entry = self._entries().get(_plain(name))
+        entry = self._entries().get(_composed(name))
         if entry is None:
             raise KeyError(f"there is no {name} in it")
         if entry.flag_bits & ENCRYPTED:
@@ -157,7 +164,7 @@ class Archive:
         """The files of the zip by plain names; below its only folder if they all lie there."""
         if self._found is None or self._found[0] != os.getpid():
             entries = {
-                _plain(entry.filename): entry
+                _composed(entry.filename): entry
                 for entry in self._opened().infolist()
                 if not entry.is_dir()
             }
@@ -189,6 +196,11 @@ def _plain(name: str) -> str:
     while name.startswith("./"):
         name = name[2:]
     return name
+
+
+def _composed(name: str) -> str:
+    """`_plain`, with composed characters: macOS packs decomposed ones."""
+    return unicodedata.normalize("NFC", _plain(name))
 
 
 def _is_litter(name: str) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from pipeline.runs.files import created_file
+from teachers.plain_values import read_json_file
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _generations(folder: Path, name: str) -> list[int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text()))
+        return read_json_file(path, dict[str, Any])
     except (OSError, ValueError):
         return {}
 

@@ -47,6 +47,13 @@ def check_record(
         _check(record, "z.npy", (z_dim,))
 
 
+def has_no_dark_pixel(record: Record) -> bool:
+    """Whether no image that is stored as numbers goes below 0, as those in [0, 1] do."""
+    return all(
+        record.has(f"{view}.image.npy") and record.image(view).min().item() >= 0 for view in VIEWS
+    )
+
+
 def _check_view(record: Record, view: str, passport: Passport | None) -> None:
     """None: sizes are free, but pictures are square and their maps of one size."""
     features, image = record.array(f"{view}.features.npy"), record.image(view)

@@ -13,7 +13,7 @@ import webdataset as wds
 
 from pipeline.sampling.source import Sampler
 
-from .foreign_checks import check_record
+from .foreign_checks import check_record, has_no_dark_pixel
 from .record import VIEW_FIELDS, Fields, Record
 from .record_source import RecordSource
 from .shard_errors import CorruptShard, MissingField, ShardError
@@ -46,7 +46,7 @@ class ForeignShards(RecordSource):
             that are passed are decoded for this, also when a stream is resumed.
 
     Raises:
-        ValueError: `on_error` has another value.
+        ValueError: `on_error` has another value, or `urls` is empty.
     """
 
     def __init__(
@@ -61,11 +61,17 @@ class ForeignShards(RecordSource):
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise ValueError(f"data.on_error is {on_error!r}: use raise or skip")
+        if not urls:
+            raise ValueError(
+                f"data.urls is {urls!r}: give a path, a pattern such as faces/{{000..127}}.tar, or"
+                " a list of them"
+            )
         super().__init__(sampler)
         self.urls, self.buffer, self.seed, self.on_error = urls, buffer, seed, on_error
         self.skipped: Counter[str] = Counter()
         self._stream: Iterator[Record] = iter(())
         self._position = -1
+        self._warned = False
 
     def read(self, samples: Sequence[int]) -> list[Record]:
         """The records of some ascending sample numbers; `number` is the position in the stream.
@@ -147,6 +153,13 @@ class ForeignShards(RecordSource):
     def _check(self, record: Record) -> None:
         teacher = self.sampler.teacher
         check_record(record, teacher.passport, teacher.z_dim, self.rendering)
+        if not self._warned and has_no_dark_pixel(record):
+            self._warned = True
+            log.warning(
+                "%s has images (image.npy) without any value below 0: images are in [-1, 1]; those"
+                " in [0, 1] would be learned as pale ones",
+                record.where,
+            )
 
     def _unreadable(self, error: Exception) -> bool:
         """Raises or counts the error; also webdataset's handler, where True means continue."""

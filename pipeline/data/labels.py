@@ -5,6 +5,8 @@ can be wrong with one.
 import torch
 from torch import Tensor
 
+from teachers.plain_values import shown
+
 ORTHONORMAL_TOLERANCE = 1e-2
 
 
@@ -33,10 +35,12 @@ def _check_numbers(name: str, label: object) -> None:
             f"The label of {name} has {came}; expected 25: camera-to-world 4x4 and intrinsics 3x3,"
             " row by row."
         )
-    if not all(_is_finite(number) for number in label):
-        raise BadDataset(
-            f"The label of {name} holds something that isn't a finite number: write 25 numbers."
-        )
+    for place, number in enumerate(label):
+        if not _is_finite(number):
+            raise BadDataset(
+                f"The label of {name} holds {shown(number)} at place {place}, which isn't a finite"
+                " number: write 25 numbers."
+            )
 
 
 def _is_finite(number: object) -> bool:

@@ -8,18 +8,19 @@ dataset.json      EG3D's labels; written last
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NotRequired, TypedDict
 
 from pipeline.pictures import write_png
+from pipeline.portraits.cameras.labels import Label
 from pipeline.portraits.files import sidecars_of
 from pipeline.portraits.front_door import Portrait
 from pipeline.runs.files import write_json
 from pipeline.runs.json_lines import append_line, read_lines, write_lines
 from pipeline.worlds.dataset_zip import INDEX
+from teachers.plain_values import read_json_file
 
 from .labels import check_labels
 
@@ -27,6 +28,27 @@ SETTINGS, RECORDS = "prepare.json", "portraits.jsonl"
 POSED, UNPOSED = "crops", "unposed"
 
 Record = dict[str, Any]
+
+
+AGAIN = "overwrite=true writes it again"
+
+
+class _Mirrored(TypedDict):
+    file: str
+    camera: Label
+
+
+class _Crop(TypedDict):
+    name: str
+    file: str | None
+    camera: Label | None
+    mirrored: NotRequired[_Mirrored | None]
+
+
+class _Record(TypedDict):
+    source: str
+    hash: str
+    portraits: list[_Crop]
 
 
 class Preparation:
@@ -57,7 +79,10 @@ class Preparation:
         self._require_ours(overwrite)
         (folder / INDEX).unlink(missing_ok=True)
         write_json(folder / SETTINGS, self.settings, indent=1)
-        records = read_lines(folder / RECORDS)
+        records = read_lines(folder / RECORDS, _Record, AGAIN)
+        for file in (file for record in records for file in _files(record)):
+            if PurePosixPath(file).parts[:-1] not in ((POSED,), (UNPOSED,)):
+                raise ValueError(f"{folder / RECORDS} names the crop {file!r}: {AGAIN}")
         self._done: dict[str, Record] = {}
         for record in records:
             self._remember(record)
@@ -172,7 +197,7 @@ class Preparation:
             for name in (POSED, UNPOSED):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json_file(path, dict[str, Any], AGAIN)
         different = [
             key for key in {**before, **self.settings} if before.get(key) != self.settings.get(key)
         ]

@@ -38,6 +38,7 @@ from pipeline.pictures import from_uint8, to_uint8
 from pipeline.portraits.photograph import decode_picture
 from pipeline.portraits.pixels import opaque
 from pipeline.sampling.draws import Draws
+from teachers.plain_values import parse_json
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 
@@ -202,13 +203,11 @@ class Record:
                 f" {', '.join(sorted(self._fields))}"
             )
         try:
-            facts = dict(json.loads(self._fields["json"]))
-        except (ValueError, TypeError) as error:
+            facts = parse_json(self._fields["json"], f"the json of {self.where}", dict[str, Any])
+        except ValueError as error:
             if is_foreign:
                 return {"hashes": {}}
-            raise CorruptShard(
-                f"the json of {self.where} can't be read ({error}): write the shard again"
-            ) from error
+            raise CorruptShard(f"{error}: write the shard again") from error
         if is_foreign:
             return _foreign_facts(facts)
         if facts.get("schema_version") != SCHEMA_VERSION:

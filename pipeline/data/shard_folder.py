@@ -13,13 +13,23 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, TypedDict
 
 from pipeline.runs.files import created_file, write_bytes
 from pipeline.runs.renamed import read_json
+from teachers.plain_values import read_json_file, require_shape
 
 from .manifest import Description, Manifest, Shard, canonical_json, changes
 from .record import SCHEMA_VERSION
 from .shard_errors import CorruptShard, WrongSchema
+
+
+class _Sidecar(TypedDict):
+    offsets: list[int]
+
+
+class _Merged(TypedDict):
+    shards: dict[str, dict[str, Any]]
 
 
 class ShardFolder:
@@ -51,7 +61,9 @@ class ShardFolder:
         if not created_file(file, content):
             lines = [
                 f"  {key}: {before} → {now}"
-                for key, before, now in changes(read_json(file), json.loads(content))
+                for key, before, now in changes(
+                    read_json(file, dict[str, Any]), json.loads(content)
+                )
             ]
             if lines:
                 raise ValueError(
@@ -87,13 +99,14 @@ class ShardFolder:
             CorruptShard: the file is missing or damaged.
         """
         try:
-            values = json.loads(self.sidecar(name).read_bytes())
-            offsets = [int(offset) for offset in values.pop("offsets")]
-            shard = Shard(**values)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            advice = "remove it and run `trilift generate` again"
+            stored = read_json_file(self.sidecar(name), _Sidecar)
+            offsets = stored["offsets"]
+            values = {key: value for key, value in stored.items() if key != "offsets"}
+            shard = require_shape(values, Shard, str(self.sidecar(name)))
+        except (OSError, ValueError) as error:
             raise CorruptShard(
-                f"{self.sidecar(name)} doesn't describe a shard ({error!r}): {advice}"
+                f"{self.sidecar(name)} doesn't describe a shard ({error}): remove it and run"
+                " `trilift generate` again"
             ) from error
         if len(offsets) != shard.count + 1:
             raise CorruptShard(
@@ -111,7 +124,10 @@ class ShardFolder:
                 set.
         """
         file = self.require()
-        values = read_json(file)
+        try:
+            values = read_json(file, dict[str, Any])
+        except ValueError as error:
+            raise WrongSchema(f"{error}: generate the shards again") from error
         if values.get("schema_version") != SCHEMA_VERSION or set(values) != {
             f.name for f in dataclasses.fields(Description)
         }:
@@ -128,7 +144,7 @@ class ShardFolder:
                 raise WrongSchema(
                     f"{self.tar(name)} belongs to another set than {file}: remove it and its .json"
                 )
-        return Manifest(Description(**values), shards)
+        return Manifest(require_shape(values, Description, str(file)), shards)
 
     def require(self) -> Path:
         """The path of `description.json`.
@@ -147,13 +163,13 @@ class ShardFolder:
     def _merged(self, digest: str) -> dict[int, Shard]:
         """The shards of `manifest.json`, if it is of this set."""
         try:
-            values = json.loads((self.path / "manifest.json").read_bytes())["shards"]
+            path = self.path / "manifest.json"
             return {
                 int(name): shard
-                for name, entry in values.items()
-                if (shard := Shard(**entry)).digest == digest
+                for name, entry in read_json_file(path, _Merged)["shards"].items()
+                if (shard := require_shape(entry, Shard, str(path))).digest == digest
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError):
             return {}
 
     def remove(self, name: int) -> None:

@@ -4,7 +4,6 @@ supp. A2).
 `AdversarialDistillation` continues from here with an adversary.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -243,7 +242,7 @@ class Distillation(LightningModule):
         Raises:
             ValueError: the state belongs to another teacher or batch size.
         """
-        passport = Passport.from_dict(json.loads(checkpoint[STATE_KEY]["passport"]))
+        passport = Passport.from_json(checkpoint[STATE_KEY]["passport"], "the training state")
         passport.require_same(
             self.lifter.passport, mine="the run to be continued", others="the configuration"
         )

@@ -5,13 +5,13 @@ things remain: that of a suite's manifest, in config.json, and that of the confi
 names the folder of the score lines.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.runs.files import sha256_of_json, write_json
 from pipeline.runs.renamed import current
+from teachers.plain_values import read_json_file
 
 from .engine import Task
 from .shared_run import lines_folder
@@ -41,7 +41,7 @@ def adopt_earlier_run(
     path = output / "config.json"
     if not path.is_file():
         return
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = read_json_file(path, dict[str, Any])
     renamed = current(stored)
     manifests = renamed.get("manifests_sha256", {})
     for task in tasks:

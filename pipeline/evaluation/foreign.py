@@ -3,13 +3,11 @@ predictions are read.
 """
 
 import hashlib
-import json
-import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired
 
 import torch
 from tqdm import tqdm
@@ -17,7 +15,9 @@ from tqdm import tqdm
 from pipeline.evaluation.items import NAME, Item, ItemViews
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.pictures import write_png
+from pipeline.portraits.cameras.labels import LabelFile
 from pipeline.runs.files import sha256_of_file, write_json
+from teachers.plain_values import read_json_file
 from teachers.rendering.camera import Camera
 
 from .picture_store import REFERENCE, read_views
@@ -82,6 +82,11 @@ def file_of(item: str, view: int) -> str:
     return f"{item}_{view}.png"
 
 
+class _Described(LabelFile):
+    name: NotRequired[str | float | None]
+    title: NotRequired[str | float | None]
+
+
 @dataclass(frozen=True)
 class ForeignMethod:
     """A folder with an image ITEM_VIEW.png for each view and optionally ITEM_VIEW.safetensors with
@@ -105,7 +110,7 @@ class ForeignMethod:
         Raises:
             ValueError: it is missing or damaged, or the name is one of `RESERVED`.
         """
-        described = _parsed(folder / CAMERAS)
+        described = _described(folder / CAMERAS)
         name = str(described.get("name") or folder.name)
         if not NAME.fullmatch(name):
             raise ValueError(
@@ -116,14 +121,15 @@ class ForeignMethod:
                 f"{folder / CAMERAS} names the method {name!r}, as the evaluation calls its own"
                 " files: give it another name"
             )
-        labels = list(_labels(folder / CAMERAS, described))
+        labels = described["labels"]
         if twice := [
             file for file, count in Counter(file for file, _ in labels).items() if count > 1
         ]:
             raise ValueError(
                 f"{folder / CAMERAS} has two labels for {twice[0]}: a view has one camera"
             )
-        return cls(name, str(described.get("title") or name), folder, dict(labels))
+        cameras = {file: tuple(map(float, label)) for file, label in labels}
+        return cls(name, str(described.get("title") or name), folder, cameras)
 
     def sha256(self) -> str:
         """Hash of the camera list and of every predicted file."""
@@ -149,6 +155,7 @@ class ForeignMethod:
         return read_views(
             [self.folder / file for file in files],
             [(self.folder / file).with_suffix(".safetensors") for file in files],
+            must_be_finite=True,
         )
 
     def _require_camera(self, file: str, wanted: Camera) -> None:
@@ -166,34 +173,11 @@ class ForeignMethod:
             )
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _described(path: Path) -> _Described:
+    advice = "`trilift evaluate export=FOLDER` shows what is expected"
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_file(path, _Described, advice)
     except FileNotFoundError:
         raise ValueError(
             f"{path} is missing: `trilift evaluate export=FOLDER` writes one"
         ) from None
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(described, dict):
-        raise ValueError(
-            f"{path} is not a JSON object: `trilift evaluate export=FOLDER` shows what is expected"
-        )
-    return described
-
-
-def _labels(path: Path, described: dict[str, Any]) -> Iterator[tuple[str, tuple[float, ...]]]:
-    for entry in described.get("labels") or []:
-        try:
-            file, label = entry
-            numbers = tuple(float(number) for number in label)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} has the label {entry!r}: expected [file, 25 numbers]"
-            ) from error
-        if len(numbers) != 25 or not all(map(math.isfinite, numbers)):
-            raise ValueError(
-                f"{path} has {len(numbers)} numbers for {file}, or one that isn't finite: expected"
-                " EG3D's 25 (16 camera-to-world, 9 intrinsics)"
-            )
-        yield str(file), numbers

@@ -1,6 +1,5 @@
 """The files of a finished evaluation: results.json, scores.jsonl, manifest.json, extras.json."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pipeline.evaluation.metrics.set_metrics import add_set_metrics
 from pipeline.runs.files import write_json
 from pipeline.runs.json_lines import Line, write_lines
 from pipeline.runs.provenance import command, hardware, peak_memory_gib, versions
+from teachers.plain_values import read_json_file
 
 from .engine import Task
 from .results import EvaluationScope, in_order, summary
@@ -55,7 +55,8 @@ def write_results(
 def _extras(task: Task, output: Path) -> dict[str, Any]:
     """The suite's own tables, made once for a list of methods."""
     path, methods = output / "extras.json", [method.name for method in task.methods]
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    advice = "remove it: it is made again"
+    known = read_json_file(path, dict[str, Any], advice) if path.exists() else {}
     if known.get("methods") != methods:
         known = {"methods": methods, "extras": task.suite.extras(task.methods)}
         write_json(path, known, indent=None)

@@ -7,7 +7,6 @@ stage by stage. The official code's batch-wide ray limits and depth clamp are re
 
 import copy
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from teachers.eg3d.generator import Generator
+from teachers.plain_values import parse_json
 from teachers.rendering.camera import Camera, Rays
 from teachers.rendering.compositing import interval_weights
 from teachers.rendering.depths import importance_depths, stratified_depths
@@ -301,7 +301,7 @@ def read_meta(dump: Dump) -> dict[str, Any]:
     if "meta_json" not in dump:
         return {}
     try:
-        meta = json.loads(np.asarray(dump["meta_json"], np.uint8).tobytes())
+        text = np.asarray(dump["meta_json"], np.uint8).tobytes()
     except (ValueError, TypeError) as error:
-        raise ValueError(f"the reference's meta_json is not JSON ({error})") from error
-    return meta if isinstance(meta, dict) else {}
+        raise ValueError(f"the reference's meta_json is no text ({error})") from error
+    return parse_json(text, "the reference's meta_json", dict[str, Any])

@@ -18,8 +18,8 @@ from pipeline.runs.tensor_file import write_tensors
 
 from .items import ItemViews
 
-KEPT = ("depth", "opacity", "normal", "part")
-"""What a depth file may hold."""
+KEPT = {"depth": 1, "opacity": 1, "normal": 3, "part": 1}
+"""What a depth file may hold, with its channels."""
 
 REFERENCE = "truth"
 """Owner of the reference's files: the folder's name and the keys of score lines since schema 1."""
@@ -115,11 +115,17 @@ def read_png(path: Path) -> Float[Tensor, "3 height width"]:
         raise ValueError(f"the picture {path} can't be used: {error}") from error
 
 
-def read_views(pictures: list[Path], depths: list[Path]) -> ItemViews:
+def read_views(
+    pictures: list[Path], depths: list[Path], *, must_be_finite: bool = False
+) -> ItemViews:
     """The views of one item from files; a map that one view lacks is dropped from all.
 
+    Args:
+        pictures, depths: a file for each view; those of depths may be missing.
+        must_be_finite: whether a map may not hold NaN or infinity, as another program's.
+
     Raises:
-        ValueError: a file is damaged, or the images have several sizes.
+        ValueError: a file is damaged, a map has another shape, or the views have several sizes.
     """
     images = [read_png(path) for path in pictures]
     if len({image.shape for image in images}) > 1:
@@ -127,7 +133,8 @@ def read_views(pictures: list[Path], depths: list[Path]) -> ItemViews:
             f"{pictures[0]} and the other views of it have several sizes: give pictures of one size"
         )
     image = torch.stack(images)
-    tensors = [_tensors(path) for path in depths]
+    tensors = [_tensors(path, must_be_finite) for path in depths]
+    _require_equal_shapes(depths, tensors)
     shared = [name for name in KEPT if all(name in found for found in tensors)]
     return ItemViews(
         image,
@@ -138,13 +145,41 @@ def read_views(pictures: list[Path], depths: list[Path]) -> ItemViews:
     )
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def _tensors(path: Path, must_be_finite: bool) -> dict[str, Tensor]:
     if not path.is_file():
         return {}
     try:
-        return safetensors.torch.load_file(path)
-    except SafetensorError as error:
+        found = safetensors.torch.load_file(path)
+    except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    for name, channels in KEPT.items():
+        if name not in found:
+            continue
+        shape = list(found[name].shape)
+        if len(shape) != 3 or shape[0] != channels or 0 in shape:
+            raise ValueError(
+                f"{name} in {path} has the shape {shape}: expected [{channels}, height, width]"
+            )
+        if must_be_finite and not found[name].isfinite().all():
+            worst = found[name][~found[name].isfinite()][0].item()
+            raise ValueError(f"{name} in {path} holds {worst}: expected finite numbers")
+    return found
+
+
+def _require_equal_shapes(paths: list[Path], tensors: list[dict[str, Tensor]]) -> None:
+    """Raises ValueError if a map has several shapes in the views of one item."""
+    for name in KEPT:
+        shapes = {
+            found[name].shape: path
+            for found, path in zip(tensors, paths, strict=True)
+            if name in found
+        }
+        if len(shapes) > 1:
+            listed = ", ".join(f"{list(shape)} in {path.name}" for shape, path in shapes.items())
+            raise ValueError(
+                f"{name} of the views of one item has several shapes ({listed}, in"
+                f" {paths[0].parent}): give maps of one size"
+            )
 
 
 def _small(name: str, values: Tensor) -> Tensor:

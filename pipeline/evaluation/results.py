@@ -2,17 +2,18 @@
 processes that measured them and of their order.
 """
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from pipeline.evaluation.metrics.metric import Metric
-from pipeline.runs.json_lines import Line
-from pipeline.runs.renamed import current
+from pipeline.portraits.cameras.labels import Label
+from pipeline.runs.json_lines import Line, read_lines
+from pipeline.runs.renamed import read_json
+from teachers.plain_values import require_shape
 
 from .angles import gap_bins
 from .means import mean_over_identities
@@ -20,6 +21,27 @@ from .paired import comparisons
 from .score_lines import headline, of_method
 
 RESULTS_SCHEMA = 2
+AGAIN = "evaluate again"
+
+
+class _Results(TypedDict):
+    suite: str
+    methods: dict[str, dict[str, Any]]
+    metrics: dict[str, dict[str, Any]]
+    scores: dict[str, dict[str, Any]]
+    run: dict[str, Any]
+    manifest_sha256: NotRequired[str]
+    gaps_deg: NotRequired[list[float]]
+    parts: NotRequired[dict[str, list[int]]]
+    comparisons: NotRequired[list[dict[str, Any]]]
+
+
+class _Line(TypedDict):
+    method: str
+    item: str
+    view: int
+    files: NotRequired[dict[str, str | None] | None]
+    camera: NotRequired[Label]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +73,32 @@ def read_results_json(output: Path) -> dict[str, Any]:
     """
     path = output / "results.json"
     try:
-        results: dict[str, Any] = current(json.loads(path.read_text(encoding="utf-8")))
+        results = read_json(path, dict[str, Any], AGAIN)
     except FileNotFoundError:
         raise ValueError(
             f"{output} has no results.json: give the output folder of a finished `trilift evaluate`"
         ) from None
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
     if results.get("schema") != RESULTS_SCHEMA:
         raise ValueError(
-            f"{path} has schema {results.get('schema')!r}, this version reads {RESULTS_SCHEMA}"
+            f"{path} has schema {results.get('schema')!r}, this version reads {RESULTS_SCHEMA}:"
+            f" {AGAIN}"
         )
+    require_shape(results, _Results, str(path), AGAIN)
     return results
+
+
+def read_score_lines(output: Path) -> list[Line]:
+    """scores.jsonl of an evaluation, with today's keys.
+
+    Raises:
+        ValueError: there is none, or a line is damaged.
+    """
+    path = output / "scores.jsonl"
+    if not path.exists():
+        raise ValueError(
+            f"{output} has no scores.jsonl: give the output folder of a finished `trilift evaluate`"
+        )
+    return read_lines(path, _Line, AGAIN)
 
 
 def in_order(lines: Iterable[Line], scope: EvaluationScope) -> list[Line]:

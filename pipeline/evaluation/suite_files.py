@@ -3,14 +3,14 @@ their hashes.
 """
 
 import hashlib
-import json
 import logging
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pipeline.runs.files import replaced_folder, sha256_of_file, write_json
+from teachers.plain_values import read_json_file
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,11 @@ def write_manifest(folder: Path, **about: Any) -> Path:
     return folder / MANIFEST
 
 
+class _Manifest(TypedDict):
+    schema: int
+    files: dict[str, str]
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder, checked against its files; without one, the hashes of the files.
 
@@ -64,17 +69,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         return {"files": {name: sha256_of_file(folder / name) for name in _files_of(folder)}}
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        files: dict[str, str] = dict(manifest["files"])
-        if manifest["schema"] != MANIFEST_SCHEMA:
-            raise ValueError(f"schema {manifest['schema']!r}, this trilift reads {MANIFEST_SCHEMA}")
-    except (ValueError, KeyError, TypeError) as error:
+    advice = "write it again, or delete it to take the files as they are"
+    manifest = read_json_file(path, _Manifest, advice)
+    if manifest["schema"] != MANIFEST_SCHEMA:
         raise ValueError(
-            f"{path} is no manifest of a suite ({error!r}): write it again, or delete it to take"
-            " the files as they are"
-        ) from error
-    for name, expected in files.items():
+            f"{path} has schema {manifest['schema']!r}, this trilift reads {MANIFEST_SCHEMA}:"
+            f" {advice}"
+        )
+    for name, expected in manifest["files"].items():
         if not _is_inside(name) or not (folder / name).is_file():
             raise ValueError(f"{path} lists {name}, which is not there: get the whole suite")
         if sha256_of_file(folder / name) != expected:
@@ -82,7 +84,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"{folder / name} is another file than the manifest says (sha256 differs): get the"
                 " suite again"
             )
-    return manifest  # type: ignore[no-any-return]
+    return {**manifest}
 
 
 def _unpack(file: Path, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Scores the stored predictions of an evaluation again and compares hashes, scores and means."""
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -15,11 +14,12 @@ from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.metrics.set_metrics import add_set_metrics
 from pipeline.runs.files import sha256_of_file, sha256_of_json
-from pipeline.runs.json_lines import Line, read_lines
+from pipeline.runs.json_lines import Line
+from teachers.plain_values import read_json_file
 from teachers.rendering.camera import Camera
 
 from .picture_store import PictureStore
-from .results import EvaluationScope, read_results_json, summary
+from .results import EvaluationScope, read_results_json, read_score_lines, summary
 
 HASHED = ("input", "prediction", "truth", "depth", "true_depth")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
@@ -34,7 +34,7 @@ def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[li
         available: the same metrics as then; those that are unavailable here aren't compared.
         weights: folder of published networks, for FID and KID.
     """
-    results, lines = read_results_json(output), read_lines(output / "scores.jsonl")
+    results, lines = read_results_json(output), read_score_lines(output)
     found = [*_altered_manifest(output, results), *_altered_files(output, lines)]
     for (_, _), views in groupby(
         tqdm(lines, desc="scoring again", unit="img", mininterval=1),
@@ -48,7 +48,7 @@ def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[li
 def _altered_manifest(output: Path, results: dict[str, Any]) -> Iterator[str]:
     path = output / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json_file(path, dict[str, Any])
     except (OSError, ValueError) as error:
         yield f"{path}: can't be read ({error})"
         return

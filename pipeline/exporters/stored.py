@@ -9,7 +9,8 @@ import torch
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter
-from pipeline.runs.files import read_json_file, sha256_of_file
+from pipeline.runs.files import sha256_of_file
+from teachers.plain_values import read_json_file
 
 TRIPLANE, IDENTITY = "triplane.safetensors", "identity.safetensors"
 

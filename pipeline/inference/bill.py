@@ -3,21 +3,21 @@
 Everything comes from metadata that travels with files. What these don't say is unknown.
 """
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from safetensors import SafetensorError, safe_open
 
+from pipeline.lifter import read_description
 from pipeline.manifests.signing import EMBEDDED, sidecar
 from pipeline.manifests.verification import verify
 from pipeline.portraits.facemesh.detector import PRETRAINED
-from pipeline.runs.files import read_json_file
 from teachers.checkpoint import BUNDLED
+from teachers.plain_values import parse_json, read_json_file, require_shape
 
 UNKNOWN = "unknown"
 
@@ -102,18 +102,26 @@ def _weights(path: Path) -> list[Item]:
             f"{path} says nothing of its origin: give a student, a triplane.safetensors, a"
             " teacher's folder, or a signed picture or film (lift … provenance=c2pa)"
         )
+    source = f"metadata of {path.name}"
     if "lifter" in stored:
-        description = json.loads(stored["lifter"])
+        description = read_description(path)
         passport = description["passport"]
         name = f"student {path.stem} ({description['encoder']['target']})"
-        source = f"metadata of {path.name}"
-        student = Item("weights", name, passport["licence"], source)
-        return [student, *_teacher(passport, source)]
-    return _teacher(json.loads(stored["passport"]), f"metadata of {path.name}")
+        teacher = _teacher(passport, source)
+        return [Item("weights", name, passport["licence"], source), *teacher]
+    return _teacher(parse_json(stored["passport"], f"the metadata of {path}"), source)
 
 
-def _teacher(passport: dict[str, Any], source: str) -> list[Item]:
-    name, licence, digest = passport["name"], passport["licence"], passport["source_hash"]
+class _Origin(TypedDict):
+    name: str
+    licence: str
+    source_hash: str
+    training_data: NotRequired[list[dict[str, str]]]
+
+
+def _teacher(passport: Any, source: str) -> list[Item]:
+    said = require_shape(passport, _Origin, source)
+    name, licence, digest = said["name"], said["licence"], said["source_hash"]
     return [
         Item("weights", f"teacher {name}", licence, source, digest),
         *_training_data(passport, source),
@@ -205,4 +213,4 @@ def _stored(path: Path) -> dict[str, str]:
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path.parent} is no teacher's folder: it has no {path.name}")
-    return dict(read_json_file(path))
+    return read_json_file(path, dict[str, Any])

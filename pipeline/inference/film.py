@@ -18,8 +18,9 @@ from pipeline.pictures import labelled, to_uint8, write_png
 from pipeline.portraits.film import TICKS
 from pipeline.portraits.film_track import FilmTrack
 from pipeline.portraits.front_door import Portrait
-from pipeline.runs.files import read_json_file, write_json, write_text
+from pipeline.runs.files import write_json, write_text
 from teachers.passport import Passport
+from teachers.plain_values import read_json_file
 from teachers.rendering.camera import Camera
 
 from .camera_paths import FilmPath

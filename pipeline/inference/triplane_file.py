@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from pipeline.runs.tensor_file import write_tensors
 from teachers.passport import Passport
+from teachers.plain_values import parse_json
 from teachers.rendering.triplane import Triplane
 
 FORMAT = "trilift triplane 1"
@@ -58,11 +60,29 @@ def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Tripl
             planes = file.get_tensor("planes")
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} can't be read as a triplane: {error}") from error
-    passport = Passport.from_dict(json.loads(metadata["passport"]))
-    first, second, third = json.loads(metadata["axes"])
-    box_size = json.loads(metadata["box_size"])
+    source = f"the metadata of {path}"
+    missing = [key for key in ("passport", "axes", "box_size") if key not in metadata]
+    if missing:
+        raise ValueError(f"{source} lack {missing[0]}: lift again")
+    passport = Passport.from_json(metadata["passport"], source)
+    first, second, third = parse_json(metadata["axes"], f"axes in {source}", tuple[str, str, str])
+    box_size = parse_json(metadata["box_size"], f"box_size in {source}", float)
+    _require_planes(planes, passport, path)
     axes = (first, second, third)
     return (
         Triplane(planes[None], axes, box_size, passport.plane_depth, passport.aggregation),
         passport,
     )
+
+
+def _require_planes(planes: Tensor, passport: Passport, path: Path) -> None:
+    """Raises ValueError unless the planes have the passport's shape and are finite."""
+    side = passport.plane_resolution
+    wanted = [3, passport.stored_channels, side, side]
+    if list(planes.shape) != wanted:
+        raise ValueError(
+            f"the planes in {path} have the shape {list(planes.shape)}, its passport says {wanted}:"
+            " lift again"
+        )
+    if not planes.isfinite().all():
+        raise ValueError(f"the planes in {path} hold something that isn't a finite number")

@@ -1,14 +1,18 @@
 """Landmarks from files: a .json or .npz beside the photograph."""
 
-import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from teachers.plain_values import read_json_file
+
 from .face import EYES_NOSE_MOUTH, DetectedFace, Landmarks, Picture
 from .files import sidecars_of
+
+EXPECTED = "expected landmarks, and perhaps size or frames"
 
 
 class CachedLandmarks:
@@ -55,19 +59,13 @@ class CachedLandmarks:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if path.suffix == ".json":
+        return read_json_file(path, dict[str, Any], EXPECTED)
     try:
-        if path.suffix == ".json":
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict):
-                raise TypeError(f"a {type(content).__name__}")
-            return content
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path.name} isn't understood ({error}): expected landmarks, and perhaps size or"
-            " frames"
-        ) from error
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path.name} isn't understood ({error}): {EXPECTED}") from error
 
 
 def _faces(path: Path, content: dict[str, Any], frame: int | None) -> list[Landmarks]:

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.pictures import from_uint8
+from teachers.plain_values import is_number
 
 MOST_SUPERSAMPLING = 8
 """A rotated square is drawn at most this many times larger than the result; a larger photograph is
@@ -50,7 +51,7 @@ class Crop:
         if (
             not isinstance(numbers, list)
             or len(numbers) != 3
-            or not all(_is_number(number) for number in numbers)
+            or not all(is_number(number) for number in numbers)
         ):
             raise ValueError(
                 f"crop is {numbers!r}: give crop=[left,top,size], three numbers of pixels"
@@ -172,7 +173,3 @@ def _patch(
 def _reflected(indices: np.ndarray, size: int) -> np.ndarray:
     phase = indices % (2 * size)
     return np.minimum(phase, 2 * size - 1 - phase)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

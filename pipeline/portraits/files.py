@@ -12,8 +12,9 @@ SIDECARS = (".json", ".npz")
 def find_photographs(path: Path) -> list[Path]:
     """The file itself, or every file of a folder sorted by name.
 
-    Left out are hidden files, subfolders, and landmarks: a .json or .npz named after a picture,
-    with or without the picture's suffix.
+    Left out are hidden files, subfolders, pipes, and landmarks: a .json or .npz named after a
+    picture, with or without the picture's suffix. A link that leads nowhere isn't: whoever reads it
+    says so.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -26,7 +27,9 @@ def find_photographs(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     files = sorted(
-        file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")
+        file
+        for file in path.iterdir()
+        if (file.is_file() or not file.exists()) and not file.name.startswith(".")
     )
     stems = {
         part for file in files if file.suffix not in SIDECARS for part in (file.stem, file.name)

@@ -4,19 +4,20 @@ JSON file without any pixel. Whoever has the pictures, under whatever names, can
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, get_type_hints
 
 import torch
 
-from pipeline.runs.files import read_json_file, sha256_of_file
+from pipeline.runs.files import sha256_of_file
+from teachers.plain_values import read_json_file, require_shape, shown
 from teachers.rendering.camera import Camera
 
+from .cameras.labels import Label
 from .crop import Crop
 from .face import LandmarkDetector, Picture
 from .files import find_photographs, folder_names
@@ -83,6 +84,30 @@ def freeze(
     }
 
 
+class _Entry(TypedDict):
+    name: str
+    file: str
+    sha256: str
+    frame: int | None
+    crop: dict[str, float] | None
+    camera: Label | None
+    face_found: bool
+    note: str
+
+
+class _Films(TypedDict):
+    every: int
+    most: int | None
+
+
+class _Manifest(TypedDict):
+    licence: str
+    detector: dict[str, Any]
+    films: _Films
+    counts: dict[str, int]
+    pictures: list[_Entry]
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A folder against a manifest.
@@ -119,23 +144,26 @@ class Frozen:
             raise FileNotFoundError(
                 f"no manifest {path}: write one with trilift manifest input=FOLDER output={path}"
             )
-        content = read_json_file(path)
-        if not isinstance(content, dict) or content.get("kind") != KIND:
-            raise ValueError(f"{path} is no manifest of photographs: trilift manifest writes one")
+        content = read_json_file(path, dict[str, Any], "trilift manifest writes one")
+        if content.get("kind") != KIND:
+            raise ValueError(
+                f"{path} is of kind {shown(content.get('kind'))}, expected {KIND!r}: trilift"
+                " manifest writes one"
+            )
         if content.get("schema") != SCHEMA:
             raise ValueError(
                 f"{path} has schema {content.get('schema')!r}, this trilift reads {SCHEMA}"
             )
-        entries = content.get("pictures")
-        if not isinstance(entries, list) or not entries:
+        entries = require_shape(content, _Manifest, str(path), "get the manifest again")["pictures"]
+        if not entries:
             raise ValueError(f"{path} lists no pictures: get the manifest again")
         for number, entry in enumerate(entries):
             wrong = _what_is_wrong(entry)
             if wrong:
                 raise ValueError(f"{path}: picture {number} has {wrong}: get the manifest again")
-        if content.get("counts") != _counts(entries):
+        if content["counts"] != _counts(entries):
             raise ValueError(
-                f"{path} counts {content.get('counts')}, its pictures give {_counts(entries)}: it"
+                f"{path} counts {content['counts']}, its pictures give {_counts(entries)}: it"
                 " was edited, get it again"
             )
         return cls(path, content)
@@ -260,7 +288,7 @@ def _entry(portrait: Portrait) -> dict[str, Any]:
     }
 
 
-def _counts(entries: Sequence[dict[str, Any]]) -> dict[str, int]:
+def _counts(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {
         "files": len({entry["sha256"] for entry in entries}),
         "crops": sum(entry["crop"] is not None for entry in entries),
@@ -307,33 +335,16 @@ def _drawn(
     return [pair for pair in named if pair in chosen]
 
 
-def _what_is_wrong(entry: Any) -> str:
-    """A phrase; empty if nothing is."""
-    keys = {"name", "file", "sha256", "frame", "crop", "camera", "face_found", "note"}
-    if not isinstance(entry, dict) or set(entry) != keys:
-        return f"other keys than {', '.join(sorted(keys))}"
-    if not isinstance(entry["sha256"], str) or not SHA256.fullmatch(entry["sha256"]):
+def _what_is_wrong(entry: _Entry) -> str:
+    """A phrase about what its shape doesn't say; empty if nothing is wrong."""
+    keys = set(get_type_hints(_Entry))
+    if set(entry) != keys:
+        return f"the keys {', '.join(sorted(entry))}, expected {', '.join(sorted(keys))}"
+    if not SHA256.fullmatch(entry["sha256"]):
         return f"the sha256 {entry['sha256']!r}"
-    if not all(isinstance(entry[key], str) for key in ("name", "file", "note")):
-        return "a name, file or note that is no text"
-    if not isinstance(entry["face_found"], bool):
-        return f"face_found {entry['face_found']!r}"
-    if entry["frame"] is not None and not isinstance(entry["frame"], int):
-        return f"the frame {entry['frame']!r}"
-    crop, camera = entry["crop"], entry["camera"]
-    if crop is not None and not (
-        isinstance(crop, dict)
-        and set(crop) == {"left", "top", "size", "roll_deg"}
-        and all(_is_finite(value) for value in crop.values())
-        and crop["size"] > 0
+    crop = entry["crop"]
+    if crop is not None and (
+        set(crop) != {"left", "top", "size", "roll_deg"} or not crop["size"] > 0
     ):
         return f"the crop {crop!r}"
-    if camera is not None and not (
-        isinstance(camera, list) and len(camera) == 25 and all(map(_is_finite, camera))
-    ):
-        return "a camera that isn't 25 finite numbers"
     return ""
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,14 +1,15 @@
 """Crops with known cameras: the output of `trilift prepare`, or any folder in EG3D's format."""
 
-import json
-import math
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
 import torch
 
+from teachers.plain_values import read_json_file
 from teachers.rendering.camera import Camera
 
+from .cameras.labels import LabelFile
 from .face import Picture
 from .framing import Framed, WholePicture
 
@@ -46,19 +47,9 @@ def _index_of(source: Path) -> Path:
 
 @cache
 def _labels(path: Path, changed: int) -> dict[str, list[float]]:
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["labels"]
-        labels = {str(name): [float(number) for number in label] for name, label in entries}
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{path} isn't understood ({error!r}): expected labels, a list of [file name, [25"
-            " numbers]]"
-        ) from error
-    if len(labels) < len(entries):
-        raise ValueError(f"{path} has two labels for one picture: keep the right one")
-    if not all(len(label) == 25 and all(map(math.isfinite, label)) for label in labels.values()):
-        raise ValueError(
-            f"{path} has labels that aren't 25 finite numbers: `trilift cameras input={path}` says"
-            " more"
-        )
-    return labels
+    advice = f"`trilift cameras input={path}` says more"
+    entries = read_json_file(path, LabelFile, advice)["labels"]
+    names = Counter(name for name, _ in entries)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"{path} has {names[twice[0]]} labels for {twice[0]}: keep the right one")
+    return {name: [float(number) for number in label] for name, label in entries}

@@ -17,6 +17,7 @@ from teachers.checkpoint import load_discriminator, load_teacher, teacher_folder
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.kinds import settings_of
 from teachers.passport import Passport
+from teachers.plain_values import read_json_file
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class TuningRecord:
             tuned: passport of the tuned teacher.
             scores: of the tuned teacher now, and the `images` seen.
         """
-        known = json.loads(self._scores.read_text())
+        known = read_json_file(self._scores, dict[str, Any])
         if "untuned" not in known:
             known["untuned"] = scores
             self._write(known)
@@ -142,7 +143,7 @@ class TuningRecord:
         }
         provenance = teacher_folder(self.start_from) / "provenance.json"
         if provenance.is_file():
-            record["provenance_of_checkpoint"] = json.loads(provenance.read_text())
+            record["provenance_of_checkpoint"] = read_json_file(provenance, dict[str, Any])
         return {
             "provenance.json": json.dumps(record, indent=2),
             "card.md": _card(before.passport, tuned, record),

@@ -1,9 +1,15 @@
 """Finds a complete training state on disk, without reading it: no torch is loaded."""
 
-import json
 from pathlib import Path
+from typing import TypedDict
+
+from teachers.plain_values import read_json_file
 
 from .files import swap_folders
+
+
+class _State(TypedDict):
+    parts: dict[str, int]
 
 
 def find_checkpoint(path: Path) -> Path | None:
@@ -20,7 +26,7 @@ def find_checkpoint(path: Path) -> Path | None:
 def _is_whole(folder: Path) -> bool:
     """state.json is written last, so all parts exist beside it; sizes detect incomplete copies."""
     try:
-        sizes = json.loads((folder / "state.json").read_text())["parts"]
+        sizes = read_json_file(folder / "state.json", _State)["parts"]
         return all((folder / part).stat().st_size == size for part, size in sizes.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return False

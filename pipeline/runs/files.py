@@ -137,32 +137,6 @@ def write_json(path: Path, content: Any, *, indent: int | None = 2, allow_nan: b
     write_text(path, f"{text}\n")
 
 
-def read_json_file(path: Path) -> Any:
-    """The content of a JSON file that a user may have written, in UTF-8, 16 or 32, with or without
-    a byte order mark.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it isn't JSON; the message has the path.
-    """
-    return parse_json(path.read_bytes(), str(path))
-
-
-def parse_json(content: bytes | str, source: str) -> Any:
-    """JSON of a user; ValueError with the name of its source if it isn't any."""
-    try:
-        return json.loads(content)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{source} isn't JSON: byte {error.start} is no {error.encoding.upper()}; save it as"
-            " UTF-8"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{source} isn't JSON ({error}): is it complete?") from error
-    except RecursionError as error:
-        raise ValueError(f"{source} isn't JSON of ours: it is nested too deeply") from error
-
-
 def sync_file(path: Path) -> None:
     """Waits until the disk has the file's bytes."""
     with path.open("rb") as file:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from teachers.plain_values import parse_json, require_shape
+
 from .files import sync_folder, write_text
 from .lock import take_lock
 from .renamed import current
@@ -15,15 +17,23 @@ from .renamed import current
 Line = dict[str, Any]
 
 
-def read_lines(path: Path) -> list[Line]:
+MEASURED = "remove the file, its contents are measured again"
+
+
+def read_lines(path: Path, shape: Any = dict, advice: str = MEASURED) -> list[Line]:
     """The complete lines of a file with this version's keys; [] if there is no file.
 
     A last line without a newline was torn by a kill and is ignored.
 
+    Args:
+        path: the file.
+        shape: an annotation that each line fits (see `teachers.plain_values.misfit`).
+        advice: what to do about another line.
+
     Raises:
         ValueError: another line is damaged.
     """
-    return list(_parsed(path, path.read_bytes())) if path.exists() else []
+    return list(_parsed(path, shape, advice)) if path.exists() else []
 
 
 def write_lines(path: Path, lines: Iterable[Line]) -> None:
@@ -93,24 +103,22 @@ def _cut_torn_end(file: IO[bytes]) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def _parsed(path: Path, content: bytes) -> Iterator[Line]:
+def _parsed(path: Path, shape: Any, advice: str) -> Iterator[Line]:
+    content = path.read_bytes()
     for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            yield current(json.loads(line))
-        except ValueError as error:
-            raise ValueError(
-                f"line {number} of {path} is damaged ({error}): remove the file, its contents are"
-                " measured again"
-            ) from error
+        source = f"{path}, line {number}"
+        values = current(parse_json(line, source, dict[str, Any], advice))
+        yield require_shape(values, shape, source, advice)
 
 
 def _dumped(line: Line) -> str:
-    return json.dumps(_plain(line), ensure_ascii=False, allow_nan=False)
+    return json.dumps(with_nulls(line), ensure_ascii=False, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def with_nulls(value: Any) -> Any:
+    """Nested plain values, null for each number that isn't finite."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: with_nulls(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [with_nulls(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,7 +7,6 @@ in the user's cache folder and holds for this processor, these versions and size
 
 import hashlib
 import importlib.util
-import json
 import logging
 import os
 import time
@@ -22,6 +21,7 @@ import torch
 import teachers
 from teachers.kernels import choose_kernels, use_kernels
 from teachers.passport import Passport
+from teachers.plain_values import read_json_file
 from teachers.rendering.renderer import Renderer
 from teachers.rendering.triplane import Triplane
 from teachers.teacher import Teacher
@@ -246,9 +246,8 @@ def _sources() -> str:
 
 def _known(path: Path) -> Timing | None:
     try:
-        stored = json.loads(path.read_text())
-        return Timing(float(stored["readable"]), float(stored["fast"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_json_file(path, Timing)
+    except (OSError, ValueError):
         return None
 
 

@@ -4,9 +4,12 @@ Every reader of a stored configuration, description or score passes the values t
 This is the only table of its kind: whoever renames a key or moves a `_target_` adds a row.
 """
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
+
+from teachers.plain_values import read_json_file, require_shape
+
+T = TypeVar("T")
 
 MOVED = {
     "pipeline.sampling.laws": "pipeline.sampling.distributions",
@@ -68,14 +71,24 @@ VALUES: dict[str, dict[str, str]] = {"metric": {"psnr_person": "psnr_foreground"
 """Strings under a key, before → now."""
 
 
-def read_json(path: Path) -> Any:
+@overload
+def read_json(path: Path, shape: type[T], advice: str = ...) -> T: ...
+@overload
+def read_json(path: Path, shape: Any = ..., advice: str = ...) -> Any: ...
+def read_json(path: Path, shape: Any = object, advice: str = "") -> Any:
     """A JSON file of this version or an earlier one, as this version writes it.
+
+    Args:
+        path: the file.
+        shape: an annotation that its content fits (see `teachers.plain_values.misfit`).
+        advice: what to do about another content.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it isn't JSON.
+        ValueError: it isn't JSON, or of another shape.
     """
-    return current(json.loads(path.read_text(encoding="utf-8")))
+    content = current(read_json_file(path, object, advice))
+    return require_shape(content, shape, str(path), advice)
 
 
 def current(stored: Any) -> Any:

@@ -7,13 +7,15 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import safetensors.torch
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from teachers.plain_values import read_json_file, require_shape
 
 from .complete_checkpoint import find_checkpoint
 from .files import replaced_folder, swap_folders, sync_file, sync_folder
@@ -121,6 +123,12 @@ class SafetensorsCheckpointIO(CheckpointIO):
         (folder / "state.json").write_text(json.dumps(record))
 
 
+class _State(TypedDict):
+    parts: dict[str, int]
+    tensors: dict[str, Any]
+    state: dict[str, Any]
+
+
 def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
     """The training state of a complete checkpoint folder."""
     record = _read_record(folder)
@@ -151,12 +159,15 @@ def read_entry(path: Path, key: str) -> Any:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    path = folder / "state.json"
+    advice = "remove the folder, or copy it again"
+    record = read_json_file(path, dict[str, Any], advice)
     if record.get("format") != STATE_FORMAT:
         raise ValueError(
-            f"{folder} has training state format {record.get('format')!r}, this trilift reads"
+            f"{path} has training state format {record.get('format')!r}, this trilift reads"
             f" {STATE_FORMAT}"
         )
+    require_shape(record, _State, str(path), advice)
     return record
 
 

@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypedDict
+
+from teachers.plain_values import read_json_file
 
 from .complete_checkpoint import find_checkpoint
 from .files import write_json
@@ -19,6 +21,12 @@ from .renamed import current, read_json
 log = logging.getLogger(__name__)
 
 _MISSING = object()
+
+
+class _Status(TypedDict):
+    status: str
+    process: int
+    host: str
 
 
 class RunFolder:
@@ -86,7 +94,8 @@ class RunFolder:
         A run that is marked as running but not locked was killed: its status is "unfinished".
         """
         try:
-            marked: dict[str, Any] = json.loads((self.path / "status.json").read_text())
+            advice = "remove it, if no process runs this"
+            marked: dict[str, Any] = {**read_json_file(self.path / "status.json", _Status, advice)}
         except FileNotFoundError:
             return {}
         if marked["status"] == "running" and not (
@@ -167,7 +176,7 @@ class RunFolder:
                 f"there is no run at {self.path}: give its name (name=…) or its folder"
                 " (paths.run=…)"
             )
-        configuration: dict[str, Any] = read_json(self.config_path)
+        configuration: dict[str, Any] = read_json(self.config_path, dict[str, Any])
         return configuration
 
     def _require_same(

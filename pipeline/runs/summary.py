@@ -1,12 +1,13 @@
 """`summary.json` in the folder of a run: what ran, in which environment, with which result."""
 
-import json
 import math
 import platform
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
+
+from teachers.plain_values import read_json_file
 
 from .files import write_json
 from .processes import is_first_process
@@ -101,7 +102,7 @@ class Summary:
 
     def _before(self) -> dict[str, Any]:
         try:
-            content: dict[str, Any] = json.loads(self.path.read_text())
+            content = read_json_file(self.path, dict[str, Any])
         except (FileNotFoundError, ValueError):
             return {}
         return content

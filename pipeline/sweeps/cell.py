@@ -1,7 +1,6 @@
 """One cell of a sweep: a run with a name, a folder and a record of its attempts."""
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pipeline.runs.files import sha256_of_json, write_json
 from pipeline.runs.lock import is_locked, take_lock
 from pipeline.runs.markers import KEPT, RUNTIME, decisive, marked_keys, without_markers
 from pipeline.runs.run_folder import RunFolder
+from teachers.plain_values import read_json_file
 
 State = Literal["new", "running", "interrupted", "failed", "finished"]
 
@@ -82,13 +82,9 @@ class Cell:
         """
         path = self.folder / "cell.json"
         try:
-            return CellRecord(**json.loads(path.read_text(encoding="utf-8")))
+            return read_json_file(path, CellRecord, "remove the file to run the cell again")
         except FileNotFoundError:
             return None
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is no record of a cell ({error}): remove the file to run the cell again"
-            ) from error
 
     def write(self, record: CellRecord) -> None:
         """Replaces the record on disk."""

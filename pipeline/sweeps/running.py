@@ -4,7 +4,6 @@ A process of its own, so that Lightning's children for several GPUs start the ru
 sweep, a crash ends only its cell, and a cell does what `trilift VERB` does.
 """
 
-import json
 import logging
 import signal
 import time
@@ -12,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.runs.child_process import ChildProcess, verb_command
+from teachers.plain_values import read_json_file
 
 from .cell import Cell, CellRecord, State, is_first_task
 from .gpus import own_gpu
@@ -84,7 +84,7 @@ def _state_after(status: int, marked: Path, started: float) -> State:
     try:
         is_unfinished = (
             marked.stat().st_mtime >= started - 1
-            and json.loads(marked.read_text())["status"] == "unfinished"
+            and read_json_file(marked, dict[str, object]).get("status") == "unfinished"
         )
     except FileNotFoundError:
         is_unfinished = False

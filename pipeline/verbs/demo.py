@@ -5,7 +5,6 @@ same command continues an interrupted demo. The page is index.html in the run's 
 that needs no network.
 """
 
-import json
 import logging
 import math
 import shlex
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from omegaconf import DictConfig
 
@@ -37,6 +36,7 @@ from pipeline.runs.machine_load import MachineLoad
 from pipeline.runs.provenance import peak_memory_gib
 from pipeline.runs.run_folder import RunFolder
 from teachers.passport import Passport
+from teachers.plain_values import read_json_file
 
 log = logging.getLogger("trilift.demo")
 
@@ -233,11 +233,20 @@ def take_photographs(
 def forget_other_students(evaluation: Path, student: Path) -> None:
     """Removes the evaluation of an older student, which can't be continued."""
     try:
-        known = json.loads((evaluation / "config.json").read_text())["checkpoint_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        known = read_json_file(evaluation / "config.json", dict[str, Any])
+    except (OSError, ValueError):
         return
-    if known != sha256_of_file(student):
+    if known.get("checkpoint_sha256") != sha256_of_file(student):
         shutil.rmtree(evaluation)
+
+
+class _Trainer(TypedDict):
+    max_steps: int
+
+
+class _Planned(TypedDict):
+    trainer: _Trainer
+    batch_size: int
 
 
 def steps_of(run: RunFolder) -> int:
@@ -248,9 +257,9 @@ def steps_of(run: RunFolder) -> int:
 def progress_of(run: RunFolder, ended: Ended, earlier_steps: int) -> Progress:
     """How far a distillation came in this start of the demo."""
     try:
-        config = json.loads(run.config_path.read_text())
-        steps, batch_size = int(config["trainer"]["max_steps"]), int(config["batch_size"])
-    except (OSError, ValueError, KeyError, TypeError):
+        config = read_json_file(run.config_path, _Planned)
+        steps, batch_size = config["trainer"]["max_steps"], config["batch_size"]
+    except (OSError, ValueError):
         steps, batch_size = 0, 0
     return Progress(
         steps=steps_of(run),

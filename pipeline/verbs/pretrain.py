@@ -7,10 +7,10 @@ and exit status 75 asks a scheduler for another attempt; `trainer.max_time` cuts
 scores go to `scores.csv`, images to `sheets`.
 """
 
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, TypedDict
 
 import torch
 from lightning.pytorch.loggers import CSVLogger
@@ -42,6 +42,7 @@ from pipeline.runs.summary import Summary
 from pipeline.worlds.opening import open_world
 from teachers.checkpoint import load_teacher, teacher_folder
 from teachers.eg3d.teacher import EG3DTeacher, start_from
+from teachers.plain_values import read_json_file
 
 
 @verb("pretrain")
@@ -86,7 +87,7 @@ def main(config: DictConfig) -> None:
             )
             if is_first_process() and (run.path / "teacher").is_dir():
                 passport, scores = (
-                    json.loads((run.path / "teacher" / f"{name}.json").read_text())
+                    read_json_file(run.path / "teacher" / f"{name}.json", dict[str, Any])
                     for name in ("passport", "scores")
                 )
                 summary.update(passport=passport, scores=scores)
@@ -136,6 +137,10 @@ def dry_run(config: DictConfig) -> None:
         sys.stdout.write(f"{table}\n")
 
 
+class _Seen(TypedDict):
+    images: float
+
+
 def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingImages) -> None:
     """Scores the run's teacher at full size, also against its world, and writes its card."""
     teacher = load_teacher(folder)
@@ -148,7 +153,7 @@ def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingIm
         None if name is None else open_world(name, supersampling=1),
         compared=config.card.compared,
     )
-    images = int(json.loads((folder / "scores.json").read_text())["images"])
+    images = int(read_json_file(folder / "scores.json", _Seen)["images"])
     write_card(
         folder,
         teacher,

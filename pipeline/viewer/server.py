@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 
 from pipeline.pictures import to_uint8
 from pipeline.portraits.crop import Crop
+from teachers.plain_values import parse_json
 
 from .downloads import mesh_file, picture_file, triplane_file, turntable_file
 from .drawing import LIMITS, View, draw, encoded
@@ -226,9 +227,7 @@ async def _frame(viewer: Viewer, text: str) -> tuple[dict[str, Any], bytes]:
     """The answer to one message: a header, and a JPEG if there is one."""
     header: dict[str, Any] = {"kind": "error"}
     try:
-        message = json.loads(text)
-        if not isinstance(message, dict):
-            raise ValueError("a message is a JSON object")
+        message = parse_json(text, "a message", dict[str, Any])
         header |= {key: message.get(key) for key in ("ask", "photograph", "contender")}
         view, name = View.of(message), str(message.get("contender"))
         photograph = viewer.photographs[int(message["photograph"])]

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from teachers.plain_values import misfit
 from teachers.rendering.triplane import EG3D_AXES
 
 AnyConfiguration = TypeVar("AnyConfiguration", bound="EG3DConfiguration")
@@ -127,14 +128,17 @@ class EG3DConfiguration:
         return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
 
     @classmethod
-    def from_dict(cls: type[AnyConfiguration], values: dict[str, Any]) -> AnyConfiguration:
-        """Reads `to_dict`'s result; ValueError names unknown keys."""
+    def from_dict(
+        cls: type[AnyConfiguration], values: dict[str, Any], source: str = "the EG3D configuration"
+    ) -> AnyConfiguration:
+        """Reads `to_dict`'s result; ValueError names the source and what is wrong."""
         unknown = sorted(set(values) - {f.name for f in dataclasses.fields(cls)})
         if unknown:
             raise ValueError(
-                f"EG3D configuration has unknown keys {unknown}: it was written by another version"
-                " of trilift"
+                f"{source} has unknown keys {unknown}: it was written by another version of trilift"
             )
+        if wrong := misfit(values, cls):
+            raise ValueError(f"{source}: {wrong}")
         return cls(**{key: _tuples(value) for key, value in values.items()})
 
 

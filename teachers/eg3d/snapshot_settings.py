@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from teachers.plain_values import is_number, misfit, shown
 from teachers.rendering.triplane import EG3D_AXES
 
 from .configuration import EG3DConfiguration
@@ -56,7 +57,7 @@ def configuration_of(
     _require_supported(options)
     super_resolution, warnings = _super_resolution(snapshot)
     near, far = _limits(options["ray_start"], options["ray_end"])
-    radius = float(options.get("avg_camera_radius", 2.7))
+    radius = _number(options, "avg_camera_radius", 2.7)
     if focal is None:
         focal = PUBLISHED_FOCALS.get(radius, 4.2647)
         if radius not in PUBLISHED_FOCALS:
@@ -67,15 +68,15 @@ def configuration_of(
     axes, axes_warnings = _plane_axes(snapshot)
     config = EG3DConfiguration(
         **_sizes(snapshot),
-        label_scale=float(options.get("c_scale", 0)),
+        label_scale=_number(options, "c_scale", 0),
         condition_is_zero=bool(options.get("c_gen_conditioning_zero", False)),
         plane_axes=axes,
-        box_size=float(options["box_warp"]),
-        decoder_learning_rate=float(options.get("decoder_lr_mul", 1)),
+        box_size=_number(options, "box_warp"),
+        decoder_learning_rate=_number(options, "decoder_lr_mul", 1),
         near=near,
         far=far,
-        depth_samples=int(options["depth_resolution"]),
-        importance_samples=int(options["depth_resolution_importance"]),
+        depth_samples=int(_number(options, "depth_resolution")),
+        importance_samples=int(_number(options, "depth_resolution_importance")),
         in_disparity=bool(options.get("disparity_space_sampling", False)),
         render_resolution=snapshot.neural_rendering_resolution,
         image_resolution=int(
@@ -89,7 +90,7 @@ def configuration_of(
         sr_conv_clamp=256.0 if snapshot.init_kwargs.get("sr_num_fp16_res", 0) > 0 else None,
         focal=focal,
         camera_radius=radius,
-        camera_pivot=tuple(float(x) for x in options.get("avg_camera_pivot", (0, 0, 0))),  # type: ignore[arg-type]
+        camera_pivot=_pivot(options),
     )
     return config, [
         *warnings,
@@ -97,6 +98,28 @@ def configuration_of(
         *_source_warnings(snapshot),
         *_option_warnings(options),
     ]
+
+
+def _number(options: dict[str, Any], name: str, default: float | None = None) -> float:
+    value = options.get(name, default)
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not is_number(number):
+        raise ValueError(
+            f"the rendering option {name} is {shown(value)}, not a number: damaged, or a fork that"
+            " is not supported"
+        )
+    return number
+
+
+def _pivot(options: dict[str, Any]) -> tuple[float, float, float]:
+    value = options.get("avg_camera_pivot", (0, 0, 0))
+    if wrong := misfit(value, tuple[float, float, float], "the rendering option avg_camera_pivot"):
+        raise ValueError(f"{wrong}: damaged, or a fork that is not supported")
+    x, y, z = value
+    return float(x), float(y), float(z)
 
 
 def _require_supported(options: dict[str, Any]) -> None:

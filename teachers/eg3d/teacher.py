@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from teachers.passport import Passport
+from teachers.plain_values import read_json_file, require_arguments
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import RayJitter, Rendering
@@ -162,9 +163,11 @@ def load_discriminator(folder: Path) -> Discriminator:
             " an adversarial stage starts from it: convert a snapshot that has one, or write the"
             " teacher anew with `trilift pretrain`"
         )
+    values = read_json_file(description, dict[str, Any])
+    require_arguments(Discriminator, values, str(description))
     try:
-        discriminator = Discriminator(**json.loads(description.read_text()))
-    except (json.JSONDecodeError, TypeError) as error:
+        discriminator = Discriminator(**values)
+    except TypeError as error:
         raise ValueError(
             f"{description} does not describe a discriminator of this version of trilift: {error}"
         ) from error
@@ -225,10 +228,7 @@ def read_configuration(path: Path, kind: type[AnyConfiguration]) -> AnyConfigura
     Raises:
         ValueError: it isn't JSON, or not of this kind.
     """
-    try:
-        return kind.from_dict(json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not a teacher's configuration: {error}") from error
+    return kind.from_dict(read_json_file(path, dict[str, Any]), str(path))
 
 
 def _load_weights(network: nn.Module, path: Path, wanted: str, advice: str = "") -> None:

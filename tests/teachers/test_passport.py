@@ -101,7 +101,7 @@ def test_another_schema_version_says_what_to_do(passport):
 def test_a_file_that_is_no_json_is_named(tmp_path):
     path = tmp_path / "passport.json"
     path.write_text("not json")
-    with pytest.raises(ValueError, match=r"passport\.json is not a passport"):
+    with pytest.raises(ValueError, match=r"passport\.json isn't JSON"):
         Passport.read(path)
 
 

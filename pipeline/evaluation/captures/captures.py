@@ -1,10 +1,9 @@
 """Calibrated captures as a folder: images, cameras, masks, depths (docs/benchmarks.md)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import safetensors.torch
@@ -15,11 +14,13 @@ from torch import Tensor
 
 from pipeline.evaluation.items import ItemViews
 from pipeline.pictures import from_uint8, write_png
+from pipeline.portraits.cameras.labels import Label
 from pipeline.portraits.cameras.readings import OURS, READINGS, better_reading, read_as
 from pipeline.portraits.photograph import decode_picture, read_mask
 from pipeline.portraits.pixels import opaque, over
 from pipeline.runs.files import write_json
 from pipeline.runs.tensor_file import write_tensors
+from teachers.plain_values import read_json_file
 from teachers.rendering.camera import Camera
 
 from .similarity import Similarity
@@ -28,6 +29,29 @@ CAMERAS = "cameras.json"
 CAPTURE_SCHEMA = 1
 ORTHOGONAL = 1e-3
 """Largest deviation of a camera's axes from an orthonormal basis."""
+
+
+class _Frame(TypedDict):
+    image: str
+    camera: Label
+    mask: NotRequired[str | None]
+    depth: NotRequired[str | None]
+
+
+class _Head(TypedDict):
+    scale: float
+    rotation: tuple[float, float, float, float, float, float, float, float, float]
+    translation: tuple[float, float, float]
+
+
+class _Described(TypedDict):
+    schema: int
+    given: str
+    frames: list[_Frame]
+    head: NotRequired[_Head | None]
+    group: NotRequired[str | None]
+    convention: NotRequired[str | None]
+    background: NotRequired[float | None]
 
 
 @dataclass(frozen=True)
@@ -138,36 +162,33 @@ def read_capture(folder: Path) -> Capture:
         ValueError: cameras.json is damaged, a file is missing, or a camera isn't valid.
     """
     path = folder / CAMERAS
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        if described["schema"] != CAPTURE_SCHEMA:
-            raise ValueError(f"schema {described['schema']!r}, this trilift reads {CAPTURE_SCHEMA}")
-        entries = sorted(
-            described["frames"], key=lambda entry: entry["image"] != described["given"]
-        )
-        frames = tuple(
-            Frame(entry["image"], entry.get("mask"), entry.get("depth")) for entry in entries
-        )
-        camera = Camera.from_label(
-            torch.tensor([entry["camera"] for entry in entries], dtype=torch.float64)
-        )
-        convention = described.get("convention")
-        if convention is not None and convention not in READINGS:
-            raise ValueError(
-                f"convention {convention!r}: use {', '.join(READINGS)}, or leave it out"
-            )
-        head = None if described.get("head") is None else _similarity(described["head"])
-        group, background = described.get("group"), described.get("background")
-    except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+    advice = "docs/benchmarks.md says what describes a capture"
+    described = read_json_file(path, _Described, advice)
+    if described["schema"] != CAPTURE_SCHEMA:
         raise ValueError(
-            f"{path} doesn't describe a capture: {error!r} (docs/benchmarks.md says what it should"
-            " hold)"
-        ) from error
-    if len(frames) < 2 or frames[0].image != described["given"]:
-        raise ValueError(
-            f"{path}: a capture needs the input and at least one other view; `given` names one"
-            " of the frames"
+            f"{path} has schema {described['schema']}, this trilift reads {CAPTURE_SCHEMA}"
         )
+    given = described["given"]
+    entries = sorted(described["frames"], key=lambda entry: entry["image"] != given)
+    frames = tuple(
+        Frame(entry["image"], entry.get("mask"), entry.get("depth")) for entry in entries
+    )
+    if len(frames) < 2 or frames[0].image != given:
+        raise ValueError(
+            f"{path} has {len(frames)} frames, the input {given!r} is"
+            f"{'' if frames and frames[0].image == given else ' not'} among them: a capture needs"
+            " the input and at least one other view; `given` names one of the frames"
+        )
+    camera = Camera.from_label(
+        torch.tensor([entry["camera"] for entry in entries], dtype=torch.float64)
+    )
+    convention, background = described.get("convention"), described.get("background")
+    if convention is not None and convention not in READINGS:
+        raise ValueError(
+            f"{path} says convention {convention!r}: use {', '.join(READINGS)}, or leave it out"
+        )
+    said = described.get("head")
+    head = None if said is None else _similarity(said)
     missing = [
         name
         for frame in frames
@@ -180,7 +201,12 @@ def read_capture(folder: Path) -> Capture:
     camera = _in_our_convention(path, camera, convention, head)
     camera = Camera(camera.cam_to_world.float(), camera.intrinsics.float())
     return Capture(
-        folder, frames, camera, head, group, None if background is None else float(background)
+        folder,
+        frames,
+        camera,
+        head,
+        described.get("group"),
+        None if background is None else float(background),
     )
 
 
@@ -269,7 +295,7 @@ def _in_our_convention(
     return camera
 
 
-def _similarity(described: dict[str, Any]) -> Similarity:
+def _similarity(described: _Head) -> Similarity:
     rotation = torch.tensor(described["rotation"], dtype=torch.float64).reshape(3, 3)
     return Similarity(
         float(described["scale"]),

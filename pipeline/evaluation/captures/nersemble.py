@@ -6,10 +6,10 @@ tobias-kirschstein/nersemble and nersemble-data), and is tested on a folder that
 Check the images of the first export.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -18,12 +18,22 @@ from torch import Tensor
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.suite_files import write_manifest
 from pipeline.portraits.film import read_pictures
+from teachers.plain_values import read_json_file
 
 from .capture_crop import PixelCamera
 from .capture_shots import Shot, export_shots, like, mask_tensor, picture_tensor, read_shot
 
 NERSEMBLE_SIZE = (2200, 3208)
 """Size of the full images in pixels, to which the calibration refers at any file size."""
+
+
+_Row3 = tuple[float, float, float]
+_Row4 = tuple[float, float, float, float]
+
+
+class _Calibration(TypedDict):
+    intrinsics: tuple[_Row3, _Row3, _Row3]
+    world_2_cam: dict[str, tuple[_Row4, _Row4, _Row4, _Row4]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +101,7 @@ class NersembleCaptures:
             raise ValueError(
                 f"{subject} has no camera_params.json, neither in it nor in calibration/"
             )
-        calibration = json.loads(files[0].read_text())
+        calibration = read_json_file(files[0], _Calibration)
         matrix = torch.tensor(calibration["intrinsics"], dtype=torch.float64)
         for serial, world_to_cam in sorted(calibration["world_2_cam"].items()):
             found = self._picture(subject, f"cam_{serial}")

@@ -1,15 +1,14 @@
 """The output folder of an evaluation, read back: results.json, scores.jsonl and the image files."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.runs.renamed import current
+from pipeline.evaluation.results import read_results_json, read_score_lines
+from pipeline.runs.json_lines import with_nulls
 
-RESULTS, SCORES = "results.json", "scores.jsonl"
-SCHEMA = 2
+RESULTS = "results.json"
 HEADLINES = ("psnr_foreground", "psnr", "lpips", "ssim", "identity")
 """The headline metric is the first of these that was measured."""
 
@@ -115,23 +114,10 @@ def read_results(folder: Path) -> Results:
     Raises:
         ValueError: the folder isn't one, or it is damaged or has another schema.
     """
-    summary = _parsed(folder / RESULTS, _text(folder, RESULTS))
-    if not isinstance(summary, dict) or summary.get("schema") != SCHEMA:
-        found = summary.get("schema") if isinstance(summary, dict) else None
-        raise ValueError(
-            f"{folder / RESULTS} has schema {found}, this version reads {SCHEMA}: evaluate again"
-        )
-    required = ("suite", "methods", "metrics", "scores", "run")
-    missing = [key for key in required if key not in summary]
-    if missing or not summary["methods"]:
-        raise ValueError(
-            f"{folder / RESULTS} lacks {', '.join(missing) or 'any method'}: evaluate again"
-        )
-    rows = [
-        _parsed(folder / f"{SCORES}, line {number}", line)
-        for number, line in enumerate(_text(folder, SCORES).splitlines(), 1)
-        if line.strip()
-    ]
+    summary = with_nulls(read_results_json(folder))
+    if not summary["methods"]:
+        raise ValueError(f"{folder / RESULTS} lacks any method: evaluate again")
+    rows = read_score_lines(folder)
     return Results(folder, summary, [_with_paths(row, folder) for row in rows])
 
 
@@ -155,22 +141,6 @@ def image_file(row: dict[str, Any], kind: str) -> Path | None:
     """The file of a row's input, prediction, truth, …; None if there is none or it was removed."""
     path: Path | None = row["files"].get(kind)
     return path if path is not None and path.is_file() else None
-
-
-def _text(folder: Path, name: str) -> str:
-    try:
-        return (folder / name).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ValueError(
-            f"{folder} has no {name}: give the output folder of a finished `trilift evaluate`"
-        ) from None
-
-
-def _parsed(where: Path, text: str) -> Any:
-    try:
-        return current(json.loads(text, parse_constant=lambda _: None))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where} is damaged ({error}): evaluate again") from error
 
 
 def _with_paths(row: dict[str, Any], folder: Path) -> dict[str, Any]:

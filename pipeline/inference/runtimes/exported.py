@@ -3,11 +3,10 @@ torch when it is first used here.
 """
 
 import hashlib
-import json
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ import students
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file, sha256_of_json, write_json
 from pipeline.runs.kernel_choice import cache_folder
+from teachers.plain_values import read_json_file
 
 from .metadata import IMAGE, PLANES, metadata_of
 from .network_file import (
@@ -183,10 +183,15 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
+class _Report(TypedDict):
+    runtime: str
+    max: float
+    mean: float
+
+
 def _known(report: Path, runtime: str) -> dict[str, float] | None:
     try:
-        stored = json.loads(report.read_text())
-        same = stored["runtime"] == runtime
-        return {name: float(stored[name]) for name in ("max", "mean")} if same else None
-    except (OSError, ValueError, KeyError, TypeError):
+        stored = read_json_file(report, _Report)
+    except (OSError, ValueError):
         return None
+    return {"max": stored["max"], "mean": stored["mean"]} if stored["runtime"] == runtime else None

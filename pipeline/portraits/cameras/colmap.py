@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pipeline.runs.files import write_text
+from teachers.plain_values import is_number_text
 
 from .colmap_binary import ImageRecord, LensRecord, read_binary
 from .table import CameraTable
@@ -178,12 +179,12 @@ def _alternates(lines: list[str]) -> bool:
 
 def _may_be_points(line: str) -> bool:
     words = line.split()
-    return len(words) % 3 == 0 and all(_is_number(word) for word in words)
+    return len(words) % 3 == 0 and all(is_number_text(word) for word in words)
 
 
 def _may_be_image(line: str) -> bool:
     words = line.split(maxsplit=9)
-    return len(words) == 10 and all(_is_number(word) for word in words[:9])
+    return len(words) == 10 and all(is_number_text(word) for word in words[:9])
 
 
 def _image(number: int, line: str) -> ImageRecord:
@@ -195,14 +196,6 @@ def _image(number: int, line: str) -> ImageRecord:
         raise ValueError(
             f"{where}: {line[:60]!r} isn't IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
         ) from error
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _lens(lens: LensRecord) -> tuple[np.ndarray, tuple[int, int]]:

@@ -150,4 +150,8 @@ def _require_rigid(matrices: np.ndarray) -> None:
     }
     for reason, rows in wrong.items():
         if rows.any():
-            raise ValueError(f"camera {int(rows.argmax())} (of {len(matrices)}) {reason}")
+            number = int(rows.argmax())
+            raise ValueError(
+                f"camera {number} (of {len(matrices)}) {reason}; its matrix is"
+                f" {np.round(matrices[number], 6).tolist()}"
+            )

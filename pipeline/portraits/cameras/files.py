@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.runs.files import read_json_file, replaced_file
+from pipeline.runs.files import replaced_file
+from teachers.plain_values import read_json_file, shown
 
 from .colmap import has_points, is_model, model_folder, read_colmap, write_colmap
 from .convention import Convention, seeming_convention
@@ -43,7 +44,10 @@ def format_of(path: Path) -> Format:
                 f"{path.name} says its convention is {said!r}: known are {', '.join(CONVENTIONS)}"
             )
         return "opengl" if said == "opengl" else "blender" if said == "blender" else "eg3d"
-    raise ValueError(f"{path.name} has neither labels nor frames: it is no list of cameras")
+    raise ValueError(
+        f"{path.name} holds {shown(content)}: expected a key 'labels' or 'frames', as lists of"
+        " cameras have"
+    )
 
 
 def read_cameras(
@@ -67,9 +71,13 @@ def read_cameras(
         )
     if convention == "colmap":
         return read_colmap(path if path.is_dir() else path.parent, up)
-    if convention == "nerf":
-        return read_transforms(_json(path), up)
-    table = read_labels(_json(path), convention)
+    content = _json(path)
+    try:
+        if convention == "nerf":
+            return read_transforms(content, up)
+        table = read_labels(content, convention)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return table if up is None else table.in_world(CONVENTIONS[convention][0]).from_world(up)
 
 
@@ -165,14 +173,6 @@ def seeming(path: Path) -> tuple[Convention, Format | None, bool]:
 def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: give a file of cameras")
-    try:
-        content = read_json_file(path)
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; give dataset.json, transforms.json, or COLMAP's folder"
-        ) from error
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{path} holds a {type(content).__name__}, not an object with labels or frames"
-        )
-    return content
+    return read_json_file(
+        path, dict[str, Any], "give dataset.json, transforms.json, or COLMAP's folder"
+    )

@@ -2,13 +2,28 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from pipeline.runs.files import write_text
+from teachers.plain_values import misfit
 
-from .table import OPENCV_TO_OPENGL, CameraTable, numbers
+from .table import OPENCV_TO_OPENGL, CameraTable
+
+if TYPE_CHECKING:
+    Label = list[float]
+else:
+    Label = GenericAlias(tuple, (float,) * 25)
+    """EG3D's numbers: camera-to-world 4x4 and intrinsics 3x3, row by row."""
+
+
+class LabelFile(TypedDict):
+    """The keys of a file of labels: a file name and a label for each."""
+
+    labels: list[tuple[str, Label]]
+
 
 CONVENTIONS = {
     "eg3d": ("y", np.eye(4)),
@@ -31,18 +46,12 @@ def read_labels(content: dict[str, Any], convention: str) -> CameraTable:
 
 def raw_labels(content: dict[str, Any]) -> CameraTable:
     """The numbers without a conversion; ValueError as `read_labels`."""
-    entries = content.get("labels")
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, list | tuple) and len(entry) == 2 for entry in entries
-    ):
-        raise ValueError("its labels aren't a list of [file name, [25 numbers]]")
-    table = (
-        np.stack([numbers(label, (25,), f"the label of {name}") for name, label in entries])
-        if entries
-        else np.zeros((0, 25))
-    )
+    if wrong := misfit(content, LabelFile):
+        raise ValueError(wrong)
+    entries = content["labels"]
+    table = np.array([label for _, label in entries], np.float64).reshape(-1, 25)
     return CameraTable(
-        [str(name) for name, _ in entries],
+        [name for name, _ in entries],
         table[:, :16].reshape(-1, 4, 4),
         table[:, 16:].reshape(-1, 3, 3),
     )

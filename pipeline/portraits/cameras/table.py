@@ -97,17 +97,3 @@ class CameraTable:
         if np.abs(self.intrinsics[:, 0, 1]).max() > 1e-7:
             raise ValueError("some intrinsics have a skew: this format has no place for it")
         return self
-
-
-def numbers(value: object, shape: tuple[int, ...], what: str) -> np.ndarray:
-    """An array of that shape out of JSON; ValueError in words if it isn't one."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{what} is no table of numbers: {str(value)[:60]}") from error
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(
-            f"{what} has shape {list(array.shape)}: expected {' x '.join(map(str, shape))} finite"
-            " numbers"
-        )
-    return array

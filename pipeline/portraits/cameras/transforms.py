@@ -5,13 +5,25 @@ as a horizontal angle.
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from pipeline.runs.files import write_text
+from teachers.plain_values import is_number, is_number_text, misfit, shown
 
-from .table import OPENCV_TO_OPENGL, CameraTable, numbers
+from .table import OPENCV_TO_OPENGL, CameraTable
+
+_Row = tuple[float, float, float, float]
+
+
+class _Frame(TypedDict):
+    transform_matrix: tuple[_Row, _Row, _Row, _Row]
+
+
+class _Frames(TypedDict):
+    frames: list[_Frame]
+
 
 DISTORTION = (
     *("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2", "s1", "s2", "s3", "s4"),
@@ -33,14 +45,11 @@ def read_transforms(content: dict[str, Any], up: str | None = None) -> CameraTab
     Raises:
         ValueError: a missing key, or a distorted lens.
     """
-    frames = content.get("frames")
-    if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
-        raise ValueError("its frames aren't a list of objects")
+    if wrong := misfit(content, _Frames):
+        raise ValueError(wrong)
+    frames = content["frames"]
     names = [str(frame.get("file_path", index)) for index, frame in enumerate(frames)]
-    matrices = [
-        numbers(frame.get("transform_matrix"), (4, 4), f"transform_matrix of {name}")
-        for frame, name in zip(frames, names, strict=True)
-    ]
+    matrices = [np.array(frame["transform_matrix"], np.float64) for frame in frames]
     lenses = [_lens({**content, **frame}, name) for frame, name in zip(frames, names, strict=True)]
     sizes = [size for _, size in lenses if size is not None]
     table = CameraTable(
@@ -98,13 +107,11 @@ def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int
 
 def _number(values: dict[str, Any], key: str, name: str) -> float:
     value = values[key]
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{name} has {key} {str(value)[:60]!r}: expected a finite number")
-    return number
+    if isinstance(value, str) and is_number_text(value):  # some programs write numbers as text
+        value = float(value)
+    if not is_number(value):
+        raise ValueError(f"{name} has {key} {shown(values[key])}: expected a finite number")
+    return float(value)
 
 
 def _positive(values: dict[str, Any], key: str, name: str) -> float:

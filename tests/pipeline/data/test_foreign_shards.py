@@ -138,12 +138,12 @@ def in_pixels(label: np.ndarray) -> np.ndarray:
         ("reference.camera.npy", opengl, "looks away from the origin"),
         ("novel.camera.npy", inverted, "sees the origin"),
         ("novel.camera.npy", in_pixels, "intrinsics in pixels"),
-        ("novel.camera.npy", lambda label: label * np.nan, "isn't a finite number"),
+        ("novel.camera.npy", lambda label: label * np.nan, "finite number"),
         ("novel.camera.npy", lambda label: label[:16], "16 numbers; expected 25"),
         ("reference.image.npy", lambda image: (image + 1) * 127.5, "expected -1.01 to 1.01"),
         ("reference.image.npy", lambda image: image.transpose(1, 2, 0), "has the shape"),
         ("novel.depth.npy", lambda depth: depth[0], "has the shape"),
-        ("novel.depth.npy", lambda depth: depth + np.inf, "isn't a finite number"),
+        ("novel.depth.npy", lambda depth: depth + np.inf, "finite number"),
         ("novel.opacity.npy", lambda opacity: opacity * 255, "expected -0.01 to 1.01"),
         ("novel.features.npy", lambda features: features[:2], "no three colour channels"),
         ("z.npy", lambda z: z[:3], "has the shape"),
@@ -176,3 +176,17 @@ def test_an_identity_with_inverted_cameras_near_the_front_is_named(foreign, samp
 def test_json_of_other_programs_is_their_own(text):
     record = Record({"json": text}, "somebody's", required=(), is_foreign=True)
     assert (record.number, record.truncation) == (0, 1.0)
+
+
+def test_no_shards_at_all_are_named(sampler):
+    with pytest.raises(ValueError, match=r"data\.urls is \[\]"):
+        ForeignShards(urls=[], sampler=sampler, distributions={})
+
+
+def test_pictures_that_may_be_in_0_to_1_are_warned_about_once(foreign, sampler, caplog):
+    urls = foreign(pictures="float16")
+    for view in ("reference", "novel"):
+        altered(urls, f"{view}.image.npy", lambda image: image / 2 + 0.5)
+    source = ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)
+    source(range(8))
+    assert sum("in [0, 1]" in record.message for record in caplog.records) == 1

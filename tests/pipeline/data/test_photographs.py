@@ -216,7 +216,7 @@ def test_missing_empty_and_foreign_collections_are_explained(tmp_path):
     with pytest.raises(BadDataset, match="names no pictures"):
         Photographs(folder)
     (folder / "dataset.json").write_text('{"labels": null}')
-    with pytest.raises(BadDataset, match="isn't understood"):
+    with pytest.raises(BadDataset, match="labels is None: expected a list"):
         Photographs(folder)
 
 

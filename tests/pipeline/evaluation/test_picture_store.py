@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from pipeline.evaluation.items import Item, ItemViews
-from pipeline.evaluation.picture_store import PictureStore, Prediction, read_png
+from pipeline.evaluation.picture_store import PictureStore, Prediction, read_png, read_views
 from pipeline.evaluation.work_share import WorkShare, share_of_launcher
 from pipeline.runs.peak_memory import PeakMemory
+from pipeline.runs.tensor_file import write_tensors
 from teachers.rendering.camera import Camera
 
 
@@ -83,3 +84,26 @@ def test_an_item_that_can_not_name_files_is_refused():
             Item(name=name, image=None, targets=camera)
     with pytest.raises(ValueError, match="1 target cameras and 2 reference views"):
         Item(name="a", image=None, targets=camera, reference=ItemViews(torch.zeros(2, 3, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (torch.ones(16, 16), None, r"depth in .*a\.safetensors has the shape \[16, 16\]"),
+        (
+            torch.ones(3, 16, 16),
+            None,
+            r"has the shape \[3, 16, 16\]: expected \[1, height, width\]",
+        ),
+        (torch.ones(1, 16, 16), torch.ones(1, 8, 8), r"\[1, 16, 16\] in a.*\[1, 8, 8\] in b"),
+        (torch.full((1, 16, 16), torch.nan), None, r"depth in .*a\.safetensors holds nan"),
+        (torch.full((1, 16, 16), torch.inf), None, r"depth in .*a\.safetensors holds inf"),
+    ],
+)
+def test_a_map_of_another_shape_or_range_is_named(tmp_path, first, second, said):
+    for name, depth in (("a", first), ("b", first if second is None else second)):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{name}.png")
+        write_tensors(tmp_path / f"{name}.safetensors", {"depth": depth})
+    paths = [[tmp_path / f"{name}{suffix}" for name in "ab"] for suffix in (".png", ".safetensors")]
+    with pytest.raises(ValueError, match=said):
+        read_views(*paths, must_be_finite=True)

@@ -68,8 +68,8 @@ def test_a_film_has_landmarks_for_each_frame_and_none_where_there_is_no_face(tmp
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{", "isn't understood"),
-        ("[1]", "isn't understood"),
+        ("{", "isn't JSON"),
+        ("[1]", r"holds \[1\]: expected keys with values"),
         ("{}", "no landmarks"),
         ('{"landmarks": [[1, 2]]}', "5, 68 or 478"),
         ('{"landmarks": "x"}', "no table of numbers"),

@@ -87,6 +87,6 @@ def test_a_damaged_record_is_named_with_what_to_do(tmp_path):
     (cell(tmp_path).folder / "cell.json").write_text("{")
     with pytest.raises(
         ValueError,
-        match=r"seed-1/cell.json is no record of a cell .*remove the file to run the cell again",
+        match=r"seed-1/cell.json isn't JSON .*remove the file to run the cell again",
     ):
         _ = cell(tmp_path).state

@@ -81,7 +81,7 @@ def test_a_manifest_alone_is_checked(frozen, tmp_path, capsys):
     content = json.loads(frozen.read_text())
     content["pictures"][0]["camera"][3] = float("nan")
     (tmp_path / "nan.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="picture 0 has a camera that isn't 25 finite numbers"):
+    with pytest.raises(ValueError, match=r"pictures\[0\]\.camera\[3\] is nan: expected a number"):
         trilift(f"check={tmp_path / 'nan.json'}")
     content["pictures"] = content["pictures"][1:]
     (tmp_path / "fewer.json").write_text(json.dumps(content))

@@ -143,3 +143,16 @@ def test_what_is_unsupported_is_not_called_hostile(tmp_path, weights):
     with pytest.raises(ValueError, match=r"torch\._C\.Generator.* is unsupported") as caught:
         read(tmp_path, content)
     assert "hostile" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"avg_camera_pivot": [0, 0.2]}, r"avg_camera_pivot is \[0, 0\.2\]: expected a list of 3"),
+        ({"avg_camera_radius": None}, r"avg_camera_radius is None, not a number"),
+        ({"c_scale": "wide"}, r"c_scale is 'wide', not a number"),
+    ],
+)
+def test_a_setting_of_another_kind_is_named_with_its_value(tmp_path, weights, settings, said):
+    with pytest.raises(ValueError, match=said):
+        read(tmp_path, snapshot(weights, **settings))

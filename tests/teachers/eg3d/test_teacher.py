@@ -118,7 +118,7 @@ def test_a_configuration_from_another_version_is_refused(teacher, tmp_path):
     with pytest.raises(ValueError, match="novelty"):
         load_eg3d(tmp_path / "teacher")
     path.write_text("{")
-    with pytest.raises(ValueError, match=r"config\.json is not a teacher's configuration"):
+    with pytest.raises(ValueError, match=r"config\.json isn't JSON"):
         load_eg3d(tmp_path / "teacher")
 
 

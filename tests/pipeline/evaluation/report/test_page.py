@@ -130,12 +130,15 @@ def test_csv_has_every_picture_and_every_mean(folder):
     [
         (lambda folder: (folder / "results.json").unlink(), "has no results.json"),
         (lambda folder: (folder / "scores.jsonl").unlink(), "has no scores.jsonl"),
-        (lambda folder: (folder / "results.json").write_text("{"), "is damaged"),
+        (lambda folder: (folder / "results.json").write_text("{"), "isn't JSON"),
         (
             lambda folder: (folder / "results.json").write_text('{"schema": 1}'),
             "has schema 1, this version reads 2",
         ),
-        (lambda folder: (folder / "scores.jsonl").write_text('{"a": 1}\n{"b'), "line 2 is damaged"),
+        (
+            lambda folder: (folder / "scores.jsonl").write_text('{"a": 1}\n'),
+            "line 1 holds {'a': 1}: expected a key 'method'",
+        ),
         (lambda folder: (folder / "pictures/truth/p0_0.png").write_text("no"), "can't be shown"),
     ],
 )

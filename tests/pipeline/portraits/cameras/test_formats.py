@@ -147,17 +147,21 @@ def test_colmap_files_of_other_writers_are_read(tmp_path):
             {"frames": [{"file_path": "a", "transform_matrix": np.eye(4).tolist(), "fl_x": 3}]},
             "no w and h",
         ),
-        ("transforms.json", {"frames": [{"transform_matrix": [[1]]}]}, "4 x 4"),
+        (
+            "transforms.json",
+            {"frames": [{"transform_matrix": [[1]]}]},
+            r"is \[\[1\]\]: expected a list of 4, each a list of 4",
+        ),
         (
             "transforms.json",
             {"k1": 0.1, "frames": [{"transform_matrix": np.eye(4).tolist()}]},
             "distorted",
         ),
-        ("dataset.json", {"labels": [["a.png", [1, 2]]]}, "25"),
+        ("dataset.json", {"labels": [["a.png", [1, 2]]]}, r"\[1, 2\]: expected a list of 25"),
         ("dataset.json", {"labels": []}, "no cameras"),
         ("dataset.json", {"labels": [["a", [0] * 25], ["a", [0] * 25]]}, "unique"),
         ("dataset.json", {"convention": "maya", "labels": []}, "maya"),
-        ("dataset.json", {"pictures": []}, "neither labels nor frames"),
+        ("dataset.json", {"pictures": []}, r"holds .*pictures.*: expected a key 'labels'"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, file, content, sentence):
