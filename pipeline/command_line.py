@@ -29,6 +29,7 @@ VERBS = (
     "lift",
     "export",
     "view",
+    "stream",
     "evaluate",
     "provenance",
     "licenses",

@@ -42,6 +42,17 @@ class Recording:
         self.container.close()
 
 
+def is_recording(path: Path) -> bool:
+    """Whether a file is one; false where PyAV isn't installed."""
+    if path.suffix.lower() != ".mkv" or not path.is_file():
+        return False
+    try:
+        read_recording(path)
+    except ValueError:
+        return False
+    return True
+
+
 def read_recording(path: Path) -> tuple[StreamHeader, Iterator[Levels]]:
     """Header and pictures of a recording.
 

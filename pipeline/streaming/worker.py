@@ -3,14 +3,11 @@
 Codec libraries may abort or hang on odd input; a stream shall survive that with a lost frame.
 """
 
-import multiprocessing
-import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-SPAWN = multiprocessing.get_context("spawn")
+from .process import Process
 
 
 class WorkerLost(RuntimeError):
@@ -39,17 +36,12 @@ class Worker:
     ) -> None:
         self.make, self.seconds, self.start_seconds = make, seconds, start_seconds
         self.restarts = 0
-        self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
+        self._process: Process | None = None
 
     def start(self) -> "Worker":
         """Starts the process and waits until it is ready."""
         if self._process is None:
-            mine, theirs = SPAWN.Pipe()
-            self._process = SPAWN.Process(target=_serve, args=(self.make, theirs), daemon=True)
-            self._process.start()
-            theirs.close()
-            self._connection = mine
+            self._process = Process(_serve, self.make)
             self._answer(self.start_seconds)
         return self
 
@@ -61,21 +53,22 @@ class Worker:
             WorkerLost: it hung or died.
         """
         self.start()
-        assert self._connection is not None
+        assert self._process is not None
         try:
-            self._connection.send(request)
+            self._process.connection.send(request)
         except (BrokenPipeError, ConnectionResetError, EOFError) as error:
             self._lose()
             raise WorkerLost("the codec's process died") from error
         return self._answer(self.seconds)
 
     def _answer(self, seconds: float) -> Any:
-        assert self._connection is not None
+        assert self._process is not None
+        connection = self._process.connection
         try:
-            if not self._connection.poll(seconds):
+            if not connection.poll(seconds):
                 self._lose()
                 raise WorkerLost(f"the codec's process gave no answer within {seconds:g} s")
-            answer = self._connection.recv()
+            answer = connection.recv()
         except (EOFError, ConnectionResetError) as error:
             self._lose()
             raise WorkerLost("the codec's process died") from error
@@ -89,12 +82,9 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process, whatever it does."""
-        if self._connection is not None:
-            self._connection.close()
         if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        self._process = self._connection = None
+            self._process.close()
+        self._process = None
 
     def __enter__(self) -> "Worker":
         return self.start()
@@ -103,8 +93,7 @@ class Worker:
         self.close()
 
 
-def _serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> None:
-    os.environ.setdefault("SVT_LOG", "1")  # errors only
+def _serve(connection: Connection, make: Callable[[], Callable[[Any], Any]]) -> None:
     try:
         answer = make()
     except ValueError as error:
@@ -114,11 +103,11 @@ def _serve(make: Callable[[], Callable[[Any], Any]], connection: Connection) -> 
     while True:
         try:
             request = connection.recv()
-        except (EOFError, ConnectionResetError, KeyboardInterrupt):
+        except (EOFError, ConnectionResetError):
             return
         try:
             connection.send(answer(request))
         except ValueError as error:
             connection.send(ValueError(str(error)))
-        except (BrokenPipeError, KeyboardInterrupt):
+        except BrokenPipeError:
             return

@@ -42,8 +42,6 @@ from pipeline.viewer.workbench import Contender, Workbench
 if TYPE_CHECKING:
     from pipeline.viewer.state import Viewer
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
 
 @verb("view")
 def main(config: DictConfig) -> None:
@@ -51,6 +49,7 @@ def main(config: DictConfig) -> None:
     require_aiohttp()
     from aiohttp import web
 
+    from pipeline.pages import LOOPBACK
     from pipeline.viewer.server import application
 
     settings = to_plain(config)
@@ -92,6 +91,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
         ValueError: two contenders of one name, or settings out of range.
         FileNotFoundError: no such student.
     """
+    from pipeline.pages import LOOPBACK
     from pipeline.viewer.state import Limits, Viewer
 
     settings = to_plain(config)

@@ -6,7 +6,6 @@ slow machine draws fewer frames and nothing piles up.
 
 import asyncio
 import contextlib
-import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from pipeline.pages import COOKIE, SECURITY, refusal, require_access
 from pipeline.pictures import to_uint8
 from pipeline.portraits.crop import Crop
 from teachers.plain_values import parse_json
@@ -25,18 +25,6 @@ from .state import VIEWER, Viewer, photograph_of
 from .workbench import FRAME, LIFT
 
 PAGE = Path(__file__).parent / "page"
-COOKIE = "trilift"
-SECURITY = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-        " img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 LARGEST_MESSAGE = 4096
 """Bytes of one message of a page."""
 
@@ -83,13 +71,13 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         response = await handler(request)
     except web.HTTPRequestEntityTooLarge:
         most = request.app[VIEWER].limits.upload_megabytes
-        response = _refusal(413, f"the file is larger than {most:g} MB: make it smaller first")
+        response = refusal(413, f"the file is larger than {most:g} MB: make it smaller first")
     except web.HTTPException as error:
-        response = _refusal(error.status, error.text or error.reason)
+        response = refusal(error.status, error.text or error.reason)
     except TimeoutError:
-        response = _refusal(408, "the upload took too long: try again, or a smaller file")
+        response = refusal(408, "the upload took too long: try again, or a smaller file")
     except ValueError as error:
-        response = _refusal(422, str(error))
+        response = refusal(422, str(error))
     if not response.prepared:
         response.headers.update(SECURITY)
     return response
@@ -99,22 +87,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Only those with the token, by a name of ours, and no foreign page's script."""
     viewer = request.app[VIEWER]
-    host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if host not in viewer.hosts:
-        raise web.HTTPForbidden(text=f"this page isn't called {host!r}: open the printed address")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != f"{request.scheme}://{request.host}":
-        raise web.HTTPForbidden(text="another site asked: refused")
-    given = request.query.get("token") or request.cookies.get(COOKIE, "")
-    if not hmac.compare_digest(given.encode(), viewer.token.encode()):
-        raise web.HTTPForbidden(
-            text="the address lacks its token: open the one that `trilift view` printed"
-        )
+    require_access(request, hosts=viewer.hosts, token=viewer.token, verb="view")
     return await handler(request)
-
-
-def _refusal(status: int, text: str) -> web.Response:
-    return web.json_response({"error": " ".join(text.split())}, status=status)
 
 
 async def page(request: web.Request) -> web.StreamResponse:

@@ -1,0 +1,112 @@
+"""Where frames come from: a film, a folder of pictures, or a camera, at their own pace."""
+
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pipeline.portraits.files import find_photographs
+from pipeline.portraits.film import DEMUXERS, read_pictures
+from pipeline.portraits.photograph import read_photograph
+
+from .codecs import require_av
+from .mailbox import Mailbox, now_us
+
+CAMERA = "camera"
+CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A frame and when it was captured, µs."""
+
+    number: int
+    image: Image.Image
+    stamp: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is streamed.
+
+    Attributes:
+        name: a film's file, a folder of pictures (in the order of their names), or camera:NAME
+            (camera:/dev/video0).
+        frames_per_second: how fast films and folders are played.
+        loop: whether they start again at their end.
+        background: grey level in [0, 1] behind transparent pixels.
+    """
+
+    name: str
+    frames_per_second: float = 30.0
+    loop: bool = False
+    background: float = 1.0
+
+    def check(self) -> None:
+        """Raises FileNotFoundError or ValueError if there is no such source."""
+        if not self.name.startswith(f"{CAMERA}:"):
+            find_photographs(Path(self.name))
+
+    def play(self, box: Mailbox[Captured], stop: threading.Event) -> None:
+        """Puts every frame into `box` when it is due, until the end or `stop`; then closes it."""
+        try:
+            started = time.monotonic()
+            for number, image in enumerate(self._images()):
+                if self.is_live:
+                    started = time.monotonic() - number / self.frames_per_second
+                due = started + number / self.frames_per_second
+                if stop.wait(max(0.0, due - time.monotonic())):
+                    return
+                box.put(Captured(number, image, now_us()))
+        finally:
+            box.close()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has a pace of its own."""
+        return self.name.startswith(f"{CAMERA}:")
+
+    def _images(self) -> Iterator[Image.Image]:
+        if self.is_live:
+            yield from _camera(self.name.split(":", 1)[1])
+            return
+        for _ in itertools.count() if self.loop else range(1):
+            yield from self._once()
+
+    def _once(self) -> Iterator[Image.Image]:
+        path = Path(self.name)
+        if path.suffix.lower() in DEMUXERS and path.is_file():
+            yield from (image for _, image in read_pictures(path, background=self.background))
+            return
+        for file in find_photographs(path):
+            yield read_photograph(file.read_bytes(), background=self.background)
+
+
+def _camera(device: str) -> Iterator[Image.Image]:
+    """Frames of a camera by FFmpeg's device of this system.
+
+    Raises:
+        ValueError: it can't be opened.
+    """
+    av = require_av("h264", "r")
+    kind = CAMERA_FORMATS.get(sys.platform, "v4l2")
+    try:
+        container: Any = av.open(device, format=kind)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ValueError(f"camera {device!r} can't be opened by {kind}: {error}") from error
+    with container:
+        for frame in container.decode(video=0):
+            yield frame.to_image()
+
+
+def in_thread(run: Callable[[], None], name: str) -> threading.Thread:
+    """Starts a thread that ends with the process."""
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
