@@ -31,11 +31,13 @@ from pipeline.lifter import Lifter
 from pipeline.losses.perceptual import PerceptualLoss
 from pipeline.pictures import from_uint8, to_uint8
 from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder, require_av
+from pipeline.streaming.coding import DecoderProcess, EncoderProcess
 from pipeline.streaming.normalisation import Normalisation, calibrate
 from pipeline.streaming.tiling import Grid
 from pipeline.worlds.puppets.sequences import render_sequence
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
+from teachers.eg3d.untrained import untrained_teacher
 from teachers.kernels import choose_kernels
 from teachers.rendering.camera import Camera
 
@@ -164,10 +166,14 @@ def main() -> None:
     parser.add_argument(
         "--weights", type=Path, default=Path("weights"), help="of `trilift weights alexnet`"
     )
+    parser.add_argument("--load", action="store_true", help="96 tiles of 256² instead")
     given = parser.parse_args()
     torch.set_num_threads(1)
     os.environ["SVT_LOG"] = "1"
     choose_kernels("fast")
+    if given.load:
+        load_test()
+        return
     file = student_file(STUDENT)
     lifter = Lifter.load(file).requires_grad_(False)
     beside = file.with_suffix(".planes.json")
@@ -252,6 +258,42 @@ def measured(judge: Judge, clips: list, method: str, run: Callable, quality: flo
         flush=True,
     )
     return point
+
+
+def load_test() -> None:
+    """Sizes and times of planes of 3 × 32 × 256² that change slowly, in worker processes."""
+    teacher = untrained_teacher({"image_resolution": 512, "render_resolution": 128})
+    latents = torch.randn(2, 512, generator=torch.Generator().manual_seed(0))
+    camera = teacher.passport.orbit(torch.zeros(2))
+    with torch.no_grad():
+        first, last = teacher.synthesize(teacher.map_latents(latents, camera)).planes
+    deviation = first.flatten(0, 1).std((1, 2)).clamp(min=1e-6)
+    mean = first.flatten(0, 1).mean((1, 2))
+    code = Normalisation(tuple((80 / deviation).tolist()), tuple(mean.tolist()))
+    grid = Grid(96, 256)
+    for quality in (12, 24, 30):
+        settings = CodecSettings(quality=quality, kilobits_per_second=20_000, threads=2)
+        encoder, decoder = EncoderProcess(grid, settings).start(), DecoderProcess(grid, "h264")
+        decoder.start()
+        sizes, times, error = [], [], []
+        for frame in range(30):
+            picture = grid.picture(code.levels(torch.lerp(first, last, frame / 300)))
+            started = time.perf_counter()
+            coded = encoder.encode(picture)
+            between = time.perf_counter()
+            seen = decoder.decode(coded.data, is_key=coded.is_key)
+            times.append((between - started, time.perf_counter() - between))
+            sizes.append(len(coded.data))
+            error.append(((seen.astype(np.float32) - picture) ** 2).mean())
+        encode_ms, decode_ms = 1000 * np.median(times, 0)
+        print(
+            f"| {quality} | {np.sum(sizes[1:]) * 8 / 29 * FPS / 1e6:.1f} Mbit/s |"
+            f" {sizes[0] / 1000:.0f} kB | {10 * np.log10(80**2 / np.mean(error)):.1f} dB |"
+            f" {encode_ms:.0f} ms | {decode_ms:.0f} ms |",
+            flush=True,
+        )
+        encoder.close()
+        decoder.close()
 
 
 def drawn(points: list[Point], methods: list[str]) -> None:

@@ -1,0 +1,82 @@
+"""A stream's server on a loop of its own, fed by the test."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from pipeline.lifter import Lifter
+from pipeline.streaming.codecs import CodecSettings, Coded, PlaneEncoder, webcodecs_string
+from pipeline.streaming.header import StreamHeader, scene_of
+from pipeline.streaming.mailbox import now_us
+from pipeline.streaming.normalisation import Normalisation
+from pipeline.streaming.packets import Kind, Packet
+from pipeline.streaming.server import Broadcast, Limits, application
+from pipeline.streaming.tiling import Grid
+
+
+@dataclass
+class Served:
+    broadcast: Broadcast
+    base: str
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def address(self) -> str:
+        return f"{self.base}/?token={self.broadcast.token}"
+
+    def run(self, coroutine):
+        """The result of a coroutine on the server's loop (playwright occupies this thread's)."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+
+@contextmanager
+def served(limits: Limits) -> Iterator[Served]:
+    broadcast = Broadcast(limits, hosts=("127.0.0.1",), about="A student of tests")
+    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
+
+    async def start() -> web.AppRunner:
+        runner = web.AppRunner(application(broadcast), access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        ports.append(runner.addresses[0][1])
+        ready.set()
+        return runner
+
+    def serve() -> None:
+        runner = loop.run_until_complete(start())
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    assert ready.wait(20)
+    yield Served(broadcast, f"http://127.0.0.1:{ports[0]}", loop)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(20)
+
+
+class Feed:
+    """Codes planes and publishes them."""
+
+    def __init__(self, broadcast: Broadcast, lifter: Lifter, code: Normalisation) -> None:
+        passport = lifter.passport
+        self.grid = Grid(3 * passport.stored_channels, passport.plane_resolution)
+        self.broadcast, self.code, self.number = broadcast, code, 0
+        self.encoder = PlaneEncoder(self.grid, CodecSettings())
+        self.header = StreamHeader("h264", self.grid, code, passport, 30.0, scene_of(lifter))
+
+    def publish(self, planes, *, key: bool = False) -> Coded:
+        coded = self.encoder.encode(self.grid.picture(self.code.levels(planes)), key=key)
+        if self.number == 0:
+            name = webcodecs_string("h264", coded.data, self.grid)
+            self.header = StreamHeader(**{**vars(self.header), "codec_string": name})
+            self.broadcast.publish_header(self.header)
+        stamps = (now_us(),) * 4 + (0,)
+        packet = Packet(Kind.PICTURE, coded.data, self.number, coded.is_key, 1, stamps)
+        self.broadcast.publish(packet.to_bytes(), coded.is_key)
+        self.number += 1
+        return coded
