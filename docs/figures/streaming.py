@@ -273,8 +273,8 @@ def load_test() -> None:
     grid = Grid(96, 256)
     for quality in (12, 24, 30):
         settings = CodecSettings(quality=quality, kilobits_per_second=20_000, threads=2)
-        encoder, decoder = EncoderProcess(grid, settings).start(), DecoderProcess(grid, "h264")
-        decoder.start()
+        encoder = EncoderProcess(grid, settings, seconds=60).start()
+        decoder = DecoderProcess(grid, "h264", seconds=60).start()
         sizes, times, error = [], [], []
         for frame in range(30):
             picture = grid.picture(code.levels(torch.lerp(first, last, frame / 300)))

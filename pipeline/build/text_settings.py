@@ -12,6 +12,7 @@ TEXT = {
     *("name", "input", "output", "checkpoint", "predictions", "export", "compare", "verify"),
     *("path", "folder", "file", "urls", "cache", "sha256", "title", "project", "group"),
     *("weights_folder", "teacher_folder", "start_from", "save_dir"),
+    *("address", "planes", "record", "report"),
 }
 """Last parts of the keys whose values are names or paths."""
 

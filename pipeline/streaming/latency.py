@@ -53,7 +53,7 @@ class LatencyBudget:
         seconds = (shown[-1] - shown[0]) / 1000
         return {
             "frames": len(stamps),
-            "frames_per_second": round((len(stamps) - 1) / seconds, 2) if seconds else None,
+            "frames_per_second": round(float((len(stamps) - 1) / seconds), 2) if seconds else None,
             "milliseconds": {
                 name: {f"p{p}": round(float(np.percentile(span, p)), 2) for p in PERCENTILES}
                 for name, span in spans.items()
