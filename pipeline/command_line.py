@@ -57,11 +57,6 @@ SWEEPS = {"-m", "--multirun", "sweep", "+sweep"}
 POSITIONAL = {"provenance": ("action", "file"), "licenses": ("file",)}
 """Verbs whose first words may stand without their keys: `trilift provenance show FILE`."""
 
-PLANNED = {
-    "stream": "Lift a camera's frames live and serve them to a browser.",
-}
-"""Verbs of later versions."""
-
 
 def main() -> None:
     """The console script."""
@@ -74,10 +69,8 @@ def run(arguments: list[str]) -> int:
         sys.stdout.write(listing())
         return 0
     name, *rest = arguments
-    if name in PLANNED:
-        return _refuse(f"{name!r} is not in this version yet; `trilift --help` lists what is")
     if name not in VERBS:
-        nearest = difflib.get_close_matches(name, [*VERBS, *PLANNED], n=1, cutoff=0.5)
+        nearest = difflib.get_close_matches(name, VERBS, n=1, cutoff=0.5)
         return _refuse(
             f"there is no verb {name!r}"
             + (f"; did you mean {nearest[0]!r}?" if nearest else "; `trilift --help` lists them")
@@ -144,7 +137,6 @@ def listed_formats(arguments: list[str]) -> list[str]:
 def listing() -> str:
     """The verbs with one line each."""
     lines = [f"  {name:12}{documentation(name).splitlines()[0]}" for name in VERBS]
-    planned = [f"  {name:12}{text}" for name, text in PLANNED.items()]
     advice = (
         "`trilift VERB --help` shows the settings of a verb. A setting is given as `group=option`"
         " or `key=value`."
@@ -154,9 +146,6 @@ def listing() -> str:
             "usage: trilift VERB [setting=value …]",
             "",
             *lines,
-            "",
-            "not yet in this version:",
-            *planned,
             "",
             advice,
             "",

@@ -87,7 +87,7 @@ def test_help_lists_every_verb_with_a_line_in_under_a_second_of_processor_time(t
     rows = dict(
         line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  ")
     )
-    assert set(rows) == {*command_line.VERBS, *command_line.PLANNED}
+    assert set(rows) == set(command_line.VERBS)
     assert all(text.endswith(".") and len(text) > 10 for text in rows.values())
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 
@@ -103,16 +103,6 @@ def test_the_error_for_a_misspelt_verb_names_the_nearest(trilift, wrong, meant):
     done = trilift(wrong)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == f"trilift: there is no verb '{wrong}'; did you mean '{meant}'?\n"
-
-
-@pytest.mark.parametrize("name", command_line.PLANNED)
-def test_a_planned_verb_says_that_it_is_not_there_yet(trilift, name):
-    done = trilift(name)
-    assert (
-        done.returncode == 2
-        and "not in this version yet" in done.stderr
-        and len(done.stderr.splitlines()) == 1
-    )
 
 
 def test_a_rival_pipeline_in_the_working_directory_does_not_run(trilift, tmp_path):
