@@ -37,9 +37,9 @@ from pipeline.streaming.tiling import Grid
 from pipeline.worlds.puppets.sequences import render_sequence
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
-from teachers.eg3d.untrained import untrained_teacher
 from teachers.kernels import choose_kernels
 from teachers.rendering.camera import Camera
+from teachers.untrained import untrained_teacher
 
 OUTPUT = Path(__file__).resolve().parents[1] / "streaming.png"
 STUDENT = "bundled/puppets_tiny"

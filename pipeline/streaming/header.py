@@ -128,7 +128,7 @@ def scene_of(lifter: Lifter) -> dict[str, Any] | None:
     renderer, passport = lifter.renderer, lifter.passport
     describe = getattr(getattr(renderer, "decoder", None), "two_layers", None)
     layers = describe() if isinstance(renderer, TriplaneRenderer) and describe else None
-    if layers is None or passport.plane_depth != 1:
+    if layers is None or passport.plane_depth != 1 or passport.aggregation != "mean":
         return None
     assert isinstance(renderer, TriplaneRenderer)
     sampling = renderer.sampling
