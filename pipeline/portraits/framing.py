@@ -119,7 +119,7 @@ class FaceCrops:
         is_number = isinstance(faces, int) and not isinstance(faces, bool) and faces >= 1
         if faces not in ("largest", "nearest_centre", "all") and not is_number:
             raise ValueError(
-                f"faces is {faces!r}: give largest, nearest_centre or all, or a number from 1"
+                f"faces is {faces!r}: give largest, nearest_centre, all, or a number from 1"
             )
         self.detector = detector
         self.faces = faces
