@@ -2,13 +2,13 @@
 table of docs/films.md.
 
 Films are rendered from sequences of the world of heads before a camera whose picture also drifts,
-with sensor noise, through H.264. The true square and camera of every frame are known. The first
-pass chooses the filter's constants on training identities (`--split train --search`); the table is
-of the test split.
+with sensor noise, through H.264. The true square and camera of every frame are known.
+`--split train --search` prints the errors for many constants of the filter (docs/films.md has some
+of its rows);
+without, the test split is measured, and what of the jitter the bundled student's views show.
 
-Run from the repository's root, with the extras `heads` and `video`:
-`python docs/figures/film_jitter.py` (four minutes on two cores, no GPU). The films' renderings are
-kept in `--cache`.
+Run from the repository's root, with the extras `heads` and `video`, no GPU. Renderings and tracks
+are kept in `--cache`.
 """
 
 import argparse
