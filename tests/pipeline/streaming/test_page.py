@@ -2,18 +2,28 @@
 
 import base64
 import copy
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.inference.pretrained import student_file
+from pipeline.inference.video import write_video
 from pipeline.lifter import Lifter
 from pipeline.pictures import to_uint8
-from pipeline.streaming.codecs import PlaneDecoder
+from pipeline.portraits.framing import WholePicture
+from pipeline.streaming.codecs import CodecSettings, PlaneDecoder
 from pipeline.streaming.header import StreamHeader, scene_of
+from pipeline.streaming.lifting import LiftSettings
+from pipeline.streaming.sender import Sender
 from pipeline.streaming.server import Limits
+from pipeline.streaming.source import Source
 from pipeline.streaming.tiling import Grid
+from pipeline.worlds.puppets.sequences import render_sequence
+from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.density import ShiftedSoftplus
 from teachers.rendering.two_layers import TwoLayers
 from tests.browser import IN_BROWSER
@@ -130,3 +140,49 @@ def test_two_passes_and_a_plain_decoder_are_drawn_as_well(opened, small, bundled
     planes = header.triplane(picture).planes[0]
     scores = [psnr(one, small, planes, at) for one, at in zip(seen, ANGLES, strict=True)]
     assert min(scores) > 40, scores
+
+
+def test_a_stream_that_a_page_cannot_draw_gets_one_sentence(opened, small, bundled):
+    server, page = opened
+    feed = Feed(server.broadcast, small, bundled)
+    feed.header = StreamHeader(**{**vars(feed.header), "scene": None})
+    page.wait_for_function("() => live.socket.readyState === 1")
+    feed.publish(torch.zeros(3, 16, 64, 64))
+    page.wait_for_selector("#said.error")
+    assert "trilift stream address=" in page.inner_text("#said")
+
+
+def test_three_seconds_of_a_world_reach_the_browser(opened, bundled, tmp_path: Path):
+    """A film of a puppet → lifting process → encoding process → WebSocket → page."""
+    rate, server, page = 8, *opened
+    seeds = WorldSeeds.of(Split.TEST, [3])
+    frames = render_sequence(
+        PuppetWorld(supersampling=1), seeds, 3 * rate, 64, fps=float(rate)
+    ).image()
+    pictures = [to_uint8(frame) for frame in frames]
+    film = write_video(tmp_path / "clip", pictures, frames_per_second=rate)
+    lift = LiftSettings(
+        student=student_file("bundled/puppets_tiny"),
+        source=Source(name=str(film), frames_per_second=float(rate)),
+        framing=WholePicture(),
+        normalisation=bundled,
+        kernels="readable",
+        threads=1,
+    )
+    codec = CodecSettings(frames_per_second=rate)
+    sender = Sender(lift, codec, server.broadcast, record=tmp_path / "planes.mkv")
+    page.wait_for_function("() => live.socket.readyState === 1")
+    sender.start()
+    try:
+        page.wait_for_function("() => live.frames >= 3", timeout=60_000)
+        assert sender.ended.wait(60)
+    finally:
+        sender.close()
+    record = sender.record_of()
+    assert sender.error is None, sender.error
+    assert record["coded"] + record["too_late"] >= 3
+    assert record["lost"] == 0
+    assert page.evaluate("live.latencies.every(({ total }) => total > 0 && total < 6e7)")
+    state = json.loads(page.evaluate("fetch('state').then(answer => answer.text())"))
+    assert state["viewers"][0]["sent"] >= 3
+    assert (tmp_path / "planes.mkv").stat().st_size > 10_000
