@@ -10,8 +10,8 @@ from .packets import STAGES
 
 RECEIVER_STAGES = ("received", "decoded", "rendered", "displayed")
 NAMES = {
-    "tracked": "track and crop",
-    "lifted": "wait and lift",
+    "tracked": "wait, track and crop",
+    "lifted": "lift",
     "encoded": "encode",
     "sent": "wait for the network",
     "received": "network",
