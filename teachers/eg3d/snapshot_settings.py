@@ -100,7 +100,7 @@ def configuration_of(
     ]
 
 
-def _number(options: dict[str, Any], name: str, default: float | None = None) -> float:
+def _number(options: dict[str, Any], name: str, default: int | float | None = None) -> float:
     value = options.get(name, default)
     try:
         number = float(value)  # type: ignore[arg-type]
