@@ -55,3 +55,11 @@ def names(text: str, value: Any) -> bool:
     if value is None:
         forms += ["null"]
     return any(form and form in text for form in forms) or (value == "" and "''" in text)
+
+
+def says(text: str, value: Any) -> bool:
+    """Whether a message shows a value, or the part of it that doesn't fit."""
+    if names(text, value):
+        return True
+    parts = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(parts, list) and any(says(text, part) for part in parts)

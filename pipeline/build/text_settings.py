@@ -10,13 +10,13 @@ from teachers.plain_values import is_number_text
 
 TEXT = {
     *("name", "input", "output", "checkpoint", "predictions", "export", "compare", "verify"),
-    *("path", "folder", "file", "urls", "cache", "sha256", "title", "project", "group"),
+    *("path", "folder", "file", "urls", "cache", "sha256", "title", "project"),
     *("weights_folder", "teacher_folder", "start_from", "save_dir"),
     *("address", "planes", "record", "report"),
 }
 """Last parts of the keys whose values are names or paths."""
 
-GROUPS = ("paths.",)
+GROUPS = ("paths.", "logger.")
 """Starts of keys of which all values are."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from teachers.plain_values import read_json_file
+from teachers.plain_values import misfit, read_json_file
 
 from .face import EYES_NOSE_MOUTH, DetectedFace, Landmarks, Picture
 from .files import sidecars_of
@@ -99,10 +99,12 @@ def _points(path: Path, numbers: Any) -> Landmarks:
 def _numbers(path: Path, numbers: Any) -> np.ndarray:
     try:
         return np.asarray(numbers, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"the landmarks of {path.name} are no table of numbers ({error})"
-        ) from error
+    except (ValueError, TypeError, OverflowError) as error:
+        odd = next(filter(None, (misfit(numbers, kind) for kind in _TABLES)), str(error))
+        raise ValueError(f"the landmarks of {path.name} are no table of numbers ({odd})") from error
+
+
+_TABLES = (list[list[float]], list[list[list[float]]])
 
 
 def _scale(path: Path, content: dict[str, Any], picture: Picture) -> np.ndarray:

@@ -145,6 +145,8 @@ class Frozen:
                 f"no manifest {path}: write one with trilift manifest input=FOLDER output={path}"
             )
         content = read_json_file(path, dict[str, Any], "trilift manifest writes one")
+        if "kind" not in content:
+            raise ValueError(f"{path} holds {shown(content)}: expected a key 'kind'")
         if content.get("kind") != KIND:
             raise ValueError(
                 f"{path} is of kind {shown(content.get('kind'))}, expected {KIND!r}: trilift"

@@ -139,7 +139,10 @@ class EG3DConfiguration:
             )
         if wrong := misfit(values, cls):
             raise ValueError(f"{source}: {wrong}")
-        return cls(**{key: _tuples(value) for key, value in values.items()})
+        try:
+            return cls(**{key: _tuples(value) for key, value in values.items()})
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from error
 
 
 def _plain(value: Any) -> Any:

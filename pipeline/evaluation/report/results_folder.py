@@ -117,7 +117,7 @@ def read_results(folder: Path) -> Results:
     summary = with_nulls(read_results_json(folder))
     if not summary["methods"]:
         raise ValueError(f"{folder / RESULTS} lacks any method: evaluate again")
-    rows = read_score_lines(folder)
+    rows = [with_nulls(row) for row in read_score_lines(folder)]
     return Results(folder, summary, [_with_paths(row, folder) for row in rows])
 
 
