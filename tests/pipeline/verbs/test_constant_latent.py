@@ -159,7 +159,14 @@ def test_the_folder_says_what_it_was_tuned_from_and_what_that_did(tuned):
         "official",
         "of a pickle",
     )
-    assert provenance["changed"] == {"sr_latent": ["teacher_w", "constant_one"]}
+    changed = provenance["changed"]
+    assert changed["sr_latent"] == ["teacher_w", "constant_one"]
+    before, after = changed["training_data"]
+    assert before == [] and [entry["name"] for entry in after] == [
+        "what official was trained on",
+        "photographs squares.zip",
+    ]
+    assert set(changed) == {"sr_latent", "training_data"}
     assert provenance["provenance_of_checkpoint"] == {"file": "official.pkl"}
     scores = provenance["scores"]
     assert (scores["untuned"]["images"], scores["tuned"]["images"]) == (0, 4)
