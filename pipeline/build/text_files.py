@@ -40,7 +40,8 @@ def register_text_files() -> None:
 def _has_number(value: Any, *, is_text: bool) -> bool:
     if isinstance(value, dict):
         return any(
-            _has_number(part, is_text=_wants_text(key, is_text)) for key, part in value.items()
+            _has_number(part, is_text=_wants_text(key, part, is_text))
+            for key, part in value.items()
         )
     if isinstance(value, list):
         return any(_has_number(part, is_text=is_text) for part in value)
@@ -52,16 +53,18 @@ def _put_back(config: Any, typed: Any, *, is_text: bool) -> None:
     is_mapping = isinstance(typed, dict)
     for key in list(config) if is_mapping else range(len(config)):
         text = typed.get(str(key)) if is_mapping else typed[key]
-        is_name = _wants_text(key, is_text) if is_mapping else is_text
         node = config._get_node(key)
+        is_name = _wants_text(key, text, is_text) if is_mapping else is_text
         if OmegaConf.is_config(node) and isinstance(text, dict | list):
             _put_back(node, text, is_text=is_name)
         elif is_name and isinstance(text, str) and _is_number(node._value()):
             config[key] = text
 
 
-def _wants_text(key: object, inherited: bool) -> bool:
-    return inherited or str(key) in TEXT or f"{key}." in GROUPS
+def _wants_text(key: object, value: Any, inherited: bool) -> bool:
+    """A name has no keys of its own: `planes` of a plan's stages is no path, `paths` is a group."""
+    is_name = str(key) in TEXT and not isinstance(value, dict)
+    return inherited or is_name or f"{key}." in GROUPS
 
 
 def _is_number(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.build.configuration import compose
+from pipeline.build.configuration import compose, to_plain
 from pipeline.build.text_settings import with_text
 
 
@@ -39,3 +39,8 @@ def test_names_and_paths_in_a_users_file_are_text_as_typed(tmp_path):
     assert config.paths.run.endswith("2026_1_12") and config.imagenet is None
     assert config.seed == 10 and config.sampler.batches == [10]
     assert config.logger.other.group == ["12:30", "1_0", "b", None]
+
+
+def test_a_key_of_that_name_with_keys_below_is_no_path():
+    stages = to_plain(compose("distill", "experiment=laptop"))["plan"]["stages"]
+    assert stages["planes"]["steps"] == 120 and stages["planes"]["reference_every"] == 10
