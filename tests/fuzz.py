@@ -73,7 +73,7 @@ def given(folder: Path) -> Given:
             "licenses": compose("licenses", "file=a"),
             "provenance": compose("provenance"),
             "weights": compose("weights"),
-            **{verb: compose(verb) for verb in ("generate", "pretrain", "demo")},
+            **{verb: compose(verb) for verb in ("generate", "pretrain", "demo", "stream")},
         }
     )
     _pictures(found)

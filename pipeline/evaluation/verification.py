@@ -15,7 +15,7 @@ from pipeline.evaluation.metrics.scoring import scores_of_stored
 from pipeline.evaluation.metrics.set_metrics import add_set_metrics
 from pipeline.runs.files import sha256_of_file, sha256_of_json
 from pipeline.runs.json_lines import Line
-from teachers.plain_values import read_json_file
+from teachers.plain_values import is_number, read_json_file
 from teachers.rendering.camera import Camera
 
 from .picture_store import PictureStore
@@ -149,9 +149,12 @@ def _metric(about: dict[str, Any]) -> Metric:
     )
 
 
-def _is_same(before: float | None, now: float) -> bool:
+def _is_same(before: Any, now: float) -> bool:
+    """Whether a score of a file, whatever it holds, is the one that was computed now."""
     if before is None:
         return not math.isfinite(now)
+    if not is_number(before):
+        return False
     return math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 

@@ -246,8 +246,9 @@ def _sources() -> str:
 
 def _known(path: Path) -> Timing | None:
     try:
-        return read_json_file(path, Timing)
-    except (OSError, ValueError):
+        kept = read_json_file(path, dict[str, Any])
+        return Timing(float(kept["readable"]), float(kept["fast"]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -216,7 +216,7 @@ def test_a_damaged_capture_is_refused_by_name(captures, tmp_path):
         ({"schema": 7}, "schema 7"),
         (
             {"frames": [{**f, "camera": [math.nan] * 25} for f in description["frames"]]},
-            "isn't a finite number",
+            r"frames\[0\]\.camera\[0\] is nan",
         ),
     ]:
         path.write_text(json.dumps({**description, **change}))
