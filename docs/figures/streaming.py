@@ -190,8 +190,8 @@ def main() -> None:
             (6, 10, 14, 18, 24, 30),
         ),
         "planes, AV1 (SVT, 10-bit, rtc)": (planes_by_codec("av1", code), (2, 6, 12, 20, 30)),
-        "planes, JPEG of each frame": (planes_by_jpeg(code), (95, 85, 70, 40)),
-        "2D picture, lifted there": (picture_lifted_there(lifter), (0, 6, 12, 18, 24, 30)),
+        "planes, JPEG of each frame": (planes_by_jpeg(code), (95, 70)),
+        "2D picture, lifted there": (picture_lifted_there(lifter), (6, 18, 30)),
     }
     points = [
         measured(judge, clips, name, run, quality)
@@ -205,7 +205,7 @@ def planes_of_people(lifter: Lifter) -> Tensor:
     """Of 64 training puppets from as many angles."""
     seeds = WorldSeeds.of(Split.TRAIN, range(64))
     camera = Camera.orbit(torch.linspace(-0.5, 0.5, 64), torch.zeros(64))
-    return lifted(lifter, PuppetWorld().render(seeds, camera, 64).image())
+    return lifted(lifter, PuppetWorld().render(seeds, camera, 64).image(1.0))
 
 
 def full_range(people: Tensor) -> Normalisation:
@@ -219,7 +219,7 @@ def full_range(people: Tensor) -> Normalisation:
 def clip(lifter: Lifter, number: int) -> tuple[Tensor, Tensor]:
     """A sequence's pictures and planes."""
     seeds = WorldSeeds.of(Split.TEST, [number])
-    images = render_sequence(PuppetWorld(), seeds, FRAMES, 64, fps=FPS).image()
+    images = render_sequence(PuppetWorld(), seeds, FRAMES, 64, fps=FPS).image(1.0)
     return images, lifted(lifter, images)
 
 

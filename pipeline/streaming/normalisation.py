@@ -3,8 +3,8 @@
 An encoder with a constant quantiser makes about the same error, in levels, in every channel. What a
 viewer sees of it is that error divided by the channel's gain, times what a change of this channel
 does to a rendered view. Gains in proportion to that sensitivity spread the visible error evenly:
-for planes of the bundled student 25 to 30 % fewer bits at equal views than channels that all fill
-the range.
+for planes of the bundled student a fifth fewer bits at equal views than channels that all fill the
+range.
 """
 
 import json
