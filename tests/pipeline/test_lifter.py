@@ -127,7 +127,7 @@ def test_only_our_own_networks_are_built(tmp_path, target):
             {"encoder": {"target": "students.two_stage.ThreeStageEncoder", "arguments": {}}},
             "not in this version",
         ),
-        ({"encoder": 3}, "damaged"),
+        ({"encoder": 3}, "encoder is 3: expected keys"),
     ],
 )
 def test_a_file_that_does_not_fit_says_why(tmp_path, changes, message):

@@ -110,7 +110,7 @@ def test_the_background_is_replaced_where_nobody_is(tmp_path):
             "gone.png: no such",
         ),
         (["+hooks.background.sigma=3"], "does not take sigma"),
-        (["hooks.background.blur=wide"], "takes blur as float"),
+        (["hooks.background.blur=wide"], "blur is .wide.: expected a number"),
         (["hooks.background._target_=os.system"], r"refusing to build .*trust=\[os\]"),
         (["+hooks.mine=cartoon"], "hooks.mine is 'cartoon': expected a node with _target_"),
     ],
