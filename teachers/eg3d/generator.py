@@ -1,5 +1,7 @@
 """The generator's networks, with the parameter names of published checkpoints."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -136,22 +138,26 @@ def build_renderer(
     config: EG3DConfiguration, decoder: nn.Module, superresolution: nn.Module | None
 ) -> TriplaneRenderer:
     """The renderer of a configuration around given networks."""
-    sampling = RaySampling(
-        near=config.near,
-        far=config.far,
-        box_size=config.box_size,
-        depth_samples=config.depth_samples,
-        importance_samples=config.importance_samples,
-        in_disparity=config.in_disparity,
-        first_pass=config.first_pass,
-    )
     return TriplaneRenderer(
-        decoder=decoder,
-        sampling=sampling,
-        resolution=config.render_resolution,
-        background=None if config.background == "black" else 1.0,
-        super_resolution=superresolution,
+        decoder=decoder, super_resolution=superresolution, **renderer_settings(config)
     )
+
+
+def renderer_settings(config: EG3DConfiguration) -> dict[str, Any]:
+    """Arguments of a `TriplaneRenderer` that aren't networks."""
+    return {
+        "sampling": RaySampling(
+            near=config.near,
+            far=config.far,
+            box_size=config.box_size,
+            depth_samples=config.depth_samples,
+            importance_samples=config.importance_samples,
+            in_disparity=config.in_disparity,
+            first_pass=config.first_pass,
+        ),
+        "resolution": config.render_resolution,
+        "background": None if config.background == "black" else 1.0,
+    }
 
 
 def eg3d_renderer(configuration: dict[str, object]) -> TriplaneRenderer:

@@ -3,10 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from teachers.eg3d.generator import Generator, build_superresolution
+from teachers.eg3d.generator import Generator, build_superresolution, renderer_settings
 from teachers.rendering.camera import Camera
 from teachers.rendering.density import ShiftedSoftplus
-from teachers.rendering.marching import RaySampling
 from teachers.rendering.triplane import Triplane
 from teachers.stylegan.linear import EqualizedLinear
 from teachers.stylegan.mapping import MappingNetwork
@@ -114,18 +113,8 @@ def build_panohead_renderer(config: PanoHeadConfiguration) -> PanoHeadRenderer:
         w_dim=config.w_dim,
         noise=config.noise,
         decoder=decoder,
-        sampling=RaySampling(
-            near=config.near,
-            far=config.far,
-            box_size=config.box_size,
-            depth_samples=config.depth_samples,
-            importance_samples=config.importance_samples,
-            in_disparity=config.in_disparity,
-            first_pass=config.first_pass,
-        ),
-        resolution=config.render_resolution,
-        background=None if config.background == "black" else 1.0,
         super_resolution=build_superresolution(config),
+        **renderer_settings(config),
     )
 
 

@@ -4,8 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from teachers.eg3d.generator import Generator
-from teachers.rendering.marching import RaySampling
+from teachers.eg3d.generator import Generator, renderer_settings
 from teachers.rendering.proposal_network import ProposalNetwork
 from teachers.rendering.triplane import Triplane
 from teachers.stylegan.synthesis import SynthesisBlock
@@ -73,17 +72,7 @@ def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
             direction_frequencies=config.direction_frequencies,
             radius=config.sphere_radius,
         ),
-        sampling=RaySampling(
-            near=config.near,
-            far=config.far,
-            box_size=config.box_size,
-            depth_samples=config.depth_samples,
-            importance_samples=config.importance_samples,
-            in_disparity=config.in_disparity,
-            first_pass=config.first_pass,
-        ),
-        resolution=config.render_resolution,
-        background=None if config.background == "black" else 1.0,
+        **renderer_settings(config),
     )
 
 
