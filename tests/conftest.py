@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +103,22 @@ class Disk:
         before, after = self.calls[:at], self.calls[at + 1 :]
         assert ("sync", found.st_ino, found.st_size) in before, f"{path} is renamed before its sync"
         assert place.parent.stat().st_ino in [call[1] for call in after if call[0] == "sync"]
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch, repository) -> Iterator[str]:
+    """A copy of `tests/plugins`, a user's package `my_lab`, importable; the override by which Hydra
+    finds its configuration. No package is trusted yet, and none stays imported.
+    """
+    from pipeline.runs.trust import VARIABLE
+
+    folder = tmp_path / "somewhere"
+    shutil.copytree(repository / "tests" / "plugins", folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv(VARIABLE, "")
+    yield f"hydra.searchpath=[file://{folder / 'conf'}]"
+    for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
+        del sys.modules[name]
 
 
 @pytest.fixture

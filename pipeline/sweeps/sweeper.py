@@ -192,11 +192,22 @@ class ContinuingSweeper(Sweeper):
 
         return write_report(self.folder, cells, **settings)
 
+    def _without_race(self) -> DictConfig:
+        """The configuration, with one folder for all of submitit's jobs on this machine.
+
+        By default each has a folder named after its process (`%j`), which the submitting process
+        makes after it has started the job: a job that is faster fails at its first log file.
+        """
+        config = self.config.copy()
+        if config.hydra.launcher._target_.endswith("submitit_launcher.LocalLauncher"):
+            config.hydra.launcher.submitit_folder = str(self.folder / ".submitit")
+        return config
+
     def _hand_to_launcher(self, cells: Sequence[Cell]) -> None:
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.hydra_context,
             task_function=functools.partial(_run, {cell.name: cell for cell in cells}),
-            config=self.config,
+            config=self._without_race(),
         )
         common = [
             setting("hydra.sweep.dir", self.folder),

@@ -5,7 +5,6 @@ and a suite, each one file and one YAML. It is copied to a folder outside the re
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,18 +31,6 @@ EVALUATION = [
     "teacher=blob", "teacher.resolution=32", "cameras=arc", "sampler=one_pass", "suite=profile",
     "methods=[student]", "ceiling_identities=1", "device=cpu",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def lab(tmp_path, monkeypatch, repository) -> str:
-    """The user's package, importable; the override by which Hydra finds its configuration."""
-    folder = tmp_path / "somewhere"
-    shutil.copytree(repository / "tests" / "plugins", folder)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv(VARIABLE, "")
-    yield f"hydra.searchpath=[file://{folder / 'conf'}]"
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_lab"]:
-        del sys.modules[name]
 
 
 def test_a_users_package_is_trained_and_evaluated_with(lab, tmp_path, monkeypatch):

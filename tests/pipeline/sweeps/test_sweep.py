@@ -100,6 +100,8 @@ def test_submitit_runs_cells_as_jobs(sweep_process):
     assert all(
         record(sweep_process.sweep / f"seed-{seed}")["state"] == "finished" for seed in (1, 2)
     )
+    # A folder of a job's own would be made after the job has started.
+    assert not any(path.is_dir() for path in (sweep_process.sweep / ".submitit").iterdir())
 
 
 def test_a_cell_that_another_process_runs_is_waited_for(sweep_process):

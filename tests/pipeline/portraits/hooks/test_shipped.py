@@ -126,11 +126,9 @@ def test_what_cannot_be_called_is_refused_by_name():
         build_hooks(compose("lift", f"+hooks.mine._target_={target}"))
 
 
-def test_a_function_of_a_trusted_package_is_a_hook(repository, monkeypatch):
-    monkeypatch.syspath_prepend(repository / "tests" / "plugins")
+def test_a_function_of_a_trusted_package_is_a_hook(lab, monkeypatch):
     monkeypatch.setenv(VARIABLE, "my_lab")
-    conf = f"hydra.searchpath=[file://{repository / 'tests' / 'plugins' / 'conf'}]"
-    hooks = build_hooks(compose("lift", conf, "hooks=[sepia,gaze]", "hooks.sepia.strength=1"))
+    hooks = build_hooks(compose("lift", lab, "hooks=[sepia,gaze]", "hooks.sepia.strength=1"))
     edited = hooks.edit(Cut.of(noise(8)[0]))
     assert (edited.image[0] >= edited.image[2]).all() and edited.camera is None
     assert hooks.record()[0] == {"name": "sepia", "_target_": "my_lab.hooks.sepia", "strength": 1}
