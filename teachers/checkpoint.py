@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .eg3d.discriminator import Discriminator
 from .eg3d.teacher import load_discriminator as load_eg3d_discriminator
+from .eg3d.teacher import load_frozen
 from .kinds import KINDS
 from .passport import Passport
 from .teacher import Teacher
@@ -32,12 +33,13 @@ def load_teacher(path: Path | str) -> Teacher:
         raise ValueError(f"{path} is a file, a teacher is a folder with a passport.json{hint}")
     if not (path / "passport.json").is_file():
         raise FileNotFoundError(f"{path} is not a teacher folder: it has no passport.json")
-    kind = Passport.read(path / "passport.json").kind
-    if kind not in KINDS:
+    name = Passport.read(path / "passport.json").kind
+    if name not in KINDS:
         raise ValueError(
-            f"{path} holds a teacher of kind {kind!r}; this trilift reads {', '.join(KINDS)}"
+            f"{path} holds a teacher of kind {name!r}; this trilift reads {', '.join(KINDS)}"
         )
-    return KINDS[kind].load(path)
+    kind = KINDS[name]
+    return load_frozen(path, kind.configuration, kind.generator)
 
 
 def load_discriminator(path: Path | str) -> Discriminator:

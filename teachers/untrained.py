@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from .eg3d.teacher import EG3DTeacher
+from .eg3d.teacher import EG3DTeacher, passport_of
 from .kinds import configuration_of, kind_of
 
 
@@ -14,14 +14,13 @@ def untrained_teacher(configuration: dict[str, Any], *, seed: int = 0) -> EG3DTe
     torch's global random state stays as it was.
     """
     config = configuration_of(configuration)
-    kind = kind_of(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = kind.generator(config)
-    passport = kind.passport(
+        generator = kind_of(config).generator(config)
+    passport = passport_of(
         config,
         name=f"untrained, seed {seed}",
         source_hash=f"seed {seed}",
         licence="Apache-2.0, as all of trilift",
     )
-    return kind.teacher(generator, passport)
+    return EG3DTeacher(generator, passport)

@@ -30,7 +30,8 @@ from pipeline.runs.resume import read_state
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.tensor_file import write_tensors
 from pipeline.sweeps.cell import Cell
-from teachers.eg3d.teacher import load_discriminator, load_eg3d
+from teachers.checkpoint import load_teacher
+from teachers.eg3d.teacher import load_discriminator
 from teachers.passport import Passport
 from teachers.plain_values import misfit, parse_json, read_json_file, require_shape
 
@@ -61,7 +62,7 @@ def metadata(key: str) -> Callable[[Path, bytes], None]:
 
 def eg3d(folder: Path) -> None:
     (folder / "generator.safetensors").write_bytes(b"")
-    load_eg3d(folder)
+    load_teacher(folder)
 
 
 def discriminator(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from teachers.plain_values import misfit
 from teachers.rendering.triplane import EG3D_AXES
@@ -15,6 +15,9 @@ class EG3DConfiguration:
     """Defaults are the published FFHQ 512² generator's.
 
     Attributes:
+        kind: of teacher (`Passport.kind`, `teachers.kinds`).
+        renderer_function: what builds the renderer from `to_dict`, by its import path; student
+            files name it.
         z_dim, w_dim, mapping_layers: of the mapping network.
         label_dim: 25, or 0 without camera conditioning.
         label_scale: factor on the label; 0 blanks it.
@@ -39,6 +42,9 @@ class EG3DConfiguration:
         density_gain, logit_gain, prior_ellipsoids, solid_ellipsoids, first_pass: options beyond
             EG3D (see `RaySampling`, `Decoder`, `EllipsoidPrior`), off by default.
     """
+
+    kind: ClassVar[str] = "eg3d"
+    renderer_function: ClassVar[str] = "teachers.eg3d.generator.eg3d_renderer"
 
     z_dim: int = 512
     w_dim: int = 512
@@ -102,6 +108,11 @@ class EG3DConfiguration:
     def stored_channels(self) -> int:
         """Channels of each of the three images of features that the backbone makes."""
         return self.plane_channels
+
+    @property
+    def passport_entries(self) -> dict[str, Any]:
+        """Fields of the passport that aren't EG3D's, by name."""
+        return {}
 
     @property
     def options(self) -> dict[str, Any]:

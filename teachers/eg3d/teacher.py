@@ -1,7 +1,8 @@
-"""EG3D as a frozen teacher, and the files of its folder."""
+"""EG3D, and what builds on it, as a frozen teacher, and the files of its folder."""
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .discriminator import Discriminator
 from .generator import Generator
 
 
-def eg3d_passport(
+def passport_of(
     config: EG3DConfiguration,
     *,
     name: str,
@@ -32,7 +33,7 @@ def eg3d_passport(
 ) -> Passport:
     """The passport that follows from a configuration."""
     return Passport(
-        kind="eg3d",
+        kind=config.kind,
         name=name,
         plane_axes=config.plane_axes,
         plane_channels=config.plane_channels,
@@ -54,11 +55,13 @@ def eg3d_passport(
         licence=licence,
         options=config.options,
         training_data=training_data,
+        **config.passport_entries,
     )
 
 
 class EG3DTeacher(nn.Module):
-    """A frozen generator (see `Teacher`), always in evaluation mode, differentiable in its inputs.
+    """A frozen generator of EG3D or of what builds on it (see `Teacher`), always in evaluation
+    mode, differentiable in its inputs.
 
     Args:
         generator: its networks; their parameters stop requiring gradients.
@@ -84,9 +87,8 @@ class EG3DTeacher(nn.Module):
 
     def renderer_recipe(self) -> tuple[str, dict[str, Any]]:
         """See `Teacher.renderer_recipe`."""
-        return "teachers.eg3d.generator.eg3d_renderer", {
-            "configuration": self.configuration.to_dict()
-        }
+        config = self.configuration
+        return config.renderer_function, {"configuration": config.to_dict()}
 
     def map_latents(
         self,
@@ -124,28 +126,28 @@ class EG3DTeacher(nn.Module):
         return super().train(False)
 
 
-def load_eg3d(folder: Path) -> EG3DTeacher:
+def load_frozen(
+    folder: Path,
+    configuration: type[AnyConfiguration],
+    generator: Callable[[AnyConfiguration], Generator],
+) -> EG3DTeacher:
     """Reads a teacher folder: config.json, passport.json, generator.safetensors.
+
+    Args:
+        folder: where they are.
+        configuration: what config.json holds.
+        generator: its networks, untrained.
 
     Raises:
         ValueError: a file is damaged, or the weights don't fit the configuration.
         FileNotFoundError: a file is missing.
     """
-    generator = Generator(read_configuration(folder / "config.json", EG3DConfiguration))
-    load_generator(generator, folder)
-    return EG3DTeacher(generator, Passport.read(folder / "passport.json"))
-
-
-def load_generator(generator: Generator, folder: Path) -> None:
-    """Gives a generator the weights of a teacher folder.
-
-    Raises:
-        ValueError: a file is damaged, or the weights don't fit the configuration.
-        FileNotFoundError: it is missing.
-    """
+    path = folder / "config.json"
+    networks = generator(configuration.from_dict(read_json_file(path, dict[str, Any]), str(path)))
     _load_weights(
-        generator, folder / "generator.safetensors", "its config.json", advice=": convert it again"
+        networks, folder / "generator.safetensors", "its config.json", advice=": convert it again"
     )
+    return EG3DTeacher(networks, Passport.read(folder / "passport.json"))
 
 
 def load_discriminator(folder: Path) -> Discriminator:
@@ -220,15 +222,6 @@ def start_from(generator: Generator, discriminator: Discriminator, folder: Path)
             f"the {name} that is to be trained",
             advice=": train with the settings that made it",
         )
-
-
-def read_configuration(path: Path, kind: type[AnyConfiguration]) -> AnyConfiguration:
-    """The config.json of a teacher folder.
-
-    Raises:
-        ValueError: it isn't JSON, or not of this kind.
-    """
-    return kind.from_dict(read_json_file(path, dict[str, Any]), str(path))
 
 
 def _load_weights(network: nn.Module, path: Path, wanted: str, advice: str = "") -> None:

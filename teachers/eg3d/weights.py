@@ -20,7 +20,7 @@ from .discriminator import Discriminator
 from .generator import Generator
 from .snapshot import Snapshot
 from .snapshot_settings import clamp_of, configuration_of
-from .teacher import EG3DTeacher, eg3d_passport
+from .teacher import EG3DTeacher, passport_of
 from .training_sets import training_data_of
 
 LICENCE = (
@@ -69,7 +69,7 @@ def import_snapshot(
     config, warnings = configuration_of(snapshot, sr_latent=sr_latent, focal=focal)
     teacher = EG3DTeacher(
         fitted(Generator, config, snapshot.generator_state),
-        eg3d_passport(
+        passport_of(
             config,
             name=name,
             source_hash=snapshot.file_sha256,

@@ -1,7 +1,7 @@
 """The numbers that a PanoHead generator is built from: config.json of a teacher folder."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from teachers.eg3d.configuration import EG3DConfiguration
 
@@ -23,6 +23,9 @@ class PanoHeadConfiguration(EG3DConfiguration):
         background_resolution: side of the background network's feature image; 0: no such network.
         shifts_camera: holds the network that moves a camera by what latent and label say.
     """
+
+    kind: ClassVar[str] = "panohead"
+    renderer_function: ClassVar[str] = "teachers.panohead.generator.panohead_renderer"
 
     plane_depth: int = 3
     color_activation: Literal["none", "sigmoid", "lrelu"] = "none"
@@ -50,6 +53,11 @@ class PanoHeadConfiguration(EG3DConfiguration):
     def stored_channels(self) -> int:
         """See `EG3DConfiguration`: each feature has a channel for every plane of the stack."""
         return self.plane_channels * self.plane_depth
+
+    @property
+    def passport_entries(self) -> dict[str, Any]:
+        """See `EG3DConfiguration`."""
+        return {"plane_depth": self.plane_depth, "full_circle": True}
 
     @property
     def options(self) -> dict[str, Any]:

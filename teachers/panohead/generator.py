@@ -34,7 +34,7 @@ class CameraShift(MappingNetwork):
 
 
 class PanoHeadGenerator(Generator):
-    """PanoHead's generator; `PanoHeadTeacher` freezes it.
+    """PanoHead's generator; `EG3DTeacher` freezes it.
 
     Attributes:
         camera_shift: moves cameras in `shifted_camera`; None where the checkpoint has none.

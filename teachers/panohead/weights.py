@@ -9,6 +9,7 @@ from typing import Any
 
 from teachers.eg3d.snapshot import Snapshot
 from teachers.eg3d.snapshot_settings import configuration_of, named_axes
+from teachers.eg3d.teacher import EG3DTeacher, passport_of
 from teachers.eg3d.training_sets import training_data_of
 from teachers.eg3d.weights import ImportedTeacher, fitted, latent_warnings, provenance
 from teachers.rendering.triplane import ORTHOGONAL_AXES
@@ -16,7 +17,6 @@ from teachers.rendering.triplane import ORTHOGONAL_AXES
 from .configuration import PanoHeadConfiguration
 from .decoder import ACTIVATIONS
 from .generator import PanoHeadGenerator
-from .teacher import PanoHeadTeacher, panohead_passport
 
 LICENCE = (
     "Converted from a PanoHead snapshot, which derives from EG3D: NVIDIA's non-commercial source"
@@ -98,13 +98,13 @@ def import_panohead(
     """Builds the networks of a snapshot and gives them its weights (see `import_pickle`)."""
     config, warnings = panohead_configuration(snapshot, sr_latent=sr_latent, focal=focal)
     passport = dataclasses.replace(
-        panohead_passport(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE),
+        passport_of(config, name=name, source_hash=snapshot.file_sha256, licence=LICENCE),
         training_data=(*training_data_of(snapshot.training_set_kwargs), FURTHER_IMAGES),
     )
     generator = fitted(PanoHeadGenerator, config, snapshot.generator_state)
     assert isinstance(generator, PanoHeadGenerator)
     return ImportedTeacher(
-        PanoHeadTeacher(generator, passport),
+        EG3DTeacher(generator, passport),
         None,
         {},
         (*warnings, NO_DISCRIMINATOR, *latent_warnings(sr_latent)),

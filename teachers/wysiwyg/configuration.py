@@ -1,7 +1,7 @@
 """The numbers that a WYSIWYG generator is built from: config.json of a teacher folder."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.rendering.learned_sampling import LearnedSampling
@@ -24,6 +24,9 @@ class WysiwygConfiguration(EG3DConfiguration):
         probe_samples, samples, hard_samples, hard_share, mass: see `LearnedSampling`.
         proposal_width: channels of the proposal network.
     """
+
+    kind: ClassVar[str] = "wysiwyg"
+    renderer_function: ClassVar[str] = "teachers.wysiwyg.generator.wysiwyg_renderer"
 
     geometry_channels: int = 64
     color_hidden: int = 64
@@ -55,6 +58,11 @@ class WysiwygConfiguration(EG3DConfiguration):
         return LearnedSampling(
             self.probe_samples, self.samples, self.hard_samples, self.hard_share, self.mass
         )
+
+    @property
+    def passport_entries(self) -> dict[str, Any]:
+        """See `EG3DConfiguration`."""
+        return {"aggregation": "product"}
 
     @property
     def options(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from .renderer import WysiwygRenderer
 
 
 class WysiwygGenerator(Generator):
-    """WYSIWYG's generator; `WysiwygTeacher` freezes it.
+    """WYSIWYG's generator; `EG3DTeacher` freezes it.
 
     Attributes:
         plane_blocks: one synthesis block for each plane, behind the backbone (sec. 3): what the

@@ -19,7 +19,8 @@ from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
 from pipeline.pretraining.teacher_views import draw_images, teacher_sheet, view_scores
 from pipeline.runs.stopwatch import Stopwatch
-from teachers.eg3d.teacher import EG3DTeacher, load_eg3d
+from teachers.checkpoint import load_teacher
+from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
 from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
@@ -102,7 +103,7 @@ def test_a_report_writes_scores_a_sheet_and_a_teacher_that_can_be_read(teacher, 
     (row,) = csv.DictReader((tmp_path / "scores.csv").open())
     assert (row["images"], row["pixels"], row["pixels_floor"]) == ("2000.0", "6.0", "0.5")
     assert Image.open(tmp_path / "sheets" / "00002k.png").size[0] > 50
-    shipped = load_eg3d(tmp_path / "teacher")
+    shipped = load_teacher(tmp_path / "teacher")
     assert shipped.passport.name == "tiny"
     assert shipped.configuration.depth_samples == 8
     assert all(
@@ -153,7 +154,7 @@ def test_the_best_teacher_is_kept_when_the_training_collapses(teacher, tmp_path,
         json.loads((tmp_path / kept / "scores.json").read_text())["images"]
         for kept in ("best", "teacher")
     ] == [20, 40]
-    assert load_eg3d(tmp_path / "best").passport.kind == "eg3d"
+    assert load_teacher(tmp_path / "best").passport.kind == "eg3d"
     (warning,) = [record.getMessage() for record in caplog.records]
     assert "40 images" in warning and "3.5 times" in warning and "best" in warning
 

@@ -14,7 +14,7 @@ from pipeline.build.configuration import compose
 from pipeline.verbs import check
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
-from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, save_eg3d
+from teachers.eg3d.teacher import EG3DTeacher, passport_of, save_eg3d
 from teachers.toy import ToyTeacher
 
 REPOSITORY = Path(__file__).parents[3]
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     save_eg3d(
         path,
         EG3DTeacher(
-            generator, eg3d_passport(config, name="small", source_hash="0" * 64, licence="none")
+            generator, passport_of(config, name="small", source_hash="0" * 64, licence="none")
         ),
     )
     return path

@@ -17,7 +17,7 @@ from pipeline.pretraining import progress as teacher_progress
 from pipeline.verbs import pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.checkpoint import BUNDLED, load_teacher
-from teachers.eg3d.teacher import EG3DTeacher, eg3d_passport, load_eg3d, save_eg3d
+from teachers.eg3d.teacher import EG3DTeacher, passport_of, save_eg3d
 from teachers.rendering.camera import Camera
 from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings, tiny_discriminator
@@ -55,7 +55,7 @@ def pictures(tmp_path_factory) -> Path:
 def checkpoint(tmp_path_factory) -> Path:
     """As `trilift convert` leaves one."""
     teacher = untrained_teacher(CHECKPOINT)
-    passport = eg3d_passport(
+    passport = passport_of(
         teacher.configuration, name="official", source_hash="of a pickle", licence=LICENCE
     )
     critic = tiny_discriminator(128, 6, seed=1, channel_base=128, num_mapping_layers=2)
@@ -110,14 +110,14 @@ def look(teacher: EG3DTeacher, ws_of: int) -> torch.Tensor:
 
 
 def test_the_latent_no_longer_reaches_the_picture_but_through_the_planes(checkpoint, tuned):
-    before, after = load_eg3d(checkpoint), load_eg3d(tuned / "teacher")
+    before, after = load_teacher(checkpoint), load_teacher(tuned / "teacher")
     assert not torch.allclose(look(before, 0), look(before, 1), atol=1e-3)
     assert torch.equal(look(after, 0), look(after, 1))
     assert after.passport.sr_latent == after.configuration.sr_latent == "constant_one"
 
 
 def test_the_networks_are_the_checkpoints_and_train_on_from_its_weights(checkpoint, tuned):
-    before, after = load_eg3d(checkpoint), load_eg3d(tuned / "teacher")
+    before, after = load_teacher(checkpoint), load_teacher(tuned / "teacher")
     kept = {**before.configuration.to_dict(), "sr_latent": "constant_one"}
     assert after.configuration.to_dict() == kept
     for network in ("generator", "discriminator"):
@@ -172,7 +172,7 @@ def test_the_folder_says_what_it_was_tuned_from_and_what_that_did(tuned):
     assert (scores["untuned"]["images"], scores["tuned"]["images"]) == (0, 4)
     assert scores["checkpoint"]["pixels_floor"] == scores["tuned"]["pixels_floor"]
     assert len({scores[when]["pixels"] for when in ("checkpoint", "untuned", "tuned")}) == 3
-    assert load_eg3d(folder).passport.licence == LICENCE
+    assert load_teacher(folder).passport.licence == LICENCE
     card = (folder / "card.md").read_text()
     assert (
         LICENCE in card
@@ -183,8 +183,10 @@ def test_the_folder_says_what_it_was_tuned_from_and_what_that_did(tuned):
 def test_a_student_can_draw_with_it_and_could_not_before(checkpoint, tuned):
     encoder, recipe = torch.nn.Identity(), Recipe("students.two_stage.TwoStageEncoder", {})
     with pytest.raises(ValueError, match="sr_latent=teacher_w"):
-        Lifter.from_teacher(encoder=encoder, encoder_recipe=recipe, teacher=load_eg3d(checkpoint))
-    teacher = load_eg3d(tuned / "teacher")
+        Lifter.from_teacher(
+            encoder=encoder, encoder_recipe=recipe, teacher=load_teacher(checkpoint)
+        )
+    teacher = load_teacher(tuned / "teacher")
     lifter = Lifter.from_teacher(encoder=encoder, encoder_recipe=recipe, teacher=teacher)
     triplane, camera = (
         teacher.synthesize(teacher.mean_latent()),
@@ -228,7 +230,7 @@ def test_a_teacher_without_super_resolution_is_kept_as_it_is(tmp_path, caplog):
 
 def test_a_checkpoint_without_discriminator_is_refused(pictures, checkpoint, tmp_path):
     alone = tmp_path / "alone"
-    save_eg3d(alone, load_eg3d(checkpoint))
+    save_eg3d(alone, load_teacher(checkpoint))
     with pytest.raises(FileNotFoundError, match="has no discriminator"):
         tune(tmp_path / "run", pictures, alone, 4)
     assert not (tmp_path / "run").exists()

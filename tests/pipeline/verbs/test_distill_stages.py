@@ -13,7 +13,7 @@ from pipeline.lifter import Lifter
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs.distill import distill, main
-from teachers.eg3d.teacher import load_eg3d
+from teachers.checkpoint import load_teacher
 from tests.builders import STUDENT_SETTINGS, eg3d_settings, teacher_folder
 from tests.pipeline.distillation.training_states import leaves
 
@@ -72,7 +72,7 @@ def test_stopped_before_at_and_after_the_boundary_a_run_ends_with_the_same_state
     assert undisturbed["distillation"]["stage"] == "adversarial"
     assert len(undisturbed["optimizer_states"]) == 2
     before, after = (
-        load_eg3d(teacher).renderer.state_dict(),
+        load_teacher(teacher).renderer.state_dict(),
         Lifter.load(tmp_path / "a" / "student.safetensors"),
     )
     assert after.step == 5

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
-from teachers.eg3d.teacher import EG3DTeacher, load_eg3d, save_eg3d, start_from, weights_sha256
+from teachers.eg3d.teacher import EG3DTeacher, save_eg3d, start_from, weights_sha256
 from teachers.rendering.camera import Camera
 from teachers.teacher import Teacher
 from teachers.untrained import untrained_teacher
@@ -96,19 +96,19 @@ def test_weights_that_do_not_fit_are_named(teacher, tmp_path):
     some = "backbone.mapping.fc0.bias"
     save_file({name: value for name, value in state.items() if name != some}, path)
     with pytest.raises(ValueError, match=rf"1 missing \({some}\)"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
     save_file({**state, "stranger": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match=r"1 unknown \(stranger\)"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
     save_file({**state, some: torch.zeros(3)}, path)
     with pytest.raises(ValueError, match=rf"{some} \(3,\) for \(8,\)"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="damaged"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"generator\.safetensors is missing"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
 
 
 def test_a_configuration_from_another_version_is_refused(teacher, tmp_path):
@@ -116,10 +116,10 @@ def test_a_configuration_from_another_version_is_refused(teacher, tmp_path):
     path = tmp_path / "teacher" / "config.json"
     path.write_text(json.dumps({**teacher.configuration.to_dict(), "novelty": 1}))
     with pytest.raises(ValueError, match="novelty"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
     path.write_text("{")
     with pytest.raises(ValueError, match=r"config\.json isn't JSON"):
-        load_eg3d(tmp_path / "teacher")
+        load_teacher(tmp_path / "teacher")
 
 
 def test_training_starts_from_both_networks_of_a_folder(teacher, tmp_path):

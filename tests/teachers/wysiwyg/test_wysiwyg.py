@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from teachers.checkpoint import load_teacher
-from teachers.eg3d.teacher import save_eg3d
+from teachers.eg3d.teacher import EG3DTeacher, passport_of, save_eg3d
 from teachers.rendering.camera import Camera, Rays
 from teachers.rendering.compositing import interval_weights
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
@@ -16,7 +16,6 @@ from teachers.teacher import Teacher
 from teachers.wysiwyg.configuration import WysiwygConfiguration
 from teachers.wysiwyg.decoder import DistanceDecoder, laplace_density
 from teachers.wysiwyg.generator import WysiwygGenerator, wysiwyg_renderer
-from teachers.wysiwyg.teacher import WysiwygTeacher, wysiwyg_passport
 
 SMALL = {
     "z_dim": 8,
@@ -50,8 +49,8 @@ SMALL = {
 def teacher():
     torch.manual_seed(0)
     config = WysiwygConfiguration(**SMALL)
-    passport = wysiwyg_passport(config, name="small", source_hash="seed 0", licence="Apache-2.0")
-    return WysiwygTeacher(WysiwygGenerator(config), passport)
+    passport = passport_of(config, name="small", source_hash="seed 0", licence="Apache-2.0")
+    return EG3DTeacher(WysiwygGenerator(config), passport)
 
 
 class Ball:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from teachers.checkpoint import load_teacher
 from teachers.eg3d.decoder import Decoder, EllipsoidPrior
-from teachers.eg3d.teacher import load_eg3d
 from teachers.kernels import use_kernels
 from teachers.rendering.camera import Camera
 from teachers.rendering.density import ShiftedSoftplus
@@ -117,7 +117,7 @@ def test_rays_that_miss_the_box_everywhere_equal_the_readable_ones():
 
 
 def test_the_bundled_teacher_renders_the_same_pictures():
-    teacher = load_eg3d(PUPPETS)
+    teacher = load_teacher(PUPPETS)
     ws = teacher.map_latents(drawn(2, 128, seed=8), None)
     with torch.no_grad():
         triplane = teacher.synthesize(ws)
