@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from pipeline.inference.reconstructor import LiftedPortrait
-from teachers.rendering.density import density_activation_of
+from teachers.rendering.density import HasSignedDistance, density_activation_of
 from teachers.rendering.renderer import TriplaneRenderer
 
 POINTS_AT_ONCE = 1 << 15
@@ -43,6 +43,18 @@ class Field:
     def logits(self, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, " point"]:
         """What the density activation takes."""
         return self._in_parts(points, lambda p: self._field.density_logit(p)[0, :, 0])
+
+    @torch.no_grad()
+    def distances(self, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, " point"]:
+        """Signed distances to the surface, negative inside, of a field that `has_distances`."""
+        field = self._field
+        assert isinstance(field, HasSignedDistance)
+        return self._in_parts(points, lambda p: field.signed_distance(p)[0, :, 0])
+
+    @property
+    def has_distances(self) -> bool:
+        """The surface is known: no level of the density has to stand for it."""
+        return isinstance(self._field, HasSignedDistance)
 
     @torch.no_grad()
     def colors(self, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point 3"]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from .atlas import textured
 from .field import Field
@@ -27,7 +27,8 @@ class MeshSettings:
             with a texture.
         texture: side of a picture in texels that replaces the vertices' colours; None: no picture.
         metres_per_unit: the scale of the head.
-        opaque_within: share of the box's side whose density is half opaque at the surface.
+        opaque_within: share of the box's side whose density is half opaque at the surface; of no
+            meaning where the field has signed distances.
 
     Raises:
         ValueError: one of them is out of range.
@@ -61,20 +62,30 @@ def head_mesh(field: Field, settings: MeshSettings) -> Mesh:
     Raises:
         ValueError: the field has no surface, or too few faces are asked for.
     """
-    level, sign = surface_logit(field.activation, field.box_size, settings.opaque_within)
-    vertices, faces = extract_surface(
-        field.logits,
-        level=level,
-        sign=sign,
-        box_size=field.box_size,
-        resolution=settings.resolution,
-    )
+    vertices, faces = surface_of(field, settings)
     most = settings.faces or (TEXTURED_FACES if settings.texture else None)
     if most is not None:
         vertices, faces = simplified(vertices, faces, most)
     bare = Mesh(vertices, faces, vertices, settings.metres_per_unit)
     colors = field.seen_colors(vertices, directions_of(bare, field))
     return Mesh(vertices, faces, colors, settings.metres_per_unit)
+
+
+def surface_of(
+    field: Field, settings: MeshSettings
+) -> tuple[Float[np.ndarray, "vertex 3"], Int[np.ndarray, "face 3"]]:
+    """Zeros of the signed distance where the field has one, else a level of the density.
+
+    Densities of a distance saturate within a tenth of a cell: marching cubes would make stairs.
+    """
+    if field.has_distances:
+        values, level, sign = field.distances, 0.0, -1
+    else:
+        values, sign = field.logits, 1
+        level = surface_logit(field.activation, field.box_size, settings.opaque_within)
+    return extract_surface(
+        values, level=level, sign=sign, box_size=field.box_size, resolution=settings.resolution
+    )
 
 
 def under_a_picture(mesh: Mesh, field: Field, settings: MeshSettings) -> Mesh:

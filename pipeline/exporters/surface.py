@@ -19,7 +19,7 @@ from teachers.rendering.density import DensityActivation
 from .mesh import largest_component
 
 Logits = Callable[[Float[np.ndarray, "point 3"]], Float[np.ndarray, " point"]]
-"""World points → what the density activation takes; negated distances are larger inside, too."""
+"""World points → what the density activation takes, or signed distances."""
 
 BLOCK = 32
 STRIDE = 4
@@ -33,19 +33,16 @@ bundled student lifted (docs/export.md).
 
 def surface_logit(
     activation: DensityActivation, box_size: float, opaque_within: float = OPAQUE_WITHIN
-) -> tuple[float, int]:
-    """The level of the surface in the decoder's output, and the sign by which inside is larger.
+) -> float:
+    """The level of the surface in the decoder's output, which is larger inside.
 
     A density σ makes a length d opaque by 1 − exp(−σ d). The level is that of σ = ln 2 / d with d =
-    `opaque_within` of the box: 17 / box, whatever the grid's resolution. An activation that falls
-    takes signed distances, whose surface is 0.
+    `opaque_within` of the box: 17 / box, whatever the grid's resolution.
 
     Raises:
         ValueError: the activation never reaches that density.
     """
     ends = activation(torch.tensor([-1e4, 1e4]))
-    if ends[0] > ends[1]:
-        return 0.0, -1
     wanted = math.log(2) / (opaque_within * box_size)
     low, high = -1e4, 1e4
     if not ends[0] < wanted < ends[1]:
@@ -59,7 +56,7 @@ def surface_logit(
             low = middle
         else:
             high = middle
-    return (low + high) / 2, 1
+    return (low + high) / 2
 
 
 def extract_surface(
@@ -69,7 +66,8 @@ def extract_surface(
 
     Args:
         logits: the field.
-        level, sign: of `surface_logit`.
+        level: of the surface: `surface_logit` of a density, 0 of a distance.
+        sign: 1 where values are larger inside (densities), −1 where outside (distances).
         box_size: side of the cube about the origin.
         resolution: samples along a side.
 

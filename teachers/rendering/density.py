@@ -17,6 +17,17 @@ class DensityActivation(Protocol):
         ...
 
 
+@runtime_checkable
+class HasSignedDistance(Protocol):
+    """A field whose surface is known, beside its densities."""
+
+    def signed_distance(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
+        """Distance to the surface, negative inside, world units; its zeros are the surface."""
+        ...
+
+
 @dataclass(frozen=True)
 class ShiftedSoftplus:
     """`gain` · softplus(logit - 1): EG3D's activation with gain 1 (mip-NeRF's shift of -1)."""

@@ -49,7 +49,18 @@ def laplace_density(
     return torch.where(distance > 0, half, 1 - half) / beta
 
 
-class DirectionalDistanceField(TriplaneField):
+class DistanceField(TriplaneField):
+    """A `DistanceDecoder` over a triplane."""
+
+    def signed_distance(
+        self, points: Float[Tensor, "batch point 3"]
+    ) -> Float[Tensor, "batch point 1"]:
+        """Distance to the surface, negative inside, world units; its zeros are the surface."""
+        decoder = cast(DistanceDecoder, self.decoder)
+        return decoder.distance_and_beta(self.triplane.sample(points), points)[0]
+
+
+class DirectionalDistanceField(DistanceField):
     """A decoder over a triplane whose colours depend on the view, as in training."""
 
     def along(

@@ -1,19 +1,14 @@
 """Triplane × camera → image, without a super-resolution."""
 
-from typing import cast
-
-from jaxtyping import Float
-from torch import Tensor
-
 from teachers.rendering.camera import Camera
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
 from teachers.rendering.marching import RayColors
 from teachers.rendering.proposal_network import ProposalNetwork
-from teachers.rendering.renderer import TriplaneField, TriplaneRenderer
+from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
-from .decoder import DirectionalDistanceField, DistanceDecoder
+from .decoder import DirectionalDistanceField, DistanceField
 
 
 class WysiwygRenderer(TriplaneRenderer):
@@ -49,17 +44,10 @@ class WysiwygRenderer(TriplaneRenderer):
             return super().ray_samples
         return 0, self.counts.hard_samples
 
-    def field(self, triplane: Triplane) -> TriplaneField:
+    def field(self, triplane: Triplane) -> DistanceField:
         """See `TriplaneRenderer`."""
-        kind = DirectionalDistanceField if self.sees_directions else TriplaneField
+        kind = DirectionalDistanceField if self.sees_directions else DistanceField
         return kind(triplane, self.decoder)
-
-    def signed_distance(
-        self, triplane: Triplane, points: Float[Tensor, "batch point 3"]
-    ) -> Float[Tensor, "batch point 1"]:
-        """Distance to the surface at world points, negative inside; its zeros are the surface."""
-        decoder = cast(DistanceDecoder, self.decoder)
-        return decoder.distance_and_beta(triplane.sample(points), points)[0]
 
     def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
         if self.proposals is None or not self.uses_proposals:

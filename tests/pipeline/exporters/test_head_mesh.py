@@ -5,8 +5,12 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from pipeline.exporters.field import Field
 from pipeline.exporters.head_mesh import MeshSettings, head_mesh
+from pipeline.exporters.sampled import sampled_identity
 from pipeline.worlds.puppets.world import PuppetWorld
+from teachers.untrained import untrained_teacher
+from tests.builders import smallest_eg3d_settings
 
 from .conftest import SEEDS
 from .drawing import psnr, rasterised
@@ -78,3 +82,13 @@ def test_a_picture_keeps_what_few_vertices_lose(light, cameras, views):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         MeshSettings(**settings)
+
+
+def test_a_field_of_signed_distances_has_its_surface_where_they_vanish():
+    settings = smallest_eg3d_settings(8, kind="wysiwyg", plane_resolution=16, hidden_channels=32)
+    field = Field(sampled_identity(untrained_teacher(settings), 0))
+    mesh = head_mesh(field, MeshSettings(resolution=40))
+    cell = field.box_size / 40
+    assert field.has_distances
+    assert np.abs(field.distances(mesh.vertices)).mean() < 0.05 * cell
+    assert np.linalg.norm(mesh.vertices, axis=1).mean() == pytest.approx(0.25, abs=0.02)
