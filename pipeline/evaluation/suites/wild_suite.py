@@ -5,12 +5,10 @@ consistency.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -27,14 +25,11 @@ from pipeline.evaluation.items import Item, ItemViews, Observation, SuiteContext
 from pipeline.evaluation.methods import MethodEntry
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.resizing import resized
-from pipeline.evaluation.suite_files import as_folder, read_manifest
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.pictures import from_uint8, to_uint8
 from pipeline.portraits.face import LandmarkDetector
-from pipeline.portraits.front_door import Portrait, PortraitSettings, read_portraits
-from pipeline.portraits.frozen import Frozen
+from pipeline.portraits.front_door import PortraitSettings
 from teachers.rendering.camera import Camera
 
 from .coverage import coverage_table
@@ -42,6 +37,7 @@ from .cycle import cycle_of
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
 from .lp3d_protocol import protocol_table
+from .photographs import Photographs
 from .suite import Suite
 
 OWN_METRICS = {
@@ -134,54 +130,27 @@ class WildSuite(Suite):
         """What decides the scores, except the files, which the manifest lists."""
         names = ("alignment", "rounds", "side_yaw_deg", "cycle_methods", "licence")
         chosen = {name: getattr(self, name) for name in names}
-        framing = type(self.portraits.framing).__name__
-        door = {"framing": framing, "every": self.portraits.every, "most": self.portraits.most}
-        door |= (
-            {}
-            if self._detector is None
-            else {
-                "detector": self._detector.name,
-                "faces": getattr(self.portraits.framing, "faces", None),
-            }
-        )
         chosen |= {} if self.protocol is None else {"protocol": self.protocol}
-        door |= {"track": True} if self.track else {}
-        if self._frozen is not None:
-            door = {"manifest_sha256": self._frozen.sha256, **self._frozen.content["detector"]}
         return {
             **chosen,
             "cycle_methods": list(self.cycle_methods),
-            "portraits": door,
+            "portraits": self._photographs.settings(),
             "invariance": self.invariance.as_dict(),
         }
 
     def manifest(self) -> dict[str, Any]:
         """Files, hashes, crops and cameras. It reads the photographs, to count the faces."""
-        if (self._folder / "manifest.json").is_file():
-            read_manifest(self._folder)
-        items = [
-            {
-                "name": name,
-                "views": 1,
-                **{
-                    key: value
-                    for key, value in portrait.record().items()
-                    if key not in ("name", "landmarks")
-                },
-            }
-            for name, portrait, _ in self._portraits
-        ]
         return {
             "licence": self.licence,
             "split": "all",
-            "crop": self.settings()["portraits"],
+            "crop": self._photographs.settings(),
             "cameras": "by landmarks, or none",
-            "items": items,
+            "items": self._photographs.records(),
         }
 
     def items(self) -> Sequence[Item]:
         """One face each."""
-        return LazyItems(len(self._portraits), self._item)
+        return LazyItems(len(self._photographs), self._item)
 
     def targets(self, item: Item, portrait: LiftedPortrait) -> Camera:
         """The known camera, or the one that fits the lift best."""
@@ -245,27 +214,27 @@ class WildSuite(Suite):
         found: dict[str, Any] = {}
         if self.context.sampler is not None:
             labels = [
-                portrait.camera.label().float()
-                for _, portrait, _ in self._portraits
-                if portrait.camera is not None
+                photograph.portrait.camera.label().float()
+                for photograph in self._photographs
+                if photograph.portrait.camera is not None
             ]
             cameras = Camera.from_label(torch.cat([torch.zeros(0, 25), *labels]))
             prior = self.context.sampler.cameras.reference
             found["coverage"] = coverage_table(
-                cameras, prior, without=len(self._portraits) - len(labels)
+                cameras, prior, without=len(self._photographs) - len(labels)
             )
-        pictures = [from_uint8(pixels) for _, _, pixels in self._portraits if pixels is not None][
-            : self.invariance.items
-        ]
-        if pictures:
-            found["invariance"] = invariance_table(methods, pictures, self.invariance)
+        pictures = [photograph.image for photograph in self._photographs]
+        faces = [picture for picture in pictures if picture is not None][: self.invariance.items]
+        if faces:
+            found["invariance"] = invariance_table(methods, faces, self.invariance)
         return found
 
     def results_table(self, results: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
         """The distance from a paper's protocol."""
         if self.protocol is None:
             return None
-        frozen, portraits = self._frozen, [portrait for _, portrait, _ in self._portraits]
+        frozen = self._photographs.frozen
+        portraits = [photograph.portrait for photograph in self._photographs]
         drawn = None if frozen is None else frozen.content.get("drawn")
         detector = getattr(self._detector, "name", "no detector")
         facts = {
@@ -281,8 +250,8 @@ class WildSuite(Suite):
         return "protocol", protocol_table(facts, results["metrics"])
 
     def _item(self, index: int) -> Item:
-        name, portrait, pixels = self._portraits[index]
-        image = None if pixels is None else from_uint8(pixels)
+        photograph = self._photographs[index]
+        name, portrait, image = photograph.name, photograph.portrait, photograph.image
         camera = (
             None
             if portrait.camera is None
@@ -307,8 +276,6 @@ class WildSuite(Suite):
 
     def _motion(self, item: Item, image: Float[Tensor, "3 side side"]) -> tuple[str, Similarity]:
         assert item.reference is not None
-        if self.protocol not in (None, "lp3d"):
-            raise ValueError(f"protocol is {self.protocol!r}: use lp3d, or null for none")
         if self.alignment == "landmarks" and self._detector is not None:
             points = [
                 landmarks_in(picture, self._detector)
@@ -320,66 +287,21 @@ class WildSuite(Suite):
 
     @property
     def _detector(self) -> LandmarkDetector | None:
-        return getattr(self.portraits.framing, "detector", None)
+        return self._photographs.detector
 
     @functools.cached_property
-    def _folder(self) -> Path:
-        path = Path(self.path)
-        is_packed = path.is_dir() or path.suffix in (".zip", ".tar") or not path.exists()
-        return (
-            as_folder(path, None if self.cache is None else Path(self.cache)) if is_packed else path
-        )
-
-    @functools.cached_property
-    def _portraits(self) -> list[tuple[str, Portrait, np.ndarray | None]]:
-        """Names of items, what was found, and 8-bit crops (kept in memory)."""
+    def _photographs(self) -> Photographs:
         passport = self.context.passport
-        side = max(passport.image_resolution, self.context.image_size)
-        background = background_of(passport)
-        found: Iterable[Portrait] = (
-            read_portraits(
-                self._folder,
-                dataclasses.replace(self.portraits, track=self.track),
-                resolution=side,
-                background=background,
-            )
-            if self._frozen is None
-            else self._frozen.portraits(
-                self._folder, self.portraits, resolution=side, background=background
-            )
+        return Photographs(
+            self.path,
+            dataclasses.replace(self.portraits, track=self.track),
+            manifest_file=self.manifest_file,
+            side=max(passport.image_resolution, self.context.image_size),
+            background=background_of(passport),
+            cache=self.cache,
         )
-        kept: list[tuple[str, Portrait, np.ndarray | None]] = []
-        taken: set[str] = set()
-        for portrait in found:
-            if portrait.source.name == "manifest.json":
-                continue
-            name = _unique(portrait.name, taken)
-            kept.append(
-                (name, portrait, None if portrait.image is None else to_uint8(portrait.image))
-            )
-        return kept
-
-    @functools.cached_property
-    def _frozen(self) -> Frozen | None:
-        return None if self.manifest_file is None else Frozen.read(Path(self.manifest_file))
 
     @functools.cached_property
     def _last(self) -> dict[str, Any]:
         """What the hooks found about the latest lift."""
         return {}
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    """A portrait's name as a unique item name of letters, digits, points and dashes."""
-    plain = (
-        "".join(
-            letter if letter.isascii() and letter.isalnum() else "." if letter == "+" else "-"
-            for letter in name
-        ).lstrip(".-")
-        or "photograph"
-    )
-    wanted, number = plain, 2
-    while wanted in taken:
-        wanted, number = f"{plain}.{number}", number + 1
-    taken.add(wanted)
-    return wanted
