@@ -1,9 +1,13 @@
 """What the local pages of verbs share: who may ask, and how a refusal looks. Needs aiohttp."""
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 COOKIE = "trilift"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -18,6 +22,76 @@ SECURITY = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalPage:
+    """A page of this machine's and its server.
+
+    Attributes:
+        folder: of the page's files; its scripts and styles are served.
+        html: the page's name in it.
+        hosts: names under which the page may be asked for: others are refused, so that no foreign
+            site reaches it by a name that it controls.
+        token: whoever has it may use the page.
+        verb: that prints the address.
+    """
+
+    folder: Path
+    html: str
+    hosts: Collection[str]
+    token: str
+    verb: str
+
+    def application(
+        self, routes: Iterable[web.RouteDef], *, largest_body: int = 1024
+    ) -> web.Application:
+        """The server; run it by `aiohttp.web`.
+
+        Args:
+            routes: of the verb; "/" and the page's files are added.
+            largest_body: bytes of a request.
+        """
+        app = web.Application(client_max_size=largest_body, middlewares=[_answered, self._guarded])
+        files = web.get("/{file:[a-z]+\\.(?:js|css)}", self._file)
+        app.add_routes([web.get("/", self._page), files, *routes])
+        return app
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        require_access(request, hosts=self.hosts, token=self.token, verb=self.verb)
+        return await handler(request)
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        """The page; from now on a cookie carries the token."""
+        response = web.FileResponse(self.folder / self.html)
+        response.set_cookie(COOKIE, self.token, httponly=True, samesite="Strict", path="/")
+        return response
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        path = self.folder / request.match_info["file"]
+        if not path.is_file():
+            raise web.HTTPNotFound(text="there is no such file")
+        return web.FileResponse(path)
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal is JSON with one sentence; every answer has the headers of `SECURITY`."""
+    try:
+        response = await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        most = request.client_max_size / 1e6
+        response = refusal(413, f"the file is larger than {most:g} MB: make it smaller first")
+    except web.HTTPException as error:
+        response = refusal(error.status, error.text or error.reason)
+    except TimeoutError:
+        response = refusal(408, "the upload took too long: try again, or a smaller file")
+    except ValueError as error:
+        response = refusal(422, str(error))
+    if not response.prepared:
+        response.headers.update(SECURITY)
+    return response
 
 
 def require_access(request: web.Request, *, hosts: Collection[str], token: str, verb: str) -> None:
@@ -49,3 +123,10 @@ def require_access(request: web.Request, *, hosts: Collection[str], token: str, 
 def refusal(status: int, text: str) -> web.Response:
     """JSON with one sentence."""
     return web.json_response({"error": " ".join(text.split())}, status=status)
+
+
+def unservable(host: str, port: int, error: OSError) -> ValueError:
+    """What to raise where a server can't listen."""
+    return ValueError(
+        f"can't serve at {host}:{port} ({error.strerror or error}): give another port= or host="
+    )

@@ -9,14 +9,14 @@ import json
 import secrets
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from pipeline.pages import COOKIE, SECURITY, refusal, require_access
+from pipeline.pages import LocalPage
 
 from .header import StreamHeader
 from .mailbox import CodedQueue, now_us
@@ -29,8 +29,6 @@ LARGEST_MESSAGE = 256
 
 SENT_AT = HEAD.size - 8
 """Where the stamp "sent" lies."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,57 +134,21 @@ BROADCAST: web.AppKey[Broadcast] = web.AppKey("broadcast", Broadcast)
 
 def application(broadcast: Broadcast) -> web.Application:
     """The server; run it by `aiohttp.web`."""
-    app = web.Application(client_max_size=1024, middlewares=[_answered, _guarded])
+    page = LocalPage(
+        folder=PAGE,
+        html="stream.html",
+        hosts=broadcast.hosts,
+        token=broadcast.token,
+        verb="stream",
+    )
+    app = page.application([web.get("/state", state), web.get("/stream", stream)])
     app[BROADCAST] = broadcast
     app.on_startup.append(_started)
-    app.add_routes(
-        [
-            web.get("/", page),
-            web.get("/{file:[a-z]+\\.(?:js|css)}", page_file),
-            web.get("/state", state),
-            web.get("/stream", stream),
-        ]
-    )
     return app
 
 
 async def _started(app: web.Application) -> None:
     app[BROADCAST].loop = asyncio.get_running_loop()
-
-
-@web.middleware
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal is JSON with one sentence; every answer has the headers of `SECURITY`."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as error:
-        response = refusal(error.status, error.text or error.reason)
-    if not response.prepared:
-        response.headers.update(SECURITY)
-    return response
-
-
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    broadcast = request.app[BROADCAST]
-    require_access(request, hosts=broadcast.hosts, token=broadcast.token, verb="stream")
-    return await handler(request)
-
-
-async def page(request: web.Request) -> web.StreamResponse:
-    """The page; from now on a cookie carries the token."""
-    response = web.FileResponse(PAGE / "stream.html")
-    token = request.app[BROADCAST].token
-    response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", path="/")
-    return response
-
-
-async def page_file(request: web.Request) -> web.StreamResponse:
-    """Its scripts and its style."""
-    path = PAGE / request.match_info["file"]
-    if not path.is_file():
-        raise web.HTTPNotFound(text="there is no such file")
-    return web.FileResponse(path)
 
 
 async def state(request: web.Request) -> web.Response:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from pipeline.pages import unservable
+
 from .sender import Sender
 from .server import application
 
@@ -27,10 +29,7 @@ async def serve(sender: Sender, host: str, port: int, say: Callable[[str], None]
         try:
             await site.start()
         except OSError as error:
-            raise ValueError(
-                f"can't serve at {host}:{port} ({error.strerror or error}): give another port= or"
-                " host="
-            ) from error
+            raise unservable(host, port, error) from error
         bound = runner.addresses[0][1]
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -49,7 +49,7 @@ def main(config: DictConfig) -> None:
     require_aiohttp()
     from aiohttp import web
 
-    from pipeline.pages import LOOPBACK
+    from pipeline.pages import LOOPBACK, unservable
     from pipeline.viewer.server import application
 
     settings = to_plain(config)
@@ -71,9 +71,7 @@ def main(config: DictConfig) -> None:
         )
     except OSError as error:
         viewer.workbench.close()
-        raise ValueError(
-            f"can't serve at {host}:{port} ({error.strerror or error}): give another port= or host="
-        ) from error
+        raise unservable(host, port, error) from error
 
 
 def require_aiohttp() -> None:

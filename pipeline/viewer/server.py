@@ -7,13 +7,13 @@ slow machine draws fewer frames and nothing piles up.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from pipeline.pages import COOKIE, SECURITY, refusal, require_access
+from pipeline.pages import LocalPage
 from pipeline.pictures import to_uint8
 from pipeline.portraits.crop import Crop
 from teachers.plain_values import parse_json
@@ -28,21 +28,15 @@ PAGE = Path(__file__).parent / "page"
 LARGEST_MESSAGE = 4096
 """Bytes of one message of a page."""
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def application(viewer: Viewer) -> web.Application:
     """The server; run it by `aiohttp.web.run_app`."""
-    app = web.Application(
-        client_max_size=int(viewer.limits.upload_megabytes * 1e6), middlewares=[_answered, _guarded]
-    )
-    app[VIEWER] = viewer
-    app.cleanup_ctx.append(_closing)
     number = "/photographs/{number:\\d+}"
-    app.add_routes(
+    page = LocalPage(
+        folder=PAGE, html="view.html", hosts=viewer.hosts, token=viewer.token, verb="view"
+    )
+    app = page.application(
         [
-            web.get("/", page),
-            web.get("/{file:view\\.(?:js|css)}", page_file),
             web.get("/state", state),
             web.post("/photographs", upload),
             web.delete(number, remove),
@@ -54,55 +48,17 @@ def application(viewer: Viewer) -> web.Application:
             web.get(f"{number}/{{contender}}/head.glb", mesh_file),
             web.get(f"{number}/{{contender}}/triplane.safetensors", triplane_file),
             web.get("/frames", frames),
-        ]
+        ],
+        largest_body=int(viewer.limits.upload_megabytes * 1e6),
     )
+    app[VIEWER] = viewer
+    app.cleanup_ctx.append(_closing)
     return app
 
 
 async def _closing(app: web.Application) -> AsyncIterator[None]:
     yield
     app[VIEWER].workbench.close()
-
-
-@web.middleware
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal is JSON with one sentence; every answer has the headers of `SECURITY`."""
-    try:
-        response = await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        most = request.app[VIEWER].limits.upload_megabytes
-        response = refusal(413, f"the file is larger than {most:g} MB: make it smaller first")
-    except web.HTTPException as error:
-        response = refusal(error.status, error.text or error.reason)
-    except TimeoutError:
-        response = refusal(408, "the upload took too long: try again, or a smaller file")
-    except ValueError as error:
-        response = refusal(422, str(error))
-    if not response.prepared:
-        response.headers.update(SECURITY)
-    return response
-
-
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Only those with the token, by a name of ours, and no foreign page's script."""
-    viewer = request.app[VIEWER]
-    require_access(request, hosts=viewer.hosts, token=viewer.token, verb="view")
-    return await handler(request)
-
-
-async def page(request: web.Request) -> web.StreamResponse:
-    """The page; from now on a cookie carries the token."""
-    response = web.FileResponse(PAGE / "view.html")
-    response.set_cookie(
-        COOKIE, request.app[VIEWER].token, httponly=True, samesite="Strict", path="/"
-    )
-    return response
-
-
-async def page_file(request: web.Request) -> web.StreamResponse:
-    """Its script and its style."""
-    return web.FileResponse(PAGE / request.match_info["file"])
 
 
 async def state(request: web.Request) -> web.Response:

@@ -1,12 +1,8 @@
 """A stream's server on a loop of its own, fed by the test."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from aiohttp import web
 
 from pipeline.lifter import Lifter
 from pipeline.streaming.codecs import CodecSettings, Coded, PlaneEncoder, webcodecs_string
@@ -16,47 +12,19 @@ from pipeline.streaming.normalisation import Normalisation
 from pipeline.streaming.packets import Kind, Packet
 from pipeline.streaming.server import Broadcast, Limits, application
 from pipeline.streaming.tiling import Grid
+from tests.served_page import ServedPage, served_page
 
 
 @dataclass
-class Served:
+class Served(ServedPage):
     broadcast: Broadcast
-    base: str
-    loop: asyncio.AbstractEventLoop
-
-    @property
-    def address(self) -> str:
-        return f"{self.base}/?token={self.broadcast.token}"
-
-    def run(self, coroutine):
-        """The result of a coroutine on the server's loop (playwright occupies this thread's)."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
 
 @contextmanager
 def served(limits: Limits) -> Iterator[Served]:
     broadcast = Broadcast(limits, hosts=("127.0.0.1",), about="A student of tests")
-    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
-
-    async def start() -> web.AppRunner:
-        runner = web.AppRunner(application(broadcast), access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        ports.append(runner.addresses[0][1])
-        ready.set()
-        return runner
-
-    def serve() -> None:
-        runner = loop.run_until_complete(start())
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    yield Served(broadcast, f"http://127.0.0.1:{ports[0]}", loop)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(20)
+    with served_page(application(broadcast), broadcast.token) as page:
+        yield Served(**vars(page), broadcast=broadcast)
 
 
 class Feed:

@@ -1,13 +1,10 @@
 """A page's server on a port of its own, with the bundled student and a method that takes steps."""
 
-import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from aiohttp import web
 
 from pipeline.inference.pretrained import student_file
 from pipeline.inversion.models import Models
@@ -20,6 +17,7 @@ from pipeline.viewer.photographs import Photographs
 from pipeline.viewer.server import application
 from pipeline.viewer.state import Limits, Viewer
 from pipeline.viewer.workbench import Contender, Workbench
+from tests.served_page import ServedPage, served_page
 
 STEPS = 60
 
@@ -37,18 +35,8 @@ class Patient(Student):
 
 
 @dataclass
-class Served:
+class Served(ServedPage):
     viewer: Viewer
-    base: str
-    loop: asyncio.AbstractEventLoop
-
-    @property
-    def address(self) -> str:
-        return f"{self.base}/?token={self.viewer.token}"
-
-    def run(self, coroutine):
-        """The result of a coroutine on the server's loop (playwright occupies this thread's)."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
 
 @pytest.fixture(scope="package")
@@ -66,26 +54,6 @@ def served() -> Iterator[Served]:
         about="A student of tests",
     )
     full_rays, drawing.STILL_RAYS = drawing.STILL_RAYS, 64
-    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
-
-    async def start() -> web.AppRunner:
-        runner = web.AppRunner(application(viewer), access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        ports.append(runner.addresses[0][1])
-        ready.set()
-        return runner
-
-    def serve() -> None:
-        runner = loop.run_until_complete(start())
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    yield Served(viewer, f"http://127.0.0.1:{ports[0]}", loop)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(20)
+    with served_page(application(viewer), viewer.token) as page:
+        yield Served(**vars(page), viewer=viewer)
     drawing.STILL_RAYS = full_rays
