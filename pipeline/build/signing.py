@@ -11,7 +11,12 @@ from teachers.passport import Passport
 
 
 def build_signatory(
-    settings: dict[str, Any], passport: Passport, method: str, student: Path | None = None
+    settings: dict[str, Any],
+    passport: Passport,
+    method: str,
+    student: Path | None = None,
+    *,
+    is_data: bool = False,
 ) -> Signatory | None:
     """What signs; None: `provenance` asks for nothing.
 
@@ -20,6 +25,7 @@ def build_signatory(
         passport: of the teacher.
         method: that made the results.
         student: the file of the student that they come from; None: from none.
+        is_data: the results are no pictures, films or meshes (exported networks).
 
     Raises:
         ValueError: an unknown kind of provenance, or c2pa isn't installed.
@@ -38,5 +44,6 @@ def build_signatory(
         student_sha256=None if student is None else sha256_of_file(student),
         method=method,
         licence=passport.licence,
+        is_data=is_data,
     )
     return Signatory(credential, origin)

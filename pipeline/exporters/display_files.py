@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.inference.reconstructor import LiftedPortrait
+from pipeline.pictures import labelled
 from pipeline.runs.files import replaced_file
 
 from .off_axis import RAYS, Frame, depth_of_head, pictures
@@ -30,6 +31,7 @@ class DisplaySettings:
         convergence: metres from the camera to the plane that lies in the screen; None: the head's
             depth (`depth_of_head`).
         rays: side of a picture of teachers without super-resolution.
+        label: is written on every view, and so lies in the plane of the screen; None: nothing.
 
     Raises:
         ValueError: one of them is out of range.
@@ -40,6 +42,7 @@ class DisplaySettings:
     interpupillary_distance: float | int = 0.063
     convergence: float | int | None = None
     rays: int = RAYS
+    label: str | None = None
 
     def __post_init__(self) -> None:
         layout_named(self.quilt)
@@ -83,7 +86,8 @@ def write_quilt(
         f"quilt, {layout.columns * layout.rows} views over {settings.view_cone_deg:g} degrees,"
         f" zero parallax {distance * metres_per_unit:.3f} m in front of the cameras"
     )
-    _write(path, quilted(views, layout), told)
+    marked = (labelled(view, settings.label) for view in views)
+    _write(path, quilted(marked, layout), told)
     return [path]
 
 
@@ -100,7 +104,7 @@ def write_stereo(
     side = passport.image_resolution if has_own_size else settings.rays
     distance = _convergence(portrait, settings, metres_per_unit)
     half = settings.interpupillary_distance / metres_per_unit / 2
-    left, right = pictures(
+    views = pictures(
         portrait,
         portrait.orbit(),
         [-half, half],
@@ -108,6 +112,7 @@ def write_stereo(
         frame=Frame(side, side, 1.0),
         rays=settings.rays,
     )
+    left, right = (labelled(view, settings.label) for view in views)
     told = (
         f"{settings.interpupillary_distance * 1000:g} mm between the eyes, zero parallax"
         f" {distance * metres_per_unit:.3f} m in front of them"

@@ -12,6 +12,12 @@ from typing import Any, NotRequired, TypedDict
 
 from safetensors import SafetensorError, safe_open
 
+from pipeline.inference.runtimes.network_file import (
+    ONNX,
+    OPENVINO,
+    TORCH_EXPORT,
+    read_metadata,
+)
 from pipeline.lifter import read_description
 from pipeline.manifests.signing import EMBEDDED, sidecar
 from pipeline.manifests.verification import verify
@@ -80,7 +86,8 @@ class Item:
 
 
 def bill_of(path: Path) -> list[Item]:
-    """The bill of a student's file, a triplane, a teacher's folder, or a signed result.
+    """The bill of a student's file, a triplane, a teacher's folder, an exported network, or a
+    signed result.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -94,13 +101,16 @@ def bill_of(path: Path) -> list[Item]:
 def _weights(path: Path) -> list[Item]:
     if path.is_dir():
         return _teacher(_json(path / "passport.json"), "passport.json")
+    if path.suffix in (ONNX, OPENVINO, TORCH_EXPORT):
+        return _network(path)
     if path.suffix in EMBEDDED or (path.is_file() and sidecar(path).is_file()):
         return _signed(path)
     stored = _stored(path)
     if "lifter" not in stored and "passport" not in stored:
         raise ValueError(
             f"{path} says nothing of its origin: give a student, a triplane.safetensors, a"
-            " teacher's folder, or a signed picture or film (lift … provenance=c2pa)"
+            " teacher's folder, an exported network (.onnx, .xml, .pt2), or a signed picture or"
+            " film (lift … provenance=c2pa)"
         )
     source = f"metadata of {path.name}"
     if "lifter" in stored:
@@ -110,6 +120,14 @@ def _weights(path: Path) -> list[Item]:
         teacher = _teacher(passport, source)
         return [Item("weights", name, passport["licence"], source), *teacher]
     return _teacher(parse_json(stored["passport"], f"the metadata of {path}"), source)
+
+
+def _network(path: Path) -> list[Item]:
+    said, source = read_metadata(path), f"metadata of {path.name}"
+    encoder = parse_json(said["student"], source, dict[str, Any])["encoder"]["target"]
+    name = f"{said['network']} of a student ({encoder})"
+    student = Item("weights", name, said["licence"], source, said["weights_sha256"])
+    return [student, *_teacher(parse_json(said["passport"], source), source)]
 
 
 class _Origin(TypedDict):

@@ -35,6 +35,9 @@ COMPOSITE = SOURCE_TYPES + "compositeWithTrainedAlgorithmicMedia"
 GENERATED = SOURCE_TYPES + "trainedAlgorithmicMedia"
 """IPTC's terms: made with a photograph, and by networks alone."""
 
+DATA = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
+"""C2PA's own term: learnt from samples, but no medium."""
+
 ASSERTION = "org.trilift.lift"
 
 PHOTOGRAPH, PLANES = "photograph", "triplane"
@@ -59,6 +62,7 @@ class Origin:
         licence: of the weights, in a sentence.
         planes_sha256: of the triplane's file that was read; None: none was.
         hooks: names of those that edited the photograph.
+        is_data: it is no picture, film or mesh, but a network's file.
     """
 
     photograph_sha256: str | None
@@ -69,6 +73,14 @@ class Origin:
     licence: str
     planes_sha256: str | None = None
     hooks: tuple[str, ...] = ()
+    is_data: bool = False
+
+    @property
+    def source_type(self) -> str:
+        """The term for what it is."""
+        if self.is_data:
+            return DATA
+        return COMPOSITE if self.ingredients else GENERATED
 
     @property
     def ingredients(self) -> dict[str, str]:
@@ -129,7 +141,7 @@ def manifest(title: str, origin: Origin) -> dict[str, Any]:
     tool = {"name": "trilift", "version": version_of("trilift") or "unknown"}
     action: dict[str, Any] = {
         "action": "c2pa.created",
-        "digitalSourceType": COMPOSITE if origin.ingredients else GENERATED,
+        "digitalSourceType": origin.source_type,
         "softwareAgent": tool,
     }
     definition: dict[str, Any] = {"claim_generator_info": [tool], "title": title}

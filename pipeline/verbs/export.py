@@ -33,7 +33,7 @@ encoder by runtime=onnx runtime_file=OUTPUT/encoder.onnx.
 
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inversion.method import Method
+from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.manifests.signatory import Signatory
 from pipeline.portraits.files import find_photographs
@@ -71,12 +72,50 @@ from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
 from pipeline.verbs.lift import (
     BUNDLED,
+    VISIBLE_LABEL,
     background_level,
     lift_trial,
     models_of,
     say,
     signatory_of,
 )
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes and signs the files of one identity after another.
+
+    Attributes:
+        output: each identity gets a folder in it.
+        formats: of `HeadFiles.write`.
+        kinds: how files are made.
+    """
+
+    output: Path
+    formats: tuple[str, ...]
+    kinds: FileSettings
+
+    def write(
+        self,
+        portrait: LiftedPortrait,
+        name: str,
+        signatory: Signatory | None,
+        made_from: MadeFrom,
+        note: str = "",
+    ) -> None:
+        """Writes OUTPUT/NAME, and says so.
+
+        Raises:
+            ValueError: the field has no surface, or c2pa refuses a file.
+        """
+        started = time.perf_counter()
+        files = HeadFiles(portrait, self.kinds).write(self.output / name, self.formats)
+        if signatory is not None:
+            signatory.sign(files, **asdict(made_from))
+        seconds = time.perf_counter() - started
+        say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
+        if note:
+            say(note)
 
 
 @verb("export")
@@ -87,61 +126,73 @@ def main(config: DictConfig) -> None:
             raise SystemExit(1)
         return
     settings = to_plain(config)
-    formats = chosen_formats(settings["format"])
-    scale = settings["metres_per_unit"]
-    mesh = MeshSettings(
-        **settings["mesh"], metres_per_unit=METRES_PER_UNIT if scale is None else float(scale)
-    )
-    kinds = FileSettings(
-        mesh, SplatSettings(**settings["splats"]), DisplaySettings(**settings["displays"])
-    )
-    source, output = source_of(settings), Path(str(settings["output"]))
-
-    def write(
-        portrait: LiftedPortrait,
-        name: str,
-        signatory: Signatory | None,
-        made_from: MadeFrom,
-        note: str = "",
-    ) -> None:
-        started = time.perf_counter()
-        files = HeadFiles(portrait, kinds).write(output / name, formats)
-        if signatory is not None:
-            signatory.sign(files, **asdict(made_from))
-        seconds = time.perf_counter() - started
-        say(f"{', '.join(str(file) for file in files)} ({seconds:.1f} s)")
-        if note:
-            say(note)
-
+    formats, kinds = chosen_formats(settings["format"]), kinds_of(settings)
+    source = source_of(settings)
+    writer = Writer(Path(str(settings["output"])), formats, kinds)
     models = models_of(config)
     if source is None:
-        sampled = sampled_identity(
-            models.teacher,
-            settings["sample"],
-            seed=settings["seed"],
-            truncation=settings["truncation"],
-        )
-        with_kernels(config, lambda: renderer_trial(sampled.lifter.renderer, sampled.passport))
-        say(f"licence: {sampled.passport.licence}")
-        signatory = build_signatory(settings, sampled.passport, "export")
-        write(sampled, f"sample{settings['sample']}", signatory, MadeFrom())
-        return
-    if (file := stored_identity(source)) is not None:
-        portrait = read_stored(file, lambda: models.student, device_named(config.device))
-        lifter = portrait.lifter
-        with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
-        say(f"licence: {lifter.passport.licence}")
-        signatory = build_signatory(settings, lifter.passport, "export")
-        write(portrait, stored_name(file), signatory, stored_origin(file))
-        return
+        write_sample(config, models, writer)
+    elif (file := stored_identity(source)) is not None:
+        write_stored(file, config, models, writer)
+    else:
+        write_photographs(source, config, models, writer)
+
+
+def kinds_of(settings: dict[str, Any]) -> FileSettings:
+    """How the files of a head are made.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+    scale = settings["metres_per_unit"]
+    metres = METRES_PER_UNIT if scale is None else float(scale)
+    label = VISIBLE_LABEL if settings["label"] else None
+    return FileSettings(
+        MeshSettings(**settings["mesh"], metres_per_unit=metres),
+        SplatSettings(**settings["splats"]),
+        DisplaySettings(**settings["displays"], label=label),
+    )
+
+
+def write_sample(config: DictConfig, models: Models, writer: Writer) -> None:
+    """Writes an identity that the teacher invents."""
+    settings = to_plain(config)
+    sampled = sampled_identity(
+        models.teacher,
+        settings["sample"],
+        seed=settings["seed"],
+        truncation=settings["truncation"],
+    )
+    with_kernels(config, lambda: renderer_trial(sampled.lifter.renderer, sampled.passport))
+    say(f"licence: {sampled.passport.licence}")
+    signatory = build_signatory(settings, sampled.passport, "export")
+    writer.write(sampled, f"sample{settings['sample']}", signatory, MadeFrom())
+
+
+def write_stored(file: Path, config: DictConfig, models: Models, writer: Writer) -> None:
+    """Writes an identity that was lifted before."""
+    portrait = read_stored(file, lambda: models.student, device_named(config.device))
+    lifter = portrait.lifter
+    with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
+    say(f"licence: {lifter.passport.licence}")
+    signatory = build_signatory(to_plain(config), lifter.passport, "export")
+    writer.write(portrait, stored_name(file), signatory, stored_origin(file))
+
+
+def write_photographs(source: Path, config: DictConfig, models: Models, writer: Writer) -> None:
+    """Lifts and writes photograph after photograph; one that can't be gets a line on stderr.
+
+    Raises:
+        SystemExit: 1, some weren't written; 2, none was.
+    """
     door: PortraitSettings = replace(
-        instantiate(config.portraits), matte=bool(settings["matte"]), hooks=build_hooks(config)
+        instantiate(config.portraits), matte=bool(config.matte), hooks=build_hooks(config)
     )
     method: Method = instantiate(config.method, models=models)
     with_kernels(config, lambda: lift_trial(method, models))
     say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")
     signatory = signatory_of(config, method)
-    background = background_level(settings["background"], method.passport)
+    background = background_level(config.background, method.passport)
     written = []
     for given in read_portraits(source, door, resolution=method.image_size, background=background):
         try:
@@ -150,7 +201,7 @@ def main(config: DictConfig) -> None:
             portrait = method.lift(given.image[None], given.camera)
             hooks = tuple(hook["name"] for hook in given.hooks)
             made_from = MadeFrom(given.source_sha256, hooks=hooks)
-            write(portrait, given.name, signatory, made_from, given.note)
+            writer.write(portrait, given.name, signatory, made_from, given.note)
             written.append(True)
         except ValueError as error:
             sys.stderr.write(f"{given.source}: {error}\n")
@@ -183,7 +234,8 @@ def write_network(config: DictConfig) -> bool:
     """Writes a network of the student; whether it is within the limits of the comparison."""
     settings = to_plain(config)
     formats = chosen_network_formats(settings["format"])
-    lifter = Lifter.load(student_file(settings["checkpoint"] or BUNDLED))
+    student = student_file(settings["checkpoint"] or BUNDLED)
+    lifter = Lifter.load(student)
     count, batches = settings["comparison"]["inputs"], settings["comparison"]["batches"]
     side = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
     if settings["input"] is not None:
@@ -191,11 +243,14 @@ def write_network(config: DictConfig) -> bool:
     else:
         images = puppets(lifter, count, side)
     say(f"licence: {lifter.passport.licence}")
+    signatory = build_signatory(settings, lifter.passport, "export", student, is_data=True)
     chosen = Settings(settings["network"], formats, tuple(batches))
     output = Path(str(settings["output"]))
-    is_within = export_network(lifter, chosen, images, output, say)
+    written = export_network(lifter, chosen, images, output, say)
+    if signatory is not None:
+        signatory.sign(written.files)
     say(f"see {output}")
-    return is_within
+    return written.is_within
 
 
 def _photographs(

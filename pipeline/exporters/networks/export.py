@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from pipeline.inference.background import background_of
 from pipeline.inference.runtimes.metadata import metadata_of
-from pipeline.inference.runtimes.network_file import TORCH_EXPORT, read_metadata
+from pipeline.inference.runtimes.network_file import read_metadata
 from pipeline.lifter import Lifter
 from pipeline.pictures import tile, write_png
 from pipeline.runs.files import sha256_of_file, write_json
@@ -61,13 +61,26 @@ class Settings:
     batches: tuple[int, ...] = (1, 2, 5)
 
 
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """What was written.
+
+    Attributes:
+        files: the network's own; the report and its pictures aren't among them.
+        is_within: whether every file is within the limits of the comparison.
+    """
+
+    files: tuple[Path, ...]
+    is_within: bool
+
+
 def export_network(
     lifter: Lifter,
     settings: Settings,
     images: Float[Tensor, "batch 3 height width"],
     folder: Path,
     say: Callable[[str], None],
-) -> bool:
+) -> ExportedNetwork:
     """Writes NETWORK.onnx, NETWORK.xml with NETWORK.bin, NETWORK.pt2, and the report NETWORK.json.
 
     Encoders and renderers also get NETWORK.png: torch's views, and a thousand times the difference.
@@ -78,9 +91,6 @@ def export_network(
         images: the inputs of the comparison, in [-1, 1].
         folder: where to.
         say: takes the lines of the table.
-
-    Returns:
-        whether every file is within the limits.
 
     Raises:
         ValueError: the network can't be exported.
@@ -110,15 +120,17 @@ def export_network(
     write_json(folder / f"{network}.json", report)
     for line in table(found):
         say(line)
-    return all(row["within"] for row in found)
+    return ExportedNetwork(
+        tuple(file for files in written.values() for file in files),
+        all(row["within"] for row in found),
+    )
 
 
 def _compared(
     truth: Truth, settings: Settings, name: str, files: Sequence[Path]
 ) -> list[dict[str, Any]]:
     """A row for each program that reads a format."""
-    if files[0].suffix != TORCH_EXPORT:
-        read_metadata(files[0])  # as whoever opens it will
+    read_metadata(files[0])  # as whoever opens it will
     rows = []
     for session in readers(name):
         session.open(files[0])

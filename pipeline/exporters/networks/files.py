@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.inference.runtimes.network_file import (
+    METADATA,
     ONNX,
     OPENVINO,
     TORCH_EXPORT,
@@ -31,9 +32,6 @@ NEEDS = {
     "openvino": ("onnx", "onnxscript", "openvino"),
 }
 """The modules of the extras of these names."""
-
-METADATA = "trilift.json"
-"""The metadata in the archive of torch's format."""
 
 
 def chosen_network_formats(given: object) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import tempfile
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from torch import nn
 
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
+from teachers.plain_values import parse_json
 
 if TYPE_CHECKING:
     import onnx
@@ -25,6 +27,9 @@ ONNX, OPENVINO, TORCH_EXPORT = ".onnx", ".xml", ".pt2"
 
 LARGEST_FILE = 2**31 - 2**20
 """Bytes of an ONNX model: protobuf reads no 2 GB. Larger weights lie in a second file."""
+
+METADATA = "trilift.json"
+"""The metadata in the archive of torch's format."""
 
 SEAL, DATA_SEAL = "sha256", "data_sha256"
 
@@ -89,7 +94,7 @@ def seal_openvino(path: Path) -> None:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of an ONNX or OpenVINO file with an intact seal.
+    """The metadata of an ONNX or OpenVINO file with an intact seal, or of torch's, which has none.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -103,12 +108,19 @@ def read_metadata(path: Path) -> dict[str, str]:
         return _of_onnx(path)
     if path.suffix == OPENVINO:
         return _of_openvino(path)
-    raise NotOurs(f"{path} is neither .onnx nor OpenVINO's .xml: give a file of trilift export")
+    if path.suffix == TORCH_EXPORT:
+        return _of_torch(path)
+    raise NotOurs(
+        f"{path} is neither .onnx, OpenVINO's .xml nor torch's .pt2: give a file of trilift export"
+    )
 
 
 def _of_onnx(path: Path) -> dict[str, str]:
-    import onnx
-    from google.protobuf.message import DecodeError
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ModuleNotFoundError as error:
+        raise NotOurs(f"reading {path} needs onnx: pip install 'trilift[onnx]'") from error
 
     content = path.read_bytes()
     length = len(_entry(SEAL, "0" * 64))
@@ -127,6 +139,19 @@ def _of_onnx(path: Path) -> dict[str, str]:
     allowed = {types.Value(name) for name in ("FLOAT", "INT32", "INT64", "BOOL")}
     if other := {tensor.data_type for tensor in model.graph.initializer} - allowed:
         raise NotOurs(_precision(path, ", ".join(types.Name(kind) for kind in sorted(other))))
+    return found
+
+
+def _of_torch(path: Path) -> dict[str, str]:
+    """Without torch's reader, which would unpickle."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next((one for one in archive.namelist() if one.endswith(f"/{METADATA}")), None)
+            text = "{}" if name is None else archive.read(name).decode()
+    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise NotOurs(_damaged(path)) from error
+    found = parse_json(text, f"the metadata of {path}", dict[str, str])
+    _require_ours(path, found, is_sealed=True)
     return found
 
 

@@ -137,6 +137,23 @@ def test_a_stereo_pair_and_an_anaglyph_say_their_distances(head, tmp_path):
     assert sizes == [(64, 32), (32, 32)]
 
 
+def test_a_label_is_at_the_foot_of_every_view(head, tmp_path, monkeypatch):
+    monkeypatch.setitem(DISPLAYS, "tiny", Layout(2, 1, width=128, height=64, aspect=1.0))
+    found = {}
+    with use_kernels("fast"):
+        for label in (None, "synthetic"):
+            settings = DisplaySettings(quilt="tiny", rays=64, label=label)
+            (tmp_path / str(label)).mkdir()
+            files = write_quilt(tmp_path / str(label), head, settings, 0.4)
+            files += write_stereo(tmp_path / str(label), head, settings, 0.4)
+            found[label] = [np.asarray(Image.open(file)).astype(int) for file in files]
+    for plain, marked in zip(found[None], found["synthetic"], strict=True):
+        is_other = np.abs(marked - plain).max(-1) > 0
+        assert not is_other[:48].any()
+        for view in np.split(is_other, is_other.shape[1] // 64, axis=1):
+            assert view[52:, 2:40].mean() > 0.3
+
+
 def test_an_anaglyph_keeps_grey_and_gives_red_to_the_left_eye():
     grey = np.full((1, 1, 3), 130, np.uint8)
     white, black = np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pipeline import command_line
-from pipeline.build.configuration import compose
+from pipeline.build.configuration import compose, to_plain
 from pipeline.exporters.formats import FileSettings, HeadFiles
 from pipeline.exporters.head_mesh import MeshSettings
 from pipeline.exporters.sampled import sampled_identity
@@ -132,6 +132,12 @@ def test_bad_settings_are_refused_before_anything_is_loaded(tmp_path, override, 
     with pytest.raises(ValueError, match=message):
         run(photograph(tmp_path / "anna.png"), tmp_path / "out", override)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_label_is_that_of_films():
+    settings = to_plain(compose("export", "input=a.png", "output=out", "label=true"))
+    assert export.kinds_of(settings).displays.label == "synthetic: made by trilift"
+    assert export.kinds_of({**settings, "label": False}).displays.label is None
 
 
 def test_an_input_that_does_not_exist_is_refused(tmp_path):

@@ -3,11 +3,16 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 import torch
 
 from pipeline.build.configuration import compose
+from pipeline.inference.bill import bill_of
+from pipeline.manifests.certificate import PRIVATE_KEY, make_credential
+from pipeline.manifests.verification import verify
+from pipeline.runs.files import sha256_of_file
 from pipeline.verbs import export
 from teachers.untrained import untrained_teacher
 from tests.builders import process_environment, smallest_eg3d_settings, tiny_lifter
@@ -61,7 +66,7 @@ print(json.dumps([worst, same, metadata, refused]))
 
 def exported(student, folder, *networks, seconds=250):
     """The folder, and what the process found."""
-    for name in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+    for name in ("onnx", "onnxscript", "onnxruntime", "openvino", "c2pa"):
         pytest.importorskip(name)
     environment = process_environment(TRILIFT_CACHE=str(folder / "cache"))
     command = [sys.executable, "-c", EXPORT, str(student), str(folder), *networks]
@@ -77,10 +82,16 @@ def encoder(tmp_path_factory):
     lifter = tiny_lifter(teacher, plane_channels=4, plane_resolution=8)
     lifter.encoder.calibrate(torch.zeros(12), torch.full([12], 20.0))
     lifter.save(folder / "student.safetensors")
+    credential = make_credential(folder / "certificate", "tests")
+    signing = [
+        "provenance=c2pa",
+        f"signing.certificate={credential}",
+        f"signing.private_key={credential.with_name(PRIVATE_KEY)}",
+    ]
     said, found = exported(
         folder / "student.safetensors",
         folder,
-        "encoder:onnx,openvino,torch:comparison.inputs=2",
+        ":".join(["encoder:onnx,openvino,torch:comparison.inputs=2", *signing]),
     )
     return folder, said, found
 
@@ -125,6 +136,38 @@ def test_no_file_names_a_place_on_this_machine(encoder, repository):
     for name in ("encoder.onnx", "encoder.xml", "encoder.pt2"):
         content = (folder / name).read_bytes()
         assert str(repository).encode() not in content and b"two_stage.py" not in content
+
+
+def test_every_network_is_signed_beside_it(encoder):
+    folder = encoder[0]
+    networks = ["encoder.bin", "encoder.onnx", "encoder.pt2", "encoder.xml"]
+    assert sorted(path.stem for path in folder.glob("*.c2pa")) == networks
+    for name in networks:
+        verdict = verify(folder / name)
+        assert verdict.state == "untrusted"
+        assert verdict.origin["student"]["sha256"] == sha256_of_file(folder / "student.safetensors")
+        (actions,) = (each for each in verdict.manifest["assertions"] if "actions" in each["data"])
+        source = actions["data"]["actions"][0]["digitalSourceType"]
+        assert source.endswith("/trainedAlgorithmicData")
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "encoder.xml", "encoder.pt2"])
+def test_the_bill_of_a_network_is_that_of_its_student(encoder, name):
+    folder = encoder[0]
+    network, *others = bill_of(folder / name)
+    assert network.name == "encoder of a student (students.two_stage.TwoStageEncoder)"
+    student, *same = bill_of(folder / "student.safetensors")
+    assert network.licence == student.licence
+    assert [(item.name, item.licence) for item in others] == [
+        (item.name, item.licence) for item in same
+    ]
+
+
+def test_a_file_of_torchs_that_trilift_has_not_written_has_no_bill(tmp_path):
+    with zipfile.ZipFile(tmp_path / "other.pt2", "w") as archive:
+        archive.writestr("other/version", "3")
+    with pytest.raises(ValueError, match=r"other\.pt2 is no network that trilift has written"):
+        bill_of(tmp_path / "other.pt2")
 
 
 def test_another_precision_than_the_pinned_one_is_refused(encoder):
