@@ -130,7 +130,7 @@ class FaceCrops:
         if not found:
             note = f"no face found ({self.detector.name}): this is the middle of the picture"
             return [Framed(Crop.centre(*picture.image.size), face_found=False, note=note)]
-        kept = self._chosen(found, picture.image.size)
+        kept = self.chosen(found, picture.image.size)
         if not kept:
             note = f"no face number {self.faces} from the left: this is the middle of the picture"
             return [Framed(Crop.centre(*picture.image.size), face_found=False, note=note)]
@@ -139,7 +139,8 @@ class FaceCrops:
             for number, face in enumerate(kept)
         ]
 
-    def _chosen(self, found: list[DetectedFace], size: tuple[int, int]) -> list[DetectedFace]:
+    def chosen(self, found: list[DetectedFace], size: tuple[int, int]) -> list[DetectedFace]:
+        """The wanted ones of the faces in a picture of this width and height, pixels."""
         if self.faces == "all":
             return sorted(found, key=lambda face: face.left)
         if isinstance(self.faces, int):

@@ -59,11 +59,13 @@ class FaceTracker:
 
     Args:
         detector: of faces.
+        forget_seconds: a face that was lost for longer is forgotten.
     """
 
-    def __init__(self, detector: LandmarkDetector) -> None:
-        self.detector = detector
+    def __init__(self, detector: LandmarkDetector, forget_seconds: float = math.inf) -> None:
+        self.detector, self.forget_seconds = detector, forget_seconds
         self.tracks: list[Track] = []
+        self._count = 0
         self._searched = -math.inf
 
     def update(self, picture: Picture, seconds: float) -> dict[int, DetectedFace]:
@@ -76,6 +78,9 @@ class FaceTracker:
         Raises:
             ValueError: as the detector.
         """
+        self.tracks = [
+            track for track in self.tracks if seconds - track.seconds <= self.forget_seconds
+        ]
         before = max((track.seconds for track in self.tracks), default=-math.inf)
         seen = self._followed(picture, seconds, before)
         if self._is_search_due(seconds, any_seen=bool(seen)):
@@ -128,7 +133,8 @@ class FaceTracker:
         for number, face in enumerate(new):
             track = taken.get(number)
             if track is None:
-                track = Track(len(self.tracks), face, seconds)
+                track = Track(self._count, face, seconds)
+                self._count += 1
                 self.tracks.append(track)
             track.face, track.seconds = face, seconds
             seen.append(track)

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from pipeline.inference.reconstructor import Reconstructor
 from pipeline.portraits.face import Picture
-from pipeline.portraits.framing import Framed, Framing
+from pipeline.portraits.framing import FaceCrops, Framed, Framing
+from pipeline.portraits.hooks.chain import Hooks
+from pipeline.portraits.live_track import LiveFace
 
 from .codecs import Levels
 from .header import StreamHeader, scene_of
@@ -41,6 +43,7 @@ class LiftSettings:
         student: file of the student.
         source: of the frames.
         framing: finds the square of a frame; a frame without a face takes the last one.
+        hooks: edit each square after it was cut.
         codec: of the stream.
         normalisation: None: made from the first frames.
         kernels, runtime, device: as for `Reconstructor.from_pretrained`.
@@ -51,6 +54,7 @@ class LiftSettings:
     student: Path
     source: Source
     framing: Framing
+    hooks: Hooks = field(default_factory=Hooks)
     codec: str = "h264"
     normalisation: Normalisation | None = None
     kernels: str = "auto"
@@ -192,6 +196,8 @@ class Lifting:
         )
         self.settings = settings
         self._framed: Framed | None = None
+        framing = settings.framing
+        self._face = LiveFace(framing) if isinstance(framing, FaceCrops) else None
         side = self.reconstructor.image_size
         for _ in range(2):  # what the first lift prepares costs the first frames nothing
             self.reconstructor.lift(torch.zeros(1, 3, side, side))
@@ -231,7 +237,8 @@ class Lifting:
             framed = self._followed(captured)
             if framed is None:
                 continue
-            image = framed.cut(captured.image, self.reconstructor.image_size)
+            size = self.reconstructor.image_size
+            image = self.settings.hooks.cut(framed, captured.image, size).image
             tracked = now_us()
             with torch.inference_mode():
                 planes = self.reconstructor.lift(image.to(parameter)[None]).triplane.planes[0]
@@ -239,7 +246,10 @@ class Lifting:
 
     def _followed(self, captured: Captured) -> Framed | None:
         """The square of this frame: of its face, or that of the frame before."""
-        found = self.settings.framing.frame(Picture(captured.image, Path(f"{captured.number}")))
+        picture = Picture(captured.image, Path(f"{captured.number}"), captured.number)
+        if self._face is not None:
+            return self._face.frame(picture, captured.stamp / 1e6)
+        found = self.settings.framing.frame(picture)
         if found and (found[0].face_found or self._framed is None):
             self._framed = replace(found[0], may_reach_outside=True)
         return self._framed

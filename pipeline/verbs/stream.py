@@ -9,8 +9,9 @@ and sends the same packets to each viewer, who turns the head at no cost for the
 come too late are dropped; queues never grow. A page needs a browser with WebCodecs and WebGL2.
 
 input= is a film, a folder of pictures, camera:NAME, or a recording (record=planes.mkv writes one,
-without loss). portraits=whole takes pictures that are crops already. address= receives without a
-browser and renders at a camera on an ellipse; report= then says where the time went.
+without loss). portraits=whole takes pictures that are crops already; otherwise the largest face is
+followed. hooks=[cartoon] edits each crop, as in trilift lift. address= receives without a browser
+and renders at a camera on an ellipse; report= then says where the time went.
 
 The page is on this machine only (host=127.0.0.1), its address holds a token. docs/streaming.md says
 what it costs in bits, and what x264's licence asks of whoever passes it on. Needs
@@ -29,6 +30,7 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
+from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
@@ -126,6 +128,7 @@ def lift_settings(config: DictConfig, settings: dict[str, Any]) -> Any:
         student=student,
         source=source,
         framing=door.framing,
+        hooks=build_hooks(config),
         normalisation=code,
         kernels=settings["kernels"],
         runtime=settings["runtime"],
