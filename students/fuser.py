@@ -43,6 +43,23 @@ class FuserState:
         )
 
 
+@dataclass(frozen=True)
+class FusedFrame:
+    """One frame after fusion.
+
+    Attributes:
+        planes: fused.
+        undistorted: the frame's own planes, warped by the flow.
+        share: of the frame in each fused texel, in [0, 1].
+        state: for the next frame.
+    """
+
+    planes: Planes
+    undistorted: Planes
+    share: Visibility
+    state: FuserState
+
+
 class PlaneFuser(nn.Module):
     """Frame and memory of one plane → the fused plane.
 
@@ -92,8 +109,8 @@ class PlaneFuser(nn.Module):
         memory: Float[Tensor, "batch channel height width"],
         memory_seen: Float[Tensor, "batch 1 height width"],
         hidden: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The fused plane, the share of the frame in it, and the next hidden state."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The fused plane, the warped frame, its share, and the next hidden state."""
         if not self.sees:
             frame_seen, memory_seen = torch.ones_like(frame_seen), torch.ones_like(memory_seen)
         features = self.features(torch.cat([frame, memory, frame_seen, memory_seen], 1))
@@ -109,7 +126,7 @@ class PlaneFuser(nn.Module):
             frame, frame_seen = warped(frame, flow), warped(frame_seen, flow)
         prior = (frame_seen + EMPTY).log() - (memory_seen + EMPTY).log()
         share = (prior + _enlarged(self.weight(features), frame)).sigmoid()
-        return share * frame + (1 - share) * memory, share, hidden
+        return share * frame + (1 - share) * memory, frame, share, hidden
 
 
 class TriplaneFuser(nn.Module):
@@ -154,6 +171,13 @@ class TriplaneFuser(nn.Module):
     def forward(
         self, planes: Planes, visibility: Visibility, state: FuserState | None = None
     ) -> tuple[Planes, FuserState]:
+        """The fused planes and the next state (`fuse`)."""
+        frame = self.fuse(planes, visibility, state)
+        return frame.planes, frame.state
+
+    def fuse(
+        self, planes: Planes, visibility: Visibility, state: FuserState | None = None
+    ) -> FusedFrame:
         """One frame.
 
         Args:
@@ -163,9 +187,10 @@ class TriplaneFuser(nn.Module):
                 made from a frontal picture is Coherent3D's canonical prior.
         """
         if state is None:
-            return planes, FuserState(planes, visibility)
+            whole = torch.ones_like(visibility)
+            return FusedFrame(planes, planes, whole, FuserState(planes, visibility))
         hidden = state.hidden or (None,) * 3
-        fused, _shares, new = zip(
+        fused, undistorted, shares, new = zip(
             *(
                 network(
                     planes[:, plane],
@@ -181,7 +206,12 @@ class TriplaneFuser(nn.Module):
         kept = (1 - self.forgets) * state.visibility
         result = torch.stack(fused, 1)
         states = () if new[0] is None else tuple(new)
-        return result, FuserState(result, torch.maximum(kept, visibility), states)
+        return FusedFrame(
+            result,
+            torch.stack(undistorted, 1),
+            torch.stack(shares, 1),
+            FuserState(result, torch.maximum(kept, visibility), states),
+        )
 
 
 def warped(

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from pipeline.pictures import labelled, to_uint8, write_png
 from pipeline.portraits.film import TICKS
-from pipeline.portraits.film_track import FilmTrack
+from pipeline.portraits.film_track import FilmTrack, begins
 from pipeline.portraits.front_door import Portrait
 from pipeline.runs.files import write_json, write_text
 from teachers.passport import Passport
@@ -32,6 +32,33 @@ from .triplane_file import save_triplane
 NAME, FACTS, WORK = "film.mp4", "film.json", ".film"
 
 Lift = Callable[[Float[Tensor, "batch 3 height width"], list[Camera | None]], list[LiftedPortrait]]
+
+
+@runtime_checkable
+class RememberingLift(Protocol):
+    """A `Lift` whose result depends on the frames before."""
+
+    def __call__(
+        self, images: Float[Tensor, "batch 3 height width"], cameras: list[Camera | None]
+    ) -> list[LiftedPortrait]:
+        """The next frames in their order."""
+        ...
+
+    def last(self) -> LiftedPortrait | None:
+        """The last frame's head again; None before the first."""
+        ...
+
+    def forget(self) -> None:
+        """The next frame begins anew."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes what is remembered."""
+        ...
+
+    def restore(self, path: Path) -> None:
+        """Reads it."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +179,8 @@ def lift_film(
     ) as bar:
         for start, end in _runs(missing, job.settings.piece, len(ticks)):
             second = _SecondPass(job, cameras, folder, start, bar)
+            if start and isinstance(job.lift, RememberingLift):
+                job.lift.restore(work / f"{start:08d}.memory")
             for first in range(start, end, job.settings.piece):
                 last = min(first + job.settings.piece, end)
                 frames = second.frames(first, last)
@@ -185,6 +214,7 @@ class _SecondPass:
         self, job: FilmJob, cameras: Camera, folder: Path, start: int, bar: "tqdm[Any]"
     ) -> None:
         self.job, self.cameras, self.folder, self.bar = job, cameras, folder, bar
+        self.begins = begins(job.track.faces[job.face], job.track.seconds)
         seen = np.flatnonzero(job.is_seen[: start + 1])
         first = int(seen[-1]) if len(seen) else start
         self.portraits = job.portraits(first)
@@ -202,21 +232,43 @@ class _SecondPass:
             picture = _picture(job, portrait.image, head, self.cameras[row : row + 1])
             yield labelled(picture, job.label)
             self.bar.update(1)
+        if isinstance(job.lift, RememberingLift):  # before its piece is complete
+            job.lift.save(self.folder / WORK / f"{end:08d}.memory")
 
     def _lifted(self, start: int, end: int) -> Iterator[tuple[Portrait, LiftedPortrait | None]]:
         """Each portrait with the head to show; batch by batch."""
         head: LiftedPortrait | None = None
         if not self.job.is_seen[start] and self.last is not None:
-            (head,) = self._heads([self.last])
+            lift = self.job.lift
+            if isinstance(lift, RememberingLift):
+                head = lift.last()
+            else:
+                (head,) = self._heads([self.last])
         for first in range(start, end, self.job.settings.batch):
             last = min(first + self.job.settings.batch, end)
             portraits = list(itertools.islice(self.portraits, last - first))
             found = [portrait for portrait in portraits if portrait.face_found]
-            heads = iter(self._heads(found) if found else [])
+            heads = iter(self._heads_in_order(first, portraits) if found else [])
             for portrait in portraits:
                 if portrait.face_found:
                     head, self.last = next(heads), portrait
                 yield portrait, head
+
+    def _heads_in_order(self, first: int, portraits: list[Portrait]) -> list[LiftedPortrait]:
+        """The heads of a batch; what is remembered ends at cuts."""
+        lift = self.job.lift
+        if not isinstance(lift, RememberingLift):
+            return self._heads([portrait for portrait in portraits if portrait.face_found])
+        heads: list[LiftedPortrait] = []
+        run: list[Portrait] = []
+        for row, portrait in enumerate(portraits, first):
+            if row in self.begins:
+                heads += self._heads(run) if run else []
+                run = []
+                lift.forget()
+            if portrait.face_found:
+                run.append(portrait)
+        return heads + (self._heads(run) if run else [])
 
     def _heads(self, portraits: list[Portrait]) -> list[LiftedPortrait]:
         images = [portrait.image for portrait in portraits if portrait.image is not None]

@@ -24,7 +24,7 @@ class FilmLifter:
     Attributes:
         door: how frames are framed; its `track` is that of the settings.
         settings: of films.
-        lift: images and their cameras → identities.
+        lift: gives, for each face of a film, images and their cameras → identities.
         passport: of the teacher whose planes these are.
         image_size: side of the images that the method expects.
         background: grey level in [0, 1].
@@ -35,7 +35,7 @@ class FilmLifter:
 
     door: PortraitSettings
     settings: FilmSettings
-    lift: Lift
+    lift: Callable[[], Lift]
     passport: Passport
     image_size: int
     background: float
@@ -70,7 +70,7 @@ class FilmLifter:
                 track=track,
                 face=face,
                 portraits=partial(self._portraits, file, name, track, door, digest, face),
-                lift=self.lift,
+                lift=self.lift(),
                 passport=self.passport,
                 settings=self.settings,
                 key=key,

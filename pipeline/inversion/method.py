@@ -6,6 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.inference.film import Lift, RememberingLift
 from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -54,6 +55,22 @@ class BatchedMethod(Protocol):
     def lift_batch(self, images: Float[Tensor, "batch 3 height width"]) -> list[LiftedPortrait]:
         """Square images in [-1, 1] → the identities in them."""
         ...
+
+
+@runtime_checkable
+class FilmMethod(Protocol):
+    """A method whose frames depend on those before them."""
+
+    def film(self) -> RememberingLift:
+        """For the frames of one face of one film."""
+        ...
+
+
+def lift_film_by(method: Method) -> Lift:
+    """What lifts one face of one film, from its first frame on."""
+    if isinstance(method, FilmMethod):
+        return method.film()
+    return lambda images, cameras: lift_all(method, images, cameras)
 
 
 def lift_all(

@@ -282,6 +282,11 @@ def _pieces(face: FaceTrack, seconds: Float[np.ndarray, " frame"]) -> list[np.nd
     return np.split(rows, np.flatnonzero(is_cut) + 1)
 
 
+def begins(face: FaceTrack, seconds: Float[np.ndarray, " frame"]) -> frozenset[int]:
+    """Rows in which a face is seen first, or after a cut: it may be another one's."""
+    return frozenset(int(rows[0]) for rows in _pieces(face, seconds))
+
+
 def _chosen(track: FilmTrack, faces: str | int) -> list[FaceTrack]:
     """The wanted faces; none if there are none at all."""
     shortest = min(FLICKER_SECONDS, (track.end - int(track.ticks[0])) / TICKS / 2)

@@ -51,9 +51,11 @@ class LatencyBudget:
         spans["capture to display"] = stamps[:, -1] - stamps[:, 0]
         shown = np.sort(stamps[:, -1])
         seconds = (shown[-1] - shown[0]) / 1000
+        gaps = np.diff(shown)
         return {
             "frames": len(stamps),
             "frames_per_second": round(float((len(stamps) - 1) / seconds), 2) if seconds else None,
+            "largest_gap_ms": round(float(gaps.max()), 1) if len(gaps) else None,
             "milliseconds": {
                 name: {f"p{p}": round(float(np.percentile(span, p)), 2) for p in PERCENTILES}
                 for name, span in spans.items()

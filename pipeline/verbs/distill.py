@@ -5,6 +5,7 @@ Run the same command again to continue where it was; SIGTERM or Ctrl-C saves fir
 status 75 asks a scheduler for another attempt. The best student so far (against an adversary: the
 latest) is `student.safetensors` in the run's folder, preview sheets are in `previews`, metrics in
 `metrics` (docs/metrics.md). `dry_run=true` estimates time, memory and disk instead.
+`experiment=fuser` trains what fuses the frames of films instead (docs/fusion.md).
 """
 
 import json
@@ -35,6 +36,7 @@ from pipeline.build.distillation_trainer import (
     measure_stage,
     micro_batch,
 )
+from pipeline.build.fusion import train_fuser
 from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
@@ -63,6 +65,9 @@ def main(config: DictConfig) -> float | None:
     """
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
+    is_fuser = config.get("fuser") is not None
+    if is_fuser and (config.dry_run or config.replay is not None):
+        raise ValueError("a fuser's training has neither dry_run nor replay (docs/fusion.md)")
     if config.replay is not None:
         return show_again(run, config)
     if config.dry_run:
@@ -82,7 +87,8 @@ def main(config: DictConfig) -> float | None:
             ) as summary,
             Attempt(run, **to_plain(config.stop)) as attempt,
         ):
-            return distill(config, run, attempt, summary)
+            train = train_fuser if is_fuser else distill
+            return train(config, run, attempt, summary)
     return None
 
 

@@ -32,6 +32,8 @@ method=w, w_plus, pti or hybrid inverts the teacher instead (docs/inversion.md);
 also holds inversion.json (losses, camera) and identity.safetensors, a student's file that renders
 this one identity.
 
+method=fused keeps, in films, what earlier frames showed (docs/fusion.md).
+
 provenance=c2pa signs the sheet, the depth's picture and the film (`trilift provenance init` first);
 label=true writes on sheet and film that they are synthetic (docs/responsibility.md).
 
@@ -63,7 +65,7 @@ from pipeline.inference.film_files import FilmLifter
 from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.runtimes import TORCH
-from pipeline.inversion.method import Method, lift_all
+from pipeline.inversion.method import Method, lift_film_by
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.lifter import Lifter
@@ -86,7 +88,8 @@ from teachers.passport import Passport
 
 BUNDLED = "bundled/puppets_tiny"
 
-STUDENT = "pipeline.inversion.student.Student"
+FORWARD = ("pipeline.inversion.student.Student", "pipeline.inversion.fused.Fused")
+"""Methods of one forward pass."""
 
 VISIBLE_LABEL = "synthetic: made by trilift"
 
@@ -96,7 +99,7 @@ NOT_GENERATED = ("crop.png", "photograph.png")
 Signer = Callable[[Path, str | None], None]
 """Signs the pictures and the film of a folder, made from a file with this sha256."""
 
-FROM_STUDENT = ("student", "hybrid")
+FROM_STUDENT = ("student", "fused", "hybrid")
 """Methods that render the student's planes."""
 
 
@@ -109,7 +112,7 @@ def main(config: DictConfig) -> None:
     door: PortraitSettings = instantiate(config.portraits)
     if settings["crop"] is not None:
         door = replace(door, framing=GivenSquare(Crop.of(settings["crop"])))
-    if settings["runtime"] != TORCH and settings["method"]["_target_"] != STUDENT:
+    if settings["runtime"] != TORCH and settings["method"]["_target_"] not in FORWARD:
         raise ValueError(
             f"runtime={settings['runtime']} runs a student's encoder, and this method optimises:"
             " use method=student, or leave runtime= out"
@@ -135,7 +138,7 @@ def main(config: DictConfig) -> None:
     films = FilmLifter(
         door=door,
         settings=instantiate(config.film),
-        lift=lambda images, cameras: lift_all(method, images, cameras),
+        lift=lambda: lift_film_by(method),
         passport=method.passport,
         image_size=method.image_size,
         background=background,
@@ -162,7 +165,9 @@ def decisive(config: DictConfig, settings: dict[str, Any], method: Method) -> di
     kept = {key: value for key, value in settings.items() if key not in is_elsewhere}
     has_student = method.name in FROM_STUDENT
     student = sha256_of_file(student_file(config.checkpoint or BUNDLED)) if has_student else None
-    return {"settings": kept, "student": student}
+    fuser = settings["method"].get("fuser")
+    fused = {} if fuser is None else {"fuser": sha256_of_file(Path(str(fuser)))}
+    return {"settings": kept, "student": student, **fused}
 
 
 def lift_one_film(films: FilmLifter, file: Path, name: str, output: Path) -> bool:

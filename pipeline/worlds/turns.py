@@ -7,13 +7,28 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from teachers.rendering.camera import Camera
 from teachers.rendering.visibility import visible_from
 
 from .draws import FactorDraws
+from .heads.part import Part
 from .opening import open_world
 from .splits import Split, WorldSeeds
+from .views import WorldViews
+
+FEATURES = (Part.EYE, Part.MOUTH, Part.TEETH, Part.LASHES)
+"""What an expression moves; the first two are the puppets' as well."""
+
+AROUND = 5
+"""Side of the square of pixels about each of theirs that counts with it (odd)."""
+
+PAINT_RADIUS = 0.055
+"""Of the paint on a cheek, world units."""
+
+PAINT = (0.1, 0.1, 0.9)
+"""Its colour; blue is no face's."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,8 @@ class Turn:
         is_hidden: which pixels of the targets show a surface that the frame's own camera doesn't
             see.
         is_head: which pixels of the targets show the identity.
+        is_feature: … eyes or mouth, or what is near them.
+        is_painted: … the paint on the cheek; nothing is painted unless the source paints.
     """
 
     images: Float[Tensor, "frame 3 height width"]
@@ -39,6 +56,17 @@ class Turn:
     target_camera: Camera
     is_hidden: Bool[Tensor, "frame view 1 height width"]
     is_head: Bool[Tensor, "frame view 1 height width"]
+    is_feature: Bool[Tensor, "frame view 1 height width"]
+    is_painted: Bool[Tensor, "frame view 1 height width"]
+
+    def to(self, device: torch.device) -> "Turn":
+        """On a device."""
+        return Turn(**{name: value.to(device) for name, value in vars(self).items()})
+
+    def yaws(self) -> Float[Tensor, " frame"]:
+        """Of the film's cameras about the head's axis, radians."""
+        x, _, z = self.camera.cam_to_world[:, :3, 3].unbind(1)
+        return torch.atan2(x, z)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +87,7 @@ class TurnSource:
         least_yaw_deg, most_yaw_deg: between which the largest turn is drawn.
         background: grey level in [0, 1] behind the head.
         supersampling: each pixel is the mean of this many squared samples.
+        paints: whether there is paint on one cheek.
 
     Raises:
         ValueError: no frame or view, or angles out of order.
@@ -74,6 +103,7 @@ class TurnSource:
     most_yaw_deg: float | int = 55.0
     background: float = 1.0
     supersampling: int = 2
+    paints: bool = False
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.views < 1 or not 0 <= self.least_yaw_deg <= self.most_yaw_deg:
@@ -89,6 +119,7 @@ class TurnSource:
         camera = self._path(seeds.identity[0], world.pivot)
         others = self._others(seeds.identity[0], world.pivot)
         moments = list(range(self.frames))
+        cheek = self._cheek(world, seeds)
         film = self._rendered(world, seeds, moments, camera)
         repeated = [moment for moment in moments for _ in range(self.views)]
         seen = self._rendered(world, seeds, repeated, others)
@@ -102,17 +133,32 @@ class TurnSource:
             values.repeat_interleave(self.views, 0) for values in (film.depth, film.opacity)
         )
         is_seen = visible_from(points, own, depth, opacity).reshape(is_head.shape)
+        is_feature = torch.isin(seen.part, torch.tensor(FEATURES)).float()
+        is_feature = F.max_pool2d(is_feature, AROUND, stride=1, padding=AROUND // 2) > 0
+        paint, paint_seen = (_paint(views, cheek) for views in (film, seen))
         views = (self.frames, self.views)
         return Turn(
-            images=film.image(self.background),
+            images=_painted(film.image(self.background), paint),
             camera=camera,
             depth=film.depth,
             opacity=film.opacity,
-            targets=seen.image(self.background).unflatten(0, views),
+            targets=_painted(seen.image(self.background), paint_seen).unflatten(0, views),
             target_camera=others,
             is_hidden=(is_head & ~is_seen).unflatten(0, views),
             is_head=is_head.unflatten(0, views),
+            is_feature=is_feature.unflatten(0, views),
+            is_painted=(paint_seen > 0.5).unflatten(0, views),
         )
+
+    def _cheek(self, world: Any, seeds: WorldSeeds) -> Float[Tensor, "3"] | None:
+        """Where the paint is: what a camera at 35° sees below the middle; None: nowhere."""
+        if not self.paints:
+            return None
+        camera = Camera.orbit(torch.tensor([0.6]), torch.tensor([0.0]), pivot=world.pivot)
+        depth = self._rendered(world, seeds, [0], camera).depth
+        points = camera.rays(self.resolution).at(depth.flatten(1)[..., None])[0, :, 0]
+        row, column = round(0.56 * self.resolution), self.resolution // 2
+        return points[row * self.resolution + column]
 
     def _rendered(self, world: Any, seeds: WorldSeeds, moments: list[int], camera: Camera) -> Any:
         if self.world == "puppets":
@@ -125,7 +171,8 @@ class TurnSource:
 
     def _path(self, seed: int, pivot: tuple[float, float, float]) -> Camera:
         draws = FactorDraws([seed], "turn")
-        furthest = math.radians(float(draws.uniform("yaw", self.least_yaw_deg, self.most_yaw_deg)))
+        angles = float(self.least_yaw_deg), float(self.most_yaw_deg)
+        furthest = math.radians(float(draws.uniform("yaw", *angles)))
         side = 1.0 if float(draws.uniform("side", 0.0, 1.0)) < 0.5 else -1.0
         pitch = float(draws.uniform("pitch", -0.15, 0.15))
         phase = torch.linspace(0, 2 * math.pi, self.frames)
@@ -142,3 +189,22 @@ class TurnSource:
                 yaws[frame, view] = float(draws.uniform("yaw", -limit, limit))
                 pitches[frame, view] = float(draws.uniform("pitch", -0.3, 0.3))
         return Camera.orbit(yaws.flatten(), pitches.flatten(), pivot=pivot)
+
+
+def _paint(
+    views: WorldViews, cheek: Float[Tensor, "3"] | None
+) -> Float[Tensor, "batch 1 height width"]:
+    """Its share of each pixel, with a soft edge."""
+    if cheek is None:
+        return torch.zeros_like(views.opacity)
+    side = views.depth.shape[-1]
+    points = views.camera.rays(side).at(views.depth.flatten(1)[..., None])[:, :, 0]
+    distance = (points - cheek).norm(dim=-1).reshape(views.depth.shape)
+    return ((PAINT_RADIUS - distance) / 0.01 + 0.5).clamp(0, 1) * views.opacity
+
+
+def _painted(
+    image: Float[Tensor, "batch 3 height width"], paint: Float[Tensor, "batch 1 height width"]
+) -> Float[Tensor, "batch 3 height width"]:
+    colour = (2 * torch.tensor(PAINT) - 1)[:, None, None]
+    return paint * colour + (1 - paint) * image

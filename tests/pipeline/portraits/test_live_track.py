@@ -55,7 +55,8 @@ def test_a_lost_face_leaves_its_square_and_gives_way_after_a_second():
 
 
 def test_before_a_face_was_seen_there_is_the_middle():
-    assert list(squares(LiveFace(FaceCrops(Scripted([[], [(60.0, 30.0)]]))), 2))[0] is None
+    live = LiveFace(FaceCrops(Scripted([[], [(60.0, 30.0)]])))
+    assert next(squares(live, 2)) is None
 
 
 def test_faces_that_are_gone_for_long_are_forgotten():

@@ -30,17 +30,19 @@ def served(limits: Limits) -> Iterator[Served]:
 class Feed:
     """Codes planes and publishes them."""
 
-    def __init__(self, broadcast: Broadcast, lifter: Lifter, code: Normalisation) -> None:
+    def __init__(
+        self, broadcast: Broadcast, lifter: Lifter, code: Normalisation, codec: str = "h264"
+    ) -> None:
         passport = lifter.passport
         self.grid = Grid(3 * passport.stored_channels, passport.plane_resolution)
         self.broadcast, self.code, self.number = broadcast, code, 0
-        self.encoder = PlaneEncoder(self.grid, CodecSettings())
-        self.header = StreamHeader("h264", self.grid, code, passport, 30.0, scene_of(lifter))
+        self.encoder = PlaneEncoder(self.grid, CodecSettings(codec=codec))
+        self.header = StreamHeader(codec, self.grid, code, passport, 30.0, scene_of(lifter))
 
     def publish(self, planes, *, key: bool = False) -> Coded:
         coded = self.encoder.encode(self.grid.picture(self.code.levels(planes)), key=key)
         if self.number == 0:
-            name = webcodecs_string("h264", coded.data, self.grid)
+            name = webcodecs_string(self.header.codec, coded.data, self.grid)
             self.header = StreamHeader(**{**vars(self.header), "codec_string": name})
             self.broadcast.publish_header(self.header)
         stamps = (now_us(),) * 4 + (0,)

@@ -114,6 +114,24 @@ def test_the_page_decodes_exactly_and_draws_as_we_do(opened, small, bundled):
     assert page.evaluate("[find('canvas').width, find('canvas').height]") == [2 * SIDE, SIDE]
 
 
+def test_av1_reaches_the_page_exactly_as_well(opened, small, bundled):
+    """Chromium may hold a picture back until the next one comes."""
+    server, page = opened
+    feed = Feed(server.broadcast, small, bundled, codec="av1")
+    decoder = PlaneDecoder(feed.grid, "av1")
+    planes = small.lift(torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)).planes[0]
+    page.wait_for_function("() => live.socket.readyState === 1")
+    pictures = []
+    for number in range(4):
+        coded = feed.publish(planes * (1 - number / 8), key=number == 0)
+        pictures.append(decoder.decode(coded.data))
+        page.wait_for_function(f"() => live.decoded >= {number}")
+    decoded, levels = page.evaluate("[live.decoded, Array.from(live.levels)]")
+    seen = np.array(levels, np.uint16).reshape(pictures[0].shape)
+    assert (seen == pictures[decoded - 1]).all()
+    assert page.evaluate("live.header.codec_string") == "av01.0.13M.10"
+
+
 def test_two_passes_and_a_plain_decoder_are_drawn_as_well(opened, small, bundled, monkeypatch):
     """EG3D's own marcher, a decoder without a prior, a box for limits, 12 channels."""
     generator = torch.Generator().manual_seed(3)

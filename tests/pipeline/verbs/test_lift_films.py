@@ -116,13 +116,14 @@ def test_while_the_face_is_lost_the_last_head_stays(
     assert torch.equal(triplane.planes, shown[14]) and passport.name == "spheres"
 
 
+@pytest.mark.parametrize("method", ["student", "fused"])
 @pytest.mark.parametrize("lost", [(), (4, 5, 6, 7)], ids=["all seen", "lost between pieces"])
 def test_a_film_that_was_interrupted_goes_on_and_ends_as_the_same_film(
-    untrained_student, tmp_path, monkeypatch, lost, capsys
+    untrained_student, tmp_path, monkeypatch, lost, method, capsys
 ):
     seen = [None if row in lost else place for row, place in enumerate(places(12))]
     clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(12)), seen, SIDE)
-    settings = ("film.piece=5", "film.batch=3", "film.camera.kind=orbit")
+    settings = ("film.piece=5", "film.batch=3", "film.camera.kind=orbit", f"method={method}")
     assert run(untrained_student, clip, tmp_path / "whole", *settings) == 0
     write, lifted = film_container.write_piece, []
     count = Reconstructor.lift_batch
@@ -145,13 +146,35 @@ def test_a_film_that_was_interrupted_goes_on_and_ends_as_the_same_film(
     assert shown_times(whole) == shown_times(parts)
     # Not the same bytes: the encoder's threads share the work as the machine lets them.
     assert np.abs(pictures(whole) - pictures(parts)).max() <= 8
-    assert sum(lifted) == (7 if not lost else 5)  # the first piece isn't lifted again
+    # The first piece isn't lifted again; its last head is, unless it is remembered.
+    assert sum(lifted) == (7 if not lost else 5 - (method == "fused"))
     lifted.clear()
     capsys.readouterr()
     assert run(untrained_student, clip, tmp_path / "parts", *settings) == 0
     assert not lifted and "was done already" in capsys.readouterr().out
     assert run(untrained_student, clip, tmp_path / "parts", *settings, "label=true") == 0
     assert lifted and whole.read_bytes() != parts.read_bytes()
+
+
+def test_what_is_remembered_ends_at_a_cut(untrained_student, tmp_path, monkeypatch):
+    """After 0.6 s without a frame another face may be there: nothing of the one before is kept."""
+    ticks = [0, 3600, 7200, 61_200, 64_800, 68_400]
+    clip = write_film(tmp_path / "a.mp4", moving(6), ticks=ticks, sound=None)
+    with_landmarks(clip, places(6), SIDE)
+    render, shown = LiftedPortrait.render, {"student": [], "fused": []}
+    for method, planes in shown.items():
+        monkeypatch.setattr(
+            LiftedPortrait,
+            "render",
+            lambda head, camera, planes=planes: (
+                planes.append(head.triplane.planes) or render(head, camera)
+            ),
+        )
+        given = (f"method={method}", "film.batch=4")
+        assert run(untrained_student, clip, tmp_path / method, *given) == 0
+    pairs = zip(shown["student"], shown["fused"], strict=True)
+    same = [torch.allclose(one, other, atol=1e-6) for one, other in pairs]
+    assert same == [True, False, False, True, False, False]
 
 
 def test_a_labelled_film_is_signed_after_its_last_byte(untrained_student, tmp_path):

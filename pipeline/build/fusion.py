@@ -1,0 +1,106 @@
+"""Builds and runs the training of a fuser from a configuration."""
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from pipeline.distillation.fuser_scores import FuserScores
+from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, TurnBatches
+from pipeline.fusion import TrainedFuser, untrained
+from pipeline.inference.pretrained import student_file
+from pipeline.lifter import Lifter
+from pipeline.runs.progress import Deadline, ProgressBar
+from pipeline.runs.requeue import Attempt
+from pipeline.runs.run_folder import RunFolder
+from pipeline.runs.state_keeper import StateKeeper
+from pipeline.runs.summary import Summary
+from pipeline.worlds.splits import Split
+
+from .configuration import instantiate, to_plain
+from .distillation import build_plan
+from .distillation_trainer import build_loggers
+from .trainer import build_profiler, build_trainer
+
+log = logging.getLogger(__name__)
+
+FILE = "fuser.safetensors"
+LEAST_YAW_DEG = 35.0
+"""Of the held-out films."""
+
+
+def build_fuser(config: DictConfig) -> FuserTraining:
+    """The Lightning module: an untrained fuser for the planes of `start_from`, a student.
+
+    Raises:
+        ValueError: no student, or a student of another teacher.
+    """
+    torch.manual_seed(config.seed)
+    if config.start_from is None:
+        raise ValueError("a fuser works on a student's planes: give the student as start_from=")
+    lifter = Lifter.load(student_file(config.start_from))
+    settings: FuserSettings = instantiate(config.fuser)
+    trained: TrainedFuser = untrained(lifter.passport, **settings.network)
+    return FuserTraining(
+        trained=replace(trained, fuser=trained.fuser.train()),
+        lifter=lifter,
+        losses=build_plan(config).at(0).losses,
+        settings=settings,
+        batch_size=config.batch_size,
+        gradient_clip=config.trainer.gradient_clip_val,
+    )
+
+
+def build_scores(config: DictConfig, run: RunFolder) -> FuserScores:
+    """Validation on films of held-out identities."""
+    settings: FuserSettings = instantiate(config.fuser)
+    validation = to_plain(config.callbacks.validation)
+    films = settings.films
+    least = max(LEAST_YAW_DEG, films.least_yaw_deg)  # otherwise there might be no turned frame
+    most = max(least, films.most_yaw_deg)
+    return FuserScores(
+        replace(films, split=Split.VALIDATE, least_yaw_deg=least, most_yaw_deg=most),
+        count=validation["samples"],
+        path=run.path / FILE,
+        every_steps=validation["every_steps"],
+    )
+
+
+def train_fuser(
+    config: DictConfig, run: RunFolder, attempt: Attempt, summary: Summary | None = None
+) -> float:
+    """Starts or continues the run; returns the last hidden side's PSNR, negative: less is better,
+    as of every validation loss.
+    """
+    module, scores = build_fuser(config), build_scores(config, run)
+    if summary is not None:
+        summary.update(passport=json.loads(module.trained.passport.to_json()))
+    every = config.trainer.log_every
+    callbacks: list[Any] = [
+        *build_profiler(config, run, lambda module: module.step),
+        scores,
+        ProgressBar(every_steps=every),
+        StateKeeper(
+            run.last_checkpoint, signals=attempt.signals, **to_plain(config.callbacks.state)
+        ),
+    ]
+    trainer = build_trainer(
+        config,
+        callbacks,
+        loggers=build_loggers(config, run),
+        max_steps=config.trainer.max_steps,
+        max_time=Deadline(config.trainer.max_time).left,
+        strategy="ddp",
+    )
+    data = TurnBatches(module.settings.films, batch_size=config.batch_size)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=run.checkpoint_to_resume())
+    finally:
+        attempt.reached(module.step, config.trainer.max_steps)
+        if summary is not None:
+            summary.update(scores=scores.all)
+    log.info("step %d: hidden side %.2f dB: %s", module.step, scores.last, scores.path)
+    return -scores.last

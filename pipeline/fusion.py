@@ -1,0 +1,133 @@
+"""Temporal fusion of lifted frames: what a camera saw of the planes, the fuser's file, its use."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from pipeline.lifter import Lifter
+from pipeline.runs.tensor_file import write_tensors
+from students.fuser import FusedFrame, FuserState, TriplaneFuser
+from teachers.passport import Passport
+from teachers.plain_values import parse_json
+from teachers.rendering.camera import Camera
+from teachers.rendering.triplane import Triplane
+from teachers.rendering.visibility import seen_texels
+
+SCHEMA = 1
+SEEN_SIDE = 32
+"""Of the rendering whose depth says what a frame's camera sees; planes of 64² need no finer one."""
+
+
+@dataclass(frozen=True)
+class TrainedFuser:
+    """A fuser and what its file says.
+
+    Attributes:
+        fuser: the network.
+        arguments: it was built with.
+        passport: of the teacher whose planes it fuses.
+        step: updates so far; 0: untrained, frames and memory are weighed by visibility alone.
+    """
+
+    fuser: TriplaneFuser
+    arguments: dict[str, Any]
+    passport: Passport
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        """One .safetensors file, atomically."""
+        description = {
+            "schema": SCHEMA,
+            "step": self.step,
+            "arguments": self.arguments,
+            "passport": json.loads(self.passport.to_json()),
+        }
+        write_tensors(path, self.fuser.state_dict(), {"fuser": json.dumps(description)})
+
+    @classmethod
+    def load(cls, path: Path) -> "TrainedFuser":
+        """Reads what `save` wrote, in evaluation mode.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is no fuser's.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"there is no fuser at {path}: train one (`trilift distill experiment=fuser`), or"
+                " give the path of a fuser.safetensors"
+            )
+        try:
+            with safe_open(path, "pt") as file:
+                text = (file.metadata() or {}).get("fuser")
+            if text is None:
+                raise ValueError(f"{path} is no fuser that trilift has written")
+            said = parse_json(text, f"the description in {path}", dict[str, Any])
+            if said.get("schema") != SCHEMA:
+                raise ValueError(
+                    f"{path} is a fuser of schema {said.get('schema')!r}, this reads {SCHEMA}"
+                )
+            fuser = TriplaneFuser(**said["arguments"])
+            fuser.load_state_dict(safetensors.torch.load_file(path))
+        except (SafetensorError, OSError, RuntimeError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} can't be read as a fuser: {error}") from error
+        passport = Passport.from_dict(said["passport"], str(path))
+        return cls(fuser.eval(), said["arguments"], passport, int(said["step"]))
+
+
+@torch.no_grad()
+def frame_visibility(
+    lifter: Lifter, triplane: Triplane, camera: Camera, *, side: int = SEEN_SIDE
+) -> Float[Tensor, "batch 3 1 plane_height plane_width"]:
+    """Which texels of lifted frames their own cameras saw (`seen_texels`), by the lifted depth."""
+    renderer: Any = lifter.renderer
+    seen = renderer.changed(resolution=side)(triplane, camera, None, None)
+    return seen_texels(triplane, camera, seen.depth, seen.opacity)
+
+
+def fused_frames(
+    fuser: TriplaneFuser,
+    triplane: Triplane,
+    visibility: Float[Tensor, "frame 3 1 plane_height plane_width"],
+    state: FuserState | None = None,
+) -> tuple[list[FusedFrame], FuserState]:
+    """The frames of one film in their order, each after those before it.
+
+    Args:
+        fuser: the network.
+        triplane: a row for each frame, at least one.
+        visibility: of their texels.
+        state: after the frames before; None: the first one begins anew.
+    """
+    frames = []
+    for row in range(len(triplane.planes)):
+        frame = fuser.fuse(triplane.planes[row : row + 1], visibility[row : row + 1], state)
+        frames.append(frame)
+        state = frame.state
+    assert state is not None
+    return frames, state
+
+
+def state_tensors(state: FuserState) -> dict[str, Tensor]:
+    """For a file; `state_of` reads it."""
+    hidden = {f"hidden{plane}": one for plane, one in enumerate(state.hidden)}
+    return {"planes": state.planes, "visibility": state.visibility, **hidden}
+
+
+def state_of(tensors: dict[str, Tensor]) -> FuserState:
+    """From `state_tensors`."""
+    hidden = tuple(tensors[f"hidden{plane}"] for plane in range(3) if f"hidden{plane}" in tensors)
+    return FuserState(tensors["planes"], tensors["visibility"], hidden)
+
+
+def untrained(passport: Passport, **arguments: Any) -> TrainedFuser:
+    """A fuser for a teacher's planes that weighs by visibility alone."""
+    arguments = {"channels": passport.stored_channels, **arguments}
+    return TrainedFuser(TriplaneFuser(**arguments).eval(), arguments, passport)

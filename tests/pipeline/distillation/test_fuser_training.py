@@ -1,0 +1,130 @@
+"""A fuser learns from films of turning puppets; the student stays as it is."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pipeline.build.configuration import compose
+from pipeline.distillation.fuser_scores import turn_scores
+from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, LiftedTurn
+from pipeline.fusion import TrainedFuser, untrained
+from pipeline.inference.pretrained import student_file
+from pipeline.lifter import Lifter
+from pipeline.losses.image import ImageLoss
+from pipeline.losses.triplane import TriplaneLoss
+from pipeline.losses.weighted_sum import WeightedSum
+from pipeline.verbs import distill
+from pipeline.worlds.turns import TurnSource
+
+FILMS = TurnSource(frames=4, resolution=64, views=2, supersampling=1, least_yaw_deg=45)
+NETWORK = {"width": 8, "hidden": 4}
+
+
+@pytest.fixture(scope="module")
+def lifter() -> Lifter:
+    lifter = Lifter.load(student_file("bundled/puppets_tiny")).requires_grad_(False)
+    lifter.renderer = lifter.renderer.changed(resolution=16)
+    return lifter
+
+
+@pytest.fixture(scope="module")
+def turn():
+    turn = FILMS(0)
+    shrink = torch.nn.functional.interpolate
+    small = {
+        name: shrink(getattr(turn, name).flatten(0, 1).float(), size=16, mode="area")
+        for name in ("targets", "is_hidden", "is_head", "is_feature", "is_painted")
+    }
+    small = {name: value.unflatten(0, (4, 2)) for name, value in small.items()}
+    masks = {name: value if name == "targets" else value > 0.5 for name, value in small.items()}
+    return replace(turn, **masks)
+
+
+def training(lifter, **network) -> FuserTraining:
+    torch.manual_seed(0)
+    arguments = {**NETWORK, **network}
+    return FuserTraining(
+        trained=untrained(lifter.passport, **arguments),
+        lifter=lifter,
+        losses=WeightedSum({"triplane": TriplaneLoss(), "image": ImageLoss()}),
+        settings=FuserSettings(network=arguments, films=FILMS, render_side=16),
+        batch_size=1,
+    )
+
+
+def test_a_few_updates_on_one_film_bring_its_loss_down(lifter, turn):
+    module = training(lifter)
+    film = LiftedTurn.of(turn, lifter)
+    optimizer, losses = torch.optim.Adam(module.fuser.parameters(), lr=1e-2), []
+    for _ in range(12):
+        loss, terms = module.compare(film)
+        losses.append(float(loss))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < 0.9 * losses[0]
+    assert set(terms) == {"triplane", "image", "hidden", "undistortion"}
+    assert not any(name.startswith("lifter") for name in module.state_dict())
+    assert not any(weight.requires_grad for weight in lifter.parameters())
+
+
+def test_memory_by_visibility_alone_shows_the_hidden_side_better_and_calms_the_film(lifter, turn):
+    alone, fused = (
+        turn_scores([turn], lifter, fuser) for fuser in (None, untrained(lifter.passport).fuser)
+    )
+    assert fused["hidden_psnr"] > alone["hidden_psnr"] + 0.3
+    assert fused["jitter"] < alone["jitter"]
+    assert {"visible_psnr", "features_error"} <= set(alone) and "painted_psnr" not in alone
+
+
+def test_the_truth_itself_has_no_error(lifter, turn):
+    """A renderer that shows the targets: what is measured is the difference from them."""
+    perfect, calls = copy.copy(lifter), iter(turn.targets.flatten(0, 1).split(1))
+
+    def render(triplane, camera, jitter=None):
+        return replace(lifter.render(triplane, camera), image=next(calls))
+
+    perfect.render = render
+    scores = turn_scores([turn], perfect, None)
+    assert scores["hidden_psnr"] > 100 and scores["jitter"] == 0
+
+
+@pytest.mark.parametrize(
+    "fuser", ["recurrent", "no_undistortion", "no_visibility", "no_recurrence"]
+)
+def test_each_ablation_is_one_setting(fuser):
+    network = compose("distill", "experiment=fuser", f"fuser={fuser}").fuser.network
+    whole = {"undistorts": True, "sees": True, "hidden": 16}
+    changed = {name for name, value in whole.items() if network[name] != value}
+    assert len(changed) == (fuser != "recurrent")
+
+
+def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path):
+    settings = (
+        "experiment=fuser",
+        f"paths.run={tmp_path}",
+        "trainer.threads=1",
+        "kernels=readable",
+        "batch_size=1",
+        "callbacks.validation.samples=1",
+        "callbacks.validation.every_steps=1",
+        "callbacks.state.every_steps=1",
+        "fuser.films.frames=2",
+        "fuser.network.width=8",
+        "fuser.network.hidden=4",
+        "fuser.render_side=16",
+        "fuser.total_steps=2",
+    )
+    config = compose("distill", *settings, "trainer.max_steps=1")
+    distill.main(config)
+    first = TrainedFuser.load(tmp_path / "fuser.safetensors")
+    config.trainer.max_steps = 2
+    distill.main(config)
+    assert TrainedFuser.load(tmp_path / "fuser.safetensors").step in (1, 2) and first.step == 1
+    logs = "".join(path.read_text() for path in (tmp_path / "metrics").rglob("metrics.csv"))
+    assert "validation/jitter" in logs
+    with pytest.raises(ValueError, match="neither dry_run nor replay"):
+        config.dry_run = True
+        distill.main(config)

@@ -1,0 +1,150 @@
+"""What the sender's first process makes of frames: crops that follow a face, hooks, recordings."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.inference.pretrained import student_file
+from pipeline.portraits.face import DetectedFace
+from pipeline.portraits.framing import FaceCrops, WholePicture
+from pipeline.portraits.hooks.chain import Hooks
+from pipeline.streaming import source as sources
+from pipeline.streaming.header import StreamHeader
+from pipeline.streaming.lifting import Lifting, LiftSettings, _replayed
+from pipeline.streaming.mailbox import Mailbox, now_us
+from pipeline.streaming.recording import Recording, is_recording, read_recording
+from pipeline.streaming.source import Captured, Source
+from pipeline.streaming.tiling import Grid
+
+
+class RightHalf:
+    """A detector whose face moves a little in every frame, then is lost."""
+
+    name = "scripted"
+
+    def detect(self, picture):
+        if picture.frame >= 3:
+            return []
+        face = np.array([[-0.18, -0.16], [0.18, -0.16], [0.0, 0.05], [-0.14, 0.22], [0.14, 0.22]])
+        return [DetectedFace.around(face * 40 + (90 + picture.frame, 32))]
+
+
+def brighter(image):
+    return image.clamp(max=0.5) + 0.5
+
+
+def settings(framing, normalisation, **changes) -> LiftSettings:
+    return LiftSettings(
+        student=student_file("bundled/puppets_tiny"),
+        source=Source(name="none"),
+        framing=framing,
+        normalisation=normalisation,
+        kernels="readable",
+        **changes,
+    )
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The images that the student is given after its warm-up."""
+    images, lift = [], Lifting.__init__.__globals__["Reconstructor"].lift
+
+    def watched(self, photo, **given):
+        images.append(photo)
+        return lift(self, photo, **given)
+
+    monkeypatch.setattr("pipeline.streaming.lifting.Reconstructor.lift", watched)
+    return images
+
+
+def lifted(lifting: Lifting, count: int) -> list:
+    frames = np.zeros((64, 128, 3), np.uint8)
+    frames[:, 64:] = 200
+    box, found = Mailbox[Captured](), []
+
+    def play() -> None:
+        for number in range(count):
+            box.put(Captured(number, Image.fromarray(frames), now_us()))
+            while box._held:
+                time.sleep(0.001)
+        box.close()
+
+    thread = threading.Thread(target=play, daemon=True)
+    thread.start()
+    found = list(lifting.run(box))
+    thread.join(10)
+    return found
+
+
+def test_the_crop_follows_the_face_hooks_edit_it_and_a_lost_face_leaves_it(bundled, seen):
+    hooks = Hooks({"brighter": brighter})
+    lifting = Lifting(settings(FaceCrops(RightHalf()), bundled, hooks=hooks))
+    seen.clear()
+    header, *frames = lifted(lifting, 5)
+    assert isinstance(header, StreamHeader) and len(frames) == 5
+    assert all(image.min() >= 0.5 - 1e-6 for image in seen)
+    plain = torch.stack([image[0, 0] for image in seen])
+    assert plain[2, 32, 40] > 0.99  # the right half of the picture is bright
+    assert torch.equal(plain[3], plain[4]) and torch.equal(plain[2], plain[3])
+    assert [frame.number for frame in frames] == list(range(5))
+
+
+def test_a_recording_is_played_at_its_own_pace_without_loss(lifter, bundled, tmp_path):
+    grid, path = Grid(48, 64), tmp_path / "planes.mkv"
+    header = StreamHeader("ffv1", grid, bundled, lifter.passport, 20.0)
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 1024, (grid.height, grid.width), np.uint16) for _ in range(4)]
+    recording = Recording(path, header)
+    for picture in pictures:
+        recording.write(picture)
+    recording.close()
+    assert is_recording(path)
+    assert all(
+        (one == other).all() for one, other in zip(read_recording(path)[1], pictures, strict=True)
+    )
+    started = time.monotonic()
+    told, *frames = _replayed(
+        LiftSettings(
+            student=Path("unused"),
+            source=Source(name=str(path)),
+            framing=WholePicture(),
+            codec="av1",
+        )
+    )
+    assert told.codec == "av1" and told.normalisation == bundled
+    assert [frame.number for frame in frames] == [0, 1, 2, 3]
+    assert all((one.picture == two).all() for one, two in zip(frames, pictures, strict=True))
+    assert time.monotonic() - started >= 0.15
+
+
+def test_a_film_of_others_is_no_recording(tmp_path):
+    from tests.films import write_film
+
+    film = write_film(tmp_path / "a.mkv", [np.zeros((16, 16, 3), np.uint8)] * 2, sound=None)
+    assert not is_recording(film)
+    with pytest.raises(ValueError, match="no recording"):
+        read_recording(film)
+
+
+def test_a_camera_is_read_by_ffmpeg_s_device_and_a_missing_one_is_a_sentence(monkeypatch):
+    """No camera here: a generator of FFmpeg stands for the device."""
+    monkeypatch.setattr(sources, "CAMERA_FORMATS", {"linux": "lavfi"})
+    box, stop, taken = Mailbox[Captured](), threading.Event(), []
+    camera = Source(name="camera:testsrc=size=64x48:rate=100")
+    camera.check()
+    thread = threading.Thread(target=camera.play, args=(box, stop), daemon=True)
+    thread.start()
+    while len(taken) < 3:
+        taken.append(box.take(5.0))
+    stop.set()
+    thread.join(10)
+    assert taken[0].image.size == (64, 48) and taken[-1].number >= 2
+    assert taken[0].stamp < taken[1].stamp < taken[2].stamp
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="can't be opened"):
+        next(sources._camera("/dev/no-camera"))
