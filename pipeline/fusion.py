@@ -82,13 +82,22 @@ class TrainedFuser:
         return cls(fuser.eval(), said["arguments"], passport, int(said["step"]))
 
 
+def coarse(lifter: Lifter, side: int) -> Any:
+    """The student's renderer with views of this side, without a super-resolution; as it is if it
+    knows no other side.
+    """
+    renderer: Any = lifter.renderer
+    if not hasattr(renderer, "changed"):
+        return renderer
+    return renderer.changed(resolution=side, super_resolution=False)
+
+
 @torch.no_grad()
 def frame_visibility(
     lifter: Lifter, triplane: Triplane, camera: Camera, *, side: int = SEEN_SIDE
 ) -> Float[Tensor, "batch 3 1 plane_height plane_width"]:
     """Which texels of lifted frames their own cameras saw (`seen_texels`), by the lifted depth."""
-    renderer: Any = lifter.renderer
-    seen = renderer.changed(resolution=side)(triplane, camera, None, None)
+    seen = coarse(lifter, side)(triplane, camera, None, None)
     return seen_texels(triplane, camera, seen.depth, seen.opacity)
 
 

@@ -14,7 +14,7 @@ from lightning import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.fusion import TrainedFuser, frame_visibility, fused_frames
+from pipeline.fusion import TrainedFuser, coarse, frame_visibility, fused_frames
 from pipeline.lifter import Lifter
 from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.step_loader import StepLoader
@@ -177,8 +177,7 @@ class FuserTraining(LightningModule):
         camera = Camera(
             turn.target_camera.cam_to_world[rows], turn.target_camera.intrinsics[rows]
         ).to(triplane.planes)
-        renderer: Any = self.lifter.renderer
-        rendering = renderer.changed(resolution=side)(triplane, camera, None, None)
+        rendering = coarse(self.lifter, side)(triplane, camera, None, None)
 
         def small(values: Tensor) -> Tensor:
             return F.interpolate(values[1:, view].to(triplane.planes), size=side, mode="area")

@@ -46,8 +46,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(
-        "| TCP | each way | packets lost | frames/s | largest gap, ms | capture to display p50, p90,"
-        " p99, ms | broken packets |\n" + "|---" * 7 + "|"
+        "| TCP | each way | packets lost | frames/s | largest gap, ms | capture to display p50,"
+        " p90, p99, ms | broken packets |\n" + "|---" * 7 + "|"
     )
     with tempfile.TemporaryDirectory() as folder:
         clip = film(Path(folder))
@@ -66,7 +66,7 @@ def film(folder: Path) -> Path:
 
 
 @contextmanager
-def streaming(clip: Path, congestion: str, folder: Path) -> Iterator[tuple[BadNetwork, str]]:
+def streaming(clip: Path, congestion: str | None, folder: Path) -> Iterator[tuple[BadNetwork, str]]:
     """A sender in the first namespace, until the block ends."""
     with BadNetwork(Weather(), congestion=congestion) as network:
         settings = (f"input={clip}", "portraits=whole", "loop=true", f"host={ADDRESSES[0]}")

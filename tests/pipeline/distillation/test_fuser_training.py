@@ -24,22 +24,12 @@ NETWORK = {"width": 8, "hidden": 4}
 
 @pytest.fixture(scope="module")
 def lifter() -> Lifter:
-    lifter = Lifter.load(student_file("bundled/puppets_tiny")).requires_grad_(False)
-    lifter.renderer = lifter.renderer.changed(resolution=16)
-    return lifter
+    return Lifter.load(student_file("bundled/puppets_tiny")).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def turn():
-    turn = FILMS(0)
-    shrink = torch.nn.functional.interpolate
-    small = {
-        name: shrink(getattr(turn, name).flatten(0, 1).float(), size=16, mode="area")
-        for name in ("targets", "is_hidden", "is_head", "is_feature", "is_painted")
-    }
-    small = {name: value.unflatten(0, (4, 2)) for name, value in small.items()}
-    masks = {name: value if name == "targets" else value > 0.5 for name, value in small.items()}
-    return replace(turn, **masks)
+    return FILMS(0)
 
 
 def training(lifter, **network) -> FuserTraining:

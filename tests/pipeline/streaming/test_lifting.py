@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from pipeline.inference.pretrained import student_file
+from pipeline.inference.reconstructor import Reconstructor
 from pipeline.portraits.face import DetectedFace
 from pipeline.portraits.framing import FaceCrops, WholePicture
 from pipeline.portraits.hooks.chain import Hooks
@@ -52,13 +53,13 @@ def settings(framing, normalisation, **changes) -> LiftSettings:
 @pytest.fixture
 def seen(monkeypatch):
     """The images that the student is given after its warm-up."""
-    images, lift = [], Lifting.__init__.__globals__["Reconstructor"].lift
+    images, lift = [], Reconstructor.lift
 
     def watched(self, photo, **given):
         images.append(photo)
         return lift(self, photo, **given)
 
-    monkeypatch.setattr("pipeline.streaming.lifting.Reconstructor.lift", watched)
+    monkeypatch.setattr(Reconstructor, "lift", watched)
     return images
 
 

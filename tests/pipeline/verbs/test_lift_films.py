@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.build.configuration import compose
 from pipeline.inference import film, film_container
@@ -175,6 +176,29 @@ def test_what_is_remembered_ends_at_a_cut(untrained_student, tmp_path, monkeypat
     pairs = zip(shown["student"], shown["fused"], strict=True)
     same = [torch.allclose(one, other, atol=1e-6) for one, other in pairs]
     assert same == [True, False, False, True, False, False]
+
+
+def test_two_faces_become_two_films_by_the_networks(untrained_student, tmp_path):
+    from skimage import data
+
+    face = np.asarray(Image.fromarray(data.astronaut()[:230, 110:340]).resize((128, 128)))
+    pair = np.concatenate([face, face[:, ::-1]], 1)
+    clip = write_film(tmp_path / "pair.mp4", [np.roll(pair, row, 0) for row in range(3)])
+    given = ("portraits=facemesh", "portraits.framing.faces=all", "film.side_by_side=true")
+    assert run(untrained_student, clip, tmp_path / "out", *given) == 0
+    left, right = tmp_path / "out" / "pair", tmp_path / "out" / "pair+face2"
+    crops = []
+    for folder in (left, right):
+        rows = [json.loads(line) for line in (folder / "frames.jsonl").read_text().splitlines()]
+        assert [row["face_found"] for row in rows] == [True] * 3
+        crops.append(rows[0])
+        assert np.array_equal(heard_samples(folder / "film.mp4"), heard_samples(clip))
+    (one, other), (yaw, mirrored) = zip(
+        *((row["crop"][0] + row["crop"][2] / 2, row["yaw_pitch_roll_deg"][0]) for row in crops),
+        strict=True,
+    )
+    assert one + other == pytest.approx(256, abs=6)  # mirror images
+    assert yaw == pytest.approx(-mirrored, abs=4)
 
 
 def test_a_labelled_film_is_signed_after_its_last_byte(untrained_student, tmp_path):

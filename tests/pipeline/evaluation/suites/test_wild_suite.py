@@ -22,6 +22,7 @@ from pipeline.portraits.front_door import PortraitSettings
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.toy import ToyTeacher
+from tests.films import with_landmarks, write_film
 from tests.pipeline.evaluation.toy_sampler import toy_sampler
 
 TEACHER = ToyTeacher(resolution=32, depth_samples=16, importance_samples=0)
@@ -90,6 +91,23 @@ def test_a_file_that_is_no_good_stays_in_the_denominator(folder):
     )
     json.dumps(benchmark.manifest())
     json.dumps(benchmark.settings())
+
+
+def test_with_track_a_film_s_squares_don_t_jitter(tmp_path):
+    """The same film twice; landmarks wobble by a pixel from frame to frame."""
+    pixels = [np.full((64, 64, 3), 20 * row, np.uint8) for row in range(8)]
+    wobbling = [(32.0 + row % 2, 32.0) for row in range(8)]
+    film = write_film(tmp_path / "clip.mp4", pixels, sound=None)
+    with_landmarks(film, wobbling, 30.0)
+    door = PortraitSettings(framing=FaceCrops(CachedLandmarks()))
+    lefts = {}
+    for track in (False, True):
+        benchmark = suite(film, portraits=door, track=track)
+        entries = benchmark.manifest()["items"]
+        assert len(benchmark.items()) == len(entries) == 8
+        lefts[track] = [portrait.crop.left for _, portrait, _ in benchmark._portraits]
+    jitter = {track: np.abs(np.diff(values)).mean() for track, values in lefts.items()}
+    assert jitter[True] < 0.3 * jitter[False]
 
 
 def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folder, portrait):

@@ -10,15 +10,20 @@ from pipeline.portraits import canonical_face, mean_face
 from pipeline.portraits.alignment import crop_of_landmarks
 from pipeline.portraits.face import largest_face
 from pipeline.portraits.facemesh.detector import FaceMeshDetector
+from pipeline.portraits.film_track import track_film
+from pipeline.portraits.framing import FaceCrops
 from pipeline.worlds.heads.background import draw_background
 from pipeline.worlds.heads.distributions import draw_identity, draw_physique
 from pipeline.worlds.heads.expressions import draw_expression
 from pipeline.worlds.heads.factors import Expression, Person
 from pipeline.worlds.heads.frame import PIVOT
 from pipeline.worlds.heads.light import draw_light
+from pipeline.worlds.heads.sequences import render_sequence
 from pipeline.worlds.heads.shape import head_shape
 from pipeline.worlds.heads.world import HeadWorld
+from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.rendering.camera import Camera
+from tests.films import write_film
 
 CALM = Expression({}, ((0.0, 0.0), (0.0, 0.0)), (0.0, 0.0, 0.0))
 YAWS = (0.0, 0.4, -0.7)
@@ -50,6 +55,21 @@ def test_the_crop_of_a_rendered_head_is_the_picture(is_neutral):
     by_yaw = np.reshape(offsets, (len(SEEDS), len(YAWS))).mean(0)
     assert np.mean(offsets) < 0.02 and by_yaw.max() < 0.025
     assert abs(np.mean(sizes) - 1) < 0.03
+
+
+def test_a_head_is_followed_through_its_film(tmp_path):
+    """Four frames, an eighth of a second apart: the angles are the sequence's."""
+    seeds = WorldSeeds.of(Split.TRAIN, [2])
+    views = render_sequence(HeadWorld(supersampling=1), seeds, 4, 160, fps=8.0)
+    pixels = [to_uint8(image) for image in views.image()]
+    ticks = [row * 11_250 for row in range(4)]
+    film = write_film(tmp_path / "head.mp4", pixels, ticks=ticks, sound=None)
+    track = track_film(film, FaceCrops(FaceMeshDetector()), is_smooth=False)
+    (face,) = track.faces
+    assert face.is_seen.all() and track.ticks.tolist() == ticks
+    x, _, z = (views.camera.cam_to_world[:, :3, 3] - torch.tensor(PIVOT)).T
+    error = np.degrees(face.angles[:, 0]) - torch.atan2(x, z).rad2deg().numpy()
+    assert np.abs(error - error.mean()).max() < 3 and abs(error.mean()) < 8
 
 
 def test_the_pivot_is_the_middle_of_the_crop():
