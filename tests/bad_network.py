@@ -65,26 +65,18 @@ class BadNetwork:
 
     def __enter__(self) -> "BadNetwork":
         self._ends: list[int] = []
-        for name, address in zip(self.names, ADDRESSES, strict=True):
-            _run("ip", "netns", "add", name)
-            device = name[-10:]
-            end = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-            request = struct.pack("16sH22x", device.encode(), IFF_TUN | IFF_NO_PI)
-            fcntl.ioctl(end, TUNSETIFF, request)
-            self._ends.append(end)
-            _run("ip", "link", "set", device, "netns", name)
-            _run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", device)
-            for link in (device, "lo"):
-                _run("ip", "-n", name, "link", "set", link, "up")
-        if self.congestion is not None:
-            _run(
-                *self.within(0),
-                "sysctl",
-                "-qw",
-                f"net.ipv4.tcp_congestion_control={self.congestion}",
-            )
         self._thread = threading.Thread(target=self._relay, daemon=True)
-        self._thread.start()
+        try:
+            for name, address in zip(self.names, ADDRESSES, strict=True):
+                self._ends.append(_end_of(name, address))
+            if self.congestion is not None:
+                # cubic may not be allowed outside the first namespace; reno always is
+                setting = f"net.ipv4.tcp_congestion_control={self.congestion}"
+                _run(*self.within(0), "sysctl", "-qw", setting)
+            self._thread.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -94,10 +86,11 @@ class BadNetwork:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        self._thread.join(5)
+        if self._thread.is_alive():
+            self._thread.join(5)
         for end in self._ends:
             os.close(end)
-        for name in self.names:
+        for name in self.names[: len(self._ends)]:
             _run("ip", "netns", "del", name)
 
     def within(self, side: int) -> list[str]:
@@ -123,6 +116,19 @@ class BadNetwork:
                 spread = self.weather.jitter_ms * (2 * self._chance.random() - 1)
                 due = time.monotonic() + (self.weather.delay_ms + spread) / 1000
                 heapq.heappush(waiting, (due, self.passed, others[end], data))
+
+
+def _end_of(name: str, address: str) -> int:
+    """Makes a namespace with a TUN device; this side's end of that."""
+    _run("ip", "netns", "add", name)
+    device = name[-10:]
+    end = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH22x", device.encode(), IFF_TUN | IFF_NO_PI))
+    _run("ip", "link", "set", device, "netns", name)
+    _run("ip", "-n", name, "addr", "add", f"{address}/24", "dev", device)
+    for link in (device, "lo"):
+        _run("ip", "-n", name, "link", "set", link, "up")
+    return end
 
 
 def _run(*command: str) -> None:

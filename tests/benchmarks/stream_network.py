@@ -41,7 +41,7 @@ def main() -> None:
     """Measures, prints a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=15)
-    parser.add_argument("--congestion", nargs="*", default=["bbr", "cubic"])
+    parser.add_argument("--congestion", nargs="*", default=["bbr", "reno"])
     parser.add_argument("--weathers", nargs="*", default=list(WEATHERS))
     given = parser.parse_args()
     torch.set_num_threads(1)

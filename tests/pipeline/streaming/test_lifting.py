@@ -36,7 +36,7 @@ class RightHalf:
 
 
 def brighter(image):
-    return image.clamp(max=0.5) + 0.5
+    return (image + 3) / 4
 
 
 def settings(framing, normalisation, **changes) -> LiftSettings:
@@ -90,7 +90,7 @@ def test_the_crop_follows_the_face_hooks_edit_it_and_a_lost_face_leaves_it(bundl
     assert isinstance(header, StreamHeader) and len(frames) == 5
     assert all(image.min() >= 0.5 - 1e-6 for image in seen)
     plain = torch.stack([image[0, 0] for image in seen])
-    assert plain[2, 32, 40] > 0.99  # the right half of the picture is bright
+    assert plain[2, 32, 40] > 0.85  # the right half of the picture is bright
     assert torch.equal(plain[3], plain[4]) and torch.equal(plain[2], plain[3])
     assert [frame.number for frame in frames] == list(range(5))
 
