@@ -105,7 +105,7 @@ def test_with_track_a_film_s_squares_don_t_jitter(tmp_path):
         benchmark = suite(film, portraits=door, track=track)
         entries = benchmark.manifest()["items"]
         assert len(benchmark.items()) == len(entries) == 8
-        lefts[track] = [portrait.crop.left for _, portrait, _ in benchmark._portraits]
+        lefts[track] = [entry["crop"]["left"] for entry in entries]
     jitter = {track: np.abs(np.diff(values)).mean() for track, values in lefts.items()}
     assert jitter[True] < 0.3 * jitter[False]
 
