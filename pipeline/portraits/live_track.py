@@ -25,7 +25,8 @@ FORGET_SECONDS = 30.0
 class LiveFace:
     """Follows the wanted face; where none is found, its last square stays.
 
-    A face that was lost for more than a second gives way to another one.
+    A face that was lost for more than a second gives way to another one. While it is in sight,
+    nothing else is looked for.
 
     Args:
         framing: whose detector and choice of faces count; `all` is taken as `largest`.
@@ -34,7 +35,8 @@ class LiveFace:
     def __init__(self, framing: FaceCrops) -> None:
         choice = "largest" if framing.faces == "all" else framing.faces
         self.framing = FaceCrops(framing.detector, choice)
-        self.tracker = FaceTracker(framing.detector, forget_seconds=FORGET_SECONDS)
+        # one face is enough: a search takes as long as several frames
+        self.tracker = FaceTracker(framing.detector, FORGET_SECONDS, search_seconds=math.inf)
         self._wanted: int | None = None
         self._seen = -math.inf
         self._filter = LIVE_SQUARE.fresh()

@@ -60,10 +60,17 @@ class FaceTracker:
     Args:
         detector: of faces.
         forget_seconds: a face that was lost for longer is forgotten.
+        search_seconds: between two searches while a face is in sight.
     """
 
-    def __init__(self, detector: LandmarkDetector, forget_seconds: float = math.inf) -> None:
-        self.detector, self.forget_seconds = detector, forget_seconds
+    def __init__(
+        self,
+        detector: LandmarkDetector,
+        forget_seconds: float = math.inf,
+        search_seconds: float = SEARCH_SECONDS,
+    ) -> None:
+        self.detector = detector
+        self.forget_seconds, self.search_seconds = forget_seconds, search_seconds
         self.tracks: list[Track] = []
         self._count = 0
         self._searched = -math.inf
@@ -107,7 +114,7 @@ class FaceTracker:
         last = [track.seconds for track in self.tracks if track.seconds < seconds]
         if not self.tracks or any(seconds - time < EAGER_SECONDS for time in last):
             return True
-        due = self._searched + (SEARCH_SECONDS if any_seen else LOST_SECONDS)
+        due = self._searched + (self.search_seconds if any_seen else LOST_SECONDS)
         return seconds >= due - 1e-6
 
     def _assign(self, found: list[DetectedFace], seen: list[Track], seconds: float) -> None:

@@ -7,6 +7,7 @@ packets; when it is full, it is emptied and filled again from the next key frame
 import asyncio
 import json
 import secrets
+import socket as socket_names
 import struct
 import time
 from collections.abc import Callable
@@ -26,6 +27,14 @@ from .rate import KeyRequests
 PAGE = Path(__file__).parent / "page"
 LARGEST_MESSAGE = 256
 """Bytes of one message of a viewer."""
+
+UNSENT_BYTES = 16_384
+"""That the system holds for a viewer before they are on their way. By default it takes megabytes:
+seconds of a stream, which a slow viewer would see late instead of not at all.
+"""
+
+DRAIN_SECONDS = 0.004
+"""Between two looks at whether a viewer has taken what it was given."""
 
 SENT_AT = HEAD.size - 8
 """Where the stamp "sent" lies."""
@@ -174,6 +183,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     broadcast.viewers.append(viewer)
     try:
         await socket.prepare(request)
+        _hold_little(request)
         broadcast.ask_for_key(viewer)
         viewer.wake.set()
         sending = asyncio.create_task(_send(broadcast, viewer, socket))
@@ -199,11 +209,29 @@ async def _send(broadcast: Broadcast, viewer: Viewer, socket: web.WebSocketRespo
                 while (data := viewer.queue.take()) is not None:
                     await socket.send_bytes(stamped_sent(data, now_us()))
                     viewer.sent += 1
+                    await _drained(socket)
     except (TimeoutError, ConnectionError, RuntimeError):
         # it takes nothing, or has left: nothing more is held for it
         transport = socket._req.transport if socket._req is not None else None
         if transport is not None:
             transport.abort()
+
+
+def _hold_little(request: web.Request) -> None:
+    """Lets packets wait in the viewer's queue, where they can be dropped."""
+    option = getattr(socket_names, "TCP_NOTSENT_LOWAT", None)  # not on every system
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if option is not None and connection is not None:
+        connection.setsockopt(socket_names.IPPROTO_TCP, option, UNSENT_BYTES)
+
+
+async def _drained(socket: web.WebSocketResponse) -> None:
+    """Waits until the system has taken what was sent."""
+    transport = socket._req.transport if socket._req is not None else None
+    while (
+        transport is not None and transport.get_write_buffer_size() and not transport.is_closing()
+    ):
+        await asyncio.sleep(DRAIN_SECONDS)
 
 
 def stamped_sent(data: bytes, microseconds: int) -> bytes:

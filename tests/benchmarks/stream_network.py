@@ -61,7 +61,7 @@ def film(folder: Path) -> Path:
     """Three seconds of a puppet."""
     seeds = WorldSeeds.of(Split.TEST, [3])
     world = PuppetWorld(supersampling=1)
-    frames = render_sequence(world, seeds, 3 * RATE, 64, fps=float(RATE)).image()
+    frames = render_sequence(world, seeds, 3 * RATE, 64, fps=float(RATE)).image(1.0)
     return write_video(folder / "clip", [to_uint8(one) for one in frames], frames_per_second=RATE)
 
 

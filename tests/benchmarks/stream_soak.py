@@ -79,7 +79,7 @@ async def watched(address: str, seconds: float, roots: dict[str, int]) -> None:
                 f" read {dict(counts)}",
                 flush=True,
             )
-            await asyncio.sleep(min(60.0, seconds))
+            await asyncio.sleep(10 if time.monotonic() - started < 20 else min(60.0, seconds))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -120,9 +120,9 @@ async def vanishing(session: aiohttp.ClientSession, socket: str, counts: "Counte
 
 
 def tree(root: int) -> list[int]:
-    """A process and its children."""
-    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    return [root, *(int(child) for child in children)]
+    """A process and its children, which any of its threads may have started."""
+    lists = Path(f"/proc/{root}/task").glob("*/children")
+    return [root, *sorted(int(child) for each in lists for child in each.read_text().split())]
 
 
 def memory(pid: int) -> float:

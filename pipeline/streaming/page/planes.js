@@ -3,6 +3,7 @@
 
 const HEAD_BYTES = 64;
 const HEADER = 1, PICTURE = 2;
+const LATE = 700_000;  // µs that a packet may wait for the decoder
 const STAGES = ["captured", "tracked", "lifted", "encoded", "sent"];
 
 /** One message → its parts; throws on anything else. The checksum is TCP's affair. */
@@ -45,6 +46,10 @@ class PlaneDecoder {
       output: frame => { this.copying = this.copying.then(() => this.copy(frame)); },
       error: error => { this.needsKey = true; this.onTrouble(error.message); },
     });
+    this.configure();
+  }
+
+  configure() {
     this.decoder.configure({
       codec: this.header.codec_string,
       codedWidth: this.width,
@@ -55,10 +60,18 @@ class PlaneDecoder {
     });
   }
 
+  /** Whether the packet was taken. A decoder that is late is emptied and begins at a key frame. */
   take(packet) {
     if (this.decoder.state === "closed") this.open();
-    if (packet.isKey) this.needsKey = false;
-    if (this.needsKey || this.decoder.decodeQueueSize > 8) {
+    if (packet.isKey && this.needsKey) {
+      this.needsKey = false;
+      if (this.decoder.decodeQueueSize > 0) {
+        this.decoder.reset();
+        this.configure();
+      }
+      this.packets.clear();
+    }
+    if (this.needsKey || this.isLate(packet)) {
       this.needsKey = true;
       this.dropped += 1;
       return false;
@@ -69,6 +82,13 @@ class PlaneDecoder {
       type: packet.isKey ? "key" : "delta", timestamp: packet.number, data: packet.payload,
     }));
     return true;
+  }
+
+  /** Whether pictures wait for longer than LATE. */
+  isLate(packet) {
+    const { value: oldest } = this.packets.values().next();
+    const isOld = oldest !== undefined && packet.stamps.received - oldest.stamps.received > LATE;
+    return this.decoder.decodeQueueSize > 8 || (isOld && this.decoder.decodeQueueSize > 1);
   }
 
   /** Plane 0 of a frame, exactly: no drawing, which would keep 8 bits and may stretch the range. */

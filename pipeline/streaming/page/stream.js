@@ -3,7 +3,7 @@
 
 const view = { yaw: 0, pitch: 0, distance: 1, stereo: false };
 const EYES = 0.03;  // half the angle between two eyes, radians
-const live = { header: null, decoder: null, renderer: null, packet: null, isDirty: false, received: new Map(), clock: 0, bestTrip: Infinity, frames: 0, decoded: 0, dropped: 0, latencies: [], drawTimes: [], levels: null };
+const live = { header: null, decoder: null, renderer: null, packet: null, isDirty: false, fence: null, received: new Map(), clock: 0, bestTrip: Infinity, frames: 0, decoded: 0, dropped: 0, latencies: [], drawTimes: [], levels: null };
 const find = id => document.getElementById(id);
 
 function say(text, isError = false) {
@@ -75,6 +75,7 @@ function open(header, socket) {
   if (!header.scene) throw new Error("this teacher's renderer can't be drawn in a browser: use trilift stream address=");
   live.decoder?.close();
   live.header = header;
+  live.fence = null;
   live.renderer = new PlaneRenderer(find("canvas"), header);
   live.decoder = new PlaneDecoder(header, show, sentence => { say(sentence, true); askForKey(socket); });
   resize();
@@ -98,24 +99,41 @@ function resize() {
   live.isDirty = true;
 }
 
+/** One picture at a time is in the graphics processor: a slow one would otherwise show the past. A
+ * fence says when it is drawn; gl.finish() only flushes in browsers. */
 function draw() {
   requestAnimationFrame(draw);
-  if (!live.isDirty || !live.renderer || !live.levels) return;
+  if (!live.renderer || !isDrawn() || !live.isDirty || !live.levels) return;
   live.isDirty = false;
-  const renderer = live.renderer, started = now();
+  const renderer = live.renderer, { gl } = renderer, started = now();
   if (live.packet) renderer.upload(live.levels);
   const angles = view.stereo ? [view.yaw - EYES, view.yaw + EYES] : [view.yaw];
   // the left eye stands at smaller yaw: the camera moves to its own right with positive yaw
   angles.forEach((yaw, k) => renderer.draw(orbit(live.header.scene, { ...view, yaw }), k * renderer.resolution));
-  renderer.gl.finish();
-  live.drawTimes.push(now() - started);
-  if (live.drawTimes.length > 300) live.drawTimes.shift();
-  if (live.packet) {
+  live.fence = { gl, sync: gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0), started, packet: live.packet };
+  gl.flush();
+  live.packet = null;
+}
+
+/** Whether nothing is being drawn; counts what has just been. */
+function isDrawn() {
+  if (!live.fence) return true;
+  const { gl, sync, started, packet } = live.fence;
+  if (gl.getSyncParameter(sync, gl.SYNC_STATUS) !== gl.SIGNALED && !gl.isContextLost()) return false;
+  gl.deleteSync(sync);
+  live.fence = null;
+  keep(live.drawTimes, now() - started);
+  if (packet) {
     live.frames += 1;
-    live.latencies.push({ at: now(), total: now() + live.clock - live.packet.stamps.captured });
-    if (live.latencies.length > 300) live.latencies.shift();
-    live.packet = null;
+    const { captured, sent, received, decoded } = packet.stamps;
+    keep(live.latencies, { at: now(), total: now() + live.clock - captured, sending: sent - captured, network: received + live.clock - sent, decoding: decoded - received, drawing: now() - decoded });
   }
+  return true;
+}
+
+function keep(list, entry) {
+  list.push(entry);
+  if (list.length > 300) list.shift();
 }
 
 function tell() {

@@ -175,6 +175,25 @@ def test_a_viewer_that_reads_nothing_holds_little_and_leaves(stream):
     assert left == 1
 
 
+def test_what_a_slow_viewer_has_not_taken_waits_where_it_can_be_dropped(stream):
+    """The system would buffer megabytes, which the viewer would see seconds late."""
+    server, _ = stream
+    broadcast = server.broadcast
+    packet = Packet(Kind.PICTURE, bytes(30_000), is_key=True).to_bytes()
+
+    async def watch():
+        async with aiohttp.ClientSession() as session, watching(server, session) as socket:
+            socket._response.connection.transport.pause_reading()
+            await asyncio.sleep(0.05)
+            for _ in range(100):
+                broadcast.publish(packet, True)
+                await asyncio.sleep(0.002)
+            return broadcast.viewers[0].sent
+
+    # The viewer's own system takes some before its window closes.
+    assert server.run(watch()) < 60
+
+
 def test_a_full_queue_is_emptied_and_filled_from_the_next_key_frame():
     queue = CodedQueue(most=2)
     assert not queue.put(b"0", is_key=False)  # nothing before a key frame
