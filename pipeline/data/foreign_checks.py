@@ -47,6 +47,28 @@ def check_record(
         _check(record, "z.npy", (z_dim,))
 
 
+def require_channels(record: Record, expected: int) -> int:
+    """The number of channels of its feature images.
+
+    Args:
+        record: one that `check_record` let pass.
+        expected: the number of those before; 0: none came yet.
+
+    Raises:
+        CorruptShard: there are others, so that no batch could hold both.
+    """
+    for view in VIEWS:
+        name = f"{view}.features.npy"
+        found = len(record.array(name))
+        expected = expected or found
+        if found != expected:
+            raise CorruptShard(
+                f"{name} of {record.where} has {found} channels, those before have {expected}:"
+                " write as many into every record"
+            )
+    return expected
+
+
 def has_no_dark_pixel(record: Record) -> bool:
     """Whether no image that is stored as numbers goes below 0, as those in [0, 1] do."""
     return all(

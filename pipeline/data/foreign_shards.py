@@ -13,7 +13,7 @@ import webdataset as wds
 
 from pipeline.sampling.source import Sampler
 
-from .foreign_checks import check_record, has_no_dark_pixel
+from .foreign_checks import check_record, has_no_dark_pixel, require_channels
 from .record import VIEW_FIELDS, Fields, Record
 from .record_source import RecordSource
 from .shard_errors import CorruptShard, MissingField, ShardError
@@ -72,6 +72,7 @@ class ForeignShards(RecordSource):
         self._stream: Iterator[Record] = iter(())
         self._position = -1
         self._warned = False
+        self._features = 0
 
     def read(self, samples: Sequence[int]) -> list[Record]:
         """The records of some ascending sample numbers; `number` is the position in the stream.
@@ -153,6 +154,7 @@ class ForeignShards(RecordSource):
     def _check(self, record: Record) -> None:
         teacher = self.sampler.teacher
         check_record(record, teacher.passport, teacher.z_dim, self.rendering)
+        self._features = require_channels(record, self._features)
         if not self._warned and has_no_dark_pixel(record):
             self._warned = True
             log.warning(

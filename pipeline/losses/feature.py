@@ -12,5 +12,15 @@ class FeatureLoss(ViewLoss):
     """Mean absolute difference of the feature images, all channels before super-resolution."""
 
     def forward(self, prediction: Rendering, target: Rendering) -> Float[Tensor, ""]:
-        """In units of the feature images' range [-1, 1]."""
+        """In units of the feature images' range [-1, 1].
+
+        Raises:
+            ValueError: the target has another number of channels, as shards of other programs may.
+        """
+        found, wanted = target.feature_image.shape[1], prediction.feature_image.shape[1]
+        if found != wanted:
+            raise ValueError(
+                f"the data's feature images have {found} channels, the student's {wanted}: train"
+                " without loss=feature, or store the teacher's features"
+            )
         return (prediction.feature_image - target.feature_image).abs().mean()

@@ -9,9 +9,10 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -99,15 +100,16 @@ def created_file(path: Path, content: bytes) -> bool:
         whether it was created.
     """
     temporary = _temporary(path)
-    try:
-        temporary.write_bytes(content)
-        sync_file(temporary)
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with naming(path):
+        try:
+            temporary.write_bytes(content)
+            sync_file(temporary)
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
     return True
 
 
@@ -119,7 +121,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replaces a file by UTF-8 text; bytes of a file name that are no UTF-8 become escapes."""
-    write_bytes(path, text.encode(errors="backslashreplace"))
+    write_bytes(path, _encoded(text))
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Replaces files of a folder: all are written before the first gets its name."""
+    with ExitStack() as together:
+        for name, text in texts.items():
+            temporary = together.enter_context(replaced_file(folder / name))
+            temporary.write_bytes(_encoded(text))
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 2, allow_nan: bool = True) -> None:
@@ -166,6 +176,10 @@ def sha256_of_json(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
+
+
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()
@@ -177,7 +191,7 @@ def _is_unicode(text: str) -> bool:
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Errors of the system name `path`: not a temporary file, and not nothing, as those of a full
-    disk do.
+    disk do. Errors that safetensors has of its own for what the system says become the system's.
     """
     try:
         yield
@@ -187,6 +201,16 @@ def naming(path: Path) -> Iterator[None]:
         if is_ours and error.errno is not None:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
+    except Exception as error:
+        found = _OF_RUST.search(str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+_OF_RUST = re.compile(r"\(os error (\d+)\)")
+"""How programs in Rust end what they say about an error of the system."""
 
 
 _NAME_KEPT = 48

@@ -48,6 +48,8 @@ def main(config: DictConfig) -> int:
     Returns:
         the number of identities that this worker wrote.
     """
+    is_written = config.repair or not config.verify
+    shards = configured_shards(config) if is_written else range(0)
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0))))
     teacher: Teacher = instantiate(config.teacher)
     with_kernels(config, lambda: teacher_trial(teacher, gradients=False))
@@ -58,7 +60,7 @@ def main(config: DictConfig) -> int:
     sampler.to(torch.device(_device(config.device)))
     if config.verify or config.repair:
         verify(folder, description, sampler, repair=config.repair)
-        if not config.repair:
+        if not is_written:
             return 0
     writer = ShardWriter(
         folder=folder,
@@ -70,7 +72,7 @@ def main(config: DictConfig) -> int:
     settings = {"provenance": config.provenance, "signing": to_plain(config.signing)}
     signatory = build_signatory(settings, teacher.passport, "generate")
     with ended_by_sigterm():
-        written = write(writer, configured_shards(config), worker=config.worker)
+        written = write(writer, shards, worker=config.worker)
     if signatory is not None:
         signatory.sign([folder.path / "manifest.json"])  # holds the checksum of every shard
     return written

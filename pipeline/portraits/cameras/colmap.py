@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pipeline.runs.files import write_text
+from pipeline.runs.files import write_texts
 from teachers.plain_values import is_number_text
 
 from .colmap_binary import ImageRecord, LensRecord, read_binary
@@ -80,12 +80,8 @@ def write_colmap(folder: Path, table: CameraTable, size: int | None) -> None:
         "# CAMERA_ID MODEL WIDTH HEIGHT PARAMS",
         *(f"{number} {lens}" for lens, number in lenses.items()),
     ]
-    for file, lines in (
-        ("cameras.txt", cameras),
-        ("images.txt", images),
-        ("points3D.txt", ["# no points"]),
-    ):
-        write_text(folder / file, "\n".join(lines) + "\n")
+    files = {"cameras.txt": cameras, "images.txt": images, "points3D.txt": ["# no points"]}
+    write_texts(folder, {name: "\n".join(lines) + "\n" for name, lines in files.items()})
 
 
 def model_folder(folder: Path) -> Path:

@@ -90,7 +90,7 @@ def write_cameras(
     overwrite: bool = False,
     others: dict[str, Any] | None = None,
 ) -> None:
-    """Writes a file, or COLMAP's folder, atomically for each file.
+    """Writes a file, or all of COLMAP's folder, or nothing.
 
     Args:
         path: the file or folder; missing folders are made.

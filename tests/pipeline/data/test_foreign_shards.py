@@ -146,6 +146,7 @@ def in_pixels(label: np.ndarray) -> np.ndarray:
         ("novel.depth.npy", lambda depth: depth + np.inf, "finite number"),
         ("novel.opacity.npy", lambda opacity: opacity * 255, "expected -0.01 to 1.01"),
         ("novel.features.npy", lambda features: features[:2], "no three colour channels"),
+        ("novel.features.npy", lambda features: np.repeat(features, 2, 0), "64 channels, those"),
         ("z.npy", lambda z: z[:3], "has the shape"),
     ],
 )

@@ -110,6 +110,12 @@ def test_a_loss_of_weight_zero_is_not_computed(monkeypatch):
         WeightedSum({"feature": FeatureLoss(weight=0.0)})
 
 
+def test_features_of_another_number_of_channels_are_refused():
+    other = dataclasses.replace(rendering(), feature_image=torch.rand(2, 8, 8, 8))
+    with pytest.raises(ValueError, match="have 8 channels, the student's 4: train without"):
+        FeatureLoss()(rendering(), other)
+
+
 @pytest.mark.parametrize("losses", [{}, {"linear": torch.nn.Linear(1, 1)}])
 def test_a_sum_of_nothing_or_of_something_else_is_refused(losses):
     with pytest.raises(ValueError, match=r"no loss is configured|'linear' is a Linear"):

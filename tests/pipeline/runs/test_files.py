@@ -1,9 +1,11 @@
 """After a kill or a power cut a file is the old one or the new one, never empty."""
 
+import errno
 import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from pipeline.lifter import Lifter
 from pipeline.runs.files import (
@@ -15,10 +17,12 @@ from pipeline.runs.files import (
     sha256_of_json,
     write_json,
     write_text,
+    write_texts,
 )
 from pipeline.runs.json_lines import append_line
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
+from tests.small_disk import small_files
 
 
 def test_a_run_writes_its_configuration_and_status_durably(disk, tmp_path):
@@ -81,6 +85,28 @@ def test_a_folder_is_replaced_as_a_whole_and_leaves_nothing_beside_it(tmp_path):
         raise OSError("full")
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["teacher"]
+
+
+def test_files_that_belong_together_are_written_together_or_not_at_all(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with small_files(64), pytest.raises(OSError) as caught:
+        write_texts(tmp_path, {"a": "new", "b": "x" * 65})
+    assert caught.value.filename == str(tmp_path / "b")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+    write_texts(tmp_path, {"a": "new", "b": "x"})
+    assert (tmp_path / "a").read_text() == "new" and (tmp_path / "b").read_text() == "x"
+
+
+def test_what_the_system_refuses_names_the_file_also_where_the_library_has_its_own_error(tmp_path):
+    with small_files(64):
+        with pytest.raises(OSError) as caught, replaced_folder(tmp_path / "teacher") as writing:
+            save_file({"w": torch.ones(99)}, writing / "generator.safetensors")
+        assert caught.value.errno == errno.EFBIG
+        assert caught.value.filename == str(tmp_path / "teacher")
+        with pytest.raises(OSError) as caught:
+            created_file(tmp_path / "one", bytes(65))
+        assert caught.value.filename == str(tmp_path / "one")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs.distill import distill
-from pipeline.verbs.generate import configured_shards, describe, ended_by_sigterm, main
+from pipeline.verbs.generate import describe, ended_by_sigterm, main
 from tests.builders import STUDENT_SETTINGS, process_environment
 
 SHORT_RUN = [
@@ -134,9 +134,12 @@ def test_sigterm_releases_the_claim_and_leaves_no_partial_shard(tmp_path):
         ("count=0", "at least 1"),
     ],
 )
-def test_counts_that_are_not_full_shards_and_held_out_identities_are_refused(wrong, message):
+def test_counts_that_are_not_full_shards_and_held_out_identities_are_refused(
+    generate, tmp_path, wrong, message
+):
     with pytest.raises(ValueError, match=message):
-        configured_shards(compose("generate", *SMALL, wrong))
+        generate(wrong)
+    assert not list(tmp_path.iterdir())  # a corrected command isn't refused
 
 
 def test_a_folder_of_other_identities_is_refused(generate):

@@ -6,8 +6,6 @@ import errno
 import importlib
 import json
 import os
-import resource
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from PIL import Image
 from pipeline.build.application import _message
 from pipeline.build.configuration import USER_ERRORS, compose
 from pipeline.runs.files import replaced_folder
+from tests.small_disk import small_files
 
 LABEL = [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 2.7, 0, 0, 0, 1, 4.2, 0, 0.5, 0, 4.2, 0.5, 0, 0, 1]
 
@@ -58,17 +57,6 @@ def said(place, verb, settings, key, value):
     return _message(caught.value)
 
 
-@contextmanager
-def full_disk():
-    """No file may grow beyond some bytes, as on a disk without space."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("verb", WRITING)
 def test_a_place_that_cannot_be_written_is_named(place, verb):
     key, settings = WRITING[verb]
@@ -83,13 +71,28 @@ def test_a_place_that_cannot_be_written_is_named(place, verb):
 def test_a_full_disk_is_named_and_the_same_command_works_afterwards(place, verb):
     key, settings = WRITING[verb]
     given = place / ("new" if verb == "provenance" else "new.json")
-    with full_disk():
+    with small_files(64):
         line = said(place, verb, settings, key, given)
     assert str(given) in line and "file too large" in line
     settings = [setting.format(place) for setting in settings]
     importlib.import_module(f"pipeline.verbs.{verb}").main(
         compose(verb, *settings, f"{key}={given}")
     )
+
+
+def test_a_model_of_colmap_that_breaks_off_is_not_there_and_the_same_command_works(place):
+    settings = ["input={}/many.json", "to=colmap", "size=64"]
+    labels = [[f"{number}.png", LABEL] for number in range(9)]
+    (place / "many.json").write_text(json.dumps({"labels": labels}))
+    with small_files(256):  # cameras.txt fits, images.txt doesn't
+        line = said(place, "cameras", settings, "output", place / "model")
+    assert line.startswith(str(place / "model" / "images.txt")) and "file too large" in line
+    assert not list((place / "model").iterdir())
+    settings = [setting.format(place) for setting in settings]
+    importlib.import_module("pipeline.verbs.cameras").main(
+        compose("cameras", *settings, f"output={place / 'model'}")
+    )
+    assert len(list((place / "model").iterdir())) == 3
 
 
 @pytest.mark.parametrize("verb", READING)
