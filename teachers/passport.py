@@ -152,14 +152,14 @@ class Passport:
         version = values.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ValueError(
-                f"passport has schema version {version!r}, this trilift reads {SCHEMA_VERSION}:"
+                f"{source} has schema version {version!r}, this trilift reads {SCHEMA_VERSION}:"
                 " convert the checkpoint again"
             )
         names = {f.name for f in dataclasses.fields(cls)}
         unknown, missing = sorted(set(values) - names), sorted(names - set(values) - OPTIONAL)
         if unknown or missing:
             raise ValueError(
-                f"passport is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing"
+                f"{source} is not of schema {SCHEMA_VERSION}: unknown fields {unknown}, missing"
                 f" fields {missing}"
             )
         return require_shape(values, cls, source)

@@ -58,8 +58,8 @@ def names(text: str, value: Any) -> bool:
 
 
 def says(text: str, value: Any) -> bool:
-    """Whether a message shows a value, or the part of it that doesn't fit."""
-    if names(text, value):
+    """Whether a message shows a value, or the part of it that doesn't fit, such as a key."""
+    if names(text, value) or (isinstance(value, dict) and any(repr(key) in text for key in value)):
         return True
     parts = list(value.values()) if isinstance(value, dict) else value
     return isinstance(parts, list) and any(says(text, part) for part in parts)

@@ -34,6 +34,7 @@ from pipeline.lifter import Lifter
 from pipeline.verbs import evaluate, generate, lift, manifest
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator
+from teachers.rendering.camera import Camera
 from tests import fuzz_cases
 from tests.builders import smallest_eg3d_settings, teacher_folder
 from tests.fuzz_cases import FIVE, LABEL, Given
@@ -149,7 +150,8 @@ def _evaluations(found: Given, folder: Path) -> None:
     found.folders["evaluation"] = folder / "evaluation"
     suite = folder / "suite"
     (suite / "anna").mkdir(parents=True)
-    frames = [{"image": f"{view}.png", "camera": LABEL} for view in range(2)]
+    cameras = Camera.orbit(torch.tensor([0.0, 0.4]), torch.tensor([0.0, 0.1])).label().tolist()
+    frames = [{"image": f"{view}.png", "camera": label} for view, label in enumerate(cameras)]
     for frame in frames:
         (suite / "anna" / str(frame["image"])).write_bytes(found.files["PNG"])
     described = {"schema": 1, "given": "0.png", "frames": frames}

@@ -109,7 +109,7 @@ def spoilt_json(
     random_: random.Random, path: Path, content: Any, values: tuple[Any, ...] = VALUES
 ) -> Callable[[Outcome], None]:
     """Writes JSON with one value replaced, or with broken bytes; returns what the outcome has to
-    say: the value that came, or the file.
+    say: the value that came, or the file (also where nothing is in the value that could be shown).
     """
     value = random_.choice(values)
     changed, place = with_value(random_, content, value)
@@ -118,8 +118,9 @@ def spoilt_json(
         path.write_bytes(text)
 
         def require(outcome: Outcome) -> None:
-            if outcome.status:
-                assert says(outcome.text, value), f"{place}={value!r:.60}: {outcome.text[-300:]}"
+            is_said = says(outcome.text, value) or (value in ([], {}) and path.name in outcome.text)
+            if outcome.status and not is_said:
+                raise AssertionError(f"{place}={value!r:.60}: {outcome.text[-300:]}")
 
         return require
     path.write_bytes(broken(random_, text))
@@ -185,7 +186,8 @@ def case_of_cameras(random_: random.Random, given: Given, folder: Path) -> None:
     size = random_.choice((None, 64))
     config = settings(given, "cameras", input=str(path), to=to, output=str(output), size=size)
     outcome = run(cameras, config, folder)
-    if outcome.status != 1:  # 1: it was read, and seems to be of another convention
+    # 1: it was read, and seems to be of another convention; a size is missing whatever it says
+    if outcome.status != 1 and "give size=" not in outcome.text:
         require(outcome)
     if outcome.status == 2:
         assert not output.exists(), "half written"
@@ -439,6 +441,7 @@ def case_of_a_path(random_: random.Random, given: Given, folder: Path) -> None:
     name = "".join(
         random_.choices(string.printable + "é\u0939\udcfc", k=random_.choice((1, 9, 300)))
     ).replace("\0", "")
+    name = name.lstrip("/")  # a path of its own
     try:
         read_cameras(folder / name)
     except USER_ERRORS as error:

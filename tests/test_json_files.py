@@ -38,12 +38,40 @@ from teachers.plain_values import misfit, parse_json, read_json_file, require_sh
 GREY = Image.new("RGB", (64, 64), "grey")
 LABEL = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2.7, 0, 0, 0, 1, 4, 0, 0.5, 0, 4, 0.5, 0, 0, 1]
 POSE = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 3], [0, 0, 0, 1]]
-RESULTS = {"schema": 2, "suite": "a", "methods": {}, "metrics": {}, "scores": {}, "run": {}}
-LINE = {"method": "a", "item": "b", "view": 0}
+MEANS = {"psnr": {"mean": 1.0, "low": 1.0, "high": 1.0, "identities": 1, "pictures": 1}}
+SCORES = {"all": MEANS, "found": MEANS, "by_part": {"face": MEANS}, "by_group": {"dark": MEANS}}
+GAP = {"title": "same view", "from_deg": 0.0, "to_deg": None, **MEANS}
+METRIC = {"title": "PSNR", "unit": "dB", "more_is_better": True, "is": "", "digits": 2}
+HARDWARE = {"processor": "a", "gpu": None, "cores": 1, "threads": 1, "memory_gib": 1.0}
+RESULTS = {
+    **{
+        "schema": 2,
+        "suite": "a",
+        "manifest_sha256": "0",
+        "gaps_deg": [0.0],
+        "parts": {"face": [1]},
+    },
+    "methods": {"a": {"title": "a", "kind": "student", "notes": ["b"], "seconds": 1.0}},
+    "metrics": {"psnr": {**METRIC, "weights": {"file": "a", "sha256": "0"}}},
+    "scores": {"a": {**SCORES, "by_yaw_gap": [GAP]}},
+    "run": {"command": "a", "seconds": 1.0, "hardware": HARDWARE, "versions": {"torch": "2"}},
+    "checkpoint": {"path": "a", "sha256": "0", "step": 1, "encoder_parameters": 1},
+    "measures": {"settings": {"lpips": {}}, "pose_estimator": {"_target_": "a"}},
+    "unavailable": [{"metric": "fid", "why": "a"}],
+    "counted": {"items": 1, "faces_found": 1, "missing_predictions": {"a": 0}},
+    "comparisons": [{"first": "a", "second": "b", "metric": "psnr", "difference": 1.0, "wins": 1}],
+    "extras": {"a": {"title": "a", "table": {}, "notes": ["a"]}},
+}
+LINE = {
+    **{"method": "a", "item": "b", "view": 0, "subject": "b", "face_found": True, "camera": LABEL},
+    **{"psnr": 1.0, "truth_sha256": "0", "seconds": None, "group": None},
+    **{"parts": {"face": {"psnr": 1.0}}, "files": {"truth": "a.png", "depth": None}},
+}
 STATE = {"format": 1, "parts": {}, "tensors": {}, "state": {}}
 ENTRY = {"name": "a", "file": "a.png", "sha256": "0" * 64, "frame": None, "crop": None}
 MANIFEST = {
-    **{"kind": "trilift photographs", "schema": 1, "licence": "", "detector": {}, "counts": {}},
+    **{"kind": "trilift photographs", "schema": 1, "licence": "", "counts": {}},
+    "detector": {"name": "a", "trilift": "1", "sha256": None},
     "films": {"every": 1, "most": None},
     "pictures": [{**ENTRY, "camera": None, "face_found": False, "note": ""}],
 }

@@ -7,41 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from pipeline.evaluation.metrics.metric import Metric
-from pipeline.portraits.cameras.labels import Label
 from pipeline.runs.json_lines import Line, read_lines
 from pipeline.runs.renamed import read_json
-from teachers.plain_values import require_shape
 
 from .angles import gap_bins
 from .means import mean_over_identities
 from .paired import comparisons
+from .result_shapes import require_line, require_results
 from .score_lines import headline, of_method
 
 RESULTS_SCHEMA = 2
 AGAIN = "evaluate again"
-
-
-class _Results(TypedDict):
-    suite: str
-    methods: dict[str, dict[str, Any]]
-    metrics: dict[str, dict[str, Any]]
-    scores: dict[str, dict[str, Any]]
-    run: dict[str, Any]
-    manifest_sha256: NotRequired[str]
-    gaps_deg: NotRequired[list[float]]
-    parts: NotRequired[dict[str, list[int]]]
-    comparisons: NotRequired[list[dict[str, Any]]]
-
-
-class _Line(TypedDict):
-    method: str
-    item: str
-    view: int
-    files: NotRequired[dict[str, str | None] | None]
-    camera: NotRequired[Label]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +62,7 @@ def read_results_json(output: Path) -> dict[str, Any]:
             f"{path} has schema {results.get('schema')!r}, this version reads {RESULTS_SCHEMA}:"
             f" {AGAIN}"
         )
-    require_shape(results, _Results, str(path), AGAIN)
+    require_results(results, str(path), AGAIN)
     return results
 
 
@@ -98,7 +77,10 @@ def read_score_lines(output: Path) -> list[Line]:
         raise ValueError(
             f"{output} has no scores.jsonl: give the output folder of a finished `trilift evaluate`"
         )
-    return read_lines(path, _Line, AGAIN)
+    lines = read_lines(path, dict[str, Any], AGAIN)
+    for number, line in enumerate(lines, 1):
+        require_line(line, f"{path}, line {number}", AGAIN)
+    return lines
 
 
 def in_order(lines: Iterable[Line], scope: EvaluationScope) -> list[Line]:

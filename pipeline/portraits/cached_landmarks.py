@@ -1,5 +1,6 @@
 """Landmarks from files: a .json or .npz beside the photograph."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from teachers.plain_values import misfit, read_json_file
+from teachers.plain_values import misfit, read_json_file, shown
 
 from .face import EYES_NOSE_MOUTH, DetectedFace, Landmarks, Picture
 from .files import sidecars_of
@@ -72,48 +73,73 @@ def _faces(path: Path, content: dict[str, Any], frame: int | None) -> list[Landm
     key = "landmarks" if frame is None else "frames"
     if key not in content:
         raise ValueError(
-            f"{path.name} has no {key}: "
+            f"{path.name} has no {key}, only {shown(list(content))}: "
             + ("a picture needs them" if frame is None else "a film needs one face a frame")
         )
+    values = content[key]
+    if not isinstance(values, list) and np.ndim(values) == 0:
+        raise ValueError(f"{path.name}: {key} is {shown(values)}: expected a list")
     if frame is not None:
-        if frame >= len(content[key]):
-            raise ValueError(f"{path.name} has {len(content[key])} frames, but the film goes on")
-        found = content[key][frame]
-        return [] if found is None else [_points(path, found)]
-    if len(content[key]) == 0:
+        if frame >= len(values):
+            raise ValueError(f"{path.name} has {len(values)} frames, but the film goes on")
+        found = values[frame]
+        return [] if found is None else [_points(path, f"frames[{frame}]", found)]
+    if len(values) == 0:
         return []
-    array = _numbers(path, content[key])
-    return [_points(path, face) for face in (array if array.ndim == 3 else [array])]
+    if not _is_of_faces(values):
+        return [_points(path, key, values)]
+    return [_points(path, f"{key}[{number}]", face) for number, face in enumerate(values)]
 
 
-def _points(path: Path, numbers: Any) -> Landmarks:
-    array = _numbers(path, numbers)
+def _is_of_faces(values: Any) -> bool:
+    """Whether they are several faces' points, not one's."""
+    if isinstance(values, np.ndarray):
+        return values.ndim == 3
+    first = values[0]
+    return isinstance(first, list) and bool(first) and isinstance(first[0], list)
+
+
+def _points(path: Path, what: str, numbers: Any) -> Landmarks:
+    array = _numbers(path, what, numbers, list[list[float]])
     if array.ndim != 2 or array.shape[1] < 2 or len(array) not in EYES_NOSE_MOUTH:
         raise ValueError(
-            f"{path.name} has landmarks of shape {list(array.shape)}: expected 5, 68 or 478 points"
-            " with x and y"
+            f"{path.name}: {what} has the shape {list(array.shape)}, {shown(numbers)}: expected 5,"
+            " 68 or 478 points with x and y"
         )
     return array[:, :2]
 
 
-def _numbers(path: Path, numbers: Any) -> np.ndarray:
+def _numbers(path: Path, what: str, numbers: Any, kind: Any) -> np.ndarray:
+    """JSON's lists or an array as numbers, of which any may be NaN."""
+    if isinstance(numbers, np.ndarray):
+        if numbers.dtype.kind not in "fiu":
+            raise ValueError(f"{path.name}: {what} is of {numbers.dtype}: expected numbers")
+        return numbers.astype(np.float64)
+    if misfit(_without_nan(numbers), kind):
+        raise ValueError(f"{path.name}: {misfit(numbers, kind, what)}")
     try:
-        return np.asarray(numbers, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError) as error:
-        odd = next(filter(None, (misfit(numbers, kind) for kind in _TABLES)), str(error))
-        raise ValueError(f"the landmarks of {path.name} are no table of numbers ({odd})") from error
+        return np.array(numbers, dtype=np.float64)
+    except ValueError as error:  # all are numbers, but the rows have other lengths
+        at = next(at for at, row in enumerate(numbers) if len(row) != len(numbers[0]))
+        raise ValueError(
+            f"{path.name}: {what}[{at}] is {shown(numbers[at])}: expected {len(numbers[0])} numbers"
+            " as in the first row"
+        ) from error
 
 
-_TABLES = (list[list[float]], list[list[list[float]]])
+def _without_nan(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_without_nan(one) for one in values]
+    return 0.0 if isinstance(values, float) and math.isnan(values) else values
 
 
 def _scale(path: Path, content: dict[str, Any], picture: Picture) -> np.ndarray:
     if content.get("size") is None:
         return np.ones(2)
-    size = _numbers(path, content["size"]).reshape(-1)
+    size = _numbers(path, "size", content["size"], list[float]).reshape(-1)
     if len(size) != 2 or not (size > 0).all():
         raise ValueError(
-            f"the size in {path.name} is {size.tolist()}: expected [width, height] of the picture"
-            " that was measured"
+            f"{path.name}: size is {shown(content['size'])}: expected [width, height] of the"
+            " picture that was measured"
         )
     return np.array(picture.image.size) / size

@@ -100,9 +100,15 @@ class _Films(TypedDict):
     most: int | None
 
 
+class _Detector(TypedDict):
+    name: str | None
+    trilift: str
+    sha256: str | None
+
+
 class _Manifest(TypedDict):
     licence: str
-    detector: dict[str, Any]
+    detector: _Detector
     films: _Films
     counts: dict[str, int]
     pictures: list[_Entry]

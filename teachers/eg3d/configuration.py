@@ -9,6 +9,16 @@ from teachers.rendering.triplane import EG3D_AXES
 
 AnyConfiguration = TypeVar("AnyConfiguration", bound="EG3DConfiguration")
 
+SIZES = (
+    *("z_dim", "w_dim", "plane_resolution", "plane_channels", "channel_base", "channel_max"),
+    *("hidden_channels", "feature_channels", "depth_samples"),
+    *("render_resolution", "image_resolution"),
+)
+"""Fields of which nothing can be built where they are below 1."""
+
+COUNTS = ("label_dim", "mapping_layers", "importance_samples")
+"""Those that may be 0."""
+
 
 @dataclass(frozen=True)
 class EG3DConfiguration:
@@ -103,6 +113,15 @@ class EG3DConfiguration:
             )
         if self.background not in ("black", "white", "matte"):
             raise ValueError(f"background is {self.background!r}: use black, white or matte")
+        for name in (*SIZES, *COUNTS):
+            least = int(name in SIZES)
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected {least} or more")
+        if self.channel_base < self.plane_resolution:
+            raise ValueError(
+                f"channel_base is {self.channel_base}: the last layer has channel_base /"
+                f" plane_resolution channels, expected {self.plane_resolution} or more"
+            )
 
     @property
     def stored_channels(self) -> int:

@@ -143,7 +143,11 @@ def load_frozen(
         FileNotFoundError: a file is missing.
     """
     path = folder / "config.json"
-    networks = generator(configuration.from_dict(read_json_file(path, dict[str, Any]), str(path)))
+    given = configuration.from_dict(read_json_file(path, dict[str, Any]), str(path))
+    try:
+        networks = generator(given)
+    except ValueError as error:  # of values that nothing can be built from
+        raise ValueError(f"{path}: {error}") from error
     _load_weights(
         networks, folder / "generator.safetensors", "its config.json", advice=": convert it again"
     )

@@ -1,9 +1,12 @@
 """Which metrics can be computed on this machine, and why the others can't."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from teachers.plain_values import require_arguments, shown
 
 from .perceptual_metrics import (
     dists_metric,
@@ -53,7 +56,7 @@ def available_metrics(
         estimator: finds the camera of an image, for the pose error.
 
     Raises:
-        ValueError: a file is present but isn't the published one.
+        ValueError: a file is present but isn't the published one, or an argument isn't one.
     """
     metrics, unavailable = list(VIEW_METRICS), {}
     for name, build in NEED_WEIGHTS.items():
@@ -64,7 +67,7 @@ def available_metrics(
             unavailable[name] = "disabled"
             continue
         try:
-            metrics.append(build(weights, **chosen))
+            metrics.append(build(weights, **_arguments(name, build, chosen)))
         except FileNotFoundError as error:
             unavailable[name] = " ".join(str(error).split())
     if estimator is None:
@@ -72,3 +75,13 @@ def available_metrics(
     else:
         metrics.append(pose_metric(estimator))
     return AvailableMetrics(tuple(metrics), unavailable)
+
+
+def _arguments(name: str, build: Callable[..., ViewMetric], chosen: Any) -> dict[str, Any]:
+    known = list(inspect.signature(build).parameters)[1:]
+    if not isinstance(chosen, Mapping) or set(chosen) - set(known):
+        raise ValueError(
+            f"metrics.{name} is {shown(chosen)}: give null, or keys of {', '.join(known) or '{}'}"
+        )
+    require_arguments(build, dict(chosen), f"metrics.{name}")
+    return dict(chosen)

@@ -94,6 +94,10 @@ class CameraTable:
 
     def without_skew(self) -> "CameraTable":
         """Itself; ValueError if it has a skew, which other formats can't hold."""
-        if np.abs(self.intrinsics[:, 0, 1]).max() > 1e-7:
-            raise ValueError("some intrinsics have a skew: this format has no place for it")
+        skewed = np.flatnonzero(np.abs(self.intrinsics[:, 0, 1]) > 1e-7)
+        if len(skewed):
+            raise ValueError(
+                f"the intrinsics of {self.names[skewed[0]]} have a skew of"
+                f" {self.intrinsics[skewed[0], 0, 1]:g}: this format has no place for it"
+            )
         return self

@@ -72,8 +72,14 @@ def test_a_film_has_landmarks_for_each_frame_and_none_where_there_is_no_face(tmp
         ("[1]", r"holds \[1\]: expected keys with values"),
         ("{}", "no landmarks"),
         ('{"landmarks": [[1, 2]]}', "5, 68 or 478"),
-        ('{"landmarks": "x"}', "no table of numbers"),
-        ('{"landmarks": [[1,2],[1,2],[1,2],[1,2],[1,2]], "size": [0, 3]}', "size"),
+        ('{"landmarks": "1e3"}', "landmarks is '1e3': expected a list"),
+        ('{"landmarks": 0.5}', "landmarks is 0.5: expected a list"),
+        ('{"landmarks": [[1, 2], [1, "x"]]}', r"landmarks\[1\]\[1\] is 'x': expected a number"),
+        ('{"landmarks": [[1, 2], []]}', r"landmarks\[1\] is \[\]: expected 2 numbers"),
+        (f'{{"landmarks": [{[[1, 2]] * 5}, 7]}}', r"landmarks\[1\] is 7: expected a list"),
+        ('{"landmarks": [[1,2],[1,2],[1,2],[1,2],[1,2]], "size": [0, 3]}', r"size is \[0, 3\]"),
+        ('{"landmarks": [[1,2],[1,2],[1,2],[1,2],[1,2]], "size": [64, ""]}', r"size\[1\] is ''"),
+        ('{"landmarks": [[1,2],[1,2],[1,2],[1,2],[1,2]], "size": [null, 3]}', r"\[0\] is None"),
     ],
 )
 def test_a_file_of_landmarks_that_is_wrong_is_refused(tmp_path, content, sentence):

@@ -31,6 +31,8 @@ def test_unknown_keys_are_named():
             {"super_resolution": "none", "sr_latent": "none"},
             "render_resolution is 128, image_resolution 512",
         ),
+        ({"plane_resolution": -1}, "plane_resolution is -1: expected 1 or more"),
+        ({"channel_base": 1}, "channel_base is 1: .*expected 256 or more"),
     ],
 )
 def test_contradictions_are_refused(changes, words):

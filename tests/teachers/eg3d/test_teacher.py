@@ -117,6 +117,9 @@ def test_a_configuration_from_another_version_is_refused(teacher, tmp_path):
     path.write_text(json.dumps({**teacher.configuration.to_dict(), "novelty": 1}))
     with pytest.raises(ValueError, match="novelty"):
         load_teacher(tmp_path / "teacher")
+    path.write_text(json.dumps({**teacher.configuration.to_dict(), "first_pass": "~"}))
+    with pytest.raises(ValueError, match=r"config\.json: first_pass is '~'"):
+        load_teacher(tmp_path / "teacher")
     path.write_text("{")
     with pytest.raises(ValueError, match=r"config\.json isn't JSON"):
         load_teacher(tmp_path / "teacher")
