@@ -19,6 +19,7 @@ from pipeline.lifter import Lifter
 from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.step_loader import StepLoader
 from pipeline.runs.stopwatch import Stopwatch
+from pipeline.sampling.sample_numbers import batch_numbers
 from pipeline.worlds.turns import Turn, TurnSource
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -209,11 +210,11 @@ class FuserTraining(LightningModule):
 
 class TurnBatches(LightningDataModule):
     """The films of every step, from the module's step on: step n has the numbers n · batch_size …
-    (n + 1) · batch_size − 1.
+    (n + 1) · batch_size − 1, shared among the processes.
 
     Args:
         films: number → film.
-        batch_size: films a step.
+        batch_size: films a step, of all processes together.
     """
 
     def __init__(self, films: TurnSource, *, batch_size: int) -> None:
@@ -226,9 +227,15 @@ class TurnBatches(LightningDataModule):
         return StepLoader(self.draw, first=trainer.lightning_module.step, stopwatch=self.stopwatch)
 
     def draw(self, step: int) -> list[Turn]:
-        """Those of a step."""
-        first = step * self.batch_size
-        return [self.films(number) for number in range(first, first + self.batch_size)]
+        """Those of this process in a step."""
+        trainer: Any = self.trainer
+        numbers = batch_numbers(
+            step,
+            batch_size=self.batch_size,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        return [self.films(number) for number in numbers]
 
     def transfer_batch_to_device(
         self, batch: list[Turn], device: torch.device, dataloader_idx: int

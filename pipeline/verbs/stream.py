@@ -170,7 +170,7 @@ def receive(config: DictConfig, settings: dict[str, Any]) -> None:
 
 def ellipse(passport: Passport, settings: dict[str, Any]) -> Callable[[float], Camera]:
     """Seconds → a camera on an ellipse about the frontal view."""
-    yaw, pitch = (math.radians(settings[name]) for name in ("yaw_deg", "pitch_deg"))
+    yaw, pitch = math.radians(settings["yaw_deg"]), math.radians(settings["pitch_deg"])
 
     def camera(seconds: float) -> Camera:
         phase = 2 * math.pi * seconds / settings["round_seconds"]
