@@ -22,6 +22,7 @@ from unittest import mock
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from pipeline.build.configuration import compose
@@ -138,11 +139,7 @@ def _evaluations(found: Given, folder: Path) -> None:
     manifest.main(config)
     found.files["manifest"] = (folder / "suite.json").read_bytes()
     predictions = folder / "predictions"
-    config = found.roots["evaluate"].copy()
-    config.output, config.export = str(folder / "none"), str(predictions)
-    evaluate.main(config)
-    for name, _ in json.loads((predictions / "cameras.json").read_text())["labels"]:
-        shutil.copy(next((predictions / "inputs").iterdir()), predictions / name)
+    _predicted(found, "evaluate", predictions)
     found.folders["predictions"] = predictions
     config = found.roots["evaluate"].copy()
     config.predictions, config.output = str(predictions), str(folder / "evaluation")
@@ -158,6 +155,18 @@ def _evaluations(found: Given, folder: Path) -> None:
     (suite / "anna" / "cameras.json").write_text(json.dumps(described))
     write_manifest(suite)
     found.folders["suite"] = suite
+    OmegaConf.update(found.roots["captures"], "suite.path", str(suite))
+    _predicted(found, "captures", folder / "captured")
+    found.folders["captured"] = folder / "captured"
+
+
+def _predicted(found: Given, root: str, folder: Path) -> None:
+    """Predictions for the suite of a configuration: the input images."""
+    config = found.roots[root].copy()
+    config.output, config.export = str(folder.parent / "none"), str(folder)
+    evaluate.main(config)
+    for name, _ in json.loads((folder / "cameras.json").read_text())["labels"]:
+        shutil.copy(next((folder / "inputs").iterdir()), folder / name)
 
 
 def _shard(found: Given, folder: Path) -> None:

@@ -159,6 +159,11 @@ class Evaluation:
             "seed": self.config.seed,
         }
         methods = [self.method(name) for name in self.settings["methods"]]
+        if not (methods or self.foreign or self.has_ceiling):
+            raise ValueError(
+                "methods is [] and there are no predictions, so that nothing would be evaluated:"
+                " give methods=[student] or predictions=FOLDER"
+            )
         tasks = [
             Task(
                 suite=self.suite,

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from teachers.plain_values import parse_json, require_shape
 
-from .files import sync_folder, write_text
+from .files import naming, sync_folder, write_text
 from .lock import take_lock
 from .renamed import current
 
@@ -88,9 +88,10 @@ class LineFile:
     def append(self, lines: Iterable[Line]) -> None:
         """Adds lines and waits until the disk has them; a number that isn't finite becomes null."""
         assert self._file is not None
-        self._file.write("".join(f"{_dumped(line)}\n" for line in lines).encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.write("".join(f"{_dumped(line)}\n" for line in lines).encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def _cut_torn_end(file: IO[bytes]) -> None:

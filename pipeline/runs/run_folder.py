@@ -13,7 +13,7 @@ from typing import IO, Any, TypedDict
 from teachers.plain_values import read_json_file
 
 from .complete_checkpoint import find_checkpoint
-from .files import write_json
+from .files import naming, write_json
 from .lock import is_locked, take_lock
 from .markers import decisive
 from .renamed import current, read_json
@@ -125,8 +125,9 @@ class RunFolder:
                 " name"
             )
         lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
+        with naming(self.path):
+            lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+            lock.flush()
         self._lock = lock
         return self
 

@@ -20,7 +20,7 @@ from pipeline.portraits.photograph import decode_picture, read_mask
 from pipeline.portraits.pixels import opaque, over
 from pipeline.runs.files import write_json
 from pipeline.runs.tensor_file import write_tensors
-from teachers.plain_values import read_json_file
+from teachers.plain_values import read_json_file, shown
 from teachers.rendering.camera import Camera
 
 from .similarity import Similarity
@@ -175,9 +175,10 @@ def read_capture(folder: Path) -> Capture:
     )
     if len(frames) < 2 or frames[0].image != given:
         raise ValueError(
-            f"{path} has {len(frames)} frames, the input {given!r} is"
-            f"{'' if frames and frames[0].image == given else ' not'} among them: a capture needs"
-            " the input and at least one other view; `given` names one of the frames"
+            f"{path} has {len(frames)} frames, {shown([frame.image for frame in frames])}, the"
+            f" input {given!r} is{' not' if not frames or frames[0].image != given else ''} among"
+            " them: a capture needs the input and at least one other view; `given` names one of the"
+            " frames"
         )
     camera = Camera.from_label(
         torch.tensor([entry["camera"] for entry in entries], dtype=torch.float64)

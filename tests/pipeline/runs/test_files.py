@@ -109,6 +109,15 @@ def test_what_the_system_refuses_names_the_file_also_where_the_library_has_its_o
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_and_its_lines_that_find_no_room_are_named(tmp_path):
+    with small_files(4), pytest.raises(OSError) as caught, RunFolder(tmp_path / "run"):
+        pass
+    assert caught.value.filename == str(tmp_path / "run")
+    with small_files(4), pytest.raises(OSError) as caught:
+        append_line(tmp_path / "lines.jsonl", {"a": 1})
+    assert caught.value.filename == str(tmp_path / "lines.jsonl")
+
+
 @pytest.mark.parametrize(
     ("found", "kept"),
     [
