@@ -87,6 +87,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         response = refusal(error.status, error.text or error.reason)
     except TimeoutError:
         response = refusal(408, "the upload took too long: try again, or a smaller file")
+    except ConnectionResetError:  # nobody hears this; without it the log has a traceback
+        response = refusal(400, "the connection was lost")
     except ValueError as error:
         response = refusal(422, str(error))
     if not response.prepared:

@@ -151,6 +151,7 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "mesh.faces": optional(whole()),
         "mesh.texture": optional(whole()),
         "splats.resolution": whole(),
+        "splats.refine": whole(),
         "displays.view_cone_deg": number(),
         "displays.interpupillary_distance": number(),
         "displays.convergence": optional(number()),

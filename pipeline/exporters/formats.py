@@ -15,14 +15,20 @@ from .head_mesh import MeshSettings, head_mesh, under_a_picture
 from .mesh import Mesh
 from .obj import write_obj
 from .ply import write_ply
-from .splats import SplatSettings, surface_splats, write_splat_ply
+from .splat_refinement import refined
+from .splats import Splats, SplatSettings, surface_splats, write_splat_ply
+from .spz import write_spz
 from .usdz import write_usdz
 
 MESHES = ("glb", "ply", "obj", "usdz")
-FORMATS = (*MESHES, "splat_ply", "quilt", "stereo")
+SPLATS = {
+    "splat_ply": ("head_splats.ply", write_splat_ply),
+    "spz": ("head_splats.spz", write_spz),
+}
+FORMATS = (*MESHES, *SPLATS, "quilt", "stereo")
 
 LIBRARIES = {
-    "skimage": (*MESHES, "splat_ply"),
+    "skimage": (*MESHES, *SPLATS),
     "fast_simplification": MESHES,
     "xatlas": MESHES,
     "pxr": ("usdz",),
@@ -86,6 +92,17 @@ class HeadFiles:
         """The same under a texture, if one is asked for."""
         return under_a_picture(self.mesh, self.field, self.settings.mesh)
 
+    @cached_property
+    def splats(self) -> Splats:
+        """Discs of a mesh of their own resolution, fitted to the field's pictures."""
+        resolution, steps = self.settings.splats.resolution, self.settings.splats.refine
+        mesh = head_mesh(
+            self.field, replace(self.settings.mesh, resolution=resolution, faces=None, texture=None)
+        )
+        spacing = self.field.box_size / resolution
+        splats = surface_splats(mesh, spacing)
+        return refined(splats, self.portrait, spacing=spacing, steps=steps) if steps else splats
+
     def write(self, folder: Path, formats: Sequence[str]) -> list[Path]:
         """Writes the files of each format; missing folders are made.
 
@@ -96,8 +113,10 @@ class HeadFiles:
         return [path for name in formats for path in self._write(name, folder)]
 
     def _write(self, name: str, folder: Path) -> list[Path]:
-        if name == "splat_ply":
-            return [self._write_splats(folder / "head_splats.ply")]
+        if name in SPLATS:
+            file, write_splats = SPLATS[name]
+            write_splats(folder / file, self.splats)
+            return [folder / file]
         if name in ("quilt", "stereo"):
             write = write_quilt if name == "quilt" else write_stereo
             scale = self.settings.mesh.metres_per_unit
@@ -110,11 +129,3 @@ class HeadFiles:
         else:
             {"glb": write_glb, "usdz": write_usdz}[name](path, self.pictured)
         return [path]
-
-    def _write_splats(self, path: Path) -> Path:
-        resolution = self.settings.splats.resolution
-        mesh = head_mesh(
-            self.field, replace(self.settings.mesh, resolution=resolution, faces=None, texture=None)
-        )
-        write_splat_ply(path, surface_splats(mesh, self.field.box_size / resolution))
-        return path

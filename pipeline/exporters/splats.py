@@ -42,16 +42,20 @@ class SplatSettings:
         resolution: samples along a side of the box of the mesh that they come from. Splats a
             fraction of a pixel wide make a head larger than it is, since renderers widen each by
             0.55 pixels: more of them need larger pictures.
+        refine: steps of `splat_refinement`; 0: the splats are those of the mesh.
 
     Raises:
-        ValueError: it is out of range.
+        ValueError: one of them is out of range.
     """
 
     resolution: int = 128
+    refine: int = 60
 
     def __post_init__(self) -> None:
         if not 8 <= self.resolution <= 1024:
             raise ValueError(f"splats.resolution is {self.resolution}: give 8 to 1024")
+        if not 0 <= self.refine <= 10_000:
+            raise ValueError(f"splats.refine is {self.refine}: give 0 to 10000 steps")
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Splats:
         centers: world units.
         normals: unit vectors.
         colors: sRGB in [0, 1]; renderers blend them as they are.
-        radius, thickness: standard deviations along the disc and along its normal, world units.
+        radius, thickness: standard deviations along each disc and along its normal, world units.
         opacity: of the middle, in (0, 1).
         metres_per_unit: metres in a world unit.
     """
@@ -70,9 +74,9 @@ class Splats:
     centers: Float[np.ndarray, "splat 3"]
     normals: Float[np.ndarray, "splat 3"]
     colors: Float[np.ndarray, "splat 3"]
-    radius: float
-    thickness: float
-    opacity: float
+    radius: Float[np.ndarray, " splat"]
+    thickness: Float[np.ndarray, " splat"]
+    opacity: Float[np.ndarray, " splat"]
     metres_per_unit: float
 
 
@@ -84,13 +88,14 @@ def surface_splats(mesh: Mesh, spacing: float) -> Splats:
         spacing: of the grid that it comes from, world units.
     """
     normals = mesh.normals()
+    same = np.ones(len(normals), np.float32)
     return Splats(
         centers=(mesh.vertices - DEPTH * spacing * normals).astype(np.float32),
         normals=normals,
         colors=mesh.colors,
-        radius=RADIUS * spacing,
-        thickness=THICKNESS * spacing,
-        opacity=OPACITY,
+        radius=same * RADIUS * spacing,
+        thickness=same * THICKNESS * spacing,
+        opacity=same * OPACITY,
         metres_per_unit=mesh.metres_per_unit,
     )
 
@@ -106,14 +111,11 @@ def write_splat_ply(path: Path, splats: Splats) -> None:
         "xyz": splats.centers * DOWN * scale,
         "n": normals,
         "f_dc": (splats.colors - 0.5) / SH_DEGREE_0,
-        "opacity": np.log(splats.opacity / (1 - splats.opacity)),
-        "scale": np.log(np.array([splats.radius, splats.radius, splats.thickness]) * scale),
+        "opacity": np.log(splats.opacity / (1 - splats.opacity))[:, None],
+        "scale": np.log(np.stack([splats.radius, splats.radius, splats.thickness], 1) * scale),
         "rot": turns_to(normals),
     }
-    numbers = [np.atleast_2d(column) for column in columns.values()]
-    table = np.concatenate(
-        [np.broadcast_to(column, (len(rows), column.shape[1])) for column in numbers], 1
-    )
+    table = np.concatenate([*columns.values()], 1)
     for name, column in zip(FIELDS, table.T, strict=True):
         rows[name] = column
     comments = ["3D Gaussian splats, spherical harmonics of degree 0", "metres, y down"]

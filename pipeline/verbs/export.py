@@ -13,11 +13,13 @@ Each identity gets a folder OUTPUT/NAME with, for each of format= (names with co
   usdz    head.usdz: for Apple's programs and USD
   splat_ply
           head_splats.ply: Gaussian splats of the surface, metres, y down
+  spz     head_splats.spz: the same in a tenth of the bytes, y up
   quilt   head_qs8x6a0.75.png: views for a Looking Glass display (displays.quilt=)
   stereo  head_sbs.png, head_anaglyph.png: for headsets, and for red and cyan glasses
 
 mesh.texture=1024 gives glb, obj and usdz a picture (head.png beside the OBJ) in place of colours of
-the vertices; mesh.faces=5000 makes them light. y is up, the face looks along +z. docs/export.md
+the vertices; mesh.faces=5000 makes them light. y is up, the face looks along +z. label=true
+writes on quilts and stereo pictures that they are synthetic. docs/export.md
 says how the surface, its colours and its scale are chosen. Needs pip install 'trilift[export]'.
 
 network=encoder, decoder or renderer writes that network of checkpoint= to OUTPUT instead, with its

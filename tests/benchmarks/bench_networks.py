@@ -1,5 +1,5 @@
 """An encoder's run by every program, beside torch: time in turn in one process, peak memory in one
-process each.
+process each, and with `--parity` how near their planes and views are.
 
 `python -m tests.benchmarks.bench_networks tiny|light|base [--rounds N] [--threads N]` writes
 tests/benchmarks/results/networks_SIZE.json and prints a table. The weights are random, the images
@@ -21,11 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.build.configuration import compose, instantiate
+from pipeline.exporters.networks.export import Settings, export_network, puppets
 from pipeline.inference.runtimes.exported import encoder_graph
 from pipeline.inference.runtimes.network_file import write_onnx
 from pipeline.inference.runtimes.onnx_graph import onnx_model, traced
 from pipeline.inference.runtimes.packed import PackedEncoder
 from pipeline.inference.runtimes.sessions import OnnxRuntime, OpenVino, Session
+from pipeline.lifter import Lifter, Recipe
 from tests.benchmarks.machine import ROOT, machine
 from tests.benchmarks.measuring import Contender, Timing, Work, paired_ratio, take_turns
 
@@ -114,6 +116,23 @@ def alone(name: str, size: str) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 
 
+def parity(size: str, formats: tuple[str, ...]) -> bool:
+    """Exports the encoder of an untrained teacher's student, and compares it as `trilift export`
+    does: one puppet, alone and twice in a batch.
+    """
+    teacher = instantiate(compose("distill", f"student={size}", "teacher=untrained").teacher)
+    encoder = encoder_of(size)
+    passport = teacher.passport
+    channels = 3 * passport.stored_channels
+    # wide enough that the untrained decoder draws more than a plain colour
+    encoder.calibrate(torch.zeros(channels), torch.full([channels], 20.0))
+    recipe = Recipe("students.two_stage.TwoStageEncoder", {})
+    lifter = Lifter.from_teacher(encoder=encoder, encoder_recipe=recipe, teacher=teacher).eval()
+    chosen = Settings("encoder", formats, (2,))
+    images = puppets(lifter, 1, int(image_of(size).shape[-1]))
+    return export_network(lifter, chosen, images, WORK / size, print).is_within
+
+
 def main() -> None:
     """Measures one size, prints and stores it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -122,12 +141,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--without", nargs="*", default=[], help="contenders to leave out")
     parser.add_argument("--memory", action="store_true", help="peak memory instead of times")
+    parser.add_argument("--parity", action="store_true", help="compare planes and views instead")
+    parser.add_argument("--formats", nargs="+", default=["onnx", "openvino", "torch"])
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.alone:
         alone(given.alone, given.size)
         return
+    if given.parity:
+        sys.exit(not parity(given.size, tuple(given.formats)))
     exported(given.size)
     names = [name for name in CONTENDERS if name not in given.without]
     output = ROOT / "tests" / "benchmarks" / "results" / f"networks_{given.size}.json"

@@ -2,7 +2,9 @@
 
 `frames`: a head as frames of the server (JPEG) and as a mesh in WebGL: bytes and milliseconds of a
 frame at the same size, bytes and seconds before the first. `abuse`: ten clients at once upload
-large photographs, bombs, damaged and oversized files and ask for frames; peak memory and answers.
+large photographs, bombs, damaged and oversized files and ask for frames; answers, peak memory, and
+after each round what the C library has handed out (live), and what is left when it gives back the
+rest.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ import json
 import os
 import random
 import re
+import signal
 import statistics
 import struct
 import subprocess
@@ -21,7 +24,31 @@ from collections import Counter
 from pathlib import Path
 
 SIZES = (64, 192, 512)
-CLIENTS, ROUNDS = 10, 3
+CLIENTS, ROUNDS = 10, 5
+
+SERVER = """
+import ctypes, gc, signal
+
+class Told(ctypes.Structure):  # struct mallinfo2
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+        "fordblks", "keepcost")]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Told
+
+def tell(*_):
+    gc.collect()
+    told = library.mallinfo2()
+    library.malloc_trim(0)
+    print("live", (told.uordblks + told.hblkhd) / 1e6, flush=True)
+
+signal.signal(signal.SIGUSR1, tell)
+from pipeline.build.configuration import compose
+from pipeline.verbs import view
+view.main(compose("view", "port=8299", "device=cpu"))
+"""
+"""`trilift view` that says on a signal how much memory it has asked for and not freed, in MB."""
 
 
 def frames() -> None:
@@ -164,7 +191,8 @@ async def client(base: str, token: str, number: int, answers: Counter[str]) -> N
 
     order = list(uploads().items())
     random.Random(number).shuffle(order)
-    async with aiohttp.ClientSession(cookies={"trilift": token}) as session:
+    patient = aiohttp.ClientTimeout(total=None, sock_connect=None)
+    async with aiohttp.ClientSession(cookies={"trilift": token}, timeout=patient) as session:
         for name, content in order:
             async with session.post(f"{base}/photographs?name=a.png", data=content) as answer:
                 body = await answer.json()
@@ -191,7 +219,7 @@ def memory(process: int, key: str) -> float:
 
 def abuse() -> None:
     """Prints memory before, at its peak and after, and the answers with their counts."""
-    command = [sys.executable, "-m", "pipeline.verbs.view", "port=8299", "device=cpu"]
+    command = [sys.executable, "-c", SERVER]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
@@ -214,6 +242,13 @@ def abuse() -> None:
                 f" {memory(server.pid, 'VmHWM'):.0f} MB at most,"
                 f" {memory(server.pid, 'VmRSS'):.0f} MB after;"
                 f" the server {'runs' if server.poll() is None else 'has ended'}",
+                flush=True,
+            )
+            server.send_signal(signal.SIGUSR1)
+            live = next(line for line in lines if line.startswith("live "))
+            print(
+                f"  live {float(live.split()[1]):.0f} MB,"
+                f" {memory(server.pid, 'VmRSS'):.0f} MB when the rest is given back",
                 flush=True,
             )
         for answer, count in sorted(answers.items()):

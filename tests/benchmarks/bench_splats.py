@@ -6,6 +6,7 @@ drawn by the reference renderer of the tests. docs/export.md has the table.
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from pipeline.exporters.formats import FileSettings, HeadFiles
 from pipeline.exporters.mesh import METRES_PER_UNIT
+from pipeline.exporters.splats import SplatSettings
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
 from pipeline.lifter import Lifter
@@ -43,25 +45,32 @@ def main() -> None:
     """Prints a line for each puppet and a row for each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--puppets", type=int, default=8, help="how many of the test split")
+    parser.add_argument("--first", type=int, default=0, help="number of the first one")
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
+    parser.add_argument("--refine", type=int, default=SplatSettings().refine, help="steps")
     given = parser.parse_args()
+    settings = FileSettings(splats=SplatSettings(refine=given.refine))
     torch.set_num_threads(1)
     choose_kernels("fast")
     reconstructor = Reconstructor(Lifter.load(student_file("bundled/puppets_tiny")))
     frontal = reconstructor.lifter.passport.orbit(torch.zeros(1))
     found: dict[int, list[list[float]]] = {size: [] for size in given.sizes}
-    for seed in range(given.puppets):
+    for seed in range(given.first, given.first + given.puppets):
         seeds = WorldSeeds.of(Split.TEST, [seed])
         photograph = PuppetWorld().render(seeds, frontal, reconstructor.image_size).image(1.0)
         head = reconstructor.lift(photograph)
+        started = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
-            file = HeadFiles(head, FileSettings()).write(Path(folder), ["splat_ply"])[0]
+            file = HeadFiles(head, settings).write(Path(folder), ["splat_ply"])[0]
             megabytes, rows = file.stat().st_size / 1e6, read_splats(file)
+        seconds = time.process_time() - started
         for size in given.sizes:
             found[size].append(scores(head, rows, size))
         means = [f"{size}²: {np.mean(found[size][-1]):.2f}" for size in given.sizes]
         print(
-            f"puppet {seed}: {len(rows)} splats, {megabytes:.1f} MB, {', '.join(means)}", flush=True
+            f"puppet {seed}: {len(rows)} splats, {megabytes:.1f} MB, {seconds:.0f} s,"
+            f" {', '.join(means)}",
+            flush=True,
         )
     print("| side | mean PSNR | worst puppet | worst view |\n|---|---|---|---|")
     for size, table in found.items():

@@ -39,8 +39,7 @@ def web_drawing(page_name: str, libraries: dict[str, bytes]) -> Iterator[Callabl
             fov = math.degrees(2 * math.atan(0.5 / focal))
             position = (camera.cam_to_world[0, :3, 3] * METRES_PER_UNIT).tolist()
             pixels = page.evaluate(
-                "([size, fov, from, to]) => draw(size, fov, from, to)",
-                [size, fov, position, [0, 0, 0]],
+                "(given) => draw(...given)", [size, fov, position, [0, 0, 0], name]
             )
             page.close()
             assert [text for kind, text in said if kind == "error"] == []

@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import socket
 import struct
+import time
 import zlib
 
 import aiohttp
@@ -246,6 +248,19 @@ def test_ten_uploads_at_once_are_all_answered(served):
     assert not served.viewer.receiving.locked()
     with pytest.raises(ValueError, match=r"limits.uploads is 0: give at least 1"):
         Limits(uploads=0)
+
+
+def test_who_leaves_during_an_upload_leaves_no_traceback(served, caplog):
+    place = served.base.removeprefix("http://")
+    with socket.create_connection(place.split(":")) as leaving:
+        head = f"POST /photographs?token={served.viewer.token} HTTP/1.1\r\nHost: {place}\r\n"
+        leaving.sendall(f"{head}Content-Length: 1000\r\n\r\nhalf".encode())
+        time.sleep(0.3)
+        # a reset, as of a program that was killed
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(0.3)
+    assert ask(served, "/state")[0] == 200
+    assert "Error handling request" not in caplog.text
 
 
 def test_ten_pages_at_once_are_served_and_the_thirteenth_is_refused(served):
