@@ -1,4 +1,4 @@
-"""Niantic's .spz: Gaussian splats in a tenth of the bytes (https://github.com/nianticlabs/spz).
+"""Niantic's .spz: Gaussian splats in a sixth of a PLY's bytes (https://github.com/nianticlabs/spz).
 
 Version 2, which every reader has: version 3 stores turns more finely than discs need.
 """

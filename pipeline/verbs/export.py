@@ -13,7 +13,7 @@ Each identity gets a folder OUTPUT/NAME with, for each of format= (names with co
   usdz    head.usdz: for Apple's programs and USD
   splat_ply
           head_splats.ply: Gaussian splats of the surface, metres, y down
-  spz     head_splats.spz: the same in a tenth of the bytes, y up
+  spz     head_splats.spz: the same in a sixth of the bytes, y up
   quilt   head_qs8x6a0.75.png: views for a Looking Glass display (displays.quilt=)
   stereo  head_sbs.png, head_anaglyph.png: for headsets, and for red and cyan glasses
 

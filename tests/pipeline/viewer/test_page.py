@@ -117,6 +117,7 @@ def test_sliders_and_the_kind_of_picture_change_what_is_drawn(page):
             page.keyboard.press("ArrowRight")
         wait_for_another(page, before)
     assert page.evaluate("view.distance") == pytest.approx(1.12)
+    assert page.locator("#shown").bounding_box()["width"] > 90  # "normals" is not cut
     for kind in ("depth", "normals"):
         before = drawn(page)
         page.select_option("#shown", kind)
