@@ -201,7 +201,7 @@ def failures(
     try:
         with (
             mock.patch.object(lift.Lifter, "load", load),
-            mock.patch.multiple(sheet, YAWS_DEG=(0.0,), PITCHES_DEG=(0.0,)),  # views cost most
+            mock.patch.multiple(sheet, YAWS_DEG=(0,), PITCHES_DEG=(0,)),  # views cost most
         ):
             for seed in seeds:
                 random_ = random.Random(seed)

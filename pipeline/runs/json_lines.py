@@ -83,7 +83,8 @@ class LineFile:
         trace: TracebackType | None,
     ) -> None:
         assert self._file is not None
-        self._file.close()
+        with naming(self.path):  # closing writes what is left
+            self._file.close()
 
     def append(self, lines: Iterable[Line]) -> None:
         """Adds lines and waits until the disk has them; a number that isn't finite becomes null."""
