@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.rows import LONG, SHORT
 from tests.benchmarks.work import measure
 
-HEAVY = ("laptop", "pretrain", "runtimes", "help", "growth", "tests")
+HEAVY = ("laptop", "pretrain", "tiny_lift", "runtimes", "help", "growth", "tests")
 RUNTIMES = ("OpenVINO", "ONNX Runtime")
 ROWS = {row.name: row for row in (*SHORT, *LONG) if row.name not in ("runtimes", "tests")}
 

@@ -25,7 +25,7 @@ def kill_at_random(run, settings: list[str], random_numbers: random.Random) -> i
 
 
 @pytest.mark.parametrize(
-    "kills", [5, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+    "kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 )
 def test_random_kills_in_a_row_leave_no_trace_in_the_weights(new_run, kills):
     settings = [
