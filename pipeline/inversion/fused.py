@@ -17,10 +17,12 @@ from pipeline.fusion import (
     state_tensors,
     untrained,
 )
+from pipeline.inference.pretrained import BUNDLED
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
 from pipeline.lifter import Lifter
 from pipeline.runs.tensor_file import write_tensors
 from students.fuser import FuserState, TriplaneFuser
+from teachers.checkpoint import bundled_or_here
 from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 
@@ -35,8 +37,8 @@ class Fused:
 
     Args:
         models: with the student.
-        fuser: file of a trained fuser; None: frames and memory are weighed by what their cameras
-            see, without learned weights.
+        fuser: file of a trained fuser, or "bundled/fusers/NAME"; None: frames and
+            memory are weighed by what their cameras see, without learned weights.
 
     Raises:
         FileNotFoundError, ValueError: there is no fuser in the file, or it is for other planes.
@@ -57,7 +59,7 @@ class Fused:
                 "fuser=null: frames are weighed by visibility, without a trained fuser",
             )
         else:
-            trained = TrainedFuser.load(Path(fuser))
+            trained = TrainedFuser.load(fuser_file(fuser))
             self.passport.require_same(trained.passport, mine="the student", others=str(fuser))
             self.notes = ()
         parameter = next(models.student.parameters())
@@ -72,6 +74,12 @@ class Fused:
     def film(self) -> "FusedFilm":
         """The frames of one face of one film, from its first one on."""
         return FusedFilm(self.reconstructor, self.fuser)
+
+
+def fuser_file(name: str | Path) -> Path:
+    """A fuser's file: a path, or "bundled/fusers/NAME" for one that travels with trilift."""
+    path = bundled_or_here(name, BUNDLED)
+    return path if path.suffix or path.is_file() else path.with_suffix(".safetensors")
 
 
 class FusedFilm:

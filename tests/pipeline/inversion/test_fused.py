@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from pipeline.fusion import TrainedFuser, untrained
-from pipeline.inversion.fused import Fused
+from pipeline.inference.pretrained import student_file
+from pipeline.inversion.fused import Fused, fuser_file
 from pipeline.inversion.method import FilmMethod, Method, lift_film_by
 from pipeline.inversion.models import Models
 from pipeline.inversion.student import Student
+from pipeline.lifter import Lifter
 from tests.builders import tiny_lifter
 
 
@@ -71,3 +73,13 @@ def test_a_fuser_of_other_planes_is_refused(models, tiny, tmp_path):
     TrainedFuser(untrained(tiny.passport).fuser, {"channels": 4}, tiny.passport).save(path)
     with pytest.raises(ValueError, match=r"passport|teacher|planes"):
         Fused(models=models, fuser=path)
+
+
+def test_the_bundled_fuser_is_for_the_bundled_student(models):
+    student = Models(student=lambda: Lifter.load(student_file("bundled/puppets_tiny")))
+    assert Fused(models=student, fuser="bundled/fusers/puppets").notes == ()
+    assert TrainedFuser.load(fuser_file("bundled/fusers/puppets")).step == 1200
+    with pytest.raises(FileNotFoundError, match=r"no fuser at .*stranger"):
+        Fused(models=student, fuser="bundled/fusers/stranger")
+    with pytest.raises(ValueError, match=r"passport|teacher|planes"):
+        Fused(models=models, fuser="bundled/fusers/puppets")
