@@ -8,11 +8,11 @@ from typing import Any
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from pipeline.lifter import Lifter
-from pipeline.runs.tensor_file import write_tensors
+from pipeline.runs.tensor_file import safetensors_metadata, write_tensors
 from students.fuser import FusedFrame, FuserState, TriplaneFuser
 from teachers.passport import Passport
 from teachers.plain_values import parse_json
@@ -64,16 +64,15 @@ class TrainedFuser:
                 f"there is no fuser at {path}: train one (`trilift distill experiment=fuser`), or"
                 " give the path of a fuser.safetensors"
             )
+        text = safetensors_metadata(path).get("fuser")
+        if text is None:
+            raise ValueError(f"{path} is no fuser that trilift has written")
+        said = parse_json(text, f"the description in {path}", dict[str, Any])
+        if said.get("schema") != SCHEMA:
+            raise ValueError(
+                f"{path} is a fuser of schema {said.get('schema')!r}, this reads {SCHEMA}"
+            )
         try:
-            with safe_open(path, "pt") as file:
-                text = (file.metadata() or {}).get("fuser")
-            if text is None:
-                raise ValueError(f"{path} is no fuser that trilift has written")
-            said = parse_json(text, f"the description in {path}", dict[str, Any])
-            if said.get("schema") != SCHEMA:
-                raise ValueError(
-                    f"{path} is a fuser of schema {said.get('schema')!r}, this reads {SCHEMA}"
-                )
             fuser = TriplaneFuser(**said["arguments"])
             fuser.load_state_dict(safetensors.torch.load_file(path))
         except (SafetensorError, OSError, RuntimeError, TypeError, KeyError) as error:

@@ -12,11 +12,11 @@ from typing import Any, TypedDict
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pipeline.runs.renamed import current, moved
-from pipeline.runs.tensor_file import write_tensors
+from pipeline.runs.tensor_file import safetensors_metadata, write_tensors
 from pipeline.runs.trust import how_to_import, how_to_trust, trusted_packages
 from teachers.passport import Passport
 from teachers.plain_values import parse_json, require_shape
@@ -264,11 +264,7 @@ def read_description(path: Path) -> Description:
             f"there is no student at {path}: distil one first (`trilift distill`), or give the path"
             " of a student.safetensors"
         )
-    try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get("lifter")
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    text = safetensors_metadata(path).get("lifter")
     if text is None:
         raise ValueError(
             f"{path} has weights but doesn't say of what: it is not a student that trilift has"

@@ -109,12 +109,20 @@ def _span(middle, reach, size):
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _shown(dx, dy, precision, opacity):
+    """A disc at a pixel: its shape in [0, 1], and how much it covers."""
+    p, q, r = precision
+    shape = math.exp(-0.5 * (p * dx * dx + 2 * q * dx * dy + r * dy * dy))
+    return shape, min(HIGHEST, opacity * shape)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def _blend(order, middle, precision, reach, opacity, colors, picture, through, done):
     size = len(picture)
     for position in range(len(order)):
         k = order[position]
         u, v = middle[k]
-        p, q, r = precision[k]
         top, bottom = _span(v, reach[k], size)
         left, right = _span(u, reach[k], size)
         for row in range(top, bottom):
@@ -122,8 +130,7 @@ def _blend(order, middle, precision, reach, opacity, colors, picture, through, d
                 if done[row, column] < position:
                     continue
                 dx, dy = column + 0.5 - u, row + 0.5 - v
-                power = -0.5 * (p * dx * dx + 2 * q * dx * dy + r * dy * dy)
-                alpha = min(HIGHEST, opacity[k] * math.exp(power))
+                _, alpha = _shown(dx, dy, precision[k], opacity[k])
                 if alpha < FAINTEST:
                     continue
                 light = through[row, column]
@@ -155,9 +162,7 @@ def _blend_back(
                 if done[row, column] <= position:
                     continue
                 dx, dy = column + 0.5 - u, row + 0.5 - v
-                power = -0.5 * (p * dx * dx + 2 * q * dx * dy + r * dy * dy)
-                shape = math.exp(power)
-                alpha = min(HIGHEST, opacity[k] * shape)
+                shape, alpha = _shown(dx, dy, precision[k], opacity[k])
                 if alpha < FAINTEST:
                     continue
                 light = through[row, column] / (1 - alpha)

@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from safetensors import SafetensorError, safe_open
-
 from pipeline.inference.runtimes.network_file import (
     ONNX,
     OPENVINO,
@@ -22,6 +20,7 @@ from pipeline.lifter import read_description
 from pipeline.manifests.signing import EMBEDDED, sidecar
 from pipeline.manifests.verification import verify
 from pipeline.portraits.facemesh.detector import PRETRAINED
+from pipeline.runs.tensor_file import safetensors_metadata
 from teachers.checkpoint import BUNDLED
 from teachers.plain_values import parse_json, read_json_file, require_shape
 
@@ -105,7 +104,7 @@ def _weights(path: Path) -> list[Item]:
         return _network(path)
     if path.suffix in EMBEDDED or (path.is_file() and sidecar(path).is_file()):
         return _signed(path)
-    stored = _stored(path)
+    stored = safetensors_metadata(path)
     if "lifter" not in stored and "passport" not in stored:
         raise ValueError(
             f"{path} says nothing of its origin: give a student, a triplane.safetensors, a"
@@ -218,14 +217,6 @@ def _library(name: str) -> Item:
 def _is(stated: str, name: str) -> bool:
     """Whether a statement is this identifier, alone or before a remark."""
     return stated == name or stated.startswith((f"{name};", f"{name},", f"{name}:"))
-
-
-def _stored(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} can't be read as safetensors: {error}") from error
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .files import write_bytes
@@ -19,6 +20,19 @@ def write_tensors(
     }
     # safetensors' own save_file makes the file readable for its owner only
     write_bytes(path, _ordered(safetensors.torch.save(plain, metadata)))
+
+
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says besides its tensors, which aren't read.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
 
 
 def _ordered(file: bytes) -> bytes:
