@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.data.full_shards import FullShards
 from pipeline.data.latent_shards import LatentShards
+from pipeline.data.photometric import PhotometricInputs
 from pipeline.sampling.filtered import FilteredSampler
 from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.sampler import TeacherSampler
@@ -69,7 +70,8 @@ def distributions_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_source(config: Mapping[str, Any], sampler: Sampler, *, identities: int) -> BatchSource:
-    """The group `data`: where a training's batches come from.
+    """The groups `data` and `photometric`: where a training's batches come from, and what happens
+    to their inputs.
 
     Args:
         config: of a verb.
@@ -91,4 +93,6 @@ def build_source(config: Mapping[str, Any], sampler: Sampler, *, identities: int
                 source.identities.seed,
                 config["seed"],
             )
-    return source
+    if config.get("photometric") is None:
+        return source
+    return PhotometricInputs(source, instantiate(config["photometric"]), config["seed"])

@@ -66,8 +66,10 @@ def main(config: DictConfig) -> float | None:
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
     is_fuser = config.get("fuser") is not None
-    if is_fuser and (config.dry_run or config.replay is not None):
-        raise ValueError("a fuser's training has neither dry_run nor replay (docs/fusion.md)")
+    if is_fuser and (config.dry_run or config.replay is not None or "photometric" in config):
+        raise ValueError(
+            "a fuser's training has neither dry_run, replay nor photometric (docs/fusion.md)"
+        )
     if config.replay is not None:
         return show_again(run, config)
     if config.dry_run:

@@ -1,0 +1,122 @@
+"""Inputs are altered as photographs are; everything else of a batch stays."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from pipeline.build.configuration import compose, instantiate
+from pipeline.build.sampler import build_source
+from pipeline.data.photometric import Photometric, PhotometricInputs, compressed, resampled
+from pipeline.pictures import to_uint8
+from pipeline.sampling.distributions import Fixed
+from pipeline.sampling.random_streams import stream
+from pipeline.sampling.source import BatchSource
+from teachers.toy import ToyTeacher
+from tests.builders import level_sampler
+
+NEUTRAL = {
+    "exposure_stops": 0.0, "warmth_stops": 0.0, "tint_stops": 0.0,
+    "blur": 0.0, "noise": 0.0, "scale": 1.0, "jpeg_quality": 100.0,
+}  # fmt: skip
+NUMBERS = [3, 4, 1_000_000_007]
+
+
+def photometric(chance: float = 1.0, **changes: float) -> Photometric:
+    values = {**NEUTRAL, **changes}
+    return Photometric(chance=chance, **{name: Fixed(value=v) for name, v in values.items()})
+
+
+@pytest.fixture(scope="module")
+def face() -> torch.Tensor:
+    image = Image.fromarray(data.astronaut()[:256, 96:352]).resize((64, 64), Image.Resampling.BOX)
+    return torch.tensor(np.array(image)).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+@pytest.fixture(scope="module")
+def configured() -> Photometric:
+    return instantiate(compose("distill", "photometric=photographs").photometric)
+
+
+def test_an_input_depends_on_seed_and_number_alone_and_targets_stay(configured):
+    source = level_sampler(ToyTeacher(resolution=16))
+    altered = PhotometricInputs(source, dataclasses.replace(configured, chance=1.0), seed=5)
+    assert isinstance(altered, BatchSource)
+    plain, together = source(NUMBERS), altered(NUMBERS)
+    for row, number in enumerate(NUMBERS):
+        assert torch.equal(together.image[row], altered([number]).image[0])
+    assert not torch.equal(together.image, PhotometricInputs(source, configured, 6)(NUMBERS).image)
+    assert (together.image - plain.image).abs().amax((1, 2, 3)).min() > 0.02
+    assert together.image.abs().max() <= 1
+    for view in ("reference", "novel"):
+        before, after = getattr(plain, view).rendering, getattr(together, view).rendering
+        assert torch.equal(before.image, after.image)
+    assert torch.equal(plain.triplane.planes, together.triplane.planes)
+
+
+def test_each_change_has_its_chance(configured, face):
+    counts = [len(configured.changes(np.random.default_rng(n))) for n in range(400)]
+    assert 2.2 < np.mean(counts) < 2.6  # six changes, each with probability 0.4
+    assert torch.equal(dataclasses.replace(configured, chance=0.0)(face, 0, 1), face)
+
+
+def test_another_chance_keeps_the_strengths(configured, face):
+    often, rarely = (dataclasses.replace(configured, chance=chance) for chance in (1.0, 0.5))
+    everything = next(
+        n for n in range(1000) if len(rarely.changes(stream(0, n, "photometric"))) == 6
+    )
+    assert torch.equal(rarely(face, 0, everything), often(face, 0, everything))
+
+
+@pytest.mark.parametrize(
+    ("change", "measured"),
+    [
+        ({"exposure_stops": 0.5}, lambda old, new: new.mean() > old.mean() + 0.1),
+        ({"warmth_stops": 0.5}, lambda old, new: (new - old)[:, 0].mean() > 0.03
+         and (new - old)[:, 2].mean() < -0.03),
+        ({"tint_stops": 0.5}, lambda old, new: (new - old)[:, 1].mean()
+         > (new - old)[:, 0].mean() + 0.05),
+        ({"blur": 0.02}, lambda old, new: edges(new) < 0.75 * edges(old)),
+        ({"noise": 0.1}, lambda old, new: 0.07 < (new - old).std() < 0.1),
+        ({"scale": 0.5}, lambda old, new: edges(new) < 0.8 * edges(old)),
+        ({"jpeg_quality": 25.0}, lambda old, new: 0.02 < (new - old).std() < 0.2),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_each_change_does_what_its_name_says(change, measured, face):
+    assert measured(face, photometric(**change)(face, 0, 0))
+
+
+def test_files_are_compressed_as_pillow_compresses_them(face):
+    with io.BytesIO() as stream:
+        Image.fromarray(to_uint8(face[0])).save(stream, "JPEG", quality=50)
+        decoded = np.array(Image.open(stream))
+    theirs = torch.tensor(decoded).permute(2, 0, 1)[None] / 127.5 - 1
+    ours = compressed(face, 50.0)
+    assert (ours - theirs).std() < 0.25 * (theirs - face).std()
+
+
+def test_a_full_size_changes_nothing(face):
+    assert (resampled(face, 1.0) - face).abs().max() < 1e-5
+
+
+def test_a_chance_above_one_is_refused():
+    with pytest.raises(ValueError, match=r"chance is 1\.5: give a probability"):
+        photometric(1.5)
+
+
+def edges(image: torch.Tensor) -> torch.Tensor:
+    return image.diff(dim=-1).abs().mean()
+
+
+def test_the_bundled_recipes_alter_training_inputs_and_no_held_out_ones():
+    config = compose("distill", "experiment=bundled_student_heads")
+    sampler = level_sampler(ToyTeacher(resolution=16))
+    source = build_source(config, sampler, identities=0)
+    assert isinstance(source, PhotometricInputs) and source.source is sampler
+    assert build_source(compose("distill"), sampler, identities=0) is sampler
+    assert "photometric" not in compose("distill", "experiment=lp3d_ffhq")
