@@ -190,7 +190,7 @@ def measure_schedule(
     config: DictConfig, module: TeacherGAN, data: DrawnImages
 ) -> list[ScheduleCost]:
     """Makes and times a few steps at every resolution, in a dry run."""
-    timer = ScheduleTimer(module.schedule, module.settings)
+    timer = ScheduleTimer(module)
     trainer = build_trainer(config, [timer], loggers=[], strategy=STRATEGY)
     trainer.fit(module, datamodule=data)
     return timer.costs()

@@ -98,6 +98,21 @@ class TeacherGAN(LightningModule):
         self.seen = 0
         self.steps = 0
 
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """What the configuration of a teacher of this moment has otherwise than `config`."""
+        return {}
+
+    @property
+    def work_changes(self) -> tuple[int, ...]:
+        """After how many images, beside those of the schedule's growth, a step's work changes."""
+        return ()
+
+    @property
+    def regularised_every(self) -> int:
+        """In every so many steps there is a regularisation."""
+        return self.settings.density_every if self.settings.density_weight else 1
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for both, the discriminator's corrected for lazy R1 (StyleGAN2 app. B)."""
         lazy = self.settings.r1_every / (self.settings.r1_every + 1)
@@ -213,13 +228,11 @@ class TeacherGAN(LightningModule):
             ws = generator.map_latents(z, self._conditions(camera, random))
             generator.backbone.mapping.track(ws[:, 0])
             triplane = generator.synthesize(ws)
-        samples = self.config.depth_samples + self.config.importance_samples
+        coarse, fine = generator.renderer.ray_samples
         uniform = torch.rand(
-            len(camera), resolution**2, samples, generator=random, device=self.device
+            len(camera), resolution**2, coarse + fine, generator=random, device=self.device
         )
-        jitter = RayJitter.stratified(
-            uniform[..., : self.config.depth_samples], uniform[..., self.config.depth_samples :]
-        )
+        jitter = RayJitter.stratified(uniform[..., :coarse], uniform[..., coarse:])
         with record_function("render"):
             return triplane, generator.renderer(triplane, camera, ws, jitter)
 

@@ -16,8 +16,9 @@ from pipeline.runs.provenance import peak_memory_gib
 from pipeline.runs.step_timer import StepTimer
 from teachers.eg3d.generator import Generator
 from teachers.rendering.camera import Camera
+from teachers.wysiwyg.renderer import WysiwygRenderer
 
-from .gan import GANSettings, TeacherGAN
+from .gan import TeacherGAN
 from .schedule import GANSchedule
 
 REPEATS = 2
@@ -68,41 +69,40 @@ class ScheduleCost:
         return (self.end - self.start) * self.seconds
 
 
-def segments(schedule: GANSchedule) -> list[tuple[int, int, int]]:
-    """(resolution, first image, last image) of a schedule, in order."""
-    starts = [int(pair[0]) for pair in schedule.growth]
-    ends = [*starts[1:], schedule.total_images]
+def segments(schedule: GANSchedule, changes: Sequence[int] = ()) -> list[tuple[int, int, int]]:
+    """(resolution, first image, last image) of a schedule, in order; they are parted where the
+    resolution grows, and after the images `changes`, too.
+    """
+    total = schedule.total_images
+    starts = sorted({int(pair[0]) for pair in schedule.growth} | set(changes))
+    starts = [start for start in starts if start < total]
     return [
-        (int(pair[1]), start, min(end, schedule.total_images))
-        for pair, start, end in zip(schedule.growth, starts, ends, strict=True)
-        if start < schedule.total_images
+        (schedule.render_resolution(start), start, end)
+        for start, end in zip(starts, [*starts[1:], total], strict=True)
     ]
 
 
-def step_kinds(settings: GANSettings) -> list[tuple[float, int]]:
-    """(share, a step number) of the kinds of steps: with or without R1 and density
-    regularisation.
-    """
-    density_every = settings.density_every if settings.density_weight else 1
-    period = math.lcm(settings.r1_every, density_every)
+def step_kinds(r1_every: int, regularised_every: int) -> list[tuple[float, int]]:
+    """(share, a step number) of the kinds of steps: with or without R1 and regularisation."""
+    period = math.lcm(r1_every, regularised_every)
     kinds: dict[tuple[bool, bool], list[int]] = {}
     for step in range(period):
-        kind = (step % settings.r1_every == 0, step % density_every == 0)
+        kind = (step % r1_every == 0, step % regularised_every == 0)
         kinds.setdefault(kind, []).append(step)
     return [(len(found) / period, found[0]) for found in kinds.values()]
 
 
 class ScheduleTimer(StepTimer):
-    """Replaces the trainer's steps by steps of every kind at every resolution, and times them.
-    Stops the training when all is measured.
+    """Replaces the trainer's steps by steps of every kind in every part of the schedule, and times
+    them. Stops the training when all is measured.
 
     Args:
-        schedule, settings: of the training.
+        module: of the training.
     """
 
-    def __init__(self, schedule: GANSchedule, settings: GANSettings) -> None:
-        self.segments = segments(schedule)
-        self.kinds = step_kinds(settings)
+    def __init__(self, module: TeacherGAN) -> None:
+        self.segments = segments(module.schedule, module.work_changes)
+        self.kinds = step_kinds(module.settings.r1_every, module.regularised_every)
         self.plan = [
             (start, number)
             for _, start, _ in self.segments
@@ -205,8 +205,10 @@ def _fakes(
     resolution: int,
     seen: int,
 ) -> torch.Tensor:
-    # Proposals depend on what rays see: they are counted as two full passes.
+    # What proposals place depends on what rays see: they are counted as two full passes.
     renderer = generator.renderer.changed(first_pass="reused")
+    if isinstance(renderer, WysiwygRenderer):
+        renderer.uses_proposals = False
     renderer.resolution = resolution
     ws = generator.map_latents(z, camera if module.config.label_dim else None)
     return module.view.of_rendering(renderer(generator.synthesize(ws), camera, ws), seen)

@@ -95,9 +95,10 @@ class TeacherProgress(Callback):
 
     def teacher(self, module: TeacherGAN, drawing: dict[str, Any]) -> EG3DTeacher:
         """The averaged generator as a teacher, its configuration changed by `drawing`."""
-        config = dataclasses.replace(module.config, **drawing)
+        config = dataclasses.replace(module.config, **drawing, **module.drawing)
         generator = kind_of(config).generator(config)
-        generator.load_state_dict(module.average.state_dict())
+        weights = module.average.state_dict()
+        generator.load_state_dict({name: weights[name] for name in generator.state_dict()})
         return freeze(
             generator.to(module.device),
             name=self.name,

@@ -72,11 +72,29 @@ class SurfaceGAN(TeacherGAN):
         self.surface = surface
         self._renderer.sees_directions = True
 
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """A teacher has no sampler before that has learnt: it would draw noise with one."""
+        return {} if self.seen >= self.surface.sample_from else {"learned_sampling": False}
+
+    @property
+    def work_changes(self) -> tuple[int, ...]:
+        """See `TeacherGAN`."""
+        if self._renderer.proposals is None:
+            return ()
+        return (self.surface.train_sampler_from, self.surface.sample_from)
+
+    @property
+    def regularised_every(self) -> int:
+        """See `TeacherGAN`."""
+        return self.surface.every
+
     def _render(
         self, z: Tensor, camera: Camera, random: torch.Generator
     ) -> tuple[Triplane, Rendering]:
         """With two passes until the sampler has learnt."""
-        self._renderer.uses_proposals = self.seen >= self.surface.sample_from
+        renderer, is_learnt = self._renderer, self.seen >= self.surface.sample_from
+        renderer.uses_proposals = renderer.proposals is not None and is_learnt
         return super()._render(z, camera, random)
 
     def _regularisation(

@@ -118,7 +118,7 @@ def march_learned(
         sampling: the ray limits.
         network: predicts where samples belong (`ProposalNetwork`); without gradient here.
         counts: how many.
-        jitter: `fine` has `hard_samples` numbers a ray; None: the middles of the strata.
+        jitter: `fine` has at least `hard_samples` numbers a ray; None: the middles of the strata.
     """
     with torch.no_grad():
         seen = probe(field, camera, resolution, sampling, counts.probe_samples)
@@ -164,7 +164,10 @@ def _composited(
 
     with torch.no_grad():
         bins, count = kept_bins(of_rows(masses), mass, samples)
-        given = jitter.fine[..., :samples] if jitter is not None else None
+        given = None
+        if jitter is not None:
+            # Stratified numbers (`RayJitter.stratified`) rise along a ray; places in bins may not.
+            given = jitter.fine[..., :samples] * jitter.fine.shape[-1] % 1
         places = edges.new_full((*rows.shape, samples), 0.5) if given is None else of_rows(given)
         depths = depths_in_bins(edges.expand(*rows.shape, -1), bins, count, places)
         width = (edges[1] - edges[0]).expand(*rows.shape, 1)

@@ -19,7 +19,8 @@ class WysiwygConfiguration(EG3DConfiguration):
         geometry_channels: from the distance's network to the colour's.
         color_hidden: of the colour's network.
         position_frequencies, direction_frequencies: of the positional codes (NeRF eq. 4).
-        sphere_radius: zero set of the distance of an untrained network, world units.
+        sphere_radius: zero set of the distance of an untrained network, world units, where there
+            are no `prior_ellipsoids` for it to start from.
         learned_sampling: renders with the proposal network; False: two passes as in EG3D.
         probe_samples, samples, hard_samples, hard_share, mass: see `LearnedSampling`.
         proposal_width: channels of the proposal network.
@@ -48,8 +49,6 @@ class WysiwygConfiguration(EG3DConfiguration):
                 f"super_resolution is {self.super_resolution!r}: WYSIWYG renders every pixel, use"
                 " none"
             )
-        if self.prior_ellipsoids:
-            raise ValueError("prior_ellipsoids are a prior of densities: WYSIWYG has distances")
         _ = self.counts
 
     @property

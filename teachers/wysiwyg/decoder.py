@@ -3,6 +3,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -49,6 +50,24 @@ def laplace_density(
     return torch.where(distance > 0, half, 1 - half) / beta
 
 
+def ellipsoid_distance(
+    points: Float[Tensor, "*batch 3"], ellipsoids: Float[Tensor, "row 6"]
+) -> Float[Tensor, "*batch 1"]:
+    """Nearly the signed distance to the union of ellipsoids, exact in sign and near the surface to
+    first order.
+
+    Args:
+        points: world units.
+        ellipsoids: rows of centre and semi-axes, world units.
+    """
+    local = points[..., None, :] - ellipsoids[:, :3]
+    semi_axes = ellipsoids[:, 3:]
+    away = ((local / semi_axes).square().sum(-1) + 1e-12).sqrt()
+    # f / |grad f| of f = |p / r| - 1 (Taubin 1991, eq. 5); at the centre it is the least semi-axis.
+    slope = ((local / semi_axes.square()).square().sum(-1) + 1e-12 / semi_axes.amin(-1) ** 2).sqrt()
+    return ((away - 1) * away / slope).amin(-1, keepdim=True)
+
+
 class DistanceField(TriplaneField):
     """A `DistanceDecoder` over a triplane."""
 
@@ -83,9 +102,14 @@ class DistanceDecoder(nn.Module):
         hidden, geometry, color_hidden: widths.
         position_frequencies, direction_frequencies: of the codes.
         radius: of the sphere that an untrained network stands for, world units.
+        prior: ellipsoids (centre, semi-axes; world units) that it stands for instead.
+        solid: ellipsoids inside every head, which the network can't carve into (see
+            `EllipsoidPrior`).
     """
 
     density_activation = AsItIs()
+    prior: Tensor
+    solid: Tensor
 
     def __init__(
         self,
@@ -98,8 +122,13 @@ class DistanceDecoder(nn.Module):
         position_frequencies: int,
         direction_frequencies: int,
         radius: float,
+        prior: Sequence[Sequence[float]] = (),
+        solid: Sequence[Sequence[float]] = (),
     ) -> None:
         super().__init__()
+        for name, rows in (("prior", prior), ("solid", solid)):
+            table = torch.tensor([list(row) for row in rows]).reshape(-1, 6)
+            self.register_buffer(name, table, persistent=False)
         self.box_size, self.radius = box_size, radius
         self.position_frequencies = position_frequencies
         self.direction_frequencies = direction_frequencies
@@ -122,7 +151,8 @@ class DistanceDecoder(nn.Module):
 
     @torch.no_grad()
     def start_as_sphere(self) -> None:
-        """An untrained network is nearly |x| - radius; features and frequencies have no say yet.
+        """An untrained network is nearly the distance to the sphere, or to the prior's ellipsoids;
+        features and frequencies have no say yet.
 
         The geometric initialisation of Atzmon and Lipman (SAL, CVPR 2020, theorem 1) holds for wide
         layers; at 32 to 128 its distances are a tenth off. So the hidden layers are drawn as there,
@@ -141,11 +171,13 @@ class DistanceDecoder(nn.Module):
         code = positional_code(points * (2 / self.box_size), self.position_frequencies)
         hidden = self.distance[:4](torch.cat([code, features], -1))
         rows = torch.cat([hidden, torch.ones_like(hidden[:, :1])], 1).double()
-        distance = points.norm(dim=1, keepdim=True).double()
+        distance, less = points.norm(dim=1, keepdim=True).double(), self.radius
+        if len(self.prior):
+            distance, less = ellipsoid_distance(points, self.prior).double(), 0.0
         ridge = 1e-6 * len(points) * torch.eye(rows.shape[1], dtype=torch.float64)
         solved = torch.linalg.solve(rows.T @ rows + ridge, rows.T @ distance)[:, 0]
         last.weight[0] = solved[:-1]
-        last.bias[0] = solved[-1] - self.radius
+        last.bias[0] = solved[-1] - less
 
     def forward(
         self,
@@ -178,7 +210,11 @@ class DistanceDecoder(nn.Module):
 
     def _geometry(self, features: Tensor, points: Tensor) -> Tensor:
         code = positional_code(points * (2 / self.box_size), self.position_frequencies)
-        return cast(Tensor, self.distance(torch.cat([code, features], -1)))
+        out = cast(Tensor, self.distance(torch.cat([code, features], -1)))
+        if not len(self.solid):
+            return out
+        distance = torch.minimum(out[..., :1], ellipsoid_distance(points, self.solid))
+        return torch.cat([distance, out[..., 1:]], -1)
 
     def _beta(self, out: Tensor) -> Tensor:
         return MEAN_BETA + BETA_SPREAD * torch.tanh(2 * out[..., 1:2])

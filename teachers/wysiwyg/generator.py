@@ -71,6 +71,8 @@ def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
             position_frequencies=config.position_frequencies,
             direction_frequencies=config.direction_frequencies,
             radius=config.sphere_radius,
+            prior=config.prior_ellipsoids,
+            solid=config.solid_ellipsoids,
         ),
         **renderer_settings(config),
     )

@@ -1,6 +1,5 @@
 """A dry run of a teacher's training: the kinds of steps, and where some hours lead."""
 
-from pipeline.pretraining.gan import GANSettings
 from pipeline.pretraining.planner import ScheduleCost, cost_table, reached, segments, step_kinds
 from pipeline.pretraining.schedule import GANSchedule
 
@@ -19,8 +18,13 @@ def test_a_schedule_has_a_segment_for_each_resolution_that_is_reached():
     assert segments(longer) == [(32, 0, 3600)]
 
 
+def test_a_schedule_is_parted_where_the_work_of_a_step_changes():
+    parts = segments(SCHEDULE, (4000, 9000))
+    assert parts == [(32, 0, 3600), (64, 3600, 4000), (64, 4000, 7200)]
+
+
 def test_the_kinds_of_steps_make_up_all_steps():
-    kinds = step_kinds(GANSettings(batch_size=4, r1_every=16, density_every=4))
+    kinds = step_kinds(16, 4)
     assert {(step % 16 == 0, step % 4 == 0): share for share, step in kinds} == {
         (True, True): 1 / 16,
         (False, True): 3 / 16,

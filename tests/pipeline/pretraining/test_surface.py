@@ -1,6 +1,7 @@
 """A WYSIWYG teacher is trained as EG3D's, with its own losses, and changes over to its sampler."""
 
 import dataclasses
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -9,9 +10,13 @@ from lightning import Trainer
 from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings
+from pipeline.pretraining.planner import ScheduleTimer
+from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.schedule import GANSchedule
 from pipeline.pretraining.surface import SurfaceGAN, SurfaceSettings
 from pipeline.pretraining.training_images import TrainingImages
+from teachers.checkpoint import load_teacher
+from teachers.eg3d.teacher import save_eg3d
 from teachers.kinds import configuration_of
 from teachers.rendering.camera import Camera
 from tests.builders import tiny_discriminator
@@ -50,21 +55,30 @@ SURFACE = SurfaceSettings(
 )  # fmt: skip
 
 
-def test_three_steps_train_field_and_sampler_and_the_last_draws_with_it():
+def images_of_noise() -> TrainingImages:
     random = torch.Generator().manual_seed(0)
-    images = TrainingImages(
+    return TrainingImages(
         torch.randint(0, 256, (8, 4, 16, 16), generator=random, dtype=torch.uint8),
         Camera.orbit(torch.linspace(-0.5, 0.5, 8), torch.zeros(8)),
     )
-    settings = GANSettings(batch_size=8, density_weight=0.0)
-    module = SurfaceGAN(
-        config=CONFIG,
-        discriminator=tiny_discriminator(16, discriminator_channels(CONFIG), group=4),
+
+
+def surface_gan(images: TrainingImages, **changes) -> SurfaceGAN:
+    config = dataclasses.replace(CONFIG, **changes)
+    return SurfaceGAN(
+        config=config,
+        discriminator=tiny_discriminator(16, discriminator_channels(config), group=4),
         photographs=images,
         schedule=GANSchedule(total_images=100, growth=((0, 16),)),
-        settings=settings,
+        settings=GANSettings(batch_size=8, density_weight=0.0),
         surface=SURFACE,
     )
+
+
+def test_three_steps_train_field_and_sampler_and_the_last_draws_with_it():
+    images = images_of_noise()
+    # more samples of hard rays than of a second pass
+    module = surface_gan(images, hard_samples=9)
     renderer = module.generator.renderer
     before = {name: value.clone() for name, value in renderer.named_parameters()}
     used = []
@@ -90,3 +104,24 @@ def test_the_wanted_sharpness_goes_from_one_to_the_other():
 def test_a_sampler_that_is_used_before_it_has_learnt_is_refused():
     with pytest.raises(ValueError, match="sample_from is 4"):
         dataclasses.replace(SURFACE, sample_from=4)
+
+
+def test_a_teacher_has_no_sampler_before_that_has_learnt(tmp_path):
+    module = surface_gan(images_of_noise())
+    progress = TeacherProgress(
+        tmp_path, every_images=8, drawing={}, frechet=Mock(), scored=4, name="none", licence="none"
+    )
+    found = []
+    for seen in (15, 16):
+        module.seen = seen
+        teacher = progress.teacher(module, {})
+        save_eg3d(tmp_path / str(seen), teacher)
+        renderer = load_teacher(tmp_path / str(seen)).renderer
+        found.append((renderer.proposals is None, renderer.uses_proposals))
+    assert found == [(True, False), (False, True)]
+
+
+def test_a_dry_run_times_the_steps_before_and_with_the_sampler():
+    module = surface_gan(images_of_noise())
+    assert ScheduleTimer(module).segments == [(16, 0, 8), (16, 8, 16), (16, 16, 100)]
+    assert {step % 2 for _, step in ScheduleTimer(module).kinds} == {0, 1}

@@ -7,14 +7,16 @@ import torch
 
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.teacher import EG3DTeacher, passport_of, save_eg3d
+from teachers.rendering import learned_sampling
 from teachers.rendering.camera import Camera, Rays
 from teachers.rendering.compositing import interval_weights
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
 from teachers.rendering.marching import RaySampling, look_up, march
+from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import ORTHOGONAL_AXES, Triplane
 from teachers.teacher import Teacher
 from teachers.wysiwyg.configuration import WysiwygConfiguration
-from teachers.wysiwyg.decoder import DistanceDecoder, laplace_density
+from teachers.wysiwyg.decoder import DistanceDecoder, ellipsoid_distance, laplace_density
 from teachers.wysiwyg.generator import WysiwygGenerator, wysiwyg_renderer
 
 SMALL = {
@@ -87,6 +89,55 @@ def test_an_untrained_distance_is_that_of_a_ball_and_its_sharpness_the_mean(box_
     error = distance[..., 0] - (points.norm(dim=-1) - 0.25)
     assert error.abs().mean() < 0.01
     assert float(beta.min()) == float(beta.max()) == pytest.approx(0.01)
+
+
+ELLIPSOIDS = [[0.0, 0.05, 0.0, 0.2, 0.25, 0.2]]
+
+
+def test_a_distance_to_ellipsoids_is_exact_for_a_ball_and_vanishes_on_their_surface():
+    ball, points = torch.tensor([[0.1, 0.0, 0.0, 0.2, 0.2, 0.2]]), torch.rand(50, 3) - 0.5
+    from_ball = (points - ball[0, :3]).norm(dim=-1, keepdim=True) - 0.2
+    torch.testing.assert_close(ellipsoid_distance(points, ball), from_ball, rtol=1e-4, atol=1e-5)
+    centre = ellipsoid_distance(torch.tensor(ELLIPSOIDS)[:, :3], torch.tensor(ELLIPSOIDS))
+    assert float(centre) == pytest.approx(-0.2, abs=1e-4)
+    top = ellipsoid_distance(torch.tensor([[0.0, 0.3, 0.0]]), torch.tensor(ELLIPSOIDS))
+    assert float(top) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_an_untrained_distance_starts_from_the_prior_and_the_core_stays_whatever_is_learnt():
+    torch.manual_seed(0)
+    decoder = DistanceDecoder(
+        plane_channels=4, box_size=1.0, hidden=64, geometry=8, color_hidden=16,
+        position_frequencies=6, direction_frequencies=2, radius=0.25, prior=ELLIPSOIDS,
+        solid=[[0.0, 0.05, 0.0, 0.1, 0.12, 0.1]],
+    )  # fmt: skip
+    points = (torch.rand(1, 2000, 3) - 0.5) * 0.9
+    true = ellipsoid_distance(points, torch.tensor(ELLIPSOIDS))
+    distance = decoder.distance_and_beta(torch.randn(1, 2000, 4), points)[0]
+    assert (distance - true).abs().mean() < 0.015
+    torch.nn.init.constant_(decoder.distance[4].bias, 1.0)  # empty everywhere
+    distance = decoder.distance_and_beta(torch.randn(1, 2000, 4), points)[0]
+    is_core = ellipsoid_distance(points, decoder.solid) < 0
+    assert is_core.any() and torch.equal(distance < 0, is_core)
+
+
+def test_stratified_jitter_has_its_whole_range_in_every_bin(monkeypatch):
+    given, deal = [], learned_sampling.depths_in_bins
+
+    def recorded(edges, bins, count, jitter):
+        given.append(jitter)
+        return deal(edges, bins, count, jitter)
+
+    monkeypatch.setattr(learned_sampling, "depths_in_bins", recorded)
+    counts = LearnedSampling(probe_samples=12, samples=4, hard_samples=4, hard_share=0.0)
+    camera = Camera.orbit(torch.zeros(1), torch.zeros(1))
+    jitter = RayJitter.stratified(torch.rand(1, 256, 0), torch.rand(1, 256, 4))
+    march_learned(
+        Ball(), camera, 16, RaySampling(near=2.2, far=3.2),
+        lambda weights, colors, directions: torch.zeros(1, 256, 11), counts, jitter,
+    )  # fmt: skip
+    (places,) = given
+    assert (places.mean((0, 1)) - 0.5).abs().max() < 0.1
 
 
 def test_planes_are_multiplied(teacher):

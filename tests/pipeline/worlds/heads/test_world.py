@@ -197,8 +197,11 @@ def test_a_sequence_moves_the_camera_against_the_neck(world):
 
 
 def test_the_solid_core_of_a_teacher_of_heads_lies_inside_every_head(world):
-    file = Path(__file__).parents[4] / "conf/teacher_network/heads64.yaml"
-    core = torch.tensor(OmegaConf.load(file).solid_ellipsoids[0])
+    networks = Path(__file__).parents[4] / "conf/teacher_network"
+    eg3d = OmegaConf.load(networks / "heads64.yaml")
+    wysiwyg = OmegaConf.load(networks / "wysiwyg64_heads.yaml").teacher
+    assert {name: eg3d[name] for name in wysiwyg} == dict(wysiwyg)  # box, cameras, prior
+    core = torch.tensor(eg3d.solid_ellipsoids[0])
     seeds = WorldSeeds.of(Split.VALIDATE, [0, 0, 20, 20])
     views = world.render(seeds, Camera.orbit(torch.tensor([0.0, 1.2] * 2), torch.zeros(4)), 32)
     rays = views.camera.rays(32)
