@@ -57,7 +57,9 @@ def test_the_claims_are_about_arms_of_the_sweep():
 
 
 def test_an_evaluation_gives_scores_of_images_and_of_invariance(tmp_path):
-    rows = [["student", name, 0.1 * n, 0.2, 20.0] for n, name in enumerate(ablations.CAMERA_CHANGES)]
+    rows = [
+        ["student", name, 0.1 * n, 0.2, 20.0] for n, name in enumerate(ablations.CAMERA_CHANGES)
+    ]
     columns = ["method", "input", "planes (share)", "front (share)", "front PSNR, dB"]
     rows += [["student", "flip", 9.0, 9.0, 1.0]]
     results = {
