@@ -63,7 +63,8 @@ def test_an_evaluation_gives_scores_of_images_and_of_invariance(tmp_path):
     columns = ["method", "input", "planes (share)", "front (share)", "front PSNR, dB"]
     rows += [["student", "flip", 9.0, 9.0, 1.0]]
     results = {
-        "schema": RESULTS_SCHEMA, "suite": "teacher", "methods": {"student": {"title": "student"}}, "run": {},
+        "schema": RESULTS_SCHEMA, "suite": "teacher", "run": {},
+        "methods": {"student": {"title": "student"}},
         "metrics": {"ssim": {"title": "SSIM", "unit": "", "more_is_better": True, "is": "",
                              "digits": 3}},
         "scores": {"student": {"all": {"ssim": {"mean": 0.7}, "lpips": None}}},
