@@ -32,7 +32,7 @@ from pipeline.losses.perceptual import PerceptualLoss
 from pipeline.pictures import from_uint8, to_uint8
 from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder, require_av
 from pipeline.streaming.coding import DecoderProcess, EncoderProcess
-from pipeline.streaming.normalisation import Normalisation, calibrate
+from pipeline.streaming.normalisation import Normalisation, calibrate, gram
 from pipeline.streaming.tiling import Grid
 from pipeline.worlds.puppets.sequences import render_sequence
 from pipeline.worlds.puppets.world import PuppetWorld
@@ -185,6 +185,10 @@ def main() -> None:
     clips = [clip(lifter, number) for number in IDENTITIES]
     methods = {
         "planes, H.264 (x264, 10-bit)": (planes_by_codec("h264", code), (2, 6, 10, 14, 18, 24)),
+        "… a gain for each channel": (
+            planes_by_codec("h264", by_channel(lifter, people)),
+            (2, 6, 10, 14, 18, 24),
+        ),
         "… every channel at full range": (
             planes_by_codec("h264", full_range(people)),
             (6, 10, 14, 18, 24, 30),
@@ -208,12 +212,21 @@ def planes_of_people(lifter: Lifter) -> Tensor:
     return lifted(lifter, PuppetWorld().render(seeds, camera, 64).image(1.0))
 
 
+def by_channel(lifter: Lifter, people: Tensor) -> Normalisation:
+    """Gains in proportion to what is seen of each channel by itself, for comparison."""
+    channels = people.flatten(1, 2)
+    low, high = channels.amin((0, 2, 3)), channels.amax((0, 2, 3))
+    seen = gram(lifter, people).diagonal(dim1=1, dim2=2).sqrt().flatten().float()
+    gain = seen * (512 / (1.3 * (high - low) / 2 * seen).amax())
+    return Normalisation.affine(gain.tolist(), ((low + high) / 2).tolist())
+
+
 def full_range(people: Tensor) -> Normalisation:
     """Each channel at the range that it has, for comparison."""
     channels = people.flatten(1, 2)
     low, high = channels.amin((0, 2, 3)), channels.amax((0, 2, 3))
     gain = 1023 / ((high - low) * 1.3)
-    return Normalisation(tuple(gain.tolist()), tuple(((low + high) / 2).tolist()))
+    return Normalisation.affine(gain.tolist(), ((low + high) / 2).tolist())
 
 
 def clip(lifter: Lifter, number: int) -> tuple[Tensor, Tensor]:
@@ -269,7 +282,7 @@ def load_test() -> None:
         first, last = teacher.synthesize(teacher.map_latents(latents, camera)).planes
     deviation = first.flatten(0, 1).std((1, 2)).clamp(min=1e-6)
     mean = first.flatten(0, 1).mean((1, 2))
-    code = Normalisation(tuple((80 / deviation).tolist()), tuple(mean.tolist()))
+    code = Normalisation.affine((80 / deviation).tolist(), mean.tolist())
     grid = Grid(96, 256)
     for quality in (12, 24, 30):
         settings = CodecSettings(quality=quality, kilobits_per_second=20_000, threads=2)

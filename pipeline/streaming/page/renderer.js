@@ -41,6 +41,7 @@ class PlaneRenderer {
     this.resolution = this.scene.resolution;
     this.unpack = this.program(UNPACK);
     this.makeTextures();
+    this.makeBasis();
     this.network = this.makeNetwork();
     if (this.proposes) {
       this.first = this.program(proposalShader(this.scene, header.side));
@@ -89,7 +90,7 @@ class PlaneRenderer {
     this.layers = tiles / 4;
     this.grid = this.texture(gl.TEXTURE_2D, gl.NEAREST);
     gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R16UI, this.width, this.height);
-    // half floats hold every integer up to 2048, and are filtered everywhere
+    // deviations from the centres in half floats, eleven bits of each, which are filtered everywhere
     this.planes = this.texture(gl.TEXTURE_2D_ARRAY, gl.LINEAR);
     gl.texStorage3D(gl.TEXTURE_2D_ARRAY, 1, gl.RGBA16F, side, side, this.layers);
     this.layerTargets = [...Array(this.layers).keys()].map(layer => {
@@ -113,23 +114,36 @@ class PlaneRenderer {
     gl.drawBuffers(this.weights.map((_, k) => gl.COLOR_ATTACHMENT0 + k));
   }
 
-  /** The uniform block: normalisation, decoder, prior. */
+  /** The uniform block: the normalisation's centres, decoder, prior. */
   makeNetwork() {
-    const gl = this.gl, scene = this.scene, { gain, centre } = this.header.normalisation;
-    const scale = gain.map(g => 1 / g);
-    const offset = centre.map((c, k) => c - 512 / gain[k]);
+    const gl = this.gl, scene = this.scene, offset = this.header.normalisation.centre;
     const hidden = scene.hidden;
     const columns = [];  // outputs of one hidden unit together
     for (let h = 0; h < hidden; h++) for (let k = 0; k < 4; k++) columns.push(scene.output_weight[k * hidden + h]);
     const padded = list => [...list, ...Array((4 - list.length % 4) % 4).fill(0)];
     const ellipsoids = scene.ellipsoids.length ? scene.ellipsoids : [[0, 0, 0, 1, 1, 1]];
     const rows = ellipsoids.flatMap(e => [e[0], e[1], e[2], 0, 1 / e[3], 1 / e[4], 1 / e[5], 0]);
-    const numbers = new Float32Array([...scale, ...offset, ...scene.hidden_weight, ...columns, ...padded(scene.hidden_bias), ...scene.output_bias, ...rows]);
+    const numbers = new Float32Array([...offset, ...scene.hidden_weight, ...columns, ...padded(scene.hidden_bias), ...scene.output_bias, ...rows]);
     const buffer = gl.createBuffer();
     gl.bindBuffer(gl.UNIFORM_BUFFER, buffer);
     gl.bufferData(gl.UNIFORM_BUFFER, numbers, gl.STATIC_DRAW);
     gl.bindBufferBase(gl.UNIFORM_BUFFER, NETWORK_UNIT, buffer);
     return buffer;
+  }
+
+  /** The normalisation's basis: a texel has the share of one level (x) in four channels (y). */
+  makeBasis() {
+    const gl = this.gl, { basis } = this.header.normalisation, size = basis[0].length;
+    if (size !== 1 && size % 4) throw new Error(`planes in blocks of ${size} channels, which isn't a multiple of 4`);
+    this.block = Math.max(4, size);  // single channels are read as diagonal blocks of four
+    const numbers = new Float32Array(this.header.tiles * this.block);
+    for (let tile = 0; tile < this.header.tiles; tile++) for (let level = 0; level < size; level++) {
+      const x = tile % this.block - tile % size + level;
+      numbers[((tile >> 2) * this.block + x) * 4 + tile % 4] = basis[Math.floor(tile / size)][tile % size][level];
+    }
+    this.basis = this.texture(gl.TEXTURE_2D, gl.NEAREST);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, this.block, this.layers);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, this.block, this.layers, gl.RGBA, gl.FLOAT, numbers);
   }
 
   /** A picture of 10-bit levels. */
@@ -143,6 +157,10 @@ class PlaneRenderer {
     gl.uniform1i(this.unpack.at("grid"), 0);
     gl.uniform1i(this.unpack.at("side"), side);
     gl.uniform1i(this.unpack.at("columns"), columns);
+    gl.uniform1i(this.unpack.at("block"), this.block);
+    gl.uniform1i(this.unpack.at("basis"), 1);
+    gl.activeTexture(gl.TEXTURE1);
+    gl.bindTexture(gl.TEXTURE_2D, this.basis);
     gl.viewport(0, 0, side, side);
     this.layerTargets.forEach((target, layer) => {
       gl.bindFramebuffer(gl.FRAMEBUFFER, target);

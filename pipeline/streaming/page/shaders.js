@@ -8,22 +8,23 @@ void main() {
   gl_Position = vec4(corner, 0.0, 1.0);
 }`;
 
-/** Four tiles of the grid of levels → one layer with four channels. */
+/** Four channels' deviations from their centres, of the tiles of their block. */
 const UNPACK = `#version 300 es
 precision highp float;
 precision highp usampler2D;
 uniform usampler2D grid;
-uniform int side, columns, first;
-out vec4 levels;
+uniform sampler2D basis;
+uniform int side, columns, first, block;
+out vec4 deviations;
 void main() {
   ivec2 texel = ivec2(gl_FragCoord.xy);
-  vec4 found;
-  for (int k = 0; k < 4; k++) {
-    int tile = first + k;
+  deviations = vec4(0.0);
+  for (int k = 0; k < block; k++) {
+    int tile = first / block * block + k;
     ivec2 corner = ivec2(tile % columns, tile / columns) * side;
-    found[k] = float(texelFetch(grid, corner + texel, 0).r);
+    float level = float(texelFetch(grid, corner + texel, 0).r) - 512.0;
+    deviations += level * texelFetch(basis, ivec2(k, first / 4), 0);
   }
-  levels = found;
 }`;
 
 /** Constants and functions that every pass shares. */
@@ -48,7 +49,7 @@ const float SOLID_SLOPE = ${number(scene.solid_slope)};
 const float BACKGROUND = ${number(scene.background ?? 0)};
 const bool HAS_LIMITS = ${scene.near != null};
 layout(std140) uniform Network {
-  vec4 scale[3 * QUADS], offset[3 * QUADS];
+  vec4 offset[3 * QUADS];
   vec4 hidden_weight[HIDDEN * QUADS];
   vec4 output_weight[HIDDEN];
   vec4 hidden_bias[(HIDDEN + 3) / 4];
@@ -79,7 +80,7 @@ void features(vec3 point, out vec4 found[QUADS]) {
     if (share <= 0.0) continue;
     for (int k = 0; k < QUADS; k++) {
       int at = plane * QUADS + k;
-      found[k] += share * (texture(planes, vec3(place, float(at))) * scale[at] + offset[at]);
+      found[k] += share * (texture(planes, vec3(place, float(at))) + offset[at]);
     }
   }
 }

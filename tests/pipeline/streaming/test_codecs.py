@@ -1,17 +1,24 @@
 """Planes → levels → packets of a video codec → levels → planes."""
 
+import json
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
 import numpy as np
 import pytest
 import torch
 
 from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder
-from pipeline.streaming.normalisation import Normalisation, calibrate
+from pipeline.streaming.normalisation import Normalisation, calibrate, gram
 from pipeline.streaming.tiling import Grid
+from pipeline.worlds.puppets.world import PuppetWorld
+from pipeline.worlds.splits import Split, WorldSeeds
+from teachers.rendering.camera import Camera
 
 from .conftest import moving_planes
 
 GRID = Grid(24, 16)
-CODE = Normalisation((120.0,) * 24, (0.0,) * 24)
+CODE = Normalisation.affine((120.0,) * 24, (0.0,) * 24)
 
 
 def pictures(count: int) -> list[np.ndarray]:
@@ -41,10 +48,11 @@ def test_the_grid_of_96_tiles_of_256_is_one_that_every_codec_takes():
 
 
 def test_levels_return_within_half_a_level_and_clip_outside():
-    code = Normalisation((10.0, 200.0, 50.0), (0.5, -1.0, 0.0))
+    gain = (10.0, 200.0, 50.0)
+    code = Normalisation.affine(gain, (0.5, -1.0, 0.0))
     planes = torch.rand(3, 1, 8, 8) * 2 - 1
     error = (code.planes(code.levels(planes)) - planes).abs().amax((1, 2, 3))
-    assert (error <= 0.5001 / torch.tensor(code.gain)).all()
+    assert (error <= 0.5001 / torch.tensor(gain)).all()
     assert code.levels(planes * 1e6).max() == 1023
     assert code.levels(planes * torch.nan).max() == 512
 
@@ -125,17 +133,93 @@ def test_an_empty_packet_does_not_end_the_stream():
     assert decoder.decode(coded.data) is not None
 
 
-def test_gains_follow_what_a_change_of_a_channel_does_to_a_view(lifter):
-    planes = lifter.lift(torch.zeros(1, 3, 64, 64)).planes
+def test_the_channels_of_a_block_are_mixed_and_unmixed():
+    block = ((0.02, 0.01), (0.0, 0.005))
+    code = Normalisation((1.0, 2.0) * 3, (block,) * 3)
+    levels = np.full((6, 4, 4), 512, np.uint16)
+    levels[3] += 100  # the second level of the second plane
+    planes = code.planes(levels)
+    assert planes[1, :, 0, 0].tolist() == pytest.approx([1.0 + 1.0, 2.0 + 0.5])
+    assert planes[0, :, 0, 0].tolist() == [1.0, 2.0]
+    assert (code.levels(planes) == levels).all()
+
+
+def test_a_map_that_was_used_goes_to_another_process_as_numbers():
+    code = Normalisation.affine((10.0,) * 3, (0.0,) * 3)
+    code.planes(code.levels(torch.rand(3, 1, 8, 8)))
+    sent = ForkingPickler.dumps(code)
+    assert b"torch" not in bytes(sent)
+    assert pickle.loads(sent) == code
+
+
+def test_a_map_of_format_1_is_read_as_gains():
+    record = {"format": 1, "version": 3, "gain": [10, 20, 40], "centre": [0, 1, 2]}
+    code = Normalisation.of(record)
+    assert code == Normalisation((0.0, 1.0, 2.0), (((0.1,),), ((0.05,),), ((0.025,),)), 3)
+    assert Normalisation.of(json.loads(json.dumps(code.record()))) == code
+
+
+@pytest.mark.parametrize(
+    "basis",
+    [
+        (((1.0, 2.0), (2.0, 4.0)),) * 3,  # no inverse
+        (((1.0, 0.0),),) * 3,
+        (((1.0, 0.0), (0.0, float("inf"))),) * 3,
+        (((1.0, 0.0), (0.0, 1.0)),) * 2,
+        (),
+    ],
+)
+def test_blocks_that_cannot_be_undone_are_refused(basis):
+    with pytest.raises(ValueError, match=r"can't be inverted|square blocks"):
+        Normalisation((0.0,) * 6, basis)
+
+
+def test_what_nobody_sees_takes_few_levels_and_errors_are_seen_alike(lifter):
+    planes = lifter.lift(torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)).planes
     blind = lifter.renderer.decoder.net[0].weight
     kept = blind.detach().clone()
     try:
         blind.data[:, 5] = 0  # nobody sees channel 5
         code = calibrate(lifter, planes)
+        slopes = gram(lifter, planes)
     finally:
         blind.data.copy_(kept)
-    gain = torch.tensor(code.gain).unflatten(0, (3, 16))
-    assert (gain[:, 5] < 1e-2 * gain.median()).all()
+    inverse = torch.tensor(code.basis).inverse()
+    # levels that a deviation of channel 5 moves, beside those of the others
+    moved = inverse.norm(dim=1)
+    assert (moved[:, 5] < 1e-2 * moved.median(dim=1).values).all()
+    basis = torch.tensor(code.basis).double()
+    seen = (basis.mT @ slopes @ basis).diagonal(dim1=1, dim2=2)
+    widest = seen > 1.5 * seen.median()  # tiles that fill their range are coded coarser
+    assert widest.float().mean() < 0.25
+    alike = seen[~widest & (seen > 1e-3 * seen.median())]
+    assert alike.max() < 1.01 * alike.min()
+
+
+@torch.no_grad()
+def test_a_person_takes_fewer_bits_and_is_seen_better_than_with_gains_alone(lifter, bundled):
+    seeds = WorldSeeds.of(Split.TEST, [3])
+    picture = (
+        PuppetWorld().render(seeds, Camera.orbit(torch.zeros(1), torch.zeros(1)), 64).image(1.0)
+    )
+    planes = lifter.lift(picture).planes
+    channels = planes.flatten(0, 2).flatten(1)
+    low, high = channels.amin(1), channels.amax(1)
+    seen = gram(lifter, planes).diagonal(dim1=1, dim2=2).sqrt().flatten().float()
+    gain = seen * (512 / ((high - low) * seen).amax())
+    gains = Normalisation.affine(gain.tolist(), ((low + high) / 2).tolist())
+    camera = lifter.passport.orbit(torch.full((2,), 0.3))
+    grid, sizes, errors = Grid(48, 64), [], []
+    for code in (bundled, gains):
+        data = PlaneEncoder(grid, CodecSettings(quality=14)).encode(
+            grid.picture(code.levels(planes[0]))
+        )
+        decoded = code.planes(grid.levels(PlaneDecoder(grid, "h264").decode(data.data)))
+        views = lifter.render(lifter.passport.triplane(torch.stack([planes[0], decoded])), camera)
+        errors.append(views.image.diff(dim=0).square().mean().item())
+        sizes.append(len(data.data))
+    assert sizes[0] < 0.75 * sizes[1]
+    assert errors[0] < errors[1]
 
 
 def test_the_bundled_normalisation_clips_next_to_nothing(lifter, bundled):
