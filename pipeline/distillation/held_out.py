@@ -144,7 +144,7 @@ class HeldOutScores(Callback):
         sums = dict.fromkeys(SCORES, torch.zeros((), device=module.device))
         for start in range(0, len(numbers), self.batch_size):
             batch = self._batch(numbers[start : start + self.batch_size])
-            for name, value in _measure(module, batch, self.sampler).items():
+            for name, value in measure(module, batch, self.sampler).items():
                 sums[name] = sums[name] + value * len(batch)
         together = torch.stack(
             [*sums.values(), torch.tensor(float(len(numbers)), device=module.device)]
@@ -173,8 +173,8 @@ def averaged(trainer: Trainer, module: LightningModule) -> Any:
     return averages[0].applied(module) if averages else nullcontext()
 
 
-def _measure(module: Distillation, batch: DistillationBatch, sampler: Sampler) -> dict[str, Tensor]:
-    """The `SCORES` of a batch."""
+def measure(module: Distillation, batch: DistillationBatch, sampler: Sampler) -> dict[str, Tensor]:
+    """The `SCORES` of a batch that a sampler has drawn."""
     prediction = module.lift(batch.image)
     renderings = {
         view: module.render_view(prediction, batch, view, sampler)

@@ -18,6 +18,9 @@ from teachers.checkpoint import bundled_or_here
 BUNDLED = Path(students.__file__).resolve().parent / "pretrained"
 """The students that travel with the package."""
 
+WORLDS = ("heads", "puppets")
+"""Of the bundled students: the first that has one gives the default."""
+
 WEIGHTS, CONFIG, CARD, LICENCE = "model.safetensors", "config.json", "README.md", "LICENSE"
 """The files of a repository."""
 
@@ -46,7 +49,8 @@ def student_file(
 
     Args:
         name: in this order, a file; a folder that `save_pretrained` or a distillation wrote;
-            "bundled/NAME", a student that travels with trilift; "OWNER/NAME" or
+            "bundled/NAME", a student that travels with trilift, or "bundled/WORLD", the largest of
+            that world (`WORLDS`); "OWNER/NAME" or
             "OWNER/NAME@REVISION", a repository on the Hugging Face Hub, which is downloaded once
             into the Hub's cache.
         revision: branch, tag or commit of a repository; None: that of the name, or main.
@@ -81,6 +85,20 @@ def student_file(
         local_files_only=local_files_only,
     )
     return _file_in(folder, name)
+
+
+def bundled_default() -> str:
+    """The name of the student that is used where none is given: of heads if one is bundled, else of
+    puppets.
+    """
+    world = next((world for world in WORLDS if _of_world(world)), WORLDS[-1])
+    found = _of_world(world)
+    return f"bundled/{found[-1].stem if found else world}"
+
+
+def _of_world(world: str) -> list[Path]:
+    """Its bundled students' files, the largest last."""
+    return sorted(BUNDLED.glob(f"{world}_*.safetensors"), key=lambda path: path.stat().st_size)
 
 
 def save_pretrained(
@@ -215,6 +233,8 @@ def _bundled(path: Path, name: Path | str) -> Path:
     with_suffix = path.with_name(f"{path.name}.safetensors")
     if with_suffix.is_file():
         return with_suffix
+    if path.name in WORLDS and (found := _of_world(path.name)):
+        return found[-1]
     there = sorted(f"bundled/{file.stem}" for file in BUNDLED.glob("*.safetensors"))
     raise FileNotFoundError(
         f"no student {name} is bundled with this version (there is {', '.join(there) or 'none'});"

@@ -1,8 +1,8 @@
-"""Distil a student from the bundled teacher, evaluate it, lift photographs, write one page.
+"""Show what the bundled students make of photographs, then distil a fresh one, on one page.
 
-Runs `trilift distill`, `trilift evaluate` and `trilift lift` with the settings that it prints. The
-same command continues an interrupted demo. The page is index.html in the run's folder: one file
-that needs no network.
+The page is index.html in the run's folder: one file that needs no network, written within the first
+minute and again while the distillation goes on. `trilift distill` and `trilift evaluate` run with
+the settings that are printed. The same command continues an interrupted demo.
 """
 
 import logging
@@ -12,42 +12,42 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypedDict
 
 from omegaconf import DictConfig
 
 from pipeline.build.application import verb
-from pipeline.build.configuration import to_plain
-from pipeline.evaluation.report.demo.page import LiftedPhotograph, Story, demo_page
+from pipeline.build.configuration import compose, to_plain
+from pipeline.build.held_out_goal import held_out_psnr
+from pipeline.evaluation.report.demo.cast import cast_of, world_of
+from pipeline.evaluation.report.demo.lifts import Photograph, lift_all
+from pipeline.evaluation.report.demo.page import Goal, Story, demo_page
 from pipeline.evaluation.report.demo.progress import BUSY, Progress
 from pipeline.evaluation.report.results_folder import read_results
-from pipeline.evaluation.suites.puppet_suite import photograph_of
+from pipeline.inference.pretrained import BUNDLED
+from pipeline.inference.reconstructor import Reconstructor
 from pipeline.lifter import Lifter
-from pipeline.pictures import write_png
 from pipeline.runs.child_process import ChildProcess, setting, verb_command
 from pipeline.runs.curves import read_curves
 from pipeline.runs.files import sha256_of_file, write_text
 from pipeline.runs.machine_load import MachineLoad
 from pipeline.runs.provenance import peak_memory_gib
 from pipeline.runs.run_folder import RunFolder
-from teachers.passport import Passport
 from teachers.plain_values import read_json_file
 
 log = logging.getLogger("trilift.demo")
 
-PUPPET_RESOLUTION = 128
-"""Side of the puppets' photographs; the student scales them to its own size."""
-
-YAWS_DEG = (15.0, -20.0, 5.0)
-"""Yaw of the puppets' photographs, in turn."""
-
 LOAD_INTERVAL_S, LOAD_WARNING_S = 2.0, 60.0
 """How often the load of the machine is measured; the earliest warning."""
+
+PAGE_INTERVAL_S = 15.0
+"""How often the page is written while the distillation goes on."""
+
+FRESH = "yours, distilled here"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Command:
     def __str__(self) -> str:
         return shlex.join(["trilift", self.verb, *self.settings])
 
-    def run(self) -> Ended:
-        """Runs it with its output on this terminal.
+    def run(self, meanwhile: Callable[[], None] | None = None) -> Ended:
+        """Runs it with its output on this terminal; `meanwhile` is called every now and then.
 
         A Ctrl-C or SIGTERM also reaches the verb, which is waited for since it may save its state.
 
@@ -83,7 +83,7 @@ class Command:
         started = time.perf_counter()
         with ChildProcess(verb_command(self.verb, self.settings)) as process:
             load = MachineLoad(process.pid)
-            status = self._watch(process, load)
+            status = self._watch(process, load, meanwhile)
         if status:
             log.error(
                 "`%s` failed with status %d; repair that, then the same command continues the demo",
@@ -93,15 +93,25 @@ class Command:
             raise SystemExit(status if status > 0 else 1)
         return Ended(str(self), time.perf_counter() - started, load.others)
 
-    def _watch(self, process: "subprocess.Popen[bytes]", load: MachineLoad) -> int:
+    def _watch(
+        self,
+        process: "subprocess.Popen[bytes]",
+        load: MachineLoad,
+        meanwhile: Callable[[], None] | None,
+    ) -> int:
         """Waits for the end; warns once if other processes slow it down."""
         started, is_warned = time.perf_counter(), False
+        called = started
         while True:
             try:
                 return process.wait(timeout=LOAD_INTERVAL_S)
             except subprocess.TimeoutExpired:
                 others = load.update() or 0.0
-            if not is_warned and time.perf_counter() - started > LOAD_WARNING_S and others > BUSY:
+            now = time.perf_counter()
+            if meanwhile is not None and now - called > PAGE_INTERVAL_S:
+                meanwhile()
+                called = time.perf_counter()
+            if not is_warned and now - started > LOAD_WARNING_S and others > BUSY:
                 is_warned = True
                 log.warning(
                     "other processes use %.0f %% of the processors: %s is slowed down",
@@ -112,12 +122,24 @@ class Command:
 
 @verb("demo")
 def main(config: DictConfig) -> None:
-    """Distil, evaluate, lift, write the page."""
+    """Lifts by the bundled students, writes the page; distils, evaluates, writes it again."""
     settings, folder = to_plain(config), Path(config.paths.run)
     run, student = RunFolder(folder / "student"), folder / "student" / "student.safetensors"
-    distill, evaluate, lift = commands(settings, folder, student)
-    before = steps_of(run)
-    ended = [distill.run()]
+    distill, evaluate = commands(settings, folder, student)
+    cast = lift_bundled(settings, folder / "lifted")
+    story = Story(photographs=everybody(cast), is_running=True)
+    page = write_page(folder, story)
+    sys.stdout.write(f"\nThe page: {page.resolve()}\nIt shows the bundled students; a fresh one")
+    sys.stdout.write(" begins to learn now, and the page is written again as it does.\n\n")
+    sys.stdout.flush()
+    story = replace(story, goal=goal_of(distill))
+    before, started = steps_of(run), time.perf_counter()
+
+    def learning() -> None:
+        write_page(folder, with_progress(story, run, before, time.perf_counter() - started))
+
+    learning()
+    ended = [distill.run(learning)]
     progress = progress_of(run, ended[0], before)
     again = continuation(progress, settings["minutes"], sys.argv[1:])
     if (warning := progress.warning()) is not None:
@@ -127,29 +149,30 @@ def main(config: DictConfig) -> None:
             f"the distillation saved no student after {progress.count} in"
             f" {settings['minutes']:g} minutes: continue with `{again}`"
         )
-    photographs = take_photographs(settings, folder / "photographs", Lifter.load(student).passport)
+    lift_fresh(settings, student, cast, folder / "lifted")
+    story = with_progress(story, run, before, ended[0].seconds)
+    story = replace(story, progress=progress, continuation=again)
+    write_page(folder, story)
     forget_other_students(folder / "evaluation", student)
-    ended += [command.run() for command in (evaluate, lift)]
-    story = Story(
+    ended.append(evaluate.run())
+    story = replace(
+        story,
         results=read_results(folder / "evaluation"),
-        curves=read_curves(folder / "student" / "metrics"),
-        photographs=[
-            LiftedPhotograph(title, note, folder / "lifted" / name, outside)
-            for name, title, note, outside in photographs
-        ],
         commands=[(each.command, each.seconds) for each in ended],
-        progress=progress,
-        continuation=again,
+        is_running=False,
         peak_memory_gib=max(peak_memory_gib(), peak_memory_gib(of_children=True)),
     )
+    sys.stdout.write(f"\nThe page: {write_page(folder, story).resolve()}\n")
+
+
+def write_page(folder: Path, story: Story) -> Path:
+    """Writes the page of the demo."""
     write_text(folder / "index.html", demo_page(story))
-    sys.stdout.write(f"\nThe page: {(folder / 'index.html').resolve()}\n")
+    return folder / "index.html"
 
 
-def commands(
-    settings: dict[str, Any], folder: Path, student: Path
-) -> tuple[Command, Command, Command]:
-    """The commands of the demo: distill, evaluate, lift."""
+def commands(settings: dict[str, Any], folder: Path, student: Path) -> tuple[Command, Command]:
+    """The commands of the demo: distill, evaluate."""
     teacher = (
         ()
         if settings["teacher_folder"] is None
@@ -171,63 +194,66 @@ def commands(
             "evaluate",
             (known, *teacher, setting("output", folder / "evaluation"), *settings["evaluate"]),
         ),
-        Command(
-            "lift",
-            (
-                known,
-                setting("input", folder / "photographs"),
-                setting("output", folder / "lifted"),
-                *kernels,
-                *settings["lift"],
-            ),
-        ),
     )
 
 
-def take_photographs(
-    settings: dict[str, Any], folder: Path, passport: Passport
-) -> list[tuple[str, str, str, bool]]:
-    """Writes images of test puppets and one real photograph.
+Cast = dict[str, list[Photograph]]
+"""Photographs by the world of the students that lift them."""
 
-    Returns:
-        name, title, note, whether it is outside the student's domain.
+
+def lift_bundled(settings: dict[str, Any], folder: Path) -> Cast:
+    """Lifts photographs with every bundled student: held-out people of its world, and a real one.
+
+    Raises:
+        FileNotFoundError: no such photograph.
     """
-    source = (
-        files("pipeline.evaluation") / "examples" / "astronaut.jpg"
-        if settings["photograph"] is None
-        else Path(settings["photograph"])
-    )
-    photograph = source.read_bytes()  # before its folder may be removed
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    photographs = []
-    for place, identity in enumerate(settings["puppets"]):
-        yaw = YAWS_DEG[place % len(YAWS_DEG)]
-        write_png(
-            folder / f"puppet{identity}.png",
-            photograph_of(identity, passport, yaw_deg=yaw, resolution=PUPPET_RESOLUTION),
+    cast: Cast = {}
+    for file in bundled_students():
+        reconstructor = Reconstructor.from_pretrained(file, kernels=settings["kernels"])
+        passport = reconstructor.lifter.passport
+        given = settings["photograph"]
+        photographs = cast.setdefault(
+            world_of(passport),
+            cast_of(
+                passport,
+                puppets=settings["puppets"],
+                photograph=None if given is None else Path(str(given)),
+            ),
         )
-        note = (
-            f"Number {identity} of the test split, yaw {yaw:+.0f}°. Neither the teacher nor the"
-            " student was trained on it."
-        )
-        photographs.append((f"puppet{identity}", f"Test puppet {identity}", note, False))
-    (folder / f"real{Path(str(source)).suffix.lower()}").write_bytes(photograph)
-    known = settings["photograph"] is None
-    note = (
-        "Eileen Collins, portrait by NASA, public domain."
-        if known
-        else f"{Path(str(source)).name} (photograph=…)."
-    )
-    photographs.append(
-        (
-            "real",
-            "A real photograph",
-            f"{note} The student was trained on puppets only: don't expect a likeness.",
-            True,
-        )
-    )
-    return photographs
+        name = f"bundled/{file.stem}"
+        lift_all(name, reconstructor, photographs, folder, side=settings["orbit_side"])
+    return cast
+
+
+def lift_fresh(settings: dict[str, Any], student: Path, cast: Cast, folder: Path) -> None:
+    """Lifts the photographs of its world with the student that was distilled."""
+    reconstructor = Reconstructor.from_pretrained(student, kernels=settings["kernels"])
+    photographs = cast.get(world_of(reconstructor.lifter.passport)) or everybody(cast)
+    lift_all(FRESH, reconstructor, photographs, folder, side=settings["orbit_side"])
+
+
+def bundled_students() -> list[Path]:
+    """All, by name."""
+    return sorted(BUNDLED.glob("*.safetensors"))
+
+
+def everybody(cast: Cast) -> list[Photograph]:
+    """All photographs, world by world."""
+    return [photograph for photographs in cast.values() for photograph in photographs]
+
+
+def goal_of(distill: Command) -> Goal | None:
+    """What the best of the bundled students reaches on the distillation's held-out identities; None
+    where its teacher has none.
+    """
+    config = compose("distill", *distill.settings)
+    goals = []
+    for file in bundled_students():
+        lifter = Lifter.load(file)
+        if (psnr := held_out_psnr(config, lifter)) is not None:
+            goals.append(Goal(f"bundled/{file.stem}", lifter.step, psnr))
+    return max(goals, key=lambda goal: goal.psnr, default=None)
 
 
 def forget_other_students(evaluation: Path, student: Path) -> None:
@@ -252,6 +278,19 @@ class _Planned(TypedDict):
 def steps_of(run: RunFolder) -> int:
     """The steps that a distillation has reached."""
     return int(run.status().get("done", 0))
+
+
+def with_progress(story: Story, run: RunFolder, earlier_steps: int, seconds: float) -> Story:
+    """The story with the distillation as it stands; its metrics are ahead of its saved state."""
+    curves = read_curves(run.path / "metrics")
+    progress = progress_of(run, Ended("", seconds, None), earlier_steps)
+    logged = max((int(curve[-1][0]) for curve in curves.values() if curve), default=0)
+    return replace(
+        story,
+        curves=curves,
+        progress=replace(progress, steps=max(progress.steps, logged)),
+        preview=max((run.path / "previews").glob("step-*.png"), default=None),
+    )
 
 
 def progress_of(run: RunFolder, ended: Ended, earlier_steps: int) -> Progress:

@@ -63,7 +63,7 @@ from pipeline.exporters.stored import (
     stored_origin,
 )
 from pipeline.inference.device import device_named
-from pipeline.inference.pretrained import student_file
+from pipeline.inference.pretrained import bundled_default, student_file
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
@@ -73,7 +73,6 @@ from pipeline.portraits.files import find_photographs
 from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
 from pipeline.verbs.lift import (
-    BUNDLED,
     VISIBLE_LABEL,
     background_level,
     lift_trial,
@@ -236,7 +235,7 @@ def write_network(config: DictConfig) -> bool:
     """Writes a network of the student; whether it is within the limits of the comparison."""
     settings = to_plain(config)
     formats = chosen_network_formats(settings["format"])
-    student = student_file(settings["checkpoint"] or BUNDLED)
+    student = student_file(settings["checkpoint"] or bundled_default())
     lifter = Lifter.load(student)
     count, batches = settings["comparison"]["inputs"], settings["comparison"]["batches"]
     side = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)

@@ -63,7 +63,7 @@ from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
 from pipeline.inference.film_files import FilmLifter
 from pipeline.inference.portrait_folder import Film, write_portrait
-from pipeline.inference.pretrained import student_file
+from pipeline.inference.pretrained import bundled_default, student_file
 from pipeline.inference.runtimes import TORCH
 from pipeline.inversion.method import Method, lift_film_by
 from pipeline.inversion.models import Models
@@ -85,8 +85,6 @@ from pipeline.runs.files import sha256_of_file, write_json
 from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from teachers.checkpoint import load_discriminator
 from teachers.passport import Passport
-
-BUNDLED = "bundled/puppets_tiny"
 
 FORWARD = ("pipeline.inversion.student.Student", "pipeline.inversion.fused.Fused")
 """Methods of one forward pass."""
@@ -164,7 +162,11 @@ def decisive(config: DictConfig, settings: dict[str, Any], method: Method) -> di
     is_elsewhere = ("input", "output", "signing", "trust", "paths")
     kept = {key: value for key, value in settings.items() if key not in is_elsewhere}
     has_student = method.name in FROM_STUDENT
-    student = sha256_of_file(student_file(config.checkpoint or BUNDLED)) if has_student else None
+    student = (
+        sha256_of_file(student_file(config.checkpoint or bundled_default()))
+        if has_student
+        else None
+    )
     fuser = settings["method"].get("fuser")
     fused = {} if fuser is None else {"fuser": sha256_of_file(Path(str(fuser)))}
     return {"settings": kept, "student": student, **fused}
@@ -206,7 +208,7 @@ def models_of(config: DictConfig) -> Models:
     path = config.teacher.get("path")
     return Models(
         teacher=lambda: instantiate(config.teacher),
-        student=lambda: Lifter.load(student_file(config.checkpoint or BUNDLED)),
+        student=lambda: Lifter.load(student_file(config.checkpoint or bundled_default())),
         discriminator=None if path is None else lambda: load_discriminator(path),
         weights_folder=config.paths.weights,
         device=device_named(config.device),
@@ -227,7 +229,7 @@ def lift_trial(method: Method, models: Models) -> Trial:
 def signatory_of(config: DictConfig, method: Method) -> Signatory | None:
     """What signs the results of a method, as the settings ask for it (`build_signatory`)."""
     has_student = method.name in FROM_STUDENT
-    student = student_file(config.checkpoint or BUNDLED) if has_student else None
+    student = student_file(config.checkpoint or bundled_default()) if has_student else None
     settings = {"provenance": config.provenance, "signing": to_plain(config.signing)}
     return build_signatory(settings, method.passport, method.name, student)
 

@@ -34,7 +34,7 @@ from pipeline.build.hooks import build_hooks
 from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
-from pipeline.inference.pretrained import student_file
+from pipeline.inference.pretrained import bundled_default, student_file
 from pipeline.inference.video import write_video
 from pipeline.lifter import Lifter
 from pipeline.portraits.front_door import PortraitSettings
@@ -42,7 +42,7 @@ from pipeline.runs.files import write_json
 from pipeline.runs.kernel_choice import renderer_trial
 from pipeline.streaming.codecs import CodecSettings, require_av
 from pipeline.streaming.normalisation import Normalisation
-from pipeline.verbs.lift import BUNDLED, say
+from pipeline.verbs.lift import say
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
@@ -111,7 +111,7 @@ def lift_settings(config: DictConfig, settings: dict[str, Any]) -> Any:
     from pipeline.streaming.lifting import LiftSettings, planes_file
     from pipeline.streaming.source import Source
 
-    student = student_file(settings["checkpoint"] or BUNDLED)
+    student = student_file(settings["checkpoint"] or bundled_default())
     door: PortraitSettings = instantiate(config.portraits)
     given = settings["planes"]
     path = planes_file(student) if given is None else Path(str(given))
@@ -143,7 +143,7 @@ def receive(config: DictConfig, settings: dict[str, Any]) -> None:
 
     if settings["threads"] is not None:
         torch.set_num_threads(int(settings["threads"]))
-    lifter = Lifter.load(student_file(settings["checkpoint"] or BUNDLED))
+    lifter = Lifter.load(student_file(settings["checkpoint"] or bundled_default()))
     lifter = lifter.to(device_named(settings["device"]))
     with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
     frames: list[np.ndarray] = []

@@ -28,14 +28,14 @@ from pipeline.build.numerics import with_kernels
 from pipeline.build.signing import build_signatory
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
-from pipeline.inference.pretrained import student_file
+from pipeline.inference.pretrained import bundled_default, student_file
 from pipeline.inversion.models import Models
 from pipeline.inversion.student import Student
 from pipeline.lifter import Lifter
 from pipeline.manifests.signatory import Signatory
 from pipeline.portraits.front_door import PortraitSettings
 from pipeline.runs.kernel_choice import renderer_trial
-from pipeline.verbs.lift import BUNDLED, FROM_STUDENT, VISIBLE_LABEL, models_of, say
+from pipeline.verbs.lift import FROM_STUDENT, VISIBLE_LABEL, models_of, say
 from pipeline.viewer.photographs import Photographs
 from pipeline.viewer.workbench import Contender, Workbench
 
@@ -93,7 +93,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
     from pipeline.viewer.state import Limits, Viewer
 
     settings = to_plain(config)
-    first = str(settings["checkpoint"] or BUNDLED)
+    first = str(settings["checkpoint"] or bundled_default())
     names = [first, *map(str, settings["beside"])]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"beside names {sorted(repeated)} twice: give each once")
@@ -164,10 +164,12 @@ def contender_of(name: str, config: DictConfig, models: Models) -> Contender:
     """
     if name in config.method:
         load = functools.partial(instantiate, config.method[name], models=models, progress=False)
-        student = student_file(config.checkpoint or BUNDLED) if name in FROM_STUDENT else None
+        student = (
+            student_file(config.checkpoint or bundled_default()) if name in FROM_STUDENT else None
+        )
         return Contender(name, load, is_slow=True, student=student)
     file = student_file(name)
-    if name != (config.checkpoint or BUNDLED):
+    if name != (config.checkpoint or bundled_default()):
         models = Models(student=lambda: Lifter.load(file), device=device_named(config.device))
     shown = name if len(name) < 60 else f"{file.parent.name}/{file.name}"
     return Contender(shown.replace("/", " "), lambda: Student(models=models), student=file)

@@ -75,6 +75,21 @@ def test_bundled_students_files_and_folders_are_found_without_a_download(
     assert student_file("spheres") == Path("spheres/model.safetensors")
 
 
+def test_the_default_is_of_heads_where_there_is_one_and_a_world_names_its_largest(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(pretrained, "BUNDLED", tmp_path)
+    for name, size, default in (
+        ("puppets_tiny", 2, "bundled/puppets_tiny"),
+        ("heads_tiny", 1, "bundled/heads_tiny"),
+        ("heads_small", 3, "bundled/heads_small"),
+    ):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"x" * size)
+        assert pretrained.bundled_default() == default
+    assert student_file("bundled/puppets").name == "puppets_tiny.safetensors"
+    assert student_file("bundled/heads").name == "heads_small.safetensors"
+
+
 @pytest.mark.parametrize(
     "name, message",
     [

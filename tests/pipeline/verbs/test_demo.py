@@ -6,16 +6,27 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from PIL import Image
 
 from pipeline.build.configuration import compose, to_plain
-from pipeline.evaluation.report.demo.page import LiftedPhotograph, Story, demo_page, verdict
+from pipeline.evaluation.report.demo.cast import cast_of
+from pipeline.evaluation.report.demo.lifts import (
+    PITCHES_DEG,
+    YAWS_DEG,
+    Lift,
+    Photograph,
+    lift_all,
+    orbit_views,
+)
+from pipeline.evaluation.report.demo.page import Goal, Story, demo_page, verdict
 from pipeline.evaluation.report.demo.progress import Progress
 from pipeline.evaluation.report.results_folder import Results, read_results
+from pipeline.inference.reconstructor import Reconstructor
+from pipeline.pictures import to_uint8
 from pipeline.runs.curves import Curve
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs import demo
@@ -52,9 +63,11 @@ def story(tmp_path) -> Story:
     for name, outside in (("one", False), ("real", True)):
         folder = tmp_path / name
         folder.mkdir()
-        for file in ("crop.png", "sheet.png", "turntable.gif"):
-            Image.new("RGB", (8, 8), "teal").save(folder / file)
-        photographs.append(LiftedPhotograph(f"<{name}>", "a note & more", folder, outside))
+        files = [folder / file for file in ("crop.png", "orbit.jpg", "sheet.png")]
+        for file in files:
+            Image.new("RGB", (8, 8), "teal").save(file)
+        lifts = [Lift(student, *files) for student in ("bundled/x", demo.FRESH)]
+        photographs.append(Photograph(name, f"<{name}>", "a note & more", files[0], outside, lifts))
     curves: dict[str, Curve] = {
         "train/loss": [(1.0, 2.0), (2.0, 1.0)],
         "validation/psnr_novel": [(1.0, 9.0), (2.0, 12.0)],
@@ -63,6 +76,7 @@ def story(tmp_path) -> Story:
         results=results_with(tmp_path / "evaluation", student=21.0, untrained=4.5),
         curves=curves,
         photographs=photographs,
+        goal=Goal("bundled/x", 900, 20.4),
         commands=[
             ("trilift distill experiment=laptop", 500.0),
             ("trilift evaluate checkpoint=x", 60.0),
@@ -73,7 +87,7 @@ def story(tmp_path) -> Story:
     )
 
 
-def test_the_page_has_scores_progress_commands_and_pictures(story):
+def test_the_page_has_scores_progress_commands_and_heads_that_turn(story):
     page = demo_page(story)
     for text in (
         "4.50 → 21.00 dB",
@@ -83,19 +97,39 @@ def test_the_page_has_scores_progress_commands_and_pictures(story):
         "trilift distill experiment=laptop    # 8 min 20 s",
         "cdcdcdcdcdcdcdcd",
         "p1<small>input 0°, view −22°",
+        "20.4 dB",
+        "bundled/x, new view (900 steps)",
     ):
         assert text in page, text
     assert "&lt;one&gt;" in page and "a note &amp; more" in page and "<one>" not in page
     assert page.count("<svg ") == 3 and "prefers-color-scheme: dark" in page
-    assert page.count("data:image/png;base64,") == 4 and page.count("data:image/gif;base64,") == 2
-    assert 'class="warning"' not in page
+    assert page.count('class="orbit"') == 4 and page.count("url(data:image/jpeg;base64,") == 4
+    assert 'class="warning"' not in page and "refresh = 0;" in page
+
+
+def test_the_page_is_there_before_the_first_step_and_while_it_learns(story):
+    first = demo_page(Story(photographs=story.photographs, is_running=True))
+    assert 'id="running"' in first and "refresh = 20;" in first and "<svg " not in first
+    assert "A student learns" not in first and "Before and after" not in first
+    running = replace(story, results=None, progress=BUSY, is_running=True, commands=())
+    page = demo_page(running)
+    assert page.count("<svg ") == 2 and "218 of 600 steps" in page
+    assert "20.4 dB" in page and "Continue where it ended" not in page
+
+
+def test_the_end_of_the_road_lies_on_the_curves_own_axis(story):
+    """The chart of PSNR reaches up to the goal, which no point of the curve does."""
+    chart = demo_page(replace(story, results=None)).split("<svg ")[1]
+    ticks = [float(text) for text in re.findall(r">(\d+(?:\.\d+)?)</text>", chart)]
+    assert max(ticks) >= 20 or 20.0 in ticks
 
 
 def test_the_page_needs_no_network(story):
     page = re.sub(r"base64,[A-Za-z0-9+/=]+", "", demo_page(story))
-    assert "//" not in page and "@import" not in page and "<script" not in page
-    for source in re.findall(r'(?:src|[^:]href)="([^"]*)"', page):
-        assert source.startswith("data:")
+    page = re.sub(r"(?m)^ *// .*$", "", page)  # comments of the script
+    assert "//" not in page and "@import" not in page and "<script src" not in page
+    for source in re.findall(r'(?:src|[^:]href)="([^"]*)"|url\(([^)]*)\)', page):
+        assert "".join(source).startswith(("data:", "#"))  # "#": inside a chart
 
 
 def test_only_a_picture_from_outside_is_marked(story):
@@ -155,7 +189,7 @@ def test_scores_that_do_not_exist_are_dashes(story):
 def test_commands_are_what_hydra_reads_back(tmp_path):
     folder = tmp_path / 'a [b], "c" d'
     settings = to_plain(compose("demo", "teacher_folder=some/where", "minutes=8.5", "steps=70"))
-    distill, evaluate, lift = demo.commands(settings, folder, folder / "student.safetensors")
+    distill, evaluate = demo.commands(settings, folder, folder / "student.safetensors")
     config = compose("distill", *distill.settings)
     assert config.paths.run == str(folder / "student") and config.teacher.path == "some/where"
     assert (
@@ -168,32 +202,44 @@ def test_commands_are_what_hydra_reads_back(tmp_path):
         judged.checkpoint == str(folder / "student.safetensors")
         and judged.teacher.path == "some/where"
     )
-    assert OmegaConf.select(compose("lift", *lift.settings), "input") == str(folder / "photographs")
     assert str(distill).startswith("trilift distill experiment=laptop")
 
 
-def test_the_kernels_of_a_demo_are_those_of_the_distillation_and_the_lift(tmp_path):
+def test_the_kernels_of_a_demo_are_those_of_the_distillation(tmp_path):
     for given in ("auto", "fast"):
         settings = to_plain(compose("demo", f"kernels={given}"))
-        distill, evaluate, lift = demo.commands(
-            settings, tmp_path, tmp_path / "student.safetensors"
-        )
+        distill, evaluate = demo.commands(settings, tmp_path, tmp_path / "student.safetensors")
         assert compose("distill", *distill.settings).kernels == given
-        assert compose("lift", *lift.settings).kernels == given
         assert compose("evaluate", *evaluate.settings).kernels == "readable"
 
 
-def test_photographs_are_test_puppets_and_the_bundled_portrait(tmp_path):
-    settings = {"puppets": [5], "photograph": None}
-    photographs = demo.take_photographs(
-        settings, tmp_path / "photographs", ToyTeacher(resolution=16).passport
-    )
-    assert [(name, outside) for name, _, _, outside in photographs] == [
-        ("puppet5", False),
-        ("real", True),
-    ]
-    assert Image.open(tmp_path / "photographs" / "puppet5.png").size == (128, 128)
-    assert Image.open(tmp_path / "photographs" / "real.jpg").size == (256, 256)
+def test_people_are_held_out_and_of_the_students_own_world():
+    toy = ToyTeacher(resolution=16).passport
+    puppets = cast_of(toy, puppets=[5], photograph=None)
+    heads = cast_of(replace(toy, name="heads_b"), puppets=[5], photograph=None)
+    assert [each.name for each in puppets] == ["puppet5", "real_puppets"]
+    assert [each.name for each in heads] == ["head3", "head10", "real_heads"]
+    assert puppets[0].source.shape == (3, 128, 128) and heads[0].source.shape[0] == 3
+    assert [each.is_outside for each in heads] == [False, False, True]
+    assert heads[-1].source.name == "astronaut.jpg"
+    own = cast_of(toy, puppets=[], photograph=Path("me.png"))
+    assert own[0].source == Path("me.png") and "me.png (photograph=…)" in own[0].note
+
+
+def test_an_orbits_middle_is_the_frontal_view_and_its_columns_turn(untrained_student, tmp_path):
+    reconstructor = Reconstructor.from_pretrained(untrained_student, kernels="readable")
+    photograph = Photograph("x", "x", "", torch.zeros(3, 16, 16))
+    lift_all("bundled/y", reconstructor, [photograph], tmp_path, side=8)
+    (lift,) = photograph.lifts
+    assert lift.orbit == tmp_path / "x" / "bundled_y" / "orbit.jpg" and lift.sheet.exists()
+    size = reconstructor.image_size
+    portrait = reconstructor.lift(torch.zeros(3, size, size))
+    views = orbit_views(portrait, 8)
+    side = views.shape[0] // len(PITCHES_DEG)
+    assert views.shape == (side * len(PITCHES_DEG), side * len(YAWS_DEG), 3)
+    middle = views[side : 2 * side, 8 * side : 9 * side]
+    assert (PITCHES_DEG[1], YAWS_DEG[8]) == (0, 0)
+    assert (middle == to_uint8(portrait.view().image[0])).all()
 
 
 def test_a_verb_that_fails_ends_the_demo_with_its_status(capfd):

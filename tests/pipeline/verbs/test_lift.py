@@ -142,7 +142,7 @@ def test_transparent_pixels_take_the_background_of_the_teacher(untrained_student
 
 def test_without_a_student_it_says_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "BUNDLED", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"no student bundled/puppets_tiny.*make demo"):
+    with pytest.raises(FileNotFoundError, match=r"no student bundled/puppets.*make demo"):
         run(None, photograph(tmp_path / "anna.png"), tmp_path / "out")
     with pytest.raises(FileNotFoundError, match="trilift distill"):
         run(tmp_path / "gone.safetensors", tmp_path / "anna.png", tmp_path / "out")

@@ -1,15 +1,15 @@
-"""One self-contained page on a distillation: pictures, scores, curves, and how it was made."""
+"""One self-contained page: heads that turn, a distillation as it goes on, scores, the commands."""
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.runs.curves import Curve, smoothed
 from pipeline.runs.durations import duration
 
-from ..charts import Line, gap_charts, line_chart, method_lines
+from ..charts import Line, gap_charts, line_chart
 from ..images import data_uri, encode, opened
 from ..maps import depth_map, error_map
 from ..numbers import counted, number
@@ -17,6 +17,7 @@ from ..page import rendered
 from ..provenance import machine, versions
 from ..results_folder import Results, image_file, mean_of
 from ..score_tables import headline_table
+from .lifts import PITCHES_DEG, YAWS_DEG, Photograph
 from .progress import Progress
 
 METRICS = ("psnr", "psnr_foreground", "ssim", "depth", "depth_aligned", "mask_iou")
@@ -29,89 +30,103 @@ SHOWN = 4
 SIDE = 128
 """Largest side of an image in that table, in pixels."""
 
-MIME = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".mp4": "video/mp4",
-}
+MIME = {".png": "image/png", ".jpg": "image/jpeg"}
+
+REFRESH_S = 20
+"""How often a page whose story goes on is read again by the browser."""
 
 
 @dataclass(frozen=True)
-class LiftedPhotograph:
-    """A photograph and the folder that `trilift lift` wrote for it."""
-
-    title: str
-    note: str
-    folder: Path
-    is_outside: bool = False
-
-    @property
-    def film(self) -> Path:
-        """The turntable: a video, or an animated image where there is no video."""
-        video = self.folder / "turntable.mp4"
-        return video if video.exists() else self.folder / "turntable.gif"
-
-
-@dataclass(frozen=True)
-class Story:
-    """The content of the page.
+class Goal:
+    """The end of the road: what a bundled student reaches on the held-out identities of the
+    distillation.
 
     Attributes:
-        results: of `trilift evaluate`.
-        curves: of the distillation, by name.
+        student: its name.
+        steps: that it was trained.
+        psnr: of the novel view, dB.
+    """
+
+    student: str
+    steps: int
+    psnr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """The content of the page, at any time of the demo.
+
+    Attributes:
         photographs: that were lifted.
+        goal: None where no bundled student knows the teacher's planes.
+        progress: of the distillation; None before it.
+        curves: of the distillation, by name.
+        preview: its latest sheet; None: there is none yet.
+        is_running: the page will be written again.
+        results: of `trilift evaluate`, at the end.
         commands: what was run, as it can be typed, and the seconds that it took.
-        progress: of the distillation.
         continuation: the command that continues a distillation that ended early.
         peak_memory_gib: of the largest process.
     """
 
-    results: Results
-    curves: dict[str, Curve]
-    photographs: Sequence[LiftedPhotograph]
-    commands: Sequence[tuple[str, float]]
-    progress: Progress
-    continuation: str
-    peak_memory_gib: float
+    photographs: Sequence[Photograph]
+    goal: Goal | None = None
+    progress: Progress | None = None
+    curves: dict[str, Curve] = field(default_factory=dict)
+    preview: Path | None = None
+    is_running: bool = False
+    results: Results | None = None
+    commands: Sequence[tuple[str, float]] = ()
+    continuation: str = ""
+    peak_memory_gib: float = 0.0
 
 
 def demo_page(story: Story) -> str:
     """The page as HTML; nothing in it points outside itself."""
+    return rendered(
+        "demo.html",
+        story=story,
+        refresh_s=REFRESH_S if story.is_running else None,
+        facts=_facts(story),
+        columns=len(YAWS_DEG),
+        rows=len(PITCHES_DEG),
+        curves=_curves(story),
+        judged=_judged(story),
+        inline=inline,
+        duration=duration,
+    )
+
+
+def _judged(story: Story) -> dict[str, Any] | None:
+    """What the evaluation adds; None before it."""
+    if story.results is None:
+        return None
     summary = story.results.summary
     chosen = {name: about for name, about in summary["metrics"].items() if name in METRICS}
     results = replace(story.results, summary={**summary, "metrics": chosen})
     _, images, _ = results.count()
     first = mean_of(results.means("student"), HEADLINE)
-    return rendered(
-        "demo.html",
-        story=story,
-        facts=_facts(story),
-        verdict=verdict(results),
-        count=(
+    return {
+        "verdict": verdict(results),
+        "count": (
             f"{counted(first['identities'], 'identity', 'identities')},"
             f" {counted(first['pictures'], 'new view')}"
             if first
             else counted(images, "image")
         ),
-        scores=headline_table(results),
-        main=results.methods["student"]["title"],
-        image_rows=image_rows(results),
-        curves=_curves(story.curves),
-        gap_chart=next(iter(gap_charts(results)), None),
-        legend=method_lines(results),
-        making=_making(story),
-        inline=inline,
-        duration=duration,
-    )
+        "scores": headline_table(results),
+        "main": results.methods["student"]["title"],
+        "image_rows": image_rows(results),
+        "gap_chart": next(iter(gap_charts(results)), None),
+        "making": _making(story, results),
+    }
 
 
 def inline(path: Path) -> str:
     """A file as a data URI.
 
     Raises:
-        ValueError: its type isn't an image or a video for browsers.
+        ValueError: its type isn't an image for browsers.
     """
     if path.suffix.lower() not in MIME:
         raise ValueError(f"{path} can't be put on a page: use one of {', '.join(MIME)}")
@@ -191,51 +206,71 @@ def _degrees(angle: float | int | None) -> str:
 
 
 def _facts(story: Story) -> list[tuple[str, str]]:
-    results, progress = story.results, story.progress
-    before, after = (
-        number((mean_of(results.means(name), HEADLINE) or {}).get("mean"), 2)
-        for name in ("untrained", "student")
-    )
-    hardware, checkpoint = results.summary["run"]["hardware"], results.summary["checkpoint"]
-    return [
-        (f"{before} → {after} dB", "PSNR of unseen views, before → after distillation"),
-        (progress.count, f"of distillation at {progress.speed}"),
-        (
-            duration(results.methods["student"]["seconds"]),
-            "for one lift, image → 3D head, on"
-            f" {hardware['gpu'] or counted(hardware['threads'], 'thread')}",
-        ),
-        (f"{checkpoint['encoder_parameters'] / 1e6:.1f} M", "parameters"),
-        (
-            duration(sum(seconds for _, seconds in story.commands)),
-            f"for everything on this page, {machine(hardware)}",
-        ),
-    ]
+    """What is known so far."""
+    progress, results = story.progress, story.results
+    facts = []
+    if results is not None:
+        before, after = (
+            number((mean_of(results.means(name), HEADLINE) or {}).get("mean"), 2)
+            for name in ("untrained", "student")
+        )
+        text = "PSNR of unseen views of test puppets, before → after distillation"
+        facts.append((f"{before} → {after} dB", text))
+    if progress is not None:
+        facts.append((progress.count, f"of distillation at {progress.speed}"))
+    if story.goal is not None:
+        text = f"PSNR of {story.goal.student} on held-out identities: the end of the road"
+        facts.append((f"{story.goal.psnr:.1f} dB", text))
+    if results is not None:
+        hardware, checkpoint = results.summary["run"]["hardware"], results.summary["checkpoint"]
+        on = hardware["gpu"] or counted(hardware["threads"], "thread")
+        facts += [
+            (
+                duration(results.methods["student"]["seconds"]),
+                f"for one lift, image → 3D head, on {on}",
+            ),
+            (f"{checkpoint['encoder_parameters'] / 1e6:.1f} M", "parameters"),
+            (
+                duration(sum(seconds for _, seconds in story.commands)),
+                f"for the commands below, {machine(hardware)}",
+            ),
+        ]
+    return facts
 
 
-def _curves(curves: dict[str, Curve]) -> list[Any]:
-    loss = [
-        Line("training", smoothed(curves.get("train/loss", [])), "c2"),
-        Line("held-out identities", curves.get("validation/loss", []), "c0"),
-    ]
+def _curves(story: Story) -> list[Any]:
+    """PSNR with the end of the road on the same axis, and the loss."""
+    curves = story.curves
     psnr = [
         Line("new view", curves.get("validation/psnr_novel", []), "c0"),
         Line("input view", curves.get("validation/psnr_reference", []), "c5"),
     ]
+    if story.goal is not None:
+        planned = None if story.progress is None else story.progress.planned_steps
+        ends = (0.0, float(planned or story.goal.steps))
+        title = f"{story.goal.student}, new view ({story.goal.steps:,} steps)"
+        psnr.append(Line(title, [(x, story.goal.psnr) for x in ends], "c2", is_faint=True))
+    loss = [
+        Line("training", smoothed(curves.get("train/loss", [])), "c2"),
+        Line("held-out identities", curves.get("validation/loss", []), "c0"),
+    ]
     charts = [
-        line_chart(loss, x_label="step", y_label="loss"),
         line_chart(psnr, x_label="step", y_label="PSNR, held-out identities (dB)"),
+        line_chart(loss, x_label="step", y_label="loss"),
     ]
     return [chart for chart in charts if chart is not None]
 
 
-def _making(story: Story) -> list[tuple[str, str]]:
-    summary, student = story.results.summary, story.results.methods["student"]
+def _making(story: Story, results: Results) -> list[tuple[str, str]]:
+    summary, student = results.summary, results.methods["student"]
     checkpoint, run = summary["checkpoint"], summary["run"]
     view = f"one view of {checkpoint['image_resolution']}²: {duration(student['render_seconds'])}"
+    distilled = "–"
+    if story.progress is not None:
+        distilled = f"{story.progress.count}, {story.progress.speed}"
     return [
         ("Machine", machine(run["hardware"])),
-        ("Distillation", f"{story.progress.count}, {story.progress.speed}"),
+        ("Distillation", distilled),
         ("Peak memory", f"{story.peak_memory_gib:.1f} GiB in the largest process"),
         ("Versions", versions(run)),
         (
