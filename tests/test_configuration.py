@@ -4,6 +4,7 @@ from pathlib import Path
 import hydra
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from pipeline.build.configuration import (
@@ -136,6 +137,13 @@ def test_what_a_constructor_complains_about_is_passed_on():
         instantiate(
             {"_target_": "torch.optim.SGD", "lr": -1.0}, params=torch.nn.Linear(1, 1).parameters()
         )
+
+
+def test_a_verb_that_runs_can_compose_another_and_keeps_its_own():
+    with hydra.initialize_config_dir(str(configuration_folder()), version_base="1.3"):
+        before = GlobalHydra.instance().hydra
+        assert compose("lift", "input=a", "output=b").verb == "lift"
+        assert GlobalHydra.instance().hydra is before
 
 
 def test_a_plain_configuration_has_no_interpolation_left():

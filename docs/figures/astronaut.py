@@ -2,7 +2,7 @@
 how far is each from her photograph, for dlib's face recognition network?
 
 Run from the repository's root with the extras `faces` and `heads`, after `make weights` (or
-`trilift weights identity`): `python docs/figures/astronaut.py bundled/heads_tiny` (no GPU). Heads are
+`trilift weights identity`): `python docs/figures/astronaut.py bundled/heads_tiny`. Heads are
 of the test split, which neither the teacher nor the student was trained on. The photograph is
 scikit-image's astronaut, public domain.
 """

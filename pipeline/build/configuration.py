@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
@@ -79,10 +80,18 @@ def root_of(verb: str) -> str:
 
 
 def compose(verb: str, *overrides: str) -> DictConfig:
-    """The configuration of a verb without running it: `compose("distill", "experiment=laptop")`."""
+    """The configuration of a verb without running it: `compose("distill", "experiment=laptop")`.
+
+    Also inside a verb that runs: Hydra has one global state, which is put back.
+    """
     register_text_files()
-    with hydra.initialize_config_dir(str(configuration_folder()), version_base=VERSION_BASE):
-        return hydra.compose(root_of(verb), overrides=with_text(overrides))
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(configuration_folder()), version_base=VERSION_BASE):
+            return hydra.compose(root_of(verb), overrides=with_text(overrides))
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

@@ -96,8 +96,13 @@ def lift_all(
 
 @torch.no_grad()
 def orbit_views(portrait: LiftedPortrait, side: int) -> UInt8[np.ndarray, "height width 3"]:
-    """Views from all angles of the orbit: a row for each pitch, a column for each yaw."""
+    """Views from all angles of the orbit: a row for each pitch, a column for each yaw.
+
+    The edge of each is background, so that a browser that scales them shows no line of the next.
+    """
     pixels = np.stack([to_uint8(view) for view in _views(portrait, side)])
+    level = round(255 * background_of(portrait.passport))
+    pixels[:, [0, -1]] = pixels[:, :, [0, -1]] = level
     return rearrange(
         pixels,
         "(row column) height width colour -> (row height) (column width) colour",
