@@ -216,7 +216,7 @@ def _facts(story: Story) -> list[tuple[str, str]]:
         )
         text = "PSNR of unseen views of test puppets, before → after distillation"
         facts.append((f"{before} → {after} dB", text))
-    if progress is not None:
+    if progress is not None and progress.steps:
         facts.append((progress.count, f"of distillation at {progress.speed}"))
     if story.goal is not None:
         text = f"PSNR of {story.goal.student} on held-out identities: the end of the road"
