@@ -31,6 +31,7 @@ from pipeline.runs.curves import Curve
 from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs import demo
 from teachers.toy import ToyTeacher
+from tests.browser import IN_BROWSER, chromium
 from tests.pipeline.evaluation.toy_results import ToyMethod, write_results
 
 METHODS = [
@@ -267,6 +268,34 @@ def test_no_process_is_left_behind(repository, tmp_path):
         os.kill(child, 0)
 
 
+@IN_BROWSER[0]
+@IN_BROWSER[1]
+def test_dragging_turns_all_heads_of_a_card_as_the_hand_moves(story, tmp_path):
+    (tmp_path / "index.html").write_text(demo_page(story))
+    with chromium() as browser:
+        page = browser.new_page()
+        said = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((tmp_path / "index.html").as_uri())
+        heads = page.locator(".orbit")
+
+        def places() -> list[str]:
+            return heads.evaluate_all("all => all.map(head => head.style.backgroundPosition)")
+
+        assert places() == ["50% 50%"] * 4  # frontal
+        box = heads.first.bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(*middle)
+        page.mouse.down()
+        page.mouse.move(middle[0] + box["width"] / 4, middle[1])
+        page.mouse.up()
+        # to the right: the camera goes to the left, by a quarter of the 17 views
+        assert places() == ["25% 50%"] * 2 + ["50% 50%"] * 2
+        heads.last.focus()
+        page.keyboard.press("ArrowUp")
+        assert places()[2:] == ["50% 0%"] * 2 and not said
+
+
 @pytest.mark.slow
 def test_the_whole_demo_with_a_toy_teacher(repository, tmp_path):
     size = ["student.dim=16", "student.canonical_blocks=1", "student.image_size=32"]
@@ -297,6 +326,8 @@ def test_the_whole_demo_with_a_toy_teacher(repository, tmp_path):
         f"paths.run={tmp_path}",
         "teacher_folder=null",
         "puppets=[1]",
+        "orbit_side=8",
+        "steps=4",
         *lists,
     ]
     environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
