@@ -1,15 +1,25 @@
 """What the scripts in docs/figures say about what they measure."""
 
 import importlib
+import json
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from pipeline.evaluation.report.results_folder import Results, read_results
+from tests.pipeline.evaluation.toy_results import ToyMethod, write_results
+
 
 @pytest.fixture
-def astronaut(repository, monkeypatch) -> ModuleType:
+def figure(repository, monkeypatch):
     monkeypatch.syspath_prepend(repository / "docs" / "figures")
-    return importlib.import_module("astronaut")
+    return importlib.import_module
+
+
+@pytest.fixture
+def astronaut(figure) -> ModuleType:
+    return figure("astronaut")
 
 
 def test_the_astronauts_statement_counts_lifts_that_are_farther(astronaut):
@@ -24,3 +34,35 @@ def test_a_lift_without_a_face_is_nobodys(astronaut):
     assert astronaut.statement(None, [0.5, None]) == (
         "No face is found in the astronaut's lift, so it is nearer than none of 2."
     )
+
+
+def compared(folder: Path, student: float, others: float) -> Results:
+    """A toy evaluation of all methods, by how far each is off (grey levels)."""
+    methods = [
+        ToyMethod(name, name, kind, off, seconds)
+        for name, kind, off, seconds in (
+            ("student", "student", student, 0.03),
+            ("w", "inversion", others, 60.0),
+            ("pti", "inversion", others, 120.0),
+        )
+    ]
+    found = read_results(write_results(folder, items=3, views=5, methods=methods))
+    text = json.dumps(found.summary).replace('"psnr"', '"psnr_foreground"')
+    rows = [{**row, "psnr_foreground": row["psnr"]} for row in found.rows]
+    return Results(found.folder, json.loads(text), rows)
+
+
+def test_methods_are_compared_on_the_same_views_beyond_a_gap(figure, tmp_path):
+    methods = figure("methods")
+    better = compared(tmp_path / "better", student=10.0, others=20.0)
+    said = list(methods.statements(better))
+    assert "wanted ≥ 0: met" in said[0] and "wanted ≥ -1: met" in said[1]
+    assert said[2] == "PTI takes 4,000 × the student's time, wanted ≥ 3,000"
+    # twice the error is 6 dB
+    assert methods.beyond(better, "student", "w", 15.0).difference == pytest.approx(6, abs=0.5)
+    worse = compared(tmp_path / "worse", student=20.0, others=10.0)
+    assert all("missed" in text for text in list(methods.statements(worse))[:2])
+    table = methods.table(better)
+    assert table.count("\n") == 4 and "45–60°" in table and "2 min" in table
+    methods.picture(better, tmp_path / "methods.png")
+    assert (tmp_path / "methods.png").stat().st_size > 5000

@@ -1,0 +1,169 @@
+"""Student and inversions on the same people: a table with intervals, by yaw gap, and quality
+against seconds as docs/methods.png.
+
+Run from the repository's root: `python docs/figures/methods.py bundled/puppets_tiny`, or for a
+student of heads `… bundled/heads_tiny --suite heads teacher=heads`. It runs `trilift evaluate` (24
+people; PTI takes minutes for each without a GPU), and goes on where it was stopped. To try it:
+`--identities 1 method.w.search.steps=5 …`.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.means import interval
+from pipeline.evaluation.report.numbers import interval as interval_text
+from pipeline.evaluation.report.numbers import number
+from pipeline.evaluation.report.results_folder import Results, mean_of, read_results
+from pipeline.runs.durations import duration
+
+OUTPUT = Path(__file__).resolve().parents[1] / "methods.png"
+METHODS = ("student", "w", "w_plus", "pti", "hybrid")
+METRIC = "psnr_foreground"
+COLOURS = dict(zip(METHODS, ("#0f7b6c", "#b4533a", "#c28a00", "#6d5bd0", "#2a6fbb"), strict=True))
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """A paired difference on the views beyond a yaw gap: mean over identities, 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def evaluate(
+    student: str, suite: str, identities: int, output: Path, further: Sequence[str]
+) -> None:
+    """Runs or continues the evaluation."""
+    settings = (
+        f"checkpoint={student}", f"suite={suite}", f"identities={identities}", f"output={output}",
+        f"methods=[{','.join(METHODS)}]", "ceiling_identities=0", "kernels=auto",
+    )  # fmt: skip
+    command = [sys.executable, "-m", "pipeline.verbs.evaluate", *settings, *further]
+    print(" ".join(command), flush=True)
+    subprocess.run(command, check=True)
+
+
+def beyond(results: Results, first: str, second: str, gap_deg: float) -> Beyond | None:
+    """First minus second on the same views whose yaw gap to the input exceeds `gap_deg`."""
+    scores: dict[str, dict[tuple[Any, ...], float]] = defaultdict(dict)
+    for row in results.rows:
+        if row.get(METRIC) is not None and (row.get("gap_deg") or 0.0) > gap_deg:
+            scores[row["method"]][row["subject"], row["item"], row["view"]] = row[METRIC]
+    identities = defaultdict(list)
+    for key in scores[first].keys() & scores[second].keys():
+        identities[key[0]].append(scores[first][key] - scores[second][key])
+    if not identities:
+        return None
+    means = np.array([np.mean(identities[subject]) for subject in sorted(identities)])
+    return Beyond(float(means.mean()), *interval(means))
+
+
+def statements(results: Results) -> Iterator[str]:
+    """What a student is to reach: better than W beyond 15°, near PTI beyond 30°, and far faster."""
+    for second, gap, least in (("w", 15.0, 0.0), ("pti", 30.0, -1.0)):
+        found = beyond(results, "student", second, gap)
+        if found is None:
+            yield f"student - {second} beyond {gap:.0f}°: not measured"
+            continue
+        verdict = "met" if found.difference >= least else "missed"
+        if (found.low < least) == (found.high > least):
+            verdict += f", and the interval holds {least:g}"
+        yield (
+            f"student - {second} beyond {gap:.0f}°: {found.difference:+.2f} dB"
+            f" ({found.low:+.2f} … {found.high:+.2f}), wanted ≥ {least:g}: {verdict}"
+        )
+    seconds = {name: method.get("seconds") for name, method in results.methods.items()}
+    if seconds.get("student") and seconds.get("pti"):
+        factor = seconds["pti"] / seconds["student"]
+        yield f"PTI takes {factor:,.0f} × the student's time, wanted ≥ 3,000"
+
+
+def table(results: Results) -> str:
+    """Markdown: over all new views, by yaw gap, and the median time of a lift."""
+    gaps = results.gap_titles()
+    shown = [name for name in METHODS if name in results.methods]
+    lines = [
+        f"| PSNR (foreground), dB | new views | {' | '.join(gaps)} | lift |",
+        f"|---|{'---:|' * (len(gaps) + 2)}",
+    ]
+    for name in shown:
+        means = [results.means(name), *(results.gaps(name).get(gap) for gap in gaps)]
+        cells = [_cell(mean_of(each, METRIC)) for each in means]
+        method = results.methods[name]
+        lines.append(
+            f"| {method['title']} | {' | '.join(cells)} | {duration(method.get('seconds'))} |"
+        )
+    return "\n".join(lines)
+
+
+def picture(results: Results, path: Path) -> None:
+    """Quality against seconds, and by yaw gap, side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), dpi=110)
+    gaps = results.gap_titles()
+    for name in (name for name in METHODS if name in results.methods):
+        method, mean = results.methods[name], mean_of(results.means(name), METRIC)
+        if mean is None or not method.get("seconds"):
+            continue
+        left.plot(method["seconds"], mean["mean"], "o", color=COLOURS[name])
+        left.vlines(method["seconds"], mean["low"], mean["high"], color=COLOURS[name], alpha=0.5)
+        left.annotate(method["title"], (method["seconds"], mean["mean"]), (6, 4),
+                      textcoords="offset points", fontsize=9)  # fmt: skip
+        found = [mean_of(results.gaps(name).get(gap), METRIC) for gap in gaps]
+        points = [(place, each) for place, each in enumerate(found) if each is not None]
+        right.plot([place for place, _ in points], [each["mean"] for _, each in points], "o-",
+                   color=COLOURS[name], label=method["title"], markersize=4)  # fmt: skip
+    left.set(xscale="log", xlabel="seconds of one lift", ylabel="PSNR (foreground), new views, dB")
+    left.margins(x=0.25)
+    right.set(xlabel="yaw gap to the input", ylabel="PSNR (foreground), dB")
+    right.set_xticks(range(len(gaps)), gaps)
+    right.legend(fontsize=9, frameon=False)
+    for axes in (left, right):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def _cell(mean: dict[str, Any] | None) -> str:
+    if mean is None:
+        return "–"
+    ends = interval_text(mean, 1)
+    return f"{number(mean['mean'], 1)}{f' ({ends})' if ends else ''}"
+
+
+def main() -> None:
+    """Evaluates what is missing, prints, draws."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("student", help="bundled/NAME, or a file")
+    parser.add_argument("further", nargs="*", help="settings of trilift evaluate (teacher=heads)")
+    parser.add_argument("--suite", default="puppets", help="or heads")
+    parser.add_argument("--identities", type=int, default=24)
+    parser.add_argument("--output", type=Path, help="default: runs/evaluate/methods_SUITE")
+    parser.add_argument("--picture", type=Path, default=OUTPUT)
+    given = parser.parse_args()
+    output = given.output or Path(f"runs/evaluate/methods_{given.suite}")
+    evaluate(given.student, given.suite, given.identities, output, given.further)
+    results = read_results(output)
+    print(f"\n{table(results)}\n")
+    for statement in statements(results):
+        print(statement)
+    picture(results, given.picture)
+    print(given.picture)
+
+
+if __name__ == "__main__":
+    main()
