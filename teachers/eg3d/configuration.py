@@ -49,6 +49,9 @@ class EG3DConfiguration:
             super-resolution; published generators have one where they were trained in half
             precision.
         focal, camera_radius, camera_pivot: the training cameras.
+        plane_blur: for each plane the standard deviation of a Gaussian filter behind the backbone,
+            in texels; `()`: no filter. Beyond EG3D: where two planes together could draw a face as
+            lines that cross, their filter leaves it to the third.
         density_gain, logit_gain, prior_ellipsoids, solid_ellipsoids, first_pass: options beyond
             EG3D (see `RaySampling`, `Decoder`, `EllipsoidPrior`), off by default.
     """
@@ -94,6 +97,7 @@ class EG3DConfiguration:
     prior_ellipsoids: tuple[tuple[float, ...], ...] = ()
     solid_ellipsoids: tuple[tuple[float, ...], ...] = ()
     first_pass: str = "reused"
+    plane_blur: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.super_resolution == "none") != (self.sr_latent == "none"):
@@ -110,6 +114,13 @@ class EG3DConfiguration:
             raise ValueError(
                 "solid_ellipsoids are a part of the prior of the density: give"
                 " prior_ellipsoids, too"
+            )
+        if self.plane_blur and (
+            len(self.plane_blur) != 3 or not all(0 <= s < 100 for s in self.plane_blur)
+        ):
+            raise ValueError(
+                f"plane_blur is {list(self.plane_blur)}: give three standard deviations in texels,"
+                " one for each plane, 0 for no filter"
             )
         if self.background not in ("black", "white", "matte"):
             raise ValueError(f"background is {self.background!r}: use black, white or matte")
@@ -142,6 +153,7 @@ class EG3DConfiguration:
             "prior_ellipsoids",
             "solid_ellipsoids",
             "first_pass",
+            "plane_blur",
             "hidden_channels",
             "feature_channels",
             "in_disparity",

@@ -1,5 +1,6 @@
 """The generator's networks, with the parameter names of published checkpoints."""
 
+import math
 from typing import Any
 
 import torch
@@ -101,7 +102,25 @@ class Generator(nn.Module):
         """Planes from ws, one triplane per row."""
         image = self.backbone.synthesis(ws, self.config.noise, self.convolution_dtype).float()
         planes = image.unflatten(1, (3, self.config.stored_channels))
+        if self.config.plane_blur:
+            planes = blurred(planes, self.config.plane_blur)
         return Triplane(planes, self.config.plane_axes, self.config.box_size)
+
+
+def blurred(
+    planes: Float[Tensor, "batch 3 channel height width"], deviations: tuple[float, ...]
+) -> Float[Tensor, "batch 3 channel height width"]:
+    """Each plane behind a Gaussian filter of its own, `deviations` in texels."""
+    from kornia.filters import gaussian_blur2d  # loaded where it is used
+
+    def one(plane: Tensor, deviation: float) -> Tensor:
+        if not deviation:
+            return plane
+        size = 2 * math.ceil(3 * deviation) + 1
+        return gaussian_blur2d(plane, size, (deviation, deviation), border_type="replicate")
+
+    pairs = zip(planes.unbind(1), deviations, strict=True)
+    return torch.stack([one(plane, deviation) for plane, deviation in pairs], 1)
 
 
 def build_decoder(config: EG3DConfiguration) -> Decoder:

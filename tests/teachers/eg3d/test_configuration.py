@@ -32,6 +32,7 @@ def test_unknown_keys_are_named():
             "render_resolution is 128, image_resolution 512",
         ),
         ({"plane_resolution": -1}, "plane_resolution is -1: expected 1 or more"),
+        ({"plane_blur": (1.0,)}, r"plane_blur is \[1.0\]: give three"),
         ({"channel_base": 1}, "channel_base is 1: .*expected 256 or more"),
     ],
 )

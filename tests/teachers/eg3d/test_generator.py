@@ -7,6 +7,7 @@ import torch
 
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.generator import Generator, eg3d_renderer
+from teachers.eg3d.generator import blurred as planes_behind_filter
 from teachers.rendering.camera import Camera
 from tests.builders import smallest_eg3d_settings
 
@@ -111,3 +112,23 @@ def test_a_renderer_rebuilt_from_the_configuration_takes_the_weights_of_the_firs
         assert torch.equal(
             again(triplane, side_camera()).image, made.renderer(triplane, side_camera()).image
         )
+
+
+def test_a_blurred_plane_keeps_its_mean_and_loses_what_is_finer_than_its_filter():
+    plain = generator()
+    blurred = generator(plane_blur=(0.0, 1.5, 0.0))
+    ws = plain.map_latents(z())
+    before, after = plain.synthesize(ws).planes, blurred.synthesize(ws).planes
+    assert torch.equal(after[:, 0], before[:, 0]) and torch.equal(after[:, 2], before[:, 2])
+    detail = [planes[:, 1].diff(dim=-1).diff(dim=-2).std() for planes in (before, after)]
+    assert detail[1] < 0.5 * detail[0]
+
+
+def test_a_line_behind_a_filter_is_a_gaussian_of_its_deviation():
+    line = torch.zeros(1, 3, 1, 33, 33)
+    line[..., 16] = 1
+    seen = planes_behind_filter(line, (0.0, 0.0, 2.0))[0, 2, 0, 16]
+    away = torch.arange(33) - 16.0
+    expected = torch.exp(-0.5 * (away / 2) ** 2) / (2 * (2 * torch.pi) ** 0.5)
+    assert seen.sum() == pytest.approx(1, abs=1e-5)
+    assert torch.allclose(seen, expected, atol=1e-3)
