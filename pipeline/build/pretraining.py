@@ -27,6 +27,7 @@ from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.worlds.licences import training_data_of
 from pipeline.worlds.opening import world_facts
+from pipeline.worlds.splits import Split
 from teachers.checkpoint import teacher_folder
 from teachers.eg3d.discriminator import Discriminator
 from teachers.kinds import configuration_of, kind_of
@@ -72,6 +73,16 @@ def load_photographs(config: DictConfig) -> TrainingImages:
             f" {FEWEST_REAL}, and thousands to be good"
         )
     return photographs
+
+
+def build_validation(config: DictConfig) -> TrainingImages:
+    """`card.validation` identities of the world that no teacher was trained on, at the cameras of
+    the data; rendered beside `data.path` if they aren't there.
+    """
+    path = Path(config.data.path)
+    beside = path.with_name(f"{path.stem}_validation{path.suffix}")
+    count = config.card.validation
+    return instantiate(config.data, path=str(beside), count=count, first=0, split=Split.VALIDATE)
 
 
 def training_data(config: DictConfig) -> tuple[dict[str, str], ...]:

@@ -47,6 +47,7 @@ class CardScores:
             generated images and of other training images; it would be far smaller for memorised
             images.
         compared: images per Fréchet score.
+        unseen: validation identities that they are compared with; 0: training images.
     """
 
     frechet: dict[str, float]
@@ -62,6 +63,7 @@ class CardScores:
     prior_depth: DepthAgreement | None = None
     world_depth: DepthAgreement | None = None
     world: str | None = None
+    unseen: int = 0
 
     def ratios(self) -> dict[str, float]:
         """Distances in multiples of the floor."""
@@ -73,6 +75,7 @@ def score_at_full_size(
     images: TrainingImages,
     world: World | None,
     *,
+    unseen: TrainingImages | None = None,
     compared: int = 1024,
     real: int = 8000,
 ) -> CardScores:
@@ -82,10 +85,13 @@ def score_at_full_size(
         teacher: the teacher.
         images: what it was trained on.
         world: that drew them; None: photographs, whose depth is unknown.
+        unseen: validation identities, which the pictures are compared with; None: the first of
+            `images`.
         compared: images per Fréchet score.
         real: images that they are compared with.
     """
-    reference = images.first(real)
+    seen = images.first(real)
+    reference = seen if unseen is None else unseen.first(real)
     frechet = FrechetScores(reference, compared=compared)
     drawn = draw_images(teacher, images.cameras, compared)
     scores = frechet(drawn)
@@ -98,9 +104,10 @@ def score_at_full_size(
         depth=None if world is None else depth_against_world(teacher, world),
         tone=_tone(drawn),
         data_tone=_tone(reference),
-        nearest=_distance_to_nearest(drawn[:256], reference),
-        data_nearest=_distance_to_nearest(reference[:256], reference[256:]),
+        nearest=_distance_to_nearest(drawn[:256], seen),
+        data_nearest=_distance_to_nearest(seen[:256], seen[256:]),
         compared=compared,
+        unseen=0 if unseen is None else len(unseen),
         prior_depth=None
         if world is None
         else depth_against_world(untrained_teacher(settings_of(teacher.configuration)), world),
@@ -188,7 +195,8 @@ Licence: {passport.licence}.
 | real images seen | {images:,} |
 {table}
 
-{scores.compared} generated images per Fréchet score, at the cameras of the data, truncation 1;
+{scores.compared} generated images per Fréchet score, at the cameras of the data, truncation 1,
+against {f"{scores.unseen:,} validation identities" if scores.unseen else "training images"};
 scored {date.today()} on {platform.machine()}, torch {torch.__version__}. The floor is the distance
 between real images and other real images with the same counts. Not FID.
 

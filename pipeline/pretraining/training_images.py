@@ -122,6 +122,7 @@ def rendered_images(
     count: int,
     resolution: int,
     first: int = 0,
+    split: Split = Split.TRAIN,
     supersampling: int = 2,
     workers: int = 2,
     pose_distribution: dict[str, float] | None = None,
@@ -131,6 +132,7 @@ def rendered_images(
     into `path` if that doesn't exist.
 
     Args:
+        split: another than the training's has pictures to compare with only.
         camera_pivot: what the teacher's cameras look at; None: not compared with the world's.
 
     Raises:
@@ -144,17 +146,20 @@ def rendered_images(
             {
                 "world": world,
                 "world_version": world_facts(world)[0],
+                "split": split.name.lower(),
                 "first": first,
                 "count": count,
                 **asdict(distribution),
             },
         )
     else:
-        log.info("rendering %d training identities of %s into %s", count, world, file)
+        log.info(
+            "rendering %d identities (%s) of %s into %s", count, split.name.lower(), world, file
+        )
         export_identities(
             file,
             world=world,
-            split=Split.TRAIN,
+            split=split,
             count=count,
             first=first,
             resolution=resolution,

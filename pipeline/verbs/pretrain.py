@@ -24,6 +24,7 @@ from pipeline.build.pretraining import (
     build_callbacks,
     build_data,
     build_module,
+    build_validation,
     load_photographs,
     measure_schedule,
     pretraining_trial,
@@ -151,6 +152,7 @@ def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingIm
         teacher,
         photographs,
         None if name is None else open_world(name, supersampling=1),
+        unseen=build_validation(config) if is_rendered and config.card.validation else None,
         compared=config.card.compared,
     )
     images = int(read_json_file(folder / "scores.json", _Seen)["images"])

@@ -14,6 +14,7 @@ from pipeline.pretraining.training_images import (
     rendered_images,
 )
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
+from pipeline.worlds.splits import Split
 from teachers.rendering.camera import Camera
 
 
@@ -103,6 +104,17 @@ def test_a_zip_of_other_identities_is_refused(tmp_path):
         r"expected was \{'first': 0, 'yaw_limit': 1.2\}",
     ):
         rendered_images(path=path, resolution=8, count=2, pose_distribution={"yaw_limit": 1.2})
+
+
+def test_identities_of_another_split_are_refused(tmp_path):
+    record = (png_bytes(np.full((8, 8, 4), 255, np.uint8)), cameras(1).label()[0].tolist())
+    about = {"alpha": "premultiplied", "split": "train"}
+    path = str(write_dataset(tmp_path / "some.zip", iter([record]), about))
+    assert len(rendered_images(path=path, resolution=8, count=1)) == 1
+    with pytest.raises(
+        ValueError, match=r"\{'split': 'train'\}, expected was \{'split': 'validate'"
+    ):
+        rendered_images(path=path, resolution=8, count=1, split=Split.VALIDATE)
 
 
 def test_cameras_alone_are_those_that_come_with_the_images():
