@@ -66,3 +66,17 @@ def test_methods_are_compared_on_the_same_views_beyond_a_gap(figure, tmp_path):
     assert table.count("\n") == 4 and "45–60°" in table and "2 min" in table
     methods.picture(better, tmp_path / "methods.png")
     assert (tmp_path / "methods.png").stat().st_size > 5000
+
+
+def test_a_table_goes_between_a_documents_markers(figure, tmp_path):
+    methods, document = figure("methods"), tmp_path / "results.md"
+    document.write_text(
+        "a\n<!-- methods on puppets -->\nold\n<!-- end of methods on puppets -->\nz"
+    )
+    methods.write_into(document, "puppets", "new")
+    methods.write_into(document, "puppets", "newer")
+    assert document.read_text() == (
+        "a\n<!-- methods on puppets -->\nnewer\n<!-- end of methods on puppets -->\nz"
+    )
+    with pytest.raises(ValueError, match="has no place for the table"):
+        methods.write_into(document, "heads", "new")

@@ -4,7 +4,8 @@ against seconds as docs/methods.png.
 Run from the repository's root: `python docs/figures/methods.py bundled/puppets_tiny`, or for a
 student of heads `… bundled/heads_tiny --suite heads teacher=heads`. It runs `trilift evaluate` (24
 people; PTI takes minutes for each without a GPU), and goes on where it was stopped. To try it:
-`--identities 1 method.w.search.steps=5 …`.
+`--identities 1 method.w.search.steps=5 …`. `--into docs/results.md` writes the table there, between
+its markers.
 """
 
 import argparse
@@ -138,6 +139,20 @@ def picture(results: Results, path: Path) -> None:
     figure.savefig(path)
 
 
+def write_into(path: Path, suite: str, text: str) -> None:
+    """Replaces what is between a document's markers.
+
+    Raises:
+        ValueError: it has none.
+    """
+    begin, end = f"<!-- methods on {suite} -->", f"<!-- end of methods on {suite} -->"
+    before, found, rest = path.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{path} has no place for the table: put {begin} and {end} into it")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
 def _cell(mean: dict[str, Any] | None) -> str:
     if mean is None:
         return "–"
@@ -154,13 +169,15 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=24)
     parser.add_argument("--output", type=Path, help="default: runs/evaluate/methods_SUITE")
     parser.add_argument("--picture", type=Path, default=OUTPUT)
-    given = parser.parse_args()
+    parser.add_argument("--into", type=Path, action="append", default=[], help="documents")
+    given = parser.parse_intermixed_args()
     output = given.output or Path(f"runs/evaluate/methods_{given.suite}")
     evaluate(given.student, given.suite, given.identities, output, given.further)
     results = read_results(output)
-    print(f"\n{table(results)}\n")
-    for statement in statements(results):
-        print(statement)
+    text = f"{table(results)}\n\n" + "\n".join(f"- {each}" for each in statements(results))
+    print(f"\n{text}\n")
+    for document in given.into:
+        write_into(document, given.suite, text)
     picture(results, given.picture)
     print(given.picture)
 

@@ -65,13 +65,13 @@ CLAIMS = (
           "without camera augmentation the pose is wrong (Table 4: .1758 for .0461)"),
     Claim("ablation_no_transformer", "lpips", 1,
           "a CNN in place of the transformers is worse (Table 4: LPIPS .5419 for .2894)"),
-    Claim("ablation_no_transformer", "psnr_foreground", -1, "the same, without a network's help"),
+    Claim("ablation_no_transformer", "psnr_foreground", -1, "the same by PSNR"),
     Claim("ablation_no_discriminator", "frechet_efficientnet_lite0", 1,
           "without the adversary images are less real (Table 5: FID 7.71 for 4.45)"),
     Claim("ablation_triplane_only", "lpips", 1, "planes alone make worse images"),
-    Claim("ablation_triplane_only", "psnr_foreground", -1, "the same, without a network's help"),
+    Claim("ablation_triplane_only", "psnr_foreground", -1, "the same by PSNR"),
     Claim("ablation_100_identities", "lpips", 1, "few identities are not enough (Table A2)"),
-    Claim("ablation_100_identities", "psnr_foreground", -1, "the same, without a network's help"),
+    Claim("ablation_100_identities", "psnr_foreground", -1, "the same by PSNR"),
 )  # fmt: skip
 
 
