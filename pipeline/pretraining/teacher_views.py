@@ -16,14 +16,20 @@ def draw_images(
     teacher: EG3DTeacher, cameras: Camera, count: int, *, seed: int = 3
 ) -> Float[Tensor, "image 3 height width"]:
     """Images of `count` identities at cameras of the data, clamped to [-1, 1]."""
-    random = torch.Generator().manual_seed(seed)
-    z = torch.randn(count, teacher.z_dim, generator=random)
-    chosen = cameras.to(torch.device("cpu"))[
-        torch.randint(len(cameras), (count,), generator=random)
-    ]
+    z, chosen = drawn_identities(teacher, cameras, count, seed=seed)
     return torch.cat(
         [_images(teacher, z[i : i + 4], chosen[i : i + 4]) for i in range(0, count, 4)]
     )
+
+
+def drawn_identities(
+    teacher: EG3DTeacher, cameras: Camera, count: int, *, seed: int = 3
+) -> tuple[Float[Tensor, "image z_dim"], Camera]:
+    """Latents, and as many cameras of the data, the same every time."""
+    random = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, teacher.z_dim, generator=random)
+    rows = torch.randint(len(cameras), (count,), generator=random)
+    return z, cameras.to(torch.device("cpu"))[rows]
 
 
 @torch.no_grad()

@@ -16,7 +16,13 @@ from .depths import centred_jitter, stratified_depths
 from .marching import Field, RayColors, RaySampling, look_up
 from .proposal_network import UP
 from .rendering import RayJitter
-from .robust_sampling import clipped_weights, depths_in_bins, hardest_rays, kept_bins
+from .robust_sampling import (
+    clipped_weights,
+    depths_in_bins,
+    drawn_depths,
+    hardest_rays,
+    kept_bins,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class LearnedSampling:
         hard_samples: of the hardest rays.
         hard_share: share of these in an image.
         mass: share of the predicted mass whose bins get samples.
+        is_robust: False, for comparison: samples are drawn from the predicted distribution itself,
+            instead of from all bins alike that hold most of it.
+        is_stratified: False, for comparison: they are drawn one by one, so that some bins are
+            missed; rays need jitter.
     """
 
     probe_samples: int = 192
@@ -36,6 +46,8 @@ class LearnedSampling:
     hard_samples: int = 32
     hard_share: float = 0.1
     mass: float = 0.98
+    is_robust: bool = True
+    is_stratified: bool = True
 
     def __post_init__(self) -> None:
         if self.probe_samples < 3 or not 1 <= self.samples <= self.hard_samples:
@@ -119,7 +131,12 @@ def march_learned(
         network: predicts where samples belong (`ProposalNetwork`); without gradient here.
         counts: how many.
         jitter: `fine` has at least `hard_samples` numbers a ray; None: the middles of the strata.
+
+    Raises:
+        ValueError: samples are drawn one by one, and there is no jitter.
     """
+    if jitter is None and not counts.is_stratified:
+        raise ValueError("samples that aren't stratified are drawn at random: give jitter")
     with torch.no_grad():
         seen = probe(field, camera, resolution, sampling, counts.probe_samples)
         masses = network(seen.weights, seen.colors, seen.rays.directions).exp()
@@ -127,7 +144,7 @@ def march_learned(
     rays = camera.rays(resolution)
     groups = [(~hard, counts.samples), (hard, counts.hard_samples)]
     parts = [
-        _composited(field, rays, masses, seen.edges, counts.mass, chosen, samples, jitter, sampling)
+        _composited(field, rays, masses, seen.edges, counts, chosen, samples, jitter, sampling)
         for chosen, samples in groups
         if chosen.any()
     ]
@@ -147,7 +164,7 @@ def _composited(
     rays: Rays,
     masses: Float[Tensor, "batch ray bin"],
     edges: Float[Tensor, " edge"],
-    mass: float,
+    counts: LearnedSampling,
     chosen: Tensor,
     samples: int,
     jitter: RayJitter | None,
@@ -163,13 +180,12 @@ def _composited(
         return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
 
     with torch.no_grad():
-        bins, count = kept_bins(of_rows(masses), mass, samples)
         given = None
         if jitter is not None:
             # Stratified numbers (`RayJitter.stratified`) rise along a ray; places in bins may not.
             given = jitter.fine[..., :samples] * jitter.fine.shape[-1] % 1
         places = edges.new_full((*rows.shape, samples), 0.5) if given is None else of_rows(given)
-        depths = depths_in_bins(edges.expand(*rows.shape, -1), bins, count, places)
+        depths = _placed(edges.expand(*rows.shape, -1), of_rows(masses), counts, places)
         width = (edges[1] - edges[0]).expand(*rows.shape, 1)
     here = Rays(of_rows(rays.origins), of_rows(rays.directions))
     activation = density_activation_of(field)
@@ -191,3 +207,22 @@ def _composited(
             )
         )
     return rows, torch.cat(sums, 1)
+
+
+def _placed(
+    edges: Float[Tensor, "batch ray edge"],
+    masses: Float[Tensor, "batch ray bin"],
+    counts: LearnedSampling,
+    places: Float[Tensor, "batch ray sample"],
+) -> Float[Tensor, "batch ray sample"]:
+    """Depths of the samples, which lie at `places` of their strata."""
+    samples = places.shape[-1]
+    if counts.is_robust:
+        bins, count = kept_bins(masses, counts.mass, samples)
+        if counts.is_stratified:
+            return depths_in_bins(edges, bins, count, places)
+        is_kept = torch.arange(bins.shape[-1], device=bins.device) < count[..., None]
+        masses = torch.zeros_like(masses).scatter(-1, bins, is_kept.to(masses))
+    if counts.is_stratified:
+        places = (torch.arange(samples, device=places.device) + places) / samples
+    return drawn_depths(edges, masses, places)

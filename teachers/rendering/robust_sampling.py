@@ -60,6 +60,27 @@ def depths_in_bins(
     return (left + place * (right - left)).sort(-1).values
 
 
+def drawn_depths(
+    edges: Float[Tensor, "*ray edge"],
+    masses: Float[Tensor, "*ray bin"],
+    numbers: Float[Tensor, "*ray sample"],
+) -> Float[Tensor, "*ray sample"]:
+    """Sorted depths at which the distribution function of the bins reaches numbers in [0, 1)
+    (inverse transform sampling; within a bin the distribution is uniform).
+
+    Args:
+        edges: ends of the bins, one more than bins.
+        masses: at least 0, some of them more; they needn't add up to 1.
+        numbers: in [0, 1).
+    """
+    reached = F.pad(masses.cumsum(-1), (1, 0))
+    wanted = numbers * reached[..., -1:]
+    bins = torch.searchsorted(reached, wanted, right=True).clamp(1, masses.shape[-1]) - 1
+    left, right = edges.gather(-1, bins), edges.gather(-1, bins + 1)
+    share = (wanted - reached.gather(-1, bins)) / masses.gather(-1, bins).clamp(min=1e-20)
+    return (left + share.clamp(0, 1) * (right - left)).sort(-1).values
+
+
 def hardest_rays(
     masses: Float[Tensor, "batch ray bin"], samples: int, share: float
 ) -> Bool[Tensor, "batch ray"]:

@@ -1,5 +1,7 @@
 """Triplane × camera → image, without a super-resolution."""
 
+from typing import cast
+
 from teachers.rendering.camera import Camera
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
 from teachers.rendering.marching import RayColors
@@ -43,6 +45,24 @@ class WysiwygRenderer(TriplaneRenderer):
         if self.proposals is None or not self.uses_proposals:
             return super().ray_samples
         return 0, self.counts.hard_samples
+
+    def with_counts(self, counts: LearnedSampling | None) -> "WysiwygRenderer":
+        """The same networks (shared, not copied) with other counts; None: without the sampler.
+
+        Raises:
+            ValueError: there are counts, but no network, or it was made for another probe.
+        """
+        changed = cast(WysiwygRenderer, self.changed())
+        if counts is None:
+            changed.uses_proposals = False
+            return changed
+        if self.proposals is None or counts.probe_samples != self.counts.probe_samples:
+            raise ValueError(
+                f"counts of {counts.probe_samples} probe samples: the sampler is"
+                f" {'missing' if self.proposals is None else self.counts.probe_samples}"
+            )
+        changed.counts, changed.uses_proposals = counts, True
+        return changed
 
     def field(self, triplane: Triplane) -> DistanceField:
         """See `TriplaneRenderer`."""

@@ -8,6 +8,7 @@ import torch
 from teachers.rendering.robust_sampling import (
     clipped_weights,
     depths_in_bins,
+    drawn_depths,
     hardest_rays,
     kept_bins,
     sampler_target,
@@ -84,3 +85,10 @@ def test_a_sample_stands_for_no_more_than_a_bin():
         expected.append(left * (1 - math.exp(-density * length)))
         left *= math.exp(-density * length)
     torch.testing.assert_close(weights, torch.tensor([expected]))
+
+
+def test_drawn_depths_invert_the_distribution_function():
+    edges = torch.tensor([[2.0, 2.5, 3.0, 3.5]])
+    masses = torch.tensor([[1.0, 0.0, 3.0]])
+    depths = drawn_depths(edges, masses, torch.tensor([[0.125, 0.25, 0.625, 0.0]]))
+    torch.testing.assert_close(depths, torch.tensor([[2.0, 2.25, 3.0, 3.25]]))
