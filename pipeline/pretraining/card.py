@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
 from pipeline.evaluation.metrics.frechet import FrechetScores
+from pipeline.evaluation.metrics.sticking import Sticking
 from pipeline.pictures import write_png
 from pipeline.runs.files import write_json, write_text
 from pipeline.worlds.splits import Split, WorldSeeds
@@ -20,12 +21,23 @@ from teachers.eg3d.teacher import EG3DTeacher
 from teachers.kinds import settings_of
 from teachers.rendering.camera import Camera
 from teachers.untrained import untrained_teacher
+from teachers.wysiwyg.renderer import WysiwygRenderer
 
-from .teacher_views import draw_images, teacher_sheet, view_scores
+from .normals import NormalScores, normal_scores
+from .teacher_views import (
+    draw_images,
+    sticking_of_world,
+    sticking_score,
+    teacher_sheet,
+    view_scores,
+)
 from .training_images import TrainingImages
 
 FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
 """The middle of a face in a 64x64 image."""
+
+
+KIND_NAMES = {"eg3d": "EG3D", "panohead": "PanoHead", "wysiwyg": "WYSIWYG"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,9 @@ class CardScores:
         prior_depth: the same before training: what the density's prior alone achieves.
         world_depth: the same of other identities of the world.
         world: the world's name.
+        normals: see `NormalScores`; None: card of an earlier version.
+        sticking, world_sticking: how much of the detail stays on the screen, of the teacher and of
+            its world (`texture_sticking`); None likewise, and without a world.
         tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
             [0, 1].
         nearest, data_nearest: root mean square distance at 32² to the nearest training image, of
@@ -64,6 +79,9 @@ class CardScores:
     world_depth: DepthAgreement | None = None
     world: str | None = None
     unseen: int = 0
+    normals: NormalScores | None = None
+    sticking: Sticking | None = None
+    world_sticking: Sticking | None = None
 
     def ratios(self) -> dict[str, float]:
         """Distances in multiples of the floor."""
@@ -113,6 +131,9 @@ def score_at_full_size(
         else depth_against_world(untrained_teacher(settings_of(teacher.configuration)), world),
         world_depth=None if world is None else _depth_among_identities(teacher, world),
         world=None if world is None else world.name,
+        normals=normal_scores(teacher, images.cameras, world),
+        sticking=sticking_score(teacher),
+        world_sticking=None if world is None else sticking_of_world(teacher, world),
     )
 
 
@@ -182,9 +203,9 @@ def write_card(
     )
     text = f"""# Teacher `{passport.name}`
 
-EG3D, {passport.image_resolution}² images,
+{KIND_NAMES.get(passport.kind, passport.kind)}, {passport.image_resolution}² images,
 planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
-{passport.depth_samples} + {passport.importance_samples} ray samples.
+{samples_of(teacher)}.
 Trained from scratch by `trilift pretrain` on {scores.world or "photographs"}{once}.
 Licence: {passport.licence}.
 
@@ -209,6 +230,18 @@ Recipe: `{recipe}`
     write_json(folder / "card_scores.json", asdict(scores))
 
 
+def samples_of(teacher: EG3DTeacher) -> str:
+    """How its rays are sampled, in words."""
+    renderer, passport = teacher.renderer, teacher.passport
+    if isinstance(renderer, WysiwygRenderer) and renderer.uses_proposals:
+        counts = renderer.counts
+        return (
+            f"{counts.samples} to {counts.hard_samples} ray samples where the sampler places them,"
+            f" {counts.mean_samples:.1f} with the probe's"
+        )
+    return f"{passport.depth_samples} + {passport.importance_samples} ray samples"
+
+
 def card_rows(scores: CardScores) -> list[tuple[str, str]]:
     """What the card's table says."""
     ratios, views = scores.ratios(), scores.views
@@ -226,7 +259,9 @@ def card_rows(scores: CardScores) -> list[tuple[str, str]]:
             "colour error between views ±0.15 rad after warping by depth (without)",
             f"{views['view_error']:.3f} ({views['view_still']:.3f})",
         ),
+        *_sticking_rows(scores),
         *_depth_rows(scores),
+        *_normal_rows(scores),
         (
             "brightness of faces, mean ± sd (data)",
             "{:.2f} ± {:.2f} ({:.2f} ± {:.2f})".format(*scores.tone, *scores.data_tone),
@@ -234,6 +269,37 @@ def card_rows(scores: CardScores) -> list[tuple[str, str]]:
         (
             "distance to the nearest training image (of other training images)",
             f"{scores.nearest:.3f} ({scores.data_nearest:.3f})",
+        ),
+    ]
+
+
+def _sticking_rows(scores: CardScores) -> list[tuple[str, str]]:
+    found, world = scores.sticking, scores.world_sticking
+    if found is None:
+        return []
+    own, behind = ("", "") if world is None else (" (the world's)", f" ({world.score:.2f})")
+    return [(f"share of the detail that sticks to the screen{own}", f"{found.score:.2f}{behind}")]
+
+
+def _normal_rows(scores: CardScores) -> list[tuple[str, str]]:
+    normals = scores.normals
+    if normals is None:
+        return []
+    own, behind = "", ""
+    if normals.world_angle is not None:
+        own, behind = " (of the world's own)", f" ({normals.world_angle:.1f}°)"
+    ratios = normals.ratios()
+    return [
+        (
+            f"angle between the normals of depth and field{own}",
+            f"{normals.field_angle:.1f}°{behind}",
+        ),
+        *(
+            (
+                f"Fréchet distance of normals on {name}, × floor",
+                f"{ratios[name]:.1f} ({value:.4f}; floor {normals.floor[name]:.4f})",
+            )
+            for name, value in normals.frechet.items()
         ),
     ]
 

@@ -5,9 +5,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.metrics.consistency import multi_view_consistency
+from pipeline.evaluation.metrics.sticking import Sticking, texture_sticking
 from pipeline.pictures import depth_picture, normal_picture, tile
+from pipeline.worlds.splits import Split, WorldSeeds
+from pipeline.worlds.world import World
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
+from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
 
@@ -44,6 +48,29 @@ def view_scores(teacher: EG3DTeacher, *, identities: int = 32, seed: int = 11) -
         "view_still": agreement.still,
         "view_agreeing": agreement.agreeing,
     }
+
+
+@torch.no_grad()
+def sticking_score(teacher: EG3DTeacher, *, identities: int = 32, seed: int = 11) -> Sticking:
+    """How much of the images' detail stays on the screen between yaw -0.15 and 0.15."""
+    triplane, ws = _identities(teacher, identities, seed=seed)
+    views = [_orbit(teacher, identities, yaw, 0.0).to(triplane.planes) for yaw in (-0.15, 0.15)]
+    first, second = (teacher.render(triplane, camera, ws=ws) for camera in views)
+    return texture_sticking(first, views[0], second, views[1])
+
+
+def sticking_of_world(teacher: EG3DTeacher, world: World, *, identities: int = 32) -> Sticking:
+    """The same of images of a world, by its own depth, at the teacher's cameras: how far from 0 the
+    score is where nothing sticks.
+    """
+    views = [_orbit(teacher, identities, yaw, 0.0) for yaw in (-0.15, 0.15)]
+    drawn = []
+    for camera in views:
+        seeds = WorldSeeds.of(Split.VALIDATE, range(identities))
+        seen = world.render(seeds, camera, teacher.passport.image_resolution)
+        image = seen.image(1.0)
+        drawn.append(Rendering(image, image, image, seen.depth, seen.opacity))
+    return texture_sticking(drawn[0], views[0], drawn[1], views[1])
 
 
 @torch.no_grad()

@@ -1,11 +1,14 @@
 """A teacher's depth is compared with the world that it learned."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from pipeline.evaluation.metrics.sticking import Sticking
 from pipeline.pretraining.card import CardScores, card_rows, depth_against_world
+from pipeline.pretraining.normals import NormalScores
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
@@ -51,6 +54,13 @@ def test_a_card_has_depth_of_the_prior_and_of_the_world_beside_the_teachers(teac
     )  # fmt: skip
     rows = " ".join(name for name, _ in card_rows(scores))
     assert "depth before training" in rows and "depth of other identities of the world" in rows
+    assert not any("normals" in name for name, _ in card_rows(scores))  # an earlier version's
+    sticking = Sticking(0.25, 0.7, 0.2, 0.05, 0.6)
+    normals = NormalScores(19.0, 7.0, {"pixels": 0.3}, {"pixels": 0.1})
+    scores = dataclasses.replace(scores, sticking=sticking, world_sticking=sticking)
+    table = dict(card_rows(dataclasses.replace(scores, normals=normals)))
+    assert table["share of the detail that sticks to the screen (the world's)"] == "0.25 (0.25)"
+    assert table["Fréchet distance of normals on pixels, × floor"].startswith("3.0 ")
     photographs = CardScores(
         {}, {}, 1.0, {"view_error": 0.0, "view_still": 0.1}, None, (0.5, 0.1), (0.5, 0.1),
         0.1, 0.1, 64,
