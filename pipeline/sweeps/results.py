@@ -1,5 +1,6 @@
 """Results of a sweep's cells: last scores, and what their students cost."""
 
+import csv
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -98,7 +99,11 @@ def _but_the_seed(cell: Cell) -> tuple[tuple[str, str], ...]:
 
 
 def last_scores(run: Path) -> dict[str, float]:
-    """The last value of every validation curve by its bare name, and the `step` it belongs to."""
+    """The last value of every validation curve by its bare name, and the `step` it belongs to; of
+    a teacher's training the last of its scores, Fréchet distances in multiples of the floor.
+    """
+    if (run / "scores.csv").is_file():
+        return _teacher_scores(run / "scores.csv")
     curves = {
         name: curve
         for name, curve in read_curves(run / "metrics").items()
@@ -106,6 +111,19 @@ def last_scores(run: Path) -> dict[str, float]:
     }
     steps = {"step": max(curve[-1][0] for curve in curves.values())} if curves else {}
     return {name.removeprefix(SCORE): curve[-1][1] for name, curve in curves.items()} | steps
+
+
+def _teacher_scores(file: Path) -> dict[str, float]:
+    with file.open(newline="") as lines:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+    if not rows:
+        return {}
+    last = rows[-1]
+    floors = {name.removesuffix("_floor"): last[name] for name in last if name.endswith("_floor")}
+    scores = {name: value / floors.get(name, 1.0) for name, value in last.items()}
+    others = {"images", *(f"{name}_floor" for name in floors)}
+    kept = {name: value for name, value in scores.items() if name not in others}
+    return kept | {"step": last["images"]}
 
 
 def _student_numbers(run: Path, speeds: dict[str, float]) -> dict[str, float]:

@@ -9,8 +9,13 @@ from .results import Outcome, Row
 LAST = ("step", "lift_ms", "parameters", "minutes")
 """Numbers that aren't scores: the last columns, in this order."""
 
-DIGITS = {"step": 0, "lift_ms": 1, "minutes": 1, "loss": 4, "depth": 4}
-TITLES = {"lift_ms": "lift, ms", "parameters": "parameters, M"}
+DIGITS = {"step": 0, "lift_ms": 1, "minutes": 1, "loss": 4, "depth": 4, "view_error": 4}
+TITLES = {
+    "lift_ms": "lift, ms",
+    "parameters": "parameters, M",
+    "pixels": "Fréchet on pixels, × floor",
+    "network": "Fréchet on network, × floor",
+}
 
 
 def columns(outcomes: Iterable[Outcome]) -> list[str]:

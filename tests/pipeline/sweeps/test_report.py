@@ -10,7 +10,7 @@ from pipeline.sweeps.cell import Cell, CellRecord
 from pipeline.sweeps.earlier import earlier_cells
 from pipeline.sweeps.pareto import Point, front, pareto_picture
 from pipeline.sweeps.report import FAILED, FINISHED, UNFINISHED, write_report
-from pipeline.sweeps.results import Outcome, outcomes_of, rows_of
+from pipeline.sweeps.results import Outcome, last_scores, outcomes_of, rows_of
 from pipeline.sweeps.table import cells_csv, markdown, rows_csv
 
 
@@ -175,3 +175,14 @@ def test_cells_of_earlier_commands_stay_in_the_tables_beside_their_likes(tmp_pat
     assert "| teacher=(not given) | 1/1 | 30.00 |" in said
     with (tmp_path / "cells.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 6
+
+
+def test_the_scores_of_a_teacher_s_training_are_its_last_in_multiples_of_the_floor(tmp_path):
+    (tmp_path / "scores.csv").write_text(
+        "images,pixels,diversity,view_error,pixels_floor\n"
+        "1000.0,0.5,0.9,0.04,0.01\n2000.0,0.03,1.0,0.02,0.01\n"
+    )
+    found = last_scores(tmp_path)
+    assert found == pytest.approx(
+        {"pixels": 3.0, "diversity": 1.0, "view_error": 0.02, "step": 2000.0}
+    )
