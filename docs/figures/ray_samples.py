@@ -2,7 +2,8 @@
 their pictures are from the world's and from their own at dense sampling, and what they look up.
 
 Run from the repository's root; settings are those of `trilift pretrain`, for the images that the
-pictures are compared with (rendered on the first run, as for a training):
+pictures are compared with: the card's, identities of the validation split (rendered on the first
+run) or photographs. Pictures are drawn at their cameras.
 
     python docs/figures/ray_samples.py bundled/puppets runs/pretrain/wysiwyg/teacher data=puppets
 """
@@ -10,11 +11,12 @@ pictures are compared with (rendered on the first run, as for a training):
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pipeline.build.configuration import compose
-from pipeline.build.pretraining import load_photographs
+from pipeline.build.pretraining import build_validation, load_photographs
 from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pretraining.ray_samples import BUDGETS, SamplerScores, samples_table, score_samplers
 from pipeline.pretraining.training_images import TrainingImages
@@ -28,13 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("teachers", nargs="+", help="folders, and settings KEY=VALUE of pretrain")
     parser.add_argument("--compared", type=int, default=512, help="pictures per Fréchet distance")
-    parser.add_argument("--real", type=int, default=6000, help="images that they're compared with")
+    parser.add_argument("--real", type=int, default=8000, help="images that they're compared with")
     parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS)
     parser.add_argument("--kernels", default="fast")
     given = parser.parse_args()
     choose_kernels(given.kernels)
     settings = [one for one in given.teachers if "=" in one]
-    images = load_photographs(compose("pretrain", *settings))
+    images = compared_images(compose("pretrain", *settings))
     scores: dict[str, list[SamplerScores]] = {}
     for folder in (one for one in given.teachers if "=" not in one):
         teacher = load_teacher(folder)
@@ -46,6 +48,14 @@ def main() -> None:
             found.append(one)
     sys.stdout.write(samples_table(scores) + "\n")
     sys.stdout.write(f"\n{given.compared} pictures, torch {torch.__version__}\n")
+
+
+def compared_images(config: Any) -> TrainingImages:
+    """Those that a card compares with."""
+    is_rendered = config.data._target_.endswith("rendered_images")
+    if is_rendered and config.card.validation:
+        return build_validation(config)
+    return load_photographs(config)
 
 
 def compared_with(
