@@ -24,8 +24,8 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.density import DensityActivation, density_activation_of
 from teachers.rendering.learned_sampling import LearnedSampling
 from teachers.rendering.proposal_network import UP
-from teachers.rendering.rendering import RayJitter
 from teachers.rendering.renderer import TriplaneRenderer
+from teachers.rendering.rendering import RayJitter
 from teachers.wysiwyg.renderer import WysiwygRenderer
 
 from .teacher_views import drawn_identities

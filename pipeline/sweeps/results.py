@@ -115,7 +115,9 @@ def last_scores(run: Path) -> dict[str, float]:
 
 def _teacher_scores(file: Path) -> dict[str, float]:
     with file.open(newline="") as lines:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+        rows = [
+            {name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)
+        ]
     if not rows:
         return {}
     last = rows[-1]
