@@ -1,5 +1,5 @@
-"""Prints a table of teachers at 5 to 96 samples per ray, as docs/pretraining.md explains it: how far
-their pictures are from the world's and from their own at dense sampling, and what they look up.
+"""Prints a table of teachers at 5 to 96 samples per ray, as docs/pretraining.md explains it: how
+far their pictures are from the world's and from their own at dense sampling, and their look-ups.
 
 Run from the repository's root; settings are those of `trilift pretrain`, for the images that the
 pictures are compared with: the card's, identities of the validation split (rendered on the first

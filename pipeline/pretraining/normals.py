@@ -1,5 +1,5 @@
-"""The normals of a teacher's identities. A generated identity has no true surface: they are compared
-with the world's as sets, and with the field's own gradient.
+"""The normals of a teacher's identities. A generated identity has no true surface: they are
+compared with the world's as sets, and with the field's own gradient.
 """
 
 import math
