@@ -119,4 +119,5 @@ def test_the_bundled_recipes_alter_training_inputs_and_no_held_out_ones():
     source = build_source(config, sampler, identities=0)
     assert isinstance(source, PhotometricInputs) and source.source is sampler
     assert build_source(compose("distill"), sampler, identities=0) is sampler
-    assert "photometric" not in compose("distill", "experiment=lp3d_ffhq")
+    for settings in (["experiment=lp3d_ffhq"], ["experiment=bundled_student", "photometric=none"]):
+        assert "photometric" not in compose("distill", *settings)
