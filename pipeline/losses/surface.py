@@ -7,12 +7,11 @@ from torch import Tensor
 from teachers.rendering.camera import Camera
 from teachers.rendering.compositing import interval_weights
 from teachers.rendering.depths import centred_jitter, stratified_depths
-from teachers.rendering.learned_sampling import probe
-from teachers.rendering.marching import look_up
-from teachers.rendering.robust_sampling import sampler_target
 from teachers.rendering.triplane import Triplane
 from teachers.wysiwyg.decoder import AsItIs, DistanceDecoder, laplace_density
 from teachers.wysiwyg.renderer import WysiwygRenderer
+
+from .proposals import proposal_loss
 
 
 def surface_losses(
@@ -71,20 +70,16 @@ def sampler_loss(
         patch: its first row and column, and its side, in pixels.
     """
     assert renderer.proposals is not None
-    resolution, count = renderer.resolution, renderer.counts.probe_samples
+    resolution = renderer.resolution
     row, column, side = patch
     numbers = torch.arange(resolution**2, device=triplane.planes.device)
     chosen = numbers.reshape(resolution, resolution)[row : row + side, column : column + side]
-    chosen = chosen.flatten()
-    with torch.no_grad():
-        field = renderer.field(triplane)
-        seen = probe(field, camera, resolution, renderer.sampling, count)
-        rays = camera.rays(resolution)[chosen]
-        depths = seen.edges.expand(len(camera), len(chosen), -1)
-        logits = look_up(field, rays, depths)[1]
-        target = sampler_target(
-            interval_weights(logits, depths, activation=field.density_activation)
-        )
-    predicted = renderer.proposals(seen.weights, seen.colors, seen.rays.directions)[:, chosen]
-    entropy = -(target * predicted).sum(-1)
-    return entropy.sum() / (target.sum(-1) > 0).sum().clamp(min=1)
+    return proposal_loss(
+        renderer.proposals,
+        renderer.field(triplane),
+        camera,
+        resolution,
+        renderer.sampling,
+        chosen.flatten(),
+        probe_samples=renderer.counts.probe_samples,
+    )

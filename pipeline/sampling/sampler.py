@@ -78,6 +78,8 @@ class TeacherSampler:
             "reference": reference_rendering or ViewRendering(),
             "novel": novel_rendering or ViewRendering(),
         }
+        for rendering in self.rendering.values():
+            rendering.require_teacher(teacher.passport)
         self.device = torch.device("cpu")
 
     @torch.no_grad()

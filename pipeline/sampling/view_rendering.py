@@ -1,5 +1,6 @@
 """Changes to the teacher's renderer for one view: training may use fewer rays and ray samples."""
 
+from teachers.passport import Passport
 from teachers.rendering.marching import RayMarcher
 from teachers.rendering.renderer import Renderer
 
@@ -32,6 +33,12 @@ class ViewRendering:
             }.items()
             if value is not None
         }
+
+    def require_teacher(self, passport: Passport) -> None:
+        """ValueError if the marcher was trained for another teacher (`LearnedMarcher`)."""
+        require = getattr(self.changes.get("first_pass"), "require_teacher", None)
+        if require is not None:
+            require(passport)
 
     def apply(self, renderer: Renderer) -> Renderer:
         """A renderer with the same networks (shared, not copied) and the changed settings.

@@ -5,7 +5,8 @@ Run the same command again to continue where it was; SIGTERM or Ctrl-C saves fir
 status 75 asks a scheduler for another attempt. The best student so far (against an adversary: the
 latest) is `student.safetensors` in the run's folder, preview sheets are in `previews`, metrics in
 `metrics` (docs/metrics.md). `dry_run=true` estimates time, memory and disk instead.
-`experiment=fuser` trains what fuses the frames of films instead (docs/fusion.md).
+`experiment=fuser` trains what fuses the frames of films instead (docs/fusion.md),
+`experiment=proposals` what places a teacher's ray samples (docs/speed.md).
 """
 
 import json
@@ -38,6 +39,7 @@ from pipeline.build.distillation_trainer import (
 )
 from pipeline.build.fusion import train_fuser
 from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
+from pipeline.build.proposals import train_proposals
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
 from pipeline.distillation.cost import cost_table
@@ -57,6 +59,9 @@ from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
+OTHERS = {"fuser": train_fuser, "proposals": train_proposals}
+"""What is trained instead of a student where the configuration has such a group."""
+
 
 @verb("distill")
 def main(config: DictConfig) -> float | None:
@@ -65,10 +70,13 @@ def main(config: DictConfig) -> float | None:
     """
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
-    is_fuser = config.get("fuser") is not None
-    if is_fuser and (config.dry_run or config.replay is not None or "photometric" in config):
+    train = next((train for key, train in OTHERS.items() if config.get(key) is not None), distill)
+    if train is not distill and (
+        config.dry_run or config.replay is not None or "photometric" in config
+    ):
         raise ValueError(
-            "a fuser's training has neither dry_run, replay nor photometric (docs/fusion.md)"
+            "a fuser's and a proposal network's training has neither dry_run nor replay nor"
+            " photometric (docs/fusion.md, docs/speed.md)"
         )
     if config.replay is not None:
         return show_again(run, config)
@@ -89,7 +97,6 @@ def main(config: DictConfig) -> float | None:
             ) as summary,
             Attempt(run, **to_plain(config.stop)) as attempt,
         ):
-            train = train_fuser if is_fuser else distill
             return train(config, run, attempt, summary)
     return None
 

@@ -136,7 +136,11 @@ class TriplaneRenderer(Renderer):
 
     @property
     def ray_samples(self) -> tuple[int, int]:
-        """See `Renderer`."""
+        """See `Renderer`; a marcher whose rays take other numbers has a method of that name."""
+        own = getattr(marcher_of(self.sampling), "ray_samples", None)
+        if own is not None:
+            found: tuple[int, int] = own(self.sampling)
+            return found
         return self.sampling.depth_samples, self.sampling.importance_samples
 
     def changed(

@@ -106,18 +106,22 @@ def sampler_target(
 
     Args:
         weights: compositing weights of the bins.
-        sigma: standard deviation of the blur in bins; the paper doesn't state it.
+        sigma: standard deviation of the blur in bins; the paper doesn't state it. 0: no blur.
         faintest: blurred weights below are 0.
     """
+    blurred = _blurred(weights, sigma) if sigma else weights
+    blurred = torch.where(blurred < faintest, 0.0, blurred)
+    return blurred / blurred.sum(-1, keepdim=True).clamp(min=1e-12)
+
+
+def _blurred(weights: Tensor, sigma: float) -> Tensor:
     reach = max(1, round(3 * sigma))
     place = torch.arange(-reach, reach + 1, device=weights.device, dtype=weights.dtype)
     kernel = torch.exp(-0.5 * (place / sigma).square())
     kernel = kernel / kernel.sum()
     flat = weights.reshape(-1, 1, weights.shape[-1])
     blurred = F.conv1d(F.pad(flat, (reach, reach), mode="replicate"), kernel[None, None])
-    blurred = blurred.reshape(weights.shape)
-    blurred = torch.where(blurred < faintest, 0.0, blurred)
-    return blurred / blurred.sum(-1, keepdim=True).clamp(min=1e-12)
+    return blurred.reshape(weights.shape)
 
 
 def clipped_weights(

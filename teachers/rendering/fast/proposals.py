@@ -43,7 +43,7 @@ def march(
     triplane: Triplane = field.triplane  # type: ignore[attr-defined]
     with torch.no_grad():
         coarse = camera.rays(resolution // 2)
-        depths, weights = _first_pass(triplane, layers, coarse, sampling, jitter, resolution)
+        depths, weights = first_pass(triplane, layers, coarse, sampling, jitter, resolution)
         samples, sees = _place(depths, weights, resolution, sampling, jitter, emptiest)
         nearest, farthest = depths.amin((1, 2)), depths.amax((1, 2))
     cast = fast_rays.Cast(rays, [_by_columns(row, resolution) for row in sees.numpy()], samples)
@@ -54,7 +54,7 @@ def march(
     )
 
 
-def _first_pass(
+def first_pass(
     triplane: Triplane,
     layers: TwoLayers,
     rays: Rays,
@@ -62,7 +62,7 @@ def _first_pass(
     jitter: RayJitter | None,
     resolution: int,
 ) -> tuple[Tensor, Tensor]:
-    """Depths and interval weights of the rays through the corners between pixels."""
+    """Depths and interval weights of the rays of a coarse image; `jitter` is of a finer one."""
     batch, count, _ = rays.directions.shape
     memory, limits = PlaneMemory.of(triplane), sampling.limits(rays)
     hidden_layer, density, _, prior = layers.arguments()
