@@ -32,6 +32,7 @@ from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs import demo
 from teachers.toy import ToyTeacher
 from tests.browser import IN_BROWSER, chromium
+from tests.builders import tiny_lifter
 from tests.pipeline.evaluation.toy_results import ToyMethod, write_results
 
 METHODS = [
@@ -266,6 +267,27 @@ def test_no_process_is_left_behind(repository, tmp_path):
     assert parent.wait(timeout=30) == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_each_bundled_student_lifts_people_of_its_world_and_a_fresh_one_joins_its_own(
+    tmp_path, monkeypatch
+):
+    for name in ("heads", "puppets"):
+        lifter = tiny_lifter(ToyTeacher(resolution=8))
+        lifter.passport = replace(lifter.passport, name=name)
+        lifter.save(tmp_path / "bundled" / f"{name}_toy.safetensors")
+    monkeypatch.setattr(demo, "BUNDLED", tmp_path / "bundled")
+    settings = {"puppets": [1], "photograph": None, "orbit_side": 8, "kernels": "readable"}
+    cast = demo.lift_bundled(settings, tmp_path / "lifted")
+    students = {each.name: [lift.student for lift in each.lifts] for each in demo.everybody(cast)}
+    assert students == {
+        **dict.fromkeys(("head3", "head10", "real_heads"), ["bundled/heads_toy"]),
+        **dict.fromkeys(("puppet1", "real_puppets"), ["bundled/puppets_toy"]),
+    }
+    fresh = tmp_path / "bundled" / "puppets_toy.safetensors"
+    demo.lift_fresh(settings, fresh, cast, tmp_path / "lifted")
+    assert [len(each.lifts) for each in cast["heads"]] == [1, 1, 1]
+    assert [each.lifts[-1].student for each in cast["puppets"]] == [demo.FRESH] * 2
 
 
 @IN_BROWSER[0]
