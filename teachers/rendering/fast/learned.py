@@ -15,6 +15,7 @@ from ..camera import Camera
 from ..compositing import expected_depth
 from ..marching import RayColors, RaySampling
 from ..rendering import RayJitter
+from ..robust_sampling import hardest_rays
 from ..triplane import Triplane
 from ..two_layers import TwoLayers
 from . import learned_kernels, lookup, proposals, shade
@@ -111,26 +112,13 @@ class _Rays:
         return RayColors(features, depth, self.opacity, near, far)
 
     def _hardest(self) -> tuple[Tensor, Tensor]:
-        """Which rays see anything, and which of an image have most mass outside the heaviest bins
-        (`robust_sampling.hardest_rays`).
-        """
-        batch, total = self.masses.shape[:2]
-        bins = len(self.edges) - 1
-        outside, sees = self.masses.new_empty(batch, total), torch.empty(batch, total).bool()
-        masses, rows = self.masses.numpy(), (outside.numpy(), sees.numpy())
-        # without a limit every ray is cast, also one of no mass
-        emptiest = np.float32(self.counts.emptiest or -1)
-
-        def work(row: int, piece: slice) -> None:
-            learned_kernels.mass_outside(
-                masses[row], bins, self.counts.samples, emptiest, *(one[row] for one in rows),
-                np.empty(bins, np.float32), piece.start, piece.stop,
-            )  # fmt: skip
-
-        self._in_pieces(work, [total] * batch)
-        hard = torch.zeros(batch, total, dtype=torch.bool)
-        count = min(total, round(self.counts.hard_share * total))
-        return sees, hard.scatter(1, outside.topk(count, 1).indices, True)
+        """Which rays see anything, and which are an image's hardest, as in the readable code."""
+        masses = self.masses[..., : len(self.edges) - 1]
+        sees = torch.ones(masses.shape[:2], dtype=torch.bool)
+        if self.counts.emptiest:
+            sees = masses.sum(-1) > self.counts.emptiest
+            masses = masses * sees[..., None]
+        return sees, hardest_rays(masses, self.counts.samples, self.counts.hard_share)
 
     def _composite(self, order: list[np.ndarray], samples: int) -> None:
         """Adds rays, by their numbers in each batch row, of so many samples."""
@@ -144,7 +132,7 @@ class _Rays:
         def work(row: int, piece: slice) -> None:
             learned_kernels.place_samples(
                 masses[row], edges, np.float32(self.counts.mass), order[row], fine[row % len(fine)],
-                depths[row], np.empty(bins, np.float32), np.empty(samples, np.intp),
+                depths[row], np.empty(bins, np.float32), np.empty(bins, np.intp), np.empty(samples, np.intp),
                 piece.start, piece.stop,
             )  # fmt: skip
             learned_kernels.composite(

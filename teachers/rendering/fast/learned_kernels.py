@@ -19,55 +19,43 @@ from .vectors import (
     where_less,
 )
 
-_ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
+_ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 
-__all__ = ["composite", "mass_outside", "new_room", "place_samples", "rays_of_tile"]
-
-
-@part
-def heaviest(masses, left, bins):
-    """The heaviest of `left`, a copy of the masses from which those taken before are gone."""
-    best, most = 0, np.float32(-1)
-    for one in range(bins):
-        if left[one] > most:
-            best, most = one, left[one]
-    left[best] = np.float32(-1)
-    return best
+__all__ = ["composite", "new_room", "place_samples", "rays_of_tile"]
 
 
 @kernel
-def mass_outside(masses, bins, samples, emptiest, outside, sees, left, first, last):
-    """Of the rays first … last: whether more mass than `emptiest` is predicted, and what lies
-    outside of the `samples` heaviest bins (0 of rays that see nothing).
+def place_samples(masses, edges, mass, order, jitter, depths, left, found, kept, first, last):
+    """Writes the sorted `robust_sampling.depths_in_bins` of the rays `order`[first … last].
+
+    Only bins of more than an even share of what may be dropped are sorted: the others together
+    can't be needed to hold the mass.
     """
-    for ray in range(first, last):
-        total = _ZERO
-        for one in range(bins):
-            left[one] = masses[ray, one]
-            total += masses[ray, one]
-        sees[ray] = total > emptiest
-        outside[ray] = total if sees[ray] else _ZERO
-        if sees[ray]:
-            for _ in range(min(samples, bins)):
-                outside[ray] -= masses[ray, heaviest(masses[ray], left, bins)]
-
-
-@kernel
-def place_samples(masses, edges, mass, order, jitter, depths, left, kept, first, last):
-    """Writes the sorted `robust_sampling.depths_in_bins` of the rays `order`[first … last]."""
     bins, samples = len(edges) - 1, depths.shape[1]
     most = min(samples, bins)
     for number in range(first, last):
         ray = order[number]
         total = _ZERO
         for one in range(bins):
-            left[one] = masses[ray, one]
             total += masses[ray, one]
+        least = total * (_ONE - mass) / np.float32(bins) * _HALF
+        candidates = 0
+        for one in range(bins):
+            if masses[ray, one] > least:
+                left[candidates], found[candidates] = masses[ray, one], one
+                candidates += 1
         count, held = 0, _ZERO
-        while count < most and (count == 0 or held < mass * total):
-            kept[count] = heaviest(masses[ray], left, bins)
-            held += masses[ray, kept[count]]
+        while count < min(most, candidates) and (count == 0 or held < mass * total):
+            best = 0
+            for one in range(1, candidates):
+                if left[one] > left[best]:
+                    best = one
+            kept[count] = found[best]
+            held += left[best]
+            left[best] = -_ONE
             count += 1
+        if count == 0:  # a ray of no mass
+            kept[0], count = 0, 1
         whole, rest = samples // count, samples % count
         for sample in range(samples):
             rank = sample % count
