@@ -132,8 +132,8 @@ class _Rays:
         def work(row: int, piece: slice) -> None:
             learned_kernels.place_samples(
                 masses[row], edges, np.float32(self.counts.mass), order[row], fine[row % len(fine)],
-                depths[row], np.empty(bins, np.float32), np.empty(bins, np.intp), np.empty(samples, np.intp),
-                piece.start, piece.stop,
+                depths[row], np.empty(bins, np.float32), np.empty(bins, np.intp),
+                np.empty(samples, np.intp), piece.start, piece.stop,
             )  # fmt: skip
             learned_kernels.composite(
                 self.memory.arguments, self.layers, (self.origins[row], self.directions[row]),
