@@ -50,8 +50,8 @@ class EG3DConfiguration:
             precision.
         focal, camera_radius, camera_pivot: the training cameras.
         plane_blur: for each plane the standard deviation of a Gaussian filter behind the backbone,
-            in texels; `()`: no filter. Beyond EG3D: where two planes together could draw a face as
-            lines that cross, their filter leaves it to the third.
+            in texels; `()`: no filter. Beyond EG3D: two planes that draw a face as lines that cross
+            leave bars through it, unless they are too smooth for lines.
         density_gain, logit_gain, prior_ellipsoids, solid_ellipsoids, first_pass: options beyond
             EG3D (see `RaySampling`, `Decoder`, `EllipsoidPrior`), off by default.
     """

@@ -148,3 +148,19 @@ def test_passports_of_teachers_of_other_weights_do_not_agree(teacher):
         teacher.passport.require_same(
             untrained_teacher(TINY, seed=1).passport, mine="one", others="other"
         )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["puppets", "heads"])
+def test_a_bundled_teacher_draws_different_people_from_the_weights_that_its_passport_names(name):
+    teacher = load_teacher(f"bundled/{name}")
+    assert teacher.passport.name == name
+    z = torch.randn(3, teacher.z_dim, generator=torch.Generator().manual_seed(1))
+    camera = teacher.passport.orbit(torch.zeros(3))
+    ws = teacher.map_latents(z, camera)
+    rendering = teacher.render(teacher.synthesize(ws), camera, ws=ws)
+    middle = slice(24, 40)
+    assert (rendering.opacity[..., middle, middle] > 0.99).all()
+    assert (rendering.opacity[..., 0, 0] < 0.01).sum() >= 2  # one of the heads has a floater there
+    first, *others = rendering.image.unbind(0)
+    assert all((first - other).square().mean().sqrt() > 0.15 for other in others)
