@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,9 @@ def test_downloads_of_the_page_are_signed_and_labelled(certified, tmp_path):
                 found[answer.content_disposition.filename] = await answer.read()
             return found
 
-    files = asyncio.run(downloaded())
+    # a thread of its own: a browser of another test keeps a loop running in this one
+    with ThreadPoolExecutor(1) as pool:
+        files = pool.submit(asyncio.run, downloaded()).result()
     film = next(name for name in files if "turntable" in name)
     assert set(files) == {"a_image.png", film, "a_head.zip", "a_triplane.zip"}
     assert (np.asarray(Image.open(io.BytesIO(files["a_image.png"])))[-1, 0] == 24).all()  # label
