@@ -1,9 +1,6 @@
 """Builds and runs the training of a fuser from a configuration."""
 
-import json
-import logging
 from dataclasses import replace
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -13,19 +10,14 @@ from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, T
 from pipeline.fusion import TrainedFuser, untrained
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter
-from pipeline.runs.progress import Deadline, ProgressBar
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.state_keeper import StateKeeper
 from pipeline.runs.summary import Summary
 from pipeline.worlds.splits import Split
 
+from .beside import train_beside
 from .configuration import instantiate, to_plain
 from .distillation import build_plan
-from .distillation_trainer import build_loggers
-from .trainer import build_profiler, build_trainer
-
-log = logging.getLogger(__name__)
 
 FILE = "fuser.safetensors"
 LEAST_YAW_DEG = 35.0
@@ -75,32 +67,14 @@ def train_fuser(
     """Starts or continues the run; returns the last hidden side's PSNR, negative: less is better,
     as of every validation loss.
     """
-    module, scores = build_fuser(config), build_scores(config, run)
-    if summary is not None:
-        summary.update(passport=json.loads(module.trained.passport.to_json()))
-    every = config.trainer.log_every
-    callbacks: list[Any] = [
-        *build_profiler(config, run, lambda module: module.step),
-        scores,
-        ProgressBar(every_steps=every),
-        StateKeeper(
-            run.last_checkpoint, signals=attempt.signals, **to_plain(config.callbacks.state)
-        ),
-    ]
-    trainer = build_trainer(
+    module = build_fuser(config)
+    return train_beside(
         config,
-        callbacks,
-        loggers=build_loggers(config, run),
-        max_steps=config.trainer.max_steps,
-        max_time=Deadline(config.trainer.max_time).left,
-        strategy="ddp",
+        run,
+        attempt,
+        summary,
+        module=module,
+        scores=build_scores(config, run),
+        data=TurnBatches(module.settings.films, batch_size=config.batch_size),
+        judged_by="hidden side",
     )
-    data = TurnBatches(module.settings.films, batch_size=config.batch_size)
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=run.checkpoint_to_resume())
-    finally:
-        attempt.reached(module.step, config.trainer.max_steps)
-        if summary is not None:
-            summary.update(scores=scores.all)
-    log.info("step %d: hidden side %.2f dB: %s", module.step, scores.last, scores.path)
-    return -scores.last

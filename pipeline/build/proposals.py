@@ -1,9 +1,6 @@
 """Builds and runs the training of a proposal network from a configuration."""
 
-import json
-import logging
 from dataclasses import replace
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -15,20 +12,15 @@ from pipeline.distillation.proposal_training import (
     ProposalTraining,
     volume_renderer,
 )
-from pipeline.runs.progress import Deadline, ProgressBar
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.state_keeper import StateKeeper
 from pipeline.runs.summary import Summary
 from pipeline.sampling.learned_marcher import TrainedProposals
 from teachers.teacher import Teacher
 
+from .beside import train_beside
 from .configuration import instantiate, to_plain
-from .distillation_trainer import build_loggers
 from .sampler import build_sampler
-from .trainer import build_profiler, build_trainer
-
-log = logging.getLogger(__name__)
 
 FILE = "proposals.safetensors"
 
@@ -67,31 +59,13 @@ def train_proposals(
         path=run.path / FILE,
         every_steps=validation["every_steps"],
     )
-    if summary is not None:
-        summary.update(passport=json.loads(teacher.passport.to_json()))
-    every = config.trainer.log_every
-    callbacks: list[Any] = [
-        *build_profiler(config, run, lambda module: module.step),
-        scores,
-        ProgressBar(every_steps=every),
-        StateKeeper(
-            run.last_checkpoint, signals=attempt.signals, **to_plain(config.callbacks.state)
-        ),
-    ]
-    trainer = build_trainer(
+    return train_beside(
         config,
-        callbacks,
-        loggers=build_loggers(config, run),
-        max_steps=config.trainer.max_steps,
-        max_time=Deadline(config.trainer.max_time).left,
-        strategy="ddp",
+        run,
+        attempt,
+        summary,
+        module=module,
+        scores=scores,
+        data=NumberedViews(sampler, batch_size=config.batch_size),
+        judged_by="PSNR",
     )
-    data = NumberedViews(sampler, batch_size=config.batch_size)
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=run.checkpoint_to_resume())
-    finally:
-        attempt.reached(module.step, config.trainer.max_steps)
-        if summary is not None:
-            summary.update(scores=scores.all)
-    log.info("step %d: PSNR %.2f dB: %s", module.step, scores.last, scores.path)
-    return -scores.last

@@ -1,6 +1,5 @@
 """What fusion gains over lifting each frame by itself, on films of a world with truth."""
 
-import logging
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from pipeline.fusion import fused_frames
@@ -18,8 +16,7 @@ from students.fuser import TriplaneFuser
 from teachers.rendering.triplane import Triplane
 
 from .fuser_training import FuserTraining, LiftedTurn
-
-log = logging.getLogger(__name__)
+from .kept_best import KeptBest
 
 TURNED = math.radians(30)
 """Frames whose head is turned by more are the ones that fusion is for."""
@@ -99,7 +96,7 @@ def _add(sums: list[Any], error: Tensor, mask: Bool[Tensor, "frame view 1 height
     sums[2] += int(mask.sum())
 
 
-class FuserScores(Callback):
+class FuserScores(KeptBest):
     """Scores the fuser on held-out films, keeps the best by the hidden side.
 
     Args:
@@ -109,42 +106,16 @@ class FuserScores(Callback):
         every_steps: between two scores.
     """
 
+    judged_by = "hidden_psnr"
+
     def __init__(self, films: TurnSource, *, count: int, path: Path, every_steps: int) -> None:
-        self.films, self.count, self.path, self.every_steps = films, count, path, every_steps
-        self.best, self.last = -math.inf, -math.inf
-        self.all: dict[str, float] = {}
+        super().__init__(count=count, path=path, every_steps=every_steps)
+        self.films = films
         self._kept: list[Turn] = []
 
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Before the state is saved."""
-        assert isinstance(module, FuserTraining)
-        if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
-            self.score(trainer, module)
-
-    def score(self, trainer: Trainer, module: FuserTraining) -> None:
-        """Scores, logs, keeps."""
-        if not self.count:
-            return
+    def scores(self, module: FuserTraining) -> dict[str, float]:
+        """`turn_scores` of the films."""
         if not self._kept:
             found = map(self.films, range(self.count))
             self._kept = [turn.to(module.device) for turn in found]
-        scores = turn_scores(self._kept, module.lifter, module.fuser)
-        self.last = scores.get("hidden_psnr", -math.inf)
-        if self.last >= self.best and trainer.is_global_zero:
-            self.best = self.last
-            module.result.save(self.path)
-        self.all = {f"validation/{name}": value for name, value in scores.items()}
-        for logger in trainer.loggers:
-            logger.log_metrics(self.all, step=module.step)
-        said = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        log.info("step %d: %s", module.step, said)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores it."""
-        self.best = state_dict["best"]
+        return turn_scores(self._kept, module.lifter, module.fuser)

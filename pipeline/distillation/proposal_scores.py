@@ -1,13 +1,11 @@
 """How near images with few learned samples are to images with many, on held-out identities."""
 
-import logging
 import math
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from pipeline.sampling.learned_marcher import LearnedMarcher
@@ -16,9 +14,8 @@ from pipeline.sampling.source import Sampler
 from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.triplane import Triplane
 
+from .kept_best import KeptBest
 from .proposal_training import ProposalTraining, Views, draw_views
-
-log = logging.getLogger(__name__)
 
 
 def dense_images(
@@ -30,7 +27,7 @@ def dense_images(
         return dense(*views).image_raw
 
 
-class ProposalScores(Callback):
+class ProposalScores(KeptBest):
     """Scores the network on held-out identities, keeps the best by `validation/psnr`: of images
     whose samples it has placed, against dense ones; over all pixels together, in dB.
     `validation/loss` is the training's.
@@ -43,37 +40,14 @@ class ProposalScores(Callback):
         every_steps: between two scores.
     """
 
+    judged_by = "psnr"
+
     def __init__(
         self, sampler: Sampler, *, count: int, batch_size: int, path: Path, every_steps: int
     ) -> None:
-        self.sampler, self.count, self.batch_size = sampler, count, batch_size
-        self.path, self.every_steps = path, every_steps
-        self.best, self.last = -math.inf, -math.inf
-        self.all: dict[str, float] = {}
+        super().__init__(count=count, path=path, every_steps=every_steps)
+        self.sampler, self.batch_size = sampler, batch_size
         self._kept: list[tuple[Triplane, Any, Tensor]] = []
-
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Before the state is saved."""
-        assert isinstance(module, ProposalTraining)
-        if module.step % self.every_steps == 0 or module.step >= trainer.max_steps > 0:
-            self.score(trainer, module)
-
-    def score(self, trainer: Trainer, module: ProposalTraining) -> None:
-        """Scores, logs, keeps."""
-        if not self.count:
-            return
-        scores = self.scores(module)
-        self.last = scores["psnr"]
-        if self.last >= self.best and trainer.is_global_zero:
-            self.best = self.last
-            module.result.save(self.path)
-        self.all = {f"validation/{name}": value for name, value in scores.items()}
-        for logger in trainer.loggers:
-            logger.log_metrics(self.all, step=module.step)
-        said = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        log.info("step %d: %s", module.step, said)
 
     @torch.no_grad()
     def scores(self, module: ProposalTraining) -> dict[str, float]:
@@ -104,11 +78,3 @@ class ProposalScores(Callback):
             samples = module.settings.reference_samples
             kept.append((*views, dense_images(module.renderer, views, samples)))
         return kept
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores it."""
-        self.best = state_dict["best"]
