@@ -1,26 +1,21 @@
 """Temporal fusion of lifted frames: what a camera saw of the planes, the fuser's file, its use."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 
 from pipeline.lifter import Lifter
-from pipeline.runs.tensor_file import safetensors_metadata, write_tensors
+from pipeline.runs.network_file import Described, read_network, write_network
 from students.fuser import FusedFrame, FuserState, TriplaneFuser
 from teachers.passport import Passport
-from teachers.plain_values import parse_json
 from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 from teachers.rendering.visibility import seen_texels
 
-SCHEMA = 1
 SEEN_SIDE = 32
 """Of the rendering whose depth says what a frame's camera sees; planes of 64² need no finer one."""
 
@@ -43,13 +38,8 @@ class TrainedFuser:
 
     def save(self, path: Path) -> None:
         """One .safetensors file, atomically."""
-        description = {
-            "schema": SCHEMA,
-            "step": self.step,
-            "arguments": self.arguments,
-            "passport": json.loads(self.passport.to_json()),
-        }
-        write_tensors(path, self.fuser.state_dict(), {"fuser": json.dumps(description)})
+        described = Described(self.fuser, self.arguments, self.passport, self.step)
+        write_network(path, described, key="fuser")
 
     @classmethod
     def load(cls, path: Path) -> "TrainedFuser":
@@ -59,26 +49,15 @@ class TrainedFuser:
             FileNotFoundError: there is no such file.
             ValueError: it is no fuser's.
         """
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"there is no fuser at {path}: train one (`trilift distill experiment=fuser`), or"
-                " give the path of a fuser.safetensors"
-            )
-        text = safetensors_metadata(path).get("fuser")
-        if text is None:
-            raise ValueError(f"{path} is no fuser that trilift has written")
-        said = parse_json(text, f"the description in {path}", dict[str, Any])
-        if said.get("schema") != SCHEMA:
-            raise ValueError(
-                f"{path} is a fuser of schema {said.get('schema')!r}, this reads {SCHEMA}"
-            )
-        try:
-            fuser = TriplaneFuser(**said["arguments"])
-            fuser.load_state_dict(safetensors.torch.load_file(path))
-        except (SafetensorError, OSError, RuntimeError, TypeError, KeyError) as error:
-            raise ValueError(f"{path} can't be read as a fuser: {error}") from error
-        passport = Passport.from_dict(said["passport"], str(path))
-        return cls(fuser.eval(), said["arguments"], passport, int(said["step"]))
+        found = read_network(
+            path,
+            TriplaneFuser,
+            key="fuser",
+            noun="fuser",
+            advice="train one (`trilift distill experiment=fuser`), or give the path of a"
+            " fuser.safetensors",
+        )
+        return cls(found.network, found.arguments, found.passport, found.step)
 
 
 def coarse(lifter: Lifter, side: int) -> Any:

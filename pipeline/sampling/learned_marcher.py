@@ -1,24 +1,17 @@
 """A proposal network trained for a frozen teacher: its file, and the marcher that uses it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-from safetensors import SafetensorError
-
-from pipeline.runs.tensor_file import safetensors_metadata, write_tensors
+from pipeline.runs.network_file import Described, read_network, write_network
 from teachers.checkpoint import teacher_folder
 from teachers.passport import Passport
-from teachers.plain_values import parse_json
 from teachers.rendering.camera import Camera
 from teachers.rendering.learned_sampling import LearnedSampling, march_learned
 from teachers.rendering.marching import Field, RayColors, RaySampling
 from teachers.rendering.proposal_network import LightProposalNetwork
 from teachers.rendering.rendering import RayJitter
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -44,13 +37,8 @@ class TrainedProposals:
 
     def save(self, path: Path) -> None:
         """One .safetensors file, atomically."""
-        description = {
-            "schema": SCHEMA,
-            "step": self.step,
-            "arguments": self.arguments,
-            "passport": json.loads(self.passport.to_json()),
-        }
-        write_tensors(path, self.network.state_dict(), {"proposals": json.dumps(description)})
+        described = Described(self.network, self.arguments, self.passport, self.step)
+        write_network(path, described, key="proposals")
 
     @classmethod
     def load(cls, path: Path) -> "TrainedProposals":
@@ -60,29 +48,16 @@ class TrainedProposals:
             FileNotFoundError: there is no such file.
             ValueError: it is no proposal network's.
         """
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"there is no proposal network at {path}: train one for this teacher (`trilift"
-                " distill experiment=proposals`), and name its proposals.safetensors as"
-                " sampler.proposals="
-            )
-        text = safetensors_metadata(path).get("proposals")
-        if text is None:
-            raise ValueError(f"{path} is no proposal network that trilift has written")
-        said = parse_json(text, f"the description in {path}", dict[str, Any])
-        if said.get("schema") != SCHEMA:
-            raise ValueError(
-                f"{path} is a proposal network of schema {said.get('schema')!r}, this reads"
-                f" {SCHEMA}"
-            )
-        try:
-            network = LightProposalNetwork(**said["arguments"])
-            network.load_state_dict(safetensors.torch.load_file(path))
-        except (SafetensorError, OSError, RuntimeError, TypeError, KeyError) as error:
-            raise ValueError(f"{path} can't be read as a proposal network: {error}") from error
-        passport = Passport.from_dict(said["passport"], str(path))
-        network.eval().requires_grad_(False)
-        return cls(network, said["arguments"], passport, int(said["step"]))
+        found = read_network(
+            path,
+            LightProposalNetwork,
+            key="proposals",
+            noun="proposal network",
+            advice="train one for this teacher (`trilift distill experiment=proposals`), and name"
+            " its proposals.safetensors as sampler.proposals=",
+        )
+        network = found.network.requires_grad_(False)
+        return cls(network, found.arguments, found.passport, found.step)
 
 
 class LearnedMarcher:
