@@ -67,5 +67,12 @@ def train_beside(
         attempt.reached(module.step, config.trainer.max_steps)
         if summary is not None:
             summary.update(scores=scores.all)
-    log.info("step %d: %s %.2f dB: %s", module.step, judged_by, scores.last, scores.path)
+    log.info(
+        "step %d: %s %.2f dB, best %.2f dB: %s",
+        module.step,
+        judged_by,
+        scores.last,
+        scores.best,
+        scores.path,
+    )
     return -scores.last

@@ -38,6 +38,7 @@ class KeptBest(Callback, ABC):
         self.count, self.path, self.every_steps = count, path, every_steps
         self.best, self.last = -math.inf, -math.inf
         self.all: dict[str, float] = {}
+        self._is_scored = True
 
     @abstractmethod
     def scores(self, module: Any) -> dict[str, float]:
@@ -47,12 +48,21 @@ class KeptBest(Callback, ABC):
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Before the state is saved."""
+        self._is_scored = False
         step = int(module.step)  # type: ignore[arg-type]
         if step % self.every_steps == 0 or step >= trainer.max_steps > 0:
             self.score(trainer, module)
 
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Scores the last step of a run that its time limit has ended: otherwise a short run would
+        keep nothing.
+        """
+        if not self._is_scored:
+            self.score(trainer, module)
+
     def score(self, trainer: Trainer, module: Any) -> None:
         """Scores, logs, keeps."""
+        self._is_scored = True
         if not self.count:
             return
         scores = self.scores(module)
@@ -68,9 +78,10 @@ class KeptBest(Callback, ABC):
         log.info("step %d: %s", module.step, said)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
-        return {"best": self.best}
+        """The best score so far, and the last."""
+        return {"best": self.best, "last": self.last}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores it."""
+        """Restores them; earlier versions kept the best alone."""
         self.best = state_dict["best"]
+        self.last = state_dict.get("last", self.best)
