@@ -1,7 +1,5 @@
 """Temporal fusion of lifted frames: what a camera saw of the planes, the fuser's file, its use."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.lifter import Lifter
-from pipeline.runs.network_file import Described, read_network, write_network
+from pipeline.runs.network_file import TrainedNetwork
 from students.fuser import FusedFrame, FuserState, TriplaneFuser
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -20,44 +18,19 @@ SEEN_SIDE = 32
 """Of the rendering whose depth says what a frame's camera sees; planes of 64² need no finer one."""
 
 
-@dataclass(frozen=True)
-class TrainedFuser:
-    """A fuser and what its file says.
+class TrainedFuser(TrainedNetwork[TriplaneFuser]):
+    """A fuser; untrained, it weighs frames and memory by visibility alone."""
 
-    Attributes:
-        fuser: the network.
-        arguments: it was built with.
-        passport: of the teacher whose planes it fuses.
-        step: updates so far; 0: untrained, frames and memory are weighed by visibility alone.
-    """
-
-    fuser: TriplaneFuser
-    arguments: dict[str, Any]
-    passport: Passport
-    step: int = 0
-
-    def save(self, path: Path) -> None:
-        """One .safetensors file, atomically."""
-        described = Described(self.fuser, self.arguments, self.passport, self.step)
-        write_network(path, described, key="fuser")
+    build = TriplaneFuser
+    key = noun = "fuser"
+    advice = (
+        "train one (`trilift distill experiment=fuser`), or give the path of a fuser.safetensors"
+    )
 
     @classmethod
-    def load(cls, path: Path) -> "TrainedFuser":
-        """Reads what `save` wrote, in evaluation mode.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is no fuser's.
-        """
-        found = read_network(
-            path,
-            TriplaneFuser,
-            key="fuser",
-            noun="fuser",
-            advice="train one (`trilift distill experiment=fuser`), or give the path of a"
-            " fuser.safetensors",
-        )
-        return cls(found.network, found.arguments, found.passport, found.step)
+    def untrained(cls, passport: Passport, **arguments: Any) -> "TrainedFuser":
+        """For a teacher's planes."""
+        return super().untrained(passport, **{"channels": passport.stored_channels, **arguments})
 
 
 def coarse(lifter: Lifter, side: int) -> Any:
@@ -112,9 +85,3 @@ def state_of(tensors: dict[str, Tensor]) -> FuserState:
     """From `state_tensors`."""
     hidden = tuple(tensors[f"hidden{plane}"] for plane in range(3) if f"hidden{plane}" in tensors)
     return FuserState(tensors["planes"], tensors["visibility"], hidden)
-
-
-def untrained(passport: Passport, **arguments: Any) -> TrainedFuser:
-    """A fuser for a teacher's planes that weighs by visibility alone."""
-    arguments = {"channels": passport.stored_channels, **arguments}
-    return TrainedFuser(TriplaneFuser(**arguments).eval(), arguments, passport)

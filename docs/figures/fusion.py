@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.distillation.fuser_scores import turn_scores
 from pipeline.distillation.fuser_training import LiftedTurn
-from pipeline.fusion import TrainedFuser, fused_frames, untrained
+from pipeline.fusion import TrainedFuser, fused_frames
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.sheet import enlarged
 from pipeline.lifter import Lifter
@@ -44,11 +44,11 @@ def main() -> None:
     lifter = Lifter.load(student_file("bundled/puppets_tiny")).requires_grad_(False)
     fusers: dict[str, TriplaneFuser | None] = {
         "each frame by itself": None,
-        "by visibility alone": untrained(lifter.passport).fuser,
+        "by visibility alone": TrainedFuser.untrained(lifter.passport).network,
     }
     for entry in given.fusers:
         name, _, file = entry.partition("=")
-        fusers[name] = TrainedFuser.load(Path(file)).fuser
+        fusers[name] = TrainedFuser.load(Path(file)).network
     source = replace(FILMS, split=Split[given.split.upper()])
     films = [source(number) for number in range(given.films)]
     painted = replace(source, paints=True)(given.painted)

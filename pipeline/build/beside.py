@@ -4,12 +4,10 @@ import json
 import logging
 from typing import Any
 
-from lightning import LightningDataModule
 from omegaconf import DictConfig
 
-from pipeline.distillation.fuser_training import FuserTraining
 from pipeline.distillation.kept_best import KeptBest
-from pipeline.distillation.proposal_training import ProposalTraining
+from pipeline.distillation.network_training import NetworkTraining, NumberedBatches
 from pipeline.runs.progress import Deadline, ProgressBar
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
@@ -29,9 +27,9 @@ def train_beside(
     attempt: Attempt,
     summary: Summary | None,
     *,
-    module: FuserTraining | ProposalTraining,
+    module: NetworkTraining,
     scores: KeptBest,
-    data: LightningDataModule,
+    data: NumberedBatches[Any],
     judged_by: str,
 ) -> float:
     """Starts or continues the run; returns the last score that decides, negative: less is better,

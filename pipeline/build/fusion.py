@@ -6,14 +6,16 @@ import torch
 from omegaconf import DictConfig
 
 from pipeline.distillation.fuser_scores import FuserScores
-from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, TurnBatches
-from pipeline.fusion import TrainedFuser, untrained
+from pipeline.distillation.fuser_training import FuserSettings, FuserTraining
+from pipeline.distillation.network_training import NumberedBatches
+from pipeline.fusion import TrainedFuser
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.summary import Summary
 from pipeline.worlds.splits import Split
+from pipeline.worlds.turns import Turn
 
 from .beside import train_beside
 from .configuration import instantiate, to_plain
@@ -35,13 +37,11 @@ def build_fuser(config: DictConfig) -> FuserTraining:
         raise ValueError("a fuser works on a student's planes: give the student as start_from=")
     lifter = Lifter.load(student_file(config.start_from))
     settings: FuserSettings = instantiate(config.fuser)
-    trained: TrainedFuser = untrained(lifter.passport, **settings.network)
     return FuserTraining(
-        trained=replace(trained, fuser=trained.fuser.train()),
+        trained=TrainedFuser.untrained(lifter.passport, **settings.network),
         lifter=lifter,
         losses=build_plan(config).at(0).losses,
         settings=settings,
-        batch_size=config.batch_size,
         gradient_clip=config.trainer.gradient_clip_val,
     )
 
@@ -68,6 +68,10 @@ def train_fuser(
     as of every validation loss.
     """
     module = build_fuser(config)
+
+    def draw(numbers: list[int], device: torch.device) -> list[Turn]:
+        return [module.settings.films(number).to(device) for number in numbers]
+
     return train_beside(
         config,
         run,
@@ -75,6 +79,6 @@ def train_fuser(
         summary,
         module=module,
         scores=build_scores(config, run),
-        data=TurnBatches(module.settings.films, batch_size=config.batch_size),
+        data=NumberedBatches(draw, batch_size=config.batch_size),
         judged_by="hidden side",
     )

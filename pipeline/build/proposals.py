@@ -1,15 +1,15 @@
 """Builds and runs the training of a proposal network from a configuration."""
 
-from dataclasses import replace
-
 import torch
 from omegaconf import DictConfig
 
+from pipeline.distillation.network_training import NumberedBatches
 from pipeline.distillation.proposal_scores import ProposalScores
 from pipeline.distillation.proposal_training import (
-    NumberedViews,
     ProposalSettings,
     ProposalTraining,
+    Views,
+    draw_views,
     volume_renderer,
 )
 from pipeline.runs.requeue import Attempt
@@ -33,9 +33,8 @@ def build_proposals(config: DictConfig, teacher: Teacher) -> ProposalTraining:
     """
     torch.manual_seed(config.seed)
     settings: ProposalSettings = instantiate(config.proposals)
-    trained = TrainedProposals.untrained(teacher.passport, **settings.network)
     return ProposalTraining(
-        trained=replace(trained, network=trained.network.train()),
+        trained=TrainedProposals.untrained(teacher.passport, **settings.network),
         renderer=volume_renderer(teacher.renderer, settings.resolution),
         settings=settings,
         seed=config.seed,
@@ -51,6 +50,10 @@ def train_proposals(
     """
     teacher: Teacher = instantiate(config.teacher)
     module, sampler = build_proposals(config, teacher), build_sampler(config, teacher)
+
+    def draw(numbers: list[int], device: torch.device) -> Views:
+        return draw_views(sampler.to(device), numbers)
+
     validation = to_plain(config.callbacks.validation)
     scores = ProposalScores(
         sampler.for_scores(config.validation_seed, cameras=instantiate(config.validation_cameras)),
@@ -66,6 +69,6 @@ def train_proposals(
         summary,
         module=module,
         scores=scores,
-        data=NumberedViews(sampler, batch_size=config.batch_size),
+        data=NumberedBatches(draw, batch_size=config.batch_size),
         judged_by="PSNR",
     )

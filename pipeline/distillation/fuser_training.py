@@ -4,33 +4,26 @@ The target of the planes is what the student makes of a frontal picture of the s
 Coherent3D, Wang et al., CVPR 2025); that of the views is the world's truth.
 """
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from lightning import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.fusion import TrainedFuser, coarse, frame_visibility, fused_frames
 from pipeline.lifter import Lifter
 from pipeline.losses.weighted_sum import WeightedSum
-from pipeline.runs.step_loader import StepLoader
-from pipeline.runs.stopwatch import Stopwatch
-from pipeline.sampling.sample_numbers import batch_numbers
 from pipeline.worlds.turns import Turn, TurnSource
-from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
 
-STATE_KEY = "distillation"
+from .network_training import NetworkSettings, NetworkTraining
 
 
 @dataclass(frozen=True, kw_only=True)
-class FuserSettings:
+class FuserSettings(NetworkSettings):
     """What is trained, on what, and how.
 
     Attributes:
@@ -40,17 +33,13 @@ class FuserSettings:
         hidden_weight: factor of the mean absolute error at pixels that the frame's camera doesn't
             see, beside the losses of `loss=`, which count every pixel.
         undistortion_weight: factor of the mean absolute error of the warped frame's seen texels.
-        learning_rate: of Adam; it falls on a half cosine.
-        total_steps: until this step.
     """
 
-    network: dict[str, Any]
     films: TurnSource
     render_side: int = 32
     hidden_weight: float | int = 1.0
     undistortion_weight: float | int = 0.5
     learning_rate: float | int = 5e-4
-    total_steps: int = 2000
 
 
 @dataclass(frozen=True)
@@ -78,17 +67,18 @@ class LiftedTurn:
         return cls(triplane, visibility, lifter.lift(turn.targets[:, 0]).planes, turn)
 
 
-class FuserTraining(LightningModule):
-    """A fuser in training; the student isn't trained, moved or saved with it.
+class FuserTraining(NetworkTraining):
+    """A fuser in training on a frozen student's planes.
 
     Args:
         trained: the fuser to train.
         lifter: the student, frozen.
         losses: of planes and views.
         settings: of the training.
-        batch_size: films a step.
-        gradient_clip: largest norm of the gradient; None: it isn't limited.
+        gradient_clip: see `NetworkTraining`.
     """
+
+    settings: FuserSettings
 
     def __init__(
         self,
@@ -97,25 +87,17 @@ class FuserTraining(LightningModule):
         lifter: Lifter,
         losses: WeightedSum,
         settings: FuserSettings,
-        batch_size: int,
         gradient_clip: float | int | None = 1.0,
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.fuser = trained.fuser
-        self.trained, self.settings, self.losses = trained, settings, losses
+        super().__init__(trained, settings, gradient_clip=gradient_clip)
+        self.fuser = trained.network
+        self.losses = losses
         self._lifter = (lifter.eval().requires_grad_(False),)  # no child module
-        self.batch_size, self.step = batch_size, 0
-        self.gradient_clip = math.inf if gradient_clip is None else float(gradient_clip)
 
     @property
     def lifter(self) -> Lifter:
         """The student."""
         return self._lifter[0]
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return torch.optim.Adam(self.fuser.parameters(), lr=float(self.settings.learning_rate))
 
     def on_fit_start(self) -> None:
         """Moves student and losses to the fuser's device."""
@@ -123,25 +105,12 @@ class FuserTraining(LightningModule):
 
     def training_step(self, batch: list[Turn], batch_idx: int) -> None:
         """One film after another, then one update."""
-        optimizer: Any = self.optimizers()
         for turn in batch:
             loss, terms = self.compare(LiftedTurn.of(turn, self.lifter))
             self.manual_backward(loss / len(batch))
             values = {f"train/{name}": value.detach() for name, value in terms.items()}
             self.log_dict({"train/loss": loss.detach(), **values}, batch_size=1)
-        norm = torch.nn.utils.clip_grad_norm_(self.fuser.parameters(), self.gradient_clip)
-        self.log("train/gradient_norm", norm)
-        if norm.isfinite():
-            for group in optimizer.optimizer.param_groups:
-                group["lr"] = self.rate(self.step)
-            optimizer.step()
-        optimizer.zero_grad()
-        self.step += 1
-
-    def rate(self, step: int) -> float:
-        """Learning rate of an update."""
-        done = min(1.0, step / max(1, self.settings.total_steps))
-        return float(self.settings.learning_rate) * (1 + math.cos(math.pi * done)) / 2
+        self.update()
 
     def compare(self, film: LiftedTurn) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """The loss of a film, and its unweighted terms. The first frame, which no fuser changes,
@@ -188,57 +157,3 @@ class FuserTraining(LightningModule):
             image, image, rendering.feature_image, rendering.depth, small(turn.is_head)
         )
         return rendering, truth, (small(turn.is_hidden) > 0.5).to(image)
-
-    @property
-    def result(self) -> TrainedFuser:
-        """The fuser as it is now."""
-        trained = self.trained
-        return TrainedFuser(self.fuser, trained.arguments, trained.passport, self.step)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the step and the teacher's passport."""
-        checkpoint[STATE_KEY] = {"step": self.step, "passport": self.trained.passport.to_json()}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continues; ValueError if the state belongs to another teacher's planes."""
-        stored = checkpoint[STATE_KEY]
-        Passport.from_json(stored["passport"], "the training state").require_same(
-            self.trained.passport, mine="the run to be continued", others="the configuration"
-        )
-        self.step = int(stored["step"])
-
-
-class TurnBatches(LightningDataModule):
-    """The films of every step, from the module's step on: step n has the numbers n · batch_size …
-    (n + 1) · batch_size − 1, shared among the processes.
-
-    Args:
-        films: number → film.
-        batch_size: films a step, of all processes together.
-    """
-
-    def __init__(self, films: TurnSource, *, batch_size: int) -> None:
-        super().__init__()
-        self.films, self.batch_size, self.stopwatch = films, batch_size, Stopwatch()
-
-    def train_dataloader(self) -> StepLoader[list[Turn]]:
-        """The films that are left."""
-        trainer: Any = self.trainer
-        return StepLoader(self.draw, first=trainer.lightning_module.step, stopwatch=self.stopwatch)
-
-    def draw(self, step: int) -> list[Turn]:
-        """Those of this process in a step."""
-        trainer: Any = self.trainer
-        numbers = batch_numbers(
-            step,
-            batch_size=self.batch_size,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
-        return [self.films(number) for number in numbers]
-
-    def transfer_batch_to_device(
-        self, batch: list[Turn], device: torch.device, dataloader_idx: int
-    ) -> list[Turn]:
-        """Moves what the training uses."""
-        return [turn.to(device) for turn in batch]

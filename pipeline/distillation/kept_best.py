@@ -4,18 +4,11 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
 log = logging.getLogger(__name__)
-
-
-class Kept(Protocol):
-    """A trained network that knows how it is saved."""
-
-    def save(self, path: Path) -> None:
-        """One file, atomically."""
 
 
 class KeptBest(Callback, ABC):
@@ -69,8 +62,7 @@ class KeptBest(Callback, ABC):
         self.last = scores.get(self.judged_by, -math.inf)
         if self.last >= self.best and trainer.is_global_zero:
             self.best = self.last
-            result: Kept = module.result
-            result.save(self.path)
+            module.result.save(self.path)
         self.all = {f"validation/{name}": value for name, value in scores.items()}
         for logger in trainer.loggers:
             logger.log_metrics(self.all, step=module.step)

@@ -15,7 +15,6 @@ from pipeline.fusion import (
     fused_frames,
     state_of,
     state_tensors,
-    untrained,
 )
 from pipeline.inference.pretrained import BUNDLED
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
@@ -54,7 +53,7 @@ class Fused:
         self.image_size = self.reconstructor.image_size
         self.passport = models.student.passport
         if fuser is None:
-            trained = untrained(self.passport)
+            trained = TrainedFuser.untrained(self.passport)
             self.notes: tuple[str, ...] = (
                 "fuser=null: frames are weighed by visibility, without a trained fuser",
             )
@@ -63,7 +62,7 @@ class Fused:
             self.passport.require_same(trained.passport, mine="the student", others=str(fuser))
             self.notes = ()
         parameter = next(models.student.parameters())
-        self.fuser = trained.fuser.to(parameter).requires_grad_(False)
+        self.fuser = trained.network.to(parameter).requires_grad_(False)
 
     def lift(
         self, image: Float[Tensor, "1 3 height width"], camera: Camera | None = None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -18,11 +18,12 @@ from .tensor_file import safetensors_metadata, write_tensors
 SCHEMA = 1
 
 Network = TypeVar("Network", bound=nn.Module)
+Kind = TypeVar("Kind", bound="TrainedNetwork[Any]")
 
 
 @dataclass(frozen=True)
-class Described(Generic[Network]):
-    """A network and what its file says.
+class TrainedNetwork(Generic[Network]):
+    """A network and what its file says. Each kind of network is a subclass.
 
     Attributes:
         network: with its weights.
@@ -31,53 +32,60 @@ class Described(Generic[Network]):
         step: updates so far; 0: untrained.
     """
 
+    build: ClassVar[Callable[..., nn.Module]]
+    """Arguments → network."""
+    key: ClassVar[str]
+    """Of the description in the file's metadata."""
+    noun: ClassVar[str]
+    """What it is, for messages."""
+    advice: ClassVar[str]
+    """What to do where there is no such file."""
+
     network: Network
     arguments: dict[str, Any]
     passport: Passport
     step: int = 0
 
+    @classmethod
+    def untrained(cls: type[Kind], passport: Passport, **arguments: Any) -> Kind:
+        """For a teacher, in evaluation mode; `arguments` are the network's."""
+        network: Any = cls.build(**arguments).eval()
+        return cls(network, arguments, passport)
 
-def write_network(path: Path, described: Described[Any], *, key: str) -> None:
-    """One .safetensors file, atomically, whose metadata has the description as `key`."""
-    description = {
-        "schema": SCHEMA,
-        "step": described.step,
-        "arguments": described.arguments,
-        "passport": json.loads(described.passport.to_json()),
-    }
-    write_tensors(path, described.network.state_dict(), {key: json.dumps(description)})
+    def save(self, path: Path) -> None:
+        """One .safetensors file, atomically."""
+        description = {
+            "schema": SCHEMA,
+            "step": self.step,
+            "arguments": self.arguments,
+            "passport": json.loads(self.passport.to_json()),
+        }
+        write_tensors(path, self.network.state_dict(), {self.key: json.dumps(description)})
 
+    @classmethod
+    def load(cls: type[Kind], path: Path) -> Kind:
+        """Reads what `save` wrote, in evaluation mode, without gradients.
 
-def read_network(
-    path: Path, build: Callable[..., Network], *, key: str, noun: str, advice: str
-) -> Described[Network]:
-    """Reads what `write_network` wrote, in evaluation mode.
-
-    Args:
-        path: the file.
-        build: arguments → network.
-        key: of the description.
-        noun: what it is, for messages ("fuser").
-        advice: what to do where there is no such file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {noun} at {path}: {advice}")
-    text = safetensors_metadata(path).get(key)
-    if text is None:
-        raise ValueError(f"{path} is no {noun} that trilift has written")
-    said = parse_json(text, f"the description in {path}", dict[str, Any])
-    if said.get("schema") != SCHEMA:
-        raise ValueError(
-            f"{path} is a {noun} of schema {said.get('schema')!r}, this reads {SCHEMA}"
-        )
-    try:
-        network = build(**said["arguments"])
-        network.load_state_dict(safetensors.torch.load_file(path))
-    except (SafetensorError, OSError, RuntimeError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} can't be read as a {noun}: {error}") from error
-    passport = Passport.from_dict(said["passport"], str(path))
-    return Described(network.eval(), said["arguments"], passport, int(said["step"]))
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it holds something else.
+        """
+        noun = cls.noun
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no {noun} at {path}: {cls.advice}")
+        text = safetensors_metadata(path).get(cls.key)
+        if text is None:
+            raise ValueError(f"{path} is no {noun} that trilift has written")
+        said = parse_json(text, f"the description in {path}", dict[str, Any])
+        if said.get("schema") != SCHEMA:
+            raise ValueError(
+                f"{path} is a {noun} of schema {said.get('schema')!r}, this reads {SCHEMA}"
+            )
+        try:
+            network: Any = cls.build(**said["arguments"])
+            network.load_state_dict(safetensors.torch.load_file(path))
+        except (SafetensorError, OSError, RuntimeError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} can't be read as a {noun}: {error}") from error
+        passport = Passport.from_dict(said["passport"], str(path))
+        network.eval().requires_grad_(False)
+        return cls(network, said["arguments"], passport, int(said["step"]))

@@ -1,10 +1,8 @@
 """A proposal network trained for a frozen teacher: its file, and the marcher that uses it."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipeline.runs.network_file import Described, read_network, write_network
+from pipeline.runs.network_file import TrainedNetwork
 from teachers.checkpoint import teacher_folder
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
@@ -14,50 +12,15 @@ from teachers.rendering.proposal_network import LightProposalNetwork
 from teachers.rendering.rendering import RayJitter
 
 
-@dataclass(frozen=True)
-class TrainedProposals:
-    """A proposal network and what its file says.
+class TrainedProposals(TrainedNetwork[LightProposalNetwork]):
+    """A proposal network; untrained, it enlarges what the probe saw."""
 
-    Attributes:
-        network: predicts where samples belong.
-        arguments: it was built with.
-        passport: of the teacher whose field it learned.
-        step: updates so far; 0: untrained, what the probe saw is enlarged.
-    """
-
-    network: LightProposalNetwork
-    arguments: dict[str, Any]
-    passport: Passport
-    step: int = 0
-
-    @classmethod
-    def untrained(cls, passport: Passport, **arguments: Any) -> "TrainedProposals":
-        """For a teacher; `arguments` are `LightProposalNetwork`'s."""
-        return cls(LightProposalNetwork(**arguments).eval(), arguments, passport)
-
-    def save(self, path: Path) -> None:
-        """One .safetensors file, atomically."""
-        described = Described(self.network, self.arguments, self.passport, self.step)
-        write_network(path, described, key="proposals")
-
-    @classmethod
-    def load(cls, path: Path) -> "TrainedProposals":
-        """Reads what `save` wrote, in evaluation mode, without gradients.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is no proposal network's.
-        """
-        found = read_network(
-            path,
-            LightProposalNetwork,
-            key="proposals",
-            noun="proposal network",
-            advice="train one for this teacher (`trilift distill experiment=proposals`), and name"
-            " its proposals.safetensors as sampler.proposals=",
-        )
-        network = found.network.requires_grad_(False)
-        return cls(network, found.arguments, found.passport, found.step)
+    build = LightProposalNetwork
+    key, noun = "proposals", "proposal network"
+    advice = (
+        "train one for this teacher (`trilift distill experiment=proposals`), and name its"
+        " proposals.safetensors as sampler.proposals="
+    )
 
 
 class LearnedMarcher:

@@ -9,7 +9,6 @@ from pipeline.fusion import (
     fused_frames,
     state_of,
     state_tensors,
-    untrained,
 )
 from pipeline.lifter import Lifter
 from teachers.toy import ToyTeacher
@@ -31,8 +30,8 @@ def spheres():
 
 
 def test_a_file_gives_back_the_fuser_and_its_passport(lifter, spheres, tmp_path):
-    trained = untrained(lifter.passport, width=8, hidden=4)
-    for weight in trained.fuser.parameters():
+    trained = TrainedFuser.untrained(lifter.passport, width=8, hidden=4)
+    for weight in trained.network.parameters():
         torch.nn.init.normal_(weight, std=0.1)
     trained.save(tmp_path / "fuser.safetensors")
     again = TrainedFuser.load(tmp_path / "fuser.safetensors")
@@ -42,7 +41,7 @@ def test_a_file_gives_back_the_fuser_and_its_passport(lifter, spheres, tmp_path)
         {"channels": lifter.passport.stored_channels, "width": 8, "hidden": 4},
     )
     seen = torch.full((2, 3, 1, *spheres.planes.shape[-2:]), 0.5)
-    one, other = (fused_frames(each.fuser, spheres, seen)[1] for each in (trained, again))
+    one, other = (fused_frames(each.network, spheres, seen)[1] for each in (trained, again))
     assert torch.equal(one.planes, other.planes)
 
 
@@ -68,7 +67,7 @@ def test_from_the_side_the_other_side_isn_t_seen(lifter, spheres):
 
 
 def test_films_can_be_cut_into_parts_between_which_the_state_lies_in_a_file(lifter, spheres):
-    fuser = untrained(lifter.passport, width=8, hidden=4).fuser
+    fuser = TrainedFuser.untrained(lifter.passport, width=8, hidden=4).network
     for weight in fuser.parameters():
         torch.nn.init.normal_(weight, std=0.1)
     seen = torch.rand(2, 3, 1, *spheres.planes.shape[-2:])

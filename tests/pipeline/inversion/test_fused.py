@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.fusion import TrainedFuser, untrained
+from pipeline.fusion import TrainedFuser
 from pipeline.inference.pretrained import student_file
 from pipeline.inversion.fused import Fused, fuser_file
 from pipeline.inversion.method import FilmMethod, Method, lift_film_by
@@ -68,9 +68,9 @@ def test_what_is_remembered_survives_in_a_file(models, images, tmp_path):
 
 def test_a_fuser_of_other_planes_is_refused(models, tiny, tmp_path):
     path = tmp_path / "fuser.safetensors"
-    untrained(models.student.passport, width=8).save(path)
+    TrainedFuser.untrained(models.student.passport, width=8).save(path)
     assert Fused(models=models, fuser=path).notes == ()
-    TrainedFuser(untrained(tiny.passport).fuser, {"channels": 4}, tiny.passport).save(path)
+    TrainedFuser.untrained(tiny.passport, channels=4).save(path)
     with pytest.raises(ValueError, match=r"passport|teacher|planes"):
         Fused(models=models, fuser=path)
 
