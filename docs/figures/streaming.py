@@ -32,7 +32,7 @@ from pipeline.losses.perceptual import PerceptualLoss
 from pipeline.pictures import from_uint8, to_uint8
 from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder, require_av
 from pipeline.streaming.coding import DecoderProcess, EncoderProcess
-from pipeline.streaming.normalisation import Normalisation, calibrate, gram
+from pipeline.streaming.normalisation import Normalisation, calibrate, gram, planes_file
 from pipeline.streaming.tiling import Grid
 from pipeline.worlds.puppets.sequences import render_sequence
 from pipeline.worlds.puppets.world import PuppetWorld
@@ -176,7 +176,7 @@ def main() -> None:
         return
     file = student_file(STUDENT)
     lifter = Lifter.load(file).requires_grad_(False)
-    beside = file.with_suffix(".planes.json")
+    beside = planes_file(file)
     people = planes_of_people(lifter)
     if given.calibrate:
         calibrate(lifter, people).save(beside)

@@ -26,6 +26,7 @@ from teachers.passport import Passport
 from teachers.teacher import Teacher
 
 from .configuration import instantiate, to_plain
+from .plane_codec import build_plane_codec
 from .sampler import build_sampler, build_source
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,7 @@ def build_module(
             compile=settings.compile,
             checkpoints_activations=settings.checkpoints_activations,
         ),
+        "codec": build_plane_codec(config, lifter, source),
     }
     return (
         Distillation(**arguments)

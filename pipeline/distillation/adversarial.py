@@ -62,9 +62,11 @@ class AdversarialDistillation(Distillation):
         for part, gradient_sync in self.parts(batch):
             with gradient_sync:
                 prediction = self.lift(part.image)
-                renderings = self.render_views(prediction, part, stage.views(self.step))
+                coded = self.coded(prediction, part)
+                renderings = self.render_views(coded.triplane, part, stage.views(self.step))
                 with record_function("losses"):
                     loss, terms = self.compare(prediction, renderings, part, stage.losses)
+                    loss, terms = loss + coded.loss, terms | coded.terms
                     adversarial, more = self.adversarial_loss(renderings, part, stage.adversarial)
                 with record_function("backward"):
                     self.manual_backward((loss + adversarial) / self.accumulate)

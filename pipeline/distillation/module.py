@@ -27,6 +27,7 @@ from teachers.rendering.triplane import Triplane
 from .execution import Execution
 from .optimizer import StudentOptimizer
 from .plan import Stage, TrainingPlan
+from .plane_codec import Coded, PlaneCodec
 from .worst_sample import WorstSample
 
 STATE_KEY = "distillation"
@@ -49,11 +50,13 @@ class Distillation(LightningModule):
             memory, the same gradient.
         gradient_clip: largest norm of the student's gradient; None: it isn't limited.
         execution: precision, memory layout and compilation of the encoder.
+        codec: through which the planes go before views are rendered; None: views are rendered from
+            the planes as they are.
     """
 
     keeps_best = True
-    """Whether the student with the best score is kept. An adversary improves what the score doesn't
-    measure: then the last student is kept.
+    """Whether the student with the best score is kept. An adversary and a codec improve what the
+    score doesn't measure: then the last student is kept.
     """
 
     ddp_strategy = "ddp"
@@ -70,6 +73,7 @@ class Distillation(LightningModule):
         accumulate: int = 1,
         gradient_clip: float | int | None = None,
         execution: Execution | None = None,
+        codec: PlaneCodec | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -82,6 +86,10 @@ class Distillation(LightningModule):
         self.gradient_clip = float("inf") if gradient_clip is None else float(gradient_clip)
         self.execution = execution or Execution()
         self.execution.prepare(lifter.encoder)
+        self.codec = codec
+        if codec is not None:
+            self.keeps_best = False
+            lifter.renderer.requires_grad_(codec.trains_decoder)
         self.step = 0
         self.worst = WorstSample()
         self._logged: dict[str, Tensor | float] = {}
@@ -104,6 +112,8 @@ class Distillation(LightningModule):
         """Moves the losses to the student's device."""
         for stage in self.plan.stages:
             stage.losses.to(self.device)
+        if self.codec is not None:
+            self.codec.renderer.to(self.device)
 
     def training_step(self, batch: DistillationBatch, batch_idx: int) -> None:
         """Lifts the images, compares planes and views with the teacher's, updates the student."""
@@ -112,9 +122,11 @@ class Distillation(LightningModule):
         for part, gradient_sync in self.parts(batch):
             with gradient_sync:
                 prediction = self.lift(part.image)
-                renderings = self.render_views(prediction, part, views)
+                coded = self.coded(prediction, part)
+                renderings = self.render_views(coded.triplane, part, views)
                 with record_function("losses"):
                     loss, terms = self.compare(prediction, renderings, part, stage.losses)
+                    loss, terms = loss + coded.loss, terms | coded.terms
                 with record_function("backward"):
                     self.manual_backward(loss / self.accumulate)
             self.worst.update(part, prediction, renderings)
@@ -142,6 +154,13 @@ class Distillation(LightningModule):
         """The student's planes, in float32 whatever the encoder's precision."""
         with record_function("encode"):
             return self.execution.lift(self.lifter, image)
+
+    def coded(self, prediction: Triplane, batch: DistillationBatch) -> Coded:
+        """What a receiver has of the planes, from which views are rendered."""
+        if self.codec is None:
+            return Coded(prediction)
+        with record_function("codec"):
+            return self.codec(prediction, batch, lift=self.lift, source=self.source)
 
     def render_views(
         self, prediction: Triplane, batch: DistillationBatch, views: tuple[str, ...]

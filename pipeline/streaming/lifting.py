@@ -79,11 +79,6 @@ class LiftedFrame:
     stamps: tuple[int, int, int]
 
 
-def planes_file(student: Path) -> Path:
-    """Where the normalisation of a student is looked for."""
-    return student.with_suffix(".planes.json")
-
-
 class LiftProcess:
     """Lifts in a process of its own; iterating gives frames until the source ends.
 

@@ -119,6 +119,26 @@ class Normalisation:
         tiles = torch.from_numpy(levels.astype(np.float32)) - LEVELS / 2
         return (_by_blocks(self._matrices, tiles) + self._centres).unflatten(0, (3, -1))
 
+    def unrounded(
+        self, planes: Float[Tensor, "batch 3 channel height width"]
+    ) -> Float[Tensor, "batch tile height width"]:
+        """Levels above 512 as real numbers, neither rounded nor clipped; differentiable.
+
+        Raises:
+            ValueError: another number of channels.
+        """
+        tiles = planes.flatten(1, 2)
+        if tiles.shape[1] != len(self):
+            raise ValueError(f"planes of {tiles.shape[1]} channels came, expected {len(self)}")
+        return _by_blocks(self._inverse.to(tiles), tiles - self._centres.to(tiles))
+
+    def features(
+        self, levels: Float[Tensor, "batch tile height width"]
+    ) -> Float[Tensor, "batch 3 channel height width"]:
+        """The inverse of `unrounded`."""
+        tiles = _by_blocks(self._matrices.to(levels), levels) + self._centres.to(levels)
+        return tiles.unflatten(1, (3, -1))
+
     def __reduce__(self) -> tuple[Any, ...]:
         # without what is cached: torch sends tensors between processes as open files
         return Normalisation, (self.centre, self.basis, self.version)
@@ -177,10 +197,15 @@ class Normalisation:
 
 
 def _by_blocks(
-    matrices: Float[Tensor, "block row column"], tiles: Float[Tensor, "tile height width"]
-) -> Float[Tensor, "tile height width"]:
-    size = matrices.shape[-1]
-    return torch.einsum("brc,bchw->brhw", matrices, tiles.unflatten(0, (-1, size))).flatten(0, 1)
+    matrices: Float[Tensor, "block row column"], tiles: Float[Tensor, "*batch tile height width"]
+) -> Float[Tensor, "*batch tile height width"]:
+    blocks = tiles.unflatten(-3, (-1, matrices.shape[-1]))
+    return torch.einsum("brc,...bchw->...brhw", matrices, blocks).flatten(-4, -3)
+
+
+def planes_file(student: Path) -> Path:
+    """Where the normalisation of a student is looked for."""
+    return student.with_suffix(".planes.json")
 
 
 def calibrate(

@@ -39,6 +39,7 @@ from pipeline.build.distillation_trainer import (
 )
 from pipeline.build.fusion import train_fuser
 from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
+from pipeline.build.plane_codec import write_map
 from pipeline.build.proposals import train_proposals
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
@@ -71,12 +72,13 @@ def main(config: DictConfig) -> float | None:
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
     train = next((train for key, train in OTHERS.items() if config.get(key) is not None), distill)
-    if train is not distill and (
-        config.dry_run or config.replay is not None or "photometric" in config
-    ):
+    others = {"dry_run": config.dry_run, "replay": config.replay is not None}
+    others |= {group: config.get(group) is not None for group in ("photometric", "plane_codec")}
+    if train is not distill and any(others.values()):
         raise ValueError(
-            "a fuser's and a proposal network's training has neither dry_run nor replay nor"
-            " photometric (docs/fusion.md, docs/speed.md)"
+            "a fuser's and a proposal network's training has no"
+            f" {', '.join(name for name, is_set in others.items() if is_set)} (docs/fusion.md,"
+            " docs/speed.md)"
         )
     if config.replay is not None:
         return show_again(run, config)
@@ -153,6 +155,8 @@ def distill(
         )
     guard.require_finite()
     if trainer.is_global_zero:
+        if module.codec is not None and scores.student_path.is_file():
+            write_map(scores.student_path, parts.source)
         log.info(
             "step %d: validation loss %.4f, best %.4f: %s",
             module.step,

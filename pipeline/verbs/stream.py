@@ -108,7 +108,8 @@ def lift_settings(config: DictConfig, settings: dict[str, Any]) -> Any:
         FileNotFoundError: no such input or student.
         ValueError: a file isn't what it should be.
     """
-    from pipeline.streaming.lifting import LiftSettings, planes_file
+    from pipeline.streaming.lifting import LiftSettings
+    from pipeline.streaming.normalisation import planes_file
     from pipeline.streaming.source import Source
 
     student = student_file(settings["checkpoint"] or bundled_default())
