@@ -11,6 +11,7 @@ from pipeline.losses.depth import DepthLoss
 from pipeline.losses.feature import FeatureLoss
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.opacity import OpacityLoss
+from pipeline.losses.total_variation import TotalVariationLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
 from teachers.rendering.rendering import Rendering
@@ -76,6 +77,14 @@ def test_the_triplane_loss_is_the_mean_absolute_difference_and_refuses_other_axe
     )
     with pytest.raises(ValueError, match="cannot be compared"):
         TriplaneLoss()(Triplane(planes, ("xy", "xz", "yz")), Triplane(planes))
+
+
+def test_total_variation_counts_steps_of_the_students_planes_alone():
+    ramp = torch.arange(8.0).expand(2, 3, 4, 8, 8)
+    other = Triplane(torch.randn(2, 3, 4, 8, 8))
+    assert TotalVariationLoss()(Triplane(ramp), other).item() == pytest.approx(1.0)
+    assert TotalVariationLoss()(Triplane(ramp.mT + ramp), other).item() == pytest.approx(2.0)
+    assert TotalVariationLoss()(Triplane(torch.ones(2, 3, 4, 8, 8)), other).item() == 0
 
 
 def test_the_sum_is_weighted_and_its_parts_are_named():
