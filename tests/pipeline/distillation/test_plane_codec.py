@@ -28,7 +28,9 @@ from tests.pipeline.distillation.short_training import fit
 
 def module_of(teacher=None, **changes) -> Distillation:
     """Of a toy teacher; `changes` of its codec."""
-    teacher = teacher or ToyTeacher(plane_resolution=16, depth_samples=8, importance_samples=8, sharpness=60.0)
+    teacher = teacher or ToyTeacher(
+        plane_resolution=16, depth_samples=8, importance_samples=8, sharpness=60.0
+    )
     lifter = tiny_lifter(teacher, plane_resolution=16)
     channels = 3 * teacher.passport.stored_channels
     codec = {
