@@ -30,10 +30,17 @@ def psnr(image: Images, reference: Images, where: Mask | None = None) -> Numbers
 
 
 def ssim(image: Images, reference: Images) -> Numbers:
-    """Structural similarity (Wang et al. 2004) of images in [-1, 1]."""
-    values = structural_similarity_index_measure(image, reference, data_range=2.0, reduction="none")
+    """Structural similarity (Wang et al. 2004) of images in [-1, 1], of which -1 is black."""
+    values = structural_similarity_index_measure(
+        _light(image), _light(reference), data_range=1.0, reduction="none"
+    )
     assert isinstance(values, Tensor)
     return values.reshape(len(image))
+
+
+def _light(image: Images) -> Images:
+    # SSIM compares means as a ratio: around 0, a grey picture's mean would have no size
+    return (image + 1) / 2
 
 
 def ms_ssim(image: Images, reference: Images) -> Numbers | None:
@@ -43,7 +50,7 @@ def ms_ssim(image: Images, reference: Images) -> Numbers | None:
     if min(image.shape[-2:]) < MS_SSIM_SIDE:
         return None
     values = multiscale_structural_similarity_index_measure(
-        image, reference, data_range=2.0, reduction="none", normalize="relu"
+        _light(image), _light(reference), data_range=1.0, reduction="none", normalize="relu"
     )
     assert isinstance(values, Tensor)
     return values.reshape(len(image))

@@ -112,13 +112,15 @@ SSIM = Metric(
     "SSIM",
     "",
     True,
-    "structural similarity (Wang et al. 2004), Gaussian window of 11 pixels, σ 1.5",
+    "structural similarity (Wang et al. 2004) of RGB in [0, 1], Gaussian window of 11 pixels,"
+    " σ 1.5",
 )
 MS_SSIM = Metric(
     "MS-SSIM",
     "",
     True,
-    "structural similarity over five scales (Wang et al. 2003), negative values count as 0",
+    "structural similarity over five scales (Wang et al. 2003) of RGB in [0, 1], negative values"
+    " count as 0",
 )
 DEPTH = Metric(
     "depth error",

@@ -157,7 +157,7 @@ def _titled(part: Results, label: str, name: str) -> dict[str, Any]:
 
 
 def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Metrics that all measured with the same weights, and why the others aren't compared."""
+    """Metrics that all measured in the same way, and why the others aren't compared."""
     everything = {name: metric for part in parts.values() for name, metric in part.metrics.items()}
     shared, differing = {}, []
     for name, metric in everything.items():
@@ -173,6 +173,8 @@ def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dic
             )
         elif len(weights) > 1:
             differing.append({"metric": metric["title"], "why": "measured with different weights"})
+        elif len({part.metrics[name].get("is") for part in parts.values()}) > 1:
+            differing.append({"metric": metric["title"], "why": "defined differently"})
         else:
             shared[name] = metric
     return shared, differing

@@ -105,13 +105,24 @@ def test_pictures_have_torchmetrics_scores():
         peak_signal_noise_ratio(image, reference, data_range=2.0).item(), abs=1e-4
     )
     assert ssim(image, reference).item() == pytest.approx(
-        structural_similarity_index_measure(image, reference, data_range=2.0).item(), abs=1e-5
+        structural_similarity_index_measure(
+            (image + 1) / 2, (reference + 1) / 2, data_range=1.0
+        ).item(),
+        abs=1e-5,
     )
     expected = multiscale_structural_similarity_index_measure(
-        image, reference, data_range=2.0, normalize="relu"
+        (image + 1) / 2, (reference + 1) / 2, data_range=1.0, normalize="relu"
     )
     found = ms_ssim(image, reference)
     assert found is not None and found.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_more_light_is_no_change_of_structure():
+    grey = 0.2 * torch.rand(1, 3, 176, 176, generator=torch.Generator().manual_seed(0)) - 0.1
+    brighter = grey + 0.1
+    assert ssim(brighter, grey).item() > 0.98  # around 0 it would be about a half
+    found = ms_ssim(brighter, grey)
+    assert found is not None and found.item() > 0.98
 
 
 def test_small_pictures_have_no_fifth_scale():

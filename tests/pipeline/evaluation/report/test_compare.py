@@ -77,17 +77,22 @@ def test_other_questions_are_refused_and_the_difference_is_named(tmp_path, other
     assert not (tmp_path / "both").exists()
 
 
-def test_metrics_through_other_weights_are_named_instead_of_compared(tmp_path):
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"weights": {"file": "x.pth", "sha256": "00" * 32}}, "measured with different weights"),
+        ({"is": "another depth"}, "defined differently"),
+    ],
+)
+def test_metrics_measured_otherwise_are_named_instead_of_compared(tmp_path, changed, why):
     one, two = (write_results(tmp_path / name, methods=[STUDENT]) for name in ("one", "two"))
     path = two / "results.json"
     stored = json.loads(path.read_text())
-    stored["metrics"]["depth"]["weights"] = {"file": "x.pth", "sha256": "00" * 32}
+    stored["metrics"]["depth"] |= changed
     path.write_text(json.dumps(stored))
     both = compared([one, two], tmp_path / "both")
     assert list(both["metrics"]) == ["psnr"]
-    assert both["unavailable"] == [
-        {"metric": "depth error", "why": "measured with different weights"}
-    ]
+    assert both["unavailable"] == [{"metric": "depth error", "why": why}]
 
 
 def test_one_evaluation_is_not_enough(tmp_path):
