@@ -1,4 +1,4 @@
-"""Builds and runs the training of a fuser from a configuration."""
+"""Builds the training of a fuser from a configuration."""
 
 from dataclasses import replace
 
@@ -11,13 +11,11 @@ from pipeline.distillation.network_training import NumberedBatches
 from pipeline.fusion import TrainedFuser
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter
-from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.summary import Summary
 from pipeline.worlds.splits import Split
 from pipeline.worlds.turns import Turn
 
-from .beside import train_beside
+from .beside import Beside
 from .configuration import instantiate, to_plain
 from .distillation import build_plan
 
@@ -61,24 +59,16 @@ def build_scores(config: DictConfig, run: RunFolder) -> FuserScores:
     )
 
 
-def train_fuser(
-    config: DictConfig, run: RunFolder, attempt: Attempt, summary: Summary | None = None
-) -> float:
-    """Starts or continues the run; returns the last hidden side's PSNR, negative: less is better,
-    as of every validation loss.
-    """
+def fuser_parts(config: DictConfig, run: RunFolder) -> Beside:
+    """The training of a fuser; judged by the hidden side's PSNR."""
     module = build_fuser(config)
 
     def draw(numbers: list[int], device: torch.device) -> list[Turn]:
         return [module.settings.films(number).to(device) for number in numbers]
 
-    return train_beside(
-        config,
-        run,
-        attempt,
-        summary,
-        module=module,
-        scores=build_scores(config, run),
-        data=NumberedBatches(draw, batch_size=config.batch_size),
-        judged_by="hidden side",
+    return Beside(
+        module,
+        build_scores(config, run),
+        NumberedBatches(draw, batch_size=config.batch_size),
+        "hidden side",
     )

@@ -1,4 +1,4 @@
-"""Builds and runs the training of a proposal network from a configuration."""
+"""Builds the training of a proposal network from a configuration."""
 
 import torch
 from omegaconf import DictConfig
@@ -12,13 +12,11 @@ from pipeline.distillation.proposal_training import (
     draw_views,
     volume_renderer,
 )
-from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.summary import Summary
 from pipeline.sampling.learned_marcher import TrainedProposals
 from teachers.teacher import Teacher
 
-from .beside import train_beside
+from .beside import Beside
 from .configuration import instantiate, to_plain
 from .sampler import build_sampler
 
@@ -42,12 +40,8 @@ def build_proposals(config: DictConfig, teacher: Teacher) -> ProposalTraining:
     )
 
 
-def train_proposals(
-    config: DictConfig, run: RunFolder, attempt: Attempt, summary: Summary | None = None
-) -> float:
-    """Starts or continues the run; returns the last PSNR, negative: less is better, as of every
-    validation loss.
-    """
+def proposal_parts(config: DictConfig, run: RunFolder) -> Beside:
+    """The training of a proposal network; judged by PSNR."""
     teacher: Teacher = instantiate(config.teacher)
     module, sampler = build_proposals(config, teacher), build_sampler(config, teacher)
 
@@ -62,13 +56,4 @@ def train_proposals(
         path=run.path / FILE,
         every_steps=validation["every_steps"],
     )
-    return train_beside(
-        config,
-        run,
-        attempt,
-        summary,
-        module=module,
-        scores=scores,
-        data=NumberedBatches(draw, batch_size=config.batch_size),
-        judged_by="PSNR",
-    )
+    return Beside(module, scores, NumberedBatches(draw, batch_size=config.batch_size), "PSNR")

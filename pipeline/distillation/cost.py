@@ -168,7 +168,8 @@ def _disk(costs: Sequence[StageCost], sheets: int, folder: Path) -> str:
     free = shutil.disk_usage(existing).free
     text = (
         f"disk: {size(needed)} = training state {size(state)}, twice while it is saved + student"
-        f" {size(student)} + {sheets} sheets of {size(sheet)}; free: {size(free)}"
+        f" {size(student)}{f' + {sheets} sheets of {size(sheet)}' if sheet else ''};"
+        f" free: {size(free)}"
     )
     return text if needed < free else f"{text}: TOO LITTLE"
 

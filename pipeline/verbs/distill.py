@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.build.application import verb
+from pipeline.build.beside import Beside, measure_beside, train_beside
 from pipeline.build.configuration import free_keys, instantiate, to_plain
 from pipeline.build.distillation import (
     Parts,
@@ -37,10 +39,10 @@ from pipeline.build.distillation_trainer import (
     measure_stage,
     micro_batch,
 )
-from pipeline.build.fusion import train_fuser
+from pipeline.build.fusion import fuser_parts
 from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
 from pipeline.build.plane_codec import write_map
-from pipeline.build.proposals import train_proposals
+from pipeline.build.proposals import proposal_parts
 from pipeline.build.sampler import build_sampler, build_source
 from pipeline.build.trainer import build_trainer
 from pipeline.distillation.cost import cost_table
@@ -60,7 +62,7 @@ from teachers.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
-OTHERS = {"fuser": train_fuser, "proposals": train_proposals}
+OTHERS = {"fuser": fuser_parts, "proposals": proposal_parts}
 """What is trained instead of a student where the configuration has such a group."""
 
 
@@ -71,19 +73,13 @@ def main(config: DictConfig) -> float | None:
     """
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
-    train = next((train for key, train in OTHERS.items() if config.get(key) is not None), distill)
-    others = {"dry_run": config.dry_run, "replay": config.replay is not None}
-    others |= {group: config.get(group) is not None for group in ("photometric", "plane_codec")}
-    if train is not distill and any(others.values()):
-        raise ValueError(
-            "a fuser's and a proposal network's training has no"
-            f" {', '.join(name for name, is_set in others.items() if is_set)} (docs/fusion.md,"
-            " docs/speed.md)"
-        )
+    beside = next((build for key, build in OTHERS.items() if config.get(key) is not None), None)
+    if beside is not None:
+        require_alone(config)
     if config.replay is not None:
         return show_again(run, config)
     if config.dry_run:
-        dry_run(config, run)
+        dry_run(config, run, beside)
         return None
     config = with_kernels(config, lambda: distillation_trial(config), run)
     with run if is_first_process() else nullcontext():
@@ -99,8 +95,22 @@ def main(config: DictConfig) -> float | None:
             ) as summary,
             Attempt(run, **to_plain(config.stop)) as attempt,
         ):
-            return train(config, run, attempt, summary)
+            if beside is not None:
+                return train_beside(config, run, beside(config, run), attempt, summary)
+            return distill(config, run, attempt, summary)
     return None
+
+
+def require_alone(config: DictConfig) -> None:
+    """Raises ValueError for settings of a student beside those of another network."""
+    others = {
+        name: config.get(name) for name in ("replay", "machine", "photometric", "plane_codec")
+    }
+    if given := [name for name, value in others.items() if value is not None]:
+        raise ValueError(
+            f"a fuser's and a proposal network's training has no {', '.join(given)}"
+            " (docs/fusion.md, docs/speed.md)"
+        )
 
 
 def distill(
@@ -167,15 +177,28 @@ def distill(
     return scores.last
 
 
-def dry_run(config: DictConfig, run: RunFolder) -> None:
+def dry_run(
+    config: DictConfig, run: RunFolder, beside: Callable[..., Beside] | None = None
+) -> None:
     """Builds everything, makes a few steps of every stage, and prints what the run would take.
     Nothing is written into its folder.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        beside: of `OTHERS`, if another network than a student is trained.
     """
     if (run.path / "cell.json").exists():
         raise ValueError(
             "a cell of a sweep can't be a dry run, after which it would count as finished: try one"
             " of the settings without -m"
         )
+    if beside is not None:
+        with_kernels(config, lambda: distillation_trial(config))
+        table = measure_beside(config, run, beside(config, run))
+        if is_first_process():
+            sys.stdout.write(f"{table}\n")
+        return
     parts = Parts.build(config)
     stages = [s for s in parts.plan.stages if parts.end < 0 or s.start < parts.end]
     machine = missing_machine(config)

@@ -91,7 +91,7 @@ def test_each_ablation_is_one_setting(fuser):
     assert len(changed) == (fuser != "recurrent")
 
 
-def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path):
+def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
     settings = (
         "experiment=fuser",
         f"paths.run={tmp_path}",
@@ -115,6 +115,12 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path):
     assert TrainedFuser.load(tmp_path / "fuser.safetensors").step in (1, 2) and first.step == 1
     logs = "".join(path.read_text() for path in (tmp_path / "metrics").rglob("metrics.csv"))
     assert "validation/jitter" in logs
-    with pytest.raises(ValueError, match="neither dry_run nor replay"):
-        config.dry_run = True
+    config.dry_run = True
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    distill.main(config)
+    said = capsys.readouterr().out
+    assert "the run: 2 steps in" in said and "fuser" in said and "sheets" not in said
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    config.replay = 3
+    with pytest.raises(ValueError, match="training has no replay"):
         distill.main(config)

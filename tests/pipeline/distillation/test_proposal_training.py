@@ -86,8 +86,8 @@ def test_distill_trains_a_proposal_network_goes_on_and_keeps_the_best(tmp_path):
     assert first.step == 1 and again.step in (1, 2) and again.passport.kind == "toy"
     logs = "".join(path.read_text() for path in (tmp_path / "metrics").rglob("metrics.csv"))
     assert "validation/psnr" in logs
-    config.dry_run = True
-    with pytest.raises(ValueError, match="neither dry_run nor replay"):
+    config.replay = 3
+    with pytest.raises(ValueError, match="training has no replay"):
         distill.main(config)
 
 
