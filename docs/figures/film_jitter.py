@@ -32,8 +32,8 @@ from pipeline.portraits.film_track import FaceTrack, track_film
 from pipeline.portraits.framing import FaceCrops
 from pipeline.portraits.one_euro import OneEuro
 from pipeline.worlds.heads.background import draw_background
+from pipeline.worlds.heads.curves import smooth_curve
 from pipeline.worlds.heads.distributions import draw_identity
-from pipeline.worlds.heads.expressions import smooth_curve
 from pipeline.worlds.heads.factors import Person
 from pipeline.worlds.heads.frame import PIVOT
 from pipeline.worlds.heads.light import draw_light

@@ -1,12 +1,8 @@
-"""The distribution of expressions, and expressions as smooth functions of time.
+"""The distribution of expressions.
 
 Facial actions co-occur as in faces (Ekman and Friesen's action units): a smile lifts the cheeks and
 narrows the eyes, a frown lowers the brows, lids follow the gaze, both eyes blink.
 """
-
-import math
-
-import numpy as np
 
 from .factors import Expression
 from .rows import Row, row_of
@@ -34,7 +30,7 @@ def draw_expression(seed: int, camera_seed: int | None = None) -> Expression:
     kind = list(KINDS)[draws.choice("kind", list(KINDS.values()))]
     actions = _of_kind(kind, draws.uniform("strength"), draws)
     tilt = draws.normal("asymmetry", 0.0, 0.08)
-    actions = {name: value * _side(name, tilt) for name, value in actions.items()}
+    actions = with_tilt(actions, tilt)
     blink = draws.uniform("lids", 0.6, 1.0) if draws.happens("blink", BLINKS) else 0.0
     yaw, pitch = _gaze(draws, seed if camera_seed is None else camera_seed)
     neck = (
@@ -148,6 +144,11 @@ def both_sides(name: str, value: float) -> Actions:
     return {f"{name}Left": value, f"{name}Right": value}
 
 
+def with_tilt(actions: Actions, tilt: float) -> Actions:
+    """Stronger on the left by a share `tilt`, and weaker on the right."""
+    return {name: value * _side(name, tilt) for name, value in actions.items()}
+
+
 def _side(name: str, tilt: float) -> float:
     return 1 + tilt if name.endswith("Left") else 1 - tilt if name.endswith("Right") else 1.0
 
@@ -160,59 +161,3 @@ def _gaze(draws: Row, camera_seed: int) -> tuple[float, float]:
             camera.normal("pitch", 0.0, 0.18) + draws.normal("gaze y", 0.0, 0.02),
         )
     return draws.normal("away x", 0.0, 0.28), draws.normal("away y", -0.05, 0.16)
-
-
-def expression_at(seed: int, time: float) -> Expression:
-    """A person who listens and speaks: a smooth function of the time in seconds.
-
-    Curves are value noise (smooth interpolation of draws at equal distances in time); a mouth that
-    speaks makes four to five sounds a second; eyes blink every few seconds.
-    """
-
-    def curve(name: str, period: float) -> float:
-        return smooth_curve(seed, name, time / period)
-
-    speaks = _step(curve("speaks", 2.5), -0.1, 0.35)
-    happy = _step(curve("happy", 3.0), 0.0, 0.9)
-    sound = 0.5 + 0.5 * curve("sound", 0.22)
-    actions = {
-        "browInnerUp": max(0.0, 0.25 * curve("brow", 1.1)),
-        **both_sides("browOuterUp", max(0.0, 0.3 * curve("brow", 1.1))),
-        **both_sides("browDown", max(0.0, -0.3 * curve("brow", 1.1))),
-    }
-    for name, value in smile(0.75 * happy, 0.0).items():
-        actions[name] = actions.get(name, 0.0) + value
-    for name, value in mouth_shape(sound, speaks).items():
-        actions[name] = actions.get(name, 0.0) + value * (1 - 0.4 * happy)
-    neck = (
-        0.10 * curve("neck yaw", 1.7),
-        0.06 * curve("neck pitch", 1.3),
-        0.06 * curve("neck roll", 1.9),
-    )
-    # Eyes stay on the camera, which stands still before the torso.
-    gaze = (0.05 * curve("gaze x", 0.9) - neck[0], 0.03 * curve("gaze y", 1.0) - neck[1])
-    return assembled(actions, _blinking(seed, time), gaze, neck)
-
-
-def smooth_curve(seed: int, name: str, place: float) -> float:
-    """Value noise in about [-1, 1] at a place (in knots): twice differentiable."""
-    knot = math.floor(place)
-    t = place - knot
-    share = t * t * t * (t * (6 * t - 15) + 10)
-    low, high = (
-        float(np.clip(row_of(seed, f"curve {name} {k}").normal("value", 0.0, 0.5), -1, 1))
-        for k in (knot, knot + 1)
-    )
-    return low + (high - low) * share
-
-
-def _step(value: float, low: float, high: float) -> float:
-    t = min(1.0, max(0.0, (value - low) / (high - low)))
-    return t * t * (3 - 2 * t)
-
-
-def _blinking(seed: int, time: float, period: float = 3.0) -> float:
-    """One blink of a quarter of a second in each period, at a drawn time."""
-    number = math.floor(time / period)
-    middle = (number + row_of(seed, f"blink {number}").uniform("time", 0.1, 0.9)) * period
-    return max(0.0, 1 - abs(time - middle) / 0.13) ** 0.7 if abs(time - middle) < 0.13 else 0.0

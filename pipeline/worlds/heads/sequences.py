@@ -1,7 +1,5 @@
 """Sequences: a person who listens, speaks and moves the head before a camera that stands still."""
 
-from dataclasses import replace
-
 import torch
 
 from pipeline.worlds.splits import WorldSeeds
@@ -10,10 +8,10 @@ from teachers.rendering.camera import Camera
 
 from .background import draw_background
 from .distributions import draw_identity
-from .expressions import expression_at
 from .factors import Expression, Person
 from .frame import PIVOT
 from .light import draw_light
+from .motion import expression_at
 from .world import HeadWorld
 
 
@@ -39,10 +37,19 @@ def sequence(
 
 
 def render_sequence(
-    world: HeadWorld, seeds: WorldSeeds, count: int, resolution: int, *, fps: float = 25.0
+    world: HeadWorld,
+    seeds: WorldSeeds,
+    count: int,
+    resolution: int,
+    *,
+    fps: float = 25.0,
+    frames: list[int] | None = None,
 ) -> WorldViews:
-    """Consecutive frames of the first person of `seeds`."""
+    """Consecutive frames of the first person of `seeds`, or `frames` of them only."""
     expressions, camera = sequence(seeds.expression[0], count, fps=fps)
+    if frames is not None:
+        expressions, camera = [expressions[frame] for frame in frames], camera[torch.tensor(frames)]
+        count = len(frames)
     identity, light = draw_identity(seeds.identity[0]), draw_light(seeds.light[0])
     background = draw_background(seeds.background[0])
     people = [Person(identity, expression) for expression in expressions]
@@ -66,7 +73,8 @@ def render_moments(
     """
     identity, light = draw_identity(seeds.identity[0]), draw_light(seeds.light[0])
     background = draw_background(seeds.background[0])
-    found = [expression_at(seeds.expression[0], moment / fps) for moment in moments]
-    people = [Person(identity, replace(one, neck=(0.0, 0.0, 0.0))) for one in found]
+    seed = seeds.expression[0]
+    found = [expression_at(seed, moment / fps, is_head_still=True) for moment in moments]
+    people = [Person(identity, expression) for expression in found]
     count = len(moments)
     return world.render_people(people, [light] * count, [background] * count, camera, resolution)

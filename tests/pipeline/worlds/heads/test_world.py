@@ -9,12 +9,12 @@ from omegaconf import OmegaConf
 
 from pipeline.portraits.alignment import crop_of_landmarks
 from pipeline.worlds.heads.distributions import draw_identity, draw_physique
-from pipeline.worlds.heads.expressions import draw_expression, expression_at
+from pipeline.worlds.heads.expressions import draw_expression
 from pipeline.worlds.heads.factors import Expression, HairStyle
 from pipeline.worlds.heads.landmarks import five_points
+from pipeline.worlds.heads.motion import expression_at
 from pipeline.worlds.heads.part import Part
 from pipeline.worlds.heads.plausibility import LIMITS, proportions
-from pipeline.worlds.heads.sequences import render_sequence, sequence
 from pipeline.worlds.heads.shape import neutral_landmarks, neutral_vertices, posed
 from pipeline.worlds.heads.world import HeadWorld
 from pipeline.worlds.splits import Split, WorldSeeds
@@ -163,16 +163,6 @@ def test_most_look_at_the_camera_and_both_eyes_blink():
     assert all(0 <= value <= 1 for person in people for value in person.actions.values())
 
 
-def test_a_sequence_is_continuous():
-    step = 1 / 240
-    for time in np.arange(0, 4, 0.37):
-        now, next_ = expression_at(3, float(time)), expression_at(3, float(time) + step)
-        names = now.actions.keys() | next_.actions.keys()
-        change = [abs(now.actions.get(n, 0) - next_.actions.get(n, 0)) for n in names]
-        assert max(change) < 0.15
-        assert np.abs(np.subtract(now.neck, next_.neck)).max() < 0.01
-
-
 def test_without_anny_there_is_a_clear_sentence(monkeypatch):
     from importlib.metadata import PackageNotFoundError
 
@@ -184,16 +174,6 @@ def test_without_anny_there_is_a_clear_sentence(monkeypatch):
     monkeypatch.setattr(anny_files, "version", missing)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'trilift\[heads\]'"):
         HeadWorld()
-
-
-def test_a_sequence_moves_the_camera_against_the_neck(world):
-    expressions, camera = sequence(3, 4, fps=5.0)
-    assert len(camera) == 4
-    yaw = torch.atan2(camera.cam_to_world[:, 0, 3], camera.cam_to_world[:, 2, 3])
-    assert torch.allclose(yaw, -torch.tensor([e.neck[0] for e in expressions]), atol=1e-6)
-    views = render_sequence(world, WorldSeeds.of(Split.TRAIN, [4]), 2, 32, fps=5.0)
-    assert views.color.shape == (2, 3, 32, 32)
-    assert not torch.equal(views.landmarks[0], views.landmarks[1])
 
 
 def test_the_solid_core_of_a_teacher_of_heads_lies_inside_every_head(world):
