@@ -21,7 +21,7 @@ from pipeline.worlds.heads.world import HeadWorld
 from pipeline.worlds.splits import Split, WorldSeeds
 
 OUTPUT = Path(__file__).resolve().parents[1] / "head_sequence.jpg"
-PERSON = 25
+PERSON = 55
 """Number in the training split."""
 SIDE, FPS, SECONDS = 128, 24, 4
 COLUMNS, EVERY = 6, 16

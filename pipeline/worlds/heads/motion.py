@@ -77,14 +77,14 @@ def _brows(
     mood = smooth_curve(seed, "brow", time / 1.8)
     raised = 0.5 * max(0.0, mood) + 1.2 * max(0.0, up) + _stressed_brows(seed, speech, time)
     raised = min(1.0, lively * raised)
-    frown = lively * (0.4 * max(0.0, -mood - 0.15) + 0.3 * away) * (1 - raised)
+    frown = lively * (0.4 * max(0.0, -mood - 0.15) + 0.2 * away) * (1 - raised)
     return {
         "browInnerUp": raised,
         **both_sides("browOuterUp", 0.85 * raised),
         **both_sides("browDown", min(1.0, frown)),
         **both_sides("eyeWide", 0.35 * raised),
         **both_sides("eyeSquint", 0.3 * frown),
-        **both_sides("noseSneer", 0.15 * frown),
+        **both_sides("noseSneer", 0.1 * frown),
     }
 
 
