@@ -4,7 +4,7 @@ Speech moves the mouth (`speech.py`), eyes look and blink (`gaze.py`), and the r
 brows rise and the head nods at stressed syllables, cheeks rise with a smile and with spread lips,
 a thinking look away draws the brows together. Head and face move with phrases and stresses at 1 to
 2 Hz, mouths at 3 to 4 Hz (Pedersen et al. 2022); rapid rises of the brows go with turns of speech
-and with the pitch of the voice (Guaïtella et al. 2009). All sizes are our choice.
+and with the pitch of the voice (Cavé, Guaïtella and Santi 2002). All sizes are our choice.
 """
 
 import math
