@@ -13,6 +13,7 @@ from .part import Part
 from .shape import HeadShape
 from .skull import COLUMNS, MIDDLE, ROWS, Skull, grid_directions
 from .template import template
+from .vectors import lengths, unit
 
 Array = np.ndarray
 LOBE = (0.80, 6.84, 0.42)
@@ -186,7 +187,7 @@ def under_hat(places: Array, skull: Skull, hat: HatKind) -> Array:
     if hat not in EDGES:
         return places
     low, tilt = EDGES[hat]
-    out = np.linalg.norm(places, axis=-1, keepdims=True) + 1e-6
+    out = lengths(places)[..., None] + 1e-6
     most = skull.radius(places / out)[..., None] + 0.05
     above = places[..., 1:2] > low + tilt * np.clip(places[..., 2:3], -1, 1) - 0.04
     return np.where(above, places / out * np.minimum(out, most), places)
@@ -218,7 +219,7 @@ def _hat(skull: Skull, outfit: Outfit) -> Iterator[Mesh]:
 def _brim(skull: Skull, hat: HatKind) -> Mesh:
     angle = np.linspace(-np.pi, np.pi, 48)
     flat = np.stack([np.sin(angle), np.full(48, 0.28), np.cos(angle)], 1)
-    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    flat = unit(flat)
     inner = skull.radius(flat) * np.sqrt(1 - flat[:, 1] ** 2) + 0.07
     front = np.clip(np.cos(angle), 0, 1)
     wide = 0.62 * front**1.6 * (np.abs(angle) < 1.25) if hat == HatKind.CAP else np.full(48, 0.5)

@@ -4,6 +4,7 @@ import numpy as np
 
 from .factors import Hair, HairStyle
 from .strands import Field
+from .vectors import dots, lengths, unit
 
 Array = np.ndarray
 S = HairStyle
@@ -15,7 +16,7 @@ TIED = {S.PONYTAIL: (0.0, 0.55, -1.12), S.BUN: (0.0, 0.75, -0.95), S.BRAIDS: (0.
 def comb(hair: Hair, roots: Array) -> Field:
     """The directions of a style for hair with these roots `[strand 3]`."""
     if hair.style == S.AFRO:
-        return lambda place, share: place / np.linalg.norm(place, axis=1, keepdims=True)
+        return lambda place, share: unit(place)
     if hair.style in TIED:
         return _tied(hair)
     if hair.style in PARTED:
@@ -95,7 +96,7 @@ def _tied(hair: Hair) -> Field:
         if hair.style == S.BRAIDS:
             goal[:, 0] = np.where(place[:, 0] > 0, tie[0], -tie[0])
         way = goal - place
-        near = np.linalg.norm(way, axis=1, keepdims=True)
+        near = lengths(way)[:, None]
         return _tangent(place, way / (near + 1e-6), 0.85) * np.minimum(1, near * 4)
 
     return field
@@ -103,6 +104,6 @@ def _tied(hair: Hair) -> Field:
 
 def _tangent(place: Array, want: Array, share: float = 0.9) -> Array:
     """Without (most of) what points into or out of the head."""
-    outward = place / (np.linalg.norm(place, axis=1, keepdims=True) + 1e-6)
-    want = want - share * (want * outward).sum(1, keepdims=True) * outward
-    return (want / (np.linalg.norm(want, axis=1, keepdims=True) + 1e-6)).astype(np.float32)
+    outward = unit(place, 1e-6)
+    want = want - share * dots(want, outward) * outward
+    return unit(want, 1e-6).astype(np.float32)

@@ -11,6 +11,7 @@ from .material import Material, Surface
 from .noise import fractal, noise
 from .rows import direction
 from .shape import EyeBall, HeadShape
+from .vectors import crossed, dots, lengths, unit
 
 Array = np.ndarray
 
@@ -37,14 +38,14 @@ def eye_material(surface: Surface, shape: HeadShape, identity: Identity) -> Mate
     """Sclera, iris and pupil; each sample belongs to the nearer eyeball."""
     look = identity.eyes
     centers = np.stack([eye.center for eye in shape.eyes])
-    distance = np.linalg.norm(surface.position[:, None] - centers, axis=2)
+    distance = lengths(surface.position[:, None] - centers)
     side = (distance[:, 0] > distance[:, 1]).astype(int)
     outward = (surface.position - centers[side]) / distance.min(1)[:, None]
     gaze = np.stack([eye.gaze for eye in shape.eyes])[side]
     radius = shape.eyes[0].radius
     blur = np.clip(0.25 * surface.footprint / radius / look.iris_size, 0.02, 0.5)
 
-    facing = (outward * gaze).sum(1)
+    facing = dots(outward, gaze)[:, 0]
     limbus = np.sqrt(np.clip(1 - facing**2, 0, 1)) / look.iris_size
     limbus = np.where(facing > 0, limbus, 4.0)
     seen, angle = _behind_cornea(surface, outward, gaze, look)
@@ -56,7 +57,7 @@ def eye_material(surface: Surface, shape: HeadShape, identity: Identity) -> Mate
     albedo = (white + border * (iris - white)) * shadow
     bulge = np.clip(1.15 - limbus, 0, 1) ** 0.5
     normal = outward + BULGE * bulge[:, None] * (outward - facing[:, None] * gaze)
-    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = unit(normal)
     count = len(surface)
     return Material(
         albedo.astype(np.float32),
@@ -80,7 +81,7 @@ def catch_lights(material: Material, surface: Surface, light: Light, power: Arra
         power: irradiance `[3]` of the key light on what faces it.
     """
     normal = material.normal
-    mirror = 2 * (normal * surface.view).sum(1, keepdims=True) * normal - surface.view
+    mirror = 2 * dots(normal, surface.view) * normal - surface.view
     toward = light.lobes[0].direction
     yaw, pitch = np.arctan2(toward[0], toward[2]), np.arcsin(np.clip(toward[1], -1, 1))
     yaw, pitch = float(np.clip(yaw, -0.7, 0.7)), float(np.clip(pitch, 0.2, 0.55))
@@ -95,7 +96,7 @@ def _window(mirror: Array, yaw: float, pitch: float, blur: Array) -> Array:
     """How much of a window about a direction is seen in directions `[sample 3]`."""
     toward = direction(yaw, pitch)
     right = direction(yaw + np.pi / 2, 0.0)
-    x, y = mirror @ right, mirror @ np.cross(toward, right)
+    x, y = mirror @ right, mirror @ crossed(toward, right)
     cover = (mirror @ toward > 0).astype(np.float32)
     for place, half in ((x, WINDOW[0]), (y, WINDOW[1])):
         cover = cover * np.clip((half + 0.5 * blur - np.abs(place)) / blur, 0, 1)
@@ -106,20 +107,20 @@ def _behind_cornea(
     surface: Surface, outward: Array, gaze: Array, look: Eyes
 ) -> tuple[Array, Array]:
     """Radius, in radii of the iris, and angle of the place on the iris' plane that is seen."""
-    facing = (outward * gaze).sum(1, keepdims=True)
+    facing = dots(outward, gaze)
     bent = outward + BULGE * 0.5 * (outward - facing * gaze)
-    bent = bent / np.linalg.norm(bent, axis=1, keepdims=True)
-    cosine = np.clip((bent * surface.view).sum(1, keepdims=True), 0.05, 1)
+    bent = unit(bent)
+    cosine = np.clip(dots(bent, surface.view), 0.05, 1)
     inner = np.sqrt(1 - REFRACTION**2 * (1 - cosine**2))
     into = REFRACTION * (cosine * bent - surface.view) - inner * bent
-    fall = np.minimum((into * gaze).sum(1, keepdims=True), -0.2)
+    fall = np.minimum(dots(into, gaze), -0.2)
     path = np.clip((IRIS_PLANE - facing) / fall, 0, 0.6)
     place = outward + path * into
-    across = place - (place * gaze).sum(1, keepdims=True) * gaze
+    across = place - dots(place, gaze) * gaze
     # Without this the iris would be smaller than its border on the white.
     widened = np.float32(look.iris_size)
     return (
-        np.linalg.norm(across, axis=1) / widened,
+        lengths(across) / widened,
         np.arctan2(across[:, 1], across[:, 0]),
     )
 

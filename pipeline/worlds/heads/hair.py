@@ -13,6 +13,7 @@ from .shape import HeadShape
 from .skull import MIDDLE, Roots, Skull, guides_of, scalp_roots, scalpness
 from .strands import Strands, grow
 from .tails import tails
+from .vectors import dots
 
 Array = np.ndarray
 S = HairStyle
@@ -210,7 +211,7 @@ def strand_color(
         around: irradiance of the environment.
     """
     along_light = tangent @ toward
-    along_view = (tangent * view).sum(1)
+    along_view = dots(tangent, view)[:, 0]
     sine = np.sqrt(np.clip(1 - along_light**2, 0, 1))
     facing = np.clip(0.35 + 0.65 * (normal @ toward), 0, 1)
     diffuse = color * (around + power * (sine * facing * lit)[:, None]) / np.pi

@@ -16,6 +16,7 @@ from numba import njit
 from .factors import Light, Lobe
 from .rasterizer import depth_map
 from .rows import direction, row_of
+from .vectors import crossed, unit
 
 Array = np.ndarray
 AROUND = 16
@@ -182,7 +183,7 @@ def _about(lobe: Lobe, count: int) -> Array:
         + right * (spread * np.cos(angle))[:, None]
         + down * (spread * np.sin(angle))[:, None]
     )
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    return unit(found).astype(np.float32)
 
 
 @cache
@@ -192,9 +193,9 @@ def _axes_around() -> Array:
 
 def _axes(forward: Array) -> Array:
     up = np.array([0.0, 1, 0]) if abs(forward[1]) < 0.95 else np.array([1.0, 0, 0])
-    right = np.cross(forward, up)
+    right = crossed(forward, up)
     right /= np.linalg.norm(right)
-    return np.stack([right, np.cross(forward, right), forward]).astype(np.float32)
+    return np.stack([right, crossed(forward, right), forward]).astype(np.float32)
 
 
 def _flat(points: Array, axes: Array) -> Array:

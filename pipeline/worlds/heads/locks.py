@@ -13,6 +13,7 @@ from numba import njit
 from .noise import lattice
 from .skull import Skull
 from .strands import Strands
+from .vectors import crossed, lengths, unit
 
 Array = np.ndarray
 
@@ -102,11 +103,9 @@ def strands_beside(
     """
     paths = paths.astype(np.float32)
     along = np.gradient(paths, axis=1)
-    side = np.cross(along, np.array([0.31, 0.2, 0.93], np.float32))
-    side /= np.linalg.norm(side, axis=2, keepdims=True) + 1e-9
-    up = np.cross(along, side)
-    up /= np.linalg.norm(up, axis=2, keepdims=True) + 1e-9
-    steps = np.linalg.norm(np.diff(paths, axis=1), axis=2).sum(1).astype(np.float32)
+    side = unit(crossed(along, np.array([0.31, 0.2, 0.93], np.float32)), 1e-9)
+    up = unit(crossed(along, side), 1e-9)
+    steps = lengths(np.diff(paths, axis=1)).sum(1).astype(np.float32)
     count, points = len(planted.places), paths.shape[1]
     at = np.empty((count, points, 3), np.float32)
     color, width = np.empty_like(at), np.empty((count, points), np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 
 from .part import Part
 from .rasterizer import vertex_normals
+from .vectors import crossed, unit
 
 Array = np.ndarray
 
@@ -100,12 +101,10 @@ def tube(path: Array, radius: float | Array, *, is_closed: bool, sides: int = 6)
     """A tube about a path `[point 3]`, as jewellery."""
     after = np.roll(path, -1, 0) if is_closed else np.concatenate([path[1:], path[-1:]])
     before = np.roll(path, 1, 0) if is_closed else np.concatenate([path[:1], path[:-1]])
-    along = after - before
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    along = unit(after - before, 1e-9)
     helper = np.where(np.abs(along[:, 1:2]) < 0.9, [[0.0, 1, 0]], [[1.0, 0, 0]])
-    across = np.cross(along, helper)
-    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-9
-    up = np.cross(across, along)
+    across = unit(crossed(along, helper), 1e-9)
+    up = crossed(across, along)
     angle = np.arange(sides) * 2 * np.pi / sides
     ring = across[:, None] * np.cos(angle)[:, None] + up[:, None] * np.sin(angle)[:, None]
     vertices = path[:, None] + np.reshape(radius, (-1, 1, 1)) * ring

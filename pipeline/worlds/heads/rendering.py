@@ -21,6 +21,7 @@ from .rasterizer import (
 from .scene import Scene
 from .shading import shade
 from .strand_light import strand_samples
+from .vectors import dots, lengths, unit
 
 Array = np.ndarray
 NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
@@ -145,7 +146,7 @@ def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) 
         if part == Part.EYE:
             power = lights.power[lights.key].sum(0)
             color[chosen] += eyes.catch_lights(material, some, lit_scene.light, power)
-    depth = np.linalg.norm(surface.position - lens.position, axis=1)
+    depth = lengths(surface.position - lens.position)
     label = _finer(label, surface, scene)
     return np.concatenate([color, surface.normal, depth[:, None], label[:, None]], 1)
 
@@ -164,9 +165,9 @@ def _glaze(lit_scene: LitScene, glass: Mesh, lens: Lens, buffer: Buffer, canvas:
         rows, weights, glass.triangles, np.concatenate([glass.vertices, glass.normals()], 1)
     )
     away = found[:, :3] - lens.position
-    depth = np.linalg.norm(away, axis=1, keepdims=True)
-    view, normal = -away / depth, found[:, 3:] / np.linalg.norm(found[:, 3:], axis=1)[:, None]
-    cosine = (view * normal).sum(1, keepdims=True)
+    depth = lengths(away)[:, None]
+    view, normal = -away / depth, unit(found[:, 3:])
+    cosine = dots(view, normal)
     normal, cosine = np.where(cosine < 0, -normal, normal), np.abs(cosine)
     mirrored = radiance(lit_scene.light, 2 * cosine * normal - view)
     behind = canvas[hit, :3]
@@ -179,7 +180,7 @@ def _glaze(lit_scene: LitScene, glass: Mesh, lens: Lens, buffer: Buffer, canvas:
 def _hair_samples(lit_scene: LitScene, lens: Lens, found: Array) -> Array:
     """`[sample 8]` of strands."""
     away = found[:, :3] - lens.position
-    depth = np.linalg.norm(away, axis=1, keepdims=True)
+    depth = lengths(away)[:, None]
     tangent, normal = found[:, 3:6], found[:, 6:9]
     lights = lit_scene.illumination
     color = hair.strand_color(
@@ -193,10 +194,10 @@ def _hair_samples(lit_scene: LitScene, lens: Lens, found: Array) -> Array:
 def _surface(found: Array, lens: Lens) -> Surface:
     position = found[:, :3]
     view = lens.position.astype(np.float32) - position
-    distance = np.linalg.norm(view, axis=1, keepdims=True)
+    distance = lengths(view)[:, None]
     view = view / distance
-    normal = found[:, 3:6] / (np.linalg.norm(found[:, 3:6], axis=1, keepdims=True) + 1e-9)
-    facing = (normal * view).sum(1, keepdims=True)
+    normal = unit(found[:, 3:6], 1e-9)
+    facing = dots(normal, view)
     normal = np.where(facing < 0, normal - 2 * facing * view, normal)
     footprint = distance[:, 0] / np.float32(lens.focal) / 0.25
     return Surface(position, normal, view, found[:, 6:9], found[:, 9:13], footprint)

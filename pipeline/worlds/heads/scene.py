@@ -15,6 +15,7 @@ from .shape import HeadShape, neutral_vertices, posed
 from .skull import Skull, skull_of
 from .strands import Strands, joined_strands
 from .template import template
+from .vectors import lengths
 
 Array = np.ndarray
 BOUND = 0.5
@@ -82,6 +83,6 @@ def _eye_mesh(shape: HeadShape, side: int) -> Mesh:
 
 
 def _bounded(mesh: Mesh) -> Mesh:
-    inside = BOUND - np.linalg.norm(mesh.vertices, axis=1)
+    inside = BOUND - lengths(mesh.vertices)
     cut = np.minimum(mesh.cut, inside.astype(np.float32))
     return Mesh(mesh.vertices, mesh.triangles, mesh.part, mesh.rest, cut, mesh.masks)

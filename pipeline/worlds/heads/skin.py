@@ -14,6 +14,7 @@ from .factors import Expression, Identity, Skin
 from .material import Material, Surface
 from .noise import fractal, noise
 from .spots import freckles, moles
+from .vectors import dots, unit
 
 Array = np.ndarray
 
@@ -132,7 +133,7 @@ def _tilted(normal: Array, slope: Array) -> Array:
     """Normals of a surface that is raised by a height with this gradient."""
     rows = np.flatnonzero(np.abs(slope).max(1) > 1e-4)
     some, slope = normal[rows], slope[rows]
-    bent = some - slope + some * (slope * some).sum(1, keepdims=True)
+    bent = some - slope + some * dots(slope, some)
     tilted = normal.astype(np.float32)
-    tilted[rows] = bent / np.linalg.norm(bent, axis=1, keepdims=True)
+    tilted[rows] = unit(bent)
     return tilted

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .skull import Skull
+from .vectors import lengths, unit
 
 Array = np.ndarray
 SHOULDER_LONG = 1.2
@@ -44,7 +45,7 @@ class Strands:
     def tangents(self) -> Array:
         """Unit `[strand point 3]`."""
         step = np.gradient(self.points, axis=1)
-        return step / (np.linalg.norm(step, axis=2, keepdims=True) + 1e-9)
+        return unit(step, 1e-9)
 
 
 def joined_strands(groups: list[Strands]) -> list[Strands]:
@@ -93,23 +94,19 @@ def grow(
     reach = 0.15 if length.mean() > SHOULDER_LONG else 0.0
     found = np.empty((len(roots), points, 3), np.float32)
     found[:, 0] = roots
-    place, direction = roots, _unit(normals * lift + comb(roots, 0.0))
+    place, direction = roots, unit(normals * lift + comb(roots, 0.0), 1e-9)
     step = (length / (points - 1))[:, None]
     for k in range(1, points):
         share = k / (points - 1)
         want = comb(place, share)
         want[:, 1] -= gravity * share
-        out = np.linalg.norm(place, axis=1, keepdims=True) + 1e-6
+        out = lengths(place)[:, None] + 1e-6
         outward = place / out
         height = out - skull.radius(outward)[:, None] - clearance[:, None]
         want = want - cling * np.clip(height / 0.06, 0, 1) * outward
-        direction = _unit(direction * stiffness + _unit(want) * (1 - stiffness))
+        direction = unit(direction * stiffness + unit(want, 1e-9) * (1 - stiffness), 1e-9)
         place = place + direction * step
         place = skull.outside(place, clearance * min(1.0, 2.5 * share), reach)
-        direction = _unit(place - found[:, k - 1])
+        direction = unit(place - found[:, k - 1], 1e-9)
         found[:, k] = place
     return found
-
-
-def _unit(vectors: Array) -> Array:
-    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-9)
