@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from .factors import Light, Lobe
-from .rasterizer import depth_map
+from .rasterizer import draw_depths
 from .rows import direction, row_of
 from .vectors import crossed, unit
 
@@ -165,10 +165,13 @@ def illumination(
     ).astype(np.float32)
     axes = np.concatenate([_axes_around(), np.stack([_axes(-d) for d in about])])
     maps = np.empty((len(toward), MAP_SIZE, MAP_SIZE), np.float32)
-    for k, axis in enumerate(axes):
-        maps[k] = depth_map(_flat(vertices, axis), triangles, cut, MAP_SIZE)
-        if len(strands):
-            _splat(maps[k], _flat(strands, axis))
+    shown = triangles[(cut >= 0)[triangles].any(1)]
+    points = np.concatenate([vertices, strands])
+    flat = np.empty_like(points)
+    for depth, axis in zip(maps, axes, strict=True):
+        _flatten(points.ravel(), axis, flat.ravel())
+        draw_depths(depth, flat, shown)
+        _splat(depth, flat[len(vertices) :])
     is_key = np.arange(len(toward)) >= AROUND
     return Illumination(axes, maps, toward, power, is_key)
 
@@ -196,12 +199,6 @@ def _axes(forward: Array) -> Array:
     right = crossed(forward, up)
     right /= np.linalg.norm(right)
     return np.stack([right, crossed(forward, right), forward]).astype(np.float32)
-
-
-def _flat(points: Array, axes: Array) -> Array:
-    out = np.empty((len(points), 3), np.float32)
-    _flatten(points, axes, out)
-    return out
 
 
 def environment_at(
@@ -241,14 +238,15 @@ _kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"
 @_kernel
 @no_type_check
 def _flatten(points, axes, out):
+    """Columns, rows and depths, flat, as LLVM makes vectors of them."""
     scale = np.float32(MAP_SIZE / (2 * REACH))
-    for i in range(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+    for i in range(points.shape[0] // 3):
+        x, y, z = points[3 * i], points[3 * i + 1], points[3 * i + 2]
         a = axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z
         b = axes[1, 0] * x + axes[1, 1] * y + axes[1, 2] * z
-        out[i, 0] = (a + np.float32(REACH)) * scale
-        out[i, 1] = (b + np.float32(REACH)) * scale
-        out[i, 2] = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z
+        out[3 * i] = (a + np.float32(REACH)) * scale
+        out[3 * i + 1] = (b + np.float32(REACH)) * scale
+        out[3 * i + 2] = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z
 
 
 @_kernel

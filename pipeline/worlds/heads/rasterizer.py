@@ -95,20 +95,19 @@ def draw_strands(
     _strands(buffer.nearness, buffer.index, buffer.weights, projected, pieces, widths, first)
 
 
-def depth_map(projected: Array, triangles: Array, cut: Array, size: int) -> Array:
-    """`[size size]`: depth of the first surface under orthographic projection; inf: nothing.
+def draw_depths(depth: Array, projected: Array, triangles: Array) -> None:
+    """Fills `[size size]` with the depth of the first surface under orthographic projection; 1e9:
+    nothing.
 
-    Only triangles that face the light are drawn.
+    Only triangles that face the light are drawn, whole even where they are cut.
 
     Args:
+        depth: is filled.
         projected: `[vertex 3]`: column, row, depth.
         triangles: `[triangle 3]`.
-        cut: as of `draw_triangles`.
-        size: pixels of a side.
     """
-    depth = np.full((size, size), np.float32(1e9))
-    _depths(depth, projected, triangles, cut)
-    return depth
+    depth.fill(1e9)
+    _depths(depth, projected, triangles)
 
 
 def interpolate(buffer_rows: Array, weights: Array, triangles: Array, values: Array) -> Array:
@@ -244,12 +243,10 @@ def _strands(nearness, index, weights, at, pieces, widths, first):
 
 @_kernel
 @no_type_check
-def _depths(depth, at, triangles, cut):
+def _depths(depth, at, triangles):
     size = depth.shape[0]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        if cut[a] < 0 and cut[b] < 0 and cut[c] < 0:
-            continue
         xa, ya, xb, yb, xc, yc = at[a, 0], at[a, 1], at[b, 0], at[b, 1], at[c, 0], at[c, 1]
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
         if area > np.float32(-1e-9):

@@ -4,13 +4,16 @@ outside of it; and places on the scalp and the jaw where hair grows.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import no_type_check
 
 import numpy as np
+from numba import njit
 
 from .noise import fractal
 from .part import Part
 from .shape import HeadShape
 from .template import template
+from .vectors import lengths
 
 Array = np.ndarray
 MIDDLE = np.array([0.0, 7.42, 0.28], np.float32)
@@ -49,7 +52,10 @@ class Skull:
 
     def radius(self, directions: Array) -> Array:
         """Distance of the first surface in unit directions `[… 3]`."""
-        return self._looked_up(directions)[0]
+        row, column = _cells(directions)
+        out = np.empty(row.shape)
+        _looked_up(row.ravel(), column.ravel(), self.near, out.reshape(-1))
+        return out
 
     def outside(self, places: Array, clearance: Array, most: float = 0.15) -> Array:
         """Places `[place 3]`, those within `clearance` of the skin or inside of it moved outward.
@@ -57,30 +63,56 @@ class Skull:
         Beyond the neck, only what is at most `most` below the shoulders is moved. What is deeper
         than `STEEP` lies where the surface ends (the nape), not in it.
         """
-        out = np.linalg.norm(places, axis=1) + 1e-6
+        out = lengths(places) + 1e-6
         outward = places / out[:, None]
-        near, far = self._looked_up(outward)
-        inside = near + clearance - out
-        moved = out + np.where(inside < STEEP, np.maximum(inside, 0), 0)
-        missing = far + clearance - moved
-        moved = np.where((missing > 0) & (missing < most), far + clearance, moved)
+        row, column = _cells(outward)
+        moved = np.empty(len(places))
+        _moved(row, column, self.near, self.far, out, clearance, most, moved)
         return outward * moved[:, None]
 
-    def _looked_up(self, directions: Array) -> tuple[Array, Array]:
-        polar = np.arccos(np.clip(directions[..., 1], -1, 1)) * ((ROWS - 1) / np.pi)
-        azimuth = np.arctan2(directions[..., 0], directions[..., 2]) * (COLUMNS / (2 * np.pi))
-        azimuth = azimuth % COLUMNS
-        row = np.minimum(polar.astype(np.int64), ROWS - 2)
-        column = azimuth.astype(np.int64) % COLUMNS
-        after = (column + 1) % COLUMNS
-        v, u = polar - row, azimuth - np.floor(azimuth)
-        weights = ((1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u)
-        corners = ((row, column), (row, after), (row + 1, column), (row + 1, after))
-        near, far = (
-            sum(w * radii[at] for w, at in zip(weights, corners, strict=True))
-            for radii in (self.near, self.far)
-        )
-        return near, far
+
+def _cells(directions: Array) -> tuple[Array, Array]:
+    """Places `[…]` on the grid of distances: rows, and columns from -COLUMNS / 2 on."""
+    polar = np.arccos(np.clip(directions[..., 1], -1, 1)) * ((ROWS - 1) / np.pi)
+    azimuth = np.arctan2(directions[..., 0], directions[..., 2]) * (COLUMNS / (2 * np.pi))
+    return polar, azimuth
+
+
+_kernel = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_kernel
+@no_type_check
+def _at(polar, azimuth, radii):
+    """A grid's value, bilinearly."""
+    if azimuth < 0:
+        azimuth += type(azimuth)(COLUMNS)
+    row, column = min(int(polar), ROWS - 2), int(azimuth) % COLUMNS
+    after = (column + 1) % COLUMNS
+    v, u = polar - row, azimuth - np.floor(azimuth)
+    left = type(azimuth)(1) - u
+    found = (1 - v) * left * radii[row, column]
+    found += (1 - v) * u * radii[row, after]
+    found += v * left * radii[row + 1, column]
+    return found + v * u * radii[row + 1, after]
+
+
+@_kernel
+@no_type_check
+def _looked_up(polar, azimuth, radii, out):
+    for i in range(out.shape[0]):
+        out[i] = _at(polar[i], azimuth[i], radii)
+
+
+@_kernel
+@no_type_check
+def _moved(polar, azimuth, near, far, out, clearance, most, moved):
+    for i in range(out.shape[0]):
+        inside = _at(polar[i], azimuth[i], near) + clearance[i] - out[i]
+        moved[i] = out[i] + (max(inside, 0.0) if inside < STEEP else 0.0)
+        wanted = _at(polar[i], azimuth[i], far) + clearance[i]
+        if 0 < wanted - moved[i] < most:
+            moved[i] = wanted
 
 
 @cache
@@ -137,7 +169,7 @@ def skull_of(shape: HeadShape) -> Skull:
     middle = shape.vertices[crown].mean(0) + offset * shape.frame.scale
     triangles, weights = _hits()
     points = (shape.vertices[triangles] * weights[..., None]).sum(2)
-    radii = np.linalg.norm(points - middle, axis=2) / shape.frame.scale
+    radii = lengths(points - middle) / shape.frame.scale
     near, far = (_blurred(grid.reshape(ROWS, COLUMNS)) for grid in radii)
     return Skull(middle.astype(np.float32), shape.frame.scale, near, far)
 
