@@ -38,7 +38,7 @@ class FactorDraws:
         self, name: str, mean: float, deviation: float, limit: float = 2.2
     ) -> Float[Tensor, "identity 1"]:
         """Gaussian, cut off (clamped) at `limit` deviations."""
-        gaussian = torch.special.ndtri(self.uniform(name, 1e-6, 1 - 1e-6)).clamp(-limit, limit)
+        gaussian = torch.special.ndtri(self.uniform(name, _LEAST, 1 - _LEAST)).clamp(-limit, limit)
         return mean + deviation * gaussian
 
     def bernoulli(self, name: str, probability: Tensor | float) -> Float[Tensor, "identity 1"]:
@@ -71,16 +71,16 @@ class SeedDraws:
     """
 
     def __init__(self, seed: int, purpose: str) -> None:
-        self._key = _scramble_int(seed ^ int(_word(purpose)))
+        self._key = _scramble_int(seed ^ _number(purpose))
 
     def uniform(self, name: str, low: Number = 0.0, high: Number = 1.0) -> float:
         """Uniform in [low, high)."""
-        bits = _scramble_int(self._key + int(_word(name))) >> 40
+        bits = _scramble_int(self._key + _number(name)) >> 40
         return bits * ((high - low) / 2**24) + low
 
     def normal(self, name: str, mean: Number, deviation: Number, limit: Number = 2.2) -> float:
         """Gaussian, clamped at `limit` deviations."""
-        gaussian = _GAUSSIAN.inv_cdf(self.uniform(name, 1e-6, 1 - 1e-6))
+        gaussian = _GAUSSIAN.inv_cdf(self.uniform(name, _LEAST, 1 - _LEAST))
         return mean + deviation * max(-limit, min(limit, gaussian))
 
     def happens(self, name: str, probability: Number) -> bool:
@@ -98,10 +98,14 @@ class SeedDraws:
 
     def normals(self, names: list[str], limit: float = 2.2) -> list[float]:
         """Standard Gaussians of many names."""
-        return [self.normal(name, 0.0, 1.0, limit) for name in names]
+        words = np.array([_number(name) for name in names], np.uint64) + np.uint64(self._key)
+        uniform = (_scramble(words) >> np.uint64(40)) * ((1 - _LEAST - _LEAST) / 2**24) + _LEAST
+        return [max(-limit, min(limit, _GAUSSIAN.inv_cdf(value))) for value in uniform.tolist()]
 
 
 _GAUSSIAN = NormalDist()
+_LEAST = 1e-6
+"""A Gaussian's quantile is of a number in [`_LEAST`, 1 - `_LEAST`)."""
 
 
 def hsv(
@@ -116,9 +120,13 @@ def hsv(
     ).clamp(0, 1)
 
 
-@lru_cache(4096)
 def _word(text: str) -> np.uint64:
-    return np.uint64((zlib.crc32(text.encode()) << 32) | zlib.crc32(text.encode()[::-1] + b"."))
+    return np.uint64(_number(text))
+
+
+@lru_cache(4096)
+def _number(text: str) -> int:
+    return (zlib.crc32(text.encode()) << 32) | zlib.crc32(text.encode()[::-1] + b".")
 
 
 def _scramble_int(value: int) -> int:

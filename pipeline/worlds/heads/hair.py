@@ -1,6 +1,7 @@
 """Hair and beards: styles as ways in which strands grow, and how strands look."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from .combing import TIED, comb, is_fringe
 from .factors import BeardKind, Hair, HairStyle, HatKind
 from .locks import Dye, Lock, Planted, strands_beside
 from .shape import HeadShape
-from .skull import MIDDLE, Roots, Skull, guides_of, scalp_roots, scalpness
+from .skull import MIDDLE, ROOTS, Roots, Skull, guides_of, scalp_roots, scalpness
 from .strands import Strands, grow
 from .tails import tails
 from .vectors import dots
@@ -138,12 +139,13 @@ def _scalp(
     detail: float,
 ) -> Strands:
     style, random = STYLES[hair.style], np.random.default_rng(hair.seed)
-    every = scalp_roots()
-    luck, rank = random.random((2, len(every)))
+    luck, rank = random.random((2, ROOTS))
+    every = scalp_roots()[: max(style.sites, ceil(style.count * detail))]
+    luck = luck[: len(every)]
     above = scalpness(every.rest, hair.hairline, hair.seed)
     grows = hair.density * _smooth((above + 0.03) / 0.13) > luck
     if hair.style == S.RING:
-        grows &= _ring(every.rest) > random.random(len(every))
+        grows &= _ring(every.rest) > random.random(ROOTS)[: len(every)]
     guides = every[np.flatnonzero(grows & (every.numbers < style.sites) & (above > 0.0))]
     roots = every[np.flatnonzero(grows & (every.numbers < style.count * detail))]
     rank = rank[guides.numbers]

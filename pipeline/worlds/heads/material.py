@@ -32,6 +32,9 @@ class Surface:
     def __len__(self) -> int:
         return len(self.position)
 
+    def __getitem__(self, span: slice) -> "Surface":
+        return Surface(*(values[span] for values in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Material:

@@ -1,12 +1,13 @@
 """One view of a scene: what every sample sees, then what it is made of, then its light."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from . import accessories, clothes, eyes, hair, skin
 from .exposure import metered, tone_mapped
-from .factors import BeardKind, GlassesKind, Hair, Light
+from .factors import BeardKind, GlassesKind, Light
 from .light import Illumination, environment_at, illumination, key_at, radiance
 from .material import Material, Surface
 from .mesh import Mesh
@@ -24,11 +25,13 @@ from .strand_light import strand_samples
 from .vectors import dots, lengths, unit
 
 Array = np.ndarray
-NO_SHADOW = [int(part) for part in (Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES)]
-"""Parts that are inside the head, or thin."""
-WITHIN = [int(Part.TEETH), int(Part.MOUTH)]
+CASTS_SHADOW = ~np.isin(list(Part), [Part.EYE, Part.TEETH, Part.MOUTH, Part.LASHES])
+"""By part: these are inside the head, or thin."""
 SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS = 0.008, 0.2, 0.06
 """World units."""
+WITHIN = {Part.TEETH: MOUTH_SOFTNESS, Part.MOUTH: MOUTH_SOFTNESS, Part.EYE: EYE_SOFTNESS}
+Spans = dict[Part, slice]
+"""Samples of each part, which lie side by side."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,20 @@ class Samples:
 def lit(scene: Scene, light: Light) -> LitScene:
     """Lights a scene."""
     mesh = scene.mesh
-    solid = mesh.triangles[~np.isin(mesh.part, NO_SHADOW)]
+    solid = mesh.triangles[CASTS_SHADOW[mesh.part]]
     lights = illumination(light, mesh.vertices, solid, mesh.cut, scene.strand_points()[::2])
     return LitScene(scene, light, lights)
 
 
-def _environment(scene: Scene, lights: Illumination, triangles: Array) -> Array:
-    """`[vertex 6]`: irradiance and mean direction of the environment at the triangles' corners;
-    elsewhere 0.
+def _environment(scene: Scene, lights: Illumination, corners: Array, spans: Spans) -> Array:
+    """`[vertex 6]`: irradiance and mean direction of the environment at the corners `[sample 3]` of
+    triangles; elsewhere 0.
     """
     mesh, softness = scene.mesh, np.zeros(len(scene.mesh.vertices), np.float32)
-    softness[mesh.triangles[triangles]] = SKIN_SOFTNESS
+    softness[corners] = SKIN_SOFTNESS
     # An eyeball's vertices under the lids would darken what is seen between them.
-    for parts, soft in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS)):
-        softness[mesh.triangles[triangles[np.isin(mesh.part[triangles], parts)]]] = soft
+    for part, soft in WITHIN.items():
+        softness[corners[spans.get(part, slice(0))]] = soft
     found = np.zeros((len(softness), 6), np.float32)
     for soft in (SKIN_SOFTNESS, MOUTH_SOFTNESS, EYE_SOFTNESS):
         rows = np.flatnonzero(softness == np.float32(soft))
@@ -104,6 +107,7 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
     canvas = np.zeros((lens.size**2, 8), np.float32)
     index, weights = buffer.index.ravel(), buffer.weights.reshape(-1, 2)
     hit = np.flatnonzero((index >= 0) & (index < first[0]))
+    hit = hit[np.argsort(mesh.part[index[hit]], kind="stable")]
     canvas[hit] = _mesh_samples(lit_scene, lens, index[hit], weights[hit])
     for starts, group, start, end in zip(pieces, scene.hair, first[:-1], first[1:], strict=True):
         hit = np.flatnonzero((index >= start) & (index < end))
@@ -122,33 +126,49 @@ def render(lit_scene: LitScene, lens: Lens) -> Samples:
 
 
 def _mesh_samples(lit_scene: LitScene, lens: Lens, rows: Array, weights: Array) -> Array:
-    """`[sample 8]`: linear colour, normal, depth, part."""
+    """`[sample 8]`: linear colour, normal, depth, part.
+
+    Args:
+        lit_scene: the scene.
+        lens: the camera.
+        rows: `[sample]`: triangles, sorted by their parts.
+        weights: `[sample 2]`: of their second and third corners.
+    """
     scene, mesh = lit_scene.scene, lit_scene.scene.mesh
     lights = lit_scene.illumination
-    environment = _environment(scene, lights, rows)
+    ends = np.cumsum(np.bincount(mesh.part[rows], minlength=1))
+    spans = {
+        Part(number): slice(start, end)
+        for number, (start, end) in enumerate(pairwise((0, *ends.tolist())))
+        if end > start
+    }
+    environment = _environment(scene, lights, mesh.triangles[rows], spans)
     values = np.concatenate([mesh.vertices, scene.normals, mesh.rest, mesh.masks, environment], 1)
     found = interpolate(rows, weights, mesh.triangles, values)
-    surface = _surface(found, lens)
-    label = mesh.part[rows].astype(np.int64)
-    color = np.zeros((len(rows), 3), np.float32)
+    surface, around = _surface(found, lens), found[:, 13:19].copy()
+    out = np.empty((len(rows), 8), np.float32)
+    out[:, 3:6], out[:, 6] = surface.normal, lengths(surface.position - lens.position)
     lit_share = key_at(lights, surface.position, surface.normal)
-    for parts, softness in ((WITHIN, MOUTH_SOFTNESS), ([int(Part.EYE)], EYE_SOFTNESS / 3)):
-        rows = np.flatnonzero(np.isin(label, parts))
-        lit_share[rows] = key_at(lights, surface.position[rows], surface.normal[rows], softness)
-    for part in np.unique(label):
-        chosen = np.flatnonzero(label == part)
-        some = _rows(surface, chosen)
-        material = _material(Part(int(part)), some, scene)
-        around = found[chosen, 13:19]
-        color[chosen] = shade(
-            material, some.normal, some.view, around, lit_share[chosen], lit_scene.light, lights
+    for part, span in spans.items():
+        some, label, share = surface[span], out[span, 7], lit_share[span]
+        if part in WITHIN:
+            softness = EYE_SOFTNESS / 3 if part == Part.EYE else WITHIN[part]
+            share = key_at(lights, some.position, some.normal, softness)
+        label[:] = part
+        if part == Part.SKIN:
+            cover = hair.scalp_cover(some.rest, scene.person.identity.hair)
+            material = _skin(some, scene, cover)
+            _name_skin(label, some, cover)
+        else:
+            material = _material(part, some, scene)
+        color = shade(
+            material, some.normal, some.view, around[span], share, lit_scene.light, lights
         )
         if part == Part.EYE:
             power = lights.power[lights.key].sum(0)
-            color[chosen] += eyes.catch_lights(material, some, lit_scene.light, power)
-    depth = lengths(surface.position - lens.position)
-    label = _finer(label, surface, scene)
-    return np.concatenate([color, surface.normal, depth[:, None], label[:, None]], 1)
+            color += eyes.catch_lights(material, some, lit_scene.light, power)
+        out[span, :3] = color
+    return out
 
 
 def _glaze(lit_scene: LitScene, glass: Mesh, lens: Lens, buffer: Buffer, canvas: Array) -> None:
@@ -192,7 +212,7 @@ def _hair_samples(lit_scene: LitScene, lens: Lens, found: Array) -> Array:
 
 
 def _surface(found: Array, lens: Lens) -> Surface:
-    position = found[:, :3]
+    position = found[:, :3].copy()
     view = lens.position.astype(np.float32) - position
     distance = lengths(view)[:, None]
     view = view / distance
@@ -200,21 +220,12 @@ def _surface(found: Array, lens: Lens) -> Surface:
     facing = dots(normal, view)
     normal = np.where(facing < 0, normal - 2 * facing * view, normal)
     footprint = distance[:, 0] / np.float32(lens.focal) / 0.25
-    return Surface(position, normal, view, found[:, 6:9], found[:, 9:13], footprint)
-
-
-def _rows(surface: Surface, chosen: Array) -> Surface:
-    return Surface(
-        surface.position[chosen], surface.normal[chosen], surface.view[chosen],
-        surface.rest[chosen], surface.masks[chosen], surface.footprint[chosen],
-    )  # fmt: skip
+    return Surface(position, normal, view, found[:, 6:9].copy(), found[:, 9:13].copy(), footprint)
 
 
 def _material(part: Part, surface: Surface, scene: Scene) -> Material:
+    """Of all parts but skin."""
     identity = scene.person.identity
-    if part == Part.SKIN:
-        found = skin.skin_material(surface, identity, scene.person.expression)
-        return _under_hair(found, surface, identity.hair)
     if part == Part.EYE:
         return eyes.eye_material(surface, scene.shape, identity)
     if part == Part.TEETH:
@@ -226,9 +237,16 @@ def _material(part: Part, surface: Surface, scene: Scene) -> Material:
     return accessories.accessory_material(part, surface, identity.outfit)
 
 
-def _under_hair(material: Material, surface: Surface, grown: Hair) -> Material:
-    """Skin that hair hides is dark."""
-    cover = hair.scalp_cover(surface.rest, grown)
+def _skin(surface: Surface, scene: Scene, cover: Array) -> Material:
+    """Skin; where hair hides it, it is dark.
+
+    Args:
+        surface: its samples.
+        scene: the person's.
+        cover: of `hair.scalp_cover`.
+    """
+    identity = scene.person.identity
+    material, grown = skin.skin_material(surface, identity, scene.person.expression), identity.hair
     if grown.beard != BeardKind.NONE:
         beard = hair.beard_cover(surface.rest, grown) * (surface.masks[:, skin.LIPS] < 0.3)
         cover = np.maximum(cover, 0.55 * beard)
@@ -242,13 +260,10 @@ def _under_hair(material: Material, surface: Surface, grown: Hair) -> Material:
     )
 
 
-def _finer(label: Array, surface: Surface, scene: Scene) -> Array:
+def _name_skin(label: Array, surface: Surface, cover: Array) -> None:
     """Skin as face, ears, neck, inside of the mouth, and what hair covers."""
-    is_skin = label == Part.SKIN
-    label = np.where(is_skin & (surface.masks[:, skin.EARS] > 0.5), int(Part.EAR), label)
-    label = np.where(is_skin & (surface.masks[:, skin.INSIDE] > 0.5), int(Part.MOUTH), label)
     _, y, z = surface.rest.T
-    below = y < 6.16 + 0.62 * np.clip((0.95 - z) / 0.9, 0, 1)
-    label = np.where(is_skin & below, int(Part.NECK), label)
-    covered = hair.scalp_cover(surface.rest, scene.person.identity.hair) > 0.5
-    return np.where(is_skin & covered, int(Part.HAIR), label)
+    label[surface.masks[:, skin.EARS] > 0.5] = Part.EAR
+    label[surface.masks[:, skin.INSIDE] > 0.5] = Part.MOUTH
+    label[y < 6.16 + 0.62 * np.clip((0.95 - z) / 0.9, 0, 1)] = Part.NECK
+    label[cover > 0.5] = Part.HAIR
