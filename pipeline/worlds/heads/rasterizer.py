@@ -107,7 +107,10 @@ def draw_depths(depth: Array, projected: Array, triangles: Array) -> None:
         triangles: `[triangle 3]`.
     """
     depth.fill(1e9)
-    _depths(depth, projected, triangles)
+    at, corners = projected.ravel(), triangles.ravel()
+    found = np.empty(len(triangles), np.int32)
+    count = _facing(at, corners, np.float32(len(depth) - 1), found)
+    _depths(depth, at, corners, found[:count])
 
 
 def interpolate(buffer_rows: Array, weights: Array, triangles: Array, values: Array) -> Array:
@@ -180,10 +183,8 @@ def _triangles(nearness, index, weights, at, triangles, cut, first):
                 u = ((x - xa) * (yc - ya) - (xc - xa) * (y - ya)) * inverse
                 v = ((xb - xa) * (y - ya) - (x - xa) * (yb - ya)) * inverse
                 w = np.float32(1) - u - v
-                if u < 0 or v < 0 or w < 0:
-                    continue
                 near = w * ia + u * ib + v * ic
-                if near <= nearness[row, column]:
+                if (u < 0) | (v < 0) | (w < 0) | (near <= nearness[row, column]):
                     continue
                 wb, wc = u * ib / near, v * ic / near
                 left_over = cut[a] * (np.float32(1) - wb - wc) + cut[b] * wb + cut[c] * wc
@@ -230,10 +231,9 @@ def _strands(nearness, index, weights, at, pieces, widths, first):
                 t = min(max(t, np.float32(0)), np.float32(1))
                 ex, ey = x - t * dx, y - t * dy
                 radius = rp + (rq - rp) * t
-                if ex * ex + ey * ey > radius * radius:
-                    continue
                 near = ip + (iq - ip) * t
-                if near <= nearness[row, column]:
+                # One branch: processors guess these wrong.
+                if (ex * ex + ey * ey > radius * radius) | (near <= nearness[row, column]):
                     continue
                 nearness[row, column] = near
                 index[row, column] = first + s
@@ -243,24 +243,38 @@ def _strands(nearness, index, weights, at, pieces, widths, first):
 
 @_kernel
 @no_type_check
-def _depths(depth, at, triangles):
-    size = depth.shape[0]
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        xa, ya, xb, yb, xc, yc = at[a, 0], at[a, 1], at[b, 0], at[b, 1], at[c, 0], at[c, 1]
+def _facing(at, triangles, last, found):
+    """Writes the triangles that face the light and may cover the middle of a texel; returns their
+    number. Without branches, which no processor would guess.
+    """
+    zero, half, count = np.float32(0), np.float32(0.5), 0
+    for t in range(found.shape[0]):
+        a, b, c = 3 * triangles[3 * t], 3 * triangles[3 * t + 1], 3 * triangles[3 * t + 2]
+        xa, ya, xb, yb, xc, yc = at[a], at[a + 1], at[b], at[b + 1], at[c], at[c + 1]
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
-        if area > np.float32(-1e-9):
-            continue
+        left = max(zero, np.ceil(min(xa, xb, xc) - half))
+        right = min(last, np.floor(max(xa, xb, xc) - half))
+        top = max(zero, np.ceil(min(ya, yb, yc) - half))
+        bottom = min(last, np.floor(max(ya, yb, yc) - half))
+        found[count] = t
+        count += (area <= np.float32(-1e-9)) & (left <= right) & (top <= bottom)
+    return count
+
+
+@_kernel
+@no_type_check
+def _depths(depth, at, triangles, found):
+    size = depth.shape[0]
+    for t in found:
+        a, b, c = 3 * triangles[3 * t], 3 * triangles[3 * t + 1], 3 * triangles[3 * t + 2]
+        xa, ya, xb, yb, xc, yc = at[a], at[a + 1], at[b], at[b + 1], at[c], at[c + 1]
+        area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
         left = max(0, int(np.ceil(min(xa, xb, xc) - np.float32(0.5))))
         right = min(size - 1, int(np.floor(max(xa, xb, xc) - np.float32(0.5))))
-        if left > right:
-            continue
         top = max(0, int(np.ceil(min(ya, yb, yc) - np.float32(0.5))))
         bottom = min(size - 1, int(np.floor(max(ya, yb, yc) - np.float32(0.5))))
-        if top > bottom:
-            continue
         inverse = np.float32(1) / area
-        za, zb, zc = at[a, 2], at[b, 2], at[c, 2]
+        za, zb, zc = at[a + 2], at[b + 2], at[c + 2]
         for row in range(top, bottom + 1):
             y = np.float32(row) + np.float32(0.5)
             for column in range(left, right + 1):
@@ -268,11 +282,9 @@ def _depths(depth, at, triangles):
                 u = ((x - xa) * (yc - ya) - (xc - xa) * (y - ya)) * inverse
                 v = ((xb - xa) * (y - ya) - (x - xa) * (yb - ya)) * inverse
                 w = np.float32(1) - u - v
-                if u < 0 or v < 0 or w < 0:
-                    continue
-                z = w * za + u * zb + v * zc
-                if z < depth[row, column]:
-                    depth[row, column] = z
+                z, before = w * za + u * zb + v * zc, depth[row, column]
+                is_nearer = (u >= 0) & (v >= 0) & (w >= 0) & (z < before)
+                depth[row, column] = z if is_nearer else before
 
 
 @_kernel
