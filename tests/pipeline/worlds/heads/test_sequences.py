@@ -173,8 +173,20 @@ def test_lips_meet_for_m_and_b_and_open_round_for_vowels():
         assert np.interp(0.5, place, opened) > 0.62 * opened[0], sound
     wide = {sound: _width(actions) for sound, (_, actions) in VOWELS.items()}
     assert wide["u"] < wide["o"] < wide["a"] < wide["e"]
-    chin = landmark_vertices()[8]
-    assert _moved(VOWELS["a"][1])[chin, 1] < template().base[chin, 1] - 0.08
+    chin = (int(landmark_vertices()[8]),)
+    assert (_moved(VOWELS["a"][1], chin) - _moved({}, chin))[0, 1] < -0.08
+
+
+def test_lips_also_meet_while_they_smile():
+    closed, smiles = _opening({})[1], []
+    for seed in SEEDS:
+        for phrase in speech_until(seed, 32).phrases:
+            times = [time for time, mouth in phrase.frames if "mouthClose" in mouth]
+            for time in (time for time in times[:2] if 0 < time < 31):
+                actions = expression_at(seed, time).actions
+                smiles.append(actions.get("mouthSmileLeft", 0.0))
+                assert (_opening(actions)[1] - closed).max() < 0.005
+    assert len(smiles) > 40 and max(smiles) > 0.4
 
 
 def test_brows_rise_and_heads_bow_with_stress():
@@ -216,30 +228,26 @@ def test_a_sequence_moves_the_camera_against_the_neck():
     yaw = torch.atan2(camera.cam_to_world[:, 0, 3], camera.cam_to_world[:, 2, 3])
     assert torch.allclose(yaw, -torch.tensor([e.neck[0] for e in expressions]), atol=1e-6)
     world, seeds = HeadWorld(supersampling=1), WorldSeeds.of(Split.TRAIN, [4])
-    views = render_sequence(world, seeds, 3, 32, fps=5.0)
-    assert views.color.shape == (3, 3, 32, 32)
+    views = render_sequence(world, seeds, 4, 32, fps=5.0, frames=[0, 3])
+    assert views.color.shape == (2, 3, 32, 32)
     assert not torch.equal(views.landmarks[0], views.landmarks[1])
-    some = render_sequence(world, seeds, 3, 32, fps=5.0, frames=[2])
-    assert torch.equal(some.color[0], views.color[2])
+    expected = sequence(seeds.expression[0], 4, fps=5.0)[1].cam_to_world[[0, 3]]
+    assert torch.equal(views.camera.cam_to_world, expected)
 
 
-def _row(action: str) -> int:
-    return template().rows()[f"action/{action}"]
-
-
-def _moved(actions: dict[str, float]) -> np.ndarray:
-    shape = template()
-    return shape.base + sum(
-        (value * shape.shapes[_row(name)] for name, value in actions.items()), np.zeros(3)
-    )
+def _moved(actions: dict[str, float], vertices: tuple[int, ...]) -> np.ndarray:
+    shape, rows = template(), list(vertices)
+    moved = shape.base[rows].astype(float)
+    for name, value in actions.items():
+        moved += value * shape.shapes[shape.rows()[f"action/{name}"], rows]
+    return moved
 
 
 def _opening(actions: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """Places between the lips' middle (0) and corner (1), and decimetres between the lips there."""
-    moved = _moved(actions)
-    upper, lower = moved[list(UPPER)], moved[list(LOWER)]
-    return upper[:, 0] / moved[CORNER, 0], upper[:, 1] - lower[:, 1]
+    upper, lower = _moved(actions, UPPER), _moved(actions, LOWER)
+    return upper[:, 0] / _width(actions), upper[:, 1] - lower[:, 1]
 
 
 def _width(actions: dict[str, float]) -> float:
-    return float(_moved(actions)[CORNER, 0])
+    return float(_moved(actions, (CORNER,))[0, 0])
