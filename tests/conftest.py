@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import type_checks
+
 if TYPE_CHECKING:
     from tests.fork_server import ForkServer
 
@@ -17,6 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What kernels=auto means in all tests and their processes: `TRILIFT_KERNELS=fast make test`.
 os.environ.setdefault("TRILIFT_KERNELS", "readable")
+
+type_checks.install()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,6 +21,7 @@ import torch
 from omegaconf import DictConfig
 
 from pipeline.build.configuration import compose
+from pipeline.runs import provenance
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs import distill
 
@@ -109,6 +110,7 @@ def forked(task: Callable[[], None], environment: dict[str, str], output: str) -
 
 def main() -> None:
     torch.set_num_threads(1)
+    provenance.packages(), provenance.versions()  # read once, not in each process
     for line in sys.stdin:
         command = json.loads(line)
         if "wait" in command:

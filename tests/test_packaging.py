@@ -6,11 +6,10 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
-import jaxtyping
 import pytest
 import torch
 
-from pipeline.pictures import depth_picture, write_png
+from pipeline.pictures import write_png
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
@@ -70,11 +69,6 @@ def installed(wheel, tmp_path_factory) -> Path:
     # not followed.
     (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"])
     return root / "bin"
-
-
-def test_annotations_are_checked_in_this_run():
-    with pytest.raises(jaxtyping.TypeCheckError):
-        depth_picture(torch.zeros(2, 3, 4, 4), 0.0, 1.0)
 
 
 def test_the_wheel_holds_packages_configuration_and_weights_and_nothing_else(wheel, repository):

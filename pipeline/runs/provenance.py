@@ -1,5 +1,6 @@
 """Provenance of results: hardware, versions, commit, command."""
 
+import functools
 import os
 import platform
 import resource
@@ -42,13 +43,14 @@ def versions() -> dict[str, str | None]:
 
 def packages() -> dict[str, str]:
     """The versions of all installed packages, by name."""
-    return dict(
-        sorted(
-            (found.metadata["Name"], found.version)
-            for found in distributions()
-            if found.metadata["Name"]
-        )
-    )
+    return dict(_packages())
+
+
+@functools.cache
+def _packages() -> tuple[tuple[str, str], ...]:
+    """Read once a process: a few hundred files, each parsed at every question for a field."""
+    described = (found.metadata for found in distributions())
+    return tuple(sorted((each["Name"], each["Version"]) for each in described if each["Name"]))
 
 
 def commit() -> dict[str, Any]:
@@ -98,8 +100,11 @@ def version_of(package: str) -> str | None:
         return None
 
 
+@functools.cache
 def _revision() -> str | None:
-    """The commit of the clone that this code lies in; "+" when files differ from it."""
+    """The commit of the clone that this code lies in, when it is first asked for; "+" when files
+    differ from it.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
