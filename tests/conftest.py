@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import type_checks
+from tests import composing, type_checks
 
 if TYPE_CHECKING:
     from tests.fork_server import ForkServer
@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TRILIFT_KERNELS", "readable")
 
 type_checks.install()
+composing.install()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from tests.builders import REPOSITORY, process_environment
 
 
 class ForkServer:
-    """Starts verbs as processes without the price of starting Python (`forked_runs.py`)."""
+    """Starts verbs and code as processes without the price of starting Python: `forked_runs.py`."""
 
     def __enter__(self) -> "ForkServer":
         command = [sys.executable, str(REPOSITORY / "tests" / "forked_runs.py")]
@@ -34,6 +34,16 @@ class ForkServer:
         place = {"folder": str(output.parent), "output": str(output)}
         command = {"verb": verb, "arguments": arguments, "environment": environment, **place}
         return self.ask(command)
+
+    def run(self, code: str, *arguments: str, output: Path, **environment: str) -> str:
+        """What `python -c CODE ARGUMENTS` says in the folder of its output, a file; it has to end
+        well.
+        """
+        place = {"folder": str(output.parent), "output": str(output)}
+        command = {"code": code, "arguments": arguments, "environment": environment, **place}
+        status, said = self.wait(self.ask(command)), output.read_text()
+        assert status == 0, said
+        return said
 
     def wait(self, process: int) -> int:
         """The exit status of a process; negative: the signal that killed it."""

@@ -3,7 +3,8 @@
 It reads one JSON object per line and writes one: `{"start": [settings], "environment": {},
 "output": path}`, a distillation with these settings, or `{"verb": name, "arguments": [],
 "folder": path, "environment": {}, "output": path}`, `python -m pipeline.verbs.NAME ARGUMENTS` in
-that folder, with the process id; `{"wait": id}` with the exit status (negative: the signal).
+that folder ("code" instead of "verb": `python -c CODE ARGUMENTS`), with the process id;
+`{"wait": id}` with the exit status (negative: the signal).
 """
 
 import functools
@@ -24,6 +25,7 @@ from pipeline.build.configuration import compose
 from pipeline.runs import provenance
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.verbs import distill
+from tests import composing
 
 
 def note_samples(path: str) -> None:
@@ -80,6 +82,12 @@ def verb(name: str, arguments: list[str], folder: str) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
+def code(text: str, arguments: list[str], folder: str) -> None:
+    sys.argv = ["-c", *arguments]
+    os.chdir(folder)
+    exec(text, {"__name__": "__main__"})
+
+
 def exit_status(task: Callable[[], None], environment: dict[str, str], output: str) -> int:
     """Of a process that does only this."""
     log = os.open(output, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
@@ -110,14 +118,16 @@ def forked(task: Callable[[], None], environment: dict[str, str], output: str) -
 
 def main() -> None:
     torch.set_num_threads(1)
+    composing.install()
     provenance.packages(), provenance.versions()  # read once, not in each process
     for line in sys.stdin:
         command = json.loads(line)
         if "wait" in command:
             result = os.waitstatus_to_exitcode(os.waitpid(command["wait"], 0)[1])
-        elif "verb" in command:
-            of_verb = (command["verb"], command["arguments"], command["folder"])
-            task = functools.partial(verb, *of_verb)
+        elif "start" not in command:
+            kind = verb if "verb" in command else code
+            what, place = command[kind.__name__], (command["arguments"], command["folder"])
+            task = functools.partial(kind, what, *place)
             result = forked(task, command["environment"], command["output"])
         else:
             config = configuration(tuple(command["start"]))

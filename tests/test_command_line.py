@@ -18,7 +18,9 @@ TRILIFT = "from pipeline.command_line import main; main()"
 ASKED = """
 import contextlib, io, json, sys
 from pipeline import command_line
+from tests import composing
 
+composing.install()
 question, answers = sys.argv[1:], {}
 for name in command_line.VERBS:
     with contextlib.redirect_stdout(io.StringIO()) as answer, contextlib.suppress(SystemExit):
@@ -149,11 +151,14 @@ def test_a_question_about_a_verb_loads_neither_torch_nor_lightning(repository, t
         ("distill", "callbacks.preview.people=6", "callbacks.preview.people is now"),
     ],
 )
-def test_a_question_with_a_wrong_setting_has_the_error_of_the_verb(trilift, verb, argument, named):
+def test_a_question_with_a_wrong_setting_has_the_error_of_the_verb(
+    trilift, fork_server, tmp_path, verb, argument, named
+):
     question = trilift(verb, "--cfg", "job", argument)
-    verb = trilift(verb, argument)
-    assert question.returncode == verb.returncode != 0
-    assert question.stderr == verb.stderr and named in verb.stderr and not question.stdout
+    status = fork_server.wait(fork_server.start(verb, argument, output=tmp_path / "said"))
+    said = (tmp_path / "said").read_text()
+    assert question.returncode == status != 0
+    assert question.stderr == said and named in said and not question.stdout
 
 
 def test_an_error_of_the_user_is_one_line_and_status_2(greet):

@@ -40,6 +40,8 @@ TOY = [
 FEW = ["ceiling_identities=2", "mean_of=3", "calibration_samples=2", "suite.invariance.items=0"]
 MEASURED_ANEW = ("seconds", "render_seconds", "peak_memory_mib")
 
+pytestmark = pytest.mark.usefixtures("few_cameras")
+
 
 @pytest.fixture(scope="module")
 def settings(untrained_student, tmp_path_factory) -> list[str]:
@@ -52,8 +54,12 @@ def settings(untrained_student, tmp_path_factory) -> list[str]:
     ]
 
 
-def run(settings: list[str], output: Path, *overrides: str) -> dict:
-    evaluate.main(compose("evaluate", *settings, f"output={output}", *overrides))
+def run(settings: list[str], output: Path, *overrides: str, has_page: bool = False) -> dict:
+    """An evaluation's results; its page, whose charts take as long as its scores, if asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not has_page:
+            patch.setattr(evaluate, "write_report", lambda output: None)
+        evaluate.main(compose("evaluate", *settings, f"output={output}", *overrides))
     return json.loads((output / "results.json").read_text())
 
 
@@ -82,9 +88,9 @@ def numbers(results: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def first(settings, tmp_path_factory) -> tuple[dict, Path]:
+def first(settings, few_cameras, tmp_path_factory) -> tuple[dict, Path]:
     output = tmp_path_factory.mktemp("evaluation")
-    return run(settings, output), output
+    return run(settings, output, has_page=True), output
 
 
 def test_all_methods_are_scored_on_every_view(first):

@@ -16,6 +16,8 @@ TOY = [
     "device=cpu",
     "ceiling_identities=0",
 ]
+pytestmark = pytest.mark.usefixtures("few_cameras")
+
 FEW = ["suite.cache=null", "methods=[student,mean_latent]", "suite.invariance.items=2"]
 
 

@@ -212,7 +212,8 @@ def test_every_fleet_composes(fleet):
     assert OmegaConf.select(compose("generate", f"fleet={fleet}"), "verb") == "generate"
 
 
-@pytest.mark.parametrize("kind", ["joblib", "submitit_local"])
+# What submitit adds, a sweep's cells show as well (tests/pipeline/sweeps).
+@pytest.mark.parametrize("kind", ["joblib", pytest.param("submitit_local", marks=pytest.mark.slow)])
 def test_a_fleet_on_this_machine_writes_each_shard_once_and_the_same_bytes_as_one_worker(
     generate, tmp_path, kind
 ):

@@ -1,8 +1,6 @@
 """`trilift export network=…`: what it writes is torch's encoder, and lift runs it."""
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -15,7 +13,7 @@ from pipeline.manifests.verification import verify
 from pipeline.runs.files import sha256_of_file
 from pipeline.verbs import export
 from teachers.untrained import untrained_teacher
-from tests.builders import process_environment, smallest_eg3d_settings, tiny_lifter
+from tests.builders import smallest_eg3d_settings, tiny_lifter
 
 EXPORT = """
 import json
@@ -64,19 +62,17 @@ print(json.dumps([worst, same, metadata, refused]))
 """
 
 
-def exported(student, folder, *networks, seconds=250):
-    """The folder, and what the process found."""
+def exported(server, student, folder, *networks):
+    """What the process says, and what it finds."""
     for name in ("onnx", "onnxscript", "onnxruntime", "openvino", "c2pa"):
         pytest.importorskip(name)
-    environment = process_environment(TRILIFT_CACHE=str(folder / "cache"))
-    command = [sys.executable, "-c", EXPORT, str(student), str(folder), *networks]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds)
-    assert run.returncode == 0, run.stderr
-    return run.stdout, json.loads(run.stdout.splitlines()[-1])
+    cache, arguments = str(folder / "cache"), (str(student), str(folder), *networks)
+    said = server.run(EXPORT, *arguments, output=folder / "said", TRILIFT_CACHE=cache)
+    return said, next(json.loads(line) for line in said.splitlines() if line.startswith("[{"))
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
+def encoder(tmp_path_factory, fork_server):
     folder = tmp_path_factory.mktemp("networks")
     teacher = untrained_teacher(smallest_eg3d_settings(16))
     lifter = tiny_lifter(teacher, plane_channels=4, plane_resolution=8)
@@ -89,6 +85,7 @@ def encoder(tmp_path_factory):
         f"signing.private_key={credential.with_name(PRIVATE_KEY)}",
     ]
     said, found = exported(
+        fork_server,
         folder / "student.safetensors",
         folder,
         ":".join(["encoder:onnx,openvino,torch:comparison.inputs=2", *signing]),
@@ -193,10 +190,12 @@ def test_bad_settings_are_refused(tmp_path, override, message):
 
 
 @pytest.mark.slow
-def test_the_field_and_the_renderer_are_torchs_as_well(tmp_path):
-    _, _ = exported(
-        "students/pretrained/puppets_tiny.safetensors", tmp_path, "encoder:onnx,openvino,torch",
-        "decoder:onnx,openvino,torch", "renderer:onnx,openvino,torch", seconds=900,
+@pytest.mark.timeout(900)
+def test_the_field_and_the_renderer_are_torchs_as_well(repository, tmp_path, fork_server):
+    exported(
+        fork_server, repository / "students/pretrained/puppets_tiny.safetensors", tmp_path,
+        "encoder:onnx,openvino,torch", "decoder:onnx,openvino,torch",
+        "renderer:onnx,openvino,torch",
     )  # fmt: skip
     decoder, renderer = (
         json.loads((tmp_path / f"{name}.json").read_text())["rows"]

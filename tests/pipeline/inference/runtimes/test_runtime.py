@@ -1,8 +1,6 @@
 """Other runtimes compute torch's planes; where one can't run, one sentence says why."""
 
 import importlib.util
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,7 +9,7 @@ from pipeline.inference.reconstructor import Reconstructor
 from pipeline.inference.runtimes import lift_by
 from pipeline.lifter import Lifter
 from teachers.toy import ToyTeacher
-from tests.builders import process_environment, tiny_lifter
+from tests.builders import tiny_lifter
 
 PARITY = """
 import sys
@@ -42,17 +40,21 @@ def lifter() -> Lifter:
     return tiny_lifter(ToyTeacher(resolution=8)).eval()
 
 
-def test_other_runtimes_compute_the_same_planes_and_keep_their_file(untrained_student, tmp_path):
+def test_other_runtimes_compute_the_same_planes_and_keep_their_file(
+    untrained_student, tmp_path, fork_server
+):
     for name in ("onnxruntime", "openvino", "onnxscript"):
         pytest.importorskip(name)
-    environment = process_environment(TRILIFT_CACHE=str(tmp_path))
-    command = [sys.executable, "-c", PARITY, str(untrained_student), "onnx", "openvino"]
-    made = []
-    for _ in range(2):
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
-        assert run.returncode == 0, run.stderr
-        assert run.stdout.count("takes [1, 3, 32, 32]") == 2
-        made.append({path: path.stat().st_mtime_ns for path in (tmp_path / "encoders").iterdir()})
+    cache, made = tmp_path / "cache", []
+    for attempt in range(2):
+        said = fork_server.run(
+            PARITY,
+            *(str(untrained_student), "onnx", "openvino"),
+            output=tmp_path / f"said {attempt}",
+            TRILIFT_CACHE=str(cache),
+        )
+        assert said.count("takes [1, 3, 32, 32]") == 2
+        made.append({path: path.stat().st_mtime_ns for path in (cache / "encoders").iterdir()})
     assert made[0] == made[1], "the second process exported nothing"
     kept = sorted(path.name.partition(".")[2] for path in made[0])
     assert kept == ["onnx", "onnxruntime.json", "openvino.json"]
