@@ -73,6 +73,8 @@ def save_onnx(model: "onnx.ModelProto", path: Path) -> None:
         path.write_bytes(model.SerializeToString())
         return
     onnx.save_model(model, str(path), save_as_external_data=True, location=data_beside(path).name)
+    # it has taken the weights out of the model, which may be written in another format, too
+    onnx.load_external_data_for_model(model, str(path.parent))
 
 
 def seal_onnx(path: Path) -> None:

@@ -4,6 +4,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from pipeline.exporters.networks.files import write_openvino
 from pipeline.inference.runtimes import network_file
 from pipeline.inference.runtimes.exported import encoder_graph
 from pipeline.inference.runtimes.metadata import IMAGE, PLANES, metadata_of
@@ -32,7 +33,7 @@ def metadata(lifter):
     return metadata_of(lifter, "encoder", graph, {"image": IMAGE, "planes": PLANES}, 32)
 
 
-def write(path, metadata, *, kind=TensorProto.FLOAT, size=64):
+def adding(metadata, *, kind=TensorProto.FLOAT, size=64):
     """A graph that adds a constant, under these metadata."""
     weights = helper.make_tensor("w", kind, [size], bytes(size * (4 if kind == 1 else 2)), raw=True)
     value = [helper.make_tensor_value_info(name, kind, [size]) for name in "xy"]
@@ -41,7 +42,11 @@ def write(path, metadata, *, kind=TensorProto.FLOAT, size=64):
     )
     model = helper.make_model(graph)
     write_properties(model, metadata)
-    write_onnx(model, path)
+    return model
+
+
+def write(path, metadata, **graph):
+    write_onnx(adding(metadata, **graph), path)
     return path
 
 
@@ -76,6 +81,14 @@ def test_weights_in_a_second_file_are_part_of_the_seal(tmp_path, metadata, monke
     data_beside(path).write_bytes(b"\1" * 4096)
     with pytest.raises(NotOurs, match="is damaged"):
         read_metadata(path)
+
+
+def test_a_large_network_is_written_in_two_formats(tmp_path, metadata, monkeypatch):
+    monkeypatch.setattr(network_file, "LARGEST_FILE", 100)
+    model = adding(metadata, size=1024)
+    write_onnx(model, tmp_path / "encoder.onnx")
+    write_openvino(model, metadata, tmp_path / "encoder.xml")
+    assert (tmp_path / "encoder.bin").stat().st_size >= 4096
 
 
 def test_another_programs_file_is_refused(tmp_path):
