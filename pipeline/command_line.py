@@ -11,6 +11,7 @@ import difflib
 import itertools
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,11 @@ POSITIONAL = {"provenance": ("action", "file"), "licenses": ("file",)}
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    if hasattr(signal, "SIGPIPE") and (not arguments or QUESTIONS & _keys(arguments)):
+        # A reader such as `head` may stop: that ends us without a traceback, as other programs.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(run(arguments))
 
 
 def run(arguments: list[str]) -> int:

@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_verb_help_shows_what_it_is_for_its_groups_and_its_settings(trilift):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(command_line.documentation("distill"))
     assert "student: base, light" in done.stdout and "verb: distill" in done.stdout
+
+
+def test_a_reader_who_has_read_enough_ends_an_answer_without_a_word(repository, tmp_path):
+    asked = subprocess.Popen(
+        [sys.executable, "-c", TRILIFT, "distill", "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert asked.stdout is not None and asked.stderr is not None
+    asked.stdout.close()
+    assert asked.stderr.read() == b""
+    assert asked.wait() == -signal.SIGPIPE
 
 
 @pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]])
