@@ -52,6 +52,21 @@ def load_discriminator(path: Path | str) -> Discriminator:
     return load_eg3d_discriminator(teacher_folder(path))
 
 
+def discriminator_of(passport: Passport, given: Path | str | None = None) -> Discriminator:
+    """The discriminator of a teacher, in the folder given or in a bundled one.
+
+    Raises:
+        FileNotFoundError: neither is this teacher's, or it has none.
+        ValueError: a file is damaged.
+    """
+    folders = [] if given is None else [teacher_folder(given)]
+    for folder in [*folders, *sorted(BUNDLED.iterdir())]:
+        file = folder / "passport.json"
+        if file.is_file() and Passport.read(file).source_hash == passport.source_hash:
+            return load_discriminator(folder)
+    raise FileNotFoundError(f"no folder of teacher {passport.name!r} is known")
+
+
 def teacher_folder(path: Path | str) -> Path:
     """The folder of a teacher: a path, or "bundled/NAME" for one that travels with trilift.
 

@@ -34,7 +34,7 @@ from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from pipeline.runs.markers import RUNTIME
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.source import Sampler
-from teachers.checkpoint import load_discriminator
+from teachers.checkpoint import discriminator_of
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
@@ -247,7 +247,7 @@ class Evaluation:
         return Models(
             teacher=None if self.config.teacher is None else lambda: self.teacher,
             student=lambda: self.lifter,
-            discriminator=None if path is None else lambda: load_discriminator(path),
+            discriminator=lambda passport: discriminator_of(passport, path),
             weights_folder=self.config.paths.weights,
             device=self.device,
         )

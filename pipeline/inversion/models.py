@@ -23,8 +23,8 @@ class Models:
     Args:
         teacher: loads the teacher; None: there is none.
         student: loads the student; None: there is none.
-        discriminator: loads the teacher's discriminator; None, or if it raises FileNotFoundError:
-            there is none.
+        discriminator: loads the discriminator of the teacher with a passport; None, or if it raises
+            FileNotFoundError: there is none.
         weights_folder: may hold the files of LPIPS.
         device: of all networks; None: the CPU.
         runtime, runtime_file: what runs the student's encoder where that isn't optimised
@@ -36,7 +36,7 @@ class Models:
         *,
         teacher: Callable[[], Teacher] | None = None,
         student: Callable[[], Lifter] | None = None,
-        discriminator: Callable[[], Discriminator] | None = None,
+        discriminator: Callable[[Passport], Discriminator] | None = None,
         weights_folder: Path | str = "weights",
         device: torch.device | None = None,
         runtime: str = TORCH,
@@ -82,8 +82,8 @@ class Models:
             passport: of the teacher whose renderings will be compared.
 
         Raises:
-            ValueError: a file of LPIPS is not the published one, or the discriminator is another
-                teacher's.
+            ValueError: a file of LPIPS is not the published one, or the discriminator's input isn't
+                the teacher's renderings.
         """
         if passport.source_hash not in self._terms:
             self._terms[passport.source_hash] = self._placed(self._choose_term(passport))
@@ -95,7 +95,7 @@ class Models:
             return found
         if self._load_discriminator is not None:
             try:
-                return DiscriminatorTerm(self._load_discriminator(), passport)
+                return DiscriminatorTerm(self._load_discriminator(passport), passport)
             except FileNotFoundError:
                 pass
         return NoTerm()

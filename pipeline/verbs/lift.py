@@ -83,7 +83,7 @@ from pipeline.portraits.front_door import (
 )
 from pipeline.runs.files import sha256_of_file, write_json
 from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
-from teachers.checkpoint import load_discriminator
+from teachers.checkpoint import discriminator_of
 from teachers.passport import Passport
 
 FORWARD = ("pipeline.inversion.student.Student", "pipeline.inversion.fused.Fused")
@@ -209,7 +209,7 @@ def models_of(config: DictConfig) -> Models:
     return Models(
         teacher=lambda: instantiate(config.teacher),
         student=lambda: Lifter.load(student_file(config.checkpoint or bundled_default())),
-        discriminator=None if path is None else lambda: load_discriminator(path),
+        discriminator=lambda passport: discriminator_of(passport, path),
         weights_folder=config.paths.weights,
         device=device_named(config.device),
         runtime=config.get("runtime", TORCH),

@@ -26,7 +26,7 @@ from pipeline.lifter import Lifter
 from pipeline.sampling.random_streams import stream
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
-from teachers.checkpoint import load_discriminator, load_teacher
+from teachers.checkpoint import discriminator_of, load_teacher
 from teachers.rendering.camera import Camera
 
 GAPS_DEG = (0.0, 7.5, 22.5, 37.5, 52.5)
@@ -83,7 +83,7 @@ def main() -> None:
     models = Models(
         teacher=lambda: teacher,
         student=lambda: student,
-        discriminator=lambda: load_discriminator("bundled/puppets"),
+        discriminator=discriminator_of,
     )
     methods = [
         build(name, share, models)

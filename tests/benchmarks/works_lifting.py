@@ -24,7 +24,7 @@ from pipeline.lifter import Lifter
 from pipeline.pictures import write_png
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
-from teachers.checkpoint import load_discriminator, load_teacher
+from teachers.checkpoint import discriminator_of, load_teacher
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from tests.benchmarks.machine import has_bfloat16_instructions
@@ -42,7 +42,7 @@ def models() -> Models:
     return Models(
         teacher=lambda: teacher,
         student=lambda: Lifter.load(student_file("bundled/puppets_tiny")),
-        discriminator=lambda: load_discriminator("bundled/puppets"),
+        discriminator=discriminator_of,
     )
 
 

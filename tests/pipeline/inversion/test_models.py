@@ -10,6 +10,8 @@ from pipeline.inversion.models import Models
 from pipeline.inversion.perceptual import DiscriminatorTerm, LPIPSTerm, lpips_term
 from pipeline.inversion.w import W
 from pipeline.losses.perceptual import PerceptualLoss
+from teachers.checkpoint import BUNDLED, discriminator_of, load_discriminator
+from teachers.passport import Passport
 from teachers.stylegan.discriminator import Discriminator
 
 
@@ -44,7 +46,8 @@ def test_nothing_is_loaded_before_it_is_needed_and_then_once(toy):
 
 
 def test_the_term_is_lpips_then_the_discriminator_then_nothing(toy, tmp_path, monkeypatch):
-    def missing():
+    def missing(passport):
+        assert passport is toy.passport
         raise FileNotFoundError("no discriminator")
 
     assert lpips_term(tmp_path) is None
@@ -53,13 +56,12 @@ def test_the_term_is_lpips_then_the_discriminator_then_nothing(toy, tmp_path, mo
         "none"
         in Models(weights_folder=tmp_path, discriminator=missing).perceptual(toy.passport).name
     )
-    models = Models(weights_folder=tmp_path, discriminator=small_discriminator, teacher=lambda: toy)
+    small = {"weights_folder": tmp_path, "discriminator": lambda passport: small_discriminator()}
+    models = Models(**small, teacher=lambda: toy)
     assert "discriminator" in models.perceptual(toy.passport).name
     assert "discriminator" in W(models=models).notes[0]
     monkeypatch.setattr(models_module, "lpips_term", lambda folder: LPIPSTerm(Published(), "vgg16"))
-    term = Models(weights_folder=tmp_path, discriminator=small_discriminator).perceptual(
-        toy.passport
-    )
+    term = Models(**small).perceptual(toy.passport)
     assert term.name == "LPIPS (vgg16)" and term.is_lpips
 
 
@@ -78,6 +80,15 @@ def test_the_discriminator_sees_equal_pictures_as_equal_and_learns_nothing(toy):
 
 def test_a_discriminator_of_another_teacher_is_refused(toy):
     with pytest.raises(ValueError, match="don't belong together"):
-        Models(discriminator=lambda: small_discriminator(7), weights_folder="nowhere").perceptual(
-            toy.passport
-        )
+        Models(
+            discriminator=lambda passport: small_discriminator(7), weights_folder="nowhere"
+        ).perceptual(toy.passport)
+
+
+def test_a_student_of_heads_is_never_compared_by_the_discriminator_of_puppets(toy):
+    passport = Passport.read(BUNDLED / "heads" / "passport.json")
+    found = discriminator_of(passport, "bundled/puppets").state_dict()
+    expected = load_discriminator("bundled/heads").state_dict()
+    assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+    with pytest.raises(FileNotFoundError, match="no folder of teacher 'spheres'"):
+        discriminator_of(toy.passport, "bundled/puppets")
