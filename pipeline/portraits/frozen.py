@@ -1,5 +1,6 @@
 """A folder of photographs frozen as a benchmark: hashes, crops, cameras and the detector, in one
-JSON file without any pixel. Whoever has the pictures, under whatever names, can check and use it.
+JSON file without any pixel (`freezing.freeze`). Whoever has the pictures, under whatever names, can
+check and use it.
 """
 
 import hashlib
@@ -20,68 +21,13 @@ from teachers.rendering.camera import Camera
 from .cameras.labels import Label
 from .crop import Crop
 from .face import LandmarkDetector, Picture
-from .files import find_photographs, folder_names
+from .files import find_photographs
 from .framing import Framed
 from .front_door import Portrait, PortraitSettings, portraits_of
 
 KIND = "trilift photographs"
 SCHEMA = 1
 SHA256 = re.compile(r"[0-9a-f]{64}")
-SIDE = 64
-"""Of the crops that are read to find out whether a file can be used; they are thrown away."""
-
-
-def freeze(
-    folder: Path,
-    settings: PortraitSettings,
-    *,
-    name: str,
-    licence: str,
-    recipe: dict[str, Any],
-    version: str,
-    count: int | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The manifest of a folder.
-
-    Args:
-        folder: of photographs and films, or one file.
-        settings: how they are read and framed.
-        name, licence: of the benchmark, of its pictures.
-        recipe: the configuration of `settings`, kept for readers.
-        version: of this program.
-        count: so many files are drawn; None: all. The draw depends on the seed and the contents,
-            not on names.
-        seed: of the draw.
-
-    Raises:
-        FileNotFoundError: there is nothing.
-        ValueError: two files have the same content, or there are fewer than `count`.
-    """
-    files = find_photographs(folder)
-    named = list(zip(files, folder_names(files), strict=True))
-    digests = {file: sha256_of_file(file) for file in files}
-    _refuse_doubles(digests)
-    if count is not None:
-        named = _drawn(named, digests, count, seed)
-    pictures = [
-        _entry(portrait)
-        for file, picture_name in named
-        for portrait in portraits_of(file, picture_name, settings, resolution=SIDE)
-    ]
-    drawn = {} if count is None else {"drawn": {"of": len(files), "files": count, "seed": seed}}
-    return {
-        "kind": KIND,
-        "schema": SCHEMA,
-        "name": name,
-        "licence": licence,
-        **drawn,
-        "detector": _detector_record(settings, version),
-        "films": {"every": settings.every, "most": settings.most},
-        "portraits": recipe,
-        "counts": _counts(pictures),
-        "pictures": pictures,
-    }
 
 
 class _Entry(TypedDict):
@@ -169,9 +115,9 @@ class Frozen:
             wrong = _what_is_wrong(entry)
             if wrong:
                 raise ValueError(f"{path}: picture {number} has {wrong}: get the manifest again")
-        if content["counts"] != _counts(entries):
+        if content["counts"] != counts_of(entries):
             raise ValueError(
-                f"{path} counts {content['counts']}, its pictures give {_counts(entries)}: it"
+                f"{path} counts {content['counts']}, its pictures give {counts_of(entries)}: it"
                 " was edited, get it again"
             )
         return cls(path, content)
@@ -286,17 +232,8 @@ def _framed(entry: dict[str, Any]) -> Framed:
     )
 
 
-def _entry(portrait: Portrait) -> dict[str, Any]:
-    record = portrait.record()
-    return {
-        "name": record["name"],
-        "file": record["source"],
-        "sha256": record["source_sha256"],
-        **{key: record[key] for key in ("frame", "crop", "camera", "face_found", "note")},
-    }
-
-
-def _counts(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def counts_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """What `Frozen.counts` says."""
     return {
         "files": len({entry["sha256"] for entry in entries}),
         "crops": sum(entry["crop"] is not None for entry in entries),
@@ -307,40 +244,6 @@ def _counts(entries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         "cameras": sum(entry["camera"] is not None for entry in entries),
         "unusable": sum(entry["crop"] is None for entry in entries),
     }
-
-
-def _detector_record(settings: PortraitSettings, version: str) -> dict[str, Any]:
-    detector = getattr(settings.framing, "detector", None)
-    return {
-        "framing": type(settings.framing).__name__,
-        "name": getattr(detector, "name", None),
-        "sha256": getattr(detector, "sha256", None),
-        "trilift": version,
-    }
-
-
-def _refuse_doubles(digests: dict[Path, str]) -> None:
-    seen: dict[str, Path] = {}
-    for file, digest in digests.items():
-        if digest in seen:
-            raise ValueError(
-                f"{seen[digest].name} and {file.name} are the same picture, which would count"
-                " twice: remove one"
-            )
-        seen[digest] = file
-
-
-def _drawn(
-    named: list[tuple[Path, str]], digests: dict[Path, str], count: int, seed: int
-) -> list[tuple[Path, str]]:
-    if not 1 <= count <= len(named):
-        raise ValueError(f"count {count} of {len(named)} files: give 1 to {len(named)}, or null")
-
-    def place(pair: tuple[Path, str]) -> str:
-        return hashlib.sha256(f"{seed} {digests[pair[0]]}".encode()).hexdigest()
-
-    chosen = set(sorted(named, key=place)[:count])
-    return [pair for pair in named if pair in chosen]
 
 
 def _what_is_wrong(entry: _Entry) -> str:

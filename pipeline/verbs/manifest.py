@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 
 from pipeline.build.application import verb
 from pipeline.build.configuration import instantiate, to_plain
-from pipeline.portraits.frozen import Comparison, Frozen, freeze
+from pipeline.portraits.freezing import freeze
+from pipeline.portraits.frozen import Comparison, Frozen
 from pipeline.runs.files import write_json
 from pipeline.runs.provenance import version_of
 
