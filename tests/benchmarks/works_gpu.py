@@ -16,6 +16,7 @@ from pipeline.build.configuration import compose, instantiate
 from tests.benchmarks import baseline
 from tests.benchmarks.measuring import Contender, Timing, Unavailable, Work
 from tests.benchmarks.works_teacher import Scene
+from tests.builders import STUDENT_SETTINGS
 
 Call = Callable[[], Any]
 Build = Callable[[], tuple[Call, nn.Module]]
@@ -101,10 +102,10 @@ def frames(scale: str, device: torch.device) -> dict[str, Contender]:
 
 def student(scale: str, device: torch.device) -> tuple[nn.Module, Tensor]:
     """The encoder with random weights, the same at each call, and its input."""
-    size = "base" if scale == "full" else "tiny"
+    settings = ["student=base"] if scale == "full" else ["student=tiny", *STUDENT_SETTINGS]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        encoder: nn.Module = instantiate(compose("distill", f"student={size}").student)
+        encoder: nn.Module = instantiate(compose("distill", *settings).student)
         side = int(getattr(encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
         image = torch.randn(1, 3, side, side)
     return encoder.eval().to(device), image.to(device)

@@ -101,7 +101,7 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
         "callbacks.validation.samples=1",
         "callbacks.validation.every_steps=1",
         "callbacks.state.every_steps=1",
-        "fuser.films.frames=2",
+        "fuser.films={frames:2,views:1}",
         "fuser.network.width=8",
         "fuser.network.hidden=4",
         "fuser.render_side=16",

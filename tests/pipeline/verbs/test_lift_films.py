@@ -117,8 +117,11 @@ def test_while_the_face_is_lost_the_last_head_stays(
     assert torch.equal(triplane.planes, shown[14]) and passport.name == "spheres"
 
 
-@pytest.mark.parametrize("method", ["student", "fused"])
-@pytest.mark.parametrize("lost", [(), (4, 5, 6, 7)], ids=["all seen", "lost between pieces"])
+@pytest.mark.parametrize(
+    ("method", "lost"),
+    [("fused", ()), ("fused", (4, 5, 6, 7)), ("student", (4, 5, 6, 7))],
+    ids=["fused, all seen", "fused, lost between pieces", "student, lost between pieces"],
+)
 def test_a_film_that_was_interrupted_goes_on_and_ends_as_the_same_film(
     untrained_student, tmp_path, monkeypatch, lost, method, capsys
 ):

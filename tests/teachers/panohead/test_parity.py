@@ -60,13 +60,13 @@ def test_two_identities_from_latent_to_picture(generator, dump):
     [
         ({"crop_margin": 0.05}, {"features_fg_stride4", "image_raw"}),
         ({"plane_axes": ("xy", "xz", "zx")}, {"plane_proj_of_123", "pts_sigma", "image_raw"}),
-        ({"camera_pivot": (0.0, 0.0, 0.2)}, set()),
     ],
 )
 def test_a_wrong_setting_is_seen_where_it_acts(generator, dump, changes, failing):
     other = PanoHeadGenerator(dataclasses.replace(generator.config, **changes))
     other.load_state_dict(generator.state_dict())
-    assert failing <= failed(compare(other.eval(), dump))
+    parts = {name: array for name, array in dump.items() if not name.startswith("forward_u_")}
+    assert failing <= failed(compare(other.eval(), parts))  # the whole calls show the same again
 
 
 def test_points_in_space_are_not_cropped_and_rays_are(generator, dump):
