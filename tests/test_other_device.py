@@ -109,7 +109,7 @@ def test_a_student_is_distilled_through_both_stages(teacher_folder, tmp_path):
             "loss=[triplane,image,feature,depth,dssim]",
             "batch_size=4",
             "calibration_samples=2",
-            "callbacks.validation.every_steps=1",
+            "callbacks.validation.every_steps=2",
             "callbacks.validation.samples=1",
             "callbacks.preview.identities=1",
             "plan=two_stage",

@@ -29,16 +29,16 @@ def kill_at_random(run, settings: list[str], random_numbers: random.Random) -> i
 )
 def test_random_kills_in_a_row_leave_no_trace_in_the_weights(new_run, kills):
     settings = [
-        f"trainer.max_steps={7 * kills}",
+        f"trainer.max_steps={5 * kills}",
         "callbacks.validation.samples=2",
-        "callbacks.validation.every_steps=7",
+        "callbacks.validation.every_steps=5",
         "callbacks.average.half_life=5",
     ]
     undisturbed = new_run("undisturbed").finish(*settings, "callbacks.state.every_steps=1000")
     victim, random_numbers = new_run("victim"), random.Random(kills)
     ends = [kill_at_random(victim, settings, random_numbers) for _ in range(kills)]
     assert ends == [-signal.SIGKILL] * kills
-    assert 0 < victim.step < 7 * kills
+    assert 0 < victim.step < 5 * kills
     victim.finish(*settings)
     assert victim.status["status"] == "finished"
     assert_same_state(undisturbed.state, victim.state)
