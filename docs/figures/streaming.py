@@ -3,8 +3,8 @@ rendered views, for planes through video codecs, for tiles as JPEG, and for the 
 lifted at the receiver.
 
 Run from the repository's root, with the extra `stream`: `python docs/figures/streaming.py` (ten
-minutes on two cores, no GPU). `--calibrate` first makes the normalisation beside the bundled
-student from 64 training puppets anew.
+minutes on two cores, no GPU). `--calibrate bundled/puppets_tiny` only makes the normalisation
+beside a student, from 64 training identities of its world.
 
 The reference is the render of the uncompressed planes, from three cameras; the source is three
 seconds of two test puppets at 30 frames a second.
@@ -34,11 +34,11 @@ from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder,
 from pipeline.streaming.coding import DecoderProcess, EncoderProcess
 from pipeline.streaming.normalisation import Normalisation, calibrate, gram, planes_file
 from pipeline.streaming.tiling import Grid
+from pipeline.worlds.opening import open_world
 from pipeline.worlds.puppets.sequences import render_sequence
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
 from teachers.kernels import choose_kernels
-from teachers.rendering.camera import Camera
 from teachers.untrained import untrained_teacher
 
 OUTPUT = Path(__file__).resolve().parents[1] / "streaming.png"
@@ -162,7 +162,7 @@ def picture_lifted_there(lifter: Lifter) -> Callable:
 def main() -> None:
     """Measures, prints, draws."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--calibrate", metavar="STUDENT")
     parser.add_argument(
         "--weights", type=Path, default=Path("weights"), help="of `trilift weights alexnet`"
     )
@@ -174,13 +174,13 @@ def main() -> None:
     if given.load:
         load_test()
         return
-    file = student_file(STUDENT)
+    file = student_file(given.calibrate or STUDENT)
     lifter = Lifter.load(file).requires_grad_(False)
-    beside = planes_file(file)
     people = planes_of_people(lifter)
     if given.calibrate:
-        calibrate(lifter, people).save(beside)
-    code = Normalisation.read(beside)
+        calibrate(lifter, people).save(planes_file(file))
+        return
+    code = Normalisation.read(planes_file(file))
     judge = Judge(lifter, given.weights)
     clips = [clip(lifter, number) for number in IDENTITIES]
     methods = {
@@ -206,10 +206,11 @@ def main() -> None:
 
 
 def planes_of_people(lifter: Lifter) -> Tensor:
-    """Of 64 training puppets from as many angles."""
+    """Of 64 training identities of the student's world from as many angles."""
     seeds = WorldSeeds.of(Split.TRAIN, range(64))
-    camera = Camera.orbit(torch.linspace(-0.5, 0.5, 64), torch.zeros(64))
-    return lifted(lifter, PuppetWorld().render(seeds, camera, 64).image(1.0))
+    camera = lifter.passport.orbit(torch.linspace(-0.5, 0.5, 64), torch.zeros(64))
+    world = open_world("heads" if lifter.passport.name == "heads" else "puppets")
+    return lifted(lifter, world.render(seeds, camera, 64).image(1.0))
 
 
 def by_channel(lifter: Lifter, people: Tensor) -> Normalisation:

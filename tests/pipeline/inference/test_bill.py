@@ -19,18 +19,22 @@ from teachers.eg3d.training_sets import training_data_of
 from teachers.eg3d.weights import LICENCE
 
 
-def test_the_bill_of_the_bundled_student(capsys):
-    licenses.main(compose("licenses", "format=json"))
+@pytest.mark.parametrize(
+    ("world", "asked", "version"),
+    [("heads", [], 7), ("puppets", ["file=bundled/puppets"], 1)],
+)
+def test_the_bill_of_a_bundled_student(capsys, world, asked, version):
+    licenses.main(compose("licenses", "format=json", *asked))
     items = json.loads(capsys.readouterr().out)
-    student, teacher, data = items[:3]
-    passport = json.loads((teacher_folder("bundled/puppets") / "passport.json").read_text())
-    assert student["name"].startswith("student puppets_tiny")
+    student, teacher, data = *items[:2], items[3 if world == "heads" else 2]
+    passport = json.loads((teacher_folder(f"bundled/{world}") / "passport.json").read_text())
+    assert student["name"].startswith(f"student {world}_tiny")
     assert teacher["sha256"] == passport["source_hash"]
     assert student["licence"] == teacher["licence"] == passport["licence"]
     assert student["permits"]["commercial use"] == "yes"
     assert data["kind"] == "data" and data["licence"] == "Apache-2.0"
-    assert data["name"] == "world of puppets, version 1, drawn by trilift's code"
-    assert not any(item["licence"] in ("unknown", "not recorded") for item in items[:3])
+    assert data["name"] == f"world of {world}, version {version}, drawn by trilift's code"
+    assert not any(item["licence"] in ("unknown", "not recorded") for item in items[:5])
     names = " ".join(item["name"] for item in items)
     assert all(name in names for name in ("face_landmark", "canonical_face", "selfie_segment"))
 
