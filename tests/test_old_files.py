@@ -220,6 +220,10 @@ def test_an_evaluation_is_continued_without_measuring_anything_again(old):
         assert after["scores"][method]["all"]["psnr"]["mean"] == scores["all"]["psnr"]["mean"], (
             method
         )
+    # SSIM was of images in [-1, 1] then: scores of both kinds must not share a column
+    assert "ssim" not in after["metrics"]
+    why = {entry["metric"]: entry["why"] for entry in after["unavailable"]}
+    assert "computed otherwise" in why["ssim"]
     lines = sorted(Path("evaluation/lines").glob("*/*.jsonl"))
     stored = (FIXTURES / "evaluation/lines/e7d8df3b2362fd55/0000.jsonl").read_bytes()
     assert b"".join(path.read_bytes() for path in lines) == stored  # none was measured again

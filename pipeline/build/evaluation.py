@@ -19,9 +19,9 @@ from pipeline.evaluation.methods import (
     reinitialised_student,
     student_method,
 )
-from pipeline.evaluation.metrics.available import AvailableMetrics, available_metrics
+from pipeline.evaluation.metrics.available import AvailableMetrics, as_begun, available_metrics
 from pipeline.evaluation.metrics.metric import Metric
-from pipeline.evaluation.results import RESULTS_SCHEMA, EvaluationScope
+from pipeline.evaluation.results import RESULTS_SCHEMA, EvaluationScope, read_results_json
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.inference.device import device_named
@@ -137,9 +137,11 @@ class Evaluation:
         estimator = (
             None if self.config.pose_estimator is None else instantiate(self.config.pose_estimator)
         )
-        return available_metrics(
-            Path(self.config.paths.weights), self.settings["metrics"], estimator
-        )
+        weights, output = Path(self.config.paths.weights), Path(self.config.output)
+        available = available_metrics(weights, self.settings["metrics"], estimator)
+        if not (output / "results.json").is_file():
+            return available
+        return as_begun(available, read_results_json(output))
 
     @cached_property
     def checkpoint_sha256(self) -> str | None:

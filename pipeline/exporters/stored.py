@@ -10,6 +10,7 @@ from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
+from teachers.passport import Passport
 from teachers.plain_values import read_json_file
 
 TRIPLANE, IDENTITY = "triplane.safetensors", "identity.safetensors"
@@ -53,7 +54,9 @@ def stored_name(file: Path) -> str:
     return file.stem
 
 
-def read_stored(file: Path, student: Callable[[], Lifter], device: torch.device) -> LiftedPortrait:
+def read_stored(
+    file: Path, student: Callable[[Passport], Lifter], device: torch.device
+) -> LiftedPortrait:
     """The identity of a file.
 
     The renderer is that of identity.safetensors, which the inversions write beside their triplane
@@ -61,7 +64,7 @@ def read_stored(file: Path, student: Callable[[], Lifter], device: torch.device)
 
     Args:
         file: triplane.safetensors or identity.safetensors.
-        student: loads the student.
+        student: loads the student for planes with a passport.
         device: where the identity goes.
 
     Raises:
@@ -75,6 +78,6 @@ def read_stored(file: Path, student: Callable[[], Lifter], device: torch.device)
         return LiftedPortrait(lifter, triplane)
     triplane, passport = read_triplane(file, device)
     beside = file.with_name(IDENTITY)
-    lifter = Lifter.load(beside) if beside.is_file() else student()
+    lifter = Lifter.load(beside) if beside.is_file() else student(passport)
     passport.require_same(lifter.passport, mine=str(file), others="checkpoint")
     return LiftedPortrait(lifter.to(device).eval(), triplane)

@@ -14,6 +14,7 @@ import students
 from pipeline.lifter import Lifter
 from pipeline.runs.files import write_json, write_text
 from teachers.checkpoint import bundled_or_here
+from teachers.passport import Passport
 
 BUNDLED = Path(students.__file__).resolve().parent / "pretrained"
 """The students that travel with the package."""
@@ -94,6 +95,18 @@ def bundled_default() -> str:
     world = next((world for world in WORLDS if _of_world(world)), WORLDS[-1])
     found = _of_world(world)
     return f"bundled/{found[-1].stem if found else world}"
+
+
+def bundled_for(passport: Passport) -> Lifter:
+    """The bundled student of a teacher, the largest if there are several; if there is none, the one
+    that is used where none is given.
+    """
+    for world in WORLDS:
+        for path in reversed(_of_world(world)):
+            student = Lifter.load(path)
+            if student.passport.source_hash == passport.source_hash:
+                return student
+    return Lifter.load(student_file(bundled_default()))
 
 
 def _of_world(world: str) -> list[Path]:

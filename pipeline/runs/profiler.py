@@ -25,6 +25,7 @@ STAGES = (
     "teacher planes",
     "teacher views",
     "encode",
+    "codec",
     "generate planes",
     "render",
     "losses",

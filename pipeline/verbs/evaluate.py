@@ -24,7 +24,7 @@ from pipeline.build.evaluation_workers import device_of, other_processes
 from pipeline.build.numerics import with_kernels
 from pipeline.evaluation.earlier_versions import adopt_earlier_run
 from pipeline.evaluation.foreign import export_suite
-from pipeline.evaluation.metrics.available import available_metrics
+from pipeline.evaluation.metrics.available import as_begun, available_metrics
 from pipeline.evaluation.output_files import write_results
 from pipeline.evaluation.report.compare import write_comparison
 from pipeline.evaluation.report.console import table
@@ -102,9 +102,11 @@ def run(evaluation: Evaluation, output: Path, share: WorkShare) -> dict[str, Any
 def check(config: DictConfig) -> None:
     """Scores the stored images again and prints what differs; SystemExit(1) if anything does."""
     output, weights = Path(config.verify), Path(config.paths.weights)
-    chosen = read_results_json(output)["measures"]
+    results = read_results_json(output)
+    chosen = results["measures"]
     estimator = None if chosen["pose_estimator"] is None else instantiate(chosen["pose_estimator"])
     available = available_metrics(weights, chosen["settings"], estimator)
+    available = as_begun(available, results)
     differences, count = verify(output, available, weights)
     for difference in differences:
         sys.stderr.write(f"{difference}\n")

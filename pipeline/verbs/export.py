@@ -63,7 +63,7 @@ from pipeline.exporters.stored import (
     stored_origin,
 )
 from pipeline.inference.device import device_named
-from pipeline.inference.pretrained import bundled_default, student_file
+from pipeline.inference.pretrained import bundled_default, bundled_for, student_file
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
@@ -80,6 +80,7 @@ from pipeline.verbs.lift import (
     say,
     signatory_of,
 )
+from teachers.passport import Passport
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,11 @@ def write_sample(config: DictConfig, models: Models, writer: Writer) -> None:
 
 def write_stored(file: Path, config: DictConfig, models: Models, writer: Writer) -> None:
     """Writes an identity that was lifted before."""
-    portrait = read_stored(file, lambda: models.student, device_named(config.device))
+
+    def student(passport: Passport) -> Lifter:
+        return bundled_for(passport) if config.checkpoint is None else models.student
+
+    portrait = read_stored(file, student, device_named(config.device))
     lifter = portrait.lifter
     with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
     say(f"licence: {lifter.passport.licence}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from teachers.plain_values import require_arguments, shown
 
+from .metric import is_former
 from .perceptual_metrics import (
     dists_metric,
     identity_distance_metric,
@@ -25,6 +26,11 @@ NEED_WEIGHTS: dict[str, Callable[..., ViewMetric]] = {
     "identity": identity_metric,
     "identity_distance": identity_distance_metric,
 }
+
+OTHERWISE = (
+    "this evaluation began when it was computed otherwise: for its present definition, evaluate"
+    " into a new folder"
+)
 
 NO_POSE = (
     "no pose estimator is configured: give pose_estimator=…, something that finds a face and its"
@@ -85,3 +91,19 @@ def _arguments(name: str, build: Callable[..., ViewMetric], chosen: Any) -> dict
         )
     require_arguments(build, dict(chosen), f"metrics.{name}")
     return dict(chosen)
+
+
+def as_begun(available: AvailableMetrics, results: Mapping[str, Any]) -> AvailableMetrics:
+    """The metrics without those that an evaluation began with in an earlier definition.
+
+    Args:
+        available: as this version defines them.
+        results: results.json of the evaluation.
+    """
+    absent = {entry["metric"]: entry["why"] for entry in results.get("unavailable") or ()}
+    former = {name for name, about in results["metrics"].items() if is_former(about)}
+    former |= {name for name, why in absent.items() if why == OTHERWISE}
+    return AvailableMetrics(
+        tuple(metric for metric in available.metrics if metric.name not in former),
+        {**available.unavailable, **dict.fromkeys(sorted(former), OTHERWISE)},
+    )

@@ -1,7 +1,21 @@
 """How reports name a metric and show its numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+FORMER_MEANINGS = frozenset(
+    {
+        "structural similarity (Wang et al. 2004), Gaussian window of 11 pixels, σ 1.5",
+        "structural similarity over five scales (Wang et al. 2003), negative values count as 0",
+    }
+)
+"""What results say of a metric that was computed otherwise then: SSIM and MS-SSIM of [-1, 1]."""
+
+
+def is_former(about: Mapping[str, Any]) -> bool:
+    """Whether results describe a metric (`Metric.as_dict`) that is computed otherwise now."""
+    return about.get("is") in FORMER_MEANINGS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.metrics.metric import Metric
+from pipeline.evaluation.metrics.metric import Metric, is_former
 from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import headline
 from pipeline.runs.files import write_json
@@ -173,7 +173,7 @@ def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dic
             )
         elif len(weights) > 1:
             differing.append({"metric": metric["title"], "why": "measured with different weights"})
-        elif len({part.metrics[name].get("is") for part in parts.values()}) > 1:
+        elif len({is_former(part.metrics[name]) for part in parts.values()}) > 1:
             differing.append({"metric": metric["title"], "why": "defined differently"})
         else:
             shared[name] = metric

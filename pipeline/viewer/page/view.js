@@ -105,6 +105,7 @@ class Head {
     clearTimeout(this.notice);
     if (header.kind === "frame") {
       const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+      if (header.photograph !== chosen) return;  // another was chosen meanwhile
       this.canvas.width = picture.width;
       this.canvas.height = picture.height;
       this.canvas.getContext("2d").drawImage(picture, 0, 0);

@@ -100,7 +100,7 @@ def test_a_head_without_a_surface_is_one_line_and_stops_no_other(
 
 def test_a_teachers_sample_is_the_identity_of_its_number(tmp_path):
     assert run(None, tmp_path, "sample=3", "format=ply") == 0
-    portrait = sampled_identity(load_teacher("bundled/puppets"), 3)
+    portrait = sampled_identity(load_teacher("bundled/heads"), 3)
     HeadFiles(portrait, FileSettings(MeshSettings(resolution=32))).write(
         tmp_path / "again", ["ply"]
     )

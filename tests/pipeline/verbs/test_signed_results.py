@@ -162,7 +162,7 @@ def test_downloads_of_the_page_are_signed_and_labelled(certified, tmp_path):
             f"inputTo photograph sha256:{hashlib.sha256(content).hexdigest()}"
         ]
         assert verdict.origin["student"]["sha256"] == sha256_of_file(
-            student_file("bundled/puppets_tiny")
+            student_file("bundled/heads_tiny")
         )
         alter(path)
         assert verify(path).state == "broken", name

@@ -132,7 +132,11 @@ def test_sliders_and_the_kind_of_picture_change_what_is_drawn(page):
 def test_several_photographs_stay_in_the_strip_and_can_be_removed(page):
     page.set_input_files("#file", [photograph(), photograph((20, 200, 40))])
     page.wait_for_function("() => document.querySelectorAll('#strip li').length == 2")
-    page.wait_for_selector(".downloads a")
+    page.wait_for_selector("#strip li:last-child button[aria-current=true]")
+    # its links come when it has been drawn
+    page.wait_for_function(
+        "() => document.querySelector('.downloads a')?.href.includes(`photographs/${chosen}/`)"
+    )
     before = drawn(page)
     page.locator("#strip button.thumb").first.focus()
     page.keyboard.press("Enter")
