@@ -9,10 +9,13 @@ import argparse
 from pathlib import Path
 
 from PIL import Image
+from torch.nn import functional as F
+
+from pipeline.evaluation.picture_store import PictureStore
+from pipeline.pictures import tile, to_uint8
 
 ROWS = ("input", "truth", "student", "mean_planes")
-VIEWS = 4
-CELL, GAP = 128, 2
+VIEWS, CELL = 4, 128
 
 
 def main() -> None:
@@ -22,19 +25,20 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="a JPEG or PNG to write")
     parser.add_argument("--count", type=int, default=12, help="people")
     given = parser.parse_args()
-    pictures = given.evaluation / "pictures"
-    people = sorted(file.stem.removesuffix("_0") for file in (pictures / "input").glob("*_0.png"))
-    people = people[: given.count]
-    step = CELL + GAP
-    sheet = Image.new("RGB", (step * len(people) - GAP, step * len(ROWS) - GAP), "white")
-    for row, method in enumerate(ROWS):
-        for column, person in enumerate(people):
-            view = 0 if method == "input" else 1 + column % VIEWS
-            with Image.open(pictures / method / f"{person}_{view}.png") as cell:
-                enlarged = cell.convert("RGB").resize((CELL, CELL), Image.Resampling.BICUBIC)
-            sheet.paste(enlarged, (column * step, row * step))
-    sheet.save(given.picture, quality=88)
-    print(f"{given.picture}: rows {', '.join(ROWS)}; {len(people)} people")
+    store = PictureStore(given.evaluation)
+    inputs = sorted((given.evaluation / "pictures" / "input").glob("*_0.png"))
+    people = [file.stem.removesuffix("_0") for file in inputs[: given.count]]
+    rows = []
+    for method in ROWS:
+        views = [0 if method == "input" else 1 + i % VIEWS for i in range(len(people))]
+        cells = (
+            store.get_picture(store.picture(method, person, view))
+            for person, view in zip(people, views, strict=True)
+        )
+        rows.append(
+            [F.interpolate(c[None], (CELL, CELL), mode="bicubic")[0].clamp(-1, 1) for c in cells]
+        )
+    Image.fromarray(to_uint8(tile(rows))).save(given.picture, quality=88)
 
 
 if __name__ == "__main__":
