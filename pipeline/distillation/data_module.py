@@ -8,7 +8,7 @@ from lightning import LightningDataModule
 
 from pipeline.batch import DistillationBatch
 from pipeline.runs.stopwatch import Stopwatch
-from pipeline.sampling.sample_numbers import batch_numbers
+from pipeline.sampling.sample_numbers import process_numbers
 from pipeline.sampling.source import BatchSource
 
 from .loader import ENDLESS, BatchLoader, CPULane, CUDALane, Overlap, overlaps
@@ -78,13 +78,7 @@ class SampledBatches(LightningDataModule):
         Raises:
             ValueError: the processes, or the parts, can't share the batch evenly.
         """
-        trainer: Any = self.trainer
-        numbers = batch_numbers(
-            step,
-            batch_size=self.batch_size,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
+        numbers = process_numbers(self.trainer, step, self.batch_size)
         size, rest = divmod(len(numbers), self.accumulate)
         if rest:
             raise ValueError(

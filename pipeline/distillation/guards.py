@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from pipeline.runs.json_lines import append_line
 from pipeline.runs.processes import gather_from_all, is_first_on_its_node, largest_of_all
-from pipeline.sampling.sample_numbers import batch_numbers
+from pipeline.sampling.sample_numbers import process_numbers
 
 from .module import Distillation
 from .replay import replay
@@ -134,12 +134,7 @@ class NonFiniteGuard(Callback):
             self._is_broken = True
 
     def _record(self, trainer: Trainer, module: Distillation) -> None:
-        numbers = batch_numbers(
-            self._step,
-            batch_size=module.batch_size,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
+        numbers = process_numbers(trainer, self._step, module.batch_size)
         faults = {number: faults for number in numbers if (faults := self._faults(module, number))}
         everywhere = gather_from_all(trainer, {"samples": numbers, "offending": faults})
         if not trainer.is_global_zero:

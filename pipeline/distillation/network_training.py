@@ -12,7 +12,7 @@ from lightning import LightningDataModule, LightningModule
 from pipeline.runs.network_file import TrainedNetwork
 from pipeline.runs.step_loader import StepLoader
 from pipeline.runs.stopwatch import Stopwatch
-from pipeline.sampling.sample_numbers import batch_numbers
+from pipeline.sampling.sample_numbers import process_numbers
 from teachers.passport import Passport
 
 STATE_KEY = "distillation"
@@ -126,12 +126,7 @@ class NumberedBatches(LightningDataModule, Generic[Batch]):
     def of_step(self, step: int) -> Batch:
         """That of this process."""
         trainer: Any = self.trainer
-        numbers = batch_numbers(
-            step,
-            batch_size=self.batch_size,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
+        numbers = process_numbers(trainer, step, self.batch_size)
         return self.draw(numbers, trainer.strategy.root_device)
 
     def transfer_batch_to_device(

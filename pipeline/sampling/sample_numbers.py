@@ -1,5 +1,7 @@
 """Sample numbers: which are trained on, which are held out, and how processes share them."""
 
+from typing import Any
+
 FIRST_HELD_OUT = 1_000_000_000
 """Sample numbers from here on are never trained on: validation and benchmarks draw them."""
 
@@ -22,3 +24,13 @@ def batch_numbers(
         )
     start = first + step * batch_size
     return [number for number in range(start, start + batch_size) if number % world_size == rank]
+
+
+def process_numbers(trainer: Any, step: int, batch_size: int) -> list[int]:
+    """`batch_numbers` of the process in which a Lightning trainer runs."""
+    return batch_numbers(
+        step,
+        batch_size=batch_size,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
