@@ -13,13 +13,14 @@ from pipeline.pretraining.autoencoder import TeacherAutoencoder
 from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings, TeacherGAN
+from pipeline.pretraining.imitation import SurfaceImitation
 from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.planner import ScheduleCost, ScheduleTimer
 from pipeline.pretraining.progress import TeacherProgress
 from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
 from pipeline.pretraining.surface import SurfaceGAN
 from pipeline.pretraining.training_images import TrainingImages
-from pipeline.pretraining.tuning import TuningRecord, settings_of_checkpoint
+from pipeline.pretraining.tuning import TuningRecord, checkpoint_of, settings_of_checkpoint
 from pipeline.runs.kernel_choice import Trial
 from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
@@ -28,7 +29,8 @@ from pipeline.runs.state_keeper import StateKeeper
 from pipeline.worlds.licences import training_data_of
 from pipeline.worlds.opening import world_facts
 from pipeline.worlds.splits import Split
-from teachers.checkpoint import teacher_folder
+from teachers.checkpoint import load_discriminator, teacher_folder
+from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.eg3d.discriminator import Discriminator
 from teachers.kinds import configuration_of, kind_of
 from teachers.passport import Passport
@@ -139,8 +141,11 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
         discriminator.fit_labels(photographs.cameras.label())
     schedule = instantiate(config.schedule)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
-    if isinstance(generator, WysiwygConfiguration):
-        kind: Callable[..., TeacherGAN] = partial(SurfaceGAN, surface=instantiate(config.surface))
+    kind: Callable[..., TeacherGAN]
+    if config.imitation is not None:
+        kind, discriminator = _imitation(config, generator, discriminator)
+    elif isinstance(generator, WysiwygConfiguration):
+        kind = partial(SurfaceGAN, surface=instantiate(config.surface))
     elif config.autoencoder is not None:
         kind = partial(TeacherAutoencoder, **to_plain(config.autoencoder))
     else:
@@ -152,6 +157,36 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
         schedule=schedule,
         settings=settings,
     )
+
+
+def _imitation(
+    config: DictConfig, generator: EG3DConfiguration, discriminator: Discriminator
+) -> tuple[Callable[..., TeacherGAN], Discriminator]:
+    """The training by `config.imitation`, and the imitated teacher's discriminator where that sees
+    such images: what the result is trained against next.
+    """
+    if not isinstance(generator, WysiwygConfiguration):
+        raise ValueError(
+            f"imitation is for signed distances, teacher.kind is {generator.kind!r}: an EG3D goes"
+            " on from another's weights by start_from"
+        )
+    settings = to_plain(config.imitation)
+    path = settings.pop("of")
+    imitated = checkpoint_of(path)
+    try:
+        known = load_discriminator(path)
+    except FileNotFoundError:  # a folder from elsewhere may have none
+        known = discriminator
+    shapes = [
+        {name: value.shape for name, value in network.state_dict().items()}
+        for network in (known, discriminator)
+    ]
+    if shapes[0] == shapes[1]:
+        discriminator = known
+    kind = partial(
+        SurfaceImitation, imitated=imitated, surface=instantiate(config.surface), **settings
+    )
+    return kind, discriminator
 
 
 def build_callbacks(

@@ -280,6 +280,7 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
         "settings.batch_size": COUNT,
         "autoencoder": optional(TABLE),
+        "imitation": optional(TABLE),
     },
 }
 """Verb → dotted key → kind."""

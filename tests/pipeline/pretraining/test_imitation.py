@@ -1,0 +1,109 @@
+"""A signed distance learns to draw what an EG3D draws, from the same latents."""
+
+import dataclasses
+
+import pytest
+import torch
+from lightning import Trainer
+
+from pipeline.build.configuration import compose
+from pipeline.build.pretraining import build_module
+from pipeline.pretraining.data_module import DrawnImages
+from pipeline.pretraining.discriminator_view import discriminator_channels
+from pipeline.pretraining.gan import GANSettings
+from pipeline.pretraining.imitation import SurfaceImitation
+from pipeline.pretraining.schedule import GANSchedule
+from teachers.checkpoint import load_discriminator, load_teacher
+from teachers.eg3d.configuration import EG3DConfiguration
+from teachers.eg3d.generator import Generator
+from teachers.eg3d.teacher import EG3DTeacher, passport_of
+from tests.builders import tiny_discriminator
+
+from .test_surface import CONFIG, SURFACE, images_of_noise
+
+SHARED = (
+    *("z_dim", "w_dim", "label_dim", "mapping_layers", "plane_resolution", "plane_channels"),
+    *("channel_base", "channel_max", "near", "far", "image_resolution", "render_resolution"),
+    *("background", "box_size"),
+)
+
+
+def eg3d(**changes) -> EG3DTeacher:
+    torch.manual_seed(1)
+    config = EG3DConfiguration(
+        **{name: getattr(CONFIG, name) for name in SHARED},
+        super_resolution="none", sr_latent="none", feature_channels=3, hidden_channels=16,
+        density_gain=20.0, prior_ellipsoids=((0.0, 0.0, 0.0, 0.2, 0.25, 0.2),),
+    )  # fmt: skip
+    config = dataclasses.replace(config, **changes)
+    return EG3DTeacher(
+        Generator(config), passport_of(config, name="tiny", source_hash="0", licence="none")
+    )
+
+
+def imitation(teacher: EG3DTeacher) -> SurfaceImitation:
+    torch.manual_seed(0)
+    return SurfaceImitation(
+        imitated=teacher, rate=0.01, edge_weight=1.0, depth_weight=1.0, samples=8,
+        config=CONFIG,
+        discriminator=tiny_discriminator(16, discriminator_channels(CONFIG), group=4),
+        photographs=images_of_noise(),
+        schedule=GANSchedule(total_images=10_000, growth=((0, 16),)),
+        settings=GANSettings(batch_size=8, density_weight=0.0, ema_images=20),
+        surface=dataclasses.replace(SURFACE, train_sampler_from=16, sample_from=160),
+    )  # fmt: skip
+
+
+def error(module: SurfaceImitation, teacher: EG3DTeacher) -> float:
+    camera = module.photographs.cameras
+    z = torch.randn(8, CONFIG.z_dim, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        drawn = module._render(z, camera, torch.Generator().manual_seed(2))[1]
+        truth = teacher.render(teacher.synthesize(teacher.map_latents(z)), camera)
+    return float((drawn.image_raw - truth.image_raw).abs().mean())
+
+
+def test_images_come_nearer_to_the_imitated_ones_and_latents_keep_their_meaning():
+    teacher = eg3d()
+    module = imitation(teacher)
+    before = error(module, teacher)
+    trainer = Trainer(
+        accelerator="cpu", max_steps=50, max_epochs=-1, logger=False, enable_checkpointing=False,
+        enable_model_summary=False, enable_progress_bar=False,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=DrawnImages(module.photographs, batch_size=8, seed=0))
+    after = error(module, teacher)
+    assert module.generator.renderer.uses_proposals
+    assert after < 0.75 * before
+    z = torch.randn(3, CONFIG.z_dim)
+    assert torch.equal(
+        module.generator.backbone.mapping(z, None), teacher.generator.backbone.mapping(z, None)
+    )
+    assert not any("imitated" in name for name in module.state_dict())
+
+
+def test_a_backbone_of_other_sizes_is_refused_with_the_settings_that_decide_them():
+    with pytest.raises(ValueError, match=r"other sizes .* plane_channels"):
+        imitation(eg3d(w_dim=8))
+
+
+def test_the_experiment_begins_as_the_bundled_teacher_with_its_discriminator():
+    module = build_module(compose("pretrain", "experiment=wysiwyg_start"), images_of_noise())
+    bundled = load_discriminator("bundled/puppets").state_dict()
+    assert all(torch.equal(value, bundled[name]) for name, value in critic(module).items())
+    latents = torch.randn(2, 128)
+    mapped = [
+        generator.map_latents(latents, None)
+        for generator in (module.generator, load_teacher("bundled/puppets").generator)
+    ]
+    assert torch.equal(*mapped)
+
+
+def critic(module: SurfaceImitation) -> dict[str, torch.Tensor]:
+    return module.discriminator.state_dict()
+
+
+def test_an_eg3d_imitates_nobody():
+    config = compose("pretrain", "+imitation={of: bundled/puppets}")
+    with pytest.raises(ValueError, match=r"teacher\.kind is 'eg3d': .* by start_from"):
+        build_module(config, images_of_noise())
