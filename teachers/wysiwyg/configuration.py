@@ -19,6 +19,9 @@ class WysiwygConfiguration(EG3DConfiguration):
         geometry_channels: from the distance's network to the colour's.
         color_hidden: of the colour's network.
         position_frequencies, direction_frequencies: of the positional codes (NeRF eq. 4).
+        plane_gain, plane_offset: the backbone's planes are multiplied by the one, and the other is
+            added: planes near 1 multiply to about 1 + the sum of their differences from it, so that
+            a backbone whose planes were added (EG3D's) begins with what it knows.
         sphere_radius: zero set of the distance of an untrained network, world units, where there
             are no `prior_ellipsoids` for it to start from.
         learned_sampling: renders with the proposal network; False: two passes as in EG3D.
@@ -29,6 +32,8 @@ class WysiwygConfiguration(EG3DConfiguration):
     kind: ClassVar[str] = "wysiwyg"
     renderer_function: ClassVar[str] = "teachers.wysiwyg.generator.wysiwyg_renderer"
 
+    plane_gain: float = 1.0
+    plane_offset: float = 0.0
     geometry_channels: int = 64
     color_hidden: int = 64
     position_frequencies: int = 6

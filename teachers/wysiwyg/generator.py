@@ -40,6 +40,8 @@ class WysiwygGenerator(Generator):
             )
             for _ in config.plane_axes
         )
+        for block in self.plane_blocks:  # they begin with the backbone's planes as they are
+            nn.init.zeros_(block.torgb.weight)  # type: ignore[union-attr,arg-type]
 
     def _build_renderer(self) -> WysiwygRenderer:
         return build_wysiwyg_renderer(self.config)
@@ -47,10 +49,11 @@ class WysiwygGenerator(Generator):
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
         """Planes from ws, one triplane per row; the planes' blocks take the last latent."""
         shared = super().synthesize(ws)
+        begun = self.config.plane_offset + self.config.plane_gain * shared.planes
         latents = ws[:, -1:].expand(-1, 3, -1)
         planes = [
             block(plane, plane, latents, self.config.noise)[1]
-            for block, plane in zip(self.plane_blocks, shared.planes.unbind(1), strict=True)
+            for block, plane in zip(self.plane_blocks, begun.unbind(1), strict=True)
         ]
         return Triplane(torch.stack(planes, 1), shared.axes, shared.box_size, aggregation="product")
 

@@ -41,10 +41,11 @@ def eg3d(**changes) -> EG3DTeacher:
     )
 
 
-def imitation(teacher: EG3DTeacher) -> SurfaceImitation:
+def imitation(teacher: EG3DTeacher, adversarial_from: int | None = None) -> SurfaceImitation:
     torch.manual_seed(0)
     return SurfaceImitation(
         imitated=teacher, rate=0.01, edge_weight=1.0, depth_weight=1.0, samples=8,
+        adversarial_from=adversarial_from, adversarial_weight=0.1,
         config=CONFIG,
         discriminator=tiny_discriminator(16, discriminator_channels(CONFIG), group=4),
         photographs=images_of_noise(),
@@ -67,11 +68,8 @@ def test_images_come_nearer_to_the_imitated_ones_and_latents_keep_their_meaning(
     teacher = eg3d()
     module = imitation(teacher)
     before = error(module, teacher)
-    trainer = Trainer(
-        accelerator="cpu", max_steps=50, max_epochs=-1, logger=False, enable_checkpointing=False,
-        enable_model_summary=False, enable_progress_bar=False,
-    )  # fmt: skip
-    trainer.fit(module, datamodule=DrawnImages(module.photographs, batch_size=8, seed=0))
+    critic = {name: value.clone() for name, value in module.discriminator.state_dict().items()}
+    train(module, updates=50)
     after = error(module, teacher)
     assert module.generator.renderer.uses_proposals
     assert after < 0.75 * before
@@ -80,6 +78,28 @@ def test_images_come_nearer_to_the_imitated_ones_and_latents_keep_their_meaning(
         module.generator.backbone.mapping(z, None), teacher.generator.backbone.mapping(z, None)
     )
     assert not any("imitated" in name for name in module.state_dict())
+    assert all(value.equal(critic[name]) for name, value in module.discriminator.named_parameters())
+
+
+def test_the_discriminator_joins_in_when_it_is_due():
+    module = imitation(eg3d(), adversarial_from=16)
+    found = []
+    for updates in (2, 2):  # one of each network after 16 images
+        critic = {name: value.clone() for name, value in module.discriminator.state_dict().items()}
+        train(module, updates)
+        found.append(
+            all(v.equal(critic[name]) for name, v in module.discriminator.named_parameters())
+        )
+    assert (found, module.seen) == ([True, False], 24)
+    assert module.work_changes == (16, 160)
+
+
+def train(module: SurfaceImitation, updates: int) -> None:
+    trainer = Trainer(
+        accelerator="cpu", max_steps=updates, max_epochs=-1, logger=False,
+        enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=False,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=DrawnImages(module.photographs, batch_size=8, seed=0))
 
 
 def test_a_backbone_of_other_sizes_is_refused_with_the_settings_that_decide_them():
@@ -88,19 +108,16 @@ def test_a_backbone_of_other_sizes_is_refused_with_the_settings_that_decide_them
 
 
 def test_the_experiment_begins_as_the_bundled_teacher_with_its_discriminator():
-    module = build_module(compose("pretrain", "experiment=wysiwyg_start"), images_of_noise())
+    module = build_module(compose("pretrain", "experiment=wysiwyg_from_eg3d"), images_of_noise())
     bundled = load_discriminator("bundled/puppets").state_dict()
-    assert all(torch.equal(value, bundled[name]) for name, value in critic(module).items())
+    critic = module.discriminator.state_dict()
+    assert all(torch.equal(value, bundled[name]) for name, value in critic.items())
     latents = torch.randn(2, 128)
     mapped = [
         generator.map_latents(latents, None)
         for generator in (module.generator, load_teacher("bundled/puppets").generator)
     ]
     assert torch.equal(*mapped)
-
-
-def critic(module: SurfaceImitation) -> dict[str, torch.Tensor]:
-    return module.discriminator.state_dict()
 
 
 def test_an_eg3d_imitates_nobody():

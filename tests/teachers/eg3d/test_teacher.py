@@ -151,7 +151,7 @@ def test_passports_of_teachers_of_other_weights_do_not_agree(teacher):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["puppets", "heads"])
+@pytest.mark.parametrize("name", ["puppets", "puppets_wysiwyg", "heads"])
 def test_a_bundled_teacher_draws_different_people_from_the_weights_that_its_passport_names(name):
     teacher = load_teacher(f"bundled/{name}")
     assert teacher.passport.name == name
