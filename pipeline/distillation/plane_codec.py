@@ -27,7 +27,7 @@ from pipeline.streaming.stand_in import (
     quantised,
     step_size,
 )
-from teachers.rendering.camera import Camera
+from teachers.rendering.camera import Camera, rotation
 from teachers.rendering.renderer import Renderer
 from teachers.rendering.triplane import Triplane
 
@@ -138,20 +138,9 @@ def turned(
     """
     right, about = camera.cam_to_world[:, :3, 0], torch.tensor(pivot).to(yaw)
     vertical = torch.tensor([0.0, 1.0, 0.0]).to(yaw).expand_as(right)
-    rotation = _rotation(vertical, yaw) @ _rotation(right, -pitch)
+    turn = rotation(vertical * yaw[:, None]) @ rotation(-right * pitch[:, None])
     cam_to_world = camera.cam_to_world.clone()
-    cam_to_world[:, :3, :3] = rotation @ cam_to_world[:, :3, :3]
+    cam_to_world[:, :3, :3] = turn @ cam_to_world[:, :3, :3]
     arm = camera.cam_to_world[:, :3, 3] - about
-    cam_to_world[:, :3, 3] = about + (rotation @ arm[..., None])[..., 0]
+    cam_to_world[:, :3, 3] = about + (turn @ arm[..., None])[..., 0]
     return Camera(cam_to_world, camera.intrinsics)
-
-
-def _rotation(
-    axis: Float[Tensor, "batch 3"], angle: Float[Tensor, " batch"]
-) -> Float[Tensor, "batch 3 3"]:
-    """By Rodrigues' formula; unit axes."""
-    x, y, z = axis.unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    sine, rest = angle.sin()[:, None, None], (1 - angle.cos())[:, None, None]
-    return torch.eye(3).to(axis) + sine * cross + rest * (cross @ cross)

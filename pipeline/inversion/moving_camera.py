@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.inference.camera_paths import orbit_of
 from teachers.passport import Passport
-from teachers.rendering.camera import Camera
+from teachers.rendering.camera import Camera, rotation
 
 from .descent import Course, Moved, Schedule, descend
 
@@ -155,16 +155,9 @@ class MovingCamera(nn.Module):
 
 
 def rotation_about_origin(vector: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
-    """The rotation about the axis `vector` by its length in radians: exp([ω]×), homogeneous.
-
-    The exponential is differentiable at 0, where the descent starts; Rodrigues' formula divides by
-    the angle.
-    """
-    x, y, z = vector.unbind()
-    zero = torch.zeros_like(x)
-    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
+    """`rotation`, homogeneous."""
     matrix = torch.eye(4).to(vector)
-    return torch.cat([torch.cat([torch.linalg.matrix_exp(skew), matrix[:3, 3:]], 1), matrix[3:]])
+    return torch.cat([torch.cat([rotation(vector), matrix[:3, 3:]], 1), matrix[3:]])
 
 
 def shift(vector: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:

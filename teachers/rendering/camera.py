@@ -160,3 +160,15 @@ class Camera:
         return Camera(
             torch.cat([c.cam_to_world for c in cameras]), torch.cat([c.intrinsics for c in cameras])
         )
+
+
+def rotation(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation about the axis `vector` by its length in radians: exp([ω]×).
+
+    The exponential is differentiable at 0, where a descent starts; Rodrigues' formula divides by
+    the angle.
+    """
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
+    return torch.linalg.matrix_exp(skew.unflatten(-1, (3, 3)))

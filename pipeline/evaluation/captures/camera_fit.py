@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import LiftedPortrait
-from teachers.rendering.camera import Camera
+from teachers.rendering.camera import Camera, rotation
 from teachers.rendering.renderer import Renderer, TriplaneRenderer
 
 from .least_squares import minimise
@@ -105,7 +105,7 @@ def moved(camera: Camera, moves: Float[Tensor, " 6"]) -> Camera:
     """A camera rotated about the world's origin (rotation vector, radians), shifted in its image
     plane (shares of its distance), and moved away (logarithm of the distance's factor).
     """
-    turn = _rotation(moves[:3]).to(camera.cam_to_world)
+    turn = rotation(moves[:3].double()).to(camera.cam_to_world)
     cam_to_world = camera.cam_to_world.clone()
     right, down, position = cam_to_world[:, :3, 0], cam_to_world[:, :3, 1], cam_to_world[:, :3, 3]
     across, along, away = (moves[3:].to(position) * 0.3).unbind()
@@ -122,14 +122,6 @@ def _small(renderer: Renderer, side: int) -> Renderer:
     if not isinstance(renderer, TriplaneRenderer):
         return renderer
     return renderer.changed(resolution=min(renderer.resolution, side), super_resolution=False)
-
-
-def _rotation(vector: Float[Tensor, " 3"]) -> Float[Tensor, "3 3"]:
-    x, y, z = vector.double().unbind()
-    zero = torch.zeros_like(x)
-    return torch.linalg.matrix_exp(
-        torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-    )
 
 
 def _orbit(portrait: LiftedPortrait, yaw_deg: int | float, pitch_deg: int | float) -> Camera:
