@@ -87,6 +87,13 @@ def build_validation(config: DictConfig) -> TrainingImages:
     return instantiate(config.data, path=str(beside), count=count, first=0, split=Split.VALIDATE)
 
 
+def begun_from(config: DictConfig) -> Passport | None:
+    """Of the teacher whose weights or images the training begins with; None: from scratch."""
+    imitated = None if config.imitation is None else config.imitation.of
+    folder = config.start_from or imitated
+    return None if folder is None else Passport.read(teacher_folder(folder) / "passport.json")
+
+
 def training_data(config: DictConfig) -> tuple[dict[str, str], ...]:
     """What the teacher learns from, for its passport: the world, or the name of the photographs'
     collection, whose licence nobody has stated; before them that of the teacher that it starts
@@ -97,9 +104,9 @@ def training_data(config: DictConfig) -> tuple[dict[str, str], ...]:
         own = training_data_of(world, world_facts(world)[0])
     else:
         own = ({"name": f"photographs {Path(str(config.data.path)).name}", "licence": "unknown"},)
-    if config.start_from is None:
+    passport = begun_from(config)
+    if passport is None:
         return own
-    passport = Passport.read(teacher_folder(config.start_from) / "passport.json")
     unrecorded = {"name": f"what {passport.name} was trained on", "licence": "not recorded"}
     before = passport.training_data or (unrecorded,)
     return (*before, *(entry for entry in own if entry not in before))

@@ -185,12 +185,20 @@ def _frontal(teacher: EG3DTeacher, world: World, count: int) -> Camera:
 
 
 def write_card(
-    folder: Path, teacher: EG3DTeacher, scores: CardScores, *, images: int, recipe: str, notes: str
+    folder: Path,
+    teacher: EG3DTeacher,
+    scores: CardScores,
+    *,
+    images: int,
+    begun_from: str | None,
+    recipe: str,
+    notes: str,
 ) -> None:
     """Writes card.md, card_scores.json and sheet.png into a teacher folder.
 
     Args:
         images: real images seen in training.
+        begun_from: name of the teacher that the training began with; None: from scratch.
         recipe: the command, in a line.
         notes: to be added: hours, hardware, known faults.
     """
@@ -201,12 +209,13 @@ def write_card(
         if scores.world
         else ""
     )
+    begun = "from scratch" if begun_from is None else f"from teacher `{begun_from}` on"
     text = f"""# Teacher `{passport.name}`
 
 {KIND_NAMES.get(passport.kind, passport.kind)}, {passport.image_resolution}² images,
 planes 3 × {passport.plane_channels} × {passport.plane_resolution}²,
 {samples_of(teacher)}.
-Trained from scratch by `trilift pretrain` on {scores.world or "photographs"}{once}.
+Trained {begun} by `trilift pretrain` on {scores.world or "photographs"}{once}.
 Licence: {passport.licence}.
 
 ![identities by rows: yaw -0.6 to 0.6, then depth and normals](sheet.png)

@@ -21,6 +21,7 @@ from pipeline.build.configuration import free_keys, to_plain
 from pipeline.build.numerics import missing_machine, num_processes, numerics, with_kernels
 from pipeline.build.pretraining import (
     STRATEGY,
+    begun_from,
     build_callbacks,
     build_data,
     build_module,
@@ -156,11 +157,13 @@ def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingIm
         compared=config.card.compared,
     )
     images = int(read_json_file(folder / "scores.json", _Seen)["images"])
+    begun = begun_from(config)
     write_card(
         folder,
         teacher,
         scores,
         images=images,
+        begun_from=None if begun is None else begun.name,
         recipe=f"trilift pretrain name={config.name}",
         notes=config.card.notes,
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.evaluation.metrics.sticking import Sticking
-from pipeline.pretraining.card import CardScores, card_rows, depth_against_world
+from pipeline.pretraining.card import CardScores, card_rows, depth_against_world, write_card
 from pipeline.pretraining.normals import NormalScores
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.untrained import untrained_teacher
@@ -66,3 +66,19 @@ def test_a_card_has_depth_of_the_prior_and_of_the_world_beside_the_teachers(teac
         0.1, 0.1, 64,
     )  # fmt: skip
     assert not any("depth," in name for name, _ in card_rows(photographs))
+
+
+@pytest.mark.parametrize(
+    ("begun_from", "words"),
+    [(None, "Trained from scratch by"), ("old", "from teacher `old` on by")],
+)
+def test_a_card_says_what_the_training_began_with(teacher, tmp_path, begun_from, words):
+    scores = CardScores(
+        {}, {}, 1.0, {"view_error": 0.0, "view_still": 0.1}, None, (0.5, 0.1), (0.5, 0.1),
+        0.1, 0.1, 64,
+    )  # fmt: skip
+    write_card(
+        tmp_path, teacher, scores, images=8, begun_from=begun_from, recipe="trilift", notes=""
+    )
+    assert words in (tmp_path / "card.md").read_text()
+    assert (tmp_path / "sheet.png").is_file() and (tmp_path / "card_scores.json").is_file()
