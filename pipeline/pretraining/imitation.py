@@ -15,9 +15,13 @@ from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
 from teachers.rendering.triplane import Triplane
+from teachers.wysiwyg.decoder import DistanceDecoder
 
 from .data_module import TrainingBatch
 from .surface import SurfaceGAN
+
+FIRST_SAY = 0.05
+"""Standard deviation of the features' first weights, a fourth of the coordinates'."""
 
 
 class SurfaceImitation(SurfaceGAN):
@@ -68,6 +72,10 @@ class SurfaceImitation(SurfaceGAN):
                     " in training: give `teacher` the z_dim, w_dim, mapping_layers, plane_channels,"
                     f" plane_resolution and channel_* that its config.json has ({error})"
                 ) from None
+        # An untrained distance ignores the features; these ones mean something from the start.
+        decoder = self._renderer.decoder
+        assert isinstance(decoder, DistanceDecoder)
+        decoder.notice_features(FIRST_SAY)
         # Both map a latent alike, or there is no truth for it.
         self.generator.backbone.mapping.requires_grad_(False)
 

@@ -19,9 +19,10 @@ class WysiwygConfiguration(EG3DConfiguration):
         geometry_channels: from the distance's network to the colour's.
         color_hidden: of the colour's network.
         position_frequencies, direction_frequencies: of the positional codes (NeRF eq. 4).
-        plane_gain, plane_offset: the backbone's planes are multiplied by the one, and the other is
-            added: planes near 1 multiply to about 1 + the sum of their differences from it, so that
-            a backbone whose planes were added (EG3D's) begins with what it knows.
+        plane_gain, plane_offset: the planes are multiplied by the one, and the other is added:
+            planes near 1 multiply to about 1 + the sum of their differences from it, so that a
+            backbone whose planes were added (EG3D's) begins with what it knows.
+        feature_gain: what differs from the offset's own product is multiplied by it.
         sphere_radius: zero set of the distance of an untrained network, world units, where there
             are no `prior_ellipsoids` for it to start from.
         learned_sampling: renders with the proposal network; False: two passes as in EG3D.
@@ -34,6 +35,7 @@ class WysiwygConfiguration(EG3DConfiguration):
 
     plane_gain: float = 1.0
     plane_offset: float = 0.0
+    feature_gain: float = 1.0
     geometry_channels: int = 64
     color_hidden: int = 64
     position_frequencies: int = 6

@@ -105,6 +105,7 @@ class DistanceDecoder(nn.Module):
         prior: ellipsoids (centre, semi-axes; world units) that it stands for instead.
         solid: ellipsoids inside every head, which the network can't carve into (see
             `EllipsoidPrior`).
+        feature_mean, feature_gain: the features of a point come as (feature - mean) · gain.
     """
 
     density_activation = AsItIs()
@@ -124,12 +125,15 @@ class DistanceDecoder(nn.Module):
         radius: float,
         prior: Sequence[Sequence[float]] = (),
         solid: Sequence[Sequence[float]] = (),
+        feature_mean: float = 0.0,
+        feature_gain: float = 1.0,
     ) -> None:
         super().__init__()
         for name, rows in (("prior", prior), ("solid", solid)):
             table = torch.tensor([list(row) for row in rows]).reshape(-1, 6)
             self.register_buffer(name, table, persistent=False)
         self.box_size, self.radius = box_size, radius
+        self.feature_mean, self.feature_gain = feature_mean, feature_gain
         self.position_frequencies = position_frequencies
         self.direction_frequencies = direction_frequencies
         self._code_size = 3 * (1 + 2 * position_frequencies)
@@ -179,6 +183,13 @@ class DistanceDecoder(nn.Module):
         last.weight[0] = solved[:-1]
         last.bias[0] = solved[-1] - less
 
+    @torch.no_grad()
+    def notice_features(self, deviation: float) -> None:
+        """Gives features weights in the first layer, normally distributed, instead of none."""
+        nn.init.normal_(
+            cast(nn.Linear, self.distance[0]).weight[:, self._code_size :], 0.0, deviation
+        )
+
     def forward(
         self,
         features: Float[Tensor, "batch point channel"],
@@ -210,6 +221,7 @@ class DistanceDecoder(nn.Module):
 
     def _geometry(self, features: Tensor, points: Tensor) -> Tensor:
         code = positional_code(points * (2 / self.box_size), self.position_frequencies)
+        features = (features - self.feature_mean) * self.feature_gain
         out = cast(Tensor, self.distance(torch.cat([code, features], -1)))
         if not len(self.solid):
             return out

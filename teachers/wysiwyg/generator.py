@@ -49,13 +49,13 @@ class WysiwygGenerator(Generator):
     def synthesize(self, ws: Float[Tensor, "batch layer w_dim"]) -> Triplane:
         """Planes from ws, one triplane per row; the planes' blocks take the last latent."""
         shared = super().synthesize(ws)
-        begun = self.config.plane_offset + self.config.plane_gain * shared.planes
         latents = ws[:, -1:].expand(-1, 3, -1)
         planes = [
             block(plane, plane, latents, self.config.noise)[1]
-            for block, plane in zip(self.plane_blocks, begun.unbind(1), strict=True)
+            for block, plane in zip(self.plane_blocks, shared.planes.unbind(1), strict=True)
         ]
-        return Triplane(torch.stack(planes, 1), shared.axes, shared.box_size, aggregation="product")
+        scaled = self.config.plane_offset + self.config.plane_gain * torch.stack(planes, 1)
+        return Triplane(scaled, shared.axes, shared.box_size, aggregation="product")
 
 
 def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
@@ -76,6 +76,8 @@ def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
             radius=config.sphere_radius,
             prior=config.prior_ellipsoids,
             solid=config.solid_ellipsoids,
+            feature_mean=config.plane_offset**3,
+            feature_gain=config.feature_gain,
         ),
         **renderer_settings(config),
     )
