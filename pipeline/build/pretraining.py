@@ -89,8 +89,7 @@ def build_validation(config: DictConfig) -> TrainingImages:
 
 def begun_from(config: DictConfig) -> Passport | None:
     """Of the teacher whose weights or images the training begins with; None: from scratch."""
-    imitated = None if config.imitation is None else config.imitation.of
-    folder = config.start_from or imitated
+    folder = config.start_from or config.imitation.get("of")
     return None if folder is None else Passport.read(teacher_folder(folder) / "passport.json")
 
 
@@ -149,7 +148,7 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
     schedule = instantiate(config.schedule)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
     kind: Callable[..., TeacherGAN]
-    if config.imitation is not None:
+    if config.imitation:
         kind, discriminator = _imitation(config, generator, discriminator)
     elif isinstance(generator, WysiwygConfiguration):
         kind = partial(SurfaceGAN, surface=instantiate(config.surface))

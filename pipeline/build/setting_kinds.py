@@ -233,7 +233,6 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "photograph": optional(TEXT),
         "distill": several(TEXT),
         "evaluate": several(TEXT),
-        "lift": several(TEXT),
     },
     "distill": {
         "seed": SEED,
@@ -280,7 +279,6 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
         "settings.batch_size": COUNT,
         "autoencoder": optional(TABLE),
-        "imitation": optional(TABLE),
     },
 }
 """Verb → dotted key → kind."""

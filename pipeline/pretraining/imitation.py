@@ -115,7 +115,7 @@ class SurfaceImitation(SurfaceGAN):
     def _render_fakes(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
         z = torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device)
         triplane, drawn = self._render(z, camera, random)
-        with record_function("truth"), torch.no_grad():
+        with record_function("render"), torch.no_grad():
             (imitated,) = self._imitated
             imitated.to(self.device)
             ws = imitated.map_latents(z, self._conditions(camera, random))

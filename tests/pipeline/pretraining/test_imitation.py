@@ -123,7 +123,7 @@ def test_the_experiment_begins_as_the_bundled_teacher_with_its_discriminator():
 
 
 def test_an_eg3d_imitates_nobody():
-    config = compose("pretrain", "+imitation={of: bundled/puppets}")
+    config = compose("pretrain", "+imitation.of=bundled/puppets")
     with pytest.raises(ValueError, match=r"teacher\.kind is 'eg3d': .* by start_from"):
         build_module(config, images_of_noise())
 
