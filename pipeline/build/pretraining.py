@@ -183,11 +183,7 @@ def _imitation(
         known = load_discriminator(path)
     except FileNotFoundError:  # a folder from elsewhere may have none
         known = discriminator
-    shapes = [
-        {name: value.shape for name, value in network.state_dict().items()}
-        for network in (known, discriminator)
-    ]
-    if shapes[0] == shapes[1]:
+    if known.arguments == discriminator.arguments:
         discriminator = known
     kind = partial(
         SurfaceImitation, imitated=imitated, surface=instantiate(config.surface), **settings

@@ -160,9 +160,9 @@ def test_a_bundled_teacher_draws_different_people_from_the_weights_that_its_pass
     ws = teacher.map_latents(z, camera)
     rendering = teacher.render(teacher.synthesize(ws), camera, ws=ws)
     middle = slice(24, 40)
+    solid = rendering.opacity[..., middle, middle] > 0.99
     # a learned sampler leaves specks where rays graze glasses
-    solid = (rendering.opacity[..., middle, middle] > 0.99).float().mean()
-    assert solid > (0.98 if name == "puppets_wysiwyg" else 0.999)
+    assert solid.float().mean() > 0.98 if name == "puppets_wysiwyg" else solid.all()
     assert (rendering.opacity[..., 0, 0] < 0.01).sum() >= 2  # one of the heads has a floater there
     first, *others = rendering.image.unbind(0)
     assert all((first - other).square().mean().sqrt() > 0.15 for other in others)

@@ -97,7 +97,7 @@ def test_a_synthesis_network_has_the_readable_gradients(noise):
     torch.manual_seed(1)
     network = SynthesisNetwork(
         w_dim=8, resolution=32, image_channels=48, channel_base=32 * 32, channel_max=64,
-        conv_clamp=1.5,
+        conv_clamp=1.45,  # at 1.5 a value lies on the clamp, on either side by the processor
     )  # fmt: skip
     ws, results = drawn(3, network.num_ws, 8, seed=2), []
     for choice in ("readable", "fast"):
@@ -107,8 +107,7 @@ def test_a_synthesis_network_has_the_readable_gradients(noise):
         wanted = [given, *(p for name, p in network.named_parameters() if "noise" not in name)]
         results.append((planes.detach(), *torch.autograd.grad(planes.sin().sum(), wanted)))
     for expected, found in zip(*results, strict=True):
-        # a value at the clamp falls on either side of it: 3e-4 on an AMD EPYC with AVX-512
-        assert (found - expected).abs().max() < 1e-3 * max(1e-3, float(expected.abs().max()))
+        assert (found - expected).abs().max() < 2e-4 * max(1e-3, float(expected.abs().max()))
 
 
 def test_a_discriminator_has_the_readable_gradients_and_penalty():
