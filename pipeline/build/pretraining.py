@@ -93,6 +93,14 @@ def begun_from(config: DictConfig) -> Passport | None:
     return None if folder is None else Passport.read(teacher_folder(folder) / "passport.json")
 
 
+def imitated_images(config: DictConfig, images: int) -> int:
+    """Of so many images of a training, those for which it looked at the imitated teacher's only."""
+    if not config.imitation:
+        return 0
+    first_real = config.imitation.adversarial_from
+    return images if first_real is None else min(images, int(first_real))
+
+
 def training_data(config: DictConfig) -> tuple[dict[str, str], ...]:
     """What the teacher learns from, for its passport: the world, or the name of the photographs'
     collection, whose licence nobody has stated; before them that of the teacher that it starts

@@ -2,8 +2,10 @@
 
 import math
 import platform
+import shlex
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -114,3 +116,14 @@ class Summary:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def recorded_command(run: Path) -> str | None:
+    """The last command of the run in a folder, without the places where its files lie; None where
+    there is no run.
+    """
+    summary = run / "summary.json"
+    if not summary.is_file():
+        return None
+    words = shlex.split(str(read_json_file(summary, dict[str, Any])["command"]))
+    return shlex.join(word for word in words if not word.startswith(("paths.", "data.path=")))

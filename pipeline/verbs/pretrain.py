@@ -26,13 +26,15 @@ from pipeline.build.pretraining import (
     build_data,
     build_module,
     build_validation,
+    imitated_images,
     load_photographs,
     measure_schedule,
     pretraining_trial,
     with_checkpoint,
 )
 from pipeline.build.trainer import build_trainer
-from pipeline.pretraining.card import score_at_full_size, write_card
+from pipeline.pretraining.card import write_card
+from pipeline.pretraining.card_scores import score_at_full_size
 from pipeline.pretraining.freed_memory import keep_freed_memory
 from pipeline.pretraining.planner import cost_table, count_schedule
 from pipeline.pretraining.training_images import TrainingImages
@@ -40,7 +42,7 @@ from pipeline.pretraining.tuning import TuningRecord, has_no_latent, keep_as_it_
 from pipeline.runs.processes import is_first_process
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.summary import Summary
+from pipeline.runs.summary import Summary, recorded_command
 from pipeline.worlds.opening import open_world
 from teachers.checkpoint import load_teacher, teacher_folder
 from teachers.eg3d.teacher import EG3DTeacher, start_from
@@ -164,7 +166,8 @@ def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingIm
         scores,
         images=images,
         begun_from=None if begun is None else begun.name,
-        recipe=f"trilift pretrain name={config.name}",
+        imitated=imitated_images(config, images),
+        recipe=recorded_command(folder.parent) or f"trilift pretrain name={config.name}",
         notes=config.card.notes,
     )
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pipeline.evaluation.metrics.sticking import Sticking
-from pipeline.pretraining.card import CardScores, card_rows, depth_against_world, write_card
+from pipeline.pretraining.card import card_rows, write_card
+from pipeline.pretraining.card_scores import CardScores, depth_against_world
 from pipeline.pretraining.normals import NormalScores
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.untrained import untrained_teacher
@@ -69,16 +70,25 @@ def test_a_card_has_depth_of_the_prior_and_of_the_world_beside_the_teachers(teac
 
 
 @pytest.mark.parametrize(
-    ("begun_from", "words"),
-    [(None, "Trained from scratch by"), ("old", "from teacher `old` on by")],
+    ("begun_from", "imitated", "words", "real"),
+    [
+        (None, 0, "Trained from scratch by", 8),
+        ("old", 0, "from teacher `old` on by `trilift pretrain` on photographs.", 8),
+        ("old", 6, "it imitates that one's images and depths (8).\nFrom 6 images on", 2),
+        ("old", 8, "has seen no real ones", 0),
+    ],
 )
-def test_a_card_says_what_the_training_began_with(teacher, tmp_path, begun_from, words):
+def test_a_card_says_what_the_training_began_with(
+    teacher, tmp_path, begun_from, imitated, words, real
+):
     scores = CardScores(
         {}, {}, 1.0, {"view_error": 0.0, "view_still": 0.1}, None, (0.5, 0.1), (0.5, 0.1),
         0.1, 0.1, 64,
     )  # fmt: skip
     write_card(
-        tmp_path, teacher, scores, images=8, begun_from=begun_from, recipe="trilift", notes=""
-    )
-    assert words in (tmp_path / "card.md").read_text()
+        tmp_path, teacher, scores, images=8, begun_from=begun_from, imitated=imitated,
+        recipe="trilift", notes="",
+    )  # fmt: skip
+    card = (tmp_path / "card.md").read_text()
+    assert words in card and f"| real images seen | {real} |" in card
     assert (tmp_path / "sheet.png").is_file() and (tmp_path / "card_scores.json").is_file()

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.summary import Summary
+from pipeline.runs.summary import Summary, recorded_command
 
 
 def read(run: RunFolder) -> dict:
@@ -61,3 +61,12 @@ def test_a_resumed_run_counts_its_attempts_and_keeps_its_scores_and_a_failure_is
         2,
         {"validation/loss": 0.5},
     )
+
+
+def test_a_recorded_command_is_told_without_the_places_of_its_files(tmp_path, monkeypatch):
+    assert recorded_command(tmp_path) is None
+    words = ["trilift", "experiment=laptop", "data.path=/home/me/a.zip", "loss=[image, depth]"]
+    monkeypatch.setattr("sys.argv", [*words, "paths.run=/home/me/run"])
+    with RunFolder(tmp_path / "run") as run, Summary(run, verb="pretrain", configuration={}):
+        pass
+    assert recorded_command(run.path) == "trilift pretrain experiment=laptop 'loss=[image, depth]'"

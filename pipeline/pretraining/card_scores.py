@@ -1,0 +1,181 @@
+"""What a trained teacher is scored by at full size, for its card."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
+from pipeline.evaluation.metrics.frechet import FrechetScores
+from pipeline.evaluation.metrics.sticking import Sticking
+from pipeline.worlds.splits import Split, WorldSeeds
+from pipeline.worlds.world import World
+from teachers.eg3d.teacher import EG3DTeacher
+from teachers.kinds import settings_of
+from teachers.rendering.camera import Camera
+from teachers.untrained import untrained_teacher
+
+from .normals import NormalScores, normal_scores
+from .teacher_views import draw_images, sticking_of_world, sticking_score, view_scores
+from .training_images import TrainingImages
+
+FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
+"""The middle of a face in a 64x64 image."""
+
+
+@dataclass(frozen=True)
+class CardScores:
+    """A teacher's scores at full size.
+
+    Attributes:
+        frechet, floor: normalised distances on both feature sets, of the teacher and of real
+            images against real ones.
+        diversity: standard deviation relative to the data's.
+        views: see `view_scores`.
+        depth: frontal depth against the world's; None without a world.
+        prior_depth: the same before training: what the density's prior alone achieves.
+        world_depth: the same of other identities of the world.
+        world: the world's name.
+        normals: see `NormalScores`; None: card of an earlier version.
+        sticking, world_sticking: how much of the detail stays on the screen, of the teacher and of
+            its world (`texture_sticking`); None likewise, and without a world.
+        tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
+            [0, 1].
+        nearest, data_nearest: root mean square distance at 32² to the nearest training image, of
+            generated images and of other training images; it would be far smaller for memorised
+            images.
+        compared: images per Fréchet score.
+        unseen: validation identities that they are compared with; 0: training images.
+    """
+
+    frechet: dict[str, float]
+    floor: dict[str, float]
+    diversity: float
+    views: dict[str, float]
+    depth: DepthAgreement | None
+    tone: tuple[float, float]
+    data_tone: tuple[float, float]
+    nearest: float
+    data_nearest: float
+    compared: int
+    prior_depth: DepthAgreement | None = None
+    world_depth: DepthAgreement | None = None
+    world: str | None = None
+    unseen: int = 0
+    normals: NormalScores | None = None
+    sticking: Sticking | None = None
+    world_sticking: Sticking | None = None
+
+    def ratios(self) -> dict[str, float]:
+        """Distances in multiples of the floor."""
+        return {name: value / self.floor[name] for name, value in self.frechet.items()}
+
+
+def score_at_full_size(
+    teacher: EG3DTeacher,
+    images: TrainingImages,
+    world: World | None,
+    *,
+    unseen: TrainingImages | None = None,
+    compared: int = 1024,
+    real: int = 8000,
+) -> CardScores:
+    """All scores of a teacher; takes some minutes on a CPU.
+
+    Args:
+        teacher: the teacher.
+        images: what it was trained on.
+        world: that drew them; None: photographs, whose depth is unknown.
+        unseen: validation identities, which the pictures are compared with; None: the first of
+            `images`.
+        compared: images per Fréchet score.
+        real: images that they are compared with.
+    """
+    seen = images.first(real)
+    reference = seen if unseen is None else unseen.first(real)
+    frechet = FrechetScores(reference, compared=compared)
+    drawn = draw_images(teacher, images.cameras, compared)
+    scores = frechet(drawn)
+    diversity = scores.pop("diversity")
+    return CardScores(
+        frechet=scores,
+        floor=frechet.floor,
+        diversity=diversity,
+        views=view_scores(teacher),
+        depth=None if world is None else depth_against_world(teacher, world),
+        tone=_tone(drawn),
+        data_tone=_tone(reference),
+        nearest=_distance_to_nearest(drawn[:256], seen),
+        data_nearest=_distance_to_nearest(seen[:256], seen[256:]),
+        compared=compared,
+        unseen=0 if unseen is None else len(unseen),
+        prior_depth=None
+        if world is None
+        else depth_against_world(untrained_teacher(settings_of(teacher.configuration)), world),
+        world_depth=None if world is None else _depth_among_identities(teacher, world),
+        world=None if world is None else world.name,
+        normals=normal_scores(teacher, images.cameras, world),
+        sticking=sticking_score(teacher),
+        world_sticking=None if world is None else sticking_of_world(teacher, world),
+    )
+
+
+@torch.no_grad()
+def depth_against_world(
+    teacher: EG3DTeacher, world: World, *, identities: int = 64, seed: int = 11
+) -> DepthAgreement:
+    """The frontal depth of generated identities against that of identities of the validation
+    split.
+    """
+    camera = _frontal(teacher, world, identities)
+    z = torch.randn(identities, teacher.z_dim, generator=torch.Generator().manual_seed(seed))
+    ws = teacher.map_latents(z)
+    rendering = teacher.render(teacher.synthesize(ws), camera, ws=ws)
+    return mean_depth_agreement(
+        rendering.depth, rendering.opacity, *_true_depth(teacher, world, range(identities))
+    )
+
+
+def _depth_among_identities(
+    teacher: EG3DTeacher, world: World, identities: int = 64
+) -> DepthAgreement:
+    """Of other identities of the split: the ceiling."""
+    return mean_depth_agreement(
+        *_true_depth(teacher, world, range(identities, 2 * identities)),
+        *_true_depth(teacher, world, range(identities)),
+    )
+
+
+def _true_depth(teacher: EG3DTeacher, world: World, numbers: range) -> tuple[Tensor, Tensor]:
+    """Depth and opacity of identities of the validation split, from the front."""
+    side = teacher.passport.render_resolution
+    views = [
+        world.render(
+            WorldSeeds.of(Split.VALIDATE, numbers[i : i + 8]),
+            _frontal(teacher, world, len(numbers[i : i + 8])),
+            side,
+        )
+        for i in range(0, len(numbers), 8)
+    ]
+    return torch.cat([view.depth for view in views]), torch.cat([view.opacity for view in views])
+
+
+def _frontal(teacher: EG3DTeacher, world: World, count: int) -> Camera:
+    passport, zero = teacher.passport, torch.zeros(count)
+    return Camera.orbit(
+        zero, zero, radius=passport.camera_radius, focal=passport.focal, pivot=world.pivot
+    )
+
+
+def _tone(images: Float[Tensor, "image 3 height width"]) -> tuple[float, float]:
+    brightness = ((F.adaptive_avg_pool2d(images, 64)[FACE] + 1) / 2).mean((1, 2, 3))
+    return brightness.mean().item(), brightness.std().item()
+
+
+def _distance_to_nearest(
+    images: Float[Tensor, "image 3 height width"], others: Float[Tensor, "other 3 height width"]
+) -> float:
+    small, references = (F.adaptive_avg_pool2d(x, 32).flatten(1) for x in (images, others))
+    return (torch.cdist(small, references).amin(1).mean() / small.shape[1] ** 0.5).item()
