@@ -67,6 +67,14 @@ def discriminator_of(passport: Passport, given: Path | str | None = None) -> Dis
     raise FileNotFoundError(f"no folder of teacher {passport.name!r} is known")
 
 
+def bundled_name(passport: Passport) -> str | None:
+    """The name of the bundled teacher with these weights; None: none has them."""
+    for file in sorted(BUNDLED.glob("*/passport.json")):
+        if Passport.read(file).source_hash == passport.source_hash:
+            return file.parent.name
+    return None
+
+
 def teacher_folder(path: Path | str) -> Path:
     """The folder of a teacher: a path, or "bundled/NAME" for one that travels with trilift.
 

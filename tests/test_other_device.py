@@ -127,6 +127,7 @@ def test_a_teacher_is_trained(tmp_path):
         compose(
             "pretrain",
             "data=photographs",
+            "licence=Apache-2.0",
             f"data.path={data}",
             f"paths.run={tmp_path / 'run'}",
             "trainer.accelerator=pretend",

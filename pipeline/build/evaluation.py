@@ -34,7 +34,7 @@ from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from pipeline.runs.markers import RUNTIME
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.source import Sampler
-from teachers.checkpoint import discriminator_of
+from teachers.checkpoint import bundled_name, discriminator_of
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
@@ -90,10 +90,19 @@ class Evaluation:
         """The student's teacher; ValueError if the configured one is another."""
         teacher: Teacher = instantiate(self.config.teacher)
         if self.config.checkpoint is not None:
-            self.lifter.passport.require_same(
-                teacher.passport, mine=f"the student {self.config.checkpoint}", others="the teacher"
-            )
+            self._require_teacher(self.lifter.passport, teacher.passport)
         return teacher
+
+    def _require_teacher(self, student: Passport, teacher: Passport) -> None:
+        try:
+            student.require_same(
+                teacher, mine=f"the student {self.config.checkpoint}", others="the teacher"
+            )
+        except ValueError as error:
+            name = bundled_name(student)
+            if name is None:
+                raise
+            raise ValueError(f"{error} Here: teacher={name}, with its cameras=.") from None
 
     @cached_property
     def passport(self) -> Passport:

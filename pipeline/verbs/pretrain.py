@@ -62,6 +62,11 @@ def main(config: DictConfig) -> None:
         return
     if is_tuned:
         config = with_checkpoint(config)
+    if config.licence is None:
+        raise ValueError(
+            "licence is null: say which licence these photographs allow for the teacher's weights,"
+            " as in licence=CC-BY-NC-4.0; it goes into its passport and those of its students"
+        )
     trained = config
     if config.dry_run:
         dry_run(config)

@@ -64,3 +64,9 @@ def test_a_fixed_set_of_identities_is_the_trainings_and_never_the_benchmarks():
     numbers = [FIRST_HELD_OUT, FIRST_HELD_OUT + 1, FIRST_HELD_OUT + 2]
     z = sampler.for_scores(3).draw(numbers).z
     assert len(torch.unique(z, dim=0)) == 3
+
+
+def test_a_student_of_another_bundled_teacher_is_told_which():
+    evaluation = Evaluation(compose("evaluate", "checkpoint=bundled/heads", "device=cpu"))
+    with pytest.raises(ValueError, match=r"do not belong together:(.|\n)*Here: teacher=heads"):
+        _ = evaluation.teacher

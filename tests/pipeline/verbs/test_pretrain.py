@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from lightning import Trainer
+from PIL import Image
 from safetensors.torch import load_file
 
 from pipeline.build.configuration import compose
@@ -56,6 +57,8 @@ def run(folder: Path, images: Path, *overrides: str) -> None:
         compose(
             "pretrain",
             "data=photographs",
+            "teacher_network=puppets64",
+            "licence=Apache-2.0",
             f"data.path={images}",
             f"paths.run={folder}",
             "progress.every_images=8",
@@ -152,6 +155,26 @@ def test_a_new_run_can_start_from_a_teacher(finished, images, tmp_path, monkeypa
     kept = load_file(finished / "teacher" / "generator.safetensors")
     assert kept.keys() == started.keys()
     assert all(torch.equal(value, started[name]) for name, value in kept.items())
+
+
+def test_photographs_have_eg3d_s_cameras_and_a_licence_that_somebody_states(tmp_path):
+    def photographs():
+        for png, label in identities(32):
+            pixels = np.array(Image.open(io.BytesIO(png)))[..., :3]
+            yield png_bytes(pixels), label
+
+    data = write_dataset(tmp_path / "photographs.zip", photographs(), {})
+    settings = ["data=photographs", f"data.path={data}", f"paths.run={tmp_path / 'run'}", *TINY]
+    with pytest.raises(ValueError, match="licence is null"):
+        pretrain.main(compose("pretrain", *settings))
+    assert not (tmp_path / "run").exists()
+    pretrain.main(
+        compose("pretrain", *settings, "licence=as its photographs", "schedule.total_images=8")
+    )
+    passport = load_teacher(tmp_path / "run" / "teacher").passport
+    assert (passport.licence, passport.background) == ("as its photographs", "black")
+    assert (passport.camera_pivot, passport.box_size) == ((0.0, 0.0, 0.2), 1.0)
+    assert "solid_ellipsoids" not in passport.options
 
 
 def test_other_settings_are_another_run(finished, images):
