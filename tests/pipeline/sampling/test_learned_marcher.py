@@ -2,15 +2,21 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
 
+from pipeline.build.configuration import compose, instantiate
+from pipeline.build.sampler import build_sampler
+from pipeline.distillation.proposal_scores import dense_images
+from pipeline.distillation.proposal_training import draw_views, volume_renderer
 from pipeline.losses.proposals import bin_weights
 from pipeline.runs.tensor_file import write_tensors
 from pipeline.sampling.cameras import CameraPair
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.learned_marcher import LearnedMarcher, TrainedProposals
+from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.rendering.camera import Camera
@@ -179,3 +185,23 @@ def test_another_teacher_s_network_and_other_files_are_refused(toy, tmp_path):
     with pytest.raises(ValueError, match=r"emptiest 2\.0"):
         trained = TrainedProposals.untrained(toy.passport, **SMALL)
         LearnedMarcher(proposals=trained, emptiest=2.0)
+
+
+def test_the_bundled_teacher_comes_with_a_network_for_its_rays():
+    """Its 10 look-ups are nearer to dense images than two passes of 8 + 8 (docs/speed.md)."""
+    config = compose("distill", "sampler=fast_learned")
+    teacher = instantiate(config.teacher)
+    views = draw_views(
+        build_sampler(config, teacher).for_scores(0), [FIRST_HELD_OUT, FIRST_HELD_OUT + 1]
+    )
+    own = volume_renderer(teacher.renderer, None)
+    learned = own.changed(first_pass=instantiate(config.sampler.reference_rendering.first_pass))
+    dense = dense_images(own, views, 96)
+
+    def psnr(renderer):
+        with torch.no_grad():
+            error = (renderer(*views).image_raw - dense).square().mean()
+        return 10 * math.log10(4 / float(error))
+
+    two_passes = own.changed(first_pass="reused", depth_samples=8, importance_samples=8)
+    assert psnr(learned) > max(34, psnr(two_passes) + 6)
