@@ -8,7 +8,8 @@
 #   old value. null, by contrast, replaces it.
 # Why it matters here: the licence of a teacher's weights has a default that is true of drawn worlds.
 #   With ??? in the group of photographs, weights made from anybody's pictures were stamped
-#   Apache-2.0. The group says null, and the verb asks.
+#   Apache-2.0; an experiment with "start_from: ???" would have trained from scratch without a word.
+#   Both say null, and the verbs ask.
 # Found with hydra-core 1.3.8, omegaconf 2.3.1, Python 3.11, 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -76,6 +76,11 @@ def main(config: DictConfig) -> float | None:
     beside = next((build for key, build in OTHERS.items() if config.get(key) is not None), None)
     if beside is not None:
         require_alone(config)
+    if config.start_from_other_teacher and config.start_from is None:
+        raise ValueError(
+            "start_from is null, although start_from_other_teacher=true: give"
+            " start_from=FILE, the student.safetensors that this training goes on from"
+        )
     if config.replay is not None:
         return show_again(run, config)
     if config.dry_run:

@@ -56,6 +56,11 @@ def main(config: DictConfig) -> None:
     keep_freed_memory()
     run = RunFolder(Path(config.paths.run))
     is_tuned = "of_checkpoint" in config.teacher
+    if is_tuned and config.start_from is None:
+        raise ValueError(
+            "start_from is null, although teacher_network=checkpoint takes its networks from there:"
+            " give start_from=DIR, a teacher folder"
+        )
     if is_tuned and has_no_latent(config.start_from):
         if is_first_process():
             keep_as_it_is(config.start_from, run.path / "teacher")

@@ -234,3 +234,10 @@ def test_a_checkpoint_without_discriminator_is_refused(pictures, checkpoint, tmp
     with pytest.raises(FileNotFoundError, match="has no discriminator"):
         tune(tmp_path / "run", pictures, alone, 4)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_tuning_of_nothing_is_refused(tmp_path):
+    settings = ("data.path=x", f"paths.run={tmp_path / 'run'}")
+    with pytest.raises(ValueError, match=r"start_from is null.* give start_from=DIR"):
+        pretrain.main(compose("pretrain", "experiment=constant_latent", *settings))
+    assert not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ from pipeline.build.configuration import compose, free_keys, instantiate, to_pla
 from pipeline.runs.complete_checkpoint import find_checkpoint
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
-from pipeline.verbs.distill import build_lifter, build_sampler, distill
+from pipeline.verbs.distill import build_lifter, build_sampler, distill, main
 from tests.builders import STUDENT_SETTINGS
 from tests.pipeline.distillation.training_states import assert_same_state, assert_same_student
 
@@ -169,3 +169,10 @@ def test_the_published_run_makes_a_step_of_a_reduced_batch_with_random_weights(t
         max(path.stat().st_size for path in (tmp_path / "checkpoints" / "last").iterdir())
         < 16_000_000
     )
+
+
+def test_a_training_that_goes_on_from_another_teacher_s_student_needs_it(tmp_path):
+    settings = ("experiment=lp3d_afhq", "teacher.path=x", f"paths.run={tmp_path / 'run'}")
+    with pytest.raises(ValueError, match=r"start_from is null.* give start_from=FILE"):
+        main(compose("distill", *settings))
+    assert not (tmp_path / "run").exists()
