@@ -15,11 +15,11 @@ from .rendering.camera import Camera
 from .rendering.triplane import Triplane
 
 SCHEMA_VERSION = 1
-OPTIONAL = {"options", "plane_depth", "full_circle", "aggregation", "training_data"}
-"""Fields that a stored passport may lack."""
-
-YOUNGER = ("plane_depth", "full_circle", "aggregation", "training_data")
+YOUNGER = ("plane_depth", "full_circle", "aggregation", "product_gain", "training_data")
 """Fields that aren't written where they have their default, as in older files."""
+
+OPTIONAL = {"options", *YOUNGER}
+"""Fields that a stored passport may lack."""
 
 SuperResolutionLatent = Literal["teacher_w", "w_mean", "constant_one", "none"]
 
@@ -45,7 +45,7 @@ class Passport:
         background: "black", "white" or "matte".
         super_resolution: "none", "2X", "4X", "8X", "8XDC".
         sr_latent: which latent the super-resolution is given.
-        aggregation: of the three planes' features (`Triplane.aggregation`).
+        aggregation, product_gain: of the three planes' features (see `Triplane`).
         full_circle: the teacher has seen heads from all round, their backs, too.
         options: what a teacher has beyond its kind's published form (density prior, plane head, …),
             by name.
@@ -81,6 +81,7 @@ class Passport:
     plane_depth: int = 1
     full_circle: bool = False
     aggregation: Literal["mean", "product"] = "mean"
+    product_gain: float = 0.0
     training_data: tuple[dict[str, str], ...] = ()
 
     @property
@@ -106,7 +107,14 @@ class Passport:
 
     def triplane(self, planes: Float[Tensor, "batch 3 channel height width"]) -> Triplane:
         """Planes as this teacher's renderer reads them."""
-        return Triplane(planes, self.plane_axes, self.box_size, self.plane_depth, self.aggregation)
+        return Triplane(
+            planes,
+            self.plane_axes,
+            self.box_size,
+            self.plane_depth,
+            self.aggregation,
+            self.product_gain,
+        )
 
     def require_same(self, other: "Passport", *, mine: str, others: str) -> None:
         """Raises ValueError with both sides and every differing field, unless the passports agree.

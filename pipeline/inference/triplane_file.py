@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def read_triplane(path: Path, device: str | torch.device = "cpu") -> tuple[Tripl
     _require_planes(planes, passport, path)
     axes = (first, second, third)
     return (
-        Triplane(planes[None], axes, box_size, passport.plane_depth, passport.aggregation),
+        replace(passport.triplane(planes[None]), axes=axes, box_size=box_size),
         passport,
     )
 

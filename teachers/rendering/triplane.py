@@ -31,6 +31,9 @@ class Triplane:
         depth: planes in a stack; 1 is EG3D's triplane, which ignores the third coordinate.
         aggregation: how the three features of a point become one: "mean" (EG3D), or "product"
             (element by element: WYSIWYG sec. 3).
+        product_gain: of a product, how far planes reach from 1: with the gain g the features f
+            become (Π(1 + g f) - 1) / 3g, which is their mean for small g, and 0 where they are. 0
+            is the plain product.
     """
 
     planes: Float[Tensor, "batch 3 channel height width"]
@@ -38,6 +41,7 @@ class Triplane:
     box_size: float = 1.0
     depth: int = 1
     aggregation: Literal["mean", "product"] = "mean"
+    product_gain: float = 0.0
 
     def sample(
         self, points: Float[Tensor, "batch point 3"]
@@ -77,7 +81,13 @@ class Triplane:
         return self._aggregated(features.reshape(batch, 3, channel, -1)).mT
 
     def _aggregated(self, features: Tensor) -> Tensor:
-        return features.prod(1) if self.aggregation == "product" else features.mean(1)
+        if self.aggregation == "mean":
+            return features.mean(1)
+        if self.product_gain == 0:
+            return features.prod(1)
+        # Multiplied out: nothing is lost to the 1 in few digits.
+        gain, (a, b, c) = self.product_gain, features.unbind(1)
+        return (a + b + c + gain * (a * b + (a + b + gain * a * b) * c)) / 3
 
     def sample_stacks(
         self, points: Float[Tensor, "batch point 3"]

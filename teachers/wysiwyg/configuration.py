@@ -19,10 +19,9 @@ class WysiwygConfiguration(EG3DConfiguration):
         geometry_channels: from the distance's network to the colour's.
         color_hidden: of the colour's network.
         position_frequencies, direction_frequencies: of the positional codes (NeRF eq. 4).
-        plane_gain, plane_offset: the planes are multiplied by the one, and the other is added:
-            planes near 1 multiply to about 1 + the sum of their differences from it, so that a
-            backbone whose planes were added (EG3D's) begins with what it knows.
-        feature_gain: what differs from the offset's own product is multiplied by it.
+        product_gain: see `Triplane`; small ones let a backbone whose planes were averaged (EG3D's)
+            begin with what it knows.
+        feature_gain: of a point's features, before the distance's network.
         sphere_radius: zero set of the distance of an untrained network, world units, where there
             are no `prior_ellipsoids` for it to start from.
         learned_sampling: renders with the proposal network; False: two passes as in EG3D.
@@ -33,8 +32,7 @@ class WysiwygConfiguration(EG3DConfiguration):
     kind: ClassVar[str] = "wysiwyg"
     renderer_function: ClassVar[str] = "teachers.wysiwyg.generator.wysiwyg_renderer"
 
-    plane_gain: float = 1.0
-    plane_offset: float = 0.0
+    product_gain: float = 0.0
     feature_gain: float = 1.0
     geometry_channels: int = 64
     color_hidden: int = 64
@@ -68,7 +66,7 @@ class WysiwygConfiguration(EG3DConfiguration):
     @property
     def passport_entries(self) -> dict[str, Any]:
         """See `EG3DConfiguration`."""
-        return {"aggregation": "product"}
+        return {"aggregation": "product", "product_gain": self.product_gain}
 
     @property
     def options(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class DistanceDecoder(nn.Module):
         prior: ellipsoids (centre, semi-axes; world units) that it stands for instead.
         solid: ellipsoids inside every head, which the network can't carve into (see
             `EllipsoidPrior`).
-        feature_mean, feature_gain: the features of a point come as (feature - mean) · gain.
+        feature_gain: what the features of a point are multiplied by first.
     """
 
     density_activation = AsItIs()
@@ -125,7 +125,6 @@ class DistanceDecoder(nn.Module):
         radius: float,
         prior: Sequence[Sequence[float]] = (),
         solid: Sequence[Sequence[float]] = (),
-        feature_mean: float = 0.0,
         feature_gain: float = 1.0,
     ) -> None:
         super().__init__()
@@ -133,7 +132,7 @@ class DistanceDecoder(nn.Module):
             table = torch.tensor([list(row) for row in rows]).reshape(-1, 6)
             self.register_buffer(name, table, persistent=False)
         self.box_size, self.radius = box_size, radius
-        self.feature_mean, self.feature_gain = feature_mean, feature_gain
+        self.feature_gain = feature_gain
         self.position_frequencies = position_frequencies
         self.direction_frequencies = direction_frequencies
         self._code_size = 3 * (1 + 2 * position_frequencies)
@@ -221,8 +220,7 @@ class DistanceDecoder(nn.Module):
 
     def _geometry(self, features: Tensor, points: Tensor) -> Tensor:
         code = positional_code(points * (2 / self.box_size), self.position_frequencies)
-        features = (features - self.feature_mean) * self.feature_gain
-        out = cast(Tensor, self.distance(torch.cat([code, features], -1)))
+        out = cast(Tensor, self.distance(torch.cat([code, self.feature_gain * features], -1)))
         if not len(self.solid):
             return out
         distance = torch.minimum(out[..., :1], ellipsoid_distance(points, self.solid))

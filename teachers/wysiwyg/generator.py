@@ -54,8 +54,13 @@ class WysiwygGenerator(Generator):
             block(plane, plane, latents, self.config.noise)[1]
             for block, plane in zip(self.plane_blocks, shared.planes.unbind(1), strict=True)
         ]
-        scaled = self.config.plane_offset + self.config.plane_gain * torch.stack(planes, 1)
-        return Triplane(scaled, shared.axes, shared.box_size, aggregation="product")
+        return Triplane(
+            torch.stack(planes, 1),
+            shared.axes,
+            shared.box_size,
+            aggregation="product",
+            product_gain=self.config.product_gain,
+        )
 
 
 def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
@@ -76,7 +81,6 @@ def build_wysiwyg_renderer(config: WysiwygConfiguration) -> WysiwygRenderer:
             radius=config.sphere_radius,
             prior=config.prior_ellipsoids,
             solid=config.solid_ellipsoids,
-            feature_mean=config.plane_offset**3,
             feature_gain=config.feature_gain,
         ),
         **renderer_settings(config),

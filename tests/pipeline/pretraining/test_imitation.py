@@ -128,24 +128,22 @@ def test_an_eg3d_imitates_nobody():
         build_module(config, images_of_noise())
 
 
-def test_planes_near_one_multiply_to_what_the_imitated_ones_add_up_to():
-    gain = 0.003
-    config = dataclasses.replace(CONFIG, plane_gain=gain, plane_offset=1.0)
+def test_planes_near_one_multiply_to_the_mean_of_the_imitated_ones():
+    config = dataclasses.replace(CONFIG, product_gain=0.003)
     imitated, generator = eg3d(), kind_of(config).generator(config)
     generator.backbone.load_state_dict(imitated.generator.backbone.state_dict())
-    points = 0.8 * (torch.rand(2, 50, 3) - 0.5)  # at the faces of the box features fade to 0
+    points = torch.rand(2, 50, 3) - 0.5
     ws = imitated.map_latents(torch.randn(2, 8))
     with torch.no_grad():
         product = generator.synthesize(ws).sample(points)
         mean = imitated.synthesize(ws).sample(points)
-    torch.testing.assert_close((product - 1) / (3 * gain), mean, atol=0.01, rtol=0.02)
+    torch.testing.assert_close(product, mean, atol=0.01, rtol=0.02)
 
 
 def test_features_begin_without_a_say_until_they_are_to_be_noticed():
     torch.manual_seed(0)
-    renderer = wysiwyg_renderer({**CONFIG.to_dict(), "plane_offset": 1.0, "feature_gain": 2.0})
-    decoder, points = renderer.decoder, torch.rand(1, 20, 3) - 0.5
-    features = 1 + torch.randn(1, 20, 4)  # around the offset's own product
+    decoder = wysiwyg_renderer({**CONFIG.to_dict(), "feature_gain": 2.0}).decoder
+    points, features = torch.rand(1, 20, 3) - 0.5, torch.randn(1, 20, 4)
 
     def distances(f: torch.Tensor) -> torch.Tensor:
         return decoder.distance_and_beta(f, points)[0]
@@ -153,11 +151,8 @@ def test_features_begin_without_a_say_until_they_are_to_be_noticed():
     assert torch.equal(distances(features), distances(torch.zeros_like(features)))
     decoder.notice_features(0.05)
     assert not torch.allclose(distances(features), distances(torch.zeros_like(features)))
-    mean = torch.ones_like(features)
-    doubled = wysiwyg_renderer(
-        {**CONFIG.to_dict(), "plane_offset": 1.0, "feature_gain": 4.0}
-    ).decoder
+    doubled = wysiwyg_renderer({**CONFIG.to_dict(), "feature_gain": 4.0}).decoder
     doubled.load_state_dict(decoder.state_dict())
     torch.testing.assert_close(
-        distances(mean + 2 * (features - mean)), doubled.distance_and_beta(features, points)[0]
+        distances(2 * features), doubled.distance_and_beta(features, points)[0]
     )

@@ -112,3 +112,24 @@ def test_other_planes_keep_axes_box_and_depth():
         triplane.with_planes(torch.ones(1, 3, 6, 4, 4)),
     ):
         assert (other.axes, other.box_size, other.depth) == (ORTHOGONAL_AXES, 0.8, 3)
+
+
+@pytest.mark.parametrize("gain", [0.003, 1.0])
+def test_a_product_with_a_gain_is_the_product_of_planes_about_one_and_the_mean_for_small_gains(
+    gain,
+):
+    planes = 3 * torch.randn(1, 3, 2, 8, 8, generator=torch.Generator().manual_seed(3))
+    points = 0.8 * torch.rand(1, 50, 3) - 0.4
+    product = Triplane(planes, aggregation="product", product_gain=gain).sample(points)
+    about_one = Triplane((1 + gain * planes).double(), aggregation="product")
+    expected = (about_one.sample(points.double()) - 1) / (3 * gain)
+    torch.testing.assert_close(product.double(), expected, atol=1e-5, rtol=1e-5)
+    nearly_mean = Triplane(planes, aggregation="product", product_gain=1e-6).sample(points)
+    torch.testing.assert_close(nearly_mean, Triplane(planes).sample(points), atol=1e-4, rtol=1e-4)
+
+
+def test_outside_the_box_the_features_of_every_aggregation_are_zero():
+    planes, outside = torch.ones(1, 3, 2, 4, 4), torch.tensor([[[0.9, -0.7, 0.8]]])
+    for aggregation, gain in (("mean", 0.0), ("product", 0.0), ("product", 0.5)):
+        triplane = Triplane(planes, aggregation=aggregation, product_gain=gain)
+        assert torch.equal(triplane.sample(outside), torch.zeros(1, 1, 2))
