@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning import Trainer
 
+from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings
@@ -17,7 +18,7 @@ from pipeline.pretraining.surface import SurfaceGAN, SurfaceSettings
 from pipeline.pretraining.training_images import TrainingImages
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.teacher import save_eg3d
-from teachers.kinds import configuration_of
+from teachers.kinds import configuration_of, kind_of
 from teachers.rendering.camera import Camera
 from tests.builders import tiny_discriminator
 
@@ -125,3 +126,19 @@ def test_a_dry_run_times_the_steps_before_and_with_the_sampler():
     module = surface_gan(images_of_noise())
     assert ScheduleTimer(module).segments == [(16, 0, 8), (16, 8, 16), (16, 16, 100)]
     assert {step % 2 for _, step in ScheduleTimer(module).kinds} == {0, 1}
+
+
+def test_the_paper_s_sizes_take_its_29_6_samples_a_ray_and_its_proposal_network_has_197_inputs():
+    """WYSIWYG sec. 4 and table A4."""
+    config = compose("pretrain", "experiment=wysiwyg_ffhq", "data.path=x", "licence=x")
+    settings = configuration_of(to_plain(config.teacher))
+    with torch.device("meta"):
+        generator = kind_of(settings).generator(settings)
+    proposals = generator.renderer.proposals
+    assert generator.config.counts.mean_samples == pytest.approx(29.6)
+    assert (proposals.probe[0].in_channels, proposals.last.out_channels) == (197, 191)
+    assert [layer.in_features for layer in generator.renderer.decoder.distance[::2]] == [
+        71, 128, 128,
+    ]  # fmt: skip
+    steps = instantiate(config.schedule).growth
+    assert [resolution for _, resolution in steps] == [64, 128, 512]
