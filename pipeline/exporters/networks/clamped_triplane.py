@@ -29,7 +29,7 @@ class ClampedTriplane(Triplane):
         # false for NaN, so that it is replaced, too
         places = torch.where(places.abs() < OUTSIDE, places, OUTSIDE)
         found = [self._of_plane(number, places) for number in range(3)]
-        return torch.stack(found).mean(0).mT
+        return self._aggregated(torch.stack(found, 1)).mT
 
     def _of_plane(
         self, number: int, places: Float[Tensor, "batch point 3"]

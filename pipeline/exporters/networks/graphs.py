@@ -1,5 +1,6 @@
 """The three networks of a student as graphs for other runtimes."""
 
+from dataclasses import fields
 from typing import Literal
 
 import torch
@@ -14,6 +15,7 @@ from pipeline.lifter import Lifter
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import TriplaneRenderer
+from teachers.wysiwyg.renderer import WysiwygRenderer
 
 from .clamped_triplane import ClampedTriplane
 
@@ -47,7 +49,8 @@ def network_graph(lifter: Lifter, network: NetworkName, image_size: int) -> Grap
     planes, cam_to_world, intrinsics → view, depth, opacity; one view at a time.
 
     Raises:
-        ValueError: the student lifts in a way of its own, or its renderer isn't a triplane's.
+        ValueError: the student lifts in a way of its own, or its renderer isn't a triplane's or
+            samples as a network says.
     """
     if network == "encoder":
         if not only_encodes(lifter):
@@ -70,6 +73,11 @@ def network_graph(lifter: Lifter, network: NetworkName, image_size: int) -> Grap
             {"planes": planes, "points": torch.zeros(2, 64, 3)},
             ("colors", "density_logit", "density"),
             {"planes": {0: "batch"}, "points": {0: "batch", 1: "point"}},
+        )
+    if isinstance(renderer, WysiwygRenderer) and renderer.uses_proposals:
+        raise ValueError(
+            f"the rays of teacher {passport.name!r} get as many samples as its sampler finds"
+            " necessary, which a graph of fixed sizes can't say: give network=encoder,decoder"
         )
     camera = passport.orbit(torch.zeros(1))
     return Graph(
@@ -135,7 +143,8 @@ def clamped(
     passport: Passport, planes: Float[Tensor, "batch 3 channel height width"]
 ) -> ClampedTriplane:
     """`Passport.triplane`, for other runtimes."""
-    return ClampedTriplane(planes, passport.plane_axes, passport.box_size, passport.plane_depth)
+    triplane = passport.triplane(planes)
+    return ClampedTriplane(**{f.name: getattr(triplane, f.name) for f in fields(triplane)})
 
 
 def within_reach(

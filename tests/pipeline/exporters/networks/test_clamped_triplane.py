@@ -10,12 +10,13 @@ from teachers.eg3d.superresolution import shrunk
 from teachers.rendering.triplane import ORTHOGONAL_AXES, Triplane
 
 
+@pytest.mark.parametrize("aggregation", [("mean", 0.0), ("product", 0.0), ("product", 0.1)])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_it_samples_what_a_triplane_does_in_and_around_the_box(depth):
+def test_it_samples_what_a_triplane_does_in_and_around_the_box(depth, aggregation):
     planes = torch.randn(2, 3, 4 * depth, 8, 8)
     points = torch.rand(2, 2000, 3) * 1.4 - 0.7
-    expected = Triplane(planes, ORTHOGONAL_AXES, 0.8, depth).sample(points)
-    found = ClampedTriplane(planes, ORTHOGONAL_AXES, 0.8, depth).sample(points)
+    expected = Triplane(planes, ORTHOGONAL_AXES, 0.8, depth, *aggregation).sample(points)
+    found = ClampedTriplane(planes, ORTHOGONAL_AXES, 0.8, depth, *aggregation).sample(points)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 

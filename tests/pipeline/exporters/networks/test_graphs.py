@@ -51,9 +51,12 @@ def test_what_is_computed_otherwise_while_exporting_is_the_same(first_pass, monk
         )
 
 
+@pytest.mark.parametrize("kind", [{}, {"kind": "wysiwyg", "product_gain": 0.1}])
 @torch.no_grad()
-def test_a_decoder_is_the_field_and_finite_everywhere():
-    lifter = student(prior_ellipsoids=[[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]])
+def test_a_decoder_is_the_field_and_finite_everywhere(kind):
+    lifter = student(prior_ellipsoids=[[0.0, 0.0, 0.0, 0.2, 0.2, 0.2]], **kind)
+    if kind:
+        lifter.renderer.decoder.notice_features(0.5)
     planes = torch.randn(1, 3, 4, 8, 8)
     points = torch.rand(1, 500, 3) * 1.2 - 0.6
     expected = lifter.renderer.field(lifter.passport.triplane(planes))(points)
@@ -62,6 +65,19 @@ def test_a_decoder_is_the_field_and_finite_everywhere():
     torch.testing.assert_close((colors, logits), expected)
     assert (density >= 0).all()
     assert all(found.isfinite().all() for found in decoder(planes, odd_points()))
+
+
+@torch.no_grad()
+def test_a_learned_sampler_is_refused_and_without_it_the_view_of_a_distance_is_the_same():
+    with pytest.raises(ValueError, match="give network=encoder,decoder"):
+        network_graph(student(kind="wysiwyg"), "renderer", 32)
+    lifter = student(kind="wysiwyg", learned_sampling=False)
+    planes = torch.randn(1, 3, 4, 8, 8)
+    camera = lifter.passport.orbit(torch.tensor([0.4]))
+    expected = lifter.render(lifter.passport.triplane(planes), camera)
+    graph = network_graph(lifter, "renderer", 32)
+    view, _, opacity = graph.module(planes, camera.cam_to_world, camera.intrinsics)
+    torch.testing.assert_close((view, opacity), (expected.image, expected.opacity))
 
 
 class Mirroring(Lifter):
