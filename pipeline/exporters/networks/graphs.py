@@ -77,7 +77,7 @@ def network_graph(lifter: Lifter, network: NetworkName, image_size: int) -> Grap
     if isinstance(renderer, WysiwygRenderer) and renderer.uses_proposals:
         raise ValueError(
             f"the rays of teacher {passport.name!r} get as many samples as its sampler finds"
-            " necessary, which a graph of fixed sizes can't say: give network=encoder,decoder"
+            " necessary, which a graph of fixed sizes can't say: give network=encoder or decoder"
         )
     camera = passport.orbit(torch.zeros(1))
     return Graph(

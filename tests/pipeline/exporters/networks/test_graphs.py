@@ -69,7 +69,7 @@ def test_a_decoder_is_the_field_and_finite_everywhere(kind):
 
 @torch.no_grad()
 def test_a_learned_sampler_is_refused_and_without_it_the_view_of_a_distance_is_the_same():
-    with pytest.raises(ValueError, match="give network=encoder,decoder"):
+    with pytest.raises(ValueError, match="give network=encoder or decoder"):
         network_graph(student(kind="wysiwyg"), "renderer", 32)
     lifter = student(kind="wysiwyg", learned_sampling=False)
     planes = torch.randn(1, 3, 4, 8, 8)
