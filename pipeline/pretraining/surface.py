@@ -19,7 +19,8 @@ from .gan import TeacherGAN
 class SurfaceSettings:
     """Weights and schedule (WYSIWYG sec. 4.3, table A3), in images seen.
 
-    The paper states no weights; those of `conf/teacher_network/wysiwyg64.yaml` are first guesses.
+    The paper states no weights; those of `conf/teacher_network/wysiwyg64.yaml` are guesses that a
+    sweep confirmed (docs/pretraining.md).
 
     Attributes:
         surface_weight, decisiveness_weight, sampler_weight: of the three losses.
