@@ -59,19 +59,21 @@ def discriminator_of(passport: Passport, given: Path | str | None = None) -> Dis
         FileNotFoundError: neither is this teacher's, or it has none.
         ValueError: a file is damaged.
     """
+    folder = folder_of(passport, given)
+    if folder is None:
+        raise FileNotFoundError(f"no folder of teacher {passport.name!r} is known")
+    return load_discriminator(folder)
+
+
+def folder_of(passport: Passport, given: Path | str | None = None) -> Path | None:
+    """The folder of the teacher with these weights: the one given, or a bundled one; None: neither
+    has them.
+    """
     folders = [] if given is None else [teacher_folder(given)]
     for folder in [*folders, *sorted(BUNDLED.iterdir())]:
         file = folder / "passport.json"
         if file.is_file() and Passport.read(file).source_hash == passport.source_hash:
-            return load_discriminator(folder)
-    raise FileNotFoundError(f"no folder of teacher {passport.name!r} is known")
-
-
-def bundled_name(passport: Passport) -> str | None:
-    """The name of the bundled teacher with these weights; None: none has them."""
-    for file in sorted(BUNDLED.glob("*/passport.json")):
-        if Passport.read(file).source_hash == passport.source_hash:
-            return file.parent.name
+            return folder
     return None
 
 

@@ -34,7 +34,7 @@ from pipeline.runs.kernel_choice import Trial, renderer_trial, teacher_trial
 from pipeline.runs.markers import RUNTIME
 from pipeline.sampling.calibration import calibrate
 from pipeline.sampling.source import Sampler
-from teachers.checkpoint import bundled_name, discriminator_of
+from teachers.checkpoint import discriminator_of, folder_of
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
@@ -99,10 +99,10 @@ class Evaluation:
                 teacher, mine=f"the student {self.config.checkpoint}", others="the teacher"
             )
         except ValueError as error:
-            name = bundled_name(student)
-            if name is None:
+            folder = folder_of(student)
+            if folder is None:
                 raise
-            raise ValueError(f"{error} Here: teacher={name}, with its cameras=.") from None
+            raise ValueError(f"{error} Here: teacher={folder.name}, with its cameras=.") from None
 
     @cached_property
     def passport(self) -> Passport:

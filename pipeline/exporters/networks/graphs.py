@@ -1,6 +1,5 @@
 """The three networks of a student as graphs for other runtimes."""
 
-from dataclasses import fields
 from typing import Literal
 
 import torch
@@ -143,8 +142,7 @@ def clamped(
     passport: Passport, planes: Float[Tensor, "batch 3 channel height width"]
 ) -> ClampedTriplane:
     """`Passport.triplane`, for other runtimes."""
-    triplane = passport.triplane(planes)
-    return ClampedTriplane(**{f.name: getattr(triplane, f.name) for f in fields(triplane)})
+    return ClampedTriplane(**vars(passport.triplane(planes)))
 
 
 def within_reach(
