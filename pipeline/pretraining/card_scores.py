@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
-from pipeline.evaluation.metrics.frechet import FrechetScores
+from pipeline.evaluation.metrics.frechet import FrechetScores, in_floors
 from pipeline.evaluation.metrics.sticking import Sticking
 from pipeline.worlds.splits import Split, WorldSeeds
 from pipeline.worlds.world import World
@@ -70,7 +70,7 @@ class CardScores:
 
     def ratios(self) -> dict[str, float]:
         """Distances in multiples of the floor."""
-        return {name: value / self.floor[name] for name, value in self.frechet.items()}
+        return in_floors(self.frechet, self.floor)
 
 
 def score_at_full_size(

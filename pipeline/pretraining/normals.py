@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.evaluation.metrics.frechet import FrechetScores
+from pipeline.evaluation.metrics.frechet import FrechetScores, in_floors
 from pipeline.evaluation.metrics.normals import inner
 from pipeline.pictures import normal_picture, surface_normals
 from pipeline.worlds.splits import Split, WorldSeeds
@@ -48,7 +48,7 @@ class NormalScores:
 
     def ratios(self) -> dict[str, float]:
         """Distances in multiples of the floor."""
-        return {name: value / self.floor[name] for name, value in self.frechet.items()}
+        return in_floors(self.frechet, self.floor)
 
 
 def normal_scores(

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.evaluation.metrics.frechet import FrechetScores
+from pipeline.evaluation.metrics.frechet import FrechetScores, in_floors
 from pipeline.evaluation.metrics.image_metrics import psnr
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.rendering.camera import Camera
@@ -196,7 +196,7 @@ def score_samplers(
             sampler=name,
             budget=budget,
             lookups=decoder.lookups / rays,
-            frechet={key: value / frechet.floor[key] for key, value in distances.items()},
+            frechet=in_floors(distances, frechet.floor),
             psnr=psnr(images[:referenced], reference).clamp(max=100.0).mean().item(),
         )
 

@@ -9,7 +9,7 @@ floor, the distance between two halves of the real images, at the same resolutio
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -167,3 +167,8 @@ class FrechetScores:
 
 def _in_pieces(features: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     return torch.cat([features(piece) for piece in images.split(256)])
+
+
+def in_floors(distances: Mapping[str, float], floor: Mapping[str, float]) -> dict[str, float]:
+    """Distances in multiples of the floor, by features."""
+    return {name: value / floor[name] for name, value in distances.items()}
