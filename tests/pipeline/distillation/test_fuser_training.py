@@ -46,7 +46,7 @@ def training(lifter, **network) -> FuserTraining:
 def test_a_few_updates_on_one_film_bring_its_loss_down(lifter, turn):
     module = training(lifter)
     film = LiftedTurn.of(turn, lifter)
-    optimizer, losses = torch.optim.Adam(module.fuser.parameters(), lr=1e-2), []
+    optimizer, losses = torch.optim.Adam(module.fuser.parameters(), lr=2e-3), []
     for _ in range(12):
         loss, terms = module.compare(film)
         losses.append(float(loss))
