@@ -104,6 +104,22 @@ def test_a_full_size_changes_nothing(face):
     assert (resampled(face, 1.0) - face).abs().max() < 1e-5
 
 
+def test_degradations_are_those_of_photographs_without_their_tones(configured, face):
+    degrading = instantiate(compose("distill", "photometric=degradations").photometric)
+    tones = ("exposure_stops", "warmth_stops", "tint_stops")
+    for field in dataclasses.fields(Photometric):
+        ours, theirs = getattr(degrading, field.name), getattr(configured, field.name)
+        if field.name in tones:
+            assert ours.deviation == ours.mean == 0 < theirs.deviation
+        else:
+            assert (ours if field.name == "chance" else vars(ours)) == (
+                theirs if field.name == "chance" else vars(theirs)
+            )
+    certain = dataclasses.replace(degrading, chance=1.0)
+    (exposure, balance, *_) = certain.changes(stream(1, 2, "photometric"))
+    assert (balance(exposure(face)) - face).abs().max() < 1e-5
+
+
 def test_a_chance_above_one_is_refused():
     with pytest.raises(ValueError, match=r"chance is 1\.5: give a probability"):
         photometric(1.5)
