@@ -23,15 +23,23 @@ def orthogonalised(matrices: Float[Tensor, "matrix row column"]) -> Tensor:
     """Each matrix with its singular values moved to about 1, by Newton-Schulz iterations.
 
     Float32 in and out; rows and columns may be any numbers.
+
+    An iteration is X ← P X with P = a + b G + c G² and G = X Xᵀ. P is a polynomial in G, so that
+    the next G is P G P: all iterations are done on the smaller square, and X is multiplied once by
+    the product of the P.
     """
     a, b, c = COEFFICIENTS
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
     # The Frobenius norm bounds the largest singular value.
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    gram = x @ x.mT
+    product = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(gram)
     for _ in range(ITERATIONS):
-        gram = x @ x.mT
-        x = a * x + torch.baddbmm(gram, gram, gram, beta=b, alpha=c) @ x
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        product, gram = factor @ product, factor @ gram @ factor
+    x = product @ x
     return x.mT if is_tall else x
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.distillation.muon import MuonWithAdam, orthogonalised
+from pipeline.distillation.muon import COEFFICIENTS, ITERATIONS, MuonWithAdam, orthogonalised
 from pipeline.distillation.optimizer import StudentOptimizer
 from teachers.toy import ToyTeacher
 from tests.builders import tiny_lifter
@@ -45,6 +45,17 @@ def test_singular_vectors_stay():
     values = torch.linspace(0.2, 1.0, 7)
     done = u.mT @ orthogonalised((u * values @ v)[None])[0] @ v.mT
     assert float((done - torch.diag(done.diagonal())).abs().max()) < 1e-4
+
+
+def test_small_singular_values_keep_their_precision():
+    """The squared matrices of the iteration hold a singular value of 1e-4 as 1e-8."""
+    generator = torch.Generator().manual_seed(2)
+    matrices = torch.randn(1, 48, 96, generator=generator) * torch.logspace(0, -4, 48)[:, None]
+    x = matrices.double() / matrices.norm()
+    for _ in range(ITERATIONS):  # of Jordan et al., as they write it
+        a, b, c = COEFFICIENTS
+        x = a * x + b * (x @ x.mT) @ x + c * (x @ x.mT) @ (x @ x.mT) @ x
+    assert float((orthogonalised(matrices) - x).abs().max()) < 1e-3 * float(x.abs().max())
 
 
 def test_groups_without_muon_are_adams():
