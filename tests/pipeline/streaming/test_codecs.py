@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.streaming.codecs import CodecSettings, PlaneDecoder, PlaneEncoder
-from pipeline.streaming.normalisation import Normalisation, calibrate, gram
+from pipeline.streaming.normalisation import LEVELS, MARGIN, Normalisation, calibrate, gram
 from pipeline.streaming.tiling import Grid
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
@@ -190,7 +190,8 @@ def test_what_nobody_sees_takes_few_levels_and_errors_are_seen_alike(lifter):
     assert (moved[:, 5] < 1e-2 * moved.median(dim=1).values).all()
     basis = torch.tensor(code.basis).double()
     seen = (basis.mT @ slopes @ basis).diagonal(dim1=1, dim2=2)
-    widest = seen > 1.5 * seen.median()  # tiles that fill their range are coded coarser
+    reach = torch.tensor(np.ptp(code.levels(planes[0]).astype(int), (1, 2))).view(seen.shape)
+    widest = reach > 0.99 * LEVELS / MARGIN  # tiles that fill their range are coded coarser
     assert widest.float().mean() < 0.25
     alike = seen[~widest & (seen > 1e-3 * seen.median())]
     assert alike.max() < 1.01 * alike.min()
