@@ -211,16 +211,16 @@ def test_a_person_takes_fewer_bits_and_is_seen_better_than_with_gains_alone(lift
     gains = Normalisation.affine(gain.tolist(), ((low + high) / 2).tolist())
     camera = lifter.passport.orbit(torch.full((2,), 0.3))
     grid, sizes, errors = Grid(48, 64), [], []
-    for code in (bundled, gains):
-        data = PlaneEncoder(grid, CodecSettings(quality=14)).encode(
+    for code, quality in ((bundled, 14), (bundled, 10), (gains, 14)):
+        data = PlaneEncoder(grid, CodecSettings(quality=quality)).encode(
             grid.picture(code.levels(planes[0]))
         )
         decoded = code.planes(grid.levels(PlaneDecoder(grid, "h264").decode(data.data)))
         views = lifter.render(lifter.passport.triplane(torch.stack([planes[0], decoded])), camera)
         errors.append(views.image.diff(dim=0).square().mean().item())
         sizes.append(len(data.data))
-    assert sizes[0] < 0.75 * sizes[1]
-    assert errors[0] < errors[1]
+    assert sizes[0] < 0.65 * sizes[2]
+    assert sizes[1] < 0.9 * sizes[2] and errors[1] < 0.75 * errors[2]
 
 
 def test_the_bundled_normalisation_clips_next_to_nothing(lifter, bundled):
