@@ -161,4 +161,4 @@ def test_the_head_follows_the_edit_also_from_another_side(paint, puppet):
     after = reconstructor.lift(puppet, hooks=Hooks({"paint": paint})).render(cameras).image
     wanted = paint(before)
     distances = [(views - wanted).square().mean((1, 2, 3)) for views in (before, after)]
-    assert (distances[1] < 0.45 * distances[0]).all(), distances  # measured: .20 to .32
+    assert (distances[1] < 0.45 * distances[0]).all(), distances  # measured: .16 to .26
