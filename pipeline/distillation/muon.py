@@ -28,19 +28,25 @@ def orthogonalised(matrices: Float[Tensor, "matrix row column"]) -> Tensor:
     the next G is P G P: all iterations are done on the smaller square, and X is multiplied once by
     the product of the P.
     """
-    a, b, c = COEFFICIENTS
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
     # The Frobenius norm bounds the largest singular value.
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     gram = x @ x.mT
-    product = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(gram)
-    for _ in range(ITERATIONS):
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal(dim1=1, dim2=2).add_(a)
-        product, gram = factor @ product, factor @ gram @ factor
+    product = factor = _polynomial(gram)
+    for _ in range(ITERATIONS - 1):
+        gram = factor @ gram @ factor
+        factor = _polynomial(gram)
+        product = factor @ product
     x = product @ x
     return x.mT if is_tall else x
+
+
+def _polynomial(gram: Float[Tensor, "matrix row row"]) -> Tensor:
+    a, b, c = COEFFICIENTS
+    factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal(dim1=1, dim2=2).add_(a)
+    return factor
 
 
 class MuonWithAdam(torch.optim.Adam):
