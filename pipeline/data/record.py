@@ -4,6 +4,7 @@ Fields are webdataset extensions, so any webdataset reader decodes them. Every r
 
 * `json`: sample number, seed, teacher, truncation, and the hashes of the other fields;
 * `z.npy`: the input latent, `[z_dim]`;
+* `second.z.npy`, `crossover.npy`: of style mixing, if the sampler mixes: `[z_dim]`, `[1]`;
 * `reference.camera.npy`, `novel.camera.npy`: EG3D labels, `[25]`;
 * `conditioning.camera.npy`: the camera that conditioned the mapping network, if it had one.
 
@@ -37,7 +38,7 @@ from pipeline.batch import DistillationBatch, View
 from pipeline.pictures import from_uint8, to_uint8
 from pipeline.portraits.photograph import decode_picture
 from pipeline.portraits.pixels import opaque
-from pipeline.sampling.draws import Draws
+from pipeline.sampling.draws import Draws, Mixing
 from teachers.plain_values import parse_json
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -108,7 +109,11 @@ def latent_fields(draws: Draws, row: int) -> Fields:
         for name, camera in cameras.items()
         if camera is not None
     }
-    return {"z.npy": _npy(draws.z[row]), **labels}
+    mixing = draws.mixing and {
+        "second.z.npy": _npy(draws.mixing.z[row]),
+        "crossover.npy": _npy(draws.mixing.crossover[row : row + 1]),
+    }
+    return {"z.npy": _npy(draws.z[row]), **labels, **(mixing or {})}
 
 
 def picture_fields(identities: DistillationBatch, row: int, storage: Storage) -> Fields:
@@ -284,6 +289,7 @@ def _foreign_facts(facts: dict[str, Any]) -> dict[str, Any]:
 def draws_of(records: Sequence[Record]) -> Draws:
     """The latents and cameras of some records, on the CPU."""
     conditioned = all(record.has("conditioning.camera.npy") for record in records)
+    mixed = all(record.has("second.z.npy") for record in records)
     return Draws(
         samples=[record.number for record in records],
         z=torch.stack([record.array("z.npy") for record in records]),
@@ -291,6 +297,12 @@ def draws_of(records: Sequence[Record]) -> Draws:
         conditioning=cameras_of(records, "conditioning") if conditioned else None,
         reference=cameras_of(records, "reference"),
         novel=cameras_of(records, "novel"),
+        mixing=Mixing(
+            torch.stack([record.array("second.z.npy") for record in records]),
+            torch.cat([record.array("crossover.npy") for record in records]),
+        )
+        if mixed
+        else None,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pipeline.batch import View
@@ -14,6 +14,28 @@ from teachers.rendering.camera import Camera
 from teachers.rendering.triplane import Triplane
 
 Rows = TypeVar("Rows")
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Style mixing: the later synthesis layers take their w from a second z.
+
+    Attributes:
+        z: the second one.
+        crossover: where the second w begins: in [0, 1) uniform over the layers after the first; 1:
+            nowhere.
+    """
+
+    z: Float[Tensor, "batch z_dim"]
+    crossover: Float[Tensor, " batch"]
+
+    def __getitem__(self, rows: slice) -> "Mixing":
+        return Mixing(self.z[rows], self.crossover[rows])
+
+    def first_layers(self, layers: int) -> Bool[Tensor, "batch layer"]:
+        """Which layers keep the first w: at least one; all of them where nothing is mixed."""
+        begin = 1 + (self.crossover * (layers - 1)).floor()
+        return torch.arange(layers, device=begin.device) < begin[:, None]
 
 
 @dataclass(frozen=True)
@@ -29,6 +51,7 @@ class Draws:
         identities: the numbers that key z, truncation and conditioning: the sample's own, or its
             identity's in a fixed set. Empty in draws that were read from shards.
         attempts: for each identity, how many attempts a filter rejected before.
+        mixing: None where no identity is ever mixed.
     """
 
     samples: list[int]
@@ -39,6 +62,7 @@ class Draws:
     novel: Camera
     identities: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
+    mixing: Mixing | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -93,7 +117,7 @@ def with_rows(old: Rows, rows: Sequence[int], new: Rows) -> Rows:
     return old
 
 
-def _values(record: Draws) -> list[Any]:
+def _values(record: Draws | Mixing) -> list[Any]:
     return [getattr(record, field.name) for field in dataclasses.fields(record)]
 
 
@@ -103,6 +127,8 @@ def _joined(parts: Sequence[Any]) -> Any:
         return None
     if isinstance(first, Camera):
         return Camera.cat(list(parts))
+    if isinstance(first, Mixing):
+        return Mixing(*(torch.cat(one) for one in zip(*map(_values, parts), strict=True)))
     return (
         torch.cat(list(parts))
         if isinstance(first, Tensor)

@@ -1,4 +1,6 @@
-"""The prior of identities: z, truncation, and the conditioning camera of the mapping network."""
+"""The prior of identities: z, style mixing, truncation, and the conditioning camera of the mapping
+network.
+"""
 
 from collections.abc import Sequence
 
@@ -10,12 +12,13 @@ from teachers.rendering.camera import Camera
 
 from .cameras import CameraPrior
 from .distributions import Distribution, Fixed
+from .draws import Mixing
 from .random_streams import normals, stream
 
 
 class LatentPrior:
-    """The distribution of z, of the truncation, and of the conditioning camera; LP3D states none of
-    the last two.
+    """The distribution of z, of the truncation, of style mixing, and of the conditioning camera;
+    LP3D states none of the last three.
 
     Re-implementations of LP3D differ: truncation 0.7, 0.95 or none; a frontal camera, the one that
     renders, or one near frontal.
@@ -27,15 +30,29 @@ class LatentPrior:
             camera of the input conditions, as when EG3D was trained: identity then correlates with
             pose), or a prior of its own, such as one near frontal. Teachers without camera
             conditioning ignore it.
+        mixing: share of the identities, in [0, 1], whose later synthesis layers have the w of a
+            second z; where they begin is uniform over the layers (style mixing; Karras et al. 2019,
+            arXiv:1812.04948, section 3.1). Such identities combine a shape and colours that no
+            single z has.
+
+    Raises:
+        ValueError: `conditioning` is another word, or `mixing` no share.
     """
 
     def __init__(
-        self, *, truncation: Distribution | None = None, conditioning: str | CameraPrior = "frontal"
+        self,
+        *,
+        truncation: Distribution | None = None,
+        conditioning: str | CameraPrior = "frontal",
+        mixing: float = 0.0,
     ) -> None:
         if isinstance(conditioning, str) and conditioning not in ("frontal", "reference"):
             raise ValueError(
                 f"conditioning is {conditioning!r}: use frontal, reference, or a camera prior"
             )
+        if not 0 <= mixing <= 1:
+            raise ValueError(f"mixing is {mixing}: give the share of mixed identities, 0 to 1")
+        self.mixing = mixing
         self.truncation = truncation or Fixed(value=1.0)
         self.conditioning = conditioning
 
@@ -44,6 +61,20 @@ class LatentPrior:
     ) -> Float[Tensor, "batch z_dim"]:
         """Standard normal z of each number, independent for every attempt."""
         return normals(seed, identities, _purpose("latent", attempt), z_dim)
+
+    def draw_mixing(
+        self, seed: int, identities: Sequence[int], z_dim: int, *, attempt: int = 0
+    ) -> Mixing | None:
+        """The second z and the crossover of each number; None where no identity is ever mixed."""
+        if not self.mixing:
+            return None
+        crossover = []
+        for number in identities:
+            random = stream(seed, number, _purpose("mixing", attempt))
+            is_mixed, place = random.random() < self.mixing, random.random()
+            crossover.append(place if is_mixed else 1.0)
+        z = normals(seed, identities, _purpose("second latent", attempt), z_dim)
+        return Mixing(z, torch.tensor(crossover, dtype=torch.float32))
 
     def draw_truncation(
         self, seed: int, identities: Sequence[int], *, attempt: int = 0

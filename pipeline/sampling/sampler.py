@@ -125,12 +125,19 @@ class TeacherSampler:
             novel=self.cameras.novel.draw(self.seed, samples, "camera/novel"),
             identities=identities,
             attempts=[attempt] * len(identities),
+            mixing=self.latents.draw_mixing(
+                self.seed, identities, self.teacher.z_dim, attempt=attempt
+            ),
         )
 
     def map_latents(self, draws: Draws) -> Float[Tensor, "batch layer w_dim"]:
-        """Step 2: the truncated ws of some draws."""
+        """Step 2: the mixed and truncated ws of some draws."""
         conditioning = None if draws.conditioning is None else draws.conditioning.to(self.device)
         ws = self.teacher.map_latents(draws.z.to(self.device), conditioning)
+        if draws.mixing is not None:
+            second = self.teacher.map_latents(draws.mixing.z.to(self.device), conditioning)
+            keeps = draws.mixing.first_layers(ws.shape[1]).to(self.device)
+            ws = torch.where(keeps[:, :, None], ws, second)
         if bool((draws.truncation == 1).all()):
             return ws
         mean = self.teacher.mean_latent()

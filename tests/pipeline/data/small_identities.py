@@ -18,14 +18,14 @@ DISTRIBUTIONS = {
 FULL = {"pictures": "uint8", "features": "float16", "planes": "none"}
 
 
-def sampler_of(teacher, seed: int = 3) -> TeacherSampler:
+def sampler_of(teacher, seed: int = 3, mixing: float = 0.0) -> TeacherSampler:
     origin = {"pivot": (0.0, 0.0, 0.0)}
     cameras = CameraPair(
         reference=orbit_prior(40, fov_diagonal_deg=Normal(mean=18.83, deviation=1), **origin),
         novel=orbit_prior(30, **origin),
     )
     near = orbit_prior(16, **origin)
-    latents = LatentPrior(truncation=Uniform(low=0.6, high=1.0), conditioning=near)
+    latents = LatentPrior(truncation=Uniform(low=0.6, high=1.0), conditioning=near, mixing=mixing)
     novel = ViewRendering(resolution=8)
     return TeacherSampler(
         teacher=teacher, cameras=cameras, latents=latents, seed=seed, novel_rendering=novel

@@ -21,11 +21,18 @@ from pipeline.data.shard_errors import (
     WrongTeacher,
 )
 from pipeline.data.shard_folder import ShardFolder
+from pipeline.data.shard_writer import ShardWriter
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.data.stored_samples import StoredSamples
 from pipeline.sampling.source import BatchSource
 from teachers.untrained import untrained_teacher
-from tests.pipeline.data.small_identities import DISTRIBUTIONS, FULL, TINY_EG3D
+from tests.pipeline.data.small_identities import (
+    DISTRIBUTIONS,
+    FULL,
+    TINY_EG3D,
+    describe,
+    sampler_of,
+)
 
 NUMBERS = [9, 2, 3, 11]
 
@@ -76,6 +83,20 @@ def test_latent_shards_give_the_bits_that_the_sampler_draws(write, sampler):
     live, again = pictures(sampler(NUMBERS)), pictures(stored(NUMBERS))
     assert all(torch.allclose(live[name], again[name], atol=1e-5, rtol=0) for name in live)
     assert torch.allclose(stored.planes(NUMBERS).planes, live["planes"], atol=1e-5, rtol=0)
+
+
+def test_stored_identities_keep_their_second_latent(teacher, tmp_path):
+    mixing = sampler_of(teacher, mixing=0.7)
+    folder = ShardFolder(tmp_path / "mixed")
+    writer = ShardWriter(folder=folder, description=describe(teacher), sampler=mixing, batch_size=4)
+    assert all(writer.write(shard) for shard in range(3))
+    folder.merge()
+    stored = LatentShards(path=folder.path, sampler=mixing, distributions=DISTRIBUTIONS)
+    drawn, read = mixing.draw(NUMBERS), stored.draw(NUMBERS)
+    assert torch.equal(read.mixing.z, drawn.mixing.z)
+    assert torch.equal(read.mixing.crossover, drawn.mixing.crossover)
+    assert set((drawn.mixing.crossover < 1).tolist()) == {True, False}
+    assert torch.equal(stored.sampler.map_latents(read), mixing.map_latents(drawn))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import torch
 
 from pipeline.sampling.cameras import CameraPair
 from pipeline.sampling.distributions import Fixed, Normal, Uniform
+from pipeline.sampling.draws import Draws
 from pipeline.sampling.latents import LatentPrior
 from pipeline.sampling.sample_numbers import batch_numbers
 from pipeline.sampling.sampler import TeacherSampler
@@ -83,6 +84,51 @@ def test_another_seed_is_another_identity_from_another_place():
     assert not torch.isclose(
         first.reference.cam_to_world[:, 0, 3], second.reference.cam_to_world[:, 0, 3]
     ).any()
+
+
+def test_mixed_identities_are_bit_equal_for_any_batch():
+    latents = LatentPrior(truncation=Uniform(low=0.6, high=1.4), mixing=0.5)
+    draw = sampler(tiny_eg3d(), latents=latents)
+    together, alone = draw.draw(NUMBERS), [draw.draw([n]) for n in NUMBERS]
+    joined = Draws.cat(alone)
+    assert together.mixing is not None and joined.mixing is not None
+    assert torch.equal(together.mixing.z, joined.mixing.z)
+    assert torch.equal(together.mixing.crossover, joined.mixing.crossover)
+    ws = draw.map_latents(together)
+    assert torch.allclose(ws, torch.cat([draw.map_latents(one) for one in alone]), atol=1e-5)
+    assert torch.allclose(ws[1:3], draw.map_latents(together[1:3]), atol=1e-5)
+
+
+def test_later_layers_of_a_mixed_identity_are_the_second_latents():
+    teacher = tiny_eg3d()
+    draw = sampler(teacher, latents=LatentPrior(mixing=1.0))
+    draws = draw.draw(range(64))
+    first, second = teacher.map_latents(draws.z), teacher.map_latents(draws.mixing.z)
+    ws = draw.map_latents(draws)
+    is_first, is_second = (ws == first).all(-1), (ws == second).all(-1)
+    assert (is_first ^ is_second).all()
+    layers = ws.shape[1]
+    changes = is_second.int().argmax(1)
+    assert (is_second == (torch.arange(layers) >= changes[:, None])).all()
+    assert set(changes.tolist()) == set(range(1, layers))
+
+
+def test_a_share_is_mixed_and_the_others_are_who_they_were():
+    teacher, numbers = tiny_eg3d(), range(200)
+    mixed = sampler(teacher, latents=LatentPrior(mixing=0.25))
+    plain = sampler(teacher, latents=LatentPrior())
+    draws = mixed.draw(numbers)
+    is_mixed = draws.mixing.crossover < 1
+    assert 0.15 < is_mixed.float().mean() < 0.35
+    assert plain.draw(numbers).mixing is None
+    same = (mixed.map_latents(draws) == plain.map_latents(plain.draw(numbers))).flatten(1).all(1)
+    assert torch.equal(same, ~is_mixed)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_beyond_all_identities_is_refused(share):
+    with pytest.raises(ValueError, match="give the share of mixed identities, 0 to 1"):
+        LatentPrior(mixing=share)
 
 
 def test_both_views_show_the_identity_of_the_planes():
