@@ -1,4 +1,4 @@
-"""Test people of the world of heads at fixed cameras."""
+"""Held-out people of the world of heads at fixed cameras."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from pipeline.worlds.heads.distributions import draw_identity
 from pipeline.worlds.heads.part import Part
-from pipeline.worlds.splits import WorldSeeds
 
-from .world_suite import SPLIT, WorldSuite
+from .world_suite import WorldSuite
 
 PARTS = {
     "face": (Part.SKIN, Part.EYE, Part.MOUTH, Part.TEETH, Part.LASHES),
@@ -38,6 +37,6 @@ class HeadSuite(WorldSuite):
     @functools.cached_property
     def groups(self) -> list[str]:
         """light, medium or dark."""
-        seeds = WorldSeeds.of(SPLIT, range(self.identities)).identity
+        seeds = self.seeds(range(self.identities)).identity
         tones = [draw_identity(seed).skin.tone for seed in seeds]
         return [next(name for limit, name in MONK_TONES if tone <= limit) for tone in tones]

@@ -1,4 +1,4 @@
-"""Test puppets at fixed cameras."""
+"""Held-out puppets at fixed cameras."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class PuppetSuite(WorldSuite):
     def groups(self) -> list[str]:
         """dark, medium or light."""
         tones = luminance(
-            draw_identity(WorldSeeds.of(SPLIT, range(self.identities)).identity).skin.tone
+            draw_identity(self.seeds(range(self.identities)).identity).skin.tone
         ).flatten()
         return [
             next(name for limit, name in SKIN_TONES if value <= limit)

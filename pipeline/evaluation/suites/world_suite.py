@@ -1,4 +1,6 @@
-"""Test identities of a world at fixed cameras, with exact images, depth, normals, silhouettes."""
+"""Held-out identities of a world at fixed cameras, with exact images, depth, normals and
+silhouettes.
+"""
 
 import dataclasses
 import functools
@@ -38,14 +40,17 @@ log = logging.getLogger(__name__)
 SPLIT = Split.TEST
 """No teacher and no student has been trained or selected on this split."""
 
+SPLITS = {"test": Split.TEST, "validate": Split.VALIDATE}
+"""What may be evaluated: results are of the first, choices between students of the second."""
+
 OTHER_LIGHT = 500_000
 """Offset between an identity's number and that of the other light under which it is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSuite(Suite):
-    """The first identities of the test split on the teacher's background, each with an input and
-    novel views.
+    """The first identities of a split on the teacher's background, each with an input and novel
+    views.
 
     The input's yaw is within ± `input_yaw_deg`. The yaw gaps of the novel views go through the bins
     between `gaps_deg` in turn, on a side where the yaw stays within ± `limit_deg`. The seed alone
@@ -55,6 +60,7 @@ class WorldSuite(Suite):
     Args:
         context: its teacher's cameras and background are used.
         identities: their number.
+        split: "test"; or "validate", to choose between students without looking at the test split.
         views: of each identity, including the input.
         supersampling: every pixel is the mean of this number squared of samples.
         input_yaw_deg: largest yaw of the input.
@@ -73,6 +79,7 @@ class WorldSuite(Suite):
 
     context: SuiteContext
     identities: int = 24
+    split: str = "test"
     views: int = 5
     supersampling: int = 2
     input_yaw_deg: int | float = 30.0
@@ -84,6 +91,8 @@ class WorldSuite(Suite):
     cache: str | None = None
 
     def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ValueError(f"suite.split is {self.split!r}: use one of {', '.join(SPLITS)}")
         if self.identities < 1 or self.views < 2:
             raise ValueError(
                 f"identities={self.identities}, views={self.views}: the suite needs at least 1"
@@ -107,7 +116,7 @@ class WorldSuite(Suite):
         ]
         return {
             "licence": "Apache-2.0 (drawn by trilift)",
-            "split": SPLIT.name.lower(),
+            "split": self.split,
             "world_version": world_facts(self.world)[0],
             "cameras": "given: the teacher's own distance, look-at point and focal length",
             "items": identities,
@@ -139,7 +148,7 @@ class WorldSuite(Suite):
     def relit(self, subject: int) -> Float[Tensor, "3 height width"]:
         """The input of a subject in another light."""
         passport = self.context.passport
-        seeds = WorldSeeds.of(SPLIT, [subject]).with_light([subject + OTHER_LIGHT])
+        seeds = self.seeds([subject]).with_light([subject + OTHER_LIGHT])
         views = self.opened().render(seeds, self.cameras(subject)[:1], passport.image_resolution)
         return views.image(background_of(passport))[0].clamp(-1, 1)
 
@@ -198,7 +207,7 @@ class WorldSuite(Suite):
 
     def _render(self, subject: int) -> ItemViews:
         passport = self.context.passport
-        seeds = WorldSeeds.of(SPLIT, [subject] * self.views)
+        seeds = self.seeds([subject] * self.views)
         views = self.opened().render(seeds, self.cameras(subject), passport.image_resolution)
         return self.as_items(views)
 
@@ -213,6 +222,10 @@ class WorldSuite(Suite):
         """The world, at the suite's supersampling."""
         return open_world(self.world, supersampling=self.supersampling)
 
+    def seeds(self, subjects: list[int] | range) -> WorldSeeds:
+        """Of some subjects, in the suite's split."""
+        return WorldSeeds.of(SPLITS[self.split], subjects)
+
     def name_of(self, subject: int) -> str:
         """Of its item."""
         return f"{self.subject}{subject:05d}"
@@ -224,7 +237,7 @@ class WorldSuite(Suite):
         seen = {
             "resolution": passport.image_resolution,
             "background": background_of(passport),
-            "split": SPLIT.name,
+            "split": SPLITS[self.split].name,
         }
         chosen = {
             name: value

@@ -43,6 +43,27 @@ def test_it_shows_test_identities_and_no_others(monkeypatch):
     assert set(drawn) == {Split.TEST}
 
 
+def test_choices_are_made_on_other_people_than_results():
+    chosen, shown = suite(split="validate"), suite()
+    assert chosen.manifest()["split"] == "validate" and shown.manifest()["split"] == "test"
+    assert torch.equal(chosen.cameras(0).label(), shown.cameras(0).label())
+    assert not torch.equal(chosen.items()[0].image, shown.items()[0].image)
+    assert chosen.seeds([1]).split is Split.VALIDATE
+    with pytest.raises(ValueError, match=r"suite\.split is 'train': use one of test, validate"):
+        suite(split="train")
+
+
+def test_a_rendering_of_another_split_is_not_taken_from_the_cache(tmp_path):
+    test, other = (
+        suite(identities=1, views=2, cache=str(tmp_path), split=split)
+        for split in ("test", "validate")
+    )
+    first, second = test.reference(0), other.reference(0)
+    assert not torch.equal(first.image, second.image)
+    assert torch.equal(test.reference(0).image, first.image)
+    assert torch.equal(other.reference(0).image, second.image)
+
+
 def test_pictures_lie_on_the_teachers_background_with_exact_depth(seen):
     for item in seen:
         assert item.reference.image.shape == (3, 3, 16, 16) and torch.equal(
