@@ -78,7 +78,7 @@ def test_a_fuser_of_other_planes_is_refused(models, tiny, tmp_path):
 def test_the_bundled_fuser_is_for_the_bundled_student(models):
     student = Models(student=lambda: Lifter.load(student_file("bundled/puppets_tiny")))
     assert Fused(models=student, fuser="bundled/fusers/puppets").notes == ()
-    assert TrainedFuser.load(fuser_file("bundled/fusers/puppets")).step == 600
+    assert TrainedFuser.load(fuser_file("bundled/fusers/puppets")).step == 200
     with pytest.raises(FileNotFoundError, match=r"no fuser at .*stranger"):
         Fused(models=student, fuser="bundled/fusers/stranger")
     with pytest.raises(ValueError, match=r"passport|teacher|planes"):
