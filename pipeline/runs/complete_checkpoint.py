@@ -18,13 +18,15 @@ def find_checkpoint(path: Path) -> Path | None:
     None if there is no complete one.
     """
     for folder in (path, *swap_folders(path)):
-        if _is_whole(folder):
+        if is_whole(folder):
             return folder
     return None
 
 
-def _is_whole(folder: Path) -> bool:
-    """state.json is written last, so all parts exist beside it; sizes detect incomplete copies."""
+def is_whole(folder: Path) -> bool:
+    """Whether a folder is a complete checkpoint: state.json is written last, so all parts exist
+    beside it; sizes detect incomplete copies, and folders that are being removed.
+    """
     try:
         sizes = read_json_file(folder / "state.json", _State)["parts"]
         return all((folder / part).stat().st_size == size for part, size in sizes.items())

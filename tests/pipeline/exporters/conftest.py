@@ -1,4 +1,8 @@
-"""A head with a known field: the bundled student's prediction for a picture of a puppet."""
+"""Heads with a known field: the bundled student's prediction for a picture of a puppet, and, where
+fine colours are what a test is about, an identity of its teacher.
+"""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,11 +10,13 @@ import torch
 
 from pipeline.exporters.field import Field
 from pipeline.exporters.head_mesh import MeshSettings, head_mesh, under_a_picture
+from pipeline.exporters.sampled import sampled_identity
 from pipeline.inference.pretrained import student_file
 from pipeline.inference.reconstructor import Reconstructor
 from pipeline.lifter import Lifter
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
+from teachers.checkpoint import load_teacher
 
 SEEDS = WorldSeeds.of(Split.TEST, [3])
 
@@ -51,7 +57,26 @@ def cameras(head):
 @pytest.fixture(scope="package")
 def views(head, cameras):
     """The field's own pictures from them, 128², in [0, 1]."""
-    renderer = head.lifter.renderer.changed(resolution=128)
+    return _drawn(head, head.lifter.renderer, cameras)
+
+
+@pytest.fixture(scope="package")
+def detailed(cameras):
+    """A person of the teacher, with sharp eyes and edges: field, mesh, light and views as above."""
+    teacher = load_teacher("bundled/puppets")
+    field = Field(sampled_identity(teacher, 0))
+    settings = MeshSettings(resolution=96, faces=2000, texture=256)
+    colored = head_mesh(field, settings)
+    return SimpleNamespace(
+        field=field,
+        mesh=head_mesh(field, MeshSettings(resolution=96)),
+        light=(colored, under_a_picture(colored, field, settings)),
+        views=_drawn(sampled_identity(teacher, 0), teacher.renderer, cameras),
+    )
+
+
+def _drawn(head, renderer, cameras):
+    renderer = renderer.changed(resolution=128)
     with torch.no_grad():
         drawn = [renderer(head.triplane, cameras[i : i + 1]) for i in range(len(cameras))]
     return [np.moveaxis((view.image[0].numpy() + 1) / 2, 0, 2) for view in drawn]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.runs import resume
 from pipeline.runs.complete_checkpoint import find_checkpoint
 from pipeline.runs.resume import SafetensorsCheckpointIO
 
@@ -191,13 +192,37 @@ def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint_and_can_be_re
         while find_checkpoint(tmp_path / "last") is None and time.monotonic() < deadline:
             time.sleep(0.01)
         end = time.monotonic() + 0.3
-        while time.monotonic() < end:  # whoever reads meanwhile gets one state, not half of two
-            state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
-            assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
-        process.kill()
-        process.join()
+        try:
+            while time.monotonic() < end:  # whoever reads meanwhile gets one state, not half of two
+                state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
+                assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
+        finally:
+            process.kill()
+            process.join()
         state = SafetensorsCheckpointIO().load_checkpoint(tmp_path / "last")
         assert torch.equal(state["weight"], torch.full((50_000,), float(state["step"])))
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_read_is_not_an_error(tmp_path, monkeypatch):
+    """The reader has found the predecessor; the writer moves the new one into place, and has
+    removed a part of the old one, but not its state.json yet.
+    """
+    io = SafetensorsCheckpointIO()
+    old, new = tmp_path / "last~previous", tmp_path / "last"
+    for step, folder in ((1, old), (2, tmp_path / "other")):
+        io.save_checkpoint({"step": step, "weight": torch.full((8,), float(step))}, folder)
+    read, seen = resume.read_state, []
+
+    def removed_meanwhile(folder: Path, map_location=None):
+        if not seen:
+            (tmp_path / "other").rename(new)
+            (old / "part-000.safetensors").unlink()
+        seen.append(folder)
+        return read(folder, map_location)
+
+    monkeypatch.setattr(resume, "read_state", removed_meanwhile)
+    state = io.load_checkpoint(new)
+    assert state["step"] == 2 and seen == [old, new]
 
 
 def test_removing_takes_the_leftovers_along(tmp_path):
