@@ -100,7 +100,8 @@ def test_the_page_has_scores_progress_commands_and_heads_that_turn(story):
         "cdcdcdcdcdcdcdcd",
         "p1<small>input 0°, view −22°",
         "20.4 dB",
-        "bundled/x, new view (900 steps)",
+        "bundled/x, new view",
+        "whose last training alone took 900 steps",
     ):
         assert text in page, text
     assert "&lt;one&gt;" in page and "a note &amp; more" in page and "<one>" not in page

@@ -43,7 +43,7 @@ class Goal:
 
     Attributes:
         student: its name.
-        steps: that it was trained.
+        steps: of its last training; those before it aren't known to the checkpoint.
         psnr: of the novel view, dB.
     """
 
@@ -248,7 +248,7 @@ def _curves(story: Story) -> list[Any]:
     if story.goal is not None:
         planned = None if story.progress is None else story.progress.planned_steps
         ends = (0.0, float(planned or story.goal.steps))
-        title = f"{story.goal.student}, new view ({story.goal.steps:,} steps)"
+        title = f"{story.goal.student}, new view"
         psnr.append(Line(title, [(x, story.goal.psnr) for x in ends], "c2", is_faint=True))
     loss = [
         Line("training", smoothed(curves.get("train/loss", [])), "c2"),
