@@ -22,7 +22,7 @@ help: ## this list
 
 setup: $(VENV)/.ready ## .venv with everything that development needs
 	@:
-demo: $(VENV)/.light ## one page: heads to turn by the bundled students, then a fresh one as it learns (9 minutes, no GPU)
+demo: $(VENV)/.light ## one page: heads to turn by the bundled students, then a fresh one as it learns (5 to 10 minutes, no GPU)
 	$(BIN)/trilift demo
 
 weights: $(VENV)/.weights ## published networks for tests, in .venv/weights (245 MB fetched once; tests are skipped without)
