@@ -64,14 +64,15 @@ def views(head, cameras):
 def detailed(cameras):
     """A person of the teacher, with sharp eyes and edges: field, mesh, light and views as above."""
     teacher = load_teacher("bundled/puppets")
-    field = Field(sampled_identity(teacher, 0))
+    person = sampled_identity(teacher, 0)
+    field = Field(person)
     settings = MeshSettings(resolution=96, faces=2000, texture=256)
     colored = head_mesh(field, settings)
     return SimpleNamespace(
         field=field,
         mesh=head_mesh(field, MeshSettings(resolution=96)),
         light=(colored, under_a_picture(colored, field, settings)),
-        views=_drawn(sampled_identity(teacher, 0), teacher.renderer, cameras),
+        views=_drawn(person, teacher.renderer, cameras),
     )
 
 
