@@ -5,9 +5,9 @@ never unpickled.
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import safetensors.torch
 import torch
@@ -22,6 +22,8 @@ from .files import replaced_folder, swap_folders, sync_file, sync_folder
 from .state_tree import StateWriter, decode
 
 log = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
 
 STATE_FORMAT = 1
 PART_BYTES = 15_000_000
@@ -80,24 +82,13 @@ class SafetensorsCheckpointIO(CheckpointIO):
             FileNotFoundError: there is no complete checkpoint.
             ValueError: the folder is not of this format.
         """
-        while True:
-            attempts = (find_checkpoint(Path(path)) for _ in range(_ATTEMPTS))
-            folder = next((found for found in attempts if found is not None), None)
-            if folder is None:
-                raise FileNotFoundError(
-                    f"no complete training state at {path}: expected a folder with state.json and"
-                    " every part that it names"
-                )
-            before = _identity(folder)
-            try:
-                state = read_state(folder, map_location)
-            except (OSError, RuntimeError, ValueError):
-                # a folder that is being removed keeps its state.json longer than some parts
-                if before is not None and _identity(folder) == before and is_whole(folder):
-                    raise
-            else:
-                if _identity(folder) == before:
-                    return state
+        state = _read_newest(Path(path), lambda folder: read_state(folder, map_location))
+        if state is None:
+            raise FileNotFoundError(
+                f"no complete training state at {path}: expected a folder with state.json and"
+                " every part that it names"
+            )
+        return state
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Removes the folder and what an interrupted save may have left beside it."""
@@ -153,10 +144,31 @@ def read_state(folder: Path, map_location: Any = None) -> dict[str, Any]:
 
 
 def read_entry(path: Path, key: str) -> Any:
-    """One entry without tensors of the newest complete training state at `path`; None if absent."""
-    folder = find_checkpoint(path)
-    entries = {} if folder is None else dict(_read_record(folder)["state"]["$dict"])
+    """One entry without tensors of the newest complete training state at `path`, also while a run
+    replaces it; None if absent.
+    """
+    record = _read_newest(path, _read_record)
+    entries = {} if record is None else dict(record["state"]["$dict"])
     return decode(entries[key], _no_tensor) if key in entries else None
+
+
+def _read_newest(path: Path, read: Callable[[Path], Content]) -> Content | None:
+    """What `read` makes of the newest complete checkpoint at `path`; None if there is none."""
+    while True:
+        attempts = (find_checkpoint(path) for _ in range(_ATTEMPTS))
+        folder = next((found for found in attempts if found is not None), None)
+        if folder is None:
+            return None
+        before = _identity(folder)
+        try:
+            content = read(folder)
+        except (OSError, RuntimeError, ValueError):
+            # a folder that is being removed keeps its state.json longer than some parts
+            if before is not None and _identity(folder) == before and is_whole(folder):
+                raise
+        else:
+            if _identity(folder) == before:
+                return content
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.runs import resume
 from pipeline.runs.complete_checkpoint import find_checkpoint
-from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.resume import SafetensorsCheckpointIO, read_entry
 
 
 def same(first: object, second: object) -> bool:
@@ -223,6 +223,26 @@ def test_a_checkpoint_that_is_removed_while_it_is_read_is_not_an_error(tmp_path,
     monkeypatch.setattr(resume, "read_state", removed_meanwhile)
     state = io.load_checkpoint(new)
     assert state["step"] == 2 and seen == [old, new]
+
+
+def test_an_entry_is_read_from_the_state_that_replaces_the_one_found(tmp_path, monkeypatch):
+    io, last = SafetensorsCheckpointIO(), tmp_path / "last"
+    for step, folder in ((1, last), (2, tmp_path / "other")):
+        io.save_checkpoint({"loop": {"step": step}}, folder)
+    find, found = resume.find_checkpoint, []
+
+    def replaced_when_found(path: Path) -> Path | None:
+        found.append(find(path))
+        if len(found) == 1:
+            io.remove_checkpoint(last)
+        elif len(found) == 2:
+            (tmp_path / "other").rename(last)
+        return found[-1]
+
+    monkeypatch.setattr(resume, "find_checkpoint", replaced_when_found)
+    assert read_entry(last, "loop") == {"step": 2} and found == [last, None, last]
+    assert read_entry(tmp_path / "nothing", "loop") is None
+    assert read_entry(last, "nothing") is None
 
 
 def test_removing_takes_the_leftovers_along(tmp_path):
