@@ -87,8 +87,10 @@ class CodecSettings:
                 "g": str(interval),
                 "intra-refresh": "1",
                 "forced-idr": "1",
-                # what others call threads would delay frames; slices of one frame don't
-                "x264-params": f"sliced-threads=1:threads={self.threads}",
+                # What others call threads would delay frames; slices of one frame don't. And a
+                # refreshed texel is predicted from refreshed ones only, or it would inherit what
+                # a lost packet has spoilt: that costs no bits (docs/streaming.md).
+                "x264-params": f"sliced-threads=1:threads={self.threads}:constrained-intra=1",
             }
         if self.codec == "av1":
             parameters = {

@@ -103,6 +103,19 @@ def test_every_texel_is_coded_anew_within_the_refresh_without_another_key_frame(
     assert sizes[10:].sum() > sizes[0]
 
 
+def test_a_lost_packet_is_healed_by_one_refresh_to_the_last_bit():
+    settings = CodecSettings(quality=8, frames_per_second=10, refresh_seconds=2)
+    coded, whole = through(settings, pictures(60))
+    for lost in (21, 24, 33):
+        decoder = PlaneDecoder(GRID, "h264")
+        seen = [
+            whole[number] if number == lost else decoder.decode(one.data)
+            for number, one in enumerate(coded)
+        ]
+        spoilt = [n for n in range(60) if seen[n] is None or (seen[n] != whole[n]).any()]
+        assert lost + 1 in spoilt and spoilt[-1] <= lost + 20
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
