@@ -184,6 +184,8 @@ class Evaluation:
                 **shared,
             )
         ]
+        for one in self.foreign:
+            one.require_some(tasks[0].item_names, self.suite.name)
         if self.has_ceiling:
             student = student_method(
                 self.lifter, CEILING, "student on its teacher's identities", kind="ceiling"

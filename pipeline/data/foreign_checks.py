@@ -12,7 +12,7 @@ from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 
 from .labels import BadDataset, check_labels
-from .record import Record
+from .record import MIXING_FIELDS, Record
 from .shard_errors import CorruptShard
 
 SEEN = 0.25
@@ -34,6 +34,7 @@ def check_record(
     Raises:
         CorruptShard: the first field of another shape or range, or that isn't finite; a camera in
             another convention. The message names field and record.
+        MissingField: one of the two fields of style mixing without the other.
     """
     for view in VIEWS:
         _check_camera(record, f"{view}.camera.npy")
@@ -45,6 +46,11 @@ def check_record(
         _check(record, "planes.npy", (3, passport.stored_channels, side, side))
     else:
         _check(record, "z.npy", (z_dim,))
+        if any(record.has(name) for name in MIXING_FIELDS):
+            _check(record, "second.z.npy", (z_dim,))
+            _check(record, "crossover.npy", (1,), (0.0, 1.0))
+        if record.has("conditioning.camera.npy"):
+            _check_camera(record, "conditioning.camera.npy")
 
 
 def require_channels(record: Record, expected: int) -> int:

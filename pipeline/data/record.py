@@ -4,7 +4,8 @@ Fields are webdataset extensions, so any webdataset reader decodes them. Every r
 
 * `json`: sample number, seed, teacher, truncation, and the hashes of the other fields;
 * `z.npy`: the input latent, `[z_dim]`;
-* `second.z.npy`, `crossover.npy`: of style mixing, if the sampler mixes: `[z_dim]`, `[1]`;
+* `second.z.npy`, `crossover.npy`: of style mixing, if the sampler mixes: `[z_dim]`, and `[1]` in
+  [0, 1], where 1 stands for an identity that isn't mixed;
 * `reference.camera.npy`, `novel.camera.npy`: EG3D labels, `[25]`;
 * `conditioning.camera.npy`: the camera that conditioned the mapping network, if it had one.
 
@@ -51,6 +52,8 @@ Fields = dict[str, bytes]
 """Contents of the files of one record, by extension."""
 
 LATENT_FIELDS = ("z.npy", "reference.camera.npy", "novel.camera.npy")
+MIXING_FIELDS = ("second.z.npy", "crossover.npy")
+OPTIONAL_LATENT_FIELDS = ("conditioning.camera.npy", *MIXING_FIELDS)
 VIEW_FIELDS = ("features.npy", "depth.npy", "opacity.npy")
 
 
@@ -287,9 +290,13 @@ def _foreign_facts(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def draws_of(records: Sequence[Record]) -> Draws:
-    """The latents and cameras of some records, on the CPU."""
-    conditioned = all(record.has("conditioning.camera.npy") for record in records)
-    mixed = all(record.has("second.z.npy") for record in records)
+    """The latents and cameras of some records, on the CPU.
+
+    Raises:
+        MissingField: one lacks a field that another has.
+    """
+    conditioned = any(record.has("conditioning.camera.npy") for record in records)
+    mixed = any(record.has(name) for record in records for name in MIXING_FIELDS)
     return Draws(
         samples=[record.number for record in records],
         z=torch.stack([record.array("z.npy") for record in records]),

@@ -17,7 +17,7 @@ from teachers.rendering.rendering import RayJitter
 from teachers.rendering.triplane import Triplane
 
 from .manifest import Kind
-from .record import Record, draws_of, moved, view_of
+from .record import OPTIONAL_LATENT_FIELDS, Record, draws_of, moved, view_of
 from .stored_samples import StoredSamples
 
 
@@ -64,7 +64,20 @@ class RecordSource(ABC):
         return self.sampler.jitter(numbers, view, renderer)
 
     def _planes(self, records: Sequence[Record]) -> Triplane:
-        if not all(record.has("planes.npy") for record in records):
+        """Records of one batch may hold different fields: those with the same go together, so that
+        an identity doesn't depend on its neighbours.
+        """
+        groups: dict[tuple[bool, ...], list[int]] = {}
+        for row, record in enumerate(records):
+            held = tuple(record.has(name) for name in ("planes.npy", *OPTIONAL_LATENT_FIELDS))
+            groups.setdefault(held, []).append(row)
+        parts = [self._alike([records[row] for row in rows]) for rows in groups.values()]
+        place = torch.tensor([row for rows in groups.values() for row in rows]).argsort()
+        planes = torch.cat([part.planes for part in parts])
+        return parts[0].with_planes(planes[place.to(planes.device)])
+
+    def _alike(self, records: Sequence[Record]) -> Triplane:
+        if not records[0].has("planes.npy"):
             return self.sampler.synthesize(draws_of(records))
         planes = torch.stack([record.array("planes.npy") for record in records])
         device = self.sampler.device

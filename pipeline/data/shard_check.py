@@ -6,7 +6,7 @@ from pipeline.runs.files import sha256_of_file
 from pipeline.sampling.source import Sampler
 
 from .manifest import Description, Shard
-from .record import LATENT_FIELDS, latent_fields
+from .record import LATENT_FIELDS, OPTIONAL_LATENT_FIELDS, latent_fields
 from .shard_errors import CorruptShard, ShardError
 from .shard_folder import ShardFolder
 from .shards import ShardFile
@@ -65,7 +65,11 @@ def _require_identity(
     finally:
         file.close()
     drawn = latent_fields(sampler.draw([shard.first]), 0)
-    different = [field for field in LATENT_FIELDS if stored.get(field) != drawn[field]]
+    different = [
+        field
+        for field in (*LATENT_FIELDS, *OPTIONAL_LATENT_FIELDS)
+        if stored.get(field) != drawn.get(field)
+    ]
     if different:
         raise CorruptShard(
             f"identity {shard.first} of {folder.tar(name)} is not the one that the sampler draws:"

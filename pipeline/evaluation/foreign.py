@@ -158,6 +158,18 @@ class ForeignMethod:
             must_be_finite=True,
         )
 
+    def require_some(self, items: Sequence[str], suite: str) -> None:
+        """Raises ValueError if the folder has no image of any item of the suite: they are another
+        suite's, or another split's.
+        """
+        if any((self.folder / file_of(item, 0)).is_file() for item in items):
+            return
+        found = next((path.name for path in sorted(self.folder.glob("*.png"))), "no .png")
+        raise ValueError(
+            f"{self.folder} has none of the images of suite={suite}: {file_of(items[0], 0)} is the"
+            f" first of them, {found} was found. Export this suite, and predict its inputs"
+        )
+
     def _require_camera(self, file: str, wanted: Camera) -> None:
         if file not in self.cameras:
             raise ValueError(

@@ -30,6 +30,7 @@ ADDED: dict[str, Any] = {
     "suite.manifest_file": None,
     "suite.track": False,
     "suite.protocol": None,
+    "sampler.latents.mixing": 0,
 }
 """Dotted keys that runs of earlier versions lack, with the value that repeats their behaviour."""
 

@@ -44,7 +44,7 @@ class LatentPrior:
         *,
         truncation: Distribution | None = None,
         conditioning: str | CameraPrior = "frontal",
-        mixing: float = 0.0,
+        mixing: int | float = 0,
     ) -> None:
         if isinstance(conditioning, str) and conditioning not in ("frontal", "reference"):
             raise ValueError(

@@ -135,6 +135,12 @@ class TeacherSampler:
         conditioning = None if draws.conditioning is None else draws.conditioning.to(self.device)
         ws = self.teacher.map_latents(draws.z.to(self.device), conditioning)
         if draws.mixing is not None:
+            if ws.shape[1] < 2:
+                raise ValueError(
+                    f"sampler.latents.mixing gives later layers another w, but"
+                    f" {self.teacher.passport.name!r} has one for all of them: use"
+                    " sampler.latents.mixing=0"
+                )
             second = self.teacher.map_latents(draws.mixing.z.to(self.device), conditioning)
             keeps = draws.mixing.first_layers(ws.shape[1]).to(self.device)
             ws = torch.where(keeps[:, :, None], ws, second)

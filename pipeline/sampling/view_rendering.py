@@ -35,7 +35,17 @@ class ViewRendering:
         }
 
     def require_teacher(self, passport: Passport) -> None:
-        """ValueError if the marcher was trained for another teacher (`LearnedMarcher`)."""
+        """ValueError if the marcher was trained for another teacher (`LearnedMarcher`), or the
+        teacher's super-resolution takes another resolution.
+        """
+        resolution = self.changes.get("resolution", passport.render_resolution)
+        if passport.super_resolution != "none" and resolution != passport.render_resolution:
+            raise ValueError(
+                f"a view is to be rendered at {resolution}², but the super-resolution of"
+                f" {passport.name!r} takes {passport.render_resolution}²: leave the resolution of"
+                " sampler.reference_rendering and novel_rendering null (sampler=fast… are for"
+                " teachers without super-resolution; plain, truncated, diverse are for all)"
+            )
         require = getattr(self.changes.get("first_pass"), "require_teacher", None)
         if require is not None:
             require(passport)

@@ -107,6 +107,8 @@ class WorldSuite(Suite):
                 f"gaps_deg is {list(self.gaps_deg)}: give at least two rising edges from 0 on, in"
                 " degrees"
             )
+        if self.split != "test":
+            object.__setattr__(self, "name", f"{self.name}_{self.split}")
 
     def manifest(self) -> dict[str, Any]:
         """The identities. Their numbers, the settings and the world's version fix the images."""
@@ -227,8 +229,11 @@ class WorldSuite(Suite):
         return WorldSeeds.of(SPLITS[self.split], subjects)
 
     def name_of(self, subject: int) -> str:
-        """Of its item."""
-        return f"{self.subject}{subject:05d}"
+        """Of its item: no two splits share one, so that what was made for one isn't taken for the
+        other's.
+        """
+        split = "" if self.split == "test" else f"{self.split}-"
+        return f"{split}{self.subject}{subject:05d}"
 
     def _key(self) -> str:
         """Hash of everything that determines the images of a subject."""

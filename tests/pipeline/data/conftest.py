@@ -28,12 +28,18 @@ def write(teacher, sampler, tmp_path) -> Callable[..., Path]:
     description.
     """
 
-    def written(name: str = "identities", shards: int = 3, batch_size: int = 4, **changes) -> Path:
+    def written(
+        name: str = "identities",
+        shards: int = 3,
+        batch_size: int = 4,
+        mixing: float = 0.0,
+        **changes,
+    ) -> Path:
         folder = ShardFolder(tmp_path / name)
         writer = ShardWriter(
             folder=folder,
             description=describe(teacher, **changes),
-            sampler=sampler,
+            sampler=sampler_of(teacher, mixing=mixing) if mixing else sampler,
             batch_size=batch_size,
         )
         assert all(writer.write(shard) for shard in range(shards))

@@ -25,9 +25,9 @@ def foreign(write, tmp_path) -> Callable[..., str]:
     that they lack.
     """
 
-    def written(*without: str, pictures: str = "uint8") -> str:
-        storage = {**FULL, "pictures": pictures}
-        own = ShardFolder(write("own", shards=2, kind="full", storage=storage))
+    def written(*without: str, pictures: str = "uint8", mixing: float = 0.0, **storage: str) -> str:
+        storage = {**FULL, "pictures": pictures, **storage}
+        own = ShardFolder(write("own", shards=2, kind="full", storage=storage, mixing=mixing))
         (tmp_path / "foreign").mkdir()
         for shard in range(2):
             file = ShardFile(own.tar(shard), own.facts(shard)[1])
@@ -110,6 +110,66 @@ def altered(urls: str, name: str, change: Callable[[np.ndarray], np.ndarray]) ->
                 content = buffer.getvalue()
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
+
+
+def removed(urls: str, *names: str) -> None:
+    """Writes the first shard again without some fields of its second identity."""
+    path = Path(urls.replace("{0..1}", "0"))
+    with tarfile.open(path) as archive:
+        files = [(member, archive.extractfile(member).read()) for member in archive]
+    with tarfile.open(path, "w") as archive:
+        for member, content in files:
+            if member.name not in [f"000000000001.{name}" for name in names]:
+                archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("second.z.npy", "crossover.npy"),
+        ("conditioning.camera.npy",),
+        ("planes.npy",),
+        ("z.npy",),
+        ("planes.npy", "conditioning.camera.npy"),
+    ],
+)
+def test_an_identity_does_not_depend_on_the_fields_of_its_neighbours(foreign, sampler, missing):
+    stored = "none" if "second.z.npy" in missing or missing[0].startswith("cond") else "float32"
+    urls = foreign(mixing=0.7, planes=stored)
+    removed(urls, *missing)
+    read = ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)
+    together = read(range(8)).triplane.planes
+    alone = torch.cat([read([n]).triplane.planes for n in range(8)])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "reason"),
+    [
+        ("crossover.npy", lambda place: place * 0 - 1, r"ranges from -1 to -1: expected 0 to 1"),
+        ("crossover.npy", lambda place: place * 0 + 7, r"ranges from 7 to 7: expected 0 to 1"),
+        ("crossover.npy", lambda place: place * np.nan, "isn't a finite number"),
+        ("crossover.npy", lambda place: np.repeat(place, 2), r"has the shape \[2\]"),
+        ("second.z.npy", lambda z: z[:3], r"has the shape \[3\]"),
+        ("second.z.npy", lambda z: z * np.nan, "isn't a finite number"),
+        ("second.z.npy", None, r"has no second\.z\.npy"),
+        ("crossover.npy", None, r"has no crossover\.npy"),
+        ("conditioning.camera.npy", lambda label: label * np.nan, "conditioning.camera.npy of"),
+    ],
+)
+def test_damaged_style_mixing_is_named_or_left_out(foreign, sampler, field, change, reason):
+    urls = foreign(mixing=0.7)
+    if change is None:
+        removed(urls, field)
+    else:
+        altered(urls, field, change)
+    with pytest.raises((CorruptShard, MissingField), match=reason):
+        ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)(range(8))
+    skipping = ForeignShards(
+        urls=urls, sampler=sampler, distributions={}, buffer=1, on_error="skip"
+    )
+    assert skipping(range(7)).triplane.planes.isfinite().all()
+    assert skipping.skipped.total() == 1
 
 
 def opengl(label: np.ndarray) -> np.ndarray:

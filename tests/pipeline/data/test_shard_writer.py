@@ -16,7 +16,7 @@ from pipeline.data.shard_check import broken_shards
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from tests.builders import REPOSITORY, process_environment
-from tests.pipeline.data.small_identities import describe
+from tests.pipeline.data.small_identities import describe, sampler_of
 
 WORKER = """
 import sys, time
@@ -211,6 +211,17 @@ def test_verifying_finds_every_changed_shard_and_another_teachers_identities(
     assert "is not the one that the sampler draws: z.npy" in str(
         next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1]
     )
+
+
+def test_verifying_finds_identities_of_another_style_mixing(write, teacher, sampler):
+    mixed, other = (sampler_of(teacher, mixing=share) for share in (0.9, 0.2))
+    for written, verified, wrong in (
+        (0.9, mixed, ""), (0.9, other, "crossover.npy"), (0.9, sampler, "second.z.npy"),
+        (0.0, mixed, "second.z.npy, crossover.npy"),
+    ):  # fmt: skip
+        folder = ShardFolder(write(f"{written} {wrong}", shards=2, mixing=written))
+        found = [str(error) for _, error in broken_shards(folder, describe(teacher), verified)]
+        assert len(found) == (2 if wrong else 0) and all(wrong in one for one in found)
 
 
 def test_a_shard_and_then_its_sidecar_are_synced_before_they_take_their_place(

@@ -21,7 +21,6 @@ from pipeline.data.shard_errors import (
     WrongTeacher,
 )
 from pipeline.data.shard_folder import ShardFolder
-from pipeline.data.shard_writer import ShardWriter
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.data.stored_samples import StoredSamples
 from pipeline.sampling.source import BatchSource
@@ -85,18 +84,41 @@ def test_latent_shards_give_the_bits_that_the_sampler_draws(write, sampler):
     assert torch.allclose(stored.planes(NUMBERS).planes, live["planes"], atol=1e-5, rtol=0)
 
 
-def test_stored_identities_keep_their_second_latent(teacher, tmp_path):
+def test_stored_identities_keep_their_second_latent(teacher, write):
     mixing = sampler_of(teacher, mixing=0.7)
-    folder = ShardFolder(tmp_path / "mixed")
-    writer = ShardWriter(folder=folder, description=describe(teacher), sampler=mixing, batch_size=4)
-    assert all(writer.write(shard) for shard in range(3))
-    folder.merge()
-    stored = LatentShards(path=folder.path, sampler=mixing, distributions=DISTRIBUTIONS)
+    stored = LatentShards(path=write(mixing=0.7), sampler=mixing, distributions=DISTRIBUTIONS)
     drawn, read = mixing.draw(NUMBERS), stored.draw(NUMBERS)
     assert torch.equal(read.mixing.z, drawn.mixing.z)
     assert torch.equal(read.mixing.crossover, drawn.mixing.crossover)
     assert set((drawn.mixing.crossover < 1).tolist()) == {True, False}
     assert torch.equal(stored.sampler.map_latents(read), mixing.map_latents(drawn))
+    full = FullShards(
+        path=write("full", kind="full", storage=FULL, mixing=0.7),
+        sampler=mixing,
+        distributions=DISTRIBUTIONS,
+    )
+    assert torch.allclose(full.planes(NUMBERS).planes, mixing.planes(NUMBERS).planes, atol=1e-5)
+    unmixed = sampler_of(teacher).planes(NUMBERS).planes
+    assert not torch.allclose(full.planes(NUMBERS).planes, unmixed, atol=1e-2)
+
+
+def test_shards_from_before_style_mixing_are_those_of_a_sampler_that_does_not_mix(
+    write, sampler, teacher
+):
+    path = write()  # whose distributions don't know the key
+    before = DISTRIBUTIONS["sampler"]
+    known, mixed = (
+        DISTRIBUTIONS | {"sampler": before | {"latents": before["latents"] | {"mixing": share}}}
+        for share in (0, 0.7)
+    )
+    LatentShards(path=path, sampler=sampler, distributions=known)
+    ShardFolder(path).begin(describe(teacher, distributions=known))
+    with pytest.raises(
+        WrongDistributions, match=r"latents\.mixing: \(absent\) in the shards, 0\.7"
+    ):
+        LatentShards(path=path, sampler=sampler, distributions=mixed)
+    with pytest.raises(ValueError, match=r"latents\.mixing: \(absent\) → 0\.7"):
+        ShardFolder(path).begin(describe(teacher, distributions=mixed))
 
 
 @pytest.mark.parametrize(

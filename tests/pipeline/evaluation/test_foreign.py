@@ -42,3 +42,13 @@ def test_two_labels_of_one_view_are_refused(tmp_path):
     labels = [["a_0.png", [0.0] * 25], ["a_0.png", [1.0] * 25]]
     with pytest.raises(ValueError, match=r"two labels for a_0\.png"):
         ForeignMethod.read(written(tmp_path / "p", labels=labels))
+
+
+def test_predictions_of_another_suite_are_refused_with_what_was_found(tmp_path):
+    method = ForeignMethod.read(written(tmp_path / "p", labels=[]))
+    with pytest.raises(ValueError, match=r"puppet00000_0\.png is the first.*no \.png was found"):
+        method.require_some(["puppet00000", "puppet00001"], "puppets")
+    (method.folder / "puppet00001_0.png").touch()
+    method.require_some(["puppet00000", "puppet00001"], "puppets")
+    with pytest.raises(ValueError, match=r"suite=puppets_validate.*puppet00001_0\.png was found"):
+        method.require_some(["validate-puppet00000"], "puppets_validate")

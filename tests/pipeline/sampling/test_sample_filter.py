@@ -237,3 +237,12 @@ def test_rows_are_replaced_wherever_a_record_holds_them():
     assert torch.equal(merged.conditioning.label(), expected.conditioning.label())
     assert torch.equal(merged.novel.label(), expected.novel.label())
     assert merged.identities == expected.identities == merged.samples
+
+
+def test_a_rejected_identity_takes_its_style_mixing_along():
+    draw = sampler(None, latents=LatentPrior(mixing=1.0))
+    old, new = draw.draw([1, 2, 3]).mixing, draw.draw([7, 8]).mixing
+    merged = with_rows(draw.draw([1, 2, 3]), [2, 0], draw.draw([7, 8])).mixing
+    assert torch.equal(merged.z, torch.stack([new.z[1], old.z[1], new.z[0]]))
+    places = torch.stack([new.crossover[1], old.crossover[1], new.crossover[0]])
+    assert torch.equal(merged.crossover, places)

@@ -125,6 +125,41 @@ def test_a_share_is_mixed_and_the_others_are_who_they_were():
     assert torch.equal(same, ~is_mixed)
 
 
+def test_both_latents_are_conditioned_and_truncated_alike():
+    teacher = tiny_eg3d()
+    near = orbit_prior(16, pivot=(0.0, 0.0, 0.0))
+    prior = LatentPrior(truncation=Fixed(value=1.3), conditioning=near, mixing=1.0)
+    draw = sampler(teacher, latents=prior)
+    draws = draw.draw(range(8))
+    keeps = draws.mixing.first_layers(teacher.mean_latent().shape[-2])[:, :, None]
+    first, second = (teacher.map_latents(z, draws.conditioning) for z in (draws.z, draws.mixing.z))
+    mean = teacher.mean_latent()
+    wanted = mean + 1.3 * (torch.where(keeps, first, second) - mean)
+    assert torch.allclose(draw.map_latents(draws), wanted, atol=1e-6)
+    assert not torch.allclose(teacher.map_latents(draws.mixing.z), second, atol=1e-3)
+
+
+def test_the_mixing_is_of_the_identity_the_attempt_and_the_seed():
+    teacher = tiny_eg3d()
+    draw = sampler(teacher, latents=LatentPrior(mixing=1.0))
+    own = draw.draw([3, 4, 5]).mixing
+    others = (
+        draw.draw([3, 4, 5], attempt=1).mixing,
+        draw.draw([3, 4, 5], [13, 14, 15]).mixing,
+        draw.with_seed(6).draw([3, 4, 5]).mixing,
+    )
+    for other in others:
+        assert not torch.isclose(own.z, other.z).all(1).any()
+        assert not torch.isclose(own.crossover, other.crossover).any()
+    same = draw.draw([13, 14, 15], [3, 4, 5]).mixing
+    assert torch.equal(own.z, same.z) and torch.equal(own.crossover, same.crossover)
+
+
+def test_a_teacher_with_one_style_for_all_layers_cannot_mix():
+    with pytest.raises(ValueError, match=r"'spheres' has one for all of them: use .*mixing=0"):
+        sampler(ToyTeacher(), latents=LatentPrior(mixing=0.5))(NUMBERS[:2])
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
 def test_a_share_beyond_all_identities_is_refused(share):
     with pytest.raises(ValueError, match="give the share of mixed identities, 0 to 1"):

@@ -33,3 +33,14 @@ def test_the_networks_are_shared_and_the_original_keeps_its_settings():
     assert ViewRendering().apply(renderer).sampling == renderer.sampling
     with pytest.raises(ValueError, match="leave the view's resolution alone"):
         ViewRendering(resolution=32).apply(renderer)
+
+
+def test_another_resolution_before_super_resolution_is_refused_before_anything_is_drawn():
+    teacher = untrained_teacher(
+        {"plane_resolution": 8, "channel_base": 64, "channel_max": 8, "sr_latent": "w_mean"}
+    )
+    own = teacher.passport.render_resolution
+    with pytest.raises(ValueError, match=rf"at 32².*takes {own}².*diverse are for all"):
+        ViewRendering(resolution=32).require_teacher(teacher.passport)
+    ViewRendering(resolution=own).require_teacher(teacher.passport)
+    ViewRendering(resolution=32).require_teacher(ToyTeacher().passport)

@@ -98,6 +98,28 @@ def test_every_camera_and_sampler_configuration_draws_identities(cameras, sample
     assert (draws.reference.intrinsics[:, 0, 0] - 4.2647).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("sampler", ["diverse", "fast_diverse"])
+def test_diverse_people_are_mixed_and_exaggerated(sampler):
+    config = compose("distill", "teacher=untrained_tiny", *SMALL_RUN, f"sampler={sampler}")
+    draws = build_sampler(config, instantiate(config.teacher)).draw(range(200))
+    assert 0.6 < (draws.mixing.crossover < 1).float().mean() < 0.8
+    assert draws.truncation.min() < 0.8 and draws.truncation.max() > 2.1
+
+
+def test_diverse_is_for_every_teacher_and_its_fast_rendering_for_those_without_super_resolution():
+    sizes = "image_resolution: 128, render_resolution: 64"
+    large = f"teacher.configuration={{super_resolution: 2X, sr_latent: w_mean, {sizes}}}"
+    small = ("teacher=untrained_tiny", "cameras=puppets", large)
+    for sampler in ("diverse", "fast_diverse"):
+        config = compose("distill", *small, f"sampler={sampler}")
+        teacher = instantiate(config.teacher)
+        if sampler == "diverse":
+            assert build_sampler(config, teacher).rendering["novel"].changes == {}
+        else:
+            with pytest.raises(ValueError, match=r"at 32².*takes 64²"):
+                build_sampler(config, teacher)
+
+
 def test_the_students_planes_are_those_of_its_teacher():
     config = compose("distill", "teacher=untrained_tiny", *STUDENT_SETTINGS)
     teacher = instantiate(config.teacher)

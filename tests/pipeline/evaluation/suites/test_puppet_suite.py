@@ -49,6 +49,9 @@ def test_choices_are_made_on_other_people_than_results():
     assert torch.equal(chosen.cameras(0).label(), shown.cameras(0).label())
     assert not torch.equal(chosen.items()[0].image, shown.items()[0].image)
     assert chosen.seeds([1]).split is Split.VALIDATE
+    assert (chosen.name, shown.name) == ("puppets_validate", "puppets")
+    names = [{one["name"] for one in each.manifest()["items"]} for each in (chosen, shown)]
+    assert not names[0] & names[1]  # or files and scores of one could be taken for the other's
     with pytest.raises(ValueError, match=r"suite\.split is 'train': use one of test, validate"):
         suite(split="train")
 
