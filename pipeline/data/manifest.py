@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from pipeline.runs.markers import ADDED, RUNTIME, decisive, marked_keys, without_markers
+from pipeline.runs.markers import RUNTIME, decisive, marked_keys, without_markers
 from teachers.passport import Passport
 from teachers.teacher import Teacher
 
@@ -203,17 +203,8 @@ def canonical_json(values: Any) -> bytes:
 
 
 def changes(before: Any, now: Any) -> list[tuple[str, str, str]]:
-    """(dotted key, value before, value now) wherever nested values differ; absent equals null, and
-    a value of `ADDED` among the distributions.
-    """
-    old, new = (
-        {
-            key: value
-            for key, value in _leaves(values, "")
-            if value is None or ADDED.get(key.removeprefix("distributions.")) != value
-        }
-        for values in (before, now)
-    )
+    """(dotted key, value before, value now) wherever nested values differ; absent equals null."""
+    old, new = dict(_leaves(before, "")), dict(_leaves(now, ""))
 
     def show(values: dict[str, Any], key: str) -> str:
         return repr(values[key]) if key in values else "(absent)"

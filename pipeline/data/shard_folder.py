@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from pipeline.runs.files import created_file, write_bytes
+from pipeline.runs.markers import decisive
 from pipeline.runs.renamed import read_json
 from teachers.plain_values import read_json_file, require_shape
 
@@ -62,7 +63,7 @@ class ShardFolder:
             lines = [
                 f"  {key}: {before} → {now}"
                 for key, before, now in changes(
-                    read_json(file, dict[str, Any]), json.loads(content)
+                    _comparable(read_json(file, dict[str, Any])), _comparable(json.loads(content))
                 )
             ]
             if lines:
@@ -188,3 +189,8 @@ class ShardFolder:
             write_bytes(self.path / "manifest.json", manifest.to_json())
             if self.done() == set(manifest.shards):
                 return manifest
+
+
+def _comparable(description: dict[str, Any]) -> dict[str, Any]:
+    """Without distributions' keys that sets of earlier versions lack, where they change nothing."""
+    return description | {"distributions": decisive(description.get("distributions") or {}, ())}

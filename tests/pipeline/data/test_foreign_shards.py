@@ -97,30 +97,38 @@ def test_a_truncated_shard_is_named_or_left_out(foreign, sampler):
     assert skipping.skipped.total() >= 1
 
 
-def altered(urls: str, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Writes the first shard again with one field of its second identity changed."""
+def rewritten(urls: str, edit: Callable[[str, bytes], bytes | None]) -> None:
+    """Writes the first shard again; of its second identity, `edit` gets each field's name and
+    content, and returns the new content, or None to leave the field out.
+    """
     path = Path(urls.replace("{0..1}", "0"))
     with tarfile.open(path) as archive:
         files = [(member, archive.extractfile(member).read()) for member in archive]
     with tarfile.open(path, "w") as archive:
-        for member, content in files:
-            if member.name == f"000000000001.{name}":
-                buffer = io.BytesIO()
-                np.save(buffer, change(np.load(io.BytesIO(content))))
-                content = buffer.getvalue()
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+        for member, before in files:
+            key, _, field = member.name.partition(".")
+            content = edit(field, before) if key == "000000000001" else before
+            if content is not None:
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+
+def altered(urls: str, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Writes the first shard again with one field of its second identity changed."""
+
+    def edit(field: str, content: bytes) -> bytes:
+        if field != name:
+            return content
+        buffer = io.BytesIO()
+        np.save(buffer, change(np.load(io.BytesIO(content))))
+        return buffer.getvalue()
+
+    rewritten(urls, edit)
 
 
 def removed(urls: str, *names: str) -> None:
     """Writes the first shard again without some fields of its second identity."""
-    path = Path(urls.replace("{0..1}", "0"))
-    with tarfile.open(path) as archive:
-        files = [(member, archive.extractfile(member).read()) for member in archive]
-    with tarfile.open(path, "w") as archive:
-        for member, content in files:
-            if member.name not in [f"000000000001.{name}" for name in names]:
-                archive.addfile(member, io.BytesIO(content))
+    rewritten(urls, lambda field, content: None if field in names else content)
 
 
 @pytest.mark.parametrize(
