@@ -1,7 +1,7 @@
 """Builds an evaluation from its configuration: student, teacher, suite, methods, metrics."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import student_file
+from pipeline.inference.runtimes import TORCH
 from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
@@ -169,6 +170,11 @@ class Evaluation:
             "device": self.device,
             "seed": self.config.seed,
         }
+        if self.config.runtime != TORCH and "student" not in self.settings["methods"]:
+            raise ValueError(
+                f"runtime={self.config.runtime} runs the student's encoder, and methods has no"
+                " student: add it, or leave runtime= out"
+            )
         methods = [self.method(name) for name in self.settings["methods"]]
         if not (methods or self.foreign or self.has_ceiling):
             raise ValueError(
@@ -187,8 +193,11 @@ class Evaluation:
         for one in self.foreign:
             one.require_some(tasks[0].item_names, self.suite.name)
         if self.has_ceiling:
-            student = student_method(
-                self.lifter, CEILING, "student on its teacher's identities", kind="ceiling"
+            student = replace(
+                self.student,
+                name=CEILING,
+                title="student on its teacher's identities",
+                kind="ceiling",
             )
             tasks.append(
                 Task(
@@ -234,7 +243,7 @@ class Evaluation:
             ValueError: there is none.
         """
         if name == "student":
-            return student_method(self.lifter)
+            return self.student
         if name in TRIVIAL:
             return getattr(self, f"_{name}")()
         if name not in self.config.method:
@@ -251,6 +260,13 @@ class Evaluation:
             kind=method.kind,
             image_size=method.image_size,
             notes=method.notes,
+        )
+
+    @cached_property
+    def student(self) -> MethodEntry:
+        """The student, its encoder by the configured runtime."""
+        return student_method(
+            self.lifter, runtime=self.config.runtime, runtime_file=self.config.runtime_file
         )
 
     @cached_property

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
+from pipeline.inference.runtimes import TORCH
 from pipeline.lifter import Lifter
 from pipeline.sampling.source import Sampler
 from teachers.rendering.camera import Camera
@@ -46,12 +48,25 @@ class MethodEntry:
 
 
 def student_method(
-    lifter: Lifter, name: str = "student", title: str = "the student", kind: str = "student"
+    lifter: Lifter,
+    name: str = "student",
+    title: str = "the student",
+    kind: str = "student",
+    *,
+    runtime: str = TORCH,
+    runtime_file: Path | str | None = None,
 ) -> MethodEntry:
-    """A student as a method."""
-    reconstructor = Reconstructor(lifter)
+    """A student as a method; `runtime` and its file run the encoder (see `Reconstructor`, also for
+    the errors).
+    """
+    reconstructor = Reconstructor(lifter, runtime=runtime, runtime_file=runtime_file)
     return MethodEntry(
-        name, title, reconstructor.lift, kind=kind, image_size=reconstructor.image_size
+        name,
+        title,
+        reconstructor.lift,
+        kind=kind,
+        image_size=reconstructor.image_size,
+        notes=() if runtime == TORCH else (f"its encoder is run by {runtime}",),
     )
 
 

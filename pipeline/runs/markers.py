@@ -22,6 +22,7 @@ MARKERS: Final = (RUNTIME, RESUMABLE, KEPT)
 
 ADDED: dict[str, Any] = {
     "kernels": "readable",
+    "runtime": "torch",
     "optimizer.muon": False,
     "data.world": "puppets",
     "surface": None,

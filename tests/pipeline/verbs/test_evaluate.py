@@ -409,3 +409,24 @@ def evaluate_engine():
 
     assert evaluation_builder.Task is engine.Task
     return engine
+
+
+def test_another_runtime_scores_the_same_student(first, settings, tmp_path):
+    evaluated, _ = first
+    only = ["methods=[student]", "runtime=openvino"]
+    again = run(settings, tmp_path / "openvino", *only)
+    for method in ("student", "ceiling"):
+        assert again["methods"][method]["notes"] == ["its encoder is run by openvino"]
+        expected = evaluated["scores"][method]["all"]["psnr"]["mean"]
+        assert again["scores"][method]["all"]["psnr"]["mean"] == pytest.approx(expected, abs=0.01)
+    with pytest.raises(ValueError, match='runtime: "openvino" → '):
+        run(settings, tmp_path / "openvino", "methods=[student]")
+
+
+def test_another_runtime_is_for_the_student_only(settings, tmp_path):
+    output = tmp_path / "out"
+    with pytest.raises(ValueError, match="methods has no student"):
+        run(settings, output, "methods=[mean_planes]", "runtime=openvino")
+    with pytest.raises(ValueError, match="runtime=torch doesn't read"):
+        run(settings, output, "methods=[student]", "runtime_file=encoder.onnx")
+    assert not output.exists()
