@@ -38,7 +38,9 @@ from .suite import Suite
 log = logging.getLogger(__name__)
 
 SPLIT = Split.TEST
-"""No teacher and no student has been trained or selected on this split."""
+"""No teacher and no student has been trained on this split; nothing was chosen on it but the
+sampler of `puppets_tiny` (see its card).
+"""
 
 SPLITS = {"test": Split.TEST, "validate": Split.VALIDATE}
 """What may be evaluated: results are of the first, choices between students of the second."""
