@@ -19,9 +19,15 @@ from pipeline.evaluation.methods import (
     reinitialised_student,
     student_method,
 )
-from pipeline.evaluation.metrics.available import AvailableMetrics, as_begun, available_metrics
+from pipeline.evaluation.metrics.available import (
+    AvailableMetrics,
+    as_begun,
+    as_measured,
+    available_metrics,
+)
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.results import RESULTS_SCHEMA, EvaluationScope, read_results_json
+from pipeline.evaluation.shared_run import begun_lines
 from pipeline.evaluation.suites.held_out_teacher_suite import TeacherSuite
 from pipeline.evaluation.suites.suite import Suite
 from pipeline.inference.device import device_named
@@ -149,6 +155,7 @@ class Evaluation:
         )
         weights, output = Path(self.config.paths.weights), Path(self.config.output)
         available = available_metrics(weights, self.settings["metrics"], estimator)
+        available = as_measured(available, begun_lines(output))
         if not (output / "results.json").is_file():
             return available
         return as_begun(available, read_results_json(output))
@@ -175,6 +182,8 @@ class Evaluation:
                 f"runtime={self.config.runtime} runs the student's encoder, and methods has no"
                 " student: add it, or leave runtime= out"
             )
+        if len({*self.settings["methods"]}) < len(self.settings["methods"]):
+            raise ValueError(f"methods={self.settings['methods']} has a name twice: give each once")
         methods = [self.method(name) for name in self.settings["methods"]]
         if not (methods or self.foreign or self.has_ceiling):
             raise ValueError(
@@ -309,7 +318,7 @@ class Evaluation:
         return {
             "schema": RESULTS_SCHEMA,
             "suite": suite.name,
-            "settings": suite.settings() | {key: self.config[key] for key in chosen},
+            "settings": {key: self.config[key] for key in chosen} | suite.settings(),
             "manifest_sha256": task.manifest_sha256,
             "checkpoint": None if self.config.checkpoint is None else self._student(),
             "gaps_deg": [float(edge) for edge in suite.gaps_deg],

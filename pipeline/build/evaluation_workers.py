@@ -2,7 +2,8 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,41 +15,55 @@ from pipeline.evaluation.shared_run import evaluate_share
 from pipeline.evaluation.work_share import WorkShare
 from teachers.kernels import choose_kernels
 
+from .configuration import USER_ERRORS
 from .evaluation import Evaluation
 
 
 @contextmanager
 def other_processes(
     settings: dict[str, Any], output: Path, folder: Path, count: int
-) -> Iterator[None]:
+) -> Iterator[Callable[[], bool]]:
     """Starts the processes 1 to `count` - 1 and waits for them at the end.
 
     They have as many threads as this one and the same kernels, so that scores are equal. They exit
     when this process is gone.
 
+    Yields:
+        a check to be made now and then: True, or the error of a process that has ended by one.
+
     Raises:
-        RuntimeError: one of them failed; it has printed why.
+        ValueError: one of them met an error of the user.
+        RuntimeError: one of them failed otherwise; it has printed why.
     """
     context = multiprocessing.get_context("spawn")
-    shared = (settings, output, folder, count, os.getpid(), torch.get_num_threads())
+    errors = context.SimpleQueue()
+    shared = (settings, output, folder, count, os.getpid(), torch.get_num_threads(), errors)
     processes = [
         context.Process(target=_work, args=(rank, *shared), daemon=True) for rank in range(1, count)
     ]
     for process in processes:
         process.start()
+
+    def are_well() -> bool:
+        for rank, process in enumerate(processes, 1):
+            if process.exitcode:
+                if not errors.empty():
+                    raise ValueError(errors.get())
+                raise RuntimeError(
+                    f"process {rank} of the evaluation ended with status {process.exitcode}: the"
+                    " same command continues the evaluation"
+                )
+        return True
+
     try:
-        yield
+        yield are_well
+        for process in processes:
+            process.join()
+        are_well()
     except BaseException:
         for process in processes:
             process.terminate()
         raise
-    for rank, process in enumerate(processes, 1):
-        process.join()
-        if process.exitcode:
-            raise RuntimeError(
-                f"process {rank} of the evaluation ended with status {process.exitcode}: the same"
-                " command continues the evaluation"
-            )
 
 
 def device_of(rank: int, name: str) -> str:
@@ -65,11 +80,16 @@ def _work(
     count: int,
     parent: int,
     threads: int,
+    errors: "multiprocessing.SimpleQueue[str]",
 ) -> None:
     torch.set_num_threads(threads)
     choose_kernels(settings["kernels"])
-    evaluation = Evaluation(OmegaConf.create(settings), device_of(rank, settings["device"]))
-    share = WorkShare(rank, count)
-    evaluate_share(
-        evaluation.tasks, output, folder, share, is_wanted=lambda: os.getppid() == parent
-    )
+    try:
+        evaluation = Evaluation(OmegaConf.create(settings), device_of(rank, settings["device"]))
+        share = WorkShare(rank, count)
+        evaluate_share(
+            evaluation.tasks, output, folder, share, is_wanted=lambda: os.getppid() == parent
+        )
+    except USER_ERRORS as error:
+        errors.put(str(error))
+        sys.exit(2)

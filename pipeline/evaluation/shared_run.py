@@ -37,6 +37,12 @@ def all_lines(folder: Path) -> list[Line]:
     return [line for path in sorted(folder.glob("*.jsonl")) for line in read_lines(path)]
 
 
+def begun_lines(output: Path) -> list[Line]:
+    """The lines of an evaluation so far, whatever version began it."""
+    folders = sorted((output / "lines").glob("*"))
+    return [line for folder in folders for line in all_lines(folder)]
+
+
 def scored(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:
     """The (method, item) pairs that have a line for every view."""
     counts = Counter((line["method"], line["item"], line["view"]) for line in lines)

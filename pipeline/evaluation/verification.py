@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,15 @@ def verify(output: Path, available: AvailableMetrics, weights: Path) -> tuple[li
 
     Args:
         output: of an evaluation.
-        available: the same metrics as then; those that are unavailable here aren't compared.
+        available: the metrics here; those that weren't measured then, or can't be here, aren't
+            compared.
         weights: folder of published networks, for FID and KID.
     """
     results, lines = read_results_json(output), read_score_lines(output)
+    available = replace(
+        available,
+        metrics=tuple(one for one in available.metrics if one.name in results["metrics"]),
+    )
     found = [*_altered_manifest(output, results), *_altered_files(output, lines)]
     for (_, _), views in groupby(
         tqdm(lines, desc="scoring again", unit="img", mininterval=1),
@@ -118,10 +124,9 @@ def _altered_means(
         again = add_set_metrics(summary(lines, scope), lines, output, weights)
     except ValueError as error:  # an image is missing or damaged
         return [str(error)]
-    for entry in results["scores"].values():
-        entry["all"] = {
-            name: mean for name, mean in entry["all"].items() if name in again["metrics"]
-        }
+    both = results["metrics"].keys() & again["metrics"].keys()
+    for entry in (*results["scores"].values(), *again["scores"].values()):
+        entry["all"] = {name: mean for name, mean in entry["all"].items() if name in both}
     differing = [
         name
         for name in again["scores"]

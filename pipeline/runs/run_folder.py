@@ -166,6 +166,16 @@ class RunFolder:
         write_json(self.config_path, configuration)
         return continued
 
+    def require_same(self, configuration: dict[str, Any], *, free: Iterable[str] = ()) -> None:
+        """What `record` checks of a resumed run, for processes that record nothing.
+
+        Raises:
+            ValueError: another key than those of `free` differs; the message lists every one.
+        """
+        if self.config_path.exists():
+            configuration = json.loads(json.dumps(configuration))
+            self._require_same(self.recorded(), current(configuration), tuple(free))
+
     def recorded(self) -> dict[str, Any]:
         """The configuration that the run was started with.
 

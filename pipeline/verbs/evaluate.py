@@ -72,6 +72,7 @@ def main(config: DictConfig) -> None:
         _print(f"all scores: {output / 'results.json'}; report: {output / 'index.html'}")
     else:
         evaluation = Evaluation(config, device_of(share.rank, config.device))
+        RunFolder(output).require_same(evaluation.configuration(), free=evaluation.free_keys)
         lines = lines_folder(output, evaluation.configuration(), evaluation.free_keys)
         evaluate_share(evaluation.tasks, output, lines, share)
 
@@ -81,9 +82,9 @@ def run(evaluation: Evaluation, output: Path, share: WorkShare) -> dict[str, Any
     started = time.perf_counter()
     folder = lines_folder(output, evaluation.configuration(), evaluation.free_keys)
     count = evaluation.config.processes if share.count == 1 else 1
-    with other_processes(evaluation.settings, output, folder, count):
+    with other_processes(evaluation.settings, output, folder, count) as are_well:
         own = share if share.count > 1 else WorkShare(0, count)
-        evaluate_share(evaluation.tasks, output, folder, own)
+        evaluate_share(evaluation.tasks, output, folder, own, is_wanted=are_well)
     results = write_results(
         output,
         evaluation.tasks[0],

@@ -1,11 +1,12 @@
 """Which metrics can be computed on this machine, and why the others can't."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.runs.json_lines import Line
 from teachers.plain_values import require_arguments, shown
 
 from .metric import is_former
@@ -31,6 +32,8 @@ OTHERWISE = (
     "this evaluation began when it was computed otherwise: for its present definition, evaluate"
     " into a new folder"
 )
+
+LATER = "this evaluation began without it: to have it for all items, evaluate into a new folder"
 
 NO_POSE = (
     "no pose estimator is configured: give pose_estimator=…, something that finds a face and its"
@@ -91,6 +94,26 @@ def _arguments(name: str, build: Callable[..., ViewMetric], chosen: Any) -> dict
         )
     require_arguments(build, dict(chosen), f"metrics.{name}")
     return dict(chosen)
+
+
+def as_measured(available: AvailableMetrics, lines: Sequence[Line]) -> AvailableMetrics:
+    """The metrics without those that an evaluation began without, whose weights came later: a mean
+    would be that of the items since then.
+
+    Args:
+        available: as this machine has them.
+        lines: score lines of the evaluation so far.
+    """
+    scored = [line for line in lines if line["prediction_sha256"] is not None]
+    later = [
+        metric.name
+        for metric in available.metrics
+        if any(metric.name not in line for line in scored)
+    ]
+    return AvailableMetrics(
+        tuple(metric for metric in available.metrics if metric.name not in later),
+        {**available.unavailable, **dict.fromkeys(later, LATER)},
+    )
 
 
 def as_begun(available: AvailableMetrics, results: Mapping[str, Any]) -> AvailableMetrics:

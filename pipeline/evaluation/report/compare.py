@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.evaluation.metrics.metric import Metric, is_former
 from pipeline.evaluation.paired import comparisons
+from pipeline.evaluation.picture_store import read_png
 from pipeline.evaluation.results import headline
 from pipeline.runs.files import write_json
 
@@ -17,6 +18,9 @@ from .results_folder import RESULTS, Results, read_results
 
 NOT_COMPARED = ("trivial", "ceiling")
 """Kinds of methods that are left out unless an evaluation has no others."""
+
+ROUNDING = 2 / 255
+"""Mean difference of two pictures in [-1, 1] that show the same: one grey level."""
 
 FREE_SETTINGS = ("ceiling_identities", "ceiling_seed", "mean_of", "calibration_samples")
 """Settings that only such methods depend on."""
@@ -60,6 +64,7 @@ def merge(folders: Sequence[Path], output: Path) -> Results:
     labels = short_names(folders)
     parts = {label: read_results(folder) for label, folder in zip(labels, folders, strict=True)}
     require_same_suite(parts)
+    require_same_pictures(parts)
     chosen = {label: _competitors(part) for label, part in parts.items()}
     shared, differing = _shared_metrics(parts)
     rows = [
@@ -124,6 +129,40 @@ def require_same_suite(parts: dict[str, Results]) -> None:
             )
 
 
+def require_same_pictures(parts: dict[str, Results]) -> None:
+    """Checks that inputs and references show the same: cameras, samplers and seeds that no manifest
+    holds can differ. Another machine's rounding is allowed.
+
+    Raises:
+        ValueError: two differ, or one that could isn't there to be compared.
+    """
+    (first, one), *others = parts.items()
+    mine = _pictures(one)
+    for label, other in others:
+        for key, (sha256, path) in _pictures(other).items():
+            if key not in mine or mine[key][0] == sha256:
+                continue
+            kind, item, view = key
+            pair = [read_png(known) for known in (mine[key][1], path)]
+            if pair[0].shape != pair[1].shape or (pair[0] - pair[1]).abs().mean() > ROUNDING:
+                raise ValueError(
+                    f"{first} and {label} can't be compared: view {view} of {item} has another"
+                    f" {kind}, so cameras, sampler or seed differ: evaluate both with the same"
+                    " settings"
+                )
+
+
+def _pictures(part: Results) -> dict[tuple[str, str, int], tuple[str, Path]]:
+    """Kind, item and view → sha256 and path, of what methods are given or compared with."""
+    return {
+        (kind, row["item"], row["view"]): (row[f"{kind}_sha256"], row["files"][kind])
+        for row in part.rows
+        if row["method"] in _competitors(part)
+        for kind in ("input", "truth")
+        if row.get(f"{kind}_sha256") is not None and row["files"].get(kind) is not None
+    }
+
+
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     values = {key: (one.get(key), other.get(key)) for key in ("suite", "manifest_sha256")}
     mine, theirs = (part.get("settings") or {} for part in (one, other))
@@ -171,6 +210,8 @@ def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dic
             differing.append(
                 {"metric": metric["title"], "why": f"not measured in {', '.join(lacking)}"}
             )
+        elif name == "pose" and len({_estimator(part) for part in parts.values()}) > 1:
+            differing.append({"metric": metric["title"], "why": "other estimators found the poses"})
         elif len(weights) > 1:
             differing.append({"metric": metric["title"], "why": "measured with different weights"})
         elif len({is_former(part.metrics[name]) for part in parts.values()}) > 1:
@@ -178,6 +219,12 @@ def _shared_metrics(parts: dict[str, Results]) -> tuple[dict[str, Any], list[dic
         else:
             shared[name] = metric
     return shared, differing
+
+
+def _estimator(part: Results) -> str:
+    """The settings of what found the poses."""
+    measures = part.summary.get("measures") or {}
+    return json.dumps(measures.get("pose_estimator"), sort_keys=True)
 
 
 def _pairs(parts: dict[str, Results], chosen: dict[str, list[str]]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from PIL import Image
 
 from pipeline.build import evaluation as evaluation_builder
 from pipeline.build.configuration import compose, instantiate
+from pipeline.build.evaluation_workers import other_processes
 from pipeline.evaluation.earlier_versions import FREE_967260B, WORLD_SHA256
 from pipeline.evaluation.items import SuiteContext
+from pipeline.evaluation.metrics.available import LATER, AvailableMetrics
+from pipeline.evaluation.metrics.view_metrics import VIEW_METRICS
 from pipeline.evaluation.report.demo.page import image_rows
 from pipeline.evaluation.report.results_folder import read_results
 from pipeline.evaluation.shared_run import lines_folder
@@ -190,9 +194,53 @@ def test_two_ranks_of_a_launcher_give_the_numbers_of_one_process(
     ]
 
 
-def test_another_configuration_is_refused_with_the_difference(first, settings):
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_another_configuration_is_refused_with_the_difference(first, settings, rank, monkeypatch):
+    _, output = first
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
     with pytest.raises(ValueError, match=r"mean_of: 3 → 4"):
-        run(settings, first[1], "mean_of=4")
+        run(settings, output, "mean_of=4")
+    assert before == {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
+
+
+def test_results_name_the_seed_of_the_suite(settings):
+    chosen = compose("evaluate", *settings, "suite.seed=7")
+    assert evaluation_builder.Evaluation(chosen).description()["settings"]["seed"] == 7
+
+
+def test_a_metric_whose_weights_came_later_is_not_that_of_some_items(
+    first, settings, tmp_path, monkeypatch, capsys
+):
+    evaluated, output = first
+    later = replace(VIEW_METRICS[0], name="later")
+    measured = lambda *given: AvailableMetrics((*VIEW_METRICS, later), {})  # noqa: E731
+    monkeypatch.setattr(evaluation_builder, "available_metrics", measured)
+    monkeypatch.setattr(evaluate, "available_metrics", measured)
+    half = tmp_path / "half"
+    shutil.copytree(output, half)
+    (half / "results.json").unlink()
+    (file,) = (half / "lines").glob("*/*.jsonl")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 3 // 5])
+    again = run(settings, half)
+    assert numbers(again)["scores"] == numbers(evaluated)["scores"]
+    assert {"metric": "later", "why": LATER} in again["unavailable"]
+    evaluate.main(compose("evaluate", f"verify={output}"))
+    assert "nothing differs" in capsys.readouterr().out
+    assert "later" in run(settings, tmp_path / "new", "methods=[mean_planes]")["metrics"]
+
+
+def test_what_ails_another_process_is_one_error_of_this_one(settings, tmp_path):
+    config = compose("evaluate", *settings, "checkpoint=nowhere.safetensors")
+    plain = evaluation_builder.Evaluation(config).settings
+    with (
+        pytest.raises(ValueError, match=r"nowhere\.safetensors"),
+        other_processes(plain, tmp_path, tmp_path / "lines", 2) as are_well,
+    ):
+        ends = time.monotonic() + 60
+        while are_well() and time.monotonic() < ends:
+            time.sleep(0.1)
 
 
 def test_an_evaluation_of_967260b_is_continued(first, settings, tmp_path, monkeypatch):
@@ -423,10 +471,12 @@ def test_another_runtime_scores_the_same_student(first, settings, tmp_path):
         run(settings, tmp_path / "openvino", "methods=[student]")
 
 
-def test_another_runtime_is_for_the_student_only(settings, tmp_path):
+def test_methods_and_runtimes_that_make_no_sense_are_refused_before_anything(settings, tmp_path):
     output = tmp_path / "out"
     with pytest.raises(ValueError, match="methods has no student"):
         run(settings, output, "methods=[mean_planes]", "runtime=openvino")
+    with pytest.raises(ValueError, match="has a name twice"):
+        run(settings, output, "methods=[student,mean_planes,student]")
     with pytest.raises(ValueError, match="runtime=torch doesn't read"):
         run(settings, output, "methods=[student]", "runtime_file=encoder.onnx")
     assert not output.exists()

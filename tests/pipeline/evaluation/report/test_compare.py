@@ -1,11 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
 from pipeline.evaluation.metrics.metric import FORMER_MEANINGS
 from pipeline.evaluation.report.compare import short_names, write_comparison
 from pipeline.evaluation.report.results_folder import read_results
-from tests.pipeline.evaluation.toy_results import MEAN, PTI, STUDENT, ToyMethod, write_results
+from tests.pipeline.evaluation.toy_results import MEAN, PTI, STUDENT, ToyMethod, disc, write_results
 
 BETTER = ToyMethod("student", "the student", "student", 6.0, 0.03)
 
@@ -94,6 +95,44 @@ def test_metrics_measured_otherwise_are_named_instead_of_compared(tmp_path, chan
     both = compared([one, two], tmp_path / "both")
     assert list(both["metrics"]) == ["psnr"]
     assert both["unavailable"] == [{"metric": "depth error", "why": why}]
+
+
+def test_poses_found_by_other_estimators_are_not_compared(tmp_path):
+    folders = [
+        write_results(
+            tmp_path / name,
+            methods=[STUDENT],
+            measures={"settings": {}, "pose_estimator": estimator},
+        )
+        for name, estimator in (("a", None), ("b", {"_target_": "other.Face"}))
+    ]
+    for folder in folders:
+        path = folder / "results.json"
+        stored = json.loads(path.read_text())
+        for means in (stored["metrics"], stored["scores"]["student"]["all"]):
+            means["pose"] = means.pop("depth")
+        path.write_text(json.dumps(stored))
+    both = compared(folders, tmp_path / "both")
+    assert [entry["why"] for entry in both["unavailable"]] == ["other estimators found the poses"]
+
+
+def test_other_pictures_are_refused_and_another_machines_rounding_is_not(tmp_path):
+    one = write_results(tmp_path / "one", methods=[STUDENT])
+    turned = write_results(
+        tmp_path / "turned",
+        methods=[STUDENT],
+        draw=lambda item, yaw, size: disc(item, yaw + 9, size),
+    )
+    with pytest.raises(ValueError, match="view 0 of p0 has another input, so cameras, sampler"):
+        compared([one, turned], tmp_path / "both")
+    rounded = write_results(
+        tmp_path / "rounded",
+        methods=[STUDENT],
+        draw=lambda item, yaw, size: (
+            disc(item, yaw, size) + (np.arange(size) % 2)[:, None].astype("u1")
+        ),
+    )
+    assert compared([one, rounded], tmp_path / "both")["pairs"]
 
 
 def test_one_evaluation_is_not_enough(tmp_path):
