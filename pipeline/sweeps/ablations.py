@@ -19,6 +19,8 @@ from pipeline.evaluation.report.results_folder import mean_of
 from pipeline.evaluation.results import read_results_json
 from pipeline.runs.child_process import ChildProcess, setting, verb_command
 from pipeline.runs.files import sha256_of_file, write_text
+from pipeline.runs.lock import is_locked
+from pipeline.runs.run_folder import RunFolder
 
 from .cell import Cell, CellRecord
 from .paired_seeds import Estimate, estimate, paired_difference, verdict
@@ -41,6 +43,17 @@ DIGITS = {"psnr_foreground": 2, "depth": 4, "frechet_efficientnet_lite0": 2}
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Arm → score → seed → value."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation is of: a student's file, by its hash, on a number of identities."""
+
+    student_sha256: str | None
+    identities: int | None
+
+    def __str__(self) -> str:
+        return f"student {(self.student_sha256 or 'unknown')[:12]} on {self.identities} identities"
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ def main() -> None:
     for folder, arm, seed in finished:
         if not given.only_table:
             evaluate(folder, given.identities)
+        require_own_scores(folder, given.identities)
         for score, value in scores_of(folder / "evaluation").items():
             found[arm][score][seed] = value
     text = report(found)
@@ -99,29 +113,41 @@ def main() -> None:
 
 
 def finished_cells(folder: Path) -> list[tuple[Path, str, str]]:
-    """Folder, experiment and seed of each finished cell that is named by these two."""
-    found = []
+    """Folder, experiment and seed of each finished cell that is named by these two.
+
+    Raises:
+        SystemExit: two cells have the same experiment and seed.
+    """
+    found: dict[tuple[str, str], Path] = {}
     for file in sorted(folder.glob("*/cell.json")):
         record = Cell("", (), (), file.parent).record()
         values = _values(record)
-        if record is not None and record.state == "finished" and "experiment" in values:
-            found.append((file.parent, values["experiment"], values.get("seed", "0")))
-    return found
+        if record is None or record.state != "finished" or "experiment" not in values:
+            continue
+        arm, seed = values["experiment"], values.get("seed", "0")
+        first = found.setdefault((arm, seed), file.parent)
+        if first != file.parent:
+            raise SystemExit(
+                f"{first} and {file.parent} are both {arm} with seed {seed}, the table takes one:"
+                f" move the other out of {folder}"
+            )
+    return [(cell, arm, seed) for (arm, seed), cell in found.items()]
 
 
 def evaluate(cell: Path, identities: int) -> None:
-    """Runs `trilift evaluate` on a cell's student unless it has been; an earlier student's scores
-    are removed.
+    """Runs or continues `trilift evaluate` on a cell's student unless it has been; an evaluation of
+    an earlier student or of other identities is removed, finished or not.
 
     Raises:
-        SystemExit: it failed, after an error message of its own.
+        SystemExit: the cell has no student, or the evaluation failed, after an error message of its
+            own.
     """
     output, student = cell / "evaluation", cell / "student.safetensors"
-    if (output / "results.json").exists():
-        known = read_results_json(output)
-        same_student = (known.get("checkpoint") or {}).get("sha256") == sha256_of_file(student)
-        if same_student and (known.get("settings") or {}).get("identities") == identities:
-            return
+    wanted, found = wanted_evaluation(cell, identities), evaluation_in(output)
+    if found == wanted and (output / "results.json").exists():
+        return
+    # What another process evaluates stays: the verb says who has it.
+    if found not in (None, wanted) and not is_locked(output / "lock"):
         shutil.rmtree(output)
     command = [
         setting("checkpoint", student), setting("output", output), "suite=teacher", "sampler=fast",
@@ -132,6 +158,51 @@ def evaluate(cell: Path, identities: int) -> None:
         status = process.wait()
     if status:
         raise SystemExit(status if status > 0 else 1)
+
+
+def wanted_evaluation(cell: Path, identities: int) -> Evaluated:
+    """The evaluation that a cell needs: of its present student.
+
+    Raises:
+        SystemExit: it has none.
+    """
+    student = cell / "student.safetensors"
+    if not student.exists():
+        raise SystemExit(
+            f"{student} is missing, the student of a finished cell: put it back, or move the cell"
+            " out of the sweep's folder"
+        )
+    return Evaluated(sha256_of_file(student), identities)
+
+
+def evaluation_in(output: Path) -> Evaluated | None:
+    """What a finished or interrupted evaluation is of; None before it began."""
+    if (output / "results.json").exists():
+        results = read_results_json(output)
+        student, settings = results.get("checkpoint") or {}, results.get("settings") or {}
+        return Evaluated(student.get("sha256"), settings.get("identities"))
+    try:
+        begun = RunFolder(output).recorded()
+    except FileNotFoundError:
+        return None
+    return Evaluated(begun.get("checkpoint_sha256"), begun.get("identities"))
+
+
+def require_own_scores(cell: Path, identities: int) -> None:
+    """Refuses scores of a cell that aren't its student's on that many identities.
+
+    Raises:
+        SystemExit: they are another student's, or of other identities; or the cell has no student.
+    """
+    output = cell / "evaluation"
+    if not (output / "results.json").exists():
+        return
+    wanted, found = wanted_evaluation(cell, identities), evaluation_in(output)
+    if found != wanted:
+        raise SystemExit(
+            f"{output} has scores of {found}, the table needs {wanted}: evaluate again, without"
+            " --only-table, or give the --identities of the scores"
+        )
 
 
 def scores_of(evaluation: Path) -> dict[str, float]:

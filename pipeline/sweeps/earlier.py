@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pipeline.runs.run_folder import RunFolder
 
 from .cell import Cell, CellRecord, State
 
@@ -12,7 +15,9 @@ NOT_GIVEN = "(not given)"
 
 @dataclass(frozen=True)
 class EarlierCell(Cell):
-    """A cell that the present command doesn't name: its state is what its record says."""
+    """A cell that the present command doesn't name: its state and its configuration are what was
+    recorded.
+    """
 
     @property
     def state(self) -> State:
@@ -41,8 +46,29 @@ def earlier_cells(folder: Path, cells: Sequence[Cell]) -> list[EarlierCell]:
         if file.parent.name not in names:
             record = Cell("", (), (), file.parent).record()
             assert record is not None
-            found.append(EarlierCell("", (), _varied(record, shared), file.parent))
+            varied, configuration = _varied(record, shared), _recorded(file.parent)
+            found.append(EarlierCell("", (), varied, file.parent, configuration))
     return found
+
+
+def _recorded(run: Path) -> dict[str, Any] | None:
+    """The configuration of a run; None before it began."""
+    try:
+        return RunFolder(run).recorded()
+    except FileNotFoundError:
+        return None
+
+
+def changed_settings(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """A line "key: before → now" for each setting that differs, but those of Hydra and of the
+    cell's place.
+    """
+    former, present = dict(_settings(before)), dict(_settings(now))
+    return [
+        f"{key}: {former.get(key, NOT_GIVEN)} → {present.get(key, NOT_GIVEN)}"
+        for key in former | present
+        if former.get(key) != present.get(key)
+    ]
 
 
 def _shared(cells: Sequence[Cell]) -> dict[str, str]:

@@ -29,7 +29,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells that differ only in the seed: mean and sample standard deviation of their numbers."""
+    """Cells that differ only in the seed: mean and sample standard deviation of their numbers, with
+    every seed once.
+    """
 
     varied: tuple[tuple[str, str], ...]
     outcomes: tuple[Outcome, ...]
@@ -45,9 +47,20 @@ class Row:
         )
 
     @property
+    def runs(self) -> list[Outcome]:
+        """One cell for each seed, a finished one if there is.
+
+        Two folders hold one run where one command gave the seed that another left at its default.
+        """
+        found: dict[str, Outcome] = {}
+        for outcome in sorted(self.outcomes, key=lambda outcome: outcome.state != "finished"):
+            found.setdefault(_seed(outcome.cell), outcome)
+        return list(found.values())
+
+    @property
     def finished(self) -> list[Outcome]:
-        """The finished cells, over which means are taken."""
-        return [outcome for outcome in self.outcomes if outcome.state == "finished"]
+        """The finished runs, over which means are taken."""
+        return [outcome for outcome in self.runs if outcome.state == "finished"]
 
     def mean(self, name: str) -> float | None:
         """Over the finished cells; None if none has the number."""
@@ -96,6 +109,12 @@ def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
 
 def _but_the_seed(cell: Cell) -> tuple[tuple[str, str], ...]:
     return tuple(part for part in cell.varied if part[0] != "seed")
+
+
+def _seed(cell: Cell) -> str:
+    """Of the configuration; a cell of which nothing says it counts as a run of its own."""
+    given = dict(cell.varied).get("seed", cell.name)
+    return str((cell.configuration or {}).get("seed", given))
 
 
 def last_scores(run: Path) -> dict[str, float]:

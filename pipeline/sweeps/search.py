@@ -3,7 +3,7 @@
 The study's journal is in the sweep's folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+
+
+ATTRIBUTE = "search"
+"""Of the study: the objective and the space of its trials."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Search:
         """A study in a sweep's folder, new or continued.
 
         Raises:
-            ValueError: optuna isn't installed, or the space is empty.
+            ValueError: optuna isn't installed, the space is empty, or the study has another one, or
+                another objective or direction.
         """
         if not space:
             raise ValueError(
@@ -96,7 +101,25 @@ class Search:
             study_name="search", storage=storage, load_if_exists=True, direction=self.direction
         )
         study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
-        return Study(self, study, {key: _distribution(part) for key, part in space.items()})
+        distributions = {key: _distribution(part) for key, part in space.items()}
+        self._require_same(study, _ranges(distributions))
+        return Study(self, study, distributions)
+
+    def _require_same(self, study: Any, space: Mapping[str, str]) -> None:
+        """Compares a study with this search, and notes in it what it doesn't know of itself."""
+        known = study.user_attrs.get(ATTRIBUTE)
+        objective = known["objective"] if known else self.objective
+        now = list(_claims(self.objective, self.direction, space))
+        for former in [known["space"]] if known else [space, *_recorded_spaces(study, space)]:
+            before = _claims(objective, study.direction.name.lower(), former)
+            for was, wanted in zip(before, now, strict=False):  # other keys differ as such first
+                if was != wanted:
+                    raise ValueError(
+                        f"the search in this folder {was}, this command {wanted}: give this sweep"
+                        " another folder (hydra.sweep.dir=…), or the former settings again"
+                    )
+        if not known:
+            study.set_user_attr(ATTRIBUTE, {"objective": self.objective, "space": dict(space)})
 
     def _sampler(self, drawn: int) -> "BaseSampler":
         from optuna.samplers import RandomSampler, TPESampler
@@ -120,29 +143,28 @@ class Study:
         self._distributions = dict(distributions)
 
     def trials(self) -> list[Trial]:
-        """All trials, in the order of their numbers."""
-        return [
-            Trial(trial.number, _written(trial.params))
-            for trial in self._study.get_trials(deepcopy=False)
-        ]
-
-    def ask(self) -> list[Trial]:
-        """The next trials: first those without a result, then new ones; [] at the end.
-
-        Raises:
-            ValueError: the space differs from that of earlier trials.
+        """All trials, in the order of their numbers, but those that a kill left without a value for
+        each key.
         """
+        return self._drawn()
+
+    def scored(self) -> list[Trial]:
+        """Those that have a score."""
         from optuna.trial import TrialState
 
-        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        for trial in waiting:
-            self._require_same_space(trial)
-        drawn = len(self._study.get_trials(deepcopy=False))
+        return self._drawn(TrialState.COMPLETE)
+
+    def ask(self) -> list[Trial]:
+        """The next trials: first those without a result, then new ones; [] at the end."""
+        from optuna.trial import TrialState
+
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not self._is_whole(trial):  # killed while its values were drawn: nothing ran
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        waiting, drawn = self._drawn(TrialState.RUNNING), len(self._drawn())
         for _ in range(min(self.search.parallel - len(waiting), self.search.trials - drawn)):
-            waiting.append(self._study.ask(self._distributions))
-        return [
-            Trial(trial.number, _written(trial.params)) for trial in waiting[: self.search.parallel]
-        ]
+            waiting.append(_trial(self._study.ask(self._distributions)))
+        return waiting[: self.search.parallel]
 
     def tell(self, trial: Trial, value: float | None) -> None:
         """Reports a trial's score; None if it failed."""
@@ -157,15 +179,47 @@ class Study:
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             return None
         best = self._study.best_trial
-        return Trial(best.number, _written(best.params)), float(best.value)
+        return _trial(best), float(best.value)
 
-    def _require_same_space(self, trial: Any) -> None:
-        if set(trial.params) != set(self._distributions):
-            raise ValueError(
-                f"the search in this folder varies {', '.join(sorted(trial.params))}, this command"
-                f" varies {', '.join(sorted(self._distributions))}: give this sweep another folder"
-                " (hydra.sweep.dir=…)"
-            )
+    def _drawn(self, *states: Any) -> list[Trial]:
+        """Whole trials in these states; none: in any."""
+        found = self._study.get_trials(deepcopy=False, states=states or None)
+        return [_trial(trial) for trial in found if self._is_whole(trial)]
+
+    def _is_whole(self, trial: Any) -> bool:
+        return set(trial.params) == set(self._distributions)
+
+
+def _recorded_spaces(study: Any, space: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """The space of each trial of a study that an earlier version began.
+
+    A trial without a result that lacks keys of `space` was killed while it was drawn.
+    """
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False):
+        drawn = _ranges(trial.distributions)
+        yield {**space, **drawn} if trial.state == TrialState.RUNNING else drawn
+
+
+def _claims(objective: str, direction: str, space: Mapping[str, str]) -> Iterator[str]:
+    """What a search does, in sentences without their subject."""
+    yield f"{direction}s {objective}"
+    yield f"varies {', '.join(sorted(space))}"
+    for key in sorted(space):
+        yield f"draws {key} from {space[key]}"
+
+
+def _ranges(space: "Mapping[str, BaseDistribution]") -> dict[str, str]:
+    """Distributions as Hydra's grammar writes them, by key."""
+    return {key: _range(distribution) for key, distribution in space.items()}
+
+
+def _range(distribution: Any) -> str:
+    if hasattr(distribution, "choices"):
+        return f"choice({','.join(map(str, distribution.choices))})"
+    text = f"interval({distribution.low},{distribution.high})"
+    return f"tag(log,{text})" if distribution.log else text
 
 
 def _distribution(part: Choice | Interval) -> "BaseDistribution":
@@ -178,5 +232,5 @@ def _distribution(part: Choice | Interval) -> "BaseDistribution":
     return FloatDistribution(float(part.low), float(part.high), log=part.log)
 
 
-def _written(parameters: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(value) for key, value in parameters.items()}
+def _trial(drawn: Any) -> Trial:
+    return Trial(drawn.number, {key: str(value) for key, value in drawn.params.items()})

@@ -36,9 +36,9 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.runs.child_process import quoted, setting
 
 from .cell import Cell, CellRecord, cell_name
-from .earlier import earlier_cells
+from .earlier import changed_settings, earlier_cells
 from .running import run_cell
-from .search import Choice, Interval, Search
+from .search import Choice, Interval, Search, Trial
 
 log = logging.getLogger("trilift.sweep")
 
@@ -277,24 +277,24 @@ class SearchSweeper(ContinuingSweeper):
         )
 
     def run(self, varied: Mapping[str, Override]) -> int:
-        """Runs trials until the search has as many as it should, or some can't be finished now."""
+        """Runs trials until the search has as many as it should, or some can't be finished now.
+
+        Raises:
+            ValueError: earlier trials were of another search, or scored with other settings.
+        """
         space = {key: _part(override) for key, override in varied.items()}
         study = self.search.open(self.folder, space)
+        for trial in study.scored():
+            _require_same_configuration(self._cell_of(trial))
         while not self.only_table and (trials := study.ask()):
-            cells = [
-                self.cell(tuple(trial.values.items()), f"trial-{trial.number:04d}")
-                for trial in trials
-            ]
+            cells = [self._cell_of(trial) for trial in trials]
             self.launch(cells)
             for trial, cell in zip(trials, cells, strict=True):
                 if cell.state in ("finished", "failed"):
                     study.tell(trial, self._score(cell))
             if not all(cell.state in ("finished", "failed") for cell in cells):
                 break
-        cells = [
-            self.cell(tuple(trial.values.items()), f"trial-{trial.number:04d}")
-            for trial in study.trials()
-        ]
+        cells = [self._cell_of(trial) for trial in study.trials()]
         status = self.report(
             cells,
             quality=self.search.objective,
@@ -307,6 +307,9 @@ class SearchSweeper(ContinuingSweeper):
                 "best of %d: %s %.6g with %s", len(cells), self.search.objective, score, values
             )
         return status
+
+    def _cell_of(self, trial: Trial) -> Cell:
+        return self.cell(tuple(trial.values.items()), f"trial-{trial.number:04d}")
 
     def _score(self, cell: Cell) -> float | None:
         if cell.state == "failed":
@@ -325,6 +328,26 @@ class SearchSweeper(ContinuingSweeper):
 def _run(cells: Mapping[str, Cell], config: DictConfig) -> str:
     """The launcher's task, here or on another machine: the cell that its job's folder names."""
     return run_cell(cells[HydraConfig.get().sweep.subdir])
+
+
+def _require_same_configuration(cell: Cell) -> None:
+    """Refuses a scored trial that ran with another configuration (ValueError): a search scores each
+    trial once, so it can't run again as a cell of a grid can.
+    """
+    if cell.mistake is not None:
+        raise ValueError(cell.mistake)
+    record = cell.record()
+    if record is None or cell.state != "interrupted":
+        return
+    changes = changed_settings(record.overrides, cell.overrides) or [
+        f"no setting of the command, but a file of the configuration; {cell.folder}/config.json"
+        " holds what ran"
+    ]
+    raise ValueError(
+        f"{cell.folder} was scored with another configuration (before → now):\n"
+        + "".join(f"  {change}\n" for change in changes)
+        + "Restore it, or give this sweep another folder (hydra.sweep.dir=…)."
+    )
 
 
 def _part(override: Override) -> Choice | Interval:

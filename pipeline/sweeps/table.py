@@ -45,7 +45,7 @@ def cells_csv(outcomes: Sequence[Outcome]) -> str:
 
 
 def rows_csv(rows: Sequence[Row]) -> str:
-    """One line per setting: cells, finished cells, mean and deviation of every number."""
+    """One line per setting: runs (`cells`), finished ones, mean and deviation of every number."""
     names = columns(outcome for row in rows for outcome in row.outcomes)
     lines = [
         [
@@ -59,7 +59,7 @@ def rows_csv(rows: Sequence[Row]) -> str:
         numbers = [
             _full(value) for name in names for value in (row.mean(name), row.deviation(name))
         ]
-        lines.append([row.title, str(len(row.outcomes)), str(len(row.finished)), *numbers])
+        lines.append([row.title, str(len(row.runs)), str(len(row.finished)), *numbers])
     return _csv(lines)
 
 
@@ -73,7 +73,7 @@ def markdown(rows: Sequence[Row]) -> str:
     lines += [
         [
             row.title,
-            f"{len(row.finished)}/{len(row.outcomes)}",
+            f"{len(row.finished)}/{len(row.runs)}",
             *(_shown(row, name) for name in names),
         ]
         for row in rows

@@ -1,10 +1,11 @@
-"""Stands in for a verb in tests of sweeps: counts to `batch_size` in its run's folder, continues
-where it was, scores, may fail.
+"""Stands in for a verb in tests of sweeps: records its seed, counts to `batch_size` in its run's
+folder, continues where it was, scores, may fail.
 
 Arguments are those of the verb; `STUB_SECONDS` is the time of a step. Seed 3 fails while the file
 `broken` lies beside the sweep.
 """
 
+import json
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ seed, size, rate = (
 print(f"starting with {settings}", flush=True)
 if seed == 3 and (run.parent / "broken").exists():
     sys.exit("Traceback of a bug\nRuntimeError: seed 3 is broken")
+(run / "config.json").write_text(json.dumps({"seed": seed}))
 counter = run / "steps"
 for step in range(int(counter.read_text()) if counter.exists() else 0, size):
     time.sleep(float(os.environ.get("STUB_SECONDS", "0")))

@@ -1,12 +1,16 @@
 """The table of ablations says what their runs show, and of which arms nothing is known."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from pipeline.build.configuration import configuration_folder
 from pipeline.evaluation.results import RESULTS_SCHEMA
+from pipeline.runs.files import sha256_of_file
+from pipeline.runs.run_folder import RunFolder
 from pipeline.sweeps import ablations
 from pipeline.sweeps.ablations import CLAIMS, REFERENCE, TITLES, report, scores_of
 from pipeline.sweeps.cell import Cell, CellRecord
@@ -86,3 +90,126 @@ def test_finished_cells_are_found_by_what_varies(tmp_path):
         settings = ["sweep=ablations", f"experiment={REFERENCE}", "seed=2"]
         cell.write(CellRecord(state, "", settings))
     assert ablations.finished_cells(tmp_path) == [(tmp_path / "a", REFERENCE, "2")]
+
+
+def finished(folder: Path, *settings: str, arm: str = REFERENCE) -> Path:
+    """A finished cell with a student."""
+    Cell("distill", (), (), folder, {}).write(
+        CellRecord("finished", "", ["sweep=ablations", f"experiment={arm}", *settings])
+    )
+    (folder / "student.safetensors").write_bytes(b"present student")
+    return folder
+
+
+def begin(cell: Path, student: str | None = None, identities: int = 32) -> Path:
+    """An evaluation that was interrupted; of the cell's student, or that of a hash."""
+    begun = {
+        "checkpoint_sha256": student or sha256_of_file(cell / "student.safetensors"),
+        "identities": identities,
+    }
+    (cell / "evaluation" / "lines").mkdir(parents=True)
+    (cell / "evaluation" / "config.json").write_text(json.dumps(begun))
+    return cell / "evaluation"
+
+
+def end(evaluation: Path) -> Path:
+    """The same, finished."""
+    begun = json.loads((evaluation / "config.json").read_text())
+    results = {
+        "schema": RESULTS_SCHEMA, "suite": "teacher", "run": {},
+        "methods": {"student": {"title": "student"}},
+        "metrics": {}, "checkpoint": {"sha256": begun["checkpoint_sha256"]},
+        "settings": {"identities": begun["identities"]},
+        "scores": {"student": {"all": {"psnr_foreground": {"mean": 15.0}}}},
+    }  # fmt: skip
+    (evaluation / "results.json").write_text(json.dumps(results))
+    return evaluation
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """The command; an evaluation only leaves `evaluated`, with its settings, in the cell."""
+
+    def stand_in(verb: str, settings: list[str]) -> list[str]:
+        (checkpoint,) = (each for each in settings if each.startswith("checkpoint="))
+        file = Path(checkpoint.partition("=")[2]).with_name("evaluated")
+        return [sys.executable, "-Sc", f"open({str(file)!r}, 'w').write({verb!r})"]
+
+    def main(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["ablations", str(tmp_path), *arguments])
+        ablations.main()
+
+    monkeypatch.setattr(ablations, "verb_command", stand_in)
+    return main
+
+
+def test_two_cells_of_one_arm_and_seed_are_refused_before_anything_is_evaluated(tmp_path, run):
+    first = finished(tmp_path / "a", "seed=0", "optimizer.learning_rate=1e-3")
+    second = finished(tmp_path / "b", "optimizer.learning_rate=1e-4")
+    finished(tmp_path / "c", "seed=1")
+    with pytest.raises(SystemExit, match=rf"{first} and {second} are both {REFERENCE} with seed 0"):
+        run()
+    assert not list(tmp_path.glob("*/evaluated"))
+    assert not (tmp_path / "ablations.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        ({"student": "0123456789abcdef"}, "of student 0123456789ab on 32 identities, the table"),
+        ({"identities": 2}, "on 2 identities, the table needs student .* on 32 identities"),
+    ],
+)
+def test_scores_of_another_student_or_of_other_identities_enter_no_table(tmp_path, run, of, says):
+    end(begin(finished(tmp_path / "a", "seed=0")))
+    other = finished(tmp_path / "b", "seed=1")
+    end(begin(other, **of))
+    with pytest.raises(SystemExit, match=rf"{other}/evaluation has scores .*{says}"):
+        run("--only-table")
+    assert not (tmp_path / "ablations.md").exists()
+
+
+def test_a_table_takes_scores_of_the_students_and_cells_without_scores(tmp_path, run, capsys):
+    end(begin(finished(tmp_path / "a", "seed=0")))
+    begin(finished(tmp_path / "b", "seed=1"), identities=2)
+    finished(tmp_path / "c", "seed=2")
+    run("--only-table")
+    assert "| reference | 15.00 |" in capsys.readouterr().out
+    assert not list(tmp_path.glob("*/evaluated"))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("of", [{"student": "0123456789abcdef"}, {"identities": 2}])
+def test_an_evaluation_of_something_else_is_begun_again(tmp_path, run, of, ended):
+    cell = finished(tmp_path / "a")
+    evaluation = begin(cell, **of)
+    if ended:
+        end(evaluation)
+    run()
+    assert (cell / "evaluated").exists() and not evaluation.exists()
+
+
+def test_an_interrupted_evaluation_of_the_same_is_continued_and_a_finished_one_kept(tmp_path, run):
+    evaluation = begin(finished(tmp_path / "a"))
+    run()
+    assert (tmp_path / "a" / "evaluated").exists() and (evaluation / "lines").exists()
+    end(begin(finished(tmp_path / "b", "seed=1")))
+    run()
+    assert not (tmp_path / "b" / "evaluated").exists()
+
+
+def test_an_evaluation_that_another_process_runs_is_not_removed(tmp_path, run):
+    evaluation = begin(finished(tmp_path / "a"), identities=2)
+    with RunFolder(evaluation):
+        run()  # the verb would refuse the folder
+    assert (evaluation / "config.json").exists()
+
+
+def test_a_finished_cell_without_its_student_is_named(tmp_path, run):
+    cell = finished(tmp_path / "a")
+    end(begin(cell))
+    (cell / "student.safetensors").unlink()
+    for more in ([], ["--only-table"]):
+        with pytest.raises(SystemExit, match=r"a/student.safetensors is missing"):
+            run(*more)
+    assert (cell / "evaluation" / "results.json").exists()

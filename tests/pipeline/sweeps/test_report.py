@@ -78,6 +78,28 @@ def test_the_tables_say_the_numbers_what_failed_and_what_is_left(outcome):
     )
 
 
+def test_a_seed_that_two_cells_ran_counts_once_and_what_failed_is_still_said(tmp_path):
+    def outcome(name, varied, seed, state, **numbers):
+        configuration = None if seed is None else {"seed": seed}
+        cell = Cell("distill", (), varied, tmp_path / name, configuration)
+        return Outcome(cell, state, "why" if state == "failed" else None, numbers)
+
+    zero, one = ("seed", "0"), ("seed", "1")
+    (row,) = rows_of(
+        [
+            outcome("seed-0", (zero,), 0, "failed"),
+            outcome("seed-1", (one,), 1, "finished", psnr_novel=14.0),
+            outcome("default", (), 0, "finished", psnr_novel=10.0),
+            outcome("again-1", (one,), None, "finished", psnr_novel=99.0),
+            outcome("unknown", (), None, "new"),
+        ]
+    )
+    assert row.mean("psnr_novel") == 12.0 and len(row.outcomes) == 5
+    assert "| all | 2/3 |" in markdown([row]) and "- `seed-0`: why" in markdown([row])
+    (line,) = csv.DictReader(io.StringIO(rows_csv([row])))
+    assert (line["cells"], line["finished"]) == ("3", "2")
+
+
 def point(title: str, quality: float, lift_ms: float, parameters: float) -> Point:
     return Point(title, float(quality), None, float(lift_ms), float(parameters))
 

@@ -1,6 +1,10 @@
 """The search, with an objective that costs nothing."""
 
+import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from pipeline.sweeps.search import Choice, Interval, Search
 
@@ -77,6 +81,81 @@ def test_another_space_in_the_same_folder_is_refused(tmp_path):
     Search().open(tmp_path, SPACE).ask()
     with pytest.raises(ValueError, match="varies kind, rate, size, this command varies rate"):
         Search().open(tmp_path, {"rate": SPACE["rate"]}).ask()
+
+
+RATE = {"rate": Interval(0.1, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "space", "says"),
+    [
+        ({"direction": "minimize"}, RATE, "maximizes psnr_novel, this command minimizes psnr_n"),
+        ({"objective": "depth"}, RATE, "maximizes psnr_novel, this command maximizes depth"),
+        ({}, {"decay": Interval(0.1, 1.0)}, "varies rate, this command varies decay"),
+        ({}, {**RATE, "decay": Choice(("1", "2"))}, "varies rate, this command varies decay, rate"),
+        ({}, {"rate": Interval(0.1, 2.0)}, r"rate from interval\(0.1,1.0\), this command draws ra"),
+        ({}, {"rate": Interval(0.1, 1.0, log=True)}, r"rate from tag\(log,interval\(0.1,1.0\)\)"),
+        ({}, {"rate": Choice(("0.1", "1.0"))}, r"rate from choice\(0.1,1.0\)"),
+    ],
+)
+@pytest.mark.parametrize("scored", [False, True])
+def test_another_search_in_the_same_folder_is_refused(tmp_path, changed, space, says, scored):
+    study = Search(trials=3).open(tmp_path, RATE)
+    (trial,) = study.ask()
+    if scored:
+        study.tell(trial, 15.0)
+    with pytest.raises(ValueError, match=says):
+        Search(trials=3, **changed).open(tmp_path, space)
+    again = Search(trials=3).open(tmp_path, RATE)
+    assert again.trials() == [trial] and len(again.ask()) == 1
+
+
+def journal(folder, direction="maximize") -> optuna.Study:
+    """A study as versions began it that noted nothing in it."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "search.journal")))
+    return optuna.create_study(study_name="search", storage=storage, direction=direction)
+
+
+def test_a_search_that_an_earlier_version_began_is_continued_if_it_is_this_one(tmp_path):
+    study = journal(tmp_path)
+    space = {
+        "rate": FloatDistribution(1e-4, 1e-1, log=True),
+        "size": IntDistribution(2, 9),
+        "kind": CategoricalDistribution(("a", "b")),
+    }
+    study.tell(study.ask(space), 1.0)
+    for other, changed in (
+        (RATE, {}),
+        ({**SPACE, "size": Interval(2, 8)}, {}),
+        ({**SPACE, "more": Interval(0, 1)}, {}),
+        (SPACE, {"direction": "minimize"}),
+    ):
+        with pytest.raises(ValueError, match="the search in this folder"):
+            Search(**changed).open(tmp_path, other)
+    assert len(finish(Search(trials=3), tmp_path)) == 3
+    with pytest.raises(ValueError, match="maximizes psnr_novel, this command maximizes depth"):
+        Search(objective="depth").open(tmp_path, SPACE)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_trial_killed_while_it_was_drawn_is_replaced(tmp_path, begun):
+    space = {"a": Interval(0.0, 1.0), "b": Interval(0.0, 1.0)}
+    if begun:
+        Search(trials=2).open(tmp_path, space)
+        study = optuna.load_study(
+            study_name="search",
+            storage=JournalStorage(JournalFileBackend(str(tmp_path / "search.journal"))),
+        )
+    else:
+        study = journal(tmp_path)
+    study.ask().suggest_float("a", 0.0, 1.0)
+    search = Search(sampler="random", trials=2).open(tmp_path, space)
+    assert search.trials() == []
+    while trials := search.ask():
+        for trial in trials:
+            assert set(trial.values) == {"a", "b"}
+            search.tell(trial, 1.0)
+    assert len(search.trials()) == len(search.scored()) == 2
 
 
 def test_nothing_to_vary_is_refused(tmp_path):

@@ -159,6 +159,35 @@ def test_a_search_continues_where_it_was_killed_and_knows_the_best(sweep_process
     assert "Launching" not in sweep_process.run(*settings, "--table")
 
 
+def test_a_search_with_other_settings_is_refused_and_says_which(sweep_process):
+    settings = [
+        *("hydra/sweeper=search", "hydra.sweeper.sampler=random"),
+        "validation_seed=int(interval(0,6))",
+    ]
+    sweep_process.run(*settings, "hydra.sweeper.trials=1")
+    table = (sweep_process.sweep / "table.md").read_bytes()
+    for more in ([], ["--table"]):
+        said = sweep_process.run(
+            *settings, "hydra.sweeper.trials=2", "batch_size=6", *more, status=2
+        )
+        assert "trial-0000 was scored with another configuration (before → now):" in said
+        assert "\n  batch_size: (not given) → 6\n" in said and "validation_seed:" not in said
+    assert not (sweep_process.sweep / "trial-0001").exists()
+    assert (sweep_process.sweep / "table.md").read_bytes() == table
+    # What doesn't change a result doesn't stop the search.
+    said = sweep_process.run(*settings, "hydra.sweeper.trials=2", "trainer.threads=1")
+    assert "best of 2: psnr_novel" in said
+
+
+def test_a_run_of_the_default_seed_counts_once(sweep_process):
+    sweep_process.run("batch_size=2,3")
+    said = sweep_process.run("seed=0,1", "batch_size=2,3")
+    assert "| batch_size=2 | 2/2 | 12.05 ± 0.07 |" in said
+    assert "| batch_size=3 | 2/2 | 13.05 ± 0.07 |" in said
+    with (sweep_process.sweep / "cells.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 6
+
+
 @pytest.mark.slow
 def test_processes_of_several_devices_start_the_run_again_and_not_the_sweep(repository, tmp_path):
     small = [
