@@ -1,6 +1,8 @@
 """What the local pages of verbs share: who may ask, and how a refusal looks. Needs aiohttp."""
 
+import hashlib
 import hmac
+import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +11,13 @@ from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-COOKIE = "trilift"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+EVERYWHERE = ("0.0.0.0", "::")
+"""Hosts that listen at all of this machine's addresses."""
+
+UNROUTED = ("192.0.2.1", 9)
+"""An address of no machine (RFC 5737): its route says which address of ours others see."""
+
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -65,7 +72,9 @@ class LocalPage:
     async def _page(self, request: web.Request) -> web.StreamResponse:
         """The page; from now on a cookie carries the token."""
         response = web.FileResponse(self.folder / self.html)
-        response.set_cookie(COOKIE, self.token, httponly=True, samesite="Strict", path="/")
+        response.set_cookie(
+            cookie_of(self.token), self.token, httponly=True, samesite="Strict", path="/"
+        )
         return response
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
@@ -110,16 +119,51 @@ def require_access(request: web.Request, *, hosts: Collection[str], token: str, 
         HTTPForbidden: with one sentence.
     """
     host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if host not in hosts:
+    if host.lower() not in hosts and not _is_address_of(request, host, hosts):
         raise web.HTTPForbidden(text=f"this page isn't called {host!r}: open the printed address")
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"{request.scheme}://{request.host}":
         raise web.HTTPForbidden(text="another site asked: refused")
-    given = request.query.get("token") or request.cookies.get(COOKIE, "")
+    given = request.query.get("token") or request.cookies.get(cookie_of(token), "")
     if not hmac.compare_digest(given.encode(), token.encode()):
         raise web.HTTPForbidden(
             text=f"the address lacks its token: open the one that `trilift {verb}` printed"
         )
+
+
+def _is_address_of(request: web.Request, host: str, hosts: Collection[str]) -> bool:
+    """Whether a page that is served everywhere was asked for by the number that it was reached at,
+    which no foreign site controls.
+    """
+    if request.transport is None or not set(hosts) & set(EVERYWHERE):
+        return False
+    return bool(host.strip("[]") == request.transport.get_extra_info("sockname")[0])
+
+
+def cookie_of(token: str) -> str:
+    """A name of its own for each page: cookies are shared by all ports of a host."""
+    return f"trilift_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
+
+
+def names_of(host: str) -> tuple[str, ...]:
+    """The names, in small letters, under which a page may be asked for that is served at `host`;
+    one that is served everywhere also answers to this machine's.
+    """
+    machine = socket.gethostname().lower()
+    own = (machine, f"{machine}.local") if host in EVERYWHERE else ()
+    return (*LOOPBACK, host.lower(), *own)
+
+
+def printable(host: str) -> str:
+    """What others write for `host` in an address; the loopback without a network."""
+    if host not in EVERYWHERE:
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(UNROUTED)  # sends nothing
+            return str(probe.getsockname()[0])
+        except OSError:
+            return LOOPBACK[0]
 
 
 def refusal(status: int, text: str) -> web.Response:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from pipeline.pages import unservable
+from pipeline.pages import printable, unservable
 
 from .sender import Sender
 from .server import application
@@ -36,7 +36,7 @@ async def serve(sender: Sender, host: str, port: int, say: Callable[[str], None]
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, stop.set)
         await asyncio.to_thread(sender.start)
-        say(f"open http://{host}:{bound}/?token={sender.broadcast.token} (Ctrl-C ends)")
+        say(f"open http://{printable(host)}:{bound}/?token={sender.broadcast.token} (Ctrl-C ends)")
         try:
             while not sender.ended.is_set() and not stop.is_set():
                 await asyncio.sleep(0.1)

@@ -71,7 +71,7 @@ def require_aiohttp() -> None:
 
 def send(config: DictConfig, settings: dict[str, Any]) -> None:
     """Serves until the source ends and everybody has left, or Ctrl-C."""
-    from pipeline.pages import LOOPBACK
+    from pipeline.pages import LOOPBACK, names_of
     from pipeline.streaming.sender import Sender
     from pipeline.streaming.server import Broadcast, Limits
     from pipeline.streaming.serving import serve
@@ -88,7 +88,7 @@ def send(config: DictConfig, settings: dict[str, Any]) -> None:
     passport = Lifter.load(lift.student).passport
     broadcast = Broadcast(
         Limits(**settings["limits"]),
-        hosts=(*LOOPBACK, host),
+        hosts=names_of(host),
         about=f"Teacher {passport.name!r}; licence: {passport.licence}",
     )
     record = None if settings["record"] is None else Path(str(settings["record"]))

@@ -49,7 +49,7 @@ def main(config: DictConfig) -> None:
     require_aiohttp()
     from aiohttp import web
 
-    from pipeline.pages import LOOPBACK, unservable
+    from pipeline.pages import LOOPBACK, printable, unservable
     from pipeline.viewer.server import application
 
     settings = to_plain(config)
@@ -66,7 +66,9 @@ def main(config: DictConfig) -> None:
             application(viewer),
             host=host,
             port=port,
-            print=lambda _: say(f"open http://{host}:{port}/?token={viewer.token} (Ctrl-C ends)"),
+            print=lambda _: say(
+                f"open http://{printable(host)}:{port}/?token={viewer.token} (Ctrl-C ends)"
+            ),
             access_log=None,
         )
     except OSError as error:
@@ -89,7 +91,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
         ValueError: two contenders of one name, or settings out of range.
         FileNotFoundError: no such student.
     """
-    from pipeline.pages import LOOPBACK
+    from pipeline.pages import names_of
     from pipeline.viewer.state import Limits, Viewer
 
     settings = to_plain(config)
@@ -116,7 +118,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
         photographs,
         Workbench(contenders),
         Limits(**settings["limits"]),
-        hosts=(*LOOPBACK, str(settings["host"])),
+        hosts=names_of(str(settings["host"])),
         fov_deg=math.degrees(2 * math.atan(0.5 / method.passport.focal)),
         about=about(contenders[0], settings),
         signatory=signatory,

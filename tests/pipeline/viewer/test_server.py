@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.pages import LocalPage, cookie_of, names_of, printable
 from pipeline.viewer.state import Limits
+from tests.served_page import served_page
 
 HEADERS = 2
 
@@ -38,11 +40,16 @@ def declared(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
+def pass_of(served) -> dict[str, str]:
+    """The cookie of a browser that has opened the page."""
+    return {cookie_of(served.viewer.token): served.viewer.token}
+
+
 def ask(served, path, *, method="GET", token=True, data=None, headers=None):
     """(status, body, headers) of one request."""
 
     async def asked():
-        cookies = {"trilift": served.viewer.token} if token else {}
+        cookies = pass_of(served) if token else {}
         async with (
             aiohttp.ClientSession(cookies=cookies) as session,
             session.request(method, served.base + path, data=data, headers=headers) as answer,
@@ -67,7 +74,7 @@ def talk(served, *messages):
     """The answers to a page's messages: (header, JPEG)."""
 
     async def talked():
-        cookies, answers = {"trilift": served.viewer.token}, []
+        cookies, answers = pass_of(served), []
         async with (
             aiohttp.ClientSession(cookies=cookies) as session,
             session.ws_connect(served.base + "/frames") as socket,
@@ -101,6 +108,60 @@ def test_the_page_comes_with_the_token_and_allows_no_foreign_script(served):
 def test_another_name_of_this_machine_and_another_origin_are_refused(served):
     assert refusal(served, "/state", headers={"Host": "example.org"})[0] == 403
     assert refusal(served, "/state", headers={"Origin": "http://example.org"})[0] == 403
+
+
+@pytest.fixture
+def page_of(tmp_path):
+    """Serves an empty page as `host=` would let it be asked for."""
+    (tmp_path / "page.html").write_text("<p>empty</p>")
+
+    def serve(host: str, token: str):
+        page = LocalPage(
+            folder=tmp_path, html="page.html", hosts=names_of(host), token=token, verb="view"
+        )
+        return served_page(page.application([]), token)
+
+    return serve
+
+
+async def statuses(*requests: tuple[str, dict[str, str]]) -> list[int]:
+    """Of one browser's requests, one after another."""
+    found, jar = [], aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar) as session:
+        for address, headers in requests:
+            async with session.get(address, headers=headers) as answer:
+                found.append(answer.status)
+    return found
+
+
+def test_two_pages_of_one_machine_keep_their_own_tokens(page_of):
+    with page_of("127.0.0.1", "first") as one, page_of("127.0.0.1", "second") as two:
+        again = [(one.address, {}), (two.address, {}), (f"{one.base}/", {}), (f"{two.base}/", {})]
+        assert one.run(statuses(*again)) == [200, 200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "status"),
+    [
+        ("0.0.0.0", "127.0.0.1:80", 200),  # the number at which the test reaches it
+        ("0.0.0.0", f"{socket.gethostname().upper()}:80", 200),
+        ("0.0.0.0", f"{socket.gethostname()}.local", 200),
+        ("0.0.0.0", "192.0.2.7:80", 403),
+        ("0.0.0.0", "example.org", 403),
+        ("127.0.0.1", socket.gethostname(), 403),
+        ("Heads.example.org", "heads.example.org", 200),
+    ],
+)
+def test_a_page_that_is_served_everywhere_answers_to_this_machines_names(
+    page_of, host, name, status
+):
+    with page_of(host, "token") as page:
+        assert page.run(statuses((page.address, {"Host": name}))) == [status]
+
+
+def test_the_printed_address_is_one_that_can_be_opened():
+    assert printable("127.0.0.1") == "127.0.0.1"
+    assert printable("0.0.0.0") not in ("0.0.0.0", "::")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +301,7 @@ def test_what_was_lifted_can_be_downloaded(served):
 
 def test_ten_uploads_at_once_are_all_answered(served):
     async def uploaded() -> list[int]:
-        async with aiohttp.ClientSession(cookies={"trilift": served.viewer.token}) as session:
+        async with aiohttp.ClientSession(cookies=pass_of(served)) as session:
             posts = [session.post(f"{served.base}/photographs", data=png()) for _ in range(10)]
             return [answer.status for answer in await asyncio.gather(*posts)]
 
@@ -276,7 +337,7 @@ def test_ten_pages_at_once_are_served_and_the_thirteenth_is_refused(served):
         return count
 
     async def pages():
-        async with aiohttp.ClientSession(cookies={"trilift": served.viewer.token}) as session:
+        async with aiohttp.ClientSession(cookies=pass_of(served)) as session:
             drawn = await asyncio.gather(*(page(session, 5) for _ in range(10)))
             sockets = [await session.ws_connect(served.base + "/frames") for _ in range(12)]
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
