@@ -76,7 +76,7 @@ def main() -> None:
     """Prints the statement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("student", help="bundled/NAME, or a file")
-    given = os.environ.get("TRILIFT_WEIGHTS", "runs/weights")
+    given = os.environ.get("TRILIFT_WEIGHTS", "weights")
     parser.add_argument("--weights", type=Path, default=Path(given))
     parser.add_argument("--count", type=int, default=100, help="test heads")
     arguments = parser.parse_args()

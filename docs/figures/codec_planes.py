@@ -76,7 +76,8 @@ def main() -> None:
     parser.add_argument("students", nargs="+", help="files, folders or bundled/NAME")
     parser.add_argument("--names", nargs="+", help="of the students in tables and figure")
     parser.add_argument("--qualities", nargs="+", type=int, default=QUALITIES)
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="of AlexNet")
+    weights = Path(os.environ.get("TRILIFT_WEIGHTS", "weights"))
+    parser.add_argument("--weights", type=Path, default=weights, help="of AlexNet")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     given = parser.parse_args()
     names = given.names or given.students

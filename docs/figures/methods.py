@@ -1,71 +1,53 @@
 """Student and inversions on the same people: a table with intervals, by yaw gap, and quality
-against seconds as docs/methods.png.
+against seconds as docs/methods.png (of another suite than puppets: docs/methods_SUITE.png).
 
 Run from the repository's root: `python docs/figures/methods.py bundled/puppets_tiny`, or for a
-student of heads `… bundled/heads_tiny --suite heads teacher=heads`. It runs `trilift evaluate` (24
-people; PTI takes minutes for each without a GPU), and goes on where it was stopped. To try it:
-`--identities 1 method.w.search.steps=5 …`. `--into docs/results.md` writes the table there, between
-its markers.
+student of heads `… bundled/heads_tiny --suite heads teacher=heads cameras=heads`. It runs `trilift
+evaluate` (24 people; PTI takes minutes for each without a GPU), and goes on where it was stopped.
+To try it: `--identities 1 method.w.search.steps=5 …`. `--into docs/results.md` writes the table
+there, between its markers.
 """
 
 import argparse
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipeline.evaluation.means import interval
-from pipeline.evaluation.report.numbers import interval as interval_text
-from pipeline.evaluation.report.numbers import number
+from pipeline.evaluation.metrics.view_metrics import PSNR_FOREGROUND
+from pipeline.evaluation.paired import comparisons
+from pipeline.evaluation.report.numbers import interval, number
 from pipeline.evaluation.report.results_folder import Results, mean_of, read_results
 from pipeline.runs.durations import duration
 
-OUTPUT = Path(__file__).resolve().parents[1] / "methods.png"
+DOCS = Path(__file__).resolve().parents[1]
 METHODS = ("student", "w", "w_plus", "pti", "hybrid")
 METRIC = "psnr_foreground"
 COLOURS = dict(zip(METHODS, ("#0f7b6c", "#b4533a", "#c28a00", "#6d5bd0", "#2a6fbb"), strict=True))
 
 
-@dataclass(frozen=True)
-class Beyond:
-    """A paired difference on the views beyond a yaw gap: mean over identities, 95 % interval."""
-
-    difference: float
-    low: float
-    high: float
-
-
 def evaluate(
     student: str, suite: str, identities: int, output: Path, further: Sequence[str]
 ) -> None:
-    """Runs or continues the evaluation."""
+    """Runs or continues the evaluation; SystemExit after a message of its own if it fails."""
     settings = (
         f"checkpoint={student}", f"suite={suite}", f"identities={identities}", f"output={output}",
         f"methods=[{','.join(METHODS)}]", "ceiling_identities=0", "kernels=auto",
     )  # fmt: skip
     command = [sys.executable, "-m", "pipeline.verbs.evaluate", *settings, *further]
     print(" ".join(command), flush=True)
-    subprocess.run(command, check=True)
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise SystemExit(status)
 
 
-def beyond(results: Results, first: str, second: str, gap_deg: float) -> Beyond | None:
-    """First minus second on the same views whose yaw gap to the input exceeds `gap_deg`."""
-    scores: dict[str, dict[tuple[Any, ...], float]] = defaultdict(dict)
-    for row in results.rows:
-        if row.get(METRIC) is not None and (row.get("gap_deg") or 0.0) > gap_deg:
-            scores[row["method"]][row["subject"], row["item"], row["view"]] = row[METRIC]
-    identities = defaultdict(list)
-    for key in scores[first].keys() & scores[second].keys():
-        identities[key[0]].append(scores[first][key] - scores[second][key])
-    if not identities:
-        return None
-    means = np.array([np.mean(identities[subject]) for subject in sorted(identities)])
-    return Beyond(float(means.mean()), *interval(means))
+def beyond(results: Results, first: str, second: str, gap_deg: float) -> dict[str, Any] | None:
+    """First minus second, as `comparisons` has it, on the same views whose yaw gap to the input
+    exceeds `gap_deg`; None without such views.
+    """
+    rows = [row for row in results.rows if (row.get("gap_deg") or 0.0) > gap_deg]
+    return next(iter(comparisons(rows, [first, second], {METRIC: PSNR_FOREGROUND})), None)
 
 
 def statements(results: Results) -> Iterator[str]:
@@ -75,12 +57,13 @@ def statements(results: Results) -> Iterator[str]:
         if found is None:
             yield f"student - {second} beyond {gap:.0f}°: not measured"
             continue
-        verdict = "met" if found.difference >= least else "missed"
-        if (found.low < least) == (found.high > least):
+        difference, low, high = (found[key] for key in ("difference", "low", "high"))
+        verdict = "met" if difference >= least else "missed"
+        if (low < least) == (high > least):
             verdict += f", and the interval holds {least:g}"
         yield (
-            f"student - {second} beyond {gap:.0f}°: {found.difference:+.2f} dB"
-            f" ({found.low:+.2f} … {found.high:+.2f}), wanted ≥ {least:g}: {verdict}"
+            f"student - {second} beyond {gap:.0f}°: {difference:+.2f} dB"
+            f" ({low:+.2f} … {high:+.2f}), wanted ≥ {least:g}: {verdict}"
         )
     seconds = {name: method.get("seconds") for name, method in results.methods.items()}
     if seconds.get("student") and seconds.get("pti"):
@@ -139,8 +122,23 @@ def picture(results: Results, path: Path) -> None:
     figure.savefig(path)
 
 
+def default_picture(suite: str) -> Path:
+    """That of the documents, one for each suite."""
+    return DOCS / ("methods.png" if suite == "puppets" else f"methods_{suite}.png")
+
+
 def write_into(path: Path, suite: str, text: str) -> None:
     """Replaces what is between a document's markers.
+
+    Raises:
+        ValueError: it has none.
+    """
+    before, after = around_table(path, suite)
+    path.write_text(f"{before}\n{text}\n{after}")
+
+
+def around_table(path: Path, suite: str) -> tuple[str, str]:
+    """A document up to and including its first marker, and from the second on.
 
     Raises:
         ValueError: it has none.
@@ -150,13 +148,13 @@ def write_into(path: Path, suite: str, text: str) -> None:
     _, closed, after = rest.partition(end)
     if not (found and closed):
         raise ValueError(f"{path} has no place for the table: put {begin} and {end} into it")
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    return f"{before}{begin}", f"{end}{after}"
 
 
 def _cell(mean: dict[str, Any] | None) -> str:
     if mean is None:
         return "–"
-    ends = interval_text(mean, 1)
+    ends = interval(mean, 1)
     return f"{number(mean['mean'], 1)}{f' ({ends})' if ends else ''}"
 
 
@@ -168,18 +166,24 @@ def main() -> None:
     parser.add_argument("--suite", default="puppets", help="or heads")
     parser.add_argument("--identities", type=int, default=24)
     parser.add_argument("--output", type=Path, help="default: runs/evaluate/methods_SUITE")
-    parser.add_argument("--picture", type=Path, default=OUTPUT)
+    parser.add_argument("--picture", type=Path, help="default: docs/methods[_SUITE].png")
     parser.add_argument("--into", type=Path, action="append", default=[], help="documents")
     given = parser.parse_intermixed_args()
+    try:
+        for document in given.into:  # hours before they are written
+            around_table(document, given.suite)
+    except (OSError, ValueError) as error:
+        parser.error(f"--into: {error}")
     output = given.output or Path(f"runs/evaluate/methods_{given.suite}")
+    drawn = given.picture or default_picture(given.suite)
     evaluate(given.student, given.suite, given.identities, output, given.further)
     results = read_results(output)
     text = f"{table(results)}\n\n" + "\n".join(f"- {each}" for each in statements(results))
     print(f"\n{text}\n")
     for document in given.into:
         write_into(document, given.suite, text)
-    picture(results, given.picture)
-    print(given.picture)
+    picture(results, drawn)
+    print(drawn)
 
 
 if __name__ == "__main__":

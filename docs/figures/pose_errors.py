@@ -78,7 +78,9 @@ def _errors(pose: Pose, truth: np.ndarray, radius: float) -> np.ndarray:
 
 
 def table(found: list[Case]) -> str:
-    """Markdown: median and mean of the absolute errors, mean pitch error, shares of intervals."""
+    """Markdown: median and mean of the absolute errors, mean pitch error, shares of intervals;
+    dashes where no face was found.
+    """
     ranges = [*pairwise(EDGES_DEG), (0, 45)]
     lines = [
         "| points | yaw, ° | people (missed) | yaw: median, mean | pitch | … signed mean | roll"
@@ -89,6 +91,10 @@ def table(found: list[Case]) -> str:
         for low, high in ranges:
             people = [case for case in found if low <= abs(case.yaw_deg) < high]
             seen = [case for case in people if case.errors is not None]
+            head = f"| {name} | {low}–{high} | {len(people)} ({len(people) - len(seen)})"
+            if not seen:
+                lines.append(f"{head} | – | – | – | – | – | – |")
+                continue
             errors = np.stack([case.errors[row] for case in seen])  # type: ignore[index]
             held = np.stack([case.is_held[row] for case in seen]).mean(0)  # type: ignore[index]
             size = np.abs(errors)
@@ -96,8 +102,7 @@ def table(found: list[Case]) -> str:
             angles = [f"{median[k]:.1f}, {mean[k]:.1f}" for k in range(3)]
             shares = ", ".join(f"{100 * share:.0f} %" for share in held)
             lines.append(
-                f"| {name} | {low}–{high} | {len(people)} ({len(people) - len(seen)})"
-                f" | {angles[0]} | {angles[1]} | {errors[:, 1].mean():+.1f} | {angles[2]}"
+                f"{head} | {angles[0]} | {angles[1]} | {errors[:, 1].mean():+.1f} | {angles[2]}"
                 f" | {100 * median[3]:.0f} %, {100 * mean[3]:.0f} % | {shares} |"
             )
     return "\n".join(lines)

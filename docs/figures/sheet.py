@@ -13,9 +13,17 @@ from torch.nn import functional as F
 
 from pipeline.evaluation.picture_store import PictureStore
 from pipeline.pictures import tile, to_uint8
+from teachers.plain_values import read_json_file
 
 ROWS = ("input", "truth", "student", "mean_planes")
 VIEWS, CELL = 4, 128
+
+
+def people(store: PictureStore, count: int) -> list[str]:
+    """The first people of the suite whose input is stored; the ceiling's aren't in the manifest."""
+    listed = read_json_file(store.folder / "manifest.json")["items"]
+    names = sorted(item["name"] for item in listed)
+    return [n for n in names if (store.folder / store.picture("input", n, 0)).is_file()][:count]
 
 
 def main() -> None:
@@ -26,14 +34,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12, help="people")
     given = parser.parse_args()
     store = PictureStore(given.evaluation)
-    inputs = sorted((given.evaluation / "pictures" / "input").glob("*_0.png"))
-    people = [file.stem.removesuffix("_0") for file in inputs[: given.count]]
+    shown = people(store, given.count)
     rows = []
     for method in ROWS:
-        views = [0 if method == "input" else 1 + i % VIEWS for i in range(len(people))]
+        views = [0 if method == "input" else 1 + i % VIEWS for i in range(len(shown))]
         cells = (
             store.get_picture(store.picture(method, person, view))
-            for person, view in zip(people, views, strict=True)
+            for person, view in zip(shown, views, strict=True)
         )
         rows.append(
             [F.interpolate(c[None], (CELL, CELL), mode="bicubic")[0].clamp(-1, 1) for c in cells]

@@ -163,8 +163,9 @@ def main() -> None:
     """Measures, prints, draws."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calibrate", metavar="STUDENT")
+    weights = Path(os.environ.get("TRILIFT_WEIGHTS", "weights"))
     parser.add_argument(
-        "--weights", type=Path, default=Path("weights"), help="of `trilift weights alexnet`"
+        "--weights", type=Path, default=weights, help="of `trilift weights alexnet`"
     )
     parser.add_argument("--load", action="store_true", help="96 tiles of 256² instead")
     given = parser.parse_args()

@@ -141,7 +141,7 @@ def _listed(values: Tensor, digits: int) -> str:
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    given = os.environ.get("TRILIFT_WEIGHTS", "runs/weights")
+    given = os.environ.get("TRILIFT_WEIGHTS", "weights")
     parser.add_argument("--weights", type=Path, default=Path(given))
     parser.add_argument("--count", type=int, default=24, help="rendered identities")
     parser.add_argument("--side", type=int, default=256, help="of their pictures, pixels")

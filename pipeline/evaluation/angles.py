@@ -5,10 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from teachers.rendering.camera import Camera
+
+SAME_CAMERA = 1e-3
+"""Largest difference in any number of two labels of the same camera."""
+
+LEAST_GAP_DEG = 1e-5
+"""Of another camera: the smallest gap that score lines, which are rounded, tell from 0."""
 
 
 def yaw_deg(camera: Camera) -> Float[Tensor, " view"]:
@@ -24,9 +31,15 @@ def pitch_deg(camera: Camera) -> Float[Tensor, " view"]:
 
 
 def yaw_gap_deg(given: Camera, targets: Camera) -> Float[Tensor, " view"]:
-    """Difference in yaw between each target and the camera of the input, in [0, 180]."""
+    """Difference in yaw between each target and the camera of the input, in [0, 180].
+
+    A gap of 0 says that the target is the input's own camera, which headline means leave out.
+    Another camera of the same yaw (above or below the input's) has at least `LEAST_GAP_DEG`.
+    """
     gap = (yaw_deg(targets) - yaw_deg(given)).abs()
-    return gap.minimum(360 - gap)
+    gap = gap.minimum(360 - gap)
+    is_other = ((targets.label() - given.label()).abs() > SAME_CAMERA).any(-1)
+    return torch.where(is_other, gap.clamp(min=LEAST_GAP_DEG), gap)
 
 
 @dataclass(frozen=True)

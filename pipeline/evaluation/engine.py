@@ -131,7 +131,9 @@ def evaluate_item(
             )
             warm.add(method.name)
         prediction = None if lifted is None else lifted.views
-        yield _lines(task, item, store, method.name, prediction, lifted)
+        for line in (found := _lines(task, item, store, method.name, prediction, lifted)):
+            line["method_notes"] = list(method.notes)
+        yield found
     for foreign in task.foreign:
         if foreign.name in names:
             views = foreign.views(item)

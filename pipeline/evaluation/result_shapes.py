@@ -8,6 +8,9 @@ from teachers.plain_values import is_number, misfit, require_shape, shown
 
 Number = float | None
 
+HASHED = ("input", "prediction", "truth", "depth", "true_depth")
+"""Kinds of files of which a score line has the hash."""
+
 
 class _Mean(TypedDict):
     mean: Number
@@ -15,6 +18,7 @@ class _Mean(TypedDict):
     high: NotRequired[Number]
     identities: NotRequired[int]
     pictures: NotRequired[int]
+    references: NotRequired[int]
 
 
 _Means = dict[str, _Mean | None]
@@ -154,9 +158,10 @@ class _Line(TypedDict):
     group: NotRequired[str | None]
     sequence: NotRequired[str | None]
     note: NotRequired[str | None]
+    method_notes: NotRequired[list[str]]
     face_found: NotRequired[bool]
-    camera: NotRequired[Label]
-    files: NotRequired[dict[str, str | None] | None]
+    camera: Label
+    files: dict[str, str | None]
     parts: NotRequired[dict[str, dict[str, Number]]]
 
 
@@ -176,7 +181,9 @@ def require_results(results: dict[str, Any], source: str, advice: str) -> None:
 
 
 def require_line(line: Line, source: str, advice: str) -> None:
-    """The same for a score line, of which every further value is a number, a hash or null."""
+    """The same for a score line, of which every further value is a number, a hash or null; hashes
+    stand beside files.
+    """
     plain = with_nulls(line)
     if misfit(plain, _Line):
         require_shape(line, _Line, source, advice)
@@ -188,3 +195,10 @@ def require_line(line: Line, source: str, advice: str) -> None:
                 raise ValueError(f"{source}: {key} is {shown(value)}: expected a text: {advice}")
         elif not is_number(value):
             raise ValueError(f"{source}: {key} is {shown(value)}: expected a number: {advice}")
+    for kind in HASHED:
+        file, sha256 = plain["files"].get(kind), plain.get(f"{kind}_sha256")
+        if (file is None) != (sha256 is None):
+            raise ValueError(
+                f"{source}: files.{kind} is {shown(file)} and {kind}_sha256 {shown(sha256)}:"
+                f" expected a file with its hash, or neither: {advice}"
+            )

@@ -16,11 +16,31 @@ from pipeline.runs.renamed import read_json
 from .angles import gap_bins
 from .means import mean_over_identities
 from .paired import comparisons
-from .result_shapes import require_line, require_results
+from .result_shapes import HASHED, require_line, require_results
 from .score_lines import headline, of_method
 
 RESULTS_SCHEMA = 2
 AGAIN = "evaluate again"
+
+UNSAID = {
+    **dict.fromkeys(("seconds", "render_seconds", "peak_memory_mib")),
+    **dict.fromkeys(("gap_deg", "group", "sequence")),
+    **{f"{kind}_sha256": None for kind in HASHED},
+}
+"""Keys of score lines that are null where there is nothing to say."""
+
+
+class ResultsFile(dict[str, Any]):
+    """The content of results.json. Readers need different keys of it: a missing one is named when
+    it is asked for, as ValueError.
+    """
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise ValueError(f"{self.path} lacks {key!r}: {AGAIN}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +64,12 @@ class EvaluationScope:
     parts: Sequence[str] = field(default_factory=tuple)
 
 
-def read_results_json(output: Path) -> dict[str, Any]:
+def read_results_json(output: Path) -> ResultsFile:
     """results.json of an evaluation, with today's keys.
 
     Raises:
-        ValueError: there is none, or it is damaged or of another version.
+        ValueError: there is none, or it is damaged or of another version; later, a key that it
+            lacks is needed.
     """
     path = output / "results.json"
     try:
@@ -63,11 +84,22 @@ def read_results_json(output: Path) -> dict[str, Any]:
             f" {AGAIN}"
         )
     require_results(results, str(path), AGAIN)
-    return results
+    _name_references(results)
+    return ResultsFile(path, results)
+
+
+def _name_references(results: dict[str, Any]) -> None:
+    """Distances of image sets, the only means without an interval, had their number of reference
+    images under `identities` in earlier versions.
+    """
+    for scores in results["scores"].values():
+        for mean in filter(None, scores["all"].values()):
+            if "identities" in mean and mean.get("low", 0.0) is None:
+                mean["references"] = mean.pop("identities")
 
 
 def read_score_lines(output: Path) -> list[Line]:
-    """scores.jsonl of an evaluation, with today's keys.
+    """scores.jsonl of an evaluation, with today's keys; what a line leaves out is null.
 
     Raises:
         ValueError: there is none, or a line is damaged.
@@ -80,7 +112,13 @@ def read_score_lines(output: Path) -> list[Line]:
     lines = read_lines(path, dict[str, Any], AGAIN)
     for number, line in enumerate(lines, 1):
         require_line(line, f"{path}, line {number}", AGAIN)
-    return lines
+    return [_complete(line) for line in lines]
+
+
+def _complete(line: Line) -> Line:
+    unsaid = {"subject": line["item"], "face_found": True, **UNSAID}
+    files = {**line["files"], **{kind: line["files"].get(kind) for kind in (*HASHED, "frontal")}}
+    return {**line, **{key: unsaid[key] for key in unsaid if key not in line}, "files": files}
 
 
 def in_order(lines: Iterable[Line], scope: EvaluationScope) -> list[Line]:
@@ -111,7 +149,7 @@ def summary(lines: Sequence[Line], scope: EvaluationScope) -> dict[str, Any]:
         },
         "metrics": {name: metric.as_dict() for name, metric in measured.items()},
         "unavailable": [{"metric": name, "why": why} for name, why in unavailable.items()],
-        "counted": denominators(lines),
+        "counted": denominators(lines, scope),
         "scores": {
             name: scores_of_method(
                 of_method(counted, name), of_method(lines, name), measured, scope
@@ -122,9 +160,14 @@ def summary(lines: Sequence[Line], scope: EvaluationScope) -> dict[str, Any]:
     }
 
 
-def denominators(lines: Sequence[Line]) -> dict[str, Any]:
-    """Numbers of items, of items with a face, and of missing predictions by method."""
-    items = {line["item"]: line["face_found"] for line in lines}
+def denominators(lines: Sequence[Line], scope: EvaluationScope) -> dict[str, Any]:
+    """Numbers of the suite's items (the ceiling has items of its own), of those with a face, and of
+    missing predictions by method.
+    """
+    kinds = {name: about.get("kind") for name, about in scope.methods.items()}
+    items = {
+        line["item"]: line["face_found"] for line in lines if kinds.get(line["method"]) != "ceiling"
+    }
     missing = Counter(line["method"] for line in lines if line["prediction_sha256"] is None)
     return {
         "items": len(items),

@@ -59,6 +59,25 @@ def missing(tasks: Sequence[Task], lines: list[Line]) -> set[tuple[str, str]]:
     return wanted - scored(tasks, lines)
 
 
+def require_same_methods(tasks: Sequence[Task], lines: list[Line]) -> None:
+    """Checks that what is missing will be computed as what is there was: the files of LPIPS, by
+    which inversions descend, may have come or gone.
+
+    Raises:
+        ValueError: a method has other notes now.
+    """
+    left = {method for method, _ in missing(tasks, lines)}
+    for method in (one for task in tasks for one in task.methods if one.name in left):
+        for line in lines:
+            before = line.get("method_notes", list(method.notes))  # earlier versions wrote none
+            if line["method"] == method.name and before != list(method.notes):
+                raise ValueError(
+                    f"{method.name} began with {'; '.join(before) or 'no notes'} and would go on"
+                    f" with {'; '.join(method.notes) or 'none'}: restore what it had (the files in"
+                    " paths.weights), or evaluate into a new folder"
+                )
+
+
 def evaluate_share(
     tasks: Sequence[Task],
     output: Path,
@@ -76,7 +95,9 @@ def evaluate_share(
         is_wanted: called before lines are appended; the process exits when it returns False.
     """
     with LineFile(folder / f"{share.rank:04d}.jsonl") as file:
-        done = scored(tasks, all_lines(folder))
+        lines = all_lines(folder)
+        require_same_methods(tasks, lines)
+        done = scored(tasks, lines)
 
         def append(lines: list[Line]) -> None:
             if not is_wanted():

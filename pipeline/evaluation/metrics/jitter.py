@@ -5,7 +5,7 @@ the reference; and in canonical space, in the frontal view, where only the expre
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from pipeline.evaluation.picture_store import PictureStore
@@ -32,39 +32,45 @@ CANONICAL_JITTER = Metric(
 
 def camera_jitter(lines: Sequence[Line], store: PictureStore) -> list[tuple[str, float]]:
     """(video, |eₜ₊₁ - eₜ|) for neighbouring frames of one method's first views, e = prediction -
-    reference (the input image without one).
+    reference (the input image without one); pairs of which an image is missing are left out.
     """
     found = []
-    for sequence, frames in _videos(lines).items():
-        shown = [
-            line
-            for line in frames
-            if line["files"]["prediction"] and (line["files"]["truth"] or line["files"]["input"])
-        ]
-        for one, other in pairwise(shown):
-            before, after = (_error(line, store) for line in (one, other))
-            found.append((sequence, (after - before).abs().mean().item()))
+    for sequence, one, other in _neighbours(lines, _has_error):
+        before, after = (_error(line, store) for line in (one, other))
+        found.append((sequence, (after - before).abs().mean().item()))
     return found
 
 
 def canonical_jitter(lines: Sequence[Line], store: PictureStore) -> list[tuple[str, float]]:
-    """(video, |cₜ₊₁ - cₜ|) for neighbouring frames of one method, c = the frontal view."""
+    """(video, |cₜ₊₁ - cₜ|) for neighbouring frames of one method, c = the frontal view; pairs of
+    which one is missing are left out.
+    """
     found = []
-    for sequence, frames in _videos(lines).items():
-        pictures = [line["files"]["frontal"] for line in frames if line["files"]["frontal"]]
-        for one, other in pairwise(pictures):
-            found.append(
-                (sequence, (store.get_picture(other) - store.get_picture(one)).abs().mean().item())
-            )
+    for sequence, one, other in _neighbours(lines, lambda line: line["files"]["frontal"]):
+        before, after = (store.get_picture(line["files"]["frontal"]) for line in (one, other))
+        found.append((sequence, (after - before).abs().mean().item()))
     return found
 
 
-def _videos(lines: Sequence[Line]) -> dict[str, list[Line]]:
+def _neighbours(
+    lines: Sequence[Line], has_pictures: Callable[[Line], object]
+) -> Iterator[tuple[str, Line, Line]]:
+    """Video and both lines of each pair of neighbouring frames that have their pictures. Frames on
+    either side of one without aren't neighbours: their change would be that of a longer time.
+    """
     videos: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
         if line["sequence"] is not None and line["view"] == 0:
             videos[line["sequence"]].append(line)
-    return videos
+    for sequence, frames in videos.items():
+        for one, other in pairwise(frames):
+            if has_pictures(one) and has_pictures(other):
+                yield sequence, one, other
+
+
+def _has_error(line: Line) -> bool:
+    files = line["files"]
+    return bool(files["prediction"] and (files["truth"] or files["input"]))
 
 
 def _error(line: Line, store: PictureStore):  # type: ignore[no-untyped-def]

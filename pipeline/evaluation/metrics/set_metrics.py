@@ -127,12 +127,15 @@ def _through(network: nn.Module, paths: Sequence[str], store: PictureStore) -> T
 def _mean_of(
     distance: Callable[[Tensor, Tensor], float], predicted: Tensor, real: Tensor
 ) -> dict[str, Any] | None:
+    """The distance with the numbers of predictions and of distinct reference images; None where
+    there are too few.
+    """
     if min(len(predicted), len(real)) < FEWEST:
         return None
     return {
         "mean": round(distance(predicted, real), 6),
         "low": None,
         "high": None,
-        "identities": len(real),
         "pictures": len(predicted),
+        "references": len(real),
     }

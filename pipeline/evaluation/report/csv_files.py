@@ -9,7 +9,7 @@ from typing import Any
 
 from .results_folder import Results, mean_of
 
-MEAN = ("mean", "low", "high", "identities", "pictures")
+MEAN = ("mean", "low", "high", "identities", "pictures", "references")
 
 
 def scores_csv(results: Results, folder: Path) -> str:

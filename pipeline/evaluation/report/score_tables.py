@@ -177,6 +177,9 @@ def _mean_cell(mean: Mapping[str, Any] | None, digits: int, style: str = "") -> 
     if mean.get("identities"):
         identities = counted(mean["identities"], "identity", "identities")
         hint = f"{identities}, {counted(mean['pictures'], 'image')}"
+    elif mean.get("references"):
+        references = counted(mean["references"], "reference")
+        hint = f"{counted(mean['pictures'], 'image')} against {references}"
     return TableCell(
         number(mean["mean"], digits), interval(mean, digits), mean["mean"], style, hint
     )
@@ -189,6 +192,7 @@ def _seconds_cell(seconds: float | None) -> TableCell:
 def _difference_cell(entry: Mapping[str, Any], metric: Mapping[str, Any]) -> TableCell:
     low, high = entry.get("low"), entry.get("high")
     is_significant = low is not None and high is not None and (low > 0 or high < 0)
+    is_significant = is_significant and entry.get("identities") != 1  # as `interval` shows none
     is_better = (entry["difference"] > 0) == metric["more_is_better"]
     style = ("better" if is_better else "worse") if is_significant else ""
     digits = digits_of(metric)

@@ -117,16 +117,16 @@ class MultiviewSuite(Suite):
         files = about.pop("files")
         items = [
             {
-                "name": _plain(capture.name),
+                "name": name,
                 "views": len(capture.frames),
                 "group": capture.group,
                 "files": {
-                    name: digest
-                    for name, digest in files.items()
-                    if name.startswith(f"{capture.name}/")
+                    file: digest
+                    for file, digest in files.items()
+                    if file.startswith(f"{capture.name}/")
                 },
             }
-            for capture in self._captures
+            for name, capture in zip(self._names, self._captures, strict=True)
         ]
         return {key: value for key, value in about.items() if key != "schema"} | {"items": items}
 
@@ -202,7 +202,7 @@ class MultiviewSuite(Suite):
         opacity = None if opacity is None else nearest_to_side(opacity, side)
         cameras = frame.camera(capture.camera)
         return Item(
-            name=_plain(capture.name),
+            name=self._names[index],
             image=image[0],
             targets=cameras,
             group=capture.group,
@@ -253,14 +253,14 @@ class MultiviewSuite(Suite):
     def _alignment_table(self) -> dict[str, Any]:
         """The captures' own frames, independent of any method."""
         rows: list[list[CellValue]] = []
-        for capture in self._captures:
+        for name, capture in zip(self._names, self._captures, strict=True):
             guess = frame_of_cameras(capture.camera, self.context.passport)
             off = (math.nan, math.nan) if capture.head is None else _distance(guess, capture.head)
             has_depth = all(frame.depth for frame in capture.frames)
             says = "no" if capture.head is None else "yes"
             rows.append(
                 [
-                    _plain(capture.name),
+                    name,
                     len(capture.frames),
                     says,
                     "depth" if has_depth else "axes",
@@ -304,6 +304,20 @@ class MultiviewSuite(Suite):
     @functools.cached_property
     def _captures(self) -> list[Capture]:
         return find_captures(self._folder)
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """Of the captures' items; where only replaced characters tell folders apart, the later ones
+        are numbered, past the names of others.
+        """
+        wanted = [_plain(capture.name) for capture in self._captures]
+        names: list[str] = []
+        for plain in wanted:
+            name, number = plain, 2
+            while name in names or (name != plain and name in wanted):
+                name, number = f"{plain}.{number}", number + 1
+            names.append(name)
+        return names
 
     @functools.cached_property
     def _last(self) -> dict[str, Any]:

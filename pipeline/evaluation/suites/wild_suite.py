@@ -5,8 +5,10 @@ consistency.
 import dataclasses
 import functools
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +31,7 @@ from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import orbit_of
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.portraits.face import LandmarkDetector
-from pipeline.portraits.front_door import PortraitSettings
+from pipeline.portraits.front_door import Portrait, PortraitSettings
 from teachers.rendering.camera import Camera
 
 from .coverage import coverage_table
@@ -257,12 +259,11 @@ class WildSuite(Suite):
             if portrait.camera is None
             else Camera(portrait.camera.cam_to_world.float(), portrait.camera.intrinsics.float())
         )
-        film = portrait.source.name if portrait.frame is not None else None
         return Item(
             name=name,
             image=image,
             targets=camera or orbit_of(self.context.passport, [0.0], [0.0]),
-            subject=film or name,
+            subject=_filmed(portrait) or name,
             camera=camera,
             reference=(
                 None
@@ -271,7 +272,7 @@ class WildSuite(Suite):
             ),
             face_found=portrait.face_found,
             note=portrait.note,
-            sequence=film,
+            sequence=self._sequences[index],
         )
 
     def _motion(self, item: Item, image: Float[Tensor, "3 side side"]) -> tuple[str, Similarity]:
@@ -284,6 +285,29 @@ class WildSuite(Suite):
             if points[0] is not None and points[1] is not None:
                 return "landmarks", by_landmarks(points[0], points[1])
         return "pictures", by_pictures(image, item.reference.image[0])
+
+    @functools.cached_property
+    def _sequences(self) -> list[str | None]:
+        """By photograph the video whose neighbouring items are neighbouring frames of one face;
+        None: not of a film. A face that was away goes on in another video, named after the frame in
+        which it returns.
+        """
+        found: list[str | None] = []
+        frames: dict[Path, dict[int, int]] = defaultdict(dict)  # film → frame → its place
+        latest: dict[str, tuple[int, str]] = {}
+        for portrait in (photograph.portrait for photograph in self._photographs):
+            face = _filmed(portrait)
+            if face is None or portrait.frame is None:
+                found.append(None)
+                continue
+            places = frames[portrait.source]
+            place = places.setdefault(portrait.frame, len(places))
+            before, sequence = latest.get(face, (place - 1, face))
+            if place > before + 1:
+                sequence = f"{face}+frame{portrait.frame:05d}"
+            latest[face] = place, sequence
+            found.append(sequence)
+        return found
 
     @property
     def _detector(self) -> LandmarkDetector | None:
@@ -305,3 +329,13 @@ class WildSuite(Suite):
     def _last(self) -> dict[str, Any]:
         """What the hooks found about the latest lift."""
         return {}
+
+
+def _filmed(portrait: Portrait) -> str | None:
+    """The film and, after the first, the number of the face in it, as portraits are named
+    (`clip.mp4`, `clip.mp4+face2`); None: not a frame of a film.
+    """
+    if portrait.frame is None:
+        return None
+    _, _, face = portrait.name.partition(f"+frame{portrait.frame:05d}")
+    return f"{portrait.source.name}{face}"

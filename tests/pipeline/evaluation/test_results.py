@@ -1,16 +1,19 @@
 """From lines to results: weights of identities, compared pictures, unavailable metrics."""
 
+import dataclasses
 import json
 import math
 import random
 
 import pytest
+import torch
 
-from pipeline.evaluation.angles import gap_bins
+from pipeline.evaluation.angles import gap_bins, yaw_deg, yaw_gap_deg
 from pipeline.evaluation.means import mean_over_identities
 from pipeline.evaluation.metrics.metric import Metric
 from pipeline.evaluation.paired import comparisons
 from pipeline.evaluation.results import EvaluationScope, headline, in_order, summary
+from teachers.rendering.camera import Camera
 
 PSNR, DEPTH = (
     Metric("PSNR", "dB", True, "likeness", 2),
@@ -68,6 +71,28 @@ def test_the_given_view_counts_only_where_there_is_no_other():
         ("same view", 35.0),
         ("0–15°", 20.0),
     ]
+
+
+def test_a_camera_above_the_input_is_a_novel_view():
+    yaw, pitch = [0.3, 0.3, 0.3, 0.6], [0.1, 0.6, -0.4, 0.1]
+    cameras = Camera.orbit(torch.tensor(yaw), torch.tensor(pitch))
+    gaps = [round(gap, 5) for gap in yaw_gap_deg(cameras[:1], cameras).tolist()]
+    lines = [line("student", "a", view, gap, 20.0) for view, gap in enumerate(gaps)]
+    assert [one["view"] for one in headline(lines)] == [1, 2, 3]
+    by_gap = summary(lines, scope())["scores"]["student"]["by_yaw_gap"]
+    assert [(part["title"], part["psnr"]["pictures"]) for part in by_gap] == [
+        ("same view", 1),
+        ("0–15°", 2),
+        ("15–30°", 1),
+    ]
+
+
+def test_only_other_cameras_without_a_gap_get_one():
+    cameras = Camera.orbit(torch.linspace(-3.0, 3.0, 9), torch.linspace(-0.4, 0.4, 9))
+    given = Camera.orbit(torch.tensor([-3.0]), torch.tensor([-0.4]), radius=2.7 + 1e-5)
+    plain = (yaw_deg(cameras) - yaw_deg(given)).abs()
+    assert torch.equal(yaw_gap_deg(given, cameras), plain.minimum(360 - plain))
+    assert yaw_gap_deg(cameras[:1], cameras)[0] == 0
 
 
 def test_identities_count_alike_however_many_pictures_they_have():
@@ -137,6 +162,21 @@ def test_pictures_without_a_face_stay_in_one_denominator():
     )
     assert result["counted"]["items"] == 2 and result["counted"]["faces_found"] == 1
     assert summary(lines[:1], scope())["scores"]["student"]["found"] is None
+
+
+def test_the_ceilings_identities_are_no_items_of_the_suite():
+    lines = [
+        line("student", "a", 0, 0.0, 10.0, face_found=False),
+        line("ceiling", "sample1", 0, 0.0, 10.0),
+        line("ceiling", "sample2", 0, 0.0, None, prediction_sha256=None),
+    ]
+    methods = {name: {"title": name, "kind": name} for name in ("student", "ceiling")}
+    chosen = dataclasses.replace(scope(), methods=methods)
+    assert summary(lines, chosen)["counted"] == {
+        "items": 1,
+        "faces_found": 0,
+        "missing_predictions": {"ceiling": 1},
+    }
 
 
 def test_groups_and_parts_have_means_of_their_own():

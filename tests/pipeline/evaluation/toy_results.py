@@ -151,6 +151,7 @@ def _row(
     missed: Any,
 ) -> dict:
     squared = float(((reference.astype(float) - seen) ** 2).mean())
+    hashed = ("input", "prediction", "truth", "depth", "true_depth")
     return {
         "method": method.name,
         "item": f"p{item}",
@@ -161,6 +162,7 @@ def _row(
         "yaw_deg": YAWS[view],
         "pitch_deg": 0.0,
         "gap_deg": abs(YAWS[view]),
+        "camera": [*np.eye(4).flatten(), *np.eye(3).flatten()],
         "face_found": item not in missed,
         "note": "no face was found: whole picture" if item in missed else None,
         "seconds": method.seconds,
@@ -168,10 +170,10 @@ def _row(
         "psnr": round(10 * math.log10(255**2 / squared), 5) if squared else None,
         "depth": round(squared**0.5 / 2000, 5),
         "identity": None,
-        "input_sha256": hashlib.sha256((folder / files["input"]).read_bytes()).hexdigest(),
-        "prediction_sha256": hashlib.sha256(
-            (folder / files["prediction"]).read_bytes()
-        ).hexdigest(),
+        **{
+            f"{kind}_sha256": hashlib.sha256((folder / files[kind]).read_bytes()).hexdigest()
+            for kind in hashed
+        },
         "checkpoint_sha256": "cd" * 32,
         "files": {"error": None, "frontal": None, **files},
     }

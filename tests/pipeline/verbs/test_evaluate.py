@@ -231,6 +231,26 @@ def test_a_metric_whose_weights_came_later_is_not_that_of_some_items(
     assert "later" in run(settings, tmp_path / "new", "methods=[mean_planes]")["metrics"]
 
 
+def test_a_method_that_would_be_computed_otherwise_is_refused(
+    first, settings, tmp_path, monkeypatch
+):
+    half = tmp_path / "half"
+    shutil.copytree(first[1], half)
+    (half / "results.json").unlink()
+    (file,) = (half / "lines").glob("*/*.jsonl")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 5])
+    noted = replace(
+        evaluation_builder.Evaluation(compose("evaluate", *settings)).student, notes=("by LPIPS",)
+    )
+    monkeypatch.setattr(evaluation_builder.Evaluation, "student", noted)
+    with pytest.raises(
+        ValueError, match="student began with no notes and would go on with by LPIPS"
+    ):
+        run(settings, half)
+    shutil.copy(first[1] / "lines" / file.parent.name / file.name, file)
+    run(settings, half)  # nothing is missing
+
+
 def test_what_ails_another_process_is_one_error_of_this_one(settings, tmp_path):
     config = compose("evaluate", *settings, "checkpoint=nowhere.safetensors")
     plain = evaluation_builder.Evaluation(config).settings

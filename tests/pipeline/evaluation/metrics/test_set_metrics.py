@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from pipeline.evaluation.metrics import set_metrics
 from pipeline.evaluation.metrics.distances import frechet_inception_distance, kernel_distance
 from pipeline.evaluation.metrics.inception import INCEPTION_FILE, Inception, load_inception
 from pipeline.evaluation.metrics.jitter import camera_jitter, canonical_jitter
@@ -119,6 +121,37 @@ def test_following_the_film_is_no_jitter_and_a_moving_front_is(tmp_path):
     still = frames(store, "other", grey(0, 0, 0), grey(0, 10, 20), grey(9, 9, 9))
     assert camera_jitter(still, store) == [("film", pytest.approx(10 * level, rel=1e-3))] * 2
     assert {value for _, value in canonical_jitter(still, store)} == {0.0}
+
+
+def test_a_frame_without_a_picture_has_no_neighbours(tmp_path):
+    store = PictureStore(tmp_path)
+    drift = [0.1 * step for step in range(5)]
+    lines = frames(store, "student", drift, [0.0] * 5, drift)
+    lines[2]["files"] |= {"prediction": None, "frontal": None}
+    for jitter in (camera_jitter, canonical_jitter):
+        assert [value for _, value in jitter(lines, store)] == pytest.approx([0.1, 0.1], abs=0.01)
+    for line in lines[1:4]:
+        line["files"] |= {"prediction": None, "frontal": None}
+    assert camera_jitter(lines, store) == canonical_jitter(lines, store) == []
+
+
+def test_a_distance_says_how_many_pictures_it_compares(tmp_path, monkeypatch):
+    file = tmp_path / "network.pth"
+    file.write_bytes(b"")
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    monkeypatch.setattr(set_metrics, "load_inception", lambda weights: (network, file))
+    levels = [0.1 * number for number in range(6)]
+    lines = frames(PictureStore(tmp_path), "student", levels, levels, levels)
+    summary = {
+        "methods": {"student": {}},
+        "metrics": {},
+        "unavailable": [],
+        "scores": {"student": {"all": {}}},
+    }
+    found = add_set_metrics(summary, lines, tmp_path, tmp_path)["scores"]["student"]["all"]
+    for name in ("fid", "kid"):
+        assert set(found[name]) == {"mean", "low", "high", "pictures", "references"}
+        assert (found[name]["pictures"], found[name]["references"]) == (6, 6)
 
 
 def test_without_the_file_fid_is_named_with_its_hash_and_not_replaced(tmp_path):

@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from pipeline.evaluation.report.charts import Line, gap_charts, line_chart, time_chart
+from pipeline.evaluation.report.csv_files import means_csv
 from pipeline.evaluation.report.images import ImageBook
 from pipeline.evaluation.report.maps import FULL_ERROR, error_map
 from pipeline.evaluation.report.numbers import interval, number, table_texts, times
 from pipeline.evaluation.report.page import page, write_report
 from pipeline.evaluation.report.results_folder import read_results
+from pipeline.evaluation.report.score_tables import comparison_table
 from tests.pipeline.evaluation.toy_results import MEAN, PTI, STUDENT, ToyMethod, write_results
 
 
@@ -275,6 +277,34 @@ def test_results_of_an_earlier_version_give_a_page(tmp_path):
     assert results.headline == "psnr_foreground" and results.rows[0]["subject"] == "p0"
     mean = results.means("student")["psnr_foreground"]
     assert mean["identities"] == 2 and f"{mean['mean']:.2f}" in page(results)
+
+
+def test_a_difference_of_a_single_identity_is_not_coloured(folder):
+    results = read_results(folder)
+    entry = {"first": "student", "second": "pti", "metric": "psnr", "difference": 1.0}
+    entry |= {"low": 1.0, "high": 1.0, "wins": 1, "losses": 0, "ties": 0}
+    styles = [
+        comparison_table(results, [entry | {"identities": count}]).rows[0][2].style
+        for count in (1, 2)
+    ]
+    assert styles == ["", "better"]
+
+
+def test_a_distance_of_sets_names_its_references(tmp_path):
+    folder = write_results(tmp_path, items=2, methods=[STUDENT])
+    stored = json.loads((folder / "results.json").read_text())
+    stored["metrics"]["fid"] = stored["metrics"]["depth"] | {"title": "FID"}
+    means = stored["scores"]["student"]["all"]
+    means["fid"] = {"mean": 7.0, "low": None, "high": None, "pictures": 4, "references": 6}
+    (folder / "results.json").write_text(json.dumps(stored))
+    text = page(read_results(folder))
+    assert "4 images against 6 references" in text and "6 identities" not in text
+    (row,) = csv.DictReader(
+        line
+        for line in means_csv(read_results(folder)).splitlines()
+        if "fid" in line or "over" in line
+    )
+    assert (row["identities"], row["pictures"], row["references"]) == ("", "4", "6")
 
 
 def test_the_interval_of_a_single_identity_is_not_shown():

@@ -162,6 +162,23 @@ def test_puppets_are_exported_once_and_checked_against_their_manifest(tmp_path):
         suite(path).manifest()
 
 
+def test_folders_that_only_replaced_characters_tell_apart_are_items_of_their_own(
+    captures, tmp_path
+):
+    folders = ["anna 1", "anna-1", "anna-1.2", "anna_1", "bob_2"]
+    for folder in folders:
+        shutil.copytree(captures / "subject", tmp_path / folder)
+    benchmark = suite(tmp_path, frame="known")
+    entries = benchmark.manifest()["items"]
+    names = [entry["name"] for entry in entries]
+    assert names == ["anna-1", "anna-1.3", "anna-1.2", "anna-1.4", "bob-2"]
+    assert [item.name for item in benchmark.items()] == names
+    for entry, folder in zip(entries, folders, strict=True):
+        assert {file.partition("/")[0] for file in entry["files"]} == {folder}
+    rows = benchmark.extras([])["alignment"]["table"]["rows"]
+    assert [row[0] for row in rows] == names
+
+
 def test_a_plain_background_is_exchanged_without_a_seam():
     opacity = torch.linspace(0, 1, 5).reshape(1, 1, 1, 5)
     subject = torch.full((1, 3, 1, 5), 0.2)

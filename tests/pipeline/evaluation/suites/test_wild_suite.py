@@ -17,6 +17,7 @@ from pipeline.evaluation.suites.wild_suite import WildSuite
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.pictures import write_png
 from pipeline.portraits.cached_landmarks import CachedLandmarks
+from pipeline.portraits.face import DetectedFace, Picture
 from pipeline.portraits.framing import FaceCrops, WholePicture
 from pipeline.portraits.front_door import PortraitSettings
 from teachers.rendering.camera import Camera
@@ -108,6 +109,47 @@ def test_with_track_a_film_s_squares_don_t_jitter(tmp_path):
         lefts[track] = [entry["crop"]["left"] for entry in entries]
     jitter = {track: np.abs(np.diff(values)).mean() for track, values in lefts.items()}
     assert jitter[True] < 0.3 * jitter[False]
+
+
+class People:
+    """Finds so many people in each frame, from left to right."""
+
+    name = "people"
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts = counts
+
+    def detect(self, picture: Picture) -> list[DetectedFace]:
+        lefts = (4, 36)[: self.counts[picture.frame]]
+        return [DetectedFace(left, 20, 20, 24) for left in lefts]
+
+
+def test_the_faces_of_a_film_are_subjects_and_videos_of_their_own(tmp_path):
+    film = write_film(tmp_path / "two.mp4", [np.full((64, 64, 3), 99, np.uint8)] * 3, sound=None)
+    door = PortraitSettings(framing=FaceCrops(People([2, 2, 2]), faces="all"))
+    items = list(suite(film, portraits=door).items())
+    assert [item.name for item in items[:2]] == ["two.frame00000", "two.frame00000.face2"]
+    faces = ["two.mp4", "two.mp4+face2"]
+    assert [item.subject for item in items] == [item.sequence for item in items] == faces * 3
+    alone = suite(film, portraits=PortraitSettings(framing=WholePicture())).items()
+    assert [(item.subject, item.sequence) for item in alone] == [("two.mp4", "two.mp4")] * 3
+
+
+def test_a_face_that_was_away_begins_another_video(tmp_path):
+    film = write_film(tmp_path / "two.mp4", [np.full((64, 64, 3), 99, np.uint8)] * 9, sound=None)
+    # every other frame is read: 0, 2, 4, 6, 8
+    counts = [2, 9, 1, 9, 2, 9, 2, 9, 1]
+    door = PortraitSettings(framing=FaceCrops(People(counts), faces="all"), every=2)
+    seen = [
+        (item.name.endswith("face2"), item.subject, item.sequence)
+        for item in suite(film, portraits=door).items()
+    ]
+    name = "two.mp4+face2"
+    assert [one for is_second, *one in seen if is_second] == [
+        [name, name],
+        *[[name, f"{name}+frame00004"]] * 2,
+    ]
+    assert [one for is_second, *one in seen if not is_second] == [["two.mp4", "two.mp4"]] * 5
 
 
 def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folder, portrait):
