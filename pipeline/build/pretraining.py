@@ -17,7 +17,7 @@ from pipeline.pretraining.imitation import SurfaceImitation
 from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.planner import ScheduleCost, ScheduleTimer
 from pipeline.pretraining.progress import TeacherProgress
-from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
+from pipeline.pretraining.stopping import StopWhenSeen
 from pipeline.pretraining.surface import SurfaceGAN
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, checkpoint_of, settings_of_checkpoint
@@ -25,6 +25,7 @@ from pipeline.runs.kernel_choice import Trial
 from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
+from pipeline.runs.slice_timer import SliceTimer
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.worlds.licences import training_data_of
 from pipeline.worlds.opening import world_facts

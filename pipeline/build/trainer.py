@@ -13,6 +13,7 @@ from pipeline.runs.profiler import StepProfiler
 from pipeline.runs.requeue import cluster_plugins
 from pipeline.runs.resume import SafetensorsCheckpointIO
 from pipeline.runs.run_folder import RunFolder
+from pipeline.runs.slice_timer import SliceTimer
 
 
 def build_trainer(
@@ -33,7 +34,7 @@ def build_trainer(
         loggers: of the curves; none logs nothing.
         strategy: how several processes share every step; a single one needs none.
         max_steps: steps of all optimisers together; -1 leaves the end to the callbacks.
-        max_time: from the start of the fit; None is no limit.
+        max_time: from the start of this process's fit; None is no limit.
         states: writes the training state; as safetensors by default.
     """
     settings = config.trainer
@@ -45,9 +46,8 @@ def build_trainer(
         strategy="auto" if is_alone else strategy,
         max_steps=max_steps,
         max_epochs=-1,
-        max_time=max_time,
         log_every_n_steps=settings.log_every,
-        callbacks=callbacks,
+        callbacks=[*callbacks, *([] if max_time is None else [SliceTimer(max_time)])],
         logger=list(loggers) or False,
         plugins=[states or SafetensorsCheckpointIO(), *cluster_plugins()],
         enable_checkpointing=False,

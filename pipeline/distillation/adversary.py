@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.losses.adversarial import discriminator_loss, generator_loss
 from pipeline.losses.gradient_penalty import r1_penalty
-from teachers.eg3d.discriminator import Discriminator, RenderingInput
+from teachers.eg3d.discriminator import Discriminator, RenderingInput, discriminator_input
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.rendering import Rendering
@@ -60,11 +60,13 @@ class ImagePair:
     Attributes:
         real, fake: made from the teacher's and the student's renderings, without gradients.
         label: of the cameras of both.
+        real_parts: image, raw image and opacity of which `real` is made (`RenderingInput.parts`).
     """
 
     real: Float[Tensor, "batch channel height width"]
     fake: Float[Tensor, "batch channel height width"]
     label: Float[Tensor, "batch 25"]
+    real_parts: tuple[Tensor, Tensor | None, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,12 @@ class Adversary(nn.Module):
 
     def pair(self, real: Rendering, fake: Rendering, camera: Camera) -> ImagePair:
         """The teacher's and the student's rendering of the same identities by the same cameras."""
-        return ImagePair(self.show(real).detach(), self.show(fake).detach(), camera.label())
+        return ImagePair(
+            real=self.show(real).detach(),
+            fake=self.show(fake).detach(),
+            label=camera.label(),
+            real_parts=self.show.parts(real),
+        )
 
     def discriminate(self, pairs: Sequence[ImagePair], *, has_penalty: bool) -> Discrimination:
         """The discriminator's side of the adversarial loss, the mean over the pairs; `has_penalty`
@@ -153,8 +160,16 @@ class Adversary(nn.Module):
         return Discrimination(loss, penalty, torch.cat(real).detach(), torch.cat(fake).detach())
 
     def _penalty(self, pair: ImagePair) -> Tensor:
-        shown = pair.real.clone().requires_grad_()
-        return r1_penalty(self.discriminator(shown, pair.label), shown)
+        """R1; of dual discrimination the sum over both images, the raw one at its own size (EG3D:
+        at the enlarged one the penalty would be a few times smaller).
+        """
+        image, raw, opacity = pair.real_parts
+        if raw is None:
+            shown = pair.real.clone().requires_grad_()
+            return r1_penalty(self.discriminator(shown, pair.label), shown)
+        image, raw = (part.detach().clone().requires_grad_() for part in (image, raw))
+        logits = self.discriminator(discriminator_input(image, raw, opacity), pair.label)
+        return r1_penalty(logits, image) + r1_penalty(logits, raw)
 
     def _logits(self, shown: Tensor, label: Tensor) -> Any:
         return self.discriminator(

@@ -13,6 +13,7 @@ from torch import Tensor
 from pipeline.batch import DistillationBatch
 from pipeline.evaluation.metrics.image_metrics import psnr, ssim
 from pipeline.losses.depth import DepthLoss
+from pipeline.runs.state_keeper import save_again
 from pipeline.sampling.sample_numbers import FIRST_HELD_OUT
 from pipeline.sampling.source import Sampler
 from teachers.rendering.rendering import Rendering
@@ -89,6 +90,7 @@ class HeldOutScores(Callback):
         assert isinstance(module, Distillation)
         if not self._is_scored:
             self.score(trainer, module)
+            save_again(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far, and the last."""
@@ -115,7 +117,8 @@ class HeldOutScores(Callback):
                 self._scored_stage != module.stage.name,
                 module.stage.name,
             )
-            if self.last < self.best or is_first_of_stage or not module.keeps_best:
+            is_better = self.last < self.best or math.isnan(self.best)
+            if is_better or is_first_of_stage or not module.keeps_best:
                 self.best = self.last
                 if trainer.is_global_zero:
                     module.lifter.save(self.student_path)

@@ -8,6 +8,8 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from pipeline.runs.state_keeper import save_again
+
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,7 @@ class KeptBest(Callback, ABC):
         """
         if not self._is_scored:
             self.score(trainer, module)
+            save_again(trainer)
 
     def score(self, trainer: Trainer, module: Any) -> None:
         """Scores, logs, keeps."""

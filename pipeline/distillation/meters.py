@@ -1,5 +1,6 @@
 """Logs stage, learning rates, gradient norms and memory."""
 
+from collections import defaultdict
 from typing import Any
 
 import torch
@@ -40,9 +41,12 @@ class Meters(Callback):
         """
         if not self._is_due:
             return
-        for name, group in _groups(trainer).items():
+        for name, groups in _groups(trainer).items():
             gradients = [
-                parameter.grad for parameter in group["params"] if parameter.grad is not None
+                parameter.grad
+                for group in groups
+                for parameter in group["params"]
+                if parameter.grad is not None
             ]
             if gradients:
                 self._norms[name] = float(torch.nn.utils.get_total_norm(gradients))
@@ -60,16 +64,20 @@ class Meters(Callback):
         }
         if module.device.type == "cuda":
             values["memory/gpu_gib"] = torch.cuda.max_memory_allocated(module.device) / 2**30
-        values |= {f"rate/{name}": float(group["lr"]) for name, group in _groups(trainer).items()}
+        values |= {
+            f"rate/{name}": float(groups[0]["lr"]) for name, groups in _groups(trainer).items()
+        }
         values |= {f"gradient/{name}": norm for name, norm in self._norms.items()}
         module.log_dict(values)
         self._norms.clear()
 
 
-def _groups(trainer: Trainer) -> dict[str, dict[str, Any]]:
-    """The optimisers' parameter groups by name; the discriminator's only group has none."""
-    return {
-        group.get("name", "discriminator"): group
-        for optimizer in trainer.optimizers
-        for group in optimizer.param_groups
-    }
+def _groups(trainer: Trainer) -> dict[str, list[dict[str, Any]]]:
+    """The optimisers' parameter groups by name; Muon's and Adam's part of one share it, the
+    discriminator's only group has none.
+    """
+    found = defaultdict[str, list[dict[str, Any]]](list)
+    for optimizer in trainer.optimizers:
+        for group in optimizer.param_groups:
+            found[group.get("name", "discriminator")].append(group)
+    return found

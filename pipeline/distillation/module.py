@@ -90,6 +90,8 @@ class Distillation(LightningModule):
         if codec is not None:
             self.keeps_best = False
             lifter.renderer.requires_grad_(codec.trains_decoder)
+            if codec.trains_decoder:  # a renderer may have parts that no view needs
+                self.ddp_strategy = "ddp_find_unused_parameters_true"
         self.step = 0
         self.worst = WorstSample()
         self._logged: dict[str, Tensor | float] = {}
@@ -114,6 +116,16 @@ class Distillation(LightningModule):
             stage.losses.to(self.device)
         if self.codec is not None:
             self.codec.renderer.to(self.device)
+
+    def on_train_start(self) -> None:
+        """Gives restored moments the layout of their parameters: files have none, and a fused Adam
+        pairs the memory of both.
+        """
+        for optimizer in self.trainer.optimizers:
+            for parameter, state in optimizer.state.items():
+                for name, value in state.items():
+                    if torch.is_tensor(value) and value.shape == parameter.shape:
+                        state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
     def training_step(self, batch: DistillationBatch, batch_idx: int) -> None:
         """Lifts the images, compares planes and views with the teacher's, updates the student."""

@@ -15,6 +15,8 @@ from pipeline.runs.stopwatch import Stopwatch
 from pipeline.sampling.sample_numbers import process_numbers
 from teachers.passport import Passport
 
+from .optimizer import require_steps
+
 STATE_KEY = "distillation"
 
 Batch = TypeVar("Batch")
@@ -28,11 +30,17 @@ class NetworkSettings:
         network: its arguments.
         learning_rate: of Adam; it falls on a half cosine.
         total_steps: until this step.
+
+    Raises:
+        ValueError: that is less than one.
     """
 
     network: dict[str, Any]
     learning_rate: float | int
     total_steps: int = 2000
+
+    def __post_init__(self) -> None:
+        require_steps(self.total_steps)
 
 
 class NetworkTraining(LightningModule, ABC):
@@ -72,14 +80,17 @@ class NetworkTraining(LightningModule, ABC):
         return float(self.settings.learning_rate) * (1 + math.cos(math.pi * done)) / 2
 
     def update(self) -> None:
-        """Updates the network from its gradients, if they are finite, and counts the step."""
+        """Updates the network from its gradients and counts the step; gradients that aren't finite
+        are left out of it.
+        """
         optimizer: Any = self.optimizers()
         norm = torch.nn.utils.clip_grad_norm_(self.trained.network.parameters(), self.gradient_clip)
         self.log("train/gradient_norm", norm)
-        if norm.isfinite():
-            for group in optimizer.optimizer.param_groups:
-                group["lr"] = self.rate(self.step)
-            optimizer.step()
+        if not norm.isfinite():
+            optimizer.zero_grad(set_to_none=True)
+        for group in optimizer.optimizer.param_groups:
+            group["lr"] = self.rate(self.step)
+        optimizer.step()  # without gradients, too: Lightning counts steps by it
         optimizer.zero_grad()
         self.step += 1
 

@@ -30,6 +30,9 @@ class StudentOptimizer:
         final_factor: the rates at `total_steps`, as a share of the full ones.
         fused: one kernel for the whole update, if the device has it; changes rounding only.
         muon: Muon instead of Adam for the encoder's matrices and kernels; LP3D has Adam.
+
+    Raises:
+        ValueError: the rates would fall in less than one step.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class StudentOptimizer:
             "others": learning_rate,
             "renderer": renderer_learning_rate,
         }
+        require_steps(total_steps)
         self.betas = (betas[0], betas[1])
         self.warmup_steps, self.total_steps, self.final_factor = (
             warmup_steps,
@@ -99,6 +103,15 @@ class StudentOptimizer:
                 self.final_factor + (1 - self.final_factor) * (1 + math.cos(math.pi * done)) / 2
             )
         return factor
+
+
+def require_steps(total_steps: int | None) -> None:
+    """Raises ValueError unless rates can fall over so many steps (None: they stay)."""
+    if total_steps is not None and total_steps < 1:
+        raise ValueError(
+            f"the learning rates are to fall until step {total_steps}: give trainer.max_steps, by"
+            " which they go (-1 has no end), or total_steps=null where they may stay"
+        )
 
 
 def _with_matrices(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -54,8 +54,10 @@ def replay(
     batch = module.source([number])
     with torch.enable_grad():
         prediction = module.lift(batch.image)
-        renderings = module.render_views(prediction, batch, views)
+        coded = module.coded(prediction, batch)
+        renderings = module.render_views(coded.triplane, batch, views)
         loss, terms = module.compare(prediction, renderings, batch, stage.losses)
+        loss, terms = loss + coded.loss, terms | coded.terms
         if stage.adversarial is not None and isinstance(module, AdversarialDistillation):
             adversarial, more = module.adversarial_loss(renderings, batch, stage.adversarial)
             loss, terms = loss + adversarial, terms | more

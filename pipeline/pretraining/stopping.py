@@ -1,30 +1,10 @@
-"""When a teacher's training ends: at its time limit, or after the schedule's images."""
+"""When a teacher's training ends: after the schedule's images."""
 
-from datetime import timedelta
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Timer
 
 from .gan import TeacherGAN
-
-
-class SliceTimer(Timer):
-    """A time limit for this process alone: a resumed run gets the whole of it again.
-
-    Args:
-        max_time: how long.
-    """
-
-    def __init__(self, max_time: timedelta) -> None:
-        super().__init__(max_time, interval="step")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Empty: the time used is not carried over."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to restore."""
 
 
 class StopWhenSeen(Callback):

@@ -91,6 +91,10 @@ class StateKeeper(Callback):
         if launcher is not None and not (self.signals.heard and self.signals.is_training):
             atexit.register(launcher.kill, signal.SIGKILL)
 
+    def outdate(self) -> None:
+        """Says that the saved state isn't the last one any more: the end saves again."""
+        self._is_saved = False
+
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
         """Restores the signal handlers that it replaced."""
         if self._owns_signals:
@@ -116,3 +120,10 @@ class StateKeeper(Callback):
                 "%s. Training continues and saves again later: make room before the run ends.",
                 error,
             )
+
+
+def save_again(trainer: Trainer) -> None:
+    """Makes the end of a training save, even if its last step is saved: a callback has changed."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, StateKeeper):
+            callback.outdate()

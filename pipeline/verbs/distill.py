@@ -91,7 +91,7 @@ def main(config: DictConfig) -> float | None:
         if is_first_process():
             run.record(
                 to_plain(config),
-                free=free_keys(config),
+                free=_free(config),
                 has_begun=run.checkpoint_to_resume() is not None or run.is_finished,
             )
         with (
@@ -106,12 +106,24 @@ def main(config: DictConfig) -> float | None:
     return None
 
 
+def _free(config: DictConfig) -> tuple[str, ...]:
+    """The keys that may change when a run goes on. The student from which another begins does; a
+    fuser's stays its teacher, and a codec's map is that of its planes.
+    """
+    is_used_on = config.get("fuser") is not None or config.get("plane_codec") is not None
+    return tuple(key for key in free_keys(config) if not (is_used_on and key == "start_from"))
+
+
 def require_alone(config: DictConfig) -> None:
     """Raises ValueError for settings of a student beside those of another network."""
     others = {
         name: config.get(name) for name in ("replay", "machine", "photometric", "plane_codec")
     }
-    if given := [name for name, value in others.items() if value is not None]:
+    given = [name for name, value in others.items() if value is not None]
+    given += [] if config.data._target_.endswith(".live_samples") else ["data"]
+    given += [] if config.trainer.accumulate == 1 else ["trainer.accumulate"]
+    given += ["optimizer.muon"] if config.optimizer.get("muon") else []
+    if given:
         raise ValueError(
             f"a fuser's and a proposal network's training has no {', '.join(given)}"
             " (docs/fusion.md, docs/speed.md)"

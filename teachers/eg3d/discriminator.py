@@ -63,7 +63,13 @@ class RenderingInput:
 
     def __call__(self, rendering: Rendering) -> Float[Tensor, "batch channel height width"]:
         """The input, differentiable; smaller renderings are enlarged to the discriminator's."""
-        return discriminator_input(
+        return discriminator_input(*self.parts(rendering))
+
+    def parts(self, rendering: Rendering) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """What `discriminator_input` puts together: the image, the raw image at its own size and
+        the opacity, None where there is none.
+        """
+        return (
             self._enlarged(rendering.image),
             rendering.image_raw if self.has_raw else None,
             self._enlarged(rendering.opacity) if self.has_matte else None,

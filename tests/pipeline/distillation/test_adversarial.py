@@ -1,6 +1,7 @@
 """Stage 2 trains the student whole, its adversary besides, and never the teacher."""
 
 import copy
+import dataclasses
 import logging
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pipeline.losses.balance import Balance
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
-from teachers.eg3d.discriminator import Discriminator, RenderingInput
+from teachers.eg3d.discriminator import Discriminator, RenderingInput, discriminator_input
 from teachers.rendering.rendering import Rendering
 from teachers.untrained import untrained_teacher
 from tests.builders import (
@@ -167,6 +168,29 @@ def test_the_penalty_is_lazy_and_heavier_by_as_much(teacher):
     assert (penalised.loss - plain.loss).item() == pytest.approx(
         penalised.penalty.item() * 3.0 / 2 * 8, rel=1e-4
     )
+
+
+def test_the_penalty_of_both_images_is_taken_at_their_own_sizes(teacher):
+    passport = dataclasses.replace(
+        teacher.passport, background="black", super_resolution="teacher_w", image_resolution=32
+    )
+    adversary = Adversary(
+        discriminator=critic(6), passport=passport, settings=AdversarySettings(r1_every=1)
+    )
+    pictures = torch.Generator().manual_seed(3)
+    image, raw = (torch.randn(4, 3, side, side, generator=pictures) for side in (32, 8))
+    seen = Rendering(
+        image=image, image_raw=raw, feature_image=raw, depth=raw[:, :1], opacity=raw[:, :1]
+    )
+    camera = module_of(teacher).source([0, 1, 2, 3]).novel.camera
+    pair = adversary.pair(seen, seen, camera)
+    leaves = [value.clone().requires_grad_() for value in (image, raw)]
+    logits = adversary.discriminator(discriminator_input(*leaves), pair.label)
+    expected = sum(
+        slope.square().sum((1, 2, 3)).mean() for slope in torch.autograd.grad(logits.sum(), leaves)
+    )
+    found = adversary.discriminate([pair], has_penalty=True).penalty
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_the_discriminators_rate_is_eg3ds_corrected_for_the_lazy_penalty(teacher):

@@ -1,6 +1,7 @@
 """A fuser learns from films of turning puppets; the student stays as it is."""
 
 import copy
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -125,3 +126,14 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
     config.replay = 3
     with pytest.raises(ValueError, match="training has no replay"):
         distill.main(config)
+    for ignored in (
+        ("data=latent_shards", "data.path=nowhere"),
+        ("optimizer=muon_short",),
+        ("trainer.accumulate=2",),
+    ):
+        with pytest.raises(ValueError, match="training has no (data|optimizer|trainer)"):
+            distill.main(compose("distill", *settings, *ignored))
+    student = tmp_path / "other.safetensors"
+    shutil.copy(student_file("bundled/puppets_tiny"), student)
+    with pytest.raises(ValueError, match="start_from:"):
+        distill.main(compose("distill", *settings, f"start_from={student}"))

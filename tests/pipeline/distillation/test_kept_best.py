@@ -9,7 +9,7 @@ from lightning import LightningModule, Trainer
 
 from pipeline.distillation.kept_best import KeptBest
 
-TRAINER = Mock(spec=Trainer, max_steps=100, is_global_zero=True, loggers=[])
+TRAINER = Mock(spec=Trainer, max_steps=100, is_global_zero=True, loggers=[], callbacks=[])
 
 
 class Named:

@@ -12,8 +12,11 @@ import torch
 from lightning import Callback, Trainer
 
 from pipeline.distillation.ema import ExponentialAverage
+from pipeline.distillation.execution import Execution
 from pipeline.distillation.held_out import HeldOutScores
+from pipeline.distillation.meters import Meters
 from pipeline.distillation.module import Distillation
+from pipeline.distillation.network_training import NetworkSettings
 from pipeline.distillation.optimizer import StudentOptimizer
 from pipeline.distillation.plan import Stage, TrainingPlan
 from pipeline.distillation.previews import Previews
@@ -150,6 +153,79 @@ def test_a_run_that_is_cut_by_its_clock_has_a_student_of_its_last_step(tmp_path)
     fit(module, Clock(), scores, max_steps=50)
     assert module.step == 3 and math.isfinite(scores.last)
     assert Lifter.load(tmp_path / "student.safetensors").step == 3
+
+
+def test_a_score_that_a_clock_asks_for_is_in_the_state(tmp_path):
+    class Clock(Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            trainer.should_stop = module.step == 2
+
+    def scores(module) -> HeldOutScores:
+        path = tmp_path / "student.safetensors"
+        return HeldOutScores(sampler=module.source, student_path=path, every_steps=9, samples=1)
+
+    first, again = module_of(), module_of()
+    before, after = scores(first), scores(again)
+    state = tmp_path / "state"
+    fit(first, Clock(), before, StateKeeper(state, every_steps=2), max_steps=50)
+    fit(again, after, max_steps=2, state=state)
+    assert after.best == before.best < math.inf
+
+
+def test_a_first_score_that_is_no_number_does_not_stay_the_best(tmp_path, monkeypatch):
+    module = module_of()
+    path = tmp_path / "student.safetensors"
+    scores = HeldOutScores(sampler=module.source, student_path=path, every_steps=1, samples=1)
+    found = iter([math.nan, 0.5, 0.6])
+    monkeypatch.setattr(scores, "_scores", lambda trainer, module: {"validation/loss": next(found)})
+    fit(module, scores, max_steps=3)
+    assert scores.best == 0.5 and Lifter.load(path).step == 2
+
+
+def test_a_fused_adam_goes_on_in_the_layout_of_its_weights(tmp_path):
+    changes = {
+        "optimizer": StudentOptimizer(learning_rate=2e-3, fused=True),
+        "execution": Execution(channels_last=True),
+    }
+    whole, half, rest = (module_of(**changes) for _ in range(3))
+    for other in (half, rest):
+        other.lifter.load_state_dict(whole.lifter.state_dict())
+    fit(whole, max_steps=4)
+    fit(half, StateKeeper(tmp_path / "state", every_steps=2), max_steps=2)
+    fit(rest, max_steps=4, state=tmp_path / "state")
+    for one, other in zip(*(m.lifter.encoder.parameters() for m in (whole, rest)), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_a_group_that_two_rules_update_has_one_gradient_norm():
+    module = module_of(optimizer=StudentOptimizer(learning_rate=2e-3, muon=True))
+    gradients: list[dict[str, float]] = []
+
+    class Noted(Meters):
+        def on_after_backward(self, trainer, module):
+            super().on_after_backward(trainer, module)
+            names = {
+                id(parameter): group["name"]
+                for group in trainer.optimizers[0].param_groups
+                for parameter in group["params"]
+            }
+            squares = dict.fromkeys(names.values(), 0.0)
+            for parameter in module.lifter.encoder.parameters():
+                if parameter.grad is not None:
+                    squares[names[id(parameter)]] += float(parameter.grad.square().sum())
+            gradients.append({name: value**0.5 for name, value in squares.items() if value})
+            assert self._norms == pytest.approx(gradients[-1], rel=1e-4)
+
+    fit(module, Noted(every_steps=1), max_steps=1)
+    assert len(gradients) == 1 and {"transformers", "others"} <= gradients[0].keys()
+
+
+@pytest.mark.parametrize("total_steps", [0, -1])
+def test_rates_that_would_fall_in_no_step_are_refused(total_steps):
+    with pytest.raises(ValueError, match=r"give trainer\.max_steps"):
+        StudentOptimizer(total_steps=total_steps)
+    with pytest.raises(ValueError, match=r"give trainer\.max_steps"):
+        NetworkSettings(network={}, learning_rate=1e-3, total_steps=total_steps)
 
 
 def test_held_out_scores_do_not_depend_on_the_batch(tmp_path):

@@ -11,6 +11,7 @@ from pipeline.distillation.module import Distillation
 from pipeline.distillation.optimizer import StudentOptimizer
 from pipeline.distillation.plan import Stage, TrainingPlan
 from pipeline.distillation.plane_codec import PlaneCodec, turned
+from pipeline.distillation.replay import replay
 from pipeline.lifter import Lifter
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
@@ -126,6 +127,23 @@ def test_a_step_trains_the_encoder_and_the_decoder_where_it_is_said(trains_decod
     assert not any(weight.requires_grad for weight in module.codec.renderer.parameters())
     # a score without bits can't choose the student
     assert not module.keeps_best and Distillation.keeps_best
+
+
+def test_a_replay_has_the_codecs_losses_and_its_views():
+    module = module_of()
+    replayed = replay(module, 3, step=0)
+    batch = module.source([3])
+    prediction = module.lift(batch.image)
+    coded = module.coded(prediction, batch)
+    views = module.render_views(coded.triplane, batch, ("reference", "novel"))
+    loss, _ = module.compare(prediction, views, batch, module.plan.at(0).losses)
+    assert coded.terms.keys() <= replayed.losses.keys()
+    assert replayed.losses["loss"] == pytest.approx((loss + coded.loss).item(), rel=1e-5)
+
+
+def test_processes_look_for_parts_of_a_trained_decoder_that_no_view_needs():
+    assert module_of(trains_decoder=True).ddp_strategy == "ddp_find_unused_parameters_true"
+    assert module_of().ddp_strategy == "ddp"
 
 
 def test_without_a_codec_views_are_rendered_from_the_planes_themselves(batch):

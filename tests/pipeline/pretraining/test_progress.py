@@ -16,8 +16,9 @@ from pipeline.evaluation.metrics.frechet import FrechetScores
 from pipeline.pretraining.gan import TeacherGAN
 from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.progress import TeacherProgress
-from pipeline.pretraining.stopping import SliceTimer, StopWhenSeen
+from pipeline.pretraining.stopping import StopWhenSeen
 from pipeline.pretraining.teacher_views import draw_images, teacher_sheet, view_scores
+from pipeline.runs.slice_timer import SliceTimer
 from pipeline.runs.stopwatch import Stopwatch
 from teachers.checkpoint import load_teacher
 from teachers.eg3d.teacher import EG3DTeacher
