@@ -10,8 +10,10 @@ from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.inference.triplane_file import read_triplane
 from pipeline.lifter import Lifter
 from pipeline.runs.files import sha256_of_file
+from students.stored_planes import StoredPlanes
 from teachers.passport import Passport
 from teachers.plain_values import read_json_file
+from teachers.rendering.triplane import Triplane
 
 TRIPLANE, IDENTITY = "triplane.safetensors", "identity.safetensors"
 
@@ -68,7 +70,8 @@ def read_stored(
         device: where the identity goes.
 
     Raises:
-        ValueError: it is neither, or belongs to another teacher than the student.
+        ValueError: it is neither, belongs to another teacher than the student, or lies beside an
+            identity.safetensors with other planes.
     """
     if file.name == IDENTITY:
         lifter = Lifter.load(file).to(device).eval()
@@ -77,7 +80,27 @@ def read_stored(
             triplane = lifter.lift(torch.zeros(1, 3, size, size, device=device))
         return LiftedPortrait(lifter, triplane)
     triplane, passport = read_triplane(file, device)
-    beside = file.with_name(IDENTITY)
-    lifter = Lifter.load(beside) if beside.is_file() else student(passport)
+    lifter = _inverted(file, triplane) or student(passport)
     passport.require_same(lifter.passport, mine=str(file), others="checkpoint")
     return LiftedPortrait(lifter.to(device).eval(), triplane)
+
+
+def _inverted(file: Path, triplane: Triplane) -> Lifter | None:
+    """What an inversion wrote beside the triplane of `file`; None: nothing.
+
+    Raises:
+        ValueError: it has other planes, and may have been tuned for those.
+    """
+    beside = file.with_name(IDENTITY)
+    if not beside.is_file():
+        return None
+    lifter = Lifter.load(beside)
+    encoder = lifter.encoder
+    if isinstance(encoder, StoredPlanes):
+        planes = triplane.planes.to(encoder.planes)
+        if not torch.equal(planes, encoder.planes):
+            raise ValueError(
+                f"{beside} has other planes than {file}, so its renderer is another identity's:"
+                f" lift again, or move {IDENTITY} away, then the student's renderer draws them"
+            )
+    return lifter

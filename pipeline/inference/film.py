@@ -29,7 +29,7 @@ from .reconstructor import LiftedPortrait
 from .sheet import enlarged
 from .triplane_file import save_triplane
 
-NAME, FACTS, WORK = "film.mp4", "film.json", ".film"
+NAME, FACTS, WORK, KEPT = "film.mp4", "film.json", ".film", "frames"
 
 Lift = Callable[[Float[Tensor, "batch 3 height width"], list[Camera | None]], list[LiftedPortrait]]
 
@@ -164,6 +164,8 @@ def lift_film(
     work = folder / WORK
     if not (work / "key").is_file() or (work / "key").read_text() != job.key:
         shutil.rmtree(work, ignore_errors=True)
+        if job.settings.frames:
+            _forget_frames(folder)
         write_text(work / "key", job.key)
     starts = range(0, len(job.track), job.settings.piece)
     pieces = [work / f"{start:08d}.mp4" for start in starts]
@@ -228,7 +230,7 @@ class _SecondPass:
         for row, (portrait, head) in enumerate(self._lifted(start, end), start):
             assert portrait.image is not None
             if job.settings.frames:
-                _keep(self.folder / "frames", portrait, head if portrait.face_found else None)
+                _keep(self.folder / KEPT, portrait, head if portrait.face_found else None)
             picture = _picture(job, portrait.image, head, self.cameras[row : row + 1])
             yield labelled(picture, job.label)
             self.bar.update(1)
@@ -292,6 +294,21 @@ def _picture(
     if job.settings.side_by_side:
         shown = [to_uint8(enlarged(image, side)), *shown]
     return np.concatenate(shown, 1)
+
+
+def _forget_frames(folder: Path) -> None:
+    """Removes the frames that another film left here, which would lie among this one's: it may have
+    more of them, or planes where this one sees no face. Without them it doesn't count as done.
+    """
+    kept = [
+        path
+        for path in (folder / KEPT).glob("*")
+        if path.stem.isdecimal() and path.suffix in (".png", ".safetensors")
+    ]
+    if kept:
+        (folder / FACTS).unlink(missing_ok=True)
+    for path in kept:
+        path.unlink()
 
 
 def _keep(folder: Path, portrait: Portrait, head: LiftedPortrait | None) -> None:

@@ -35,26 +35,31 @@ def write_portrait(
     crop: Float[Tensor, "3 height width"],
     film: Film,
     hooks: Sequence[dict[str, Any]] = (),
-) -> None:
+) -> list[Path]:
     """Writes everything about a lifted photograph; each camera is rendered once.
 
     crop.png (what the student saw), sheet.png, depth.png and depth.safetensors (frontal view:
     distances, opacity, camera label), triplane.safetensors, turntable.mp4 or .gif. Missing folders
     are made.
+
+    Returns:
+        the pictures and the film that show the head: what a manifest may call generated.
     """
     views = Views(portrait)
     camera = portrait.orbit()
     frontal = views(camera)
     write_png(folder / "crop.png", crop)
-    write_png(folder / "sheet.png", labelled(to_uint8(view_sheet(views, crop)), film.label))
-    write_png(folder / "depth.png", depth_colours(frontal)[0])
+    sheet, depth = folder / "sheet.png", folder / "depth.png"
+    write_png(sheet, labelled(to_uint8(view_sheet(views, crop)), film.label))
+    write_png(depth, depth_colours(frontal)[0])
     save_depth(folder / "depth.safetensors", frontal, camera)
     save_triplane(folder / "triplane.safetensors", portrait.triplane, portrait.passport, hooks)
-    write_video(
+    turntable = write_video(
         folder / "turntable",
         (labelled(frame, film.label) for frame in film_frames(views, film.cameras)),
         frames_per_second=film.frames_per_second,
     )
+    return [sheet, depth, turntable]
 
 
 def save_depth(path: Path, rendering: Rendering, camera: Camera) -> None:

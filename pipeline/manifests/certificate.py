@@ -12,6 +12,11 @@ CERTIFICATE, PRIVATE_KEY, ROOT = "certificate.pem", "private_key.pem", "root.pem
 
 YEARS = 10
 
+LONGEST_NAME = 64
+"""Characters of an organisation, bytes of a common name: the bounds of X.509 (RFC 5280, appendix A)
+and of the library `cryptography`.
+"""
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -64,14 +69,19 @@ def make_credential(folder: Path, name: str) -> Path:
 
     Args:
         folder: made if needed, readable for its owner only.
-        name: of the organisation, in every manifest.
+        name: of the organisation, in every manifest; 1 to 64 characters.
 
     Returns:
         the chain's path.
 
     Raises:
         FileExistsError: the folder holds a key already.
+        ValueError: the name is empty or too long.
     """
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"name={name!r} has {len(name)} characters: give name= 1 to {LONGEST_NAME} of them"
+        )
     chain, root, key = _self_made(name)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / PRIVATE_KEY
@@ -107,7 +117,7 @@ def _self_made(name: str) -> tuple[bytes, bytes, bytes]:
         return x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, name),
-                x509.NameAttribute(NameOID.COMMON_NAME, f"{name}, {role} (self-made, unverified)"),
+                x509.NameAttribute(NameOID.COMMON_NAME, _common_name(name, role)),
             ]
         )
 
@@ -156,3 +166,12 @@ def _self_made(name: str) -> tuple[bytes, bytes, bytes]:
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return signer + root, root, private
+
+
+def _common_name(name: str, role: str) -> str:
+    """The name, shortened where it would be too long, what it stands for, and the warning."""
+    end = f", {role} (self-made, unverified)"
+    room = LONGEST_NAME - len(end)
+    if len(name.encode()) > room:
+        name = name.encode()[: room - len("…".encode())].decode(errors="ignore").rstrip() + "…"
+    return name + end

@@ -10,6 +10,20 @@ from .signing import ASSERTION, EMBEDDED, OTHER, SETTINGS, require_c2pa, sidecar
 
 State = Literal["valid", "untrusted", "broken", "none"]
 
+ALSO_READ = {
+    ".jpe": "image/jpeg",
+    ".jfif": "image/jpeg",
+    ".tif": "image/tiff",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".m4v": "video/x-m4v",
+    ".mov": "video/quicktime",
+}
+"""Other names of signed files, besides those that trilift gives them (`EMBEDDED`)."""
+
+STORE = b"jumdc2pa"
+"""Begins every manifest, whatever the format: type and first letters of a JUMBF description box."""
+
 UNTRUSTED = "signingCredential.untrusted"
 
 MEANING: dict[State, str] = {
@@ -26,7 +40,8 @@ class Verdict:
 
     Attributes:
         state: see `MEANING`.
-        reasons: c2pa's codes of what failed, besides the missing trust.
+        reasons: c2pa's codes of what failed, besides the missing trust; of "none", why the file
+            can't be read, if it can't.
         signer: the certificate's organisation and name, as it claims them.
         manifest: the active one, as c2pa reads it; {} without a readable one.
     """
@@ -69,22 +84,21 @@ def verify(path: Path, anchors: bytes | None = None) -> Verdict:
     if anchors is not None:
         settings["trust"] = {"trust_anchors": anchors.decode()}
         settings["verify"]["verify_trust"] = True
-    kind = EMBEDDED.get(path.suffix.lower())
-    beside = sidecar(path)
-    store = None
+    kind, store = _where(path)
     if kind is None:
-        if not beside.is_file():
-            return Verdict("none")
-        store = beside.read_bytes()
-    content = io.BytesIO(path.read_bytes())
+        these = f"{path.suffix} files" if path.suffix else "files without a suffix"
+        return Verdict("none", (f"{these} aren't read, and there is no {sidecar(path).name}",))
+    content = path.read_bytes()
     try:
         context = c2pa.Context.from_dict(settings)
-        reader = c2pa.Reader(kind or OTHER, content, store, context=context)
+        reader = c2pa.Reader(kind, io.BytesIO(content), store, context=context)
         state, active = reader.get_validation_state(), reader.get_active_manifest()
         failed = reader.get_validation_results()["activeManifest"]["failure"]
     except c2pa.C2paError.ManifestNotFound:
         return Verdict("none")
     except c2pa.C2paError as error:
+        if store is None and STORE not in content:  # empty, or a text that is called .png
+            return Verdict("none", (f"it can't be read as {kind}: {error}",))
         return Verdict("broken", (str(error),))
     reasons = tuple(each["code"] for each in failed if each["code"] != UNTRUSTED)
     info = active.get("signature_info", {})
@@ -92,3 +106,11 @@ def verify(path: Path, anchors: bytes | None = None) -> Verdict:
     states: dict[str, State] = {"Trusted": "valid", "Valid": "untrusted"}
     verdict: State = "broken" if reasons else states.get(str(state), "broken")
     return Verdict(verdict, reasons, signer, active)
+
+
+def _where(path: Path) -> tuple[str | None, bytes | None]:
+    """As what c2pa reads the file, None: as nothing; and the manifest beside it, if it is there."""
+    suffix, beside = path.suffix.lower(), sidecar(path)
+    if suffix not in EMBEDDED and beside.is_file():
+        return OTHER, beside.read_bytes()
+    return {**EMBEDDED, **ALSO_READ}.get(suffix), None

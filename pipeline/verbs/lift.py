@@ -45,7 +45,7 @@ Names with spaces, brackets or commas need quotes within quotes: 'input="my phot
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ from pipeline.build.signing import build_signatory
 from pipeline.inference.background import background_of
 from pipeline.inference.camera_paths import turntable
 from pipeline.inference.device import device_named
+from pipeline.inference.film import NAME as FILM_FILE
 from pipeline.inference.film_files import FilmLifter
 from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inference.pretrained import bundled_default, student_file
@@ -70,7 +71,6 @@ from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
 from pipeline.lifter import Lifter
 from pipeline.manifests.signatory import Signatory
-from pipeline.manifests.signing import EMBEDDED
 from pipeline.pictures import write_png
 from pipeline.portraits.crop import Crop
 from pipeline.portraits.files import find_photographs, folder_names
@@ -91,11 +91,11 @@ FORWARD = ("pipeline.inversion.student.Student", "pipeline.inversion.fused.Fused
 
 VISIBLE_LABEL = "synthetic: made by trilift"
 
-NOT_GENERATED = ("crop.png", "photograph.png")
-"""Pictures in a folder that show the photograph itself, which no manifest calls generated."""
+OF_INVERSIONS = ("identity.safetensors", "inversion.json")
+"""Files that only an inversion writes."""
 
-Signer = Callable[[Path, str | None], None]
-"""Signs the pictures and the film of a folder, made from a file with this sha256."""
+Signer = Callable[[Sequence[Path], str | None], None]
+"""Signs pictures and films that were made from a file with this sha256."""
 
 FROM_STUDENT = ("student", "fused", "hybrid")
 """Methods that render the student's planes."""
@@ -142,7 +142,7 @@ def main(config: DictConfig) -> None:
         background=background,
         decisive=decisive(config, settings, method),
         label=film.label,
-        signed=signed,
+        signed=film_signer(signed),
     )
     lifted: list[bool] = []
     for file, name in zip(files, folder_names(files), strict=True):
@@ -250,7 +250,7 @@ def lift_file(
     if portrait.triplane.planes.is_cuda:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
-    write_portrait(folder, portrait, given.image, film, given.hooks)
+    generated = write_portrait(folder, portrait, given.image, film, given.hooks)
     write_json(folder / "crop.json", given.record(), indent=None)
     if given.overview is not None:
         write_png(folder / "photograph.png", given.overview)
@@ -264,8 +264,11 @@ def lift_file(
             **({"hooks": list(given.hooks)} if given.hooks else {}),
         }
         write_json(folder / "inversion.json", report, indent=None)
+    else:  # an earlier inversion's renderer would draw the new planes
+        for name in OF_INVERSIONS:
+            (folder / name).unlink(missing_ok=True)
     if signed is not None:
-        signed(folder, given.source_sha256)
+        signed(generated, given.source_sha256)
     took = (
         f"lifted in {1000 * seconds:.0f} ms"
         if method.kind == "student"
@@ -276,26 +279,22 @@ def lift_file(
 
 
 def signer(config: DictConfig, method: Method, door: PortraitSettings) -> Signer | None:
-    """What signs the folder of a photograph or a film, last; None: nothing does."""
+    """What signs the results of a photograph or a film, last; None: nothing does."""
     signatory = signatory_of(config, method)
     if signatory is None:
         return None
 
-    def sign_folder(folder: Path, source_sha256: str | None) -> None:
-        signatory.sign(
-            generated_files(folder), photograph_sha256=source_sha256, hooks=list(door.hooks.hooks)
-        )
+    def sign_files(files: Sequence[Path], source_sha256: str | None) -> None:
+        signatory.sign(files, photograph_sha256=source_sha256, hooks=list(door.hooks.hooks))
 
-    return sign_folder
+    return sign_files
 
 
-def generated_files(folder: Path) -> list[Path]:
-    """The pictures and the film of a lifted photograph; not those that show it as it is."""
-    return [
-        path
-        for path in folder.iterdir()
-        if path.suffix in EMBEDDED and path.name not in NOT_GENERATED
-    ]
+def film_signer(signed: Signer | None) -> Callable[[Path, str | None], None] | None:
+    """The same for the folder of a film: signs the film alone, whatever else lies there."""
+    if signed is None:
+        return None
+    return lambda folder, source_sha256: signed([folder / FILM_FILE], source_sha256)
 
 
 def say(line: str) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import io
+import shutil
 import stat
 
 import numpy as np
@@ -17,7 +18,8 @@ from pipeline.manifests.certificate import (
     read_credential,
 )
 from pipeline.manifests.signing import COMPOSITE, Origin, sidecar, sign
-from pipeline.manifests.verification import verify
+from pipeline.manifests.verification import STORE, verify
+from tests.films import write_film
 
 pytest.importorskip("c2pa", reason="pip install 'trilift[provenance]'")
 
@@ -91,6 +93,58 @@ def test_other_files_stay_and_get_a_sidecar(name, credential, tmp_path):
     assert verify(path).state == "broken"
 
 
+@pytest.mark.parametrize(
+    ("signed", "others"),
+    [("a.jpg", ("jpe", "jfif", "JPG")), ("a.tiff", ("tif",)), ("a.avif", ("heic", "heif"))],
+)
+def test_a_copy_by_another_name_of_its_format_is_read(signed, others, credential, tmp_path):
+    path, _ = picture(tmp_path / signed)
+    sign(path, ORIGIN, credential)
+    for suffix in others:
+        copy = shutil.copy(path, tmp_path / f"copy.{suffix}")
+        assert verify(copy).state == "untrusted", suffix
+        altered(copy, -20)
+        assert verify(copy).state == "broken", suffix
+
+
+@pytest.mark.parametrize("suffix", ["m4v", "mov"])
+def test_a_film_by_another_name_is_read(suffix, credential, tmp_path):
+    film = write_film(tmp_path / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 3, sound=None)
+    sign(film, ORIGIN, credential)
+    assert verify(shutil.copy(film, tmp_path / f"copy.{suffix}")).state == "untrusted"
+
+
+def test_a_sidecar_beside_a_format_that_is_only_read_counts(credential, tmp_path):
+    path, _ = picture(tmp_path / "a.tif")
+    assert sign(path, ORIGIN, credential) == sidecar(path)
+    assert verify(path).state == "untrusted"
+
+
+@pytest.mark.parametrize(("name", "these"), [("a.jxl", ".jxl files"), ("a", "without a suffix")])
+def test_a_format_that_is_not_read_is_said(name, these, tmp_path):
+    (tmp_path / name).write_bytes(b"any bytes at all")
+    verdict = verify(tmp_path / name)
+    assert verdict.state == "none" and f"{name}.c2pa" in verdict.reasons[0]
+    assert f"{these} aren't read" in f"files {verdict.reasons[0]}"
+
+
+@pytest.mark.parametrize("content", [b"", b"a text " * 40], ids=["empty", "text"])
+def test_what_is_no_picture_and_was_never_signed_is_not_broken(content, tmp_path):
+    (tmp_path / "a.png").write_bytes(content)
+    verdict = verify(tmp_path / "a.png")
+    assert verdict.state == "none" and "can't be read as image/png" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.tiff", "a.avif"])
+def test_a_signed_picture_whose_beginning_was_altered_is_broken(name, credential, tmp_path):
+    path, _ = picture(tmp_path / name)
+    sign(path, ORIGIN, credential)
+    content = path.read_bytes()
+    assert STORE in content
+    path.write_bytes(b"no picture" + content[10:])
+    assert verify(path).state == "broken"
+
+
 def test_an_altered_manifest_is_broken(credential, tmp_path):
     path, _ = picture(tmp_path / "a.png")
     sign(path, ORIGIN, credential)
@@ -158,3 +212,26 @@ def test_a_key_that_does_not_fit_is_one_clear_error(folder, credential, tmp_path
     with pytest.raises(ValueError, match="can't be signed"):
         sign(path, ORIGIN, dataclasses.replace(credential, private_key=b"no key"))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Max Planck Institute for Informatics", "A" * 64, "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 64],
+    ids=["institute", "longest", "longest in bytes"],
+)
+def test_a_long_name_is_whole_as_the_organisation(name, tmp_path):
+    make_credential(tmp_path, name)
+    path, _ = picture(tmp_path / "a.png")
+    sign(path, ORIGIN, read_credential(tmp_path / "certificate.pem", tmp_path / PRIVATE_KEY))
+    verdict = verify(path, (tmp_path / ROOT).read_bytes())
+    organisation, _, common_name = verdict.signer.partition(" / ")
+    assert verdict.state == "valid" and organisation == name
+    shortened, _, rest = common_name.partition("\N{HORIZONTAL ELLIPSIS}, signer ")
+    assert rest == "(self-made, unverified)" and name.startswith(shortened) and len(shortened) >= 9
+
+
+@pytest.mark.parametrize("name", ["", "A" * 65], ids=["empty", "too long"])
+def test_a_name_that_no_certificate_holds_writes_nothing(name, tmp_path):
+    with pytest.raises(ValueError, match="name= 1 to 64"):
+        make_credential(tmp_path / "new", name)
+    assert not (tmp_path / "new").exists()

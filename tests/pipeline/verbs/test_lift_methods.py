@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 
 from pipeline.build.configuration import compose
+from pipeline.exporters.stored import read_stored
 from pipeline.inversion.method import Method
 from pipeline.lifter import Lifter
 from pipeline.verbs import lift
+from teachers.passport import Passport
 
 SMALL = [
     "teacher=untrained_tiny",
@@ -63,6 +65,7 @@ def test_pti_writes_an_identity_that_can_be_read_again(photograph, capsys):
     assert "inverted in" in said and " s, see" in said and "perceptual term" in said
     identity = Lifter.load(folder / "identity.safetensors")
     assert torch.isfinite(identity.lift(torch.zeros(1, 3, 8, 8)).planes).all()
+    read_stored(folder / "triplane.safetensors", no_student, torch.device("cpu"))
 
 
 def test_the_student_is_the_default_and_the_hybrid_starts_from_it(untrained_student, photograph):
@@ -81,6 +84,25 @@ def test_the_student_is_the_default_and_the_hybrid_starts_from_it(untrained_stud
         Lifter.load(folder / "identity.safetensors").lift(torch.zeros(1, 3, 8, 8)).planes.shape
         == planes.shape
     )
+
+
+def test_a_student_s_head_is_not_drawn_by_an_earlier_inversion(untrained_student, photograph):
+    few = ["method.refinement.steps=1", "method.camera.mode=given", "method.progress=false"]
+    few += ["teacher=toy", f"paths.weights={photograph.parent}"]  # without a perceptual loss
+    checkpoint = f"checkpoint={untrained_student}"
+    folder = run(photograph, checkpoint, "method=hybrid", *few)
+    identity = folder / "identity.safetensors"
+    stored = identity.read_bytes()
+    read_stored(folder / "triplane.safetensors", no_student, torch.device("cpu"))
+    run(photograph, checkpoint)
+    assert not identity.exists() and not (folder / "inversion.json").exists()
+    identity.write_bytes(stored)  # as earlier versions left it
+    with pytest.raises(ValueError, match="has other planes"):
+        read_stored(folder / "triplane.safetensors", no_student, torch.device("cpu"))
+
+
+def no_student(passport: Passport) -> Lifter:
+    raise AssertionError(f"the student of {passport.name} isn't needed")
 
 
 @pytest.mark.parametrize("name", ["student", "w", "w_plus", "pti", "hybrid"])

@@ -98,6 +98,17 @@ def test_an_altered_sidecar_is_broken_and_the_bill_reads_an_intact_one(exported)
     alter(beside)
 
 
+def test_a_manifest_does_not_outlive_the_file_that_it_vouches_for(exported, certified, tmp_path):
+    given = [f"input={exported[0]}", f"output={tmp_path}", "format=ply"]
+    export.main(compose("export", *given, "mesh.resolution=24", *certified))
+    mesh = tmp_path / "anna" / "head.ply"
+    assert verify(mesh).state == "untrusted"
+    export.main(compose("export", *given, "mesh.resolution=25"))
+    assert verify(mesh).state == "none" and [path.name for path in mesh.parent.iterdir()] == [
+        "head.ply"
+    ]
+
+
 def test_generated_shards_are_vouched_for_by_their_manifest(certified, tmp_path):
     output = tmp_path / "set"
     given = ["teacher=toy", "shards.size=2", "count=2", f"output={output}", "threads=1"]
