@@ -18,7 +18,7 @@ from pipeline.inference.runtimes.network_file import (
 )
 from pipeline.lifter import read_description
 from pipeline.manifests.signing import EMBEDDED, sidecar
-from pipeline.manifests.verification import verify
+from pipeline.manifests.verification import ALSO_READ, verify
 from pipeline.portraits.facemesh.detector import PRETRAINED
 from pipeline.runs.tensor_file import safetensors_metadata
 from teachers.checkpoint import BUNDLED
@@ -102,7 +102,8 @@ def _weights(path: Path) -> list[Item]:
         return _teacher(_json(path / "passport.json"), "passport.json")
     if path.suffix in (ONNX, OPENVINO, TORCH_EXPORT):
         return _network(path)
-    if path.suffix in EMBEDDED or (path.is_file() and sidecar(path).is_file()):
+    is_picture = path.suffix.lower() in {*EMBEDDED, *ALSO_READ}
+    if is_picture or (path.is_file() and sidecar(path).is_file()):
         return _signed(path)
     stored = safetensors_metadata(path)
     if "lifter" not in stored and "passport" not in stored:

@@ -72,7 +72,8 @@ def record(path: Path, verdict: Verdict) -> dict[str, Any]:
 def described(path: Path, verdict: Verdict) -> str:
     """The verdict in lines for people. What a broken manifest says is shown as a claim."""
     lines = [f"{path}: {verdict.state}: {MEANING[verdict.state]}"]
-    lines += [f"  failed      {reason}" for reason in verdict.reasons]
+    label = "because" if verdict.state == "none" else "failed"
+    lines += [f"  {label:<11} {reason}" for reason in verdict.reasons]
     if verdict.signer:
         lines.append(f"  signed by   {verdict.signer}")
     for assertion in verdict.manifest.get("assertions", ()):

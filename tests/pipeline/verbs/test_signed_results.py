@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -107,6 +109,25 @@ def test_a_manifest_does_not_outlive_the_file_that_it_vouches_for(exported, cert
     assert verify(mesh).state == "none" and [path.name for path in mesh.parent.iterdir()] == [
         "head.ply"
     ]
+
+
+def test_a_network_that_is_written_again_loses_its_old_manifest(tmp_path, monkeypatch):
+    network, beside = tmp_path / "decoder.onnx", tmp_path / "decoder.onnx.c2pa"
+    beside.write_bytes(b"of other bytes")
+    written = SimpleNamespace(files=[network], is_within=True)
+    monkeypatch.setattr(export, "export_network", lambda *given: written)
+    monkeypatch.setattr(export, "puppets", lambda *given: [])
+    given = ["network=decoder", "format=onnx", f"output={tmp_path}"]
+    export.main(compose("export", *given, "checkpoint=bundled/puppets"))
+    assert not beside.exists()
+
+
+def test_the_bill_of_a_signed_picture_under_another_of_its_suffixes(exported, certified, tmp_path):
+    given = [f"input={exported[0]}", f"output={tmp_path}", "format=stereo"]
+    export.main(compose("export", *given, *certified))
+    copy = tmp_path / "HEAD.PNG"
+    shutil.copy(tmp_path / "anna" / "head_sbs.png", copy)
+    assert bill_of(copy)[0].name == "teacher puppets"
 
 
 def test_generated_shards_are_vouched_for_by_their_manifest(certified, tmp_path):
