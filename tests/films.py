@@ -22,12 +22,14 @@ def write_film(
     *,
     ticks: Sequence[int] | None = None,
     sound: str | None = "aac",
+    rate: int = RATE,
     matrix: Sequence[int] | None = None,
 ) -> Path:
     """A film of RGB frames, 25 a second unless `ticks` (1/90000 s) says otherwise.
 
     Args:
         sound: the kind of a mono track that beeps; None: silent.
+        rate: of the sound, Hz.
         matrix: the nine numbers of the track header of an MP4 or MOV.
     """
     av = pytest.importorskip("av")
@@ -36,7 +38,7 @@ def write_film(
         shown = container.add_stream("libx264", rate=25, options={"crf": "10"})
         shown.height, shown.width = frames[0].shape[:2]
         shown.pix_fmt, shown.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
-        heard = None if sound is None else container.add_stream(sound, rate=RATE, layout="mono")
+        heard = None if sound is None else container.add_stream(sound, rate=rate, layout="mono")
         for frame, time in zip(frames, times, strict=True):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             picture.pts, picture.time_base = time, Fraction(1, TICKS)
@@ -53,14 +55,15 @@ def write_film(
 
 
 def write_beeps(av: Any, container: Any, stream: Any, seconds: float) -> None:
-    times = np.arange(int(seconds * RATE)) / RATE
+    rate = stream.codec_context.sample_rate
+    times = np.arange(int(seconds * rate)) / rate
     wave = 0.3 * np.sin(2 * np.pi * 440 * times) * (times % BEEP < 0.05)
     kind = "s16" if stream.codec_context.name.startswith("pcm") else "fltp"
     values = (wave * 32767).astype(np.int16) if kind == "s16" else wave.astype(np.float32)
     for start in range(0, len(values), 1024):
         part = values[None, start : start + 1024]
         frame = av.AudioFrame.from_ndarray(part, format=kind, layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = RATE, start, Fraction(1, RATE)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         container.mux(stream.encode(frame))
     container.mux(stream.encode())
 

@@ -57,6 +57,7 @@ class Preparation:
     Args:
         folder: created, or resumed if it was begun with the same settings.
         settings: everything that determines a crop, plain JSON.
+        landmarks: folder of the landmarks' files; None: they lie beside the sources.
         mirrored: also store the mirror image of every crop with a camera.
         overwrite: discard an earlier preparation.
 
@@ -70,19 +71,21 @@ class Preparation:
         folder: Path,
         settings: dict[str, Any],
         *,
+        landmarks: Path | None = None,
         mirrored: bool = False,
         overwrite: bool = False,
     ) -> None:
-        self.folder = folder
+        self.folder, self.landmarks = folder, landmarks
         self.mirrored = mirrored
         self.settings = {**settings, "mirrored": mirrored}
         self._require_ours(overwrite)
-        (folder / INDEX).unlink(missing_ok=True)
-        write_json(folder / SETTINGS, self.settings, indent=1)
         records = read_lines(folder / RECORDS, _Record, AGAIN)
         for file in (file for record in records for file in _files(record)):
             if PurePosixPath(file).parts[:-1] not in ((POSED,), (UNPOSED,)):
                 raise ValueError(f"{folder / RECORDS} names the crop {file!r}: {AGAIN}")
+        # not before everything was read: what can't go on leaves the collection as it is
+        (folder / INDEX).unlink(missing_ok=True)
+        write_json(folder / SETTINGS, self.settings, indent=1)
         self._done: dict[str, Record] = {}
         for record in records:
             self._remember(record)
@@ -96,7 +99,7 @@ class Preparation:
         missing.
         """
         record = self._done.get(source.name)
-        if record is None or record["hash"] != content_hash(source):
+        if record is None or record["hash"] != content_hash(source, self.landmarks):
             return None
         is_whole = all(
             entry["file"]
@@ -114,7 +117,7 @@ class Preparation:
         self._forget(self._done.pop(source.name, None))
         record = {
             "source": source.name,
-            "hash": content_hash(source),
+            "hash": content_hash(source, self.landmarks),
             "portraits": [self._store(portrait) for portrait in portraits],
         }
         append_line(self.folder / RECORDS, record)
@@ -215,11 +218,13 @@ def _files(record: Record) -> Iterator[str]:
                 yield file
 
 
-def content_hash(source: Path) -> str:
-    """SHA-256 of a file and of the landmarks that lie beside it; "" if they can't be read."""
+def content_hash(source: Path, landmarks: Path | None = None) -> str:
+    """SHA-256 of a file and of its landmarks, beside it or in their folder; "" if one can't be
+    read.
+    """
     digest = hashlib.sha256()
     try:
-        for path in (source, *sidecars_of(source)):
+        for path in (source, *sidecars_of(source, landmarks)):
             with path.open("rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
     except OSError:

@@ -21,6 +21,12 @@ Frame = UInt8[np.ndarray, "height width 3"]
 COPIED = ("aac", "mp3", "opus", "ac3", "eac3", "flac", "alac")
 """Kinds of sound that players expect in MP4."""
 
+AAC_RATES = (
+    *(7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000),
+    *(32_000, 44_100, 48_000, 64_000, 88_200, 96_000),
+)
+"""In Hz, of AAC (ISO/IEC 14496-3, table 1.18); other sound is resampled."""
+
 ENCODER = {"crf": "17", "preset": "medium", "bf": "0", "threads": "1"}
 """Of x264; on one thread, so that the same frames are the same bytes on any machine."""
 
@@ -92,7 +98,9 @@ def join_pieces(
         av.open(str(temporary), "w", format="mp4", options=options) as container,
     ):
         shown = container.add_stream_from_template(first.streams.video[0])
-        sounds = {stream.index: _Sound(container, stream) for stream in heard.streams.audio}
+        # PyAV gives no codec for a kind that FFmpeg can't decode
+        known = [stream for stream in heard.streams.audio if stream.codec_context is not None]
+        sounds = {stream.index: _Sound(container, stream) for stream in known}
         packets = heapq.merge(
             _pictures(pieces, ticks, end, shown),
             _heard(heard, sounds, Fraction(end, TICKS)),
@@ -103,7 +111,11 @@ def join_pieces(
                 container.mux(packet)
         except av.FFmpegError as error:
             raise ValueError(f"the film's sound can't be read ({error.strerror})") from error
-        return tuple(sound.note for sound in sounds.values() if sound.note)
+        notes = [sound.note for sound in sounds.values() if sound.note]
+        if len(known) < (tracks := len(heard.streams.audio)):
+            lost = f"{tracks - len(known)} of {tracks} tracks of sound"
+            notes.append(f"{lost} left out: FFmpeg can't decode their kind")
+        return tuple(notes)
 
 
 def _timescale() -> dict[str, str]:
@@ -147,12 +159,13 @@ class _Sound:
     """One stream of sound on its way into the film."""
 
     def __init__(self, container: Any, source: Any) -> None:
-        name = source.codec_context.name
+        name = source.codec_context.codec.canonical_name  # the decoder's own may be "mp3float"
         self.note, self.encoder = "", None
         if name in COPIED:
             self.stream = container.add_stream_from_template(source)
             return
-        self.encoder = self.stream = container.add_stream("aac", rate=source.codec_context.rate)
+        rate = _aac_rate(source.codec_context.rate)
+        self.encoder = self.stream = container.add_stream("aac", rate=rate)
         # PCM may come without an order of channels, which the encoder refuses.
         self.stream.layout = "mono" if source.codec_context.channels == 1 else "stereo"
         self.note = f"the sound ({name}) has no place in MP4: it is AAC now"
@@ -163,6 +176,10 @@ class _Sound:
             yield packet.dts * packet.time_base, packet
             return
         for frame in packet.decode():
+            if frame.pts is not None:
+                # the file's units may be too coarse for the encoder, whose frames are shorter
+                frame.pts = round(frame.pts * frame.time_base * frame.sample_rate)
+                frame.time_base = Fraction(1, frame.sample_rate)
             yield from self._timed(self.encoder.encode(frame))
 
     def rest(self) -> Iterator[tuple[Fraction, Any]]:
@@ -172,3 +189,8 @@ class _Sound:
     def _timed(self, packets: list[Any]) -> Iterator[tuple[Fraction, Any]]:
         for packet in packets:
             yield packet.dts * packet.time_base, packet
+
+
+def _aac_rate(rate: int) -> int:
+    """The lowest rate, Hz, of AAC that isn't below the sound's own; otherwise its highest."""
+    return min((one for one in AAC_RATES if one >= rate), default=max(AAC_RATES))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.portraits.files import sidecars_of
 from pipeline.portraits.film_track import FilmTrack
 from pipeline.portraits.front_door import PortraitSettings, film_portraits, followed
 from pipeline.runs.files import sha256_of_file, sha256_of_json, write_bytes
@@ -53,7 +54,7 @@ class FilmLifter:
             ValueError: the film can't be read or written, or shows no face.
         """
         digest = sha256_of_file(file)
-        key = sha256_of_json({"source": digest, **self.decisive})
+        key = self._key(file, digest)
         door = replace(self.door, track=self.settings.track)
         kept = output / f".{name}.track"
         track = self._track(file, door, kept, key)
@@ -83,6 +84,13 @@ class FilmLifter:
             made.append((folder, "; ".join([*_lost(job), *notes])))
         kept.unlink(missing_ok=True)
         return made
+
+    def _key(self, file: Path, digest: str) -> str:
+        """Stands for everything that decides the result, the landmarks' file included."""
+        reader = self.door.landmarks
+        files = [] if reader is None else sidecars_of(file, reader.folder)
+        landmarks = {"landmarks": sha256_of_file(files[0])} if files else {}
+        return sha256_of_json({"source": digest, **landmarks, **self.decisive})
 
     def _portraits(  # type: ignore[no-untyped-def]
         self, file, name, track, door, digest, face, start

@@ -93,7 +93,8 @@ def read_film(
             from its beginning only if that finds something else.
 
     Raises:
-        ValueError: PyAV isn't installed; an empty or damaged file, or one without pictures.
+        ValueError: PyAV isn't installed; an empty or damaged file, or one without pictures or with
+            such that FFmpeg can't decode.
     """
     try:
         import av
@@ -106,6 +107,11 @@ def read_film(
         with av.open(str(path), format=DEMUXERS[path.suffix.lower()]) as container:
             if not container.streams.video:
                 raise ValueError("a film without pictures: give one with a video stream")
+            if container.streams.video[0].codec_context is None:
+                raise ValueError(
+                    "a damaged film, or one of a kind that FFmpeg can't decode: export it again,"
+                    " as H.264"
+                )
             for frame in _from(container, start, background):
                 yield frame
                 count += 1

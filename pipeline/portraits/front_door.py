@@ -13,6 +13,7 @@ from torch import Tensor
 from pipeline.runs.files import sha256_of_file
 from teachers.rendering.camera import Camera
 
+from .cached_landmarks import CachedLandmarks
 from .colour import NOTE
 from .crop import Crop
 from .exif import focal_length_px
@@ -56,6 +57,12 @@ class PortraitSettings:
             raise ValueError(
                 f"every {self.every}, most {self.most} leave no frames of a film: give at least 1"
             )
+
+    @property
+    def landmarks(self) -> CachedLandmarks | None:
+        """What reads landmarks from files; None: another detector finds them, or none does."""
+        detector = getattr(self.framing, "detector", None)
+        return detector if isinstance(detector, CachedLandmarks) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,8 +87,10 @@ def read_animation(path: Path, *, background: float = 1.0) -> Iterator[Image.Ima
     """
     with _opened(path) as image:
         for frame in range(num_frames(image)):
-            image.seek(frame)
-            yield upright_rgb(_loaded(image.copy() if frame else image), background)
+            with _damage_named(image):
+                image.seek(frame)
+            _loaded(image)
+            yield upright_rgb(image.copy() if frame else image, background)
 
 
 def is_animated(path: Path) -> bool:
@@ -98,8 +100,15 @@ def is_animated(path: Path) -> bool:
 
 
 def num_frames(image: Image.Image) -> int:
-    """Frames of an opened picture. An MPO has one: phones append previews and depth to a JPEG."""
-    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+    """Frames of an opened picture. An MPO has one: phones append previews and depth to a JPEG.
+
+    Raises:
+        ValueError: damaged; some formats are read to their end for it.
+    """
+    if image.format == "MPO":
+        return 1
+    with _damage_named(image):
+        return int(getattr(image, "n_frames", 1))
 
 
 @contextmanager
@@ -127,13 +136,20 @@ def _code_points(source: Path | bytes, image: Image.Image) -> CodedColour | None
 
 
 def _loaded(image: Image.Image) -> Image.Image:
-    try:
+    with _damage_named(image):
         image.load()
+    return image
+
+
+@contextmanager
+def _damage_named(image: Image.Image) -> Iterator[None]:
+    """Whatever a decoder raises becomes a ValueError that says so."""
+    try:
+        yield
     except Exception as error:  # each decoder has exceptions of its own for damaged data
         raise ValueError(
             f"damaged {image.format} file ({error}): export the picture again"
         ) from error
-    return image
 
 
 def _require_content(source: Path | bytes) -> None:

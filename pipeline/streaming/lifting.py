@@ -198,13 +198,20 @@ class Lifting:
             self.reconstructor.lift(torch.zeros(1, 3, side, side))
 
     def run(self, box: Mailbox[Captured]) -> Iterator[Any]:
-        """The header, then frames."""
+        """The header, then frames.
+
+        Raises:
+            ValueError: the source can't be read or gave no frame; the normalisation is another
+                student's.
+        """
         lifted = self._lifted(box)
-        first, code = [], self.settings.normalisation
+        code = self.settings.normalisation
+        first = list(itertools.islice(lifted, CALIBRATION_FRAMES if code is None else 1))
+        if not first:
+            raise ValueError(
+                f"the source gave no frame: is {self.settings.source.name} what you want to send?"
+            )
         if code is None:
-            first = [frame for frame, _ in zip(lifted, range(CALIBRATION_FRAMES))]  # noqa: B905
-            if not first:
-                return
             planes = torch.stack([planes for _, planes, _ in first])
             code = calibrate(self.reconstructor.lifter, planes)
         lifter = self.reconstructor.lifter
@@ -217,7 +224,7 @@ class Lifting:
             )
         rate = self.settings.source.frames_per_second
         yield StreamHeader(self.settings.codec, grid, code, passport, rate, scene_of(lifter))
-        for captured, planes, stamps in lifted:
+        for captured, planes, stamps in itertools.chain(first[-1:], lifted):
             picture = grid.picture(code.levels(planes))
             yield LiftedFrame(captured.number, picture, (*stamps, now_us()))
 
@@ -238,6 +245,8 @@ class Lifting:
             with torch.inference_mode():
                 planes = self.reconstructor.lift(image.to(parameter)[None]).triplane.planes[0]
             yield captured, planes, (captured.stamp, tracked)
+        if box.error is not None:
+            raise box.error
 
     def _followed(self, captured: Captured) -> Framed | None:
         """The square of this frame: of its face, or that of the frame before."""

@@ -18,9 +18,11 @@ class Mailbox(Generic[T]):
 
     Attributes:
         dropped: how many.
+        error: why it was closed early; None: it wasn't.
     """
 
     def __init__(self) -> None:
+        self.error: Exception | None = None
         self._held: list[T] = []
         self._ready = threading.Condition()
         self._is_closed = False
@@ -39,10 +41,10 @@ class Mailbox(Generic[T]):
             self._ready.wait_for(lambda: self._held or self._is_closed, seconds)
             return self._held.pop() if self._held else None
 
-    def close(self) -> None:
-        """Nothing more will come."""
+    def close(self, error: Exception | None = None) -> None:
+        """Nothing more will come, perhaps because of an error."""
         with self._ready:
-            self._is_closed = True
+            self.error, self._is_closed = error, True
             self._ready.notify_all()
 
     @property

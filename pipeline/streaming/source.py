@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ class Source:
             find_photographs(Path(self.name))
 
     def play(self, box: Mailbox[Captured], stop: threading.Event) -> None:
-        """Puts every frame into `box` when it is due, until the end or `stop`; then closes it."""
+        """Puts every frame into `box` when it is due, until the end or `stop`; then closes it, with
+        the error if there was one.
+        """
+        error = None
         try:
             started = time.monotonic()
             for number, image in enumerate(self._images()):
@@ -64,8 +68,10 @@ class Source:
                 if stop.wait(max(0.0, due - time.monotonic())):
                     return
                 box.put(Captured(number, image, now_us()))
+        except Exception as raised:  # this thread has nobody to tell: who empties the box has
+            error = raised
         finally:
-            box.close()
+            box.close(error)
 
     @property
     def is_live(self) -> bool:
@@ -82,17 +88,29 @@ class Source:
     def _once(self) -> Iterator[Image.Image]:
         path = Path(self.name)
         if path.suffix.lower() in DEMUXERS and path.is_file():
-            yield from (image for _, image in read_pictures(path, background=self.background))
+            with _naming(path):
+                yield from (image for _, image in read_pictures(path, background=self.background))
             return
         for file in find_photographs(path):
-            yield read_photograph(file.read_bytes(), background=self.background)
+            with _naming(file):
+                image = read_photograph(file.read_bytes(), background=self.background)
+            yield image
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Says which of the files can't be read."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
 def _camera(device: str) -> Iterator[Image.Image]:
     """Frames of a camera by FFmpeg's device of this system.
 
     Raises:
-        ValueError: it can't be opened.
+        ValueError: it can't be opened, or is gone.
     """
     av = require_av("h264", "r")
     kind = CAMERA_FORMATS.get(sys.platform, "v4l2")
@@ -101,8 +119,11 @@ def _camera(device: str) -> Iterator[Image.Image]:
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ValueError(f"camera {device!r} can't be opened by {kind}: {error}") from error
     with container:
-        for frame in container.decode(video=0):
-            yield frame.to_image()
+        try:
+            for frame in container.decode(video=0):
+                yield frame.to_image()
+        except av.FFmpegError as error:
+            raise ValueError(f"camera {device!r} gives no more frames: {error}") from error
 
 
 def in_thread(run: Callable[[], None], name: str) -> threading.Thread:

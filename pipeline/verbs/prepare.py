@@ -48,7 +48,11 @@ def main(config: DictConfig) -> None:
     if settings["matte"]:
         door, recipe = replace(door, matte=True), {**recipe, "matte": True}
     preparation = Preparation(
-        output, recipe, mirrored=bool(settings["mirrored"]), overwrite=bool(settings["overwrite"])
+        output,
+        recipe,
+        landmarks=door.landmarks.folder if door.landmarks else None,
+        mirrored=bool(settings["mirrored"]),
+        overwrite=bool(settings["overwrite"]),
     )
     entries: list[dict[str, Any]] = []
     for file, name in tqdm(

@@ -131,7 +131,7 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
         ("optimizer=muon_short",),
         ("trainer.accumulate=2",),
     ):
-        with pytest.raises(ValueError, match="training has no (data|optimizer|trainer)"):
+        with pytest.raises(ValueError, match=r"training has no (data|optimizer|trainer)"):
             distill.main(compose("distill", *settings, *ignored))
     student = tmp_path / "other.safetensors"
     shutil.copy(student_file("bundled/puppets_tiny"), student)

@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
-from pipeline.portraits.photograph import read_photograph
+from pipeline.portraits.photograph import is_animated, read_animation, read_photograph
 
 QUADRANTS = np.zeros((24, 32, 3), np.uint8)
 QUADRANTS[:12, :16] = (250, 10, 10)
@@ -146,6 +146,32 @@ def test_a_truncated_photograph_is_damaged(tmp_path):
         path.write_bytes(whole.getvalue()[: int(len(whole.getvalue()) * share)])
         with pytest.raises(ValueError, match=r"damaged|can't be"):
             read_photograph(path)
+
+
+def animation(kind: str) -> bytes:
+    whole = io.BytesIO()
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(whole, format=kind, save_all=True, append_images=frames[1:])
+    return whole.getvalue()
+
+
+NO_AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow can't write AVIF")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", pytest.param("AVIF", marks=NO_AVIF)])
+@pytest.mark.parametrize("end", ["cut", "blank"])
+def test_an_animation_damaged_anywhere_is_read_or_refused_by_a_sentence(tmp_path, kind, end):
+    """Its decoders raise IndexError, struct.error, SyntaxError, RuntimeError, OSError."""
+    path, whole = tmp_path / "moving", animation(kind)
+    refused = 0
+    for kept in range(1, len(whole), 1 if kind != "AVIF" else 11):
+        path.write_bytes(whole[:kept] + (b"" if end == "cut" else bytes(len(whole) - kept)))
+        for read in (read_photograph, is_animated, lambda file: list(read_animation(file))):
+            try:
+                read(path)
+            except ValueError:
+                refused += 1
+    assert refused > 20
 
 
 @pytest.mark.parametrize(

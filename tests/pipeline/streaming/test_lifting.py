@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,50 @@ def test_a_camera_is_read_by_ffmpeg_s_device_and_a_missing_one_is_a_sentence(mon
     monkeypatch.undo()
     with pytest.raises(ValueError, match="can't be opened"):
         next(sources._camera("/dev/no-camera"))
+
+
+def streamed(source: Source, normalisation) -> list:
+    """What a source becomes, up to its error, which comes last."""
+    box, stop, found = Mailbox[Captured](), threading.Event(), []
+    lifting = Lifting(replace(settings(WholePicture(), normalisation), source=source))
+    thread = threading.Thread(target=source.play, args=(box, stop), daemon=True)
+    thread.start()
+    try:
+        for thing in lifting.run(box):
+            found.append(thing)
+    except ValueError as error:
+        found.append(error)
+    finally:
+        stop.set()
+        thread.join(10)
+    return found
+
+
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_a_source_that_is_no_picture_is_an_error_before_the_header(
+    bundled, tmp_path, is_calibrated
+):
+    (tmp_path / "notes.txt").write_text("no film")
+    source = Source(name=str(tmp_path / "notes.txt"))
+    (said,) = streamed(source, bundled if is_calibrated else None)
+    assert isinstance(said, ValueError) and "notes.txt: not a picture" in str(said)
+
+
+def test_a_damaged_picture_ends_the_stream_by_its_name_after_those_before(bundled, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    for number in range(4):
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:900])
+    source = Source(name=str(tmp_path), frames_per_second=4.0)
+    header, *frames, said = streamed(source, bundled)
+    assert isinstance(header, StreamHeader) and frames[-1].number == 1
+    assert isinstance(said, ValueError) and f"{tmp_path / '2.png'}: damaged PNG" in str(said)
+
+
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_a_source_without_frames_is_an_error(bundled, is_calibrated):
+    lifting = Lifting(settings(WholePicture(), bundled if is_calibrated else None))
+    box = Mailbox[Captured]()
+    box.close()
+    with pytest.raises(ValueError, match="gave no frame"):
+        next(lifting.run(box))

@@ -114,15 +114,19 @@ def test_bad_files_get_a_line_each_and_stop_no_other(untrained_student, tmp_path
     Image.new("RGB", (1, 1)).save(source / "dot.png")
     frames = [Image.new("RGB", (32, 32), color) for color in ("red", "blue")]
     frames[0].save(source / "moving.gif", save_all=True, append_images=frames[1:])
+    moving = (source / "moving.gif").read_bytes()
+    (source / "cut.gif").write_bytes(moving[: moving.rindex(b",") + 9])  # in the second frame
     (source / "empty.webp").touch()
     (source / "notes.txt").write_text("not a photograph\nat all")
     assert run(untrained_student, source, tmp_path / "out") == 1
     complaints = capsys.readouterr().err.splitlines()
     assert [Path(line.split(": ")[0]).name for line in complaints] == [
+        "cut.gif",
         "dot.png",
         "empty.webp",
         "notes.txt",
     ]
+    assert "damaged GIF file" in complaints[0]
     frames = {"moving+frame00000", "moving+frame00001"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"good_png", "good_jpg", *frames}
 

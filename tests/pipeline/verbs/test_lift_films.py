@@ -160,6 +160,26 @@ def test_a_film_that_was_interrupted_goes_on_and_ends_as_the_same_film(
     assert lifted and whole.read_bytes() != parts.read_bytes()
 
 
+@pytest.mark.parametrize("is_apart", [False, True], ids=["beside", "in a folder"])
+def test_a_film_is_lifted_again_with_new_landmarks_only(
+    untrained_student, tmp_path, is_apart, capsys
+):
+    apart, out = tmp_path / "landmarks", tmp_path / "out"
+    apart.mkdir()
+    clip = write_film(tmp_path / "a.mp4", moving(2), sound=None)
+    settings = (f"portraits.framing.detector.folder={apart}",) if is_apart else ()
+    lefts, notes = [], []
+    for shift in (0, 12, 12):
+        marked = [(x + shift, y) for x, y in places(2)]
+        with_landmarks(apart / "a.mp4" if is_apart else clip, marked, SIDE)
+        assert run(untrained_student, clip, out, *settings) == 0
+        row = json.loads((out / "a" / "frames.jsonl").read_text().splitlines()[0])
+        lefts.append(row["crop"][0])
+        notes.append("was done already" in capsys.readouterr().out)
+    assert lefts[1] - lefts[0] == pytest.approx(12, abs=0.01)
+    assert notes == [False, False, True]
+
+
 def test_what_is_remembered_ends_at_a_cut(untrained_student, tmp_path, monkeypatch):
     """After 0.6 s without a frame another face may be there: nothing of the one before is kept."""
     ticks = [0, 3600, 7200, 61_200, 64_800, 68_400]
@@ -221,21 +241,61 @@ def test_a_labelled_film_is_signed_after_its_last_byte(untrained_student, tmp_pa
     assert (corner.min((1, 2, 3)) < 60).all() and (corner.max((1, 2, 3)) > 200).all()
 
 
+def test_a_film_signs_itself_and_nothing_else_in_its_folder(untrained_student, tmp_path):
+    pytest.importorskip("c2pa")
+    from pipeline.manifests.certificate import PRIVATE_KEY, make_credential
+    from pipeline.manifests.verification import verify
+
+    make_credential(tmp_path / "signing", "A test")
+    certificate, key = (tmp_path / "signing" / name for name in ("certificate.pem", PRIVATE_KEY))
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(2)), places(2), SIDE)
+    others = [tmp_path / "out" / "a" / name for name in ("sheet.png", "holiday.jpg")]
+    others[0].parent.mkdir(parents=True)
+    for other in others:
+        Image.new("RGB", (8, 8)).save(other)
+    before = [other.read_bytes() for other in others]
+    signing = (f"signing.certificate={certificate}", f"signing.private_key={key}")
+    assert run(untrained_student, clip, tmp_path / "out", "provenance=c2pa", *signing) == 0
+    assert verify(others[0].with_name("film.mp4")).state == "untrusted"
+    assert [other.read_bytes() for other in others] == before
+
+
+def test_frames_of_another_film_do_not_lie_among_those_that_are_kept(untrained_student, tmp_path):
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(4)), places(4), SIDE)
+    frames = tmp_path / "out" / "a" / "frames"
+    for every, kept in (1, (0, 1, 2, 3)), (2, (0, 2)):
+        given = ("film.frames=true", f"portraits.every={every}")
+        assert run(untrained_student, clip, tmp_path / "out", *given) == 0
+        names = {f"{row:05d}{suffix}" for row in kept for suffix in (".png", ".safetensors")}
+        assert {path.name for path in frames.iterdir()} - {"notes.txt"} == names
+        (frames / "notes.txt").write_text("of the user")
+    assert run(untrained_student, clip, tmp_path / "out", "portraits.every=1") == 0
+    assert len(list(frames.iterdir())) == 4 + 1  # not asked for: those from before stay
+
+
 def test_films_that_can_t_be_lifted_get_a_line_each(untrained_student, tmp_path, capsys):
     source = tmp_path / "in"
     source.mkdir()
     (source / "broken.mp4").write_bytes(b"no film")
     with_landmarks(write_film(source / "empty.mp4", moving(2), sound=None), [None, None], SIDE)
     with_landmarks(write_film(source / "good.mp4", moving(2), sound=None), places(2), SIDE)
+    odd = with_landmarks(write_film(source / "odd.mp4", moving(2)), places(2), SIDE)
+    odd.write_bytes(odd.read_bytes().replace(b"avc1", b"zzzz"))
+    silenced = write_film(source / "silenced.mov", moving(2), sound="pcm_s16le")
+    with_landmarks(silenced, places(2), SIDE)
+    silenced.write_bytes(silenced.read_bytes().replace(b"sowt", b"zzzz"))
     write_film(source / "unmarked.mp4", moving(2), sound=None)
     assert run(untrained_student, source, tmp_path / "out") == 1
-    lines = capsys.readouterr().err.splitlines()
+    complaints = capsys.readouterr()
+    lines = complaints.err.splitlines()
     said = {Path(line.split(": ")[0]).name: line for line in lines}
-    assert list(said) == ["broken.mp4", "empty.mp4", "unmarked.mp4"]
+    assert list(said) == ["broken.mp4", "empty.mp4", "odd.mp4", "unmarked.mp4"]
     assert "damaged film" in said["broken.mp4"]
     assert "no face found in 2 frames" in said["empty.mp4"]
+    assert "FFmpeg can't decode" in said["odd.mp4"]
     assert "no landmarks" in said["unmarked.mp4"]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+    assert "1 of 1 tracks of sound left out" in complaints.out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good", "silenced"}
 
 
 def test_without_landmarks_a_camera_that_needs_them_says_so(untrained_student, tmp_path, capsys):

@@ -145,6 +145,21 @@ def test_new_landmarks_a_new_file_and_a_gone_one_are_noticed(folder, tmp_path):
     assert {file.name for file in output.rglob("*.png")} == {"bo.png", "cem.png", "dora.png"}
 
 
+def test_new_landmarks_in_a_folder_of_their_own_are_noticed(folder, tmp_path):
+    apart, output = tmp_path / "landmarks", tmp_path / "out"
+    apart.mkdir()
+    (folder / "anna.json").rename(apart / "anna.json")
+    given = (folder / "anna.png", output, f"portraits.framing.detector.folder={apart}")
+    crops = []
+    for shift in (0, 9):
+        moved = [[x + shift, y] for x, y in FIVE]
+        (apart / "anna.json").write_text(json.dumps({"landmarks": moved}))
+        assert run(*given) == 0
+        line = json.loads((output / "portraits.jsonl").read_text())
+        crops.append(line["portraits"][0]["crop"]["left"])
+    assert crops[1] - crops[0] == pytest.approx(9)
+
+
 def test_other_settings_and_other_folders_are_not_overwritten(folder, tmp_path):
     output = tmp_path / "out"
     run(folder, output)
@@ -208,3 +223,25 @@ def test_a_new_source_never_takes_the_crop_of_another(folder, tmp_path):
     assert (tmp_path / "out/crops/anna.png").read_bytes() == before
     assert (tmp_path / "out/crops/anna_png.png").read_bytes() != before
     assert len(labels(tmp_path / "out")) == 3
+
+
+def test_a_damaged_animation_is_left_out_and_the_collection_stays(folder, tmp_path, capsys):
+    run(folder, tmp_path / "out")
+    before = labels(tmp_path / "out")
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    whole = (folder / "moving.gif").read_bytes()
+    (folder / "moving.gif").write_bytes(whole[: whole.rindex(b",") + 9])  # in the second frame
+    capsys.readouterr()
+    assert run(folder, tmp_path / "out") == 1
+    assert "moving.gif: left out: damaged GIF file" in capsys.readouterr().err
+    assert labels(tmp_path / "out") == before
+
+
+def test_records_that_can_t_be_read_leave_the_collection_as_it_is(folder, tmp_path):
+    run(folder, tmp_path / "out")
+    with (tmp_path / "out" / "portraits.jsonl").open("a") as records:
+        records.write("{}\n")
+    with pytest.raises(ValueError, match="overwrite=true writes it again"):
+        run(folder, tmp_path / "out")
+    assert validate_photographs(tmp_path / "out") == 2
