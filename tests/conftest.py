@@ -20,6 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What kernels=auto means in all tests and their processes: `TRILIFT_KERNELS=fast make test`.
 os.environ.setdefault("TRILIFT_KERNELS", "readable")
+# Whoever has fetched networks gets the metrics and losses of whoever hasn't.
+os.environ.pop("TRILIFT_WEIGHTS", None)
 
 type_checks.install()
 composing.install()
