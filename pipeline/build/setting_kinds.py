@@ -278,6 +278,9 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "trainer.max_time": optional(TEXT),
         "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
         "settings.batch_size": COUNT,
+        "settings.r1_every": COUNT,
+        "settings.density_every": COUNT,
+        "progress.scored": whole(2),
         "autoencoder": optional(TABLE),
     },
 }

@@ -106,7 +106,8 @@ class TeacherAutoencoder(TeacherGAN):
         z = mean + (log_variance / 2).exp() * torch.randn(
             mean.shape, generator=batch.random, device=self.device
         )
-        rendering = self._render(z, batch.real.camera, batch.random)[1]
+        conditions = self._conditions(batch.real.camera, batch.random)
+        rendering = self._render(z, batch.real.camera, conditions, batch.random)[1]
         drawn = self.view.of_rendering(rendering, self.seen)
         error = (drawn - shown).abs().mean() + self.edge_weight * sum(
             (drawn.diff(dim=axis) - shown.diff(dim=axis)).abs().mean() for axis in (2, 3)

@@ -93,8 +93,9 @@ def score_at_full_size(
         compared: images per Fréchet score.
         real: images that they are compared with.
     """
-    seen = images.first(real)
-    reference = seen if unseen is None else unseen.first(real)
+    behind = 0.0 if teacher.passport.background == "black" else 1.0
+    seen = images.first(real, behind)
+    reference = seen if unseen is None else unseen.first(real, behind)
     frechet = FrechetScores(reference, compared=compared)
     drawn = draw_images(teacher, images.cameras, compared)
     scores = frechet(drawn)
@@ -108,7 +109,7 @@ def score_at_full_size(
         tone=_tone(drawn),
         data_tone=_tone(reference),
         nearest=_distance_to_nearest(drawn[:256], seen),
-        data_nearest=_distance_to_nearest(seen[:256], seen[256:]),
+        data_nearest=_distance_to_nearest(*_two_parts(seen)),
         compared=compared,
         unseen=0 if unseen is None else len(unseen),
         prior_depth=None
@@ -120,6 +121,12 @@ def score_at_full_size(
         sticking=sticking_score(teacher),
         world_sticking=None if world is None else sticking_of_world(teacher, world),
     )
+
+
+def _two_parts(seen: Tensor) -> tuple[Tensor, Tensor]:
+    """At most 256 images, of few the half, and the others."""
+    first = min(256, len(seen) // 2)
+    return seen[:first], seen[first:]
 
 
 @torch.no_grad()

@@ -215,17 +215,24 @@ class TeacherGAN(LightningModule):
         return self._render(
             torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device),
             camera,
+            self._conditions(camera, random),
             random,
         )
 
     def _render(
-        self, z: Float[Tensor, "batch z_dim"], camera: Camera, random: torch.Generator
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        camera: Camera,
+        conditions: Camera | None,
+        random: torch.Generator,
     ) -> tuple[Triplane, Rendering]:
-        """Renders the identities of given latents by given cameras, with random ray samples."""
+        """Renders the identities of given latents and conditioning cameras by given cameras, with
+        random ray samples.
+        """
         generator = self.generator
         generator.renderer.resolution = resolution = self.schedule.render_resolution(self.seen)
         with record_function("generate planes"):
-            ws = generator.map_latents(z, self._conditions(camera, random))
+            ws = generator.map_latents(z, conditions)
             generator.backbone.mapping.track(ws[:, 0])
             triplane = generator.synthesize(ws)
         coarse, fine = generator.renderer.ray_samples

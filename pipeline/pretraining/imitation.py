@@ -114,11 +114,12 @@ class SurfaceImitation(SurfaceGAN):
 
     def _render_fakes(self, camera: Camera, random: torch.Generator) -> tuple[Triplane, Rendering]:
         z = torch.randn(len(camera), self.config.z_dim, generator=random, device=self.device)
-        triplane, drawn = self._render(z, camera, random)
+        conditions = self._conditions(camera, random)  # the same of both, or they show others
+        triplane, drawn = self._render(z, camera, conditions, random)
         with record_function("render"), torch.no_grad():
             (imitated,) = self._imitated
             imitated.to(self.device)
-            ws = imitated.map_latents(z, self._conditions(camera, random))
+            ws = imitated.map_latents(z, conditions)
             renderer = imitated.renderer.changed(
                 resolution=self.schedule.render_resolution(self.seen),
                 super_resolution=False,

@@ -132,17 +132,18 @@ class TeacherProgress(Callback):
         )
         texts = {"scores.json": json.dumps(scores, indent=2)}
         texts |= {} if self.record is None else self.record.texts(teacher.passport, scores)
-        is_best = scores["network"] <= min(earlier, default=math.inf)
+        best = min(earlier, default=math.inf)
+        is_best = math.isfinite(scores["network"]) and scores["network"] <= best
         for name in ("teacher", "best") if is_best else ("teacher",):
             with replaced_folder(self.folder / name) as writing:
                 save_eg3d(writing, teacher, module.discriminator, texts)
-        if not is_best and scores["network"] > COLLAPSED * min(earlier):
+        if not is_best and scores["network"] > COLLAPSED * best:
             log.warning(
                 "%d images: the distance to the data is %.1f times that of the best teacher, which"
                 " is in %s: the training has collapsed; start a new run from there (start_from=)"
                 " with a larger settings.r1_gamma or lower rates",
                 module.seen,
-                scores["network"] / min(earlier),
+                scores["network"] / best,
                 self.folder / "best",
             )
 

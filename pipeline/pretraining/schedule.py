@@ -37,7 +37,7 @@ class GANSchedule:
             not starts
             or starts[0] != 0
             or starts != sorted(starts)
-            or any(len(pair) != 2 for pair in self.growth)
+            or any(len(pair) != 2 or pair[1] < 1 for pair in self.growth)
         ):
             raise ValueError(
                 f"growth is {self.growth}: give (images, side) pairs that start at 0 images and"

@@ -91,12 +91,12 @@ class SurfaceGAN(TeacherGAN):
         return self.surface.every
 
     def _render(
-        self, z: Tensor, camera: Camera, random: torch.Generator
+        self, z: Tensor, camera: Camera, conditions: Camera | None, random: torch.Generator
     ) -> tuple[Triplane, Rendering]:
         """With two passes until the sampler has learnt."""
         renderer, is_learnt = self._renderer, self.seen >= self.surface.sample_from
         renderer.uses_proposals = renderer.proposals is not None and is_learnt
-        return super()._render(z, camera, random)
+        return super()._render(z, camera, conditions, random)
 
     def _regularisation(
         self, triplane: Triplane, camera: Camera, random: torch.Generator

@@ -64,11 +64,12 @@ def sticking_of_world(teacher: EG3DTeacher, world: World, *, identities: int = 3
     score is where nothing sticks.
     """
     views = [_orbit(teacher, identities, yaw, 0.0) for yaw in (-0.15, 0.15)]
+    behind = 0.0 if teacher.passport.background == "black" else 1.0
     drawn = []
     for camera in views:
         seeds = WorldSeeds.of(Split.VALIDATE, range(identities))
         seen = world.render(seeds, camera, teacher.passport.image_resolution)
-        image = seen.image(1.0)
+        image = seen.image(behind)
         drawn.append(Rendering(image, image, image, seen.depth, seen.opacity))
     return texture_sticking(drawn[0], views[0], drawn[1], views[1])
 

@@ -115,6 +115,11 @@ class EG3DConfiguration:
                 "solid_ellipsoids are a part of the prior of the density: give"
                 " prior_ellipsoids, too"
             )
+        if self.logit_gain != 1 and not self.prior_ellipsoids:
+            raise ValueError(
+                f"logit_gain is {self.logit_gain}, a factor beside the prior of the density: give"
+                " prior_ellipsoids, too"
+            )
         if self.plane_blur and (
             len(self.plane_blur) != 3 or not all(0 <= s < 100 for s in self.plane_blur)
         ):
@@ -128,6 +133,11 @@ class EG3DConfiguration:
             least = int(name in SIZES)
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected {least} or more")
+        if self.plane_resolution < 4 or self.plane_resolution.bit_count() != 1:
+            raise ValueError(
+                f"plane_resolution is {self.plane_resolution}: planes grow from 4 by doubling, give"
+                " a power of two from 4 on"
+            )
         if self.channel_base < self.plane_resolution:
             raise ValueError(
                 f"channel_base is {self.channel_base}: the last layer has channel_base /"

@@ -208,6 +208,11 @@ class TriplaneRenderer(Renderer):
         self, triplane: Triplane, camera: Camera, jitter: RayJitter | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Feature image, depth and opacity; `points_at_once` limits how many images at once."""
+        if jitter is not None and jitter.coarse.shape[:2] != (len(camera), self.resolution**2):
+            raise ValueError(
+                f"jitter of {list(jitter.coarse.shape[:2])} images and rays came for"
+                f" {[len(camera), self.resolution**2]}"
+            )
         points = self.resolution**2 * self.sampling.samples_at_once
         group = max(1, self.sampling.points_at_once(triplane.planes.device) // points)
         if self.sampling.compat == "official":  # whose images depend on the whole batch

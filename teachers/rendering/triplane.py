@@ -50,7 +50,15 @@ class Triplane:
         (EG3D sec. 3).
 
         Bilinear; trilinear in stacks.
+
+        Raises:
+            ValueError: another number of triplanes than of point sets.
         """
+        if not torch.compiler.is_compiling() and len(points) != len(self.planes):
+            raise ValueError(
+                f"points of {len(points)} identities came for {len(self.planes)} triplanes:"
+                " give one set for each"
+            )
         if fast_kernels():
             from .fast import lookup  # numba is loaded where it is used
 

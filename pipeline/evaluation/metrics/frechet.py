@@ -45,7 +45,11 @@ class Gaussian:
 
 
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
-    """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) (Dowson & Landau 1982)."""
+    """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) (Dowson & Landau 1982); infinite where one isn't
+    finite.
+    """
+    if not all(value.isfinite().all() for value in (*vars(one).values(), *vars(other).values())):
+        return math.inf
     eigenvalues = torch.linalg.eigvals(one.covariance @ other.covariance).real.clamp(min=0)
     distance = (
         (one.mean - other.mean).square().sum()
@@ -98,11 +102,11 @@ class FrechetScores:
     Args:
         real: images in [-1, 1], 256 or more (with fewer, down to `FEWEST_REAL`, fewer directions
             are compared).
-        compared: size of the sets that will be scored. The floor is measured with the same number
-            of real images, at most half of them, which are left out of the reference.
+        compared: size of the sets that will be scored, 2 or more. The floor is measured with the
+            same number of real images, at most half of them, which are left out of the reference.
 
     Raises:
-        ValueError: there are too few real images, or they are all the same.
+        ValueError: there are too few real images, they are all the same, or one is to be compared.
     """
 
     def __init__(self, real: Float[Tensor, "picture 3 height width"], *, compared: int) -> None:
@@ -111,6 +115,8 @@ class FrechetScores:
                 f"{len(real)} real images: Fréchet scores need at least {FEWEST_REAL}, and 256"
                 " to be reliable"
             )
+        if compared < 2:
+            raise ValueError(f"{compared} image has no covariance: compare 2 or more")
         directions_kept = min(DIRECTIONS, len(real) // 4)
         if directions_kept < DIRECTIONS:
             log.warning(

@@ -52,7 +52,7 @@ def error(module: TeacherAutoencoder) -> float:
     shown = module.view.of_images(real, module.seen)
     with torch.no_grad():
         random = torch.Generator().manual_seed(2)
-        rendering = module._render(module.encoder(shown)[0], real.camera, random)[1]
+        rendering = module._render(module.encoder(shown)[0], real.camera, None, random)[1]
         drawn = module.view.of_rendering(rendering, module.seen)
     return float((drawn - shown).abs().mean())
 

@@ -2,14 +2,21 @@
 
 import dataclasses
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
 
 from pipeline.evaluation.metrics.sticking import Sticking
 from pipeline.pretraining.card import card_rows, write_card
-from pipeline.pretraining.card_scores import CardScores, depth_against_world
+from pipeline.pretraining.card_scores import (
+    CardScores,
+    _two_parts,
+    depth_against_world,
+    score_at_full_size,
+)
 from pipeline.pretraining.normals import NormalScores
+from pipeline.pretraining.training_images import TrainingImages
 from teachers.eg3d.teacher import EG3DTeacher
 from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
@@ -92,3 +99,19 @@ def test_a_card_says_what_the_training_began_with(
     card = (tmp_path / "card.md").read_text()
     assert words in card and f"| real images seen | {real} |" in card
     assert (tmp_path / "sheet.png").is_file() and (tmp_path / "card_scores.json").is_file()
+
+
+def test_few_images_are_compared_with_the_others():
+    for count, first in ((16, 8), (200, 100), (600, 256)):
+        one, other = _two_parts(torch.zeros(count, 3, 2, 2))
+        assert (len(one), len(other)) == (first, count - first)
+
+
+@pytest.mark.parametrize(("background", "grey"), [("black", 0.0), ("white", 1.0)])
+def test_a_teacher_is_compared_with_images_before_its_own_background(background, grey):
+    settings = smallest_eg3d_settings(8, feature_channels=3, background=background)
+    images = Mock(spec=TrainingImages)
+    images.first.side_effect = InterruptedError
+    with pytest.raises(InterruptedError):
+        score_at_full_size(untrained_teacher(settings), images, None, real=9)
+    images.first.assert_called_once_with(9, grey)

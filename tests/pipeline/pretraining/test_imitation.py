@@ -43,12 +43,14 @@ def eg3d(**changes) -> EG3DTeacher:
     )
 
 
-def imitation(teacher: EG3DTeacher, adversarial_from: int | None = None) -> SurfaceImitation:
+def imitation(
+    teacher: EG3DTeacher, adversarial_from: int | None = None, config: EG3DConfiguration = CONFIG
+) -> SurfaceImitation:
     torch.manual_seed(0)
     return SurfaceImitation(
         imitated=teacher, rate=0.01, edge_weight=1.0, depth_weight=1.0, samples=8,
         adversarial_from=adversarial_from, adversarial_weight=0.1,
-        config=CONFIG,
+        config=config,
         discriminator=tiny_discriminator(16, discriminator_channels(CONFIG), group=4),
         photographs=images_of_noise(),
         schedule=GANSchedule(total_images=10_000, growth=((0, 16),)),
@@ -61,7 +63,7 @@ def error(module: SurfaceImitation, teacher: EG3DTeacher) -> float:
     camera = module.photographs.cameras
     z = torch.randn(8, CONFIG.z_dim, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
-        drawn = module._render(z, camera, torch.Generator().manual_seed(2))[1]
+        drawn = module._render(z, camera, None, torch.Generator().manual_seed(2))[1]
         truth = teacher.render(teacher.synthesize(teacher.map_latents(z)), camera)
     return float((drawn.image_raw - truth.image_raw).abs().mean())
 
@@ -94,6 +96,22 @@ def test_the_discriminator_joins_in_when_it_is_due():
         )
     assert (found, module.seen) == ([True, False], 24)
     assert module.work_changes == (16, 160)
+
+
+def test_both_draw_the_same_identities_where_cameras_condition_them(monkeypatch):
+    labelled = dataclasses.replace(CONFIG, label_dim=25)
+    teacher = eg3d(label_dim=25)
+    module = imitation(teacher, config=labelled)
+    given = []
+    for one in (module.generator, teacher):
+        draw = one.map_latents
+        noted = lambda z, camera=None, draw=draw, **how: (  # noqa: E731
+            given.append(camera.label()) or draw(z, camera, **how)
+        )
+        monkeypatch.setattr(one, "map_latents", noted)
+    with torch.no_grad():
+        module._render_fakes(module.photographs.cameras[:8], torch.Generator().manual_seed(2))
+    assert len(given) == 2 and torch.equal(*given)
 
 
 def train(module: SurfaceImitation, updates: int) -> None:

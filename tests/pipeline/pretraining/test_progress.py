@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 from datetime import timedelta
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -158,6 +159,21 @@ def test_the_best_teacher_is_kept_when_the_training_collapses(teacher, tmp_path,
     assert load_teacher(tmp_path / "best").passport.kind == "eg3d"
     (warning,) = [record.getMessage() for record in caplog.records]
     assert "40 images" in warning and "3.5 times" in warning and "best" in warning
+
+
+def test_a_teacher_without_finite_images_is_never_the_best(teacher, tmp_path, caplog):
+    distances = iter([0.3, math.inf, 0.2])
+    callback = progress(tmp_path)
+    callback._make_frechet = lambda: Mock(
+        spec=FrechetScores, floor={}, side_effect=lambda images: {"network": next(distances)}
+    )
+    kept = []
+    with caplog.at_level(logging.WARNING):
+        for seen in (10, 20, 30):
+            callback.on_train_batch_end(fake_trainer(), fake_module(teacher, seen), None, None, 0)
+            kept.append(json.loads((tmp_path / "best" / "scores.json").read_text())["images"])
+    assert kept == [10, 10, 30]
+    assert "inf times that of the best" in caplog.text
 
 
 def test_training_stops_when_its_images_have_been_seen_and_does_not_start_again(teacher):

@@ -17,7 +17,7 @@ def test_rays_grow_at_the_given_images():
     ]
 
 
-@pytest.mark.parametrize("growth", [(), ((10, 32),), ((0, 32), (50, 64), (20, 128))])
+@pytest.mark.parametrize("growth", [(), ((10, 32),), ((0, 32), (50, 64), (20, 128)), ((0, 0),)])
 def test_growth_has_to_start_at_zero_and_rise(growth):
     with pytest.raises(ValueError, match="start at 0 images and rise"):
         GANSchedule(total_images=100, growth=growth)

@@ -188,6 +188,9 @@ def test_gradients_reach_the_camera_but_not_through_where_samples_are():
     "settings, words",
     [
         ({"near": 2.0, "far": None}, "give both"),
+        ({"near": 3.3, "far": 2.25}, "0 ≤ near ≤ far"),
+        ({"near": -0.5, "far": 2.25}, "0 ≤ near ≤ far"),
+        ({"box_size": 0.0}, "box_size is 0.0"),
         ({"depth_samples": 3}, "at least 4"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from teachers.kernels import use_kernels
 from teachers.rendering.camera import Camera
 from teachers.rendering.marching import RaySampling
 from teachers.rendering.renderer import TriplaneRenderer
@@ -171,3 +172,13 @@ def test_one_identity_and_several_cameras_have_to_be_matched_first():
     with pytest.raises(ValueError, match=r"1 triplanes and 2 cameras.*repeat_interleave"):
         renderer()(identities(1), cameras(2))
     assert renderer()(identities(1).repeat_interleave(2), cameras(2)).image.shape[0] == 2
+
+
+@pytest.mark.parametrize("kernels", ["readable", "fast"])
+def test_jitter_of_other_rays_is_refused(kernels):
+    jitter = RayJitter(torch.rand(2, 16, 24), torch.rand(2, 16, 24))
+    with (
+        use_kernels(kernels),
+        pytest.raises(ValueError, match=r"jitter of \[2, 16\] .* \[2, 144\]"),
+    ):
+        renderer()(identities(), cameras(), jitter=jitter)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from teachers.kernels import use_kernels
 from teachers.rendering.triplane import EG3D_AXES, ORTHOGONAL_AXES, Triplane, third_axis
 
 BOTH = pytest.mark.parametrize("axes", [EG3D_AXES, ORTHOGONAL_AXES])
@@ -133,3 +134,10 @@ def test_outside_the_box_the_features_of_every_aggregation_are_zero():
     for aggregation, gain in (("mean", 0.0), ("product", 0.0), ("product", 0.5)):
         triplane = Triplane(planes, aggregation=aggregation, product_gain=gain)
         assert torch.equal(triplane.sample(outside), torch.zeros(1, 1, 2))
+
+
+@pytest.mark.parametrize("kernels", ["readable", "fast"])
+def test_points_of_other_identities_than_the_planes_are_refused(kernels):
+    triplane = Triplane(torch.zeros(1, 3, 16, 8, 8))
+    with use_kernels(kernels), pytest.raises(ValueError, match="points of 3 identities came for 1"):
+        triplane.sample(torch.zeros(3, 5, 3))

@@ -1,6 +1,7 @@
 """Fréchet scores: the closed form, the floor, and what they react to."""
 
 import logging
+import math
 
 import pytest
 import torch
@@ -89,3 +90,14 @@ def test_few_real_pictures_are_compared_coarsely_with_a_warning_and_too_few_not_
 def test_real_images_that_are_all_the_same_are_refused(colour):
     with pytest.raises(ValueError, match="8 real images of the reference are all the same"):
         FrechetScores(torch.full((16, 3, 16, 16), colour), compared=16)
+
+
+def test_what_is_not_finite_is_infinitely_far():
+    fitted = Gaussian.fit(torch.randn(8, 2, generator=torch.Generator().manual_seed(0)))
+    broken = Gaussian(torch.full((2,), torch.nan).double(), fitted.covariance)
+    assert frechet_distance(broken, fitted) == frechet_distance(fitted, broken) == math.inf
+
+
+def test_one_image_is_not_compared():
+    with pytest.raises(ValueError, match="1 image has no covariance"):
+        FrechetScores(torch.rand(64, 3, 16, 16) * 2 - 1, compared=1)
