@@ -17,6 +17,7 @@ from pipeline.pictures import write_png
 from pipeline.runs.files import replaced_folder, write_bytes
 from teachers.eg3d.teacher import EG3DTeacher, save_eg3d
 from teachers.kinds import freeze, kind_of
+from teachers.plain_values import read_json_file
 
 from .gan import TeacherGAN
 from .teacher_views import draw_images, teacher_sheet, view_scores
@@ -75,9 +76,20 @@ class TeacherProgress(Callback):
         """Scores a tuning's checkpoint. A resumed run repeats no scores."""
         assert isinstance(module, TeacherGAN)
         if module.seen and (self.folder / "teacher").exists():
-            self._scored_at = module.seen
+            self._scored_at = self._last_scored(module.seen)
         if self.record is not None and not module.seen:
             self._report(trainer, module)
+
+    def _last_scored(self, seen: int) -> int:
+        """Images seen by the teacher that was scored last: a run that was killed while its last one
+        was scored has saved more.
+        """
+        path = self.folder / "teacher" / "scores.json"
+        if not path.exists():
+            return seen
+        return int(
+            read_json_file(path, dict[str, Any], "remove the folder: it is made again")["images"]
+        )
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int

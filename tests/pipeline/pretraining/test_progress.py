@@ -143,6 +143,17 @@ def test_a_resumed_run_reports_at_the_next_multiple(teacher, tmp_path):
     assert reported == [20]
 
 
+def test_a_run_that_was_killed_while_its_last_teacher_was_scored_scores_it(teacher, tmp_path):
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "scores.json").write_text('{"images": 16}')
+    callback = progress(tmp_path)
+    reported: list[int] = []
+    callback._report = lambda trainer, module: reported.append(module.seen)
+    callback.on_train_start(fake_trainer(), fake_module(teacher, 18))
+    callback.on_train_end(fake_trainer(), fake_module(teacher, 18))
+    assert reported == [18]
+
+
 def test_the_best_teacher_is_kept_when_the_training_collapses(teacher, tmp_path, caplog):
     distances = iter([0.3, 0.2, 0.5, 0.7])
     callback = progress(tmp_path)
