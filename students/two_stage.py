@@ -54,6 +54,9 @@ class TwoStageEncoder(nn.Module):
             transformers (an ablation of LP3D).
         head_widths: hidden channels of the last convolutions.
         head_skip: whether the canonical features are concatenated to their input.
+
+    Raises:
+        ValueError: sizes that don't go together.
     """
 
     def __init__(
@@ -87,6 +90,20 @@ class TwoStageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         _require_multiple(image_size)
+        for name, channels in (("dim", dim), ("fusion_dim", fusion_dim)):
+            if channels < 4 or channels % 4:
+                raise ValueError(f"{name} is {channels}: a pixel shuffle takes a multiple of 4")
+        counts = {
+            "canonical_blocks": (canonical_blocks, 0, None),
+            "canonical_upsamplings": (canonical_upsamplings, 0, len(canonical_widths)),
+            "fusion_blocks": (fusion_blocks, 0, None),
+            "fusion_reduction": (fusion_reduction, 1, None),
+            "the number of head_widths": (len(head_widths), 1, None),
+        }
+        for name, (count, least, most) in counts.items():
+            if count < least or (most is not None and count > most):
+                limits = f"at least {least}" if most is None else f"{least} to {most}"
+                raise ValueError(f"{name} is {count}: expected {limits}")
         self.image_size = image_size
         self.detail_input = detail_input
         self.backbone = _build_backbone(backbone, backbone_widths, backbone_blocks)

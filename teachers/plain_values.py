@@ -217,6 +217,8 @@ def _is_of(value: Any, annotation: Any) -> bool:
         return isinstance(value, str | Path)
     if (origin or annotation) in (*SEQUENCES, dict, Mapping):
         return False
+    if getattr(annotation, "_is_protocol", False) and isinstance(value, bool | int | float | str):
+        return False
     return not (isinstance(annotation, type) and _keys(annotation)[0])
 
 

@@ -223,7 +223,10 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "threads": optional(COUNT),
         "worker": whole(0),
         "stale_minutes": number(0),
+        "shards": TABLE,
+        "shards.size": COUNT,
     },
+    "manifest": {"count": optional(COUNT), "seed": SEED, "overwrite": FLAG},
     "weights": {"name": optional(TEXTS), "downloads": optional(TEXT)},
     "demo": {
         "steps": optional(COUNT),

@@ -149,6 +149,7 @@ def rendered_images(
                 "split": split.name.lower(),
                 "first": first,
                 "count": count,
+                "supersampling": supersampling,
                 **asdict(distribution),
             },
         )

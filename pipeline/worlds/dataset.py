@@ -2,7 +2,8 @@
 
 `dataset.json` has, beside EG3D's "labels", the keys "alpha": "premultiplied" (colour is already
 multiplied by opacity, black where nothing is: composite as colour + (1 - alpha) * background),
-"world", "world_version", "split", "first", "resolution" and the pose distribution's numbers.
+"world", "world_version", "split", "first", "resolution", "supersampling" and the pose
+distribution's numbers.
 """
 
 import logging
@@ -125,6 +126,7 @@ def export_identities(
         "split": split.name.lower(),
         "first": first,
         "resolution": resolution,
+        "supersampling": supersampling,
         **asdict(pose_distribution),
     }
     bar = tqdm(pictures, total=count, desc=world, unit="img", mininterval=2)

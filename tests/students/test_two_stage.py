@@ -153,3 +153,19 @@ def test_a_training_step_of_tiny_fits_a_laptop():
         network(images).square().mean().backward()
         seconds.append(time.process_time() - started)
     assert min(seconds) < 2.0, "forward and backward of 8 images takes about 0.4 s on one core"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dim": 130}, "dim is 130: a pixel shuffle takes a multiple of 4"),
+        ({"fusion_dim": 98}, "fusion_dim is 98"),
+        ({"canonical_blocks": -2}, "canonical_blocks is -2: expected at least 0"),
+        ({"canonical_upsamplings": 7}, "canonical_upsamplings is 7: expected 0 to 3"),
+        ({"fusion_reduction": 0}, "fusion_reduction is 0: expected at least 1"),
+        ({"head_widths": []}, "the number of head_widths is 0: expected at least 1"),
+    ],
+)
+def test_sizes_that_would_be_ignored_or_fail_at_the_first_image_are_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        TwoStageEncoder(**changes)

@@ -51,6 +51,8 @@ def test_every_declared_key_stands_in_its_root(roots):
         ("evaluate", "methods", "student"),
         ("evaluate", "compare", {"a": 1}),
         ("generate", "count", 0),
+        ("generate", "shards.size", 2.5),
+        ("manifest", "count", "abc"),
         ("weights", "name", [None]),
     ],
 )
@@ -88,3 +90,12 @@ def test_an_argument_of_another_type_is_named():
     node = {"_target_": "pipeline.losses.image.ImageLoss", "weight": "heavy"}
     with pytest.raises(ValueError, match=r"ImageLoss: weight is 'heavy': expected a number"):
         instantiate(node)
+
+
+@pytest.mark.parametrize(("key", "value"), [("reference.radius", 2.7), ("reference", "lp3d")])
+def test_a_plain_value_in_place_of_something_that_draws_is_named(key, value):
+    cameras = compose("generate").cameras
+    OmegaConf.update(cameras, key, value)
+    name = key.rpartition(".")[2]
+    with pytest.raises(ValueError, match=f"{name} is {value!r}: expected"):
+        instantiate(cameras)

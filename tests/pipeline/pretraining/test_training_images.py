@@ -104,6 +104,10 @@ def test_a_zip_of_other_identities_is_refused(tmp_path):
         r"expected was \{'first': 0, 'yaw_limit': 1.2\}",
     ):
         rendered_images(path=path, resolution=8, count=2, pose_distribution={"yaw_limit": 1.2})
+    coarse = {**about, "supersampling": 1}
+    path = str(write_dataset(tmp_path / "coarse.zip", iter([record] * 2), coarse))
+    with pytest.raises(ValueError, match=r"'supersampling': 1\}, expected was .*: 2"):
+        rendered_images(path=path, resolution=8, **settings)
 
 
 def test_identities_of_another_split_are_refused(tmp_path):
