@@ -14,6 +14,7 @@ from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.source import BatchSource, Sampler
 from pipeline.sampling.view_rendering import ViewRendering
+from teachers.plain_values import is_whole
 from teachers.teacher import Teacher
 
 from .configuration import instantiate
@@ -22,8 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> Sampler:
-    """The groups `cameras` and `sampler`, and `seed`, of any verb that samples a teacher."""
+    """The groups `cameras` and `sampler`, and `seed`, of any verb that samples a teacher.
+
+    Raises:
+        ValueError: `sampler.identities` is neither null nor a whole number of at least 1.
+    """
     settings = config["sampler"]
+    count = _identities(settings["identities"])
     plain = TeacherSampler(
         teacher=teacher,
         cameras=instantiate(config["cameras"]),
@@ -36,11 +42,18 @@ def build_sampler(config: Mapping[str, Any], teacher: Teacher) -> Sampler:
     filtered = (
         FilteredSampler(plain, instantiate(settings["filter"])) if settings["filter"] else plain
     )
-    if not settings["identities"]:
+    if count is None:
         return filtered
-    return FixedIdentities(
-        filtered, Identities(count=settings["identities"], **settings["identity_cache"])
-    )
+    return FixedIdentities(filtered, Identities(count=count, **settings["identity_cache"]))
+
+
+def _identities(count: Any) -> int | None:
+    if count is not None and (not is_whole(count) or count < 1):
+        raise ValueError(
+            f"sampler.identities is {count!r}: give a whole number of at least 1, or null for a new"
+            " identity for every sample number"
+        )
+    return None if count is None else int(count)
 
 
 def _rendering(changes: Mapping[str, Any]) -> ViewRendering:

@@ -85,6 +85,11 @@ def has_no_dark_pixel(record: Record) -> bool:
 def _check_view(record: Record, view: str, passport: Passport | None) -> None:
     """None: sizes are free, but pictures are square and their maps of one size."""
     features, image = record.array(f"{view}.features.npy"), record.image(view)
+    if features.ndim != 3:
+        raise CorruptShard(
+            f"{view}.features.npy of {record.where} has the shape {list(features.shape)}: expected"
+            " [channels, height, width]"
+        )
     small = features.shape[-1] if passport is None else passport.render_resolution
     large = image.shape[-1] if passport is None else passport.image_resolution
     kind = "png" if record.has(f"{view}.image.png") else "npy"

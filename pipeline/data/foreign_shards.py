@@ -92,7 +92,8 @@ class ForeignShards(RecordSource):
     def _at(self, sample: int) -> Record:
         if self._position < 0 or sample < self._position:
             self._stream, self._position = self._identities(), 0
-        record = next(islice(self._stream, sample - self._position, None))
+        passed, self._position = sample - self._position, -1  # a stream that raises is at its end
+        record = next(islice(self._stream, passed, None))
         self._position = sample + 1
         return record
 

@@ -248,9 +248,10 @@ class Record:
                 f"{self.where} has no {name}; it has {', '.join(sorted(self._fields))}"
             )
         try:
+            _require_announced(self._fields[name])
             array = np.lib.format.read_array(io.BytesIO(self._fields[name]), allow_pickle=False)
             return torch.from_numpy(array.astype(np.float32))
-        except (ValueError, OSError, EOFError, TypeError) as error:
+        except (ValueError, OSError, EOFError, TypeError, OverflowError) as error:
             raise CorruptShard(
                 f"{name} of {self.where} isn't an array ({error}): write the shard again"
             ) from error
@@ -344,6 +345,23 @@ def moved(view: View, device: torch.device) -> View:
         for f in dataclasses.fields(Rendering)
     }
     return View(view.camera.to(device), Rendering(**pictures))
+
+
+def _require_announced(content: bytes) -> None:
+    """Raises ValueError if the header of an npy file announces more bytes than follow it: numpy
+    would ask for the memory before it reads them.
+    """
+    buffer = io.BytesIO(content)
+    version = np.lib.format.read_magic(buffer)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(buffer)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(buffer)
+    left = len(content) - buffer.tell()
+    # An element of no bytes (an empty text) counts as one: it would become a float of four.
+    announced = math.prod(shape) * max(1, dtype.itemsize)
+    if announced > left and not dtype.hasobject:  # objects are refused by `read_array`
+        raise ValueError(f"its header announces {announced} bytes, {left} follow")
 
 
 def _npy(values: Tensor, dtype: str = "float32") -> bytes:

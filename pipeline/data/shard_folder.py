@@ -116,10 +116,15 @@ class ShardFolder:
             )
         return shard, offsets
 
-    def read(self) -> Manifest:
+    def read(self, *, trust_manifest: bool = True) -> Manifest:
         """The complete shards at this moment, from `manifest.json` and the files of the shards.
 
+        Args:
+            trust_manifest: don't open the files of shards that `manifest.json` lists. It may list
+                one that was removed by hand and written again since, with other bytes.
+
         Raises:
+            CorruptShard: the JSON file of a shard is damaged.
             FileNotFoundError: the folder holds no set.
             WrongSchema: the description has another schema version, or a shard belongs to another
                 set.
@@ -138,7 +143,7 @@ class ShardFolder:
                 " generate it again"
             )
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        merged = self._merged(digest)
+        merged = self._merged(digest) if trust_manifest else {}
         shards = {name: merged.get(name) or self.facts(name)[0] for name in sorted(self.done())}
         for name, shard in shards.items():
             if shard.digest != digest:
@@ -147,31 +152,64 @@ class ShardFolder:
                 )
         return Manifest(require_shape(values, Description, str(file)), shards)
 
+    def is_begun(self) -> bool:
+        """Whether the folder has a description."""
+        return (self.path / "description.json").exists()
+
     def require(self) -> Path:
         """The path of `description.json`.
 
         Raises:
             FileNotFoundError: the folder holds no set.
         """
-        file = self.path / "description.json"
-        if not file.exists():
+        if not self.is_begun():
             raise FileNotFoundError(
                 f"{self.path} holds no shards (no description.json): write some with `trilift"
                 f" generate output={self.path}`"
             )
-        return file
+        return self.path / "description.json"
+
+    def require_merged(self) -> None:
+        """Compares `manifest.json`, if there is one, with the files of the shards that it lists.
+
+        Raises:
+            CorruptShard: it is damaged, or lists a shard with other facts than the shard's JSON
+                file, or one without such a file.
+        """
+        file = self.path / "manifest.json"
+        if not file.exists():  # no worker has come to its end yet
+            return
+        try:
+            listed = self._listed()
+        except (OSError, ValueError) as error:
+            raise CorruptShard(f"{file} can't be read ({error})") from error
+        wrong = [f"{name:06d}" for name, shard in listed.items() if not self._holds(name, shard)]
+        if wrong:
+            raise CorruptShard(
+                f"{file} doesn't agree with the .json files of these shards: {', '.join(wrong)}"
+            )
+
+    def _holds(self, name: int, shard: Shard) -> bool:
+        try:
+            return self.facts(name)[0] == shard
+        except CorruptShard:
+            return False
 
     def _merged(self, digest: str) -> dict[int, Shard]:
         """The shards of `manifest.json`, if it is of this set."""
         try:
-            path = self.path / "manifest.json"
-            return {
-                int(name): shard
-                for name, entry in read_json_file(path, _Merged)["shards"].items()
-                if (shard := require_shape(entry, Shard, str(path))).digest == digest
-            }
+            listed = self._listed()
         except (OSError, ValueError):
             return {}
+        return {name: shard for name, shard in listed.items() if shard.digest == digest}
+
+    def _listed(self) -> dict[int, Shard]:
+        """The shards of `manifest.json`, whatever set it is of."""
+        path = self.path / "manifest.json"
+        return {
+            int(name): require_shape(entry, Shard, str(path))
+            for name, entry in read_json_file(path, _Merged)["shards"].items()
+        }
 
     def remove(self, name: int) -> None:
         """Removes a shard, so that the next `trilift generate` writes it again."""
@@ -179,13 +217,16 @@ class ShardFolder:
             file.unlink(missing_ok=True)
 
     def merge(self) -> Manifest:
-        """Writes `manifest.json` with all complete shards.
+        """Writes `manifest.json` with all complete shards, from their JSON files alone.
 
         Repeats while other workers finish shards: the file that the last worker writes lists all
         shards.
+
+        Raises:
+            CorruptShard: the JSON file of a shard is damaged.
         """
         while True:
-            manifest = self.read()
+            manifest = self.read(trust_manifest=False)
             write_bytes(self.path / "manifest.json", manifest.to_json())
             if self.done() == set(manifest.shards):
                 return manifest

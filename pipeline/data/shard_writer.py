@@ -31,7 +31,7 @@ class ShardWriter:
         stale_seconds: see `Claims`.
 
     Raises:
-        ValueError: the folder holds another set.
+        ValueError: the folder holds another set, or the sampler can't draw identity 0 of a new one.
     """
 
     def __init__(
@@ -45,6 +45,10 @@ class ShardWriter:
     ) -> None:
         self.folder, self.description = folder, description
         self.sampler, self.batch_size = sampler, batch_size
+        if not folder.is_begun():
+            # An error of the settings comes here: after `begin`, the folder would keep the
+            # description with the error and refuse the corrected one.
+            records_of(sampler, [0], description)
         self.digest = folder.begin(description)
         self.claims = Claims(folder.path / "claims", stale_seconds=stale_seconds)
 

@@ -29,6 +29,7 @@ from pipeline.data.generation_progress import GenerationProgress
 from pipeline.data.manifest import Description, weights_hash
 from pipeline.data.record import Storage
 from pipeline.data.shard_check import broken_shards
+from pipeline.data.shard_errors import CorruptShard
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from pipeline.runs.kernel_choice import teacher_trial
@@ -171,18 +172,19 @@ def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
 def verify(
     folder: ShardFolder, description: Description, sampler: Sampler, *, repair: bool
 ) -> None:
-    """Verifies every complete shard and logs the invalid ones.
+    """Verifies every complete shard and `manifest.json`, and logs what is invalid.
 
     Args:
         folder: of the set.
         description: as configured.
         sampler: draws the first identity of each shard again.
-        repair: remove invalid shards, so that they are written again.
+        repair: remove invalid shards, so that they are written again, as the manifest always is.
 
     Raises:
-        SystemExit: a shard is invalid, and `repair` is false.
+        SystemExit: a shard or the manifest is invalid, and `repair` is false.
     """
     folder.require()
+    is_merged = _is_merged(folder)  # before a repair removes the manifest
     valid: list[int] = []
     broken: list[int] = []
     for name, error in broken_shards(
@@ -198,9 +200,18 @@ def verify(
         sum(valid),
         len(broken),
     )
-    if broken and not repair:
-        log.error("write them again with repair=true")
+    if (broken or not is_merged) and not repair:
+        log.error("write what is invalid again with repair=true")
         raise SystemExit(1)
+
+
+def _is_merged(folder: ShardFolder) -> bool:
+    try:
+        folder.require_merged()
+    except CorruptShard as error:
+        log.error("%s", error)
+        return False
+    return True
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.data.foreign_shards import ForeignShards
 from pipeline.data.record import Record
-from pipeline.data.shard_errors import CorruptShard, MissingField
+from pipeline.data.shard_errors import CorruptShard, MissingField, ShardError
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shards import HashingFile, ShardFile, write_records
 from pipeline.sampling.source import BatchSource
@@ -231,6 +231,55 @@ def test_a_field_that_does_not_fit_the_teacher_is_named_or_left_out(
     )
     assert len(set(brightness(skipping(range(7))))) == 7
     assert skipping.skipped["CorruptShard"] == 1
+
+
+def announcing(shape: tuple[int, ...], dtype: str = "<f4") -> bytes:
+    """An npy file of a few bytes whose header announces an array of a shape."""
+    buffer = io.BytesIO()
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged", "reason"),
+    [
+        ("reference.features.npy", announcing(()), r"has the shape \[\]: expected \[channels"),
+        ("novel.features.npy", announcing(()), r"has the shape \[\]: expected \[channels"),
+        ("novel.features.npy", announcing((2,)), r"has the shape \[2\]: expected \[channels"),
+        ("novel.depth.npy", announcing(()), r"has the shape \[\], the teacher's is"),
+        ("novel.camera.npy", announcing(()), "0.0; expected 25"),
+        ("novel.depth.npy", announcing((10**13,)), "announces 40000000000000 bytes, 8 follow"),
+        ("novel.depth.npy", announcing((10**13,), "<U0"), "bytes, 8 follow"),
+        ("z.npy", announcing((10**30,)), "bytes, 8 follow"),
+        ("z.npy", announcing((10**30,), "|O"), "isn't an array"),
+    ],
+)
+def test_a_damaged_array_is_named_each_time_or_left_out(foreign, sampler, name, damaged, reason):
+    urls = foreign(pictures="float32")
+    rewritten(urls, lambda field, content: damaged if field == name else content)
+    source = ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)
+    for _ in range(2):
+        with pytest.raises(CorruptShard, match=f"{name} of 000000000001.*{reason}"):
+            source(range(8))
+    skipping = ForeignShards(
+        urls=urls, sampler=sampler, distributions={}, buffer=1, on_error="skip"
+    )
+    assert len(set(brightness(skipping(range(7))))) == 7
+    assert skipping.skipped["CorruptShard"] == 1
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_source_that_raised_raises_the_same_again(foreign, sampler, on_error):
+    source = ForeignShards(
+        urls=foreign("z.npy"), sampler=sampler, distributions={}, on_error=on_error
+    )
+    messages = []
+    for _ in range(2):
+        with pytest.raises(ShardError) as error:
+            source([0])
+        messages.append(str(error.value).partition("(")[0])
+    assert messages[0] == messages[1]
 
 
 def test_an_identity_with_inverted_cameras_near_the_front_is_named(foreign, sampler):

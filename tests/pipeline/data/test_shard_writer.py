@@ -13,10 +13,11 @@ import pytest
 from pipeline.data import shard_writer
 from pipeline.data.claims import Claims
 from pipeline.data.shard_check import broken_shards
+from pipeline.data.shard_errors import CorruptShard
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shard_writer import ShardWriter
 from tests.builders import REPOSITORY, process_environment
-from tests.pipeline.data.small_identities import describe, sampler_of
+from tests.pipeline.data.small_identities import FULL, describe, sampler_of
 
 WORKER = """
 import sys, time
@@ -211,6 +212,59 @@ def test_verifying_finds_every_changed_shard_and_another_teachers_identities(
     assert "is not the one that the sampler draws: z.npy" in str(
         next(broken_shards(folder, describe(teacher), sampler.with_seed(4)))[1]
     )
+
+
+def test_the_manifest_has_the_checksum_of_a_shard_that_was_removed_by_hand_and_written_again(
+    write, teacher, sampler
+):
+    folder = ShardFolder(write(shards=2, kind="full", storage=FULL))
+    before = folder.facts(1)[0]
+    folder.tar(1).unlink()
+    folder.sidecar(1).unlink()
+    with pytest.raises(CorruptShard, match=r"manifest\.json doesn't agree .* shards: 000001$"):
+        folder.require_merged()
+    mixed = sampler_of(teacher, mixing=0.9)  # other bytes, as another batch size may give
+    assert writer_of(teacher, mixed, folder.path, kind="full", storage=FULL).write(1)
+    with pytest.raises(CorruptShard, match=r"shards: 000001$"):
+        folder.require_merged()
+    manifest = folder.merge()
+    assert manifest.shards[1] == folder.facts(1)[0] != before
+    assert (folder.path / "manifest.json").read_bytes() == manifest.to_json()
+    folder.require_merged()
+
+
+def test_a_damaged_manifest_is_found_and_a_missing_one_is_that_of_an_unfinished_set(write):
+    folder = ShardFolder(write(shards=1))
+    (folder.path / "manifest.json").write_text('{"shards": [')
+    with pytest.raises(CorruptShard, match=r"manifest\.json can't be read"):
+        folder.require_merged()
+    (folder.path / "manifest.json").unlink()
+    folder.require_merged()
+
+
+def test_a_sampler_that_cannot_draw_leaves_no_description(teacher, sampler, tmp_path, monkeypatch):
+    def fail(numbers):
+        raise ValueError("nothing passes the filter")
+
+    broken = sampler_of(teacher)
+    monkeypatch.setattr(broken, "draw", fail)
+    with pytest.raises(ValueError, match="nothing passes the filter"):
+        writer_of(teacher, broken, tmp_path / "set", seed=4)
+    assert not (tmp_path / "set").exists()
+    writer = writer_of(teacher, sampler, tmp_path / "set")  # the corrected command
+    assert writer.write(0) and ShardFolder(tmp_path / "set").read().count == 4
+
+
+def test_a_worker_of_another_set_is_refused_before_the_first_shard_and_draws_nothing(
+    teacher, sampler, tmp_path, monkeypatch
+):
+    workers = [writer_of(teacher, sampler, tmp_path) for _ in range(2)]
+    drawn = []
+    other = sampler_of(teacher, seed=4)
+    monkeypatch.setattr(other, "draw", drawn.append)
+    with pytest.raises(ValueError, match="seed: 3 → 4"):
+        writer_of(teacher, other, tmp_path, seed=4)
+    assert not drawn and [worker.write(name) for name, worker in enumerate(workers)] == [True] * 2
 
 
 def test_verifying_finds_identities_of_another_style_mixing(write, teacher, sampler):

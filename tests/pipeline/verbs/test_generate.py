@@ -106,6 +106,20 @@ def test_verify_names_invalid_shards_and_repair_writes_them_again(generate, capl
     assert shards(folder) == whole
 
 
+def test_verify_finds_a_manifest_that_does_not_agree_and_repair_writes_it_again(generate, caplog):
+    folder = generate()
+    file = folder / "manifest.json"
+    whole = file.read_bytes()
+    sha256 = ShardFolder(folder).facts(1)[0].sha256.encode()
+    file.write_bytes(whole.replace(sha256, b"0" * 64))
+    with pytest.raises(SystemExit) as left:
+        generate("verify=true")
+    assert left.value.code == 1 and "shards: 000001" in caplog.text and "repair=true" in caplog.text
+    generate("repair=true")
+    assert file.read_bytes() == whole
+    generate("verify=true")
+
+
 def test_sigterm_releases_the_claim_and_leaves_no_partial_shard(tmp_path):
     config = compose("generate", *SMALL)
     teacher = instantiate(config.teacher)
@@ -140,6 +154,17 @@ def test_counts_that_are_not_full_shards_and_held_out_identities_are_refused(
     with pytest.raises(ValueError, match=message):
         generate(wrong)
     assert not list(tmp_path.iterdir())  # a corrected command isn't refused
+
+
+@pytest.mark.parametrize("wrong", ["0", "-3", "2.5", "true"])
+def test_a_fixed_set_of_no_whole_number_is_refused_and_the_corrected_command_is_not(
+    generate, wrong
+):
+    message = rf"sampler\.identities is {wrong.title()}: give a whole number of at least 1, or null"
+    with pytest.raises(ValueError, match=message):
+        generate("sampler=cached_identities", f"sampler.identities={wrong}")
+    folder = generate("sampler=cached_identities", "sampler.identities=2")
+    assert ShardFolder(folder).read().count == 8
 
 
 def test_a_folder_of_other_identities_is_refused(generate):
