@@ -3,7 +3,7 @@
 Reads and writes EG3D's dataset.json (eg3d), the same numbers with OpenGL's axes in our world
 (opengl) or in Blender's (blender), NeRF's transforms.json (nerf) and a folder of COLMAP's text
 files (colmap). Without to= nothing is written. Exit status: 1 if the file seems to be in another
-convention than the one in which it is read.
+convention, or a world with another axis up, than the one in which it is read.
 """
 
 import sys
@@ -15,6 +15,8 @@ from omegaconf import DictConfig
 from pipeline.build.application import verb
 from pipeline.build.configuration import to_plain
 from pipeline.portraits.cameras.files import (
+    Format,
+    correction,
     format_of,
     other_keys,
     read_cameras,
@@ -39,7 +41,7 @@ def convert(settings: dict[str, Any]) -> None:
     path = Path(str(settings["input"]))
     said = settings["from"] or format_of(path)
     table = read_cameras(path, said, up=settings["up"])
-    is_right = report(path, said, len(table))
+    is_right = report(path, said, settings["up"], len(table))
     if settings["to"] is not None:
         if settings["output"] is None:
             raise ValueError(f"converting to {settings['to']} needs output=…")
@@ -56,7 +58,7 @@ def convert(settings: dict[str, Any]) -> None:
         raise SystemExit(1)
 
 
-def report(path: Path, said: str, count: int) -> bool:
+def report(path: Path, said: Format, up: str | None, count: int) -> bool:
     """Prints the recognised convention; returns whether the file is read in it."""
     convention, fitting, is_pixels = seeming(path)
     target = ", ".join(f"{value:.2f}" for value in convention.target)
@@ -72,17 +74,15 @@ def report(path: Path, said: str, count: int) -> bool:
             f" {convention.looks:.3f} of straight"
         ),
     ]
-    is_right = not is_pixels and (fitting == said or not convention.is_sure)
-    if is_pixels:
-        lines.append("divide focal lengths and principal points by the size of the pictures")
-    elif not is_right:
-        lines.append(
-            f"read it as {fitting}: from={fitting}"
-            if fitting
-            else "invert its matrices: they seem to be world-to-camera, or flip y and z"
-        )
+    advice = (
+        "divide focal lengths and principal points by the size of the pictures"
+        if is_pixels
+        else correction(convention, fitting, said, up)
+    )
+    if advice is not None:
+        lines.append(advice)
     sys.stdout.write("\n".join(lines) + "\n")
-    return is_right
+    return advice is None
 
 
 if __name__ == "__main__":

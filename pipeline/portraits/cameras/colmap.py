@@ -4,6 +4,7 @@ OpenCV's axes), or the same in binary.
 
 import math
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ LENSES = {
     "OPENCV": (0, 1, 2, 3),
 }
 """Model → indices of fx, fy, cx and cy among its parameters; those behind them are distortion."""
+
+IMAGE_FORM = "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
 
 
 def read_colmap(folder: Path, up: str | None = None) -> CameraTable:
@@ -107,10 +110,10 @@ def has_points(folder: Path) -> bool:
     points, images = folder / "points3D.txt", folder / "images.txt"
     if points.is_file() and any(line for _, line in _lines(points)):
         return True
-    lines = [line for _, line in _lines(images)] if images.is_file() else []
+    lines = [line for _, line in _image_lines(images)] if images.is_file() else []
     if _alternates(lines):
         return any(lines[1::2])
-    return any(line and not _may_be_image(line) for line in lines)
+    return not _are_images([line for line in lines if line])
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -151,17 +154,56 @@ def _images(folder: Path) -> Iterator[ImageRecord]:
     """The images. A line of points follows each, which may be empty; some writers leave it out:
     then no line is one of points.
     """
-    lines = _lines(folder / "images.txt")
-    alternates = _alternates([line for _, line in lines])
-    row = 0
-    while row < len(lines):
-        number, line = lines[row]
-        row += 1
-        if not line:
-            continue
+    lines = _image_lines(folder / "images.txt")
+    filled = [(number, line) for number, line in lines if line]
+    if _alternates([line for _, line in lines]):
+        placed = lines[::2]
+    elif _are_images([line for _, line in filled]):
+        placed = filled
+    else:
+        placed = _between_points(lines)
+    for number, line in placed:
         yield _image(number, line)
-        if alternates or (row < len(lines) and not _may_be_image(lines[row][1])):
-            row += 1
+
+
+def _image_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of images.txt from the first that isn't empty."""
+    return list(dropwhile(lambda numbered: not numbered[1], _lines(path)))
+
+
+def _between_points(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The lines of images where superfluous empty lines are between them and those of points.
+
+    Raises:
+        ValueError: something else keeps them from alternating.
+    """
+    images: list[tuple[int, str]] = []
+    is_numbered = _is_numbered([line for _, line in lines])
+    follows_image = False
+    for number, line in lines:
+        if follows_image and _may_be_points(line):
+            follows_image = False
+        elif line:
+            if follows_image or not _is_image(line, is_numbered):
+                raise ValueError(
+                    f"images.txt, line {number}: {line[:60]!r} isn't"
+                    f" {'X Y POINT3D_ID …' if follows_image else IMAGE_FORM}: expected a line of"
+                    " points, which may be empty, below each image, or none in the file"
+                )
+            images.append((number, line))
+            follows_image = True
+    return images
+
+
+def _are_images(lines: list[str]) -> bool:
+    """Whether all are images for certain, none a line of points."""
+    is_numbered = _is_numbered(lines)
+    return all(_is_image(line, is_numbered) for line in lines)
+
+
+def _is_numbered(lines: list[str]) -> bool:
+    """Whether all names of images are numbers."""
+    return all(_is_numeric(line) for line in lines)
 
 
 def _alternates(lines: list[str]) -> bool:
@@ -174,13 +216,25 @@ def _alternates(lines: list[str]) -> bool:
 
 
 def _may_be_points(line: str) -> bool:
-    words = line.split()
-    return len(words) % 3 == 0 and all(is_number_text(word) for word in words)
+    return len(line.split()) % 3 == 0 and _is_numeric(line)
 
 
 def _may_be_image(line: str) -> bool:
     words = line.split(maxsplit=9)
-    return len(words) == 10 and all(is_number_text(word) for word in words[:9])
+    return len(words) == 10 and words[0].isdigit() and all(map(is_number_text, words[:9]))
+
+
+def _is_image(line: str, is_numbered: bool) -> bool:
+    """Whether it is one for certain. A long line of points, or its beginning, has the form of an
+    image whose name is numbers: where others have names that aren't, it is none.
+    """
+    if is_numbered:
+        return _may_be_image(line) and not _may_be_points(line)
+    return _may_be_image(line) and not _is_numeric(line)
+
+
+def _is_numeric(line: str) -> bool:
+    return all(is_number_text(word) for word in line.split())
 
 
 def _image(number: int, line: str) -> ImageRecord:
@@ -189,9 +243,7 @@ def _image(number: int, line: str) -> ImageRecord:
         values = [float(word) for word in words[1:8]]
         return ImageRecord(where, values[:4], values[4:], int(words[8]), words[9])
     except (ValueError, IndexError) as error:
-        raise ValueError(
-            f"{where}: {line[:60]!r} isn't IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
-        ) from error
+        raise ValueError(f"{where}: {line[:60]!r} isn't {IMAGE_FORM}") from error
 
 
 def _lens(lens: LensRecord) -> tuple[np.ndarray, tuple[int, int]]:

@@ -13,6 +13,11 @@ MARGIN = 0.02
 NEARNESS = 0.05
 """Bonus of a reading whose target is near the origin, in cosines."""
 
+UP_MARGIN = 0.1
+"""The up axis is sure if the images' mean up vector is longer along it than along the second
+longest by this margin: else the cameras look down, or up, at about 45 degrees, or are rolled.
+"""
+
 READINGS = [
     (direction, axes)
     for direction in ("camera-to-world", "world-to-camera")
@@ -28,6 +33,7 @@ class Convention:
         direction: camera-to-world or world-to-camera.
         axes: OpenCV (z forward) or OpenGL (z backward).
         up: y, -y, z, -z, x or -x: the axis of the world that is up in the images.
+        is_up_sure: whether no other axis is about as much up.
         is_sure: whether no other reading fits as well.
         looks: mean cosine between viewing directions and directions to the target; 1: all cameras
             point at it.
@@ -38,6 +44,7 @@ class Convention:
     direction: str
     axes: str
     up: str
+    is_up_sure: bool
     is_sure: bool
     looks: float
     target: tuple[float, float, float]
@@ -96,10 +103,12 @@ def seeming_convention(matrices: Float[np.ndarray, "camera 4 4"]) -> Convention:
     )
     up = -best.poses[:, :3, 1].mean(0)
     axis = int(np.abs(up).argmax())
+    _, along_second, along_axis = sorted(np.abs(up))
     return Convention(
         direction=best.direction,
         axes=best.axes,
         up=("" if up[axis] > 0 else "-") + "xyz"[axis],
+        is_up_sure=bool(along_axis - along_second > UP_MARGIN),
         is_sure=bool(best.credit - second.credit > MARGIN and best.looks > 0.5),
         looks=best.looks,
         target=(float(best.target[0]), float(best.target[1]), float(best.target[2])),

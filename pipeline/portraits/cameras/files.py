@@ -170,6 +170,42 @@ def seeming(path: Path) -> tuple[Convention, Format | None, bool]:
     return convention, fitting, is_pixels
 
 
+def correction(
+    convention: Convention, fitting: Format | None, said: Format, up: str | None
+) -> str | None:
+    """What to change so that a file is read as it seems to be; None: nothing.
+
+    Args:
+        convention: by `seeming`, as is `fitting`.
+        fitting: the format that reads such matrices correctly.
+        said: the format in which the file is read.
+        up: the up axis with which it is read; None: the format's usual one.
+    """
+    if not convention.is_sure:
+        return None
+    if fitting is None:
+        return "invert its matrices: they seem to be world-to-camera, or flip y and z"
+    if {fitting, said} == {"opengl", "blender"}:
+        fitting = said  # their worlds alone differ, which up= says
+    settings = [] if fitting == said else [f"from={fitting}"]
+    # COLMAP's worlds are taken as they come: any axis may be up
+    is_wrong_up = fitting != "colmap" and convention.up != (up or _usual_up(fitting))
+    if convention.is_up_sure and is_wrong_up:
+        if convention.up not in WORLDS:
+            return (
+                f"turn its world or its pictures: {convention.up} seems to be up, and only worlds"
+                f" with {', '.join(WORLDS)} up can be read"
+            )
+        settings.append(f"up={convention.up}")
+    return f"read it with {' '.join(settings)}" if settings else None
+
+
+def _usual_up(convention: Format) -> str:
+    if convention in CONVENTIONS:
+        return CONVENTIONS[convention][0]
+    return "z" if convention == "nerf" else "y"
+
+
 def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: give a file of cameras")

@@ -76,6 +76,11 @@ def _lens(values: dict[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int
         )
     has_size = "w" in values and "h" in values
     size = (_side(values, "w", name), _side(values, "h", name)) if has_size else None
+    if size is None and ("cx" in values or "cy" in values):
+        raise ValueError(
+            f"{name} has a principal point in pixels (cx, cy), but no w and h: write the picture's"
+            " size"
+        )
     width, height = size or (1, 1)
     if "fl_x" in values:
         if size is None:

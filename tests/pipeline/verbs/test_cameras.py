@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.build.configuration import compose
 from pipeline.data.labels import check_labels
+from pipeline.portraits.cameras.files import read_cameras, write_cameras
+from pipeline.portraits.cameras.table import WORLDS
 from pipeline.verbs import cameras
 from teachers.rendering.camera import Camera
 
@@ -66,6 +69,57 @@ def test_opengl_labels_are_noticed_and_can_be_put_right(dataset, tmp_path, capsy
         == 0
     )
     assert run(f"input={tmp_path / 'right.json'}") == 0
+
+
+USUAL_UP = {"eg3d": "y", "opengl": "y", "blender": "z", "nerf": "z"}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("written", USUAL_UP)
+def test_a_world_with_another_axis_up_is_noticed_and_can_be_put_right(
+    dataset, tmp_path, capsys, written, world
+):
+    before, path, right = read_cameras(dataset), tmp_path / "world.json", tmp_path / "right.json"
+    moved = before.in_world(world).from_world(USUAL_UP[written])
+    write_cameras(path, moved, written, size=512)
+    assert run(f"input={path}") == int(world != USUAL_UP[written])
+    said = capsys.readouterr().out
+    assert f"{world} up; intrinsics" in said
+    assert (f"read it with up={world}\n" in said) == (world != USUAL_UP[written])
+    assert run(f"input={path}", f"up={world}", "to=eg3d", f"output={right}") == 0
+    np.testing.assert_allclose(read_cameras(right).cam_to_world, before.cam_to_world, atol=1e-9)
+    wrong = next(up for up in WORLDS if up != world)
+    assert run(f"input={path}", f"up={wrong}") == 1
+
+
+def test_axes_and_world_are_put_right_together(dataset, tmp_path, capsys):
+    path = tmp_path / "gl.json"
+    write_cameras(path, read_cameras(dataset).in_world("-y"), "opengl")
+    path.write_text(json.dumps({"labels": json.loads(path.read_text())["labels"]}))
+    assert run(f"input={path}") == 1
+    assert "read it with from=opengl up=-y\n" in capsys.readouterr().out
+    assert run(f"input={path}", "from=opengl", "up=-y") == 0
+
+
+def test_an_axis_that_no_setting_turns_up_is_noticed(dataset, tmp_path, capsys):
+    table = read_cameras(dataset)
+    table.cam_to_world[:] = np.eye(4)[[1, 0, 2, 3]] * [[-1], [1], [1], [1]] @ table.cam_to_world
+    write_cameras(tmp_path / "x.json", table, "eg3d")
+    assert run(f"input={tmp_path / 'x.json'}") == 1
+    assert "-x seems to be up, and only worlds with y, z, -y up" in capsys.readouterr().out
+
+
+def test_the_world_of_cameras_that_look_down_by_45_degrees_is_not_doubted(tmp_path, capsys):
+    camera = Camera.orbit(torch.linspace(-0.3, 0.3, 6), torch.full((6,), 0.79))
+    labels = [[f"{row}.png", label] for row, label in enumerate(camera.label().tolist())]
+    (tmp_path / "down.json").write_text(json.dumps({"labels": labels}))
+    assert run(f"input={tmp_path / 'down.json'}") == 0, capsys.readouterr().out
+
+
+def test_colmap_s_world_is_taken_as_it_comes(dataset, tmp_path):
+    moved = read_cameras(dataset).in_world("-y")
+    write_cameras(tmp_path / "model", moved, "colmap", size=512)
+    assert run(f"input={tmp_path / 'model'}") == 0
 
 
 def test_pixels_in_place_of_normalised_intrinsics_are_noticed(dataset, capsys):

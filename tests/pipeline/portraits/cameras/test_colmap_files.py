@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from pipeline.portraits.cameras.colmap import read_colmap
+from pipeline.portraits.cameras.colmap import has_points, read_colmap
 from pipeline.portraits.cameras.files import format_of, read_cameras
 
 LENS = "1 PINHOLE 64 48 273 273 32 24"
@@ -32,6 +32,58 @@ def test_images_without_lines_of_points_are_read(tmp_path):
     text = (folder / "images.txt").read_text()
     (folder / "images.txt").write_text("".join(line + "\n" for line in text.split("\n") if line))
     assert read_colmap(folder).names == ["a.png", "b.png", "c.png"]
+
+
+FOUR = "10.5 20.5 1 30.5 40.5 2 50 60 2 70 80 1"
+A, B = (f"{number} {PLACED} 1 {name}" for number, name in ((1, "a.png"), (2, "b.png")))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["", A, FOUR, B, FOUR],
+        ["", "", A, "", B, FOUR],
+        [A, FOUR, "", B, FOUR],
+        [A, FOUR.replace(".5", ""), "", B, FOUR],
+        [A, "", "", "", B],
+    ],
+)
+def test_superfluous_empty_lines_move_no_line_of_points(tmp_path, lines):
+    folder = model(tmp_path / "m", [])
+    (folder / "images.txt").write_text("# list\n" + "\n".join(lines) + "\n")
+    assert read_colmap(folder).names == ["a.png", "b.png"]
+    assert has_points(folder) == (FOUR in lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "number"),
+    [
+        ([A, f"{FOUR} 5 5", B], 3),
+        ([A, "10 20 1 30 40 2 50 60 2 70 80", B, FOUR], 3),
+        ([A, FOUR, B, "10.5 20.5"], 5),
+        ([A, FOUR.replace(".5", ""), B.replace("0.2", "x"), ""], 4),
+        ([A, POINTS, B, A.replace("a", "c"), POINTS], 5),
+        ([A, POINTS, POINTS, B], 4),
+        ([f"1 {PLACED} 1 001", f"{FOUR} 5 5", f"2 {PLACED} 1 002", FOUR], 3),
+    ],
+)
+def test_lines_of_points_that_do_not_alternate_with_images_are_named(tmp_path, lines, number):
+    folder = model(tmp_path / "m", [])
+    (folder / "images.txt").write_text("# list\n" + "\n".join(lines) + "\n")
+    with pytest.raises(
+        ValueError, match=rf"images\.txt, line {number}: .*expected a line of points"
+    ):
+        read_colmap(folder)
+    assert has_points(folder)
+
+
+@pytest.mark.parametrize("between", [[], ["", ""], [FOUR, ""]])
+def test_names_may_be_numbers_where_lines_do_not_alternate(tmp_path, between):
+    folder = model(tmp_path / "m", [])
+    lines = [f"1 {PLACED} 1 001", *between, f"2 {PLACED} 1 002", *between]
+    (folder / "images.txt").write_text("\n".join(lines) + "\n")
+    assert read_colmap(folder).names == ["001", "002"]
+    assert has_points(folder) == (FOUR in lines)
 
 
 def test_lenses_that_no_image_uses_do_not_matter(tmp_path):

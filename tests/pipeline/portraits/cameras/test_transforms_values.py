@@ -18,6 +18,8 @@ from pipeline.portraits.cameras.transforms import read_transforms
         ({"w": 8, "h": 8, "fl_x": 10**400}, "a has fl_x 1000"),
         ({"w": 8, "h": 8, "fl_x": 3, "cx": [1]}, "a has cx .1."),
         ({"w": 8, "h": 8, "fl_x": 3, "k1": "x"}, "a has k1 'x'"),
+        ({"camera_angle_x": 0.7, "cx": 400, "cy": 400}, r"a has a principal point .*no w and h"),
+        ({"camera_angle_x": 0.7, "w": 800, "cy": 400}, r"a has a principal point .*no w and h"),
         ({"camera_angle_x": 0}, "a has camera_angle_x 0"),
         ({"camera_angle_x": 13.4}, r"a has camera_angle_x 13\.4: expected an angle in radians"),
     ],
