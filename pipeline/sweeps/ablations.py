@@ -2,6 +2,9 @@
 `trilift distill -m sweep=ablations` on its teacher's held-out identities, and writes ablations.md
 into the sweep's folder: `python -m pipeline.sweeps.ablations runs/distill/ablations`.
 
+LPIPS and the Fréchet distance, by which most claims are judged, need their networks in `weights`
+(`trilift weights faces`) before the first cell is evaluated.
+
 The same command goes on where it was stopped, and takes cells that have been finished meanwhile.
 """
 

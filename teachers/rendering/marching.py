@@ -101,9 +101,7 @@ class RaySampling:
                 " of the box"
             )
         if self.near is not None and self.far is not None and not 0 <= self.near <= self.far:
-            raise ValueError(
-                f"near is {self.near} and far is {self.far}: give 0 ≤ near ≤ far"
-            )
+            raise ValueError(f"near is {self.near} and far is {self.far}: give 0 ≤ near ≤ far")
         if self.box_size <= 0:
             raise ValueError(f"box_size is {self.box_size}: give the side of the planes' box, > 0")
         fewest = 4 if self.importance_samples else 2
