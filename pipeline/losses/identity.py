@@ -5,6 +5,7 @@ stage, weight 1.
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -90,8 +91,27 @@ class IdentityLoss(ViewLoss):
 
 
 def face_network(path: Path) -> nn.Module:
-    """The network in a file: crops of 112² in [-1, 1] → embeddings; ValueError if it isn't one."""
-    return OnnxNetwork(path) if path.suffix == ".onnx" else IResNet.load(path)
+    """The network in a file: crops of 112² in [-1, 1] → embeddings; ValueError if it isn't one.
+
+    A graph is tried at once: a plan may not look at the identity before its last stage.
+    """
+    if path.suffix != ".onnx":
+        return IResNet.load(path)
+    network = OnnxNetwork(path)
+    try:
+        with torch.no_grad():
+            embedded = network(torch.zeros(2, 3, FACE_SIZE, FACE_SIZE, device="cpu"))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} can't embed two faces of {FACE_SIZE}² pixels ({str(error).splitlines()[0]}):"
+            " give a face recognition network"
+        ) from error
+    if embedded.ndim != 2 or len(embedded) != 2:
+        raise ValueError(
+            f"{path} makes {list(embedded.shape)} of two faces, expected two rows: give a face"
+            " recognition network"
+        )
+    return network
 
 
 def crop_face(

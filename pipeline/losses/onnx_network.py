@@ -39,10 +39,7 @@ class OnnxNetwork(nn.Module):
                 attribute.name: get_attribute_value(attribute) for attribute in node.attribute
             }
             if node.op_type == "Constant":
-                self._add_weight(
-                    node.output[0],
-                    torch.from_numpy(numpy_helper.to_array(attributes["value"]).copy()),
-                )
+                self._add_weight(node.output[0], _constant(path, attributes))
             else:
                 self._steps.append((node.op_type, list(node.input), list(node.output), attributes))
         inputs = [value.name for value in graph.input if value.name not in self._weights]
@@ -97,6 +94,18 @@ def _read_graph(path: Path) -> Any:
             f"{path} keeps weights in other files ({', '.join(outside[:3])}): save it as one file"
         )
     return model.graph
+
+
+def _constant(path: Path, attributes: Attributes) -> Tensor:
+    """The value of a Constant, a tensor or numbers."""
+    from onnx import numpy_helper
+
+    (kind, value), *_ = attributes.items()
+    if kind == "value":
+        return torch.from_numpy(numpy_helper.to_array(value).copy())
+    if kind in ("value_float", "value_floats", "value_int", "value_ints"):
+        return torch.tensor(value)
+    raise ValueError(f"{path} has a constant of kind {kind!r}: expected numbers")
 
 
 def _padded(attributes: Attributes, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 from safetensors.torch import save_file
 from torch import nn
 
-from pipeline.losses.identity import EG3D_FACE_BOX, IdentityLoss, crop_face
+from pipeline.losses.identity import EG3D_FACE_BOX, IdentityLoss, crop_face, face_network
 from pipeline.losses.iresnet import IResNet
 from pipeline.losses.onnx_network import OnnxNetwork
 from pipeline.losses.weighted_sum import WeightedSum
@@ -219,3 +219,29 @@ def test_an_unknown_operator_and_a_damaged_file_are_named(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"\x00\x01 not a graph")
     with pytest.raises(ValueError, match=r"bad.onnx can't be read as an ONNX model"):
         OnnxNetwork(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize("number", [{"value_float": 3.0}, {"value_floats": [3.0, 3.0, 3.0]}])
+def test_constants_may_be_numbers(tmp_path, number):
+    nodes = [
+        helper.make_node("Constant", [], ["c"], **number),
+        helper.make_node("GlobalAveragePool", ["x"], ["a"]),
+        helper.make_node("Flatten", ["a"], ["b"]),
+        helper.make_node("Mul", ["b", "c"], ["y"]),
+    ]
+    path = write_graph(tmp_path / "numbers.onnx", nodes, {}, axes="ne")
+    assert torch.equal(face_network(path)(torch.ones(2, 3, 112, 112)), torch.full((2, 3), 3.0))
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (helper.make_node("Flatten", ["x"], ["y"], axis=0), "Flatten at axis 0"),
+        (helper.make_node("Relu", ["x"], ["y"]), r"makes \[2, 3, 112, 112\] of two faces"),
+        (helper.make_node("MatMul", ["x", "x3"], ["y"]), "can't embed two faces"),
+    ],
+)
+def test_a_graph_that_embeds_no_faces_is_refused_when_it_is_loaded(tmp_path, node, said):
+    path = write_graph(tmp_path / "no_face.onnx", [node], {"x3": np.ones((5, 5), np.float32)})
+    with pytest.raises(ValueError, match=said):
+        face_network(path)
