@@ -93,17 +93,11 @@ class TwoStageEncoder(nn.Module):
         for name, channels in (("dim", dim), ("fusion_dim", fusion_dim)):
             if channels < 4 or channels % 4:
                 raise ValueError(f"{name} is {channels}: a pixel shuffle takes a multiple of 4")
-        counts = {
-            "canonical_blocks": (canonical_blocks, 0, None),
-            "canonical_upsamplings": (canonical_upsamplings, 0, len(canonical_widths)),
-            "fusion_blocks": (fusion_blocks, 0, None),
-            "fusion_reduction": (fusion_reduction, 1, None),
-            "the number of head_widths": (len(head_widths), 1, None),
-        }
-        for name, (count, least, most) in counts.items():
-            if count < least or (most is not None and count > most):
-                limits = f"at least {least}" if most is None else f"{least} to {most}"
-                raise ValueError(f"{name} is {count}: expected {limits}")
+        _require_count("canonical_blocks", canonical_blocks)
+        _require_count("canonical_upsamplings", canonical_upsamplings, most=len(canonical_widths))
+        _require_count("fusion_blocks", fusion_blocks)
+        _require_count("fusion_reduction", fusion_reduction, least=1)
+        _require_count("the number of head_widths", len(head_widths), least=1)
         self.image_size = image_size
         self.detail_input = detail_input
         self.backbone = _build_backbone(backbone, backbone_widths, backbone_blocks)
@@ -202,6 +196,12 @@ def _require_square(image: Tensor) -> None:
             f"the student got a {width}x{height} image, it sees squares: crop the photograph first"
         )
     _require_multiple(height)
+
+
+def _require_count(name: str, count: int, *, least: int = 0, most: int | None = None) -> None:
+    if count < least or (most is not None and count > most):
+        limits = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name} is {count}: expected {limits}")
 
 
 def _require_multiple(size: int) -> None:

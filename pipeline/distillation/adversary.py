@@ -137,11 +137,12 @@ class Adversary(nn.Module):
 
     def pair(self, real: Rendering, fake: Rendering, camera: Camera) -> ImagePair:
         """The teacher's and the student's rendering of the same identities by the same cameras."""
+        parts = self.show.parts(real)
         return ImagePair(
-            real=self.show(real).detach(),
+            real=discriminator_input(*parts).detach(),
             fake=self.show(fake).detach(),
             label=camera.label(),
-            real_parts=self.show.parts(real),
+            real_parts=parts,
         )
 
     def discriminate(self, pairs: Sequence[ImagePair], *, has_penalty: bool) -> Discrimination:

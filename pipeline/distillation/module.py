@@ -124,7 +124,8 @@ class Distillation(LightningModule):
         for optimizer in self.trainer.optimizers:
             for parameter, state in optimizer.state.items():
                 for name, value in state.items():
-                    if torch.is_tensor(value) and value.shape == parameter.shape:
+                    is_moment = torch.is_tensor(value) and value.shape == parameter.shape
+                    if is_moment and value.stride() != parameter.stride():
                         state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
     def training_step(self, batch: DistillationBatch, batch_idx: int) -> None:

@@ -131,9 +131,8 @@ def evaluate_item(
             )
             warm.add(method.name)
         prediction = None if lifted is None else lifted.views
-        for line in (found := _lines(task, item, store, method.name, prediction, lifted)):
-            line["method_notes"] = list(method.notes)
-        yield found
+        lines = _lines(task, item, store, method.name, prediction, lifted)
+        yield [{**line, "method_notes": list(method.notes)} for line in lines]
     for foreign in task.foreign:
         if foreign.name in names:
             views = foreign.views(item)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.manifests.signing import sidecar
+from pipeline.manifests.signing import drop_sidecars
 
 from .display_files import DisplaySettings, write_quilt, write_stereo
 from .field import Field
@@ -107,15 +107,14 @@ class HeadFiles:
     def write(self, folder: Path, formats: Sequence[str]) -> list[Path]:
         """Writes the files of each format; missing folders are made.
 
-        The manifests beside earlier files of these names are removed: they vouch for other bytes.
+        The manifests beside earlier files of these names are removed.
 
         Returns:
             the files.
         """
         folder.mkdir(parents=True, exist_ok=True)
         files = [path for name in formats for path in self._write(name, folder)]
-        for path in files:
-            sidecar(path).unlink(missing_ok=True)
+        drop_sidecars(files)
         return files
 
     def _write(self, name: str, folder: Path) -> list[Path]:

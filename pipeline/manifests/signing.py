@@ -6,6 +6,7 @@ invalidates the manifest. Sign last.
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -92,6 +93,12 @@ class Origin:
 def sidecar(path: Path) -> Path:
     """Where the manifest of a format without a place for it lies: `head.glb.c2pa`."""
     return path.with_name(f"{path.name}.c2pa")
+
+
+def drop_sidecars(paths: Iterable[Path]) -> None:
+    """Removes the manifests beside files that were written again: they vouch for other bytes."""
+    for path in paths:
+        sidecar(path).unlink(missing_ok=True)
 
 
 def sign(path: Path, origin: Origin, credential: Credential) -> Path:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
 from pipeline.evaluation.metrics.frechet import FrechetScores, in_floors
 from pipeline.evaluation.metrics.sticking import Sticking
+from pipeline.inference.background import background_of
 from pipeline.worlds.splits import Split, WorldSeeds
 from pipeline.worlds.world import World
 from teachers.eg3d.teacher import EG3DTeacher
@@ -93,7 +94,7 @@ def score_at_full_size(
         compared: images per Fréchet score.
         real: images that they are compared with.
     """
-    behind = 0.0 if teacher.passport.background == "black" else 1.0
+    behind = background_of(teacher.passport)
     seen = images.first(real, behind)
     reference = seen if unseen is None else unseen.first(real, behind)
     frechet = FrechetScores(reference, compared=compared)

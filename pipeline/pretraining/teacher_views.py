@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pipeline.evaluation.metrics.consistency import multi_view_consistency
 from pipeline.evaluation.metrics.sticking import Sticking, texture_sticking
+from pipeline.inference.background import background_of
 from pipeline.pictures import depth_picture, normal_picture, tile
 from pipeline.worlds.splits import Split, WorldSeeds
 from pipeline.worlds.world import World
@@ -64,12 +65,11 @@ def sticking_of_world(teacher: EG3DTeacher, world: World, *, identities: int = 3
     score is where nothing sticks.
     """
     views = [_orbit(teacher, identities, yaw, 0.0) for yaw in (-0.15, 0.15)]
-    behind = 0.0 if teacher.passport.background == "black" else 1.0
     drawn = []
     for camera in views:
         seeds = WorldSeeds.of(Split.VALIDATE, range(identities))
         seen = world.render(seeds, camera, teacher.passport.image_resolution)
-        image = seen.image(behind)
+        image = seen.image(background_of(teacher.passport))
         drawn.append(Rendering(image, image, image, seen.depth, seen.opacity))
     return texture_sticking(drawn[0], views[0], drawn[1], views[1])
 

@@ -162,7 +162,7 @@ class RunFolder:
         configuration = json.loads(json.dumps(configuration))
         continued = has_begun and self.config_path.exists()
         if continued:
-            self._require_same(self.recorded(), current(configuration), tuple(free))
+            self.require_same(configuration, free=free)
         write_json(self.config_path, configuration)
         return continued
 
@@ -172,9 +172,17 @@ class RunFolder:
         Raises:
             ValueError: another key than those of `free` differs; the message lists every one.
         """
-        if self.config_path.exists():
-            configuration = json.loads(json.dumps(configuration))
-            self._require_same(self.recorded(), current(configuration), tuple(free))
+        if not self.config_path.exists():
+            return
+        now, free = current(json.loads(json.dumps(configuration))), tuple(free)
+        changes = list(differences(decisive(self.recorded(), free), decisive(now, free)))
+        if changes:
+            lines = "\n".join(f"  {key}: {_show(old)} → {_show(new)}" for key, old, new in changes)
+            raise ValueError(
+                f"{self.path} holds a run with another configuration (before → now):\n{lines}\nGive"
+                " this run another name, restore the former values, or remove the folder to start"
+                " again."
+            )
 
     def recorded(self) -> dict[str, Any]:
         """The configuration that the run was started with.
@@ -189,18 +197,6 @@ class RunFolder:
             )
         configuration: dict[str, Any] = read_json(self.config_path, dict[str, Any])
         return configuration
-
-    def _require_same(
-        self, before: dict[str, Any], now: dict[str, Any], free: tuple[str, ...]
-    ) -> None:
-        changes = list(differences(decisive(before, free), decisive(now, free)))
-        if changes:
-            lines = "\n".join(f"  {key}: {_show(old)} → {_show(new)}" for key, old, new in changes)
-            raise ValueError(
-                f"{self.path} holds a run with another configuration (before → now):\n{lines}\nGive"
-                " this run another name, restore the former values, or remove the folder to start"
-                " again."
-            )
 
 
 def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -72,8 +72,9 @@ def main(config: DictConfig) -> None:
         _print(f"all scores: {output / 'results.json'}; report: {output / 'index.html'}")
     else:
         evaluation = Evaluation(config, device_of(share.rank, config.device))
-        RunFolder(output).require_same(evaluation.configuration(), free=evaluation.free_keys)
-        lines = lines_folder(output, evaluation.configuration(), evaluation.free_keys)
+        configuration = evaluation.configuration()
+        RunFolder(output).require_same(configuration, free=evaluation.free_keys)
+        lines = lines_folder(output, configuration, evaluation.free_keys)
         evaluate_share(evaluation.tasks, output, lines, share)
 
 

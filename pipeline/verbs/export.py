@@ -69,7 +69,7 @@ from pipeline.inversion.method import Method
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.manifests.signatory import Signatory
-from pipeline.manifests.signing import sidecar
+from pipeline.manifests.signing import drop_sidecars
 from pipeline.portraits.files import find_photographs
 from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
@@ -254,8 +254,7 @@ def write_network(config: DictConfig) -> bool:
     chosen = Settings(settings["network"], formats, tuple(batches))
     output = Path(str(settings["output"]))
     written = export_network(lifter, chosen, images, output, say)
-    for file in written.files:  # an earlier manifest is that of other bytes
-        sidecar(file).unlink(missing_ok=True)
+    drop_sidecars(written.files)
     if signatory is not None:
         signatory.sign(written.files)
     say(f"see {output}")

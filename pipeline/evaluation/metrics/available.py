@@ -1,7 +1,7 @@
 """Which metrics can be computed on this machine, and why the others can't."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,15 +105,8 @@ def as_measured(available: AvailableMetrics, lines: Sequence[Line]) -> Available
         lines: score lines of the evaluation so far.
     """
     scored = [line for line in lines if line["prediction_sha256"] is not None]
-    later = [
-        metric.name
-        for metric in available.metrics
-        if any(metric.name not in line for line in scored)
-    ]
-    return AvailableMetrics(
-        tuple(metric for metric in available.metrics if metric.name not in later),
-        {**available.unavailable, **dict.fromkeys(later, LATER)},
-    )
+    later = {one.name for one in available.metrics if any(one.name not in line for line in scored)}
+    return _without(available, later, LATER)
 
 
 def as_begun(available: AvailableMetrics, results: Mapping[str, Any]) -> AvailableMetrics:
@@ -126,7 +119,11 @@ def as_begun(available: AvailableMetrics, results: Mapping[str, Any]) -> Availab
     absent = {entry["metric"]: entry["why"] for entry in results.get("unavailable") or ()}
     former = {name for name, about in results["metrics"].items() if is_former(about)}
     former |= {name for name, why in absent.items() if why == OTHERWISE}
+    return _without(available, former, OTHERWISE)
+
+
+def _without(available: AvailableMetrics, names: Collection[str], why: str) -> AvailableMetrics:
     return AvailableMetrics(
-        tuple(metric for metric in available.metrics if metric.name not in former),
-        {**available.unavailable, **dict.fromkeys(sorted(former), OTHERWISE)},
+        tuple(metric for metric in available.metrics if metric.name not in names),
+        {**available.unavailable, **dict.fromkeys(sorted(names), why)},
     )
