@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -122,13 +123,19 @@ def require_access(request: web.Request, *, hosts: Collection[str], token: str, 
     if host.lower() not in hosts and not _is_address_of(request, host, hosts):
         raise web.HTTPForbidden(text=f"this page isn't called {host!r}: open the printed address")
     origin = request.headers.get("Origin")
-    if origin is not None and origin != f"{request.scheme}://{request.host}":
+    if origin is not None and not _is_own(origin, request):
         raise web.HTTPForbidden(text="another site asked: refused")
     given = request.query.get("token") or request.cookies.get(cookie_of(token), "")
     if not hmac.compare_digest(given.encode(), token.encode()):
         raise web.HTTPForbidden(
             text=f"the address lacks its token: open the one that `trilift {verb}` printed"
         )
+
+
+def _is_own(origin: str, request: web.Request) -> bool:
+    """Whether a script of this page asked. A proxy that speaks HTTPS with browsers asks by HTTP."""
+    scheme, _, host = origin.partition("://")
+    return host == request.host and scheme in (request.scheme, "https")
 
 
 def _is_address_of(request: web.Request, host: str, hosts: Collection[str]) -> bool:
@@ -145,13 +152,26 @@ def cookie_of(token: str) -> str:
     return f"trilift_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
 
 
-def names_of(host: str) -> tuple[str, ...]:
+def names_of(host: str, others: Iterable[str] = ()) -> tuple[str, ...]:
     """The names, in small letters, under which a page may be asked for that is served at `host`;
     one that is served everywhere also answers to this machine's.
+
+    Args:
+        others: further names, such as a proxy's.
+
+    Raises:
+        ValueError: one is no name but an address of a page.
     """
+    others = [other.lower() for other in others]
+    for other in others:
+        if not re.fullmatch(r"[\w.-]+|\[[\da-f:]+\]", other, re.ASCII):
+            raise ValueError(
+                f"names= holds {other!r}: give the name alone, such as heads.example.org, without"
+                " scheme, port or path"
+            )
     machine = socket.gethostname().lower()
     own = (machine, f"{machine}.local") if host in EVERYWHERE else ()
-    return (*LOOPBACK, host.lower(), *own)
+    return (*LOOPBACK, host.lower(), *own, *others)
 
 
 def printable(host: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.pretraining.imitation import SurfaceImitation
 from pipeline.pretraining.pace import Pace
 from pipeline.pretraining.planner import ScheduleCost, ScheduleTimer
 from pipeline.pretraining.progress import TeacherProgress
+from pipeline.pretraining.schedule import GANSchedule
 from pipeline.pretraining.stopping import StopWhenSeen
 from pipeline.pretraining.surface import SurfaceGAN
 from pipeline.pretraining.training_images import TrainingImages
@@ -147,6 +148,13 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
     """The Lightning module: generator, discriminator and their training."""
     torch.manual_seed(config.seed)
     generator = configuration_of(to_plain(config.teacher))
+    if config.autoencoder is not None and (
+        config.imitation or isinstance(generator, WysiwygConfiguration)
+    ):
+        raise ValueError(
+            f"autoencoder begins an EG3D from images, teacher.kind is {generator.kind!r}: give"
+            " autoencoder=null; a signed distance begins by imitation"
+        )
     discriminator = Discriminator(
         resolution=generator.image_resolution,
         image_channels=discriminator_channels(generator),
@@ -154,7 +162,8 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
     )
     if discriminator.standardizes_label:
         discriminator.fit_labels(photographs.cameras.label())
-    schedule = instantiate(config.schedule)
+    schedule: GANSchedule = instantiate(config.schedule)
+    _check_growth(schedule, generator)
     settings = GANSettings(**to_plain(config.settings), seed=config.seed)
     kind: Callable[..., TeacherGAN]
     if config.imitation:
@@ -172,6 +181,17 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
         schedule=schedule,
         settings=settings,
     )
+
+
+def _check_growth(schedule: GANSchedule, generator: EG3DConfiguration) -> None:
+    """Raises ValueError if the teacher can't cast rays at a resolution that comes only later."""
+    for images, side in schedule.growth:
+        if side % generator.pixels_together:
+            raise ValueError(
+                f"schedule.growth casts {side}x{side} rays from {images} images on: this teacher's"
+                f" sampler takes {generator.pixels_together}x{generator.pixels_together} pixels"
+                f" together, give a multiple of {generator.pixels_together}"
+            )
 
 
 def _imitation(

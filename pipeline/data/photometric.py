@@ -3,6 +3,7 @@ photograph. The teacher's targets stay as they are, so a student learns not to c
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,14 @@ Picture = Float[Tensor, "1 3 height width"]
 LEAST_BLUR = 1e-3
 """Sides of the image; a narrower Gaussian is no blur."""
 
+LIMITS = {
+    "blur": (0.0, 1.0),
+    "noise": (0.0, math.inf),
+    "scale": (1e-3, 1.0),
+    "jpeg_quality": (1.0, 100.0),
+}
+"""Of what each change can be given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Photometric:
@@ -42,10 +51,10 @@ class Photometric:
         blur: standard deviation of a Gaussian, in sides of the image.
         noise: standard deviation, for images in [-1, 1].
         scale: the image is shrunk to this share of its side, and enlarged again.
-        jpeg_quality: 0 to 100, of libjpeg's tables.
+        jpeg_quality: 1 to 100, of libjpeg's tables.
 
     Raises:
-        ValueError: `chance` is no probability.
+        ValueError: `chance` is no probability, or a change reaches beyond `LIMITS`.
     """
 
     chance: float | int
@@ -60,6 +69,13 @@ class Photometric:
     def __post_init__(self) -> None:
         if not 0 <= self.chance <= 1:
             raise ValueError(f"chance is {self.chance}: give a probability, 0 to 1")
+        for name, (least, most) in LIMITS.items():
+            low, high = getattr(self, name).range
+            if not least <= low <= high <= most:
+                raise ValueError(
+                    f"photometric.{name} reaches from {low:g} to {high:g}: give {least:g} to"
+                    f" {most:g}"
+                )
 
     def __call__(self, image: Picture, seed: int, sample: int) -> Picture:
         """An image in [-1, 1], altered as (seed, sample number) says, whatever its batch is."""

@@ -9,6 +9,11 @@ import numpy as np
 class Distribution(Protocol):
     """A distribution of one number."""
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Its least and its greatest value."""
+        ...
+
     def draw(self, random: np.random.Generator) -> float:
         """One value."""
         ...
@@ -19,6 +24,11 @@ class Fixed:
 
     def __init__(self, *, value: float | int) -> None:
         self.value = float(value)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """See `Distribution`."""
+        return self.value, self.value
 
     def draw(self, random: np.random.Generator) -> float:
         """The value."""
@@ -32,6 +42,11 @@ class Uniform:
         if not low <= high:
             raise ValueError(f"a uniform distribution needs low ≤ high, got {low} and {high}")
         self.low, self.high = float(low), float(high)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """See `Distribution`."""
+        return self.low, self.high
 
     def draw(self, random: np.random.Generator) -> float:
         """A value in [low, high)."""
@@ -50,6 +65,12 @@ class Normal:
                 f" {deviation} and {limit}"
             )
         self.mean, self.deviation, self.limit = float(mean), float(deviation), float(limit)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """See `Distribution`."""
+        farthest = self.limit * self.deviation
+        return self.mean - farthest, self.mean + farthest
 
     def draw(self, random: np.random.Generator) -> float:
         """A value within `limit` deviations of the mean."""

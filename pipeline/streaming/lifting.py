@@ -91,6 +91,7 @@ class LiftProcess:
 
     def __init__(self, settings: LiftSettings) -> None:
         self.settings, self.dropped = settings, 0
+        self._is_closed = False
 
     def start(self) -> "LiftProcess":
         """Waits until the first frames are lifted.
@@ -121,8 +122,12 @@ class LiftProcess:
                     if newer is None:  # the end: this frame is still sent
                         yield frame
                     frame = newer
-            except (EOFError, OSError):
-                return
+            except (EOFError, OSError) as error:
+                if self._is_closed:
+                    return
+                raise ValueError(
+                    f"the lifting process died ({self._process.ending}) before the source's end"
+                ) from error
             if frame is None:
                 return
             if isinstance(frame, BaseException):
@@ -131,6 +136,7 @@ class LiftProcess:
 
     def close(self) -> None:
         """Ends the process."""
+        self._is_closed = True
         self._process.close()
 
 

@@ -43,6 +43,15 @@ class Process:
         """Its number."""
         return self._process.pid
 
+    @property
+    def ending(self) -> str:
+        """How it ended; it's given a moment to."""
+        try:
+            status = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipe"
+        return f"exit status {status}" if status >= 0 else f"{signal.Signals(-status).name}"
+
     def close(self) -> None:
         """Ends it, whatever it does."""
         self.connection.close()

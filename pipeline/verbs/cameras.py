@@ -3,7 +3,8 @@
 Reads and writes EG3D's dataset.json (eg3d), the same numbers with OpenGL's axes in our world
 (opengl) or in Blender's (blender), NeRF's transforms.json (nerf) and a folder of COLMAP's text
 files (colmap). Without to= nothing is written. Exit status: 1 if the file seems to be in another
-convention, or a world with another axis up, than the one in which it is read.
+convention, or a world with another axis up, than the one in which it is read; then nothing is
+written without force=true.
 """
 
 import sys
@@ -42,7 +43,9 @@ def convert(settings: dict[str, Any]) -> None:
     said = settings["from"] or format_of(path)
     table = read_cameras(path, said, up=settings["up"])
     is_right = report(path, said, settings["up"], len(table))
-    if settings["to"] is not None:
+    if settings["to"] is not None and not (is_right or settings["force"]):
+        sys.stdout.write("nothing is written: read it as above, or give force=true\n")
+    elif settings["to"] is not None:
         if settings["output"] is None:
             raise ValueError(f"converting to {settings['to']} needs output=…")
         write_cameras(

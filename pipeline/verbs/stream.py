@@ -88,7 +88,7 @@ def send(config: DictConfig, settings: dict[str, Any]) -> None:
     passport = Lifter.load(lift.student).passport
     broadcast = Broadcast(
         Limits(**settings["limits"]),
-        hosts=names_of(host),
+        hosts=names_of(host, settings["names"]),
         about=f"Teacher {passport.name!r}; licence: {passport.licence}",
     )
     record = None if settings["record"] is None else Path(str(settings["record"]))

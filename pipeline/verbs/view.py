@@ -118,7 +118,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
         photographs,
         Workbench(contenders),
         Limits(**settings["limits"]),
-        hosts=names_of(str(settings["host"])),
+        hosts=names_of(str(settings["host"]), settings["names"]),
         fov_deg=math.degrees(2 * math.atan(0.5 / method.passport.focal)),
         about=about(contenders[0], settings),
         signatory=signatory,

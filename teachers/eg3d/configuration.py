@@ -145,6 +145,11 @@ class EG3DConfiguration:
             )
 
     @property
+    def pixels_together(self) -> int:
+        """Rays are cast at a multiple of this many pixels a side."""
+        return 2 if self.first_pass == "proposal" else 1
+
+    @property
     def stored_channels(self) -> int:
         """Channels of each of the three images of features that the backbone makes."""
         return self.plane_channels

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from teachers.eg3d.configuration import EG3DConfiguration
 from teachers.rendering.learned_sampling import LearnedSampling
+from teachers.rendering.proposal_network import UP
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class WysiwygConfiguration(EG3DConfiguration):
         return LearnedSampling(
             self.probe_samples, self.samples, self.hard_samples, self.hard_share, self.mass
         )
+
+    @property
+    def pixels_together(self) -> int:
+        """See `EG3DConfiguration`."""
+        return UP if self.learned_sampling else super().pixels_together
 
     @property
     def passport_entries(self) -> dict[str, Any]:

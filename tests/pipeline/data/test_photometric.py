@@ -13,7 +13,7 @@ from pipeline.build.configuration import compose, instantiate
 from pipeline.build.sampler import build_source
 from pipeline.data.photometric import Photometric, PhotometricInputs, compressed, resampled
 from pipeline.pictures import to_uint8
-from pipeline.sampling.distributions import Fixed
+from pipeline.sampling.distributions import Fixed, Normal, Uniform
 from pipeline.sampling.random_streams import stream
 from pipeline.sampling.source import BatchSource
 from teachers.toy import ToyTeacher
@@ -137,3 +137,32 @@ def test_the_bundled_recipes_alter_training_inputs_and_no_held_out_ones():
     assert build_source(compose("distill"), sampler, identities=0) is sampler
     for settings in (["experiment=lp3d_ffhq"], ["experiment=bundled_student", "photometric=none"]):
         assert "photometric" not in compose("distill", *settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "limits"),
+    [
+        ({"jpeg_quality": 0.0}, "1 to 100"),
+        ({"jpeg_quality": 101.0}, "1 to 100"),
+        ({"scale": 1.5}, "0.001 to 1"),
+        ({"scale": 0.0}, "0.001 to 1"),
+        ({"noise": -0.1}, "0 to inf"),
+        ({"blur": -0.1}, "0 to 1"),
+    ],
+)
+def test_a_change_that_nothing_can_do_is_refused_before_it_is_drawn(change, limits):
+    (name,) = change
+    with pytest.raises(ValueError, match=rf"photometric\.{name} reaches from .* give {limits}"):
+        photometric(**change)
+
+
+def test_the_range_of_a_distribution_holds_what_it_draws():
+    random = stream(0, 0, "range")
+    for drawn in (
+        Uniform(low=-1, high=3),
+        Normal(mean=2, deviation=0.5, limit=1.5),
+        Fixed(value=4),
+    ):
+        low, high = drawn.range
+        values = [drawn.draw(random) for _ in range(500)]
+        assert low <= min(values) <= low + 0.1 and high - 0.1 <= max(values) <= high

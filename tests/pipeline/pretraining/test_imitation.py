@@ -8,6 +8,7 @@ from lightning import Trainer
 
 from pipeline.build.configuration import compose
 from pipeline.build.pretraining import build_module
+from pipeline.pretraining.autoencoder import TeacherAutoencoder
 from pipeline.pretraining.data_module import DrawnImages
 from pipeline.pretraining.discriminator_view import discriminator_channels
 from pipeline.pretraining.gan import GANSettings
@@ -174,3 +175,22 @@ def test_features_begin_without_a_say_until_they_are_to_be_noticed():
     torch.testing.assert_close(
         distances(2 * features), doubled.distance_and_beta(features, points)[0]
     )
+
+
+@pytest.mark.parametrize("network", ["wysiwyg64", "puppets64"])
+def test_an_autoencoder_begins_no_signed_distance(network):
+    config = compose("pretrain", "experiment=warm_start", f"teacher_network={network}")
+    if network == "puppets64":
+        assert isinstance(build_module(config, images_of_noise()), TeacherAutoencoder)
+    else:
+        with pytest.raises(ValueError, match=r"autoencoder begins an EG3D .* 'wysiwyg'"):
+            build_module(config, images_of_noise())
+
+
+@pytest.mark.parametrize(("network", "together"), [("puppets64", 2), ("wysiwyg64", 4)])
+def test_a_growth_that_the_sampler_cannot_cast_is_refused_before_it_is_reached(network, together):
+    given = ("pretrain", f"teacher_network={network}")
+    build_module(compose(*given, "schedule.growth=[[0,32],[8,64]]"), images_of_noise())
+    config = compose(*given, f"schedule.growth=[[0,32],[8,{48 + together // 2}]]")
+    with pytest.raises(ValueError, match=rf"from 8 images on.* a multiple of {together}"):
+        build_module(config, images_of_noise())

@@ -1,5 +1,7 @@
 """What the sender's first process makes of frames: crops that follow a face, hooks, recordings."""
 
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -17,7 +19,7 @@ from pipeline.portraits.framing import FaceCrops, WholePicture
 from pipeline.portraits.hooks.chain import Hooks
 from pipeline.streaming import source as sources
 from pipeline.streaming.header import StreamHeader
-from pipeline.streaming.lifting import Lifting, LiftSettings, _replayed
+from pipeline.streaming.lifting import Lifting, LiftProcess, LiftSettings, _replayed
 from pipeline.streaming.mailbox import Mailbox, now_us
 from pipeline.streaming.recording import Recording, is_recording, read_recording
 from pipeline.streaming.source import Captured, Source
@@ -122,6 +124,27 @@ def test_a_recording_is_played_at_its_own_pace_without_loss(lifter, bundled, tmp
     assert [frame.number for frame in frames] == [0, 1, 2, 3]
     assert all((one.picture == two).all() for one, two in zip(frames, pictures, strict=True))
     assert time.monotonic() - started >= 0.15
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_lifting_process_that_dies_is_no_end_of_the_source(lifter, bundled, tmp_path, is_killed):
+    grid, path = Grid(48, 64), tmp_path / "planes.mkv"
+    recording = Recording(path, StreamHeader("ffv1", grid, bundled, lifter.passport, 5.0))
+    for _ in range(20):
+        recording.write(np.zeros((grid.height, grid.width), np.uint16))
+    recording.close()
+    source = Source(name=str(path))
+    lifting = LiftProcess(
+        LiftSettings(student=Path("unused"), source=source, framing=WholePicture())
+    ).start()
+    frames = iter(lifting)
+    assert next(frames).number == 0
+    if is_killed:
+        os.kill(lifting._process.pid, signal.SIGKILL)
+        with pytest.raises(ValueError, match=r"died \(SIGKILL\) before the source's end"):
+            list(frames)
+    lifting.close()
+    assert list(frames) == []
 
 
 def test_a_film_of_others_is_no_recording(tmp_path):

@@ -71,6 +71,23 @@ def test_opengl_labels_are_noticed_and_can_be_put_right(dataset, tmp_path, capsy
     assert run(f"input={tmp_path / 'right.json'}") == 0
 
 
+def test_cameras_that_seem_to_be_others_are_written_by_force_alone(dataset, tmp_path, capsys):
+    write_cameras(tmp_path / "gl.json", read_cameras(dataset), "opengl")
+    content = json.loads((tmp_path / "gl.json").read_text())
+    (tmp_path / "gl.json").write_text(json.dumps({"labels": content["labels"]}))
+    command = (
+        f"input={tmp_path / 'gl.json'}",
+        "to=nerf",
+        f"output={tmp_path / 'x.json'}",
+        "size=64",
+    )
+    assert run(*command) == 1
+    assert "nothing is written" in capsys.readouterr().out
+    assert not (tmp_path / "x.json").exists()
+    assert run(*command, "force=true") == 1
+    assert (tmp_path / "x.json").exists()
+
+
 USUAL_UP = {"eg3d": "y", "opengl": "y", "blender": "z", "nerf": "z"}
 
 

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 import zlib
+from collections.abc import Sequence
 
 import aiohttp
 import numpy as np
@@ -115,10 +116,9 @@ def page_of(tmp_path):
     """Serves an empty page as `host=` would let it be asked for."""
     (tmp_path / "page.html").write_text("<p>empty</p>")
 
-    def serve(host: str, token: str):
-        page = LocalPage(
-            folder=tmp_path, html="page.html", hosts=names_of(host), token=token, verb="view"
-        )
+    def serve(host: str, token: str, names: Sequence[str] = ()):
+        hosts = names_of(host, names)
+        page = LocalPage(folder=tmp_path, html="page.html", hosts=hosts, token=token, verb="view")
         return served_page(page.application([]), token)
 
     return serve
@@ -157,6 +157,24 @@ def test_a_page_that_is_served_everywhere_answers_to_this_machines_names(
 ):
     with page_of(host, "token") as page:
         assert page.run(statuses((page.address, {"Host": name}))) == [status]
+
+
+def test_a_page_behind_a_proxy_answers_to_its_name_and_to_its_origin_alone(page_of):
+    with page_of("127.0.0.1", "token", names=["Heads.example.org"]) as page:
+        asked = [
+            {"Host": "heads.example.org", "Origin": "https://heads.example.org"},
+            {"Host": "heads.example.org", "Origin": "http://heads.example.org"},
+            {"Host": "heads.example.org", "Origin": "https://example.org"},
+            {"Host": "example.org", "Origin": "https://example.org"},
+        ]
+        found = page.run(statuses(*((page.address, headers) for headers in asked)))
+    assert found == [200, 200, 403, 403]
+
+
+@pytest.mark.parametrize("name", ["https://heads.example.org", "heads.example.org:443", ""])
+def test_a_name_of_a_page_is_no_address(name):
+    with pytest.raises(ValueError, match="names="):
+        names_of("127.0.0.1", [name])
 
 
 def test_the_printed_address_is_one_that_can_be_opened():
