@@ -177,10 +177,12 @@ class Evaluation:
             "device": self.device,
             "seed": self.config.seed,
         }
-        if self.config.runtime != TORCH and "student" not in self.settings["methods"]:
+        given = [f"runtime={self.config.runtime}"] * (self.config.runtime != TORCH)
+        given += ["bfloat16=true"] * bool(self.config.bfloat16)
+        if given and "student" not in self.settings["methods"]:
             raise ValueError(
-                f"runtime={self.config.runtime} runs the student's encoder, and methods has no"
-                " student: add it, or leave runtime= out"
+                f"{' and '.join(given)}: how the student's encoder is run, and methods has no"
+                f" student: add it, or leave {' and '.join(given)} out"
             )
         if len({*self.settings["methods"]}) < len(self.settings["methods"]):
             raise ValueError(f"methods={self.settings['methods']} has a name twice: give each once")
@@ -273,9 +275,12 @@ class Evaluation:
 
     @cached_property
     def student(self) -> MethodEntry:
-        """The student, its encoder by the configured runtime."""
+        """The student, its encoder by the configured runtime and precision."""
         return student_method(
-            self.lifter, runtime=self.config.runtime, runtime_file=self.config.runtime_file
+            self.lifter,
+            runtime=self.config.runtime,
+            runtime_file=self.config.runtime_file,
+            bfloat16=bool(self.config.bfloat16),
         )
 
     @cached_property

@@ -55,18 +55,22 @@ def student_method(
     *,
     runtime: str = TORCH,
     runtime_file: Path | str | None = None,
+    bfloat16: bool = False,
 ) -> MethodEntry:
-    """A student as a method; `runtime` and its file run the encoder (see `Reconstructor`, also for
-    the errors).
+    """A student as a method; `runtime` and its file run the encoder, in float32 or `bfloat16` (see
+    `Reconstructor`, also for the errors).
     """
-    reconstructor = Reconstructor(lifter, runtime=runtime, runtime_file=runtime_file)
+    reconstructor = Reconstructor(
+        lifter, runtime=runtime, runtime_file=runtime_file, bfloat16=bfloat16
+    )
+    told = [f"by {runtime}"] * (runtime != TORCH) + ["in bfloat16"] * bfloat16
     return MethodEntry(
         name,
         title,
         reconstructor.lift,
         kind=kind,
         image_size=reconstructor.image_size,
-        notes=() if runtime == TORCH else (f"its encoder is run by {runtime}",),
+        notes=(f"its encoder is run {' '.join(told)}",) if told else (),
     )
 
 

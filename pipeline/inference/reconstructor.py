@@ -102,6 +102,7 @@ class Reconstructor:
         runtime: torch, onnxruntime or openvino (`pipeline.inference.runtimes`).
         runtime_file: the encoder as `trilift export network=encoder` wrote it, for the other two;
             None: it is exported into the cache folder.
+        bfloat16: the encoder computes in bfloat16, where the device does (`lift_by`).
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -116,10 +117,11 @@ class Reconstructor:
         *,
         runtime: str = TORCH,
         runtime_file: Path | str | None = None,
+        bfloat16: bool = False,
     ) -> None:
         self.lifter = lifter.eval()
         self.image_size = image_size or int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
-        self._lift = lift_by(runtime, self.lifter, self.image_size, runtime_file)
+        self._lift = lift_by(runtime, self.lifter, self.image_size, runtime_file, bfloat16=bfloat16)
         self._takes_batches = runtime == TORCH
 
     @classmethod
@@ -136,6 +138,7 @@ class Reconstructor:
         kernels: str = AUTO,
         runtime: str = TORCH,
         runtime_file: Path | str | None = None,
+        bfloat16: bool = False,
     ) -> "Reconstructor":
         """A student by name, ready to lift.
 
@@ -147,7 +150,7 @@ class Reconstructor:
             trust: packages besides trilift's whose code the student may name.
             kernels: readable, fast, or auto: as fast as any on this machine, measured once
                 (`pipeline.runs.kernel_choice`). They hold for the whole process.
-            runtime, runtime_file: what runs the encoder, see above.
+            runtime, runtime_file, bfloat16: what runs the encoder, and how, see above.
 
         Raises:
             FileNotFoundError: nothing has this name.
@@ -167,7 +170,7 @@ class Reconstructor:
             lambda: renderer_trial(lifter.renderer, lifter.passport),
             device_named(device),
         )
-        return cls(lifter, runtime=runtime, runtime_file=runtime_file)
+        return cls(lifter, runtime=runtime, runtime_file=runtime_file, bfloat16=bfloat16)
 
     def save_pretrained(
         self,

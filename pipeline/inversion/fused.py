@@ -47,9 +47,7 @@ class Fused:
     kind: MethodKind = "student"
 
     def __init__(self, *, models: Models, fuser: str | Path | None = None) -> None:
-        self.reconstructor = Reconstructor(
-            models.student, runtime=models.runtime, runtime_file=models.runtime_file
-        )
+        self.reconstructor = models.reconstructor()
         self.image_size = self.reconstructor.image_size
         self.passport = models.student.passport
         if fuser is None:

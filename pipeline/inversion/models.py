@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.inference.reconstructor import Reconstructor
 from pipeline.inference.runtimes import TORCH
 from pipeline.lifter import Lifter
 from teachers.passport import Passport
@@ -27,8 +28,8 @@ class Models:
             FileNotFoundError: there is none.
         weights_folder: may hold the files of LPIPS.
         device: of all networks; None: the CPU.
-        runtime, runtime_file: what runs the student's encoder where that isn't optimised
-            (`Reconstructor`).
+        runtime, runtime_file, bfloat16: what runs the student's encoder where that isn't optimised,
+            and how (`Reconstructor`).
     """
 
     def __init__(
@@ -41,13 +42,18 @@ class Models:
         device: torch.device | None = None,
         runtime: str = TORCH,
         runtime_file: Path | str | None = None,
+        bfloat16: bool = False,
     ) -> None:
         self._load_teacher, self._load_student, self._load_discriminator = (
             teacher,
             student,
             discriminator,
         )
-        self.runtime, self.runtime_file = runtime, runtime_file
+        self._encoding: dict[str, Any] = {
+            "runtime": runtime,
+            "runtime_file": runtime_file,
+            "bfloat16": bfloat16,
+        }
         self._weights_folder = Path(weights_folder)
         self._device = device or torch.device("cpu")
         self._terms: dict[str, PerceptualTerm] = {}
@@ -73,6 +79,10 @@ class Models:
             )
         student: Lifter = self._placed(self._load_student()).eval()
         return student
+
+    def reconstructor(self) -> Reconstructor:
+        """The student at work; ValueError if there is none, or it can't be run so."""
+        return Reconstructor(self.student, **self._encoding)
 
     def perceptual(self, passport: Passport) -> PerceptualTerm:
         """LPIPS if its files are in the weights folder, otherwise the teacher's discriminator,

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
+from pipeline.inference.reconstructor import LiftedPortrait
 from teachers.rendering.camera import Camera
 
 from .method import MethodKind
@@ -22,9 +22,7 @@ class Student:
     notes: tuple[str, ...] = ()
 
     def __init__(self, *, models: Models) -> None:
-        self.reconstructor = Reconstructor(
-            models.student, runtime=models.runtime, runtime_file=models.runtime_file
-        )
+        self.reconstructor = models.reconstructor()
         self.image_size = self.reconstructor.image_size
         self.passport = models.student.passport
 

@@ -23,6 +23,7 @@ MARKERS: Final = (RUNTIME, RESUMABLE, KEPT)
 ADDED: dict[str, Any] = {
     "kernels": "readable",
     "runtime": "torch",
+    "bfloat16": False,
     "optimizer.muon": False,
     "data.world": "puppets",
     "surface": None,

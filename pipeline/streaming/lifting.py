@@ -46,7 +46,7 @@ class LiftSettings:
         hooks: edit each square after it was cut.
         codec: of the stream.
         normalisation: None: made from the first frames.
-        kernels, runtime, device: as for `Reconstructor.from_pretrained`.
+        kernels, runtime, bfloat16, device: as for `Reconstructor.from_pretrained`.
         threads: of torch; None: its own choice.
         trust: packages whose code the student may name.
     """
@@ -59,6 +59,7 @@ class LiftSettings:
     normalisation: Normalisation | None = None
     kernels: str = "auto"
     runtime: str = "torch"
+    bfloat16: bool = False
     device: str = "cpu"
     threads: int | None = None
     trust: tuple[str, ...] = ()
@@ -193,6 +194,7 @@ class Lifting:
             device=settings.device,
             kernels=settings.kernels,
             runtime=settings.runtime,
+            bfloat16=settings.bfloat16,
             trust=settings.trust,
         )
         self.settings = settings

@@ -65,12 +65,13 @@ from pipeline.exporters.stored import (
 from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import bundled_default, bundled_for, student_file
 from pipeline.inference.reconstructor import LiftedPortrait
-from pipeline.inversion.method import Method
+from pipeline.inversion.method import FilmMethod, Method
 from pipeline.inversion.models import Models
 from pipeline.lifter import Lifter
 from pipeline.manifests.signatory import Signatory
 from pipeline.manifests.signing import drop_sidecars
 from pipeline.portraits.files import find_photographs
+from pipeline.portraits.film import is_film
 from pipeline.portraits.front_door import PortraitSettings, read_portraits
 from pipeline.runs.kernel_choice import renderer_trial
 from pipeline.verbs.lift import (
@@ -78,6 +79,7 @@ from pipeline.verbs.lift import (
     background_level,
     lift_trial,
     models_of,
+    require_forward,
     say,
     signatory_of,
 )
@@ -195,7 +197,13 @@ def write_photographs(source: Path, config: DictConfig, models: Models, writer: 
     door: PortraitSettings = replace(
         instantiate(config.portraits), matte=bool(config.matte), hooks=build_hooks(config)
     )
+    require_forward(to_plain(config))
     method: Method = instantiate(config.method, models=models)
+    if isinstance(method, FilmMethod) and any(map(is_film, find_photographs(source))):
+        raise ValueError(
+            f"{source} is or holds a film, of which single frames are exported: {method.title} has"
+            " no memory of them, use method=student"
+        )
     with_kernels(config, lambda: lift_trial(method, models))
     say(f"{method.title}, of teacher {method.passport.name!r}; licence: {method.passport.licence}")
     signatory = signatory_of(config, method)

@@ -38,7 +38,8 @@ provenance=c2pa signs the sheet, the depth's picture and the film (`trilift prov
 label=true writes on sheet and film that they are synthetic (docs/responsibility.md).
 
 runtime=onnx (that is onnxruntime) or openvino runs the student by another program than torch, on
-the CPU; runtime_file= is its encoder as `trilift export network=encoder` wrote it (docs/speed.md).
+the CPU; runtime_file= is its encoder as `trilift export network=encoder` wrote it; bfloat16=true
+takes half of the time where the processor has it (docs/speed.md).
 
 Names with spaces, brackets or commas need quotes within quotes: 'input="my photo (1).jpg"'.
 """
@@ -66,6 +67,7 @@ from pipeline.inference.film_files import FilmLifter
 from pipeline.inference.portrait_folder import Film, write_portrait
 from pipeline.inference.pretrained import bundled_default, student_file
 from pipeline.inference.runtimes import TORCH
+from pipeline.inversion.fused import fuser_file
 from pipeline.inversion.method import Method, lift_film_by
 from pipeline.inversion.models import Models
 from pipeline.inversion.portrait import InvertedPortrait
@@ -110,11 +112,7 @@ def main(config: DictConfig) -> None:
     door: PortraitSettings = instantiate(config.portraits)
     if settings["crop"] is not None:
         door = replace(door, framing=GivenSquare(Crop.of(settings["crop"])))
-    if settings["runtime"] != TORCH and settings["method"]["_target_"] not in FORWARD:
-        raise ValueError(
-            f"runtime={settings['runtime']} runs a student's encoder, and this method optimises:"
-            " use method=student, or leave runtime= out"
-        )
+    require_forward(settings)
     door = replace(door, matte=bool(settings["matte"]), hooks=build_hooks(config))
     models = models_of(config)
     method: Method = instantiate(config.method, models=models)
@@ -157,19 +155,39 @@ def main(config: DictConfig) -> None:
         raise SystemExit(1 if any(lifted) else 2)
 
 
+def require_forward(settings: dict[str, Any]) -> None:
+    """Raises ValueError if a method that optimises is told how to run a student's encoder."""
+    given = [
+        f"{name}={'true' if settings[name] is True else settings[name]}"
+        for name, usual in (("runtime", TORCH), ("runtime_file", None), ("bfloat16", False))
+        if settings[name] != usual
+    ]
+    if given and settings["method"]["_target_"] not in FORWARD:
+        raise ValueError(
+            f"{' and '.join(given)}: how a student's encoder is run, and this method optimises: use"
+            f" method=student, or leave {' and '.join(given)} out"
+        )
+
+
 def decisive(config: DictConfig, settings: dict[str, Any], method: Method) -> dict[str, Any]:
     """What decides how a film looks when it is done: with another value it is another film."""
     is_elsewhere = ("input", "output", "signing", "trust", "paths")
     kept = {key: value for key, value in settings.items() if key not in is_elsewhere}
-    has_student = method.name in FROM_STUDENT
-    student = (
-        sha256_of_file(student_file(config.checkpoint or bundled_default()))
-        if has_student
-        else None
-    )
-    fuser = settings["method"].get("fuser")
-    fused = {} if fuser is None else {"fuser": sha256_of_file(Path(str(fuser)))}
-    return {"settings": kept, "student": student, **fused}
+    files: dict[str, Any] = {"student": None}
+    if method.name in FROM_STUDENT:
+        student = student_file(config.checkpoint or bundled_default())
+        files["student"] = sha256_of_file(student)
+    if settings["method"].get("fuser") is not None:
+        files["fuser"] = sha256_of_file(fuser_file(settings["method"]["fuser"]))
+    if settings["method"]["_target_"] not in FORWARD:
+        files |= {"teacher": method.passport.source_hash, "notes": list(method.notes)}
+    files |= {
+        f"hooks.{name}.{key}": sha256_of_file(Path(value))
+        for name, hook in settings.get("hooks", {}).items()
+        for key, value in hook.items()
+        if isinstance(value, str) and Path(value).is_file()
+    }
+    return {"settings": kept, **files}
 
 
 def lift_one_film(films: FilmLifter, file: Path, name: str, output: Path) -> bool:
@@ -214,6 +232,7 @@ def models_of(config: DictConfig) -> Models:
         device=device_named(config.device),
         runtime=config.get("runtime", TORCH),
         runtime_file=config.get("runtime_file"),
+        bfloat16=bool(config.get("bfloat16", False)),
     )
 
 

@@ -71,13 +71,13 @@ def require_aiohttp() -> None:
 
 def send(config: DictConfig, settings: dict[str, Any]) -> None:
     """Serves until the source ends and everybody has left, or Ctrl-C."""
-    from pipeline.pages import LOOPBACK, names_of
+    from pipeline.pages import is_loopback, names_of
     from pipeline.streaming.sender import Sender
     from pipeline.streaming.server import Broadcast, Limits
     from pipeline.streaming.serving import serve
 
     host = str(settings["host"])
-    if host not in LOOPBACK:
+    if not is_loopback(host):
         say(
             f"host={host}: everybody who can reach this machine and learns the address can watch;"
             " the connection isn't encrypted, and browsers decode video only on encrypted pages or"
@@ -133,6 +133,7 @@ def lift_settings(config: DictConfig, settings: dict[str, Any]) -> Any:
         normalisation=code,
         kernels=settings["kernels"],
         runtime=settings["runtime"],
+        bfloat16=bool(settings["bfloat16"]),
         device=str(device_named(settings["device"])),
         threads=settings["threads"],
     )

@@ -27,12 +27,12 @@ from .network_file import (
     write_properties,
 )
 from .onnx_graph import OPSET, Graph, onnx_model, traced
-from .sessions import Session
+from .sessions import SESSIONS, Session
 
 log = logging.getLogger(__name__)
 
-LARGEST_ERROR = 1e-3
-"""Of planes, in their standard deviation: float32 stays below 1e-4."""
+LARGEST_ERROR = {False: 1e-3, True: 0.3}
+"""Of planes, in their standard deviation, in float32 (which stays below 1e-4) and in bfloat16."""
 
 LAYOUT = 2
 """Of the files in the cache: 2 has a free batch, metadata and a seal."""
@@ -76,32 +76,35 @@ def exported_encoder(
     lifter: Lifter,
     image_size: int,
     runtime: str,
-    session: Session,
     file: Path | None = None,
+    *,
+    bfloat16: bool = False,
 ) -> ExportedEncoder:
     """Opens a student's encoder in another program, and compares it with torch the first time.
 
     Args:
         lifter: the student.
         image_size: side of its images.
-        runtime: the program's name, of the stored comparison.
-        session: the program.
+        runtime: the program's name.
         file: what `trilift export network=encoder` wrote; None: one in the cache folder, exported
             if it is missing or damaged.
+        bfloat16: computes in that what the program can.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged or another student's, the encoder can't be exported, or its
             planes differ from torch's.
     """
+    session = SESSIONS[runtime](bfloat16)
+    program = f"{runtime}.bfloat16" if bfloat16 else runtime
     circumstances = _circumstances(lifter, image_size)
     path = cache_folder() / "encoders" / f"{sha256_of_json(circumstances)[:20]}.onnx"
-    report = path.with_suffix(f".{runtime}.json")
+    report = path.with_suffix(f".{program}.json")
     if file is not None:
         session.require_readable(file)
         require_encoder_of(file, read_metadata(file), lifter, image_size)
         digest = sha256_of_file(file)
-        report = path.with_name(f"{path.stem}.{digest[:20]}.{runtime}.json")
+        report = path.with_name(f"{path.stem}.{digest[:20]}.{program}.json")
         circumstances["file"] = digest
     elif not _is_intact(path):
         export_encoder(lifter, image_size, path)
@@ -110,10 +113,11 @@ def exported_encoder(
     if error is None:
         error = _compared(lifter.encoder, image_size, session)
         write_json(report, {"runtime": session.name, **error, **circumstances})
-    if not error["max"] <= LARGEST_ERROR:
+    limit = LARGEST_ERROR[bfloat16]
+    if not error["max"] <= limit:
         raise ValueError(
             f"{session.name} computes other planes than torch: they differ by up to"
-            f" {error['max']:.1e} of their standard deviation, more than {LARGEST_ERROR:g}: use"
+            f" {error['max']:.1e} of their standard deviation, more than {limit:g}: use"
             " runtime=torch"
         )
     return ExportedEncoder(session, image_size, error)

@@ -1,4 +1,4 @@
-"""Other programs than torch that run an exported network, in float32 on the CPU."""
+"""Other programs than torch that run an exported network on the CPU, in float32 unless asked."""
 
 import importlib.util
 from collections import Counter
@@ -45,11 +45,19 @@ class OnnxRuntime:
 
     Its CPU kernels compute in the types of the file.
 
+    Args:
+        bfloat16: what it can't.
+
     Raises:
-        ValueError: it isn't installed.
+        ValueError: it isn't installed, or bfloat16 is asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bfloat16: bool = False) -> None:
+        if bfloat16:
+            raise ValueError(
+                "runtime=onnxruntime computes in the types of the file, float32: give"
+                " bfloat16=false, or runtime=openvino or torch"
+            )
         _require("onnxruntime", extra="onnx", packages=("onnxruntime", "onnx", "onnxscript"))
         self.name = f"ONNX Runtime {version('onnxruntime')}, float32"
         self.precision = "float32: the types of the file, checked when it is read"
@@ -87,20 +95,21 @@ class OpenVino:
     """OpenVINO's CPU plug-in, as many threads as torch has.
 
     It chooses bfloat16 by itself on some processors, and takes a hint for it on others that only
-    emulate it. float32 is asked for, and the compiled operators are asked what they compute in.
+    emulate it. float32 is asked for unless told otherwise, and the compiled operators are asked
+    what they compute in.
 
     Args:
-        precision: what is asked for; others than f32 only show that they are refused.
+        bfloat16: in bfloat16 what can be; softmax, norms and outputs stay in float32.
 
     Raises:
         ValueError: it isn't installed.
     """
 
-    def __init__(self, precision: str = "f32") -> None:
+    def __init__(self, bfloat16: bool = False) -> None:
         _require("openvino", extra="openvino", packages=("openvino", "onnx", "onnxscript"))
         self.name = f"OpenVINO {version('openvino')}"
         self.precision = ""
-        self._asked = precision
+        self._asked = "bf16" if bfloat16 else "f32"
         self._model: Any = None
 
     def require_readable(self, path: Path) -> None:
@@ -112,7 +121,7 @@ class OpenVino:
         """See `Session.open`.
 
         Raises:
-            ValueError: an operator isn't computed in float32.
+            ValueError: an operator isn't computed as asked.
         """
         import openvino
 
@@ -132,12 +141,17 @@ class OpenVino:
         self.precision = "operators: " + ", ".join(
             f"{count} {name}" for name, count in sorted(computed.items())
         )
-        if other := sorted({*computed} & {*FLOATS} - {"f32"}):
+        if other := sorted({*computed} & {*FLOATS} - {"f32", self._asked}):
             raise ValueError(
                 f"OpenVINO computes {path} in {' and '.join(other)} ({self.precision}), where"
-                " float32 is asked for: export it again, or use runtime=onnxruntime or torch"
+                f" {self._asked} is asked for: export it again, or use runtime=torch"
             )
-        self.name = f"OpenVINO {version('openvino')}, f32"
+        if self._asked not in computed:
+            raise ValueError(
+                f"OpenVINO computes nothing of {path} in {self._asked} ({self.precision}): give"
+                " bfloat16=false, or runtime=torch"
+            )
+        self.name = f"OpenVINO {version('openvino')}, {self._asked}"
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """See `Session.__call__`."""
@@ -158,11 +172,11 @@ def _with_batch(given: Any, batch: int) -> Any:
     return shape
 
 
-SESSIONS: Final[dict[str, Callable[[], Session]]] = {
+SESSIONS: Final[dict[str, Callable[[bool], Session]]] = {
     "onnxruntime": OnnxRuntime,
     "openvino": OpenVino,
 }
-"""By the value of `runtime=`."""
+"""By the value of `runtime=`; given whether it computes in bfloat16."""
 
 
 def _require(runtime: str, *, extra: str, packages: tuple[str, ...]) -> None:

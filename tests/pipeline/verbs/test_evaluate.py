@@ -29,6 +29,7 @@ from pipeline.evaluation.report.results_folder import read_results
 from pipeline.evaluation.shared_run import lines_folder
 from pipeline.runs.files import sha256_of_file, sha256_of_json
 from pipeline.runs.json_lines import LineFile, read_lines, write_lines
+from pipeline.runs.precision import EMULATE
 from pipeline.verbs import evaluate
 from teachers.toy import ToyTeacher
 
@@ -491,10 +492,25 @@ def test_another_runtime_scores_the_same_student(first, settings, tmp_path):
         run(settings, tmp_path / "openvino", "methods=[student]")
 
 
+def test_an_encoder_in_bfloat16_is_another_evaluation_with_scores_near(
+    first, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(EMULATE, "1")
+    evaluated, _ = first
+    again = run(settings, tmp_path / "out", "methods=[student]", "bfloat16=true")
+    assert again["methods"]["student"]["notes"] == ["its encoder is run in bfloat16"]
+    expected = evaluated["scores"]["student"]["all"]["psnr"]["mean"]
+    assert again["scores"]["student"]["all"]["psnr"]["mean"] == pytest.approx(expected, abs=0.2)
+    with pytest.raises(ValueError, match="bfloat16: true → "):
+        run(settings, tmp_path / "out", "methods=[student]")
+
+
 def test_methods_and_runtimes_that_make_no_sense_are_refused_before_anything(settings, tmp_path):
     output = tmp_path / "out"
     with pytest.raises(ValueError, match="methods has no student"):
         run(settings, output, "methods=[mean_planes]", "runtime=openvino")
+    with pytest.raises(ValueError, match=r"runtime=openvino and bfloat16=true: how .* no student"):
+        run(settings, output, "methods=[]", "runtime=openvino", "bfloat16=true")
     with pytest.raises(ValueError, match="has a name twice"):
         run(settings, output, "methods=[student,mean_planes,student]")
     with pytest.raises(ValueError, match="runtime=torch doesn't read"):

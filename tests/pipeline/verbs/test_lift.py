@@ -10,17 +10,20 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from pipeline.build.configuration import compose
+from pipeline.build.configuration import compose, instantiate, to_plain
 from pipeline.inference import pretrained
 from pipeline.inference.device import device_named
 from pipeline.inference.triplane_file import read_triplane
+from pipeline.inversion.fused import fuser_file
 from pipeline.lifter import Lifter
-from pipeline.verbs import lift
+from pipeline.runs.files import sha256_of_file
+from pipeline.verbs import export, lift
+from teachers.checkpoint import load_teacher
 from teachers.eg3d.weights import LICENCE
 
 
-def photograph(path: Path, size: tuple[int, int] = (60, 40)) -> Path:
-    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+def photograph(path: Path, size: tuple[int, int] = (60, 40), level: int = 0) -> Path:
+    pixels = np.full((size[1], size[0], 3), level, np.uint8)
     pixels[:, : size[0] // 2] = (255, 0, 0)
     Image.fromarray(pixels).save(path)
     return path
@@ -164,10 +167,17 @@ def test_a_device_that_is_not_here_is_refused():
     assert device_named("cpu") == torch.device("cpu")
 
 
-def test_another_runtime_is_for_the_student_only(untrained_student, tmp_path):
-    source = photograph(tmp_path / "photo.png")
-    with pytest.raises(ValueError, match="runtime=openvino runs a student's encoder"):
-        run(untrained_student, source, tmp_path / "out", "method=hybrid", "runtime=openvino")
+@pytest.mark.parametrize("given", ["runtime=openvino", "runtime_file=x.onnx", "bfloat16=true"])
+@pytest.mark.parametrize("verb", ["lift", "export"])
+def test_how_an_encoder_is_run_is_for_students_only(untrained_student, tmp_path, verb, given):
+    source, output = photograph(tmp_path / "photo.png"), tmp_path / "out"
+    with pytest.raises(ValueError, match=rf"{given}: how .* and this method optimises"):
+        if verb == "lift":
+            run(untrained_student, source, output, "method=hybrid", given)
+        else:
+            settings = [f"input={source}", f"output={output}", "method=hybrid", given]
+            export.main(compose("export", *settings, f"checkpoint={untrained_student}"))
+    assert not output.exists()
 
 
 def test_the_background_is_the_teacher_s_or_a_grey_level(untrained_student):
@@ -178,3 +188,26 @@ def test_the_background_is_the_teacher_s_or_a_grey_level(untrained_student):
     for wrong in (1.5, True, "grey"):
         with pytest.raises(ValueError, match=f"background is {wrong!r}"):
             lift.background_level(wrong, white)
+
+
+def test_what_a_film_shows_depends_on_the_content_of_all_files(tmp_path, monkeypatch):
+    picture = photograph(tmp_path / "behind.png")
+    hook = ["hooks=[background]", "hooks.background.colour=null"]
+
+    def key(*overrides: str) -> dict:
+        config = compose("lift", "input=x", "output=y", "device=cpu", *overrides)
+        method = instantiate(config.method, models=lift.models_of(config))
+        return lift.decisive(config, to_plain(config), method)
+
+    given = (*hook, f"hooks.background.picture={picture}")
+    before = key(*given)
+    assert key(*given) == before
+    photograph(picture, level=30)
+    assert key(*given) != before
+    fused = ["checkpoint=bundled/puppets", "method=fused"]
+    trained = key(*fused, "method.fuser=bundled/fusers/puppets")
+    assert trained["fuser"] == sha256_of_file(fuser_file("bundled/fusers/puppets"))
+    assert "fuser" not in key(*fused)
+    inverted = key("method=w", "teacher=puppets")
+    assert inverted["teacher"] == load_teacher("bundled/puppets").passport.source_hash
+    assert inverted["student"] is None and inverted["notes"] is not None
