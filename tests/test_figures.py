@@ -63,7 +63,7 @@ def test_methods_are_compared_on_the_same_views_beyond_a_gap(figure, tmp_path):
     better = compared(tmp_path / "better", student=10.0, others=20.0)
     said = list(methods.statements(better))
     assert "wanted ≥ 0: met" in said[0] and "wanted ≥ -1: met" in said[1]
-    assert said[2] == "PTI takes 4,000 × the student's time, wanted ≥ 3,000"
+    assert said[2] == "PTI takes 4,000 × the student's time, wanted ≥ 3,000: met"
     # twice the error is 6 dB
     assert methods.beyond(better, "student", "w", 15.0)["difference"] == pytest.approx(6, abs=0.5)
     worse = compared(tmp_path / "worse", student=20.0, others=10.0)
