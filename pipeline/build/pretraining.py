@@ -64,6 +64,24 @@ def with_checkpoint(config: DictConfig) -> DictConfig:
     return filled
 
 
+def teacher_configuration(config: DictConfig) -> EG3DConfiguration:
+    """The configuration of the teacher that is trained.
+
+    Raises:
+        ValueError: it is none, or gives a number that its kind of teacher reads nowhere. (A stored
+            teacher may hold any: its configuration names them all.)
+    """
+    given = to_plain(config.teacher)
+    configuration = configuration_of(given)
+    for name, meant in configuration.unread.items():
+        if given.get(name, meant) != meant:
+            raise ValueError(
+                f"teacher.{name} is {given[name]}: no network of teacher.kind={configuration.kind}"
+                f" reads it, and it counts as {meant}: leave it out"
+            )
+    return configuration
+
+
 def load_photographs(config: DictConfig) -> TrainingImages:
     """The training images.
 
@@ -125,7 +143,7 @@ def pretraining_trial(config: DictConfig) -> Trial:
     """The work that decides which kernels a pretraining uses: images of a generator, and their
     gradients.
     """
-    settings = configuration_of(to_plain(config.teacher))
+    settings = teacher_configuration(config)
     generator = kind_of(settings).generator(settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     resolution = instantiate(config.schedule).render_resolution(config.schedule.total_images)
     generator.renderer.resolution = resolution
@@ -147,7 +165,7 @@ def build_data(config: DictConfig, photographs: TrainingImages) -> DrawnImages:
 def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
     """The Lightning module: generator, discriminator and their training."""
     torch.manual_seed(config.seed)
-    generator = configuration_of(to_plain(config.teacher))
+    generator = teacher_configuration(config)
     if config.autoencoder is not None and (
         config.imitation or isinstance(generator, WysiwygConfiguration)
     ):

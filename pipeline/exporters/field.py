@@ -35,6 +35,7 @@ class Field:
                 " a triplane"
             )
         self._field = renderer.field(portrait.triplane)
+        self._point_colors = renderer.point_colors
         self._like = portrait.triplane.planes
         self.activation = density_activation_of(self._field)
         self.box_size = portrait.triplane.box_size
@@ -59,7 +60,7 @@ class Field:
     @torch.no_grad()
     def colors(self, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point 3"]:
         """Colours, sRGB in [0, 1] (before super-resolution, where the teacher has one)."""
-        return self._in_parts(points, lambda p: self._field(p)[0][0, :, :3].clamp(0, 1))
+        return np.clip(self._shaded(points)[0], 0, 1)
 
     @torch.no_grad()
     def seen_colors(
@@ -82,17 +83,22 @@ class Field:
             seen[rays] += (light[rays] * opacity)[:, None] * colors
             light[rays] *= 1 - opacity
             rays = rays[light[rays] > UNSEEN]
-        return np.clip(seen + light[:, None] * self.colors(points), 0, 1)
+            if not len(rays):
+                break
+        return np.clip(seen + light[:, None] * self._shaded(points)[0], 0, 1)
 
     def _shaded(
         self, points: Float[np.ndarray, "point 3"]
     ) -> tuple[Float[np.ndarray, "point 3"], Float[np.ndarray, " point"]]:
-        """Colours and densities in one pass."""
+        """Colours and densities in one pass.
+
+        Colours aren't clamped: a signed one may count as such in the mean along a ray.
+        """
 
         def shaded(part: torch.Tensor) -> torch.Tensor:
             features, logits = self._field(part)
             density = self.activation(logits[0].float())
-            return torch.cat([features[0, :, :3].float().clamp(0, 1), density], 1)
+            return torch.cat([self._point_colors(features)[0].float(), density], 1)
 
         found = self._in_parts(points, shaded)
         return found[:, :3], found[:, 3]

@@ -13,6 +13,7 @@ from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.lifter import Lifter, Recipe
 from students.stored_planes import StoredPlanes
 from teachers.eg3d.superresolution import SuperResolution
+from teachers.panohead.renderer import PanoHeadRenderer
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
 from teachers.rendering.renderer import Renderer
@@ -74,21 +75,31 @@ def identity_of(
 ) -> InvertedPortrait:
     """The identity of a latent, with a copy of the teacher's renderer.
 
-    If the super-resolution takes each identity's own w, the copy stores this one in place of the
-    mean.
+    If super-resolution and raw image take each identity's own w, the copy stores this one in place
+    of the mean.
 
     Args:
         teacher: that was searched, or a tuned copy.
         ws: the latent.
         name: is appended to the teacher's name in the passport.
         camera, courses, notes: see `InvertedPortrait`.
+
+    Raises:
+        ValueError: ws differ, and the renderer reads them all.
     """
+    if (ws != ws[:, -1:]).any():
+        require_one_latent(teacher)
     passport, renderer = teacher.passport, copy.deepcopy(teacher.renderer).requires_grad_(False)
     target, arguments = teacher.renderer_recipe()
-    sr = getattr(renderer, "super_resolution", None)
-    if passport.sr_latent == "teacher_w" and isinstance(sr, SuperResolution):
-        sr.latent = "w_mean"
-        sr.w_mean.copy_(ws[0, -1])
+    readers = [
+        part
+        for part in renderer.modules()
+        if isinstance(part, SuperResolution | PanoHeadRenderer) and part.latent == "teacher_w"
+    ]
+    if readers:
+        for part in readers:
+            part.latent = "w_mean"
+            part.w_mean.copy_(ws[0, -1])
         passport = dataclasses.replace(passport, sr_latent="w_mean")
         arguments = {
             **arguments,
@@ -98,6 +109,17 @@ def identity_of(
     triplane = teacher.synthesize(ws)
     lifter = lifter_of_one(triplane, renderer, passport, Recipe(target, arguments))
     return InvertedPortrait(lifter, triplane, camera=camera, courses=courses, notes=notes)
+
+
+def require_one_latent(teacher: Teacher) -> None:
+    """Raises ValueError unless an identity whose layers have different latents can be stored."""
+    renderer = teacher.renderer
+    if isinstance(renderer, PanoHeadRenderer) and renderer.reads_all_ws:
+        raise ValueError(
+            f"the background network of teacher {teacher.passport.name!r} takes a w for each layer"
+            " (sr_latent=teacher_w), and an identity stores one, so that a latent of W+ can't be"
+            " kept: use method=w or pti, or convert the checkpoint with sr_latent=w_mean"
+        )
 
 
 @torch.no_grad()

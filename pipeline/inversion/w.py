@@ -15,7 +15,7 @@ from .latent_statistics import LatentStatistics, latent_statistics
 from .method import MethodKind
 from .models import Models
 from .moving_camera import CameraSearch
-from .portrait import InvertedPortrait, identity_of
+from .portrait import InvertedPortrait, identity_of, require_one_latent
 
 
 class W:
@@ -28,6 +28,9 @@ class W:
         weights: of pixels and perceptual term.
         seed: of all random numbers.
         progress: whether there is a progress bar.
+
+    Raises:
+        ValueError: the identities that it would find can't be stored.
     """
 
     name, title, takes_camera = "w", "W", True
@@ -45,6 +48,8 @@ class W:
         progress: bool = True,
     ) -> None:
         self.teacher, self.passport = models.teacher, models.teacher.passport
+        if self.space == "w_plus":
+            require_one_latent(self.teacher)
         self.image_size = self.passport.image_resolution
         self.search, self.camera, self.weights = (
             search or LatentSearch(),

@@ -28,6 +28,7 @@ class EG3DConfiguration:
         kind: of teacher (`Passport.kind`, `teachers.kinds`).
         renderer_function: what builds the renderer from `to_dict`, by its import path; student
             files name it.
+        unread: numbers that no network of this kind reads, by name, and what they amount to.
         z_dim, w_dim, mapping_layers: of the mapping network.
         label_dim: 25, or 0 without camera conditioning.
         label_scale: factor on the label; 0 blanks it.
@@ -58,6 +59,7 @@ class EG3DConfiguration:
 
     kind: ClassVar[str] = "eg3d"
     renderer_function: ClassVar[str] = "teachers.eg3d.generator.eg3d_renderer"
+    unread: ClassVar[dict[str, Any]] = {}
 
     z_dim: int = 512
     w_dim: int = 512

@@ -125,17 +125,22 @@ def blurred(
 
 def build_decoder(config: EG3DConfiguration) -> Decoder:
     """The decoder of a configuration."""
-    return Decoder(
-        plane_channels=config.plane_channels,
-        hidden_channels=config.hidden_channels,
-        feature_channels=config.feature_channels,
-        learning_rate=config.decoder_learning_rate,
-        prior=EllipsoidPrior(config.prior_ellipsoids, config.solid_ellipsoids)
+    return Decoder(**decoder_settings(config))
+
+
+def decoder_settings(config: EG3DConfiguration) -> dict[str, Any]:
+    """Arguments of a `Decoder`."""
+    return {
+        "plane_channels": config.plane_channels,
+        "hidden_channels": config.hidden_channels,
+        "feature_channels": config.feature_channels,
+        "learning_rate": config.decoder_learning_rate,
+        "prior": EllipsoidPrior(config.prior_ellipsoids, config.solid_ellipsoids)
         if config.prior_ellipsoids
         else None,
-        logit_gain=config.logit_gain,
-        density_activation=ShiftedSoftplus(config.density_gain),
-    )
+        "logit_gain": config.logit_gain,
+        "density_activation": ShiftedSoftplus(config.density_gain),
+    }
 
 
 def build_superresolution(config: EG3DConfiguration) -> SuperResolution | None:

@@ -3,9 +3,13 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from teachers.eg3d.generator import Generator, build_superresolution, renderer_settings
+from teachers.eg3d.generator import (
+    Generator,
+    build_superresolution,
+    decoder_settings,
+    renderer_settings,
+)
 from teachers.rendering.camera import Camera
-from teachers.rendering.density import ShiftedSoftplus
 from teachers.rendering.triplane import Triplane
 from teachers.stylegan.linear import EqualizedLinear
 from teachers.stylegan.mapping import MappingNetwork
@@ -82,14 +86,7 @@ class PanoHeadGenerator(Generator):
 
 def build_panohead_renderer(config: PanoHeadConfiguration) -> PanoHeadRenderer:
     """The renderer of a configuration, initialised."""
-    decoder = PanoHeadDecoder(
-        activation=config.color_activation,
-        plane_channels=config.plane_channels,
-        hidden_channels=config.hidden_channels,
-        feature_channels=config.feature_channels,
-        learning_rate=config.decoder_learning_rate,
-        density_activation=ShiftedSoftplus(config.density_gain),
-    )
+    decoder = PanoHeadDecoder(activation=config.color_activation, **decoder_settings(config))
     background = (
         SynthesisNetwork(
             w_dim=config.w_dim,

@@ -55,6 +55,11 @@ class PanoHeadRenderer(TriplaneRenderer):
         self.latent, self.noise = latent, noise
         self.register_buffer("w_mean", torch.zeros(w_dim))
 
+    @property
+    def reads_all_ws(self) -> bool:
+        """An image depends on the w of each layer, not on the last one alone."""
+        return self.background_network is not None and self.latent == "teacher_w"
+
     def forward(
         self,
         triplane: Triplane,
@@ -75,10 +80,7 @@ class PanoHeadRenderer(TriplaneRenderer):
         if self.background_network is not None:
             behind = self._background(len(features), ws if background_ws is None else background_ws)
             features = features + (1 - opacity) * behind
-        raw = features[:, :3]
-        if self.to_rgb is not None:
-            raw = self.to_rgb(features, self._latents(len(features), ws, 1)[:, -1])
-        image = published = raw
+        image = published = raw = self._raw(features, ws)
         if isinstance(self.super_resolution, SuperResolution):
             image = self.super_resolution(features, ws, raw)
             if self.sampling.compat == "official":
@@ -88,6 +90,25 @@ class PanoHeadRenderer(TriplaneRenderer):
     def field(self, triplane: Triplane) -> TriplaneField:
         """What is rendered: the decoder over a tri-grid, without the border of the box."""
         return CroppedField(triplane, cast(Decoder, self.decoder), self.crop)
+
+    def point_colors(
+        self, features: Float[Tensor, "batch point feature"]
+    ) -> Float[Tensor, "batch point 3"]:
+        """See `TriplaneRenderer`; the raw image is affine in the features, so that its colours may
+        be composited in place of them.
+
+        Raises:
+            ValueError: the raw image needs each identity's w (`latent` "teacher_w").
+        """
+        raw = self._raw(self._pictured(features).mT[..., None], None)
+        return (raw[..., 0].mT + 1) / 2
+
+    def _raw(self, features: Tensor, ws: Tensor | None) -> Tensor:
+        """Raw image of a feature image."""
+        if self.to_rgb is None:
+            return features[:, :3]
+        # `len` would fix the batch of an exported network.
+        return self.to_rgb(features, self._latents(features.shape[0], ws, 1)[:, -1])
 
     def _pictured(self, features: Tensor) -> Tensor:
         return features if self.has_signed_features else super()._pictured(features)

@@ -260,6 +260,14 @@ class TriplaneRenderer(Renderer):
         """The decoder over a triplane: world points → colours and density logits."""
         return TriplaneField(triplane, self.decoder)
 
+    def point_colors(
+        self, features: Float[Tensor, "batch point feature"]
+    ) -> Float[Tensor, "batch point 3"]:
+        """The sRGB, nominally in [0, 1], with which a point of these features appears in
+        `image_raw`.
+        """
+        return features[..., :3]
+
 
 def marcher_of(sampling: RaySampling) -> RayMarcher:
     """The marcher of `RaySampling.first_pass`; ValueError for a name that isn't in `MARCHERS`."""

@@ -32,6 +32,12 @@ class WysiwygConfiguration(EG3DConfiguration):
 
     kind: ClassVar[str] = "wysiwyg"
     renderer_function: ClassVar[str] = "teachers.wysiwyg.generator.wysiwyg_renderer"
+    unread: ClassVar[dict[str, Any]] = {
+        "density_gain": 1.0,
+        "logit_gain": 1.0,
+        "decoder_learning_rate": 1.0,
+        "feature_channels": 3,
+    }
 
     product_gain: float = 0.0
     feature_gain: float = 1.0
@@ -82,4 +88,11 @@ class WysiwygConfiguration(EG3DConfiguration):
             *("direction_frequencies", "learned_sampling", "probe_samples", "samples"),
             *("hard_samples", "hard_share", "mass", "proposal_width"),
         )
-        return {**super().options, **{name: getattr(self, name) for name in names}}
+        younger = {"feature_gain": 1.0, "sphere_radius": 0.25}
+        # Written only where they aren't the default: older passports lack them.
+        changed = {
+            name: getattr(self, name)
+            for name, default in younger.items()
+            if getattr(self, name) != default
+        }
+        return {**super().options, **{name: getattr(self, name) for name in names}, **changed}

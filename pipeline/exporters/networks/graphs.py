@@ -29,7 +29,8 @@ MEANINGS = {
     "image": IMAGE,
     "planes": PLANES,
     "points": "world units, y up, the face along +z; what isn't finite lies far outside",
-    "colors": "in [0, 1]; the first three are sRGB, before super-resolution",
+    "colors": "the first three are sRGB, nominally in [0, 1], before super-resolution; the others"
+    " are the decoder's features",
     "density_logit": "what the density activation takes",
     "density": "per world unit, at least 0",
     "cam_to_world": "camera to world, 4x4; camera axes x right, y down, z forward",
@@ -109,8 +110,8 @@ class Decoder(nn.Module):
         """Colours, density logits and densities."""
         points = within_reach(points, self.passport)
         field = self.renderer.field(clamped(self.passport, planes))
-        colors, logit = field(points)
-        return colors, logit, field.density_activation(logit)
+        features, logit = field(points)
+        return colored(self.renderer, features), logit, field.density_activation(logit)
 
 
 class ViewRenderer(nn.Module):
@@ -136,6 +137,15 @@ class ViewRenderer(nn.Module):
         camera = Camera(cam_to_world, intrinsics)
         found = self.renderer(clamped(self.passport, planes), camera)
         return found.image, found.depth, found.opacity
+
+
+def colored(
+    renderer: TriplaneRenderer, features: Float[Tensor, "batch point feature"]
+) -> Float[Tensor, "batch point feature"]:
+    """Features of points with the colours that the renderer shows in place of the first three."""
+    colors = renderer.point_colors(features)
+    # Some runtimes take no tensors without elements: nothing is appended where nothing is left.
+    return colors if features.shape[-1] == 3 else torch.cat([colors, features[..., 3:]], -1)
 
 
 def clamped(

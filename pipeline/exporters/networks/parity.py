@@ -18,7 +18,7 @@ from teachers.rendering.renderer import TriplaneRenderer
 from teachers.rendering.rendering import Rendering
 
 from .errors import Errors, picture_errors, plane_errors, psnr
-from .graphs import within_reach
+from .graphs import colored, within_reach
 
 YAWS, PITCHES = (0.0, 0.45), (0.0, 0.15)
 """Cameras of the views, radians."""
@@ -115,7 +115,8 @@ def decoder_parity(truth: Truth, session: Session, batches: Sequence[int]) -> di
     points = torch.cat([points, odd_points().expand(count, -1, -1)], 1)
     reachable = within_reach(points, truth.passport)
     with torch.no_grad():
-        colors, logits = renderer.field(truth.passport.triplane(truth.planes))(reachable)
+        features, logits = renderer.field(truth.passport.triplane(truth.planes))(reachable)
+        colors = colored(renderer, features)
     started = time.perf_counter()
     found = session(truth.planes[:1], points[:1])
     seconds = time.perf_counter() - started

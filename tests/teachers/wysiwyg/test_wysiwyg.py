@@ -1,12 +1,17 @@
 """A signed distance on a triplane, rendered in every pixel with few samples."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from teachers.checkpoint import load_teacher
+from pipeline.lifter import Lifter, Recipe
+from students.stored_planes import StoredPlanes
+from teachers.checkpoint import BUNDLED, load_teacher
 from teachers.eg3d.teacher import EG3DTeacher, passport_of, save_eg3d
+from teachers.kinds import freeze
+from teachers.passport import Passport
 from teachers.rendering import learned_sampling
 from teachers.rendering.camera import Camera, Rays
 from teachers.rendering.compositing import interval_weights
@@ -234,6 +239,35 @@ def test_the_recipe_builds_the_renderer_of_a_student(teacher):
     built = wysiwyg_renderer(**arguments)
     built.load_state_dict(teacher.renderer.state_dict())
     assert built.ray_samples == (0, 12)
+
+
+@pytest.mark.parametrize(("name", "value"), [("feature_gain", 0.5), ("sphere_radius", 0.2)])
+def test_what_changes_images_beside_the_weights_is_in_the_passport(teacher, name, value):
+    assert name not in teacher.passport.options  # as in passports from before
+    config = dataclasses.replace(teacher.configuration, **{name: value})
+    other = passport_of(config, name="small", source_hash="seed 0", licence="Apache-2.0")
+    assert other.options[name] == value
+    with pytest.raises(ValueError, match=name):
+        teacher.passport.require_same(other, mine="student", others="teacher")
+
+
+def test_the_bundled_teacher_and_its_students_still_belong_together(tmp_path):
+    bundled = load_teacher("bundled/puppets_wysiwyg")
+    stored = Passport.read(BUNDLED / "puppets_wysiwyg" / "passport.json")
+    assert bundled.passport == stored and "feature_gain" not in stored.options
+    arguments = {"plane_channels": 16, "plane_resolution": 64, "image_size": 64}
+    recipe = Recipe("students.stored_planes.StoredPlanes", arguments)
+    student = Lifter.from_teacher(
+        encoder=StoredPlanes(**arguments), encoder_recipe=recipe, teacher=bundled
+    )
+    student.save(tmp_path / "student.safetensors")
+    read = Lifter.load(tmp_path / "student.safetensors")
+    read.passport.require_same(bundled.passport, mine="student", others="teacher")
+    assert read.renderer.decoder.feature_gain == bundled.configuration.feature_gain == 0.144
+    # The same weights, trained here today, are of the same source and say what stored ones don't.
+    today = freeze(bundled.generator, name="again", licence="Apache-2.0").passport
+    assert today.source_hash == stored.source_hash
+    assert today.options == {**stored.options, "feature_gain": 0.144}
 
 
 @pytest.mark.parametrize(
