@@ -1,7 +1,9 @@
 """What the local pages of verbs share: who may ask, and how a refusal looks. Needs aiohttp."""
 
+import contextlib
 import hashlib
 import hmac
+import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -13,11 +15,12 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-EVERYWHERE = ("0.0.0.0", "::")
-"""Hosts that listen at all of this machine's addresses."""
+EVERYWHERE = ("0.0.0.0", "[::]")
+"""Hosts that listen at all of this machine's addresses of one kind, as `bracketed` writes them."""
 
-UNROUTED = ("192.0.2.1", 9)
-"""An address of no machine (RFC 5737): its route says which address of ours others see."""
+UNROUTED, UNROUTED_6 = ("192.0.2.1", 9), ("2001:db8::1", 9)
+"""Addresses of no machine (RFC 5737, RFC 3849): their routes say which address of ours others see.
+"""
 
 SECURITY = {
     "Content-Security-Policy": (
@@ -169,21 +172,40 @@ def names_of(host: str, others: Iterable[str] = ()) -> tuple[str, ...]:
                 f"names= holds {other!r}: give the name alone, such as heads.example.org, without"
                 " scheme, port or path"
             )
-    machine = socket.gethostname().lower()
+    host, machine = bracketed(host), socket.gethostname().lower()
     own = (machine, f"{machine}.local") if host in EVERYWHERE else ()
-    return (*LOOPBACK, host.lower(), *own, *others)
+    return (*LOOPBACK, host, *own, *others)
+
+
+def bracketed(host: str) -> str:
+    """A host as browsers write it in an address: in small letters, a number of IPv6 in its shortest
+    form and in brackets.
+    """
+    host = host.lower().strip("[]")
+    if ":" not in host:
+        return host
+    with contextlib.suppress(ValueError):
+        host = str(ipaddress.IPv6Address(host))
+    return f"[{host}]"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what is served at `host`."""
+    return bracketed(host) in LOOPBACK
 
 
 def printable(host: str) -> str:
     """What others write for `host` in an address; the loopback without a network."""
+    host = bracketed(host)
     if host not in EVERYWHERE:
         return host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(UNROUTED)  # sends nothing
-            return str(probe.getsockname()[0])
-        except OSError:
-            return LOOPBACK[0]
+    is_6 = host != EVERYWHERE[0]
+    try:
+        with socket.socket(socket.AF_INET6 if is_6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(UNROUTED_6 if is_6 else UNROUTED)  # sends nothing
+            return bracketed(str(probe.getsockname()[0]))
+    except OSError:
+        return LOOPBACK[2 if is_6 else 0]
 
 
 def refusal(status: int, text: str) -> web.Response:
@@ -194,5 +216,6 @@ def refusal(status: int, text: str) -> web.Response:
 def unservable(host: str, port: int, error: OSError) -> ValueError:
     """What to raise where a server can't listen."""
     return ValueError(
-        f"can't serve at {host}:{port} ({error.strerror or error}): give another port= or host="
+        f"can't serve at {bracketed(host)}:{port} ({error.strerror or error}): give another port="
+        " or host="
     )

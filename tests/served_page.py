@@ -25,13 +25,13 @@ class ServedPage:
 
 
 @contextmanager
-def served_page(app: web.Application, token: str) -> Iterator[ServedPage]:
+def served_page(app: web.Application, token: str, host: str = "127.0.0.1") -> Iterator[ServedPage]:
     loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
 
     async def start() -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, host, 0).start()
         ports.append(runner.addresses[0][1])
         ready.set()
         return runner
@@ -44,6 +44,7 @@ def served_page(app: web.Application, token: str) -> Iterator[ServedPage]:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     assert ready.wait(20)
-    yield ServedPage(f"http://127.0.0.1:{ports[0]}", token, loop)
+    reached = "[::1]" if ":" in host else "127.0.0.1"
+    yield ServedPage(f"http://{reached}:{ports[0]}", token, loop)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(20)

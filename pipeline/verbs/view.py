@@ -15,8 +15,11 @@ downloaded, label=true writes on it that it is synthetic.
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -42,6 +45,9 @@ from pipeline.viewer.workbench import Contender, Workbench
 if TYPE_CHECKING:
     from pipeline.viewer.state import Viewer
 
+LONG = 60
+"""Characters of a student's name from which on the page shows the end of its path."""
+
 
 @verb("view")
 def main(config: DictConfig) -> None:
@@ -49,13 +55,13 @@ def main(config: DictConfig) -> None:
     require_aiohttp()
     from aiohttp import web
 
-    from pipeline.pages import LOOPBACK, printable, unservable
+    from pipeline.pages import is_loopback, printable, unservable
     from pipeline.viewer.server import application
 
     settings = to_plain(config)
     viewer = viewer_of(config)
     host, port = str(settings["host"]), int(settings["port"])
-    if host not in LOOPBACK:
+    if not is_loopback(host):
         say(
             f"host={host}: everybody who can reach this machine and learns the address can use the"
             " page and see the photographs on it; the connection isn't encrypted"
@@ -100,7 +106,7 @@ def viewer_of(config: DictConfig) -> "Viewer":
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"beside names {sorted(repeated)} twice: give each once")
     models = models_of(config)
-    contenders = [contender_of(name, config, models) for name in names]
+    contenders = named_apart([contender_of(name, config, models) for name in names], names)
     method = contenders[0].method
     assert isinstance(method, Student)
     lifter = method.reconstructor.lifter
@@ -173,8 +179,33 @@ def contender_of(name: str, config: DictConfig, models: Models) -> Contender:
     file = student_file(name)
     if name != (config.checkpoint or bundled_default()):
         models = Models(student=lambda: Lifter.load(file), device=device_named(config.device))
-    shown = name if len(name) < 60 else f"{file.parent.name}/{file.name}"
-    return Contender(shown.replace("/", " "), lambda: Student(models=models), student=file)
+    return Contender(name, lambda: Student(models=models), student=file)
+
+
+def named_apart(contenders: Sequence[Contender], names: Sequence[str]) -> list[Contender]:
+    """The same with names for the page, each another: a path that is long by its end, and what
+    would still be named as one before it with a number.
+
+    Args:
+        contenders: in order.
+        names: of the configuration, as many.
+    """
+    files = [one.student for one in contenders]
+    shown: list[str] = []
+    for name, file in zip(names, files, strict=True):
+        if len(name) >= LONG and file is not None:
+            name = end_of(file, [one for one in files if one is not None and one != file])
+        name = name.replace("/", " ")
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        shown.append(name if name not in shown else next(n for n in numbered if n not in shown))
+    return [replace(one, name=name) for one, name in zip(contenders, shown, strict=True)]
+
+
+def end_of(file: Path, others: Sequence[Path]) -> str:
+    """The last parts of a path, at least two, by which it differs from all others."""
+    ends = (file.parts[-length:] for length in range(2, len(file.parts)))
+    known = (end for end in ends if all(one.parts[-len(end) :] != end for one in others))
+    return Path(*next(known, file.parts)).as_posix()
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ class Workbench:
 
     def __init__(self, contenders: Sequence[Contender]) -> None:
         self.contenders = {contender.name: contender for contender in contenders}
+        assert len(self.contenders) == len(contenders), "two contenders have one name"
         self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._running: dict[tuple[int, int, str], Progress] = {}

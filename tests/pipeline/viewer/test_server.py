@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.pages import LocalPage, cookie_of, names_of, printable
+from pipeline.pages import (
+    LocalPage,
+    cookie_of,
+    is_loopback,
+    names_of,
+    printable,
+    unservable,
+)
 from pipeline.viewer.state import Limits
 from tests.served_page import served_page
 
@@ -116,10 +123,10 @@ def page_of(tmp_path):
     """Serves an empty page as `host=` would let it be asked for."""
     (tmp_path / "page.html").write_text("<p>empty</p>")
 
-    def serve(host: str, token: str, names: Sequence[str] = ()):
+    def serve(host: str, token: str, names: Sequence[str] = (), at: str = "127.0.0.1"):
         hosts = names_of(host, names)
         page = LocalPage(folder=tmp_path, html="page.html", hosts=hosts, token=token, verb="view")
-        return served_page(page.application([]), token)
+        return served_page(page.application([]), token, at)
 
     return serve
 
@@ -150,6 +157,12 @@ def test_two_pages_of_one_machine_keep_their_own_tokens(page_of):
         ("0.0.0.0", "example.org", 403),
         ("127.0.0.1", socket.gethostname(), 403),
         ("Heads.example.org", "heads.example.org", 200),
+        ("2001:db8::5", "[2001:db8::5]:80", 200),
+        ("2001:DB8:0:0::5", "[2001:db8::5]", 200),
+        ("2001:db8::5", "[2001:db8::6]:80", 403),
+        ("::1", "[::1]:80", 200),
+        ("::", f"{socket.gethostname()}:80", 200),
+        ("::", "[2001:db8::5]:80", 403),
     ],
 )
 def test_a_page_that_is_served_everywhere_answers_to_this_machines_names(
@@ -177,9 +190,67 @@ def test_a_name_of_a_page_is_no_address(name):
         names_of("127.0.0.1", [name])
 
 
+@pytest.fixture
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+
+@pytest.mark.usefixtures("has_ipv6")
+@pytest.mark.parametrize("host", ["::", "::1"])
+def test_a_page_of_ipv6_is_opened_at_the_number_that_it_is_reached_at(page_of, host):
+    with page_of(host, "token", at=host) as page:
+        assert page.run(statuses((page.address, {}))) == [200]
+
+
 def test_the_printed_address_is_one_that_can_be_opened():
     assert printable("127.0.0.1") == "127.0.0.1"
     assert printable("0.0.0.0") not in ("0.0.0.0", "::")
+    assert printable("::1") == "[::1]"
+    assert printable("2001:DB8::5") == "[2001:db8::5]"
+    in_use = unservable("2001:db8::5", 80, OSError(98, "in use"))
+    assert str(in_use).startswith("can't serve at [2001:db8::5]:80 (in use)")
+
+
+class Probe:
+    """A socket whose machine has no route, or the address `ours`."""
+
+    ours: tuple[str, ...] | None = None
+    kinds: tuple[int, ...] = ()
+
+    def __init__(self, kind: int, _: int) -> None:
+        Probe.kinds += (kind,)
+
+    def __enter__(self) -> "Probe":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def connect(self, _: tuple[str, int]) -> None:
+        if self.ours is None:
+            raise OSError(101, "Network is unreachable")
+
+    def getsockname(self) -> tuple[str, ...] | None:
+        return self.ours
+
+
+def test_what_is_served_everywhere_is_printed_with_an_address_of_its_own_kind(monkeypatch):
+    """asyncio listens on IPv6 only at `::`: a number of IPv4 wouldn't answer."""
+    monkeypatch.setattr(socket, "socket", Probe)
+    monkeypatch.setattr(Probe, "kinds", ())
+    assert [printable("0.0.0.0"), printable("::")] == ["127.0.0.1", "[::1]"]
+    assert Probe.kinds == (socket.AF_INET, socket.AF_INET6)
+    monkeypatch.setattr(Probe, "ours", ("2001:db8::7", 40000, 0, 0))
+    assert printable("::") == "[2001:db8::7]"
+
+
+def test_others_reach_every_host_but_the_loopback():
+    assert [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1")] == [True] * 3
+    assert [is_loopback(host) for host in ("0.0.0.0", "::", "2001:db8::5")] == [False] * 3
 
 
 @pytest.mark.parametrize(
