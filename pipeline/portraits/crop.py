@@ -63,6 +63,24 @@ class Crop:
             )
         return cls(left, top, size)
 
+    def resized(self, before: tuple[int, int], after: tuple[int, int]) -> "Crop":
+        """The same square in a copy of the photograph whose sides became `after`; one that reached
+        nowhere outside still doesn't, whatever the sides were rounded to.
+        """
+        if before == after:
+            return self
+        scale = np.array(after) / np.array(before)
+        x, y = (self._middle() * scale).tolist()
+        moved = Crop.about((x, y), self.size * float(scale.min()), self.roll_deg)
+        if self.roll_deg != 0 or not self._is_inside(*before):
+            return moved
+        size = min(moved.size, *after)
+        left, top = (
+            min(max(start, 0.0), side - size)
+            for start, side in zip((moved.left, moved.top), after, strict=True)
+        )
+        return Crop(left, top, size)
+
     def corners(self) -> Float[np.ndarray, "4 2"]:
         """Top left, top right, bottom right, bottom left, pixels of the photograph."""
         return self.from_square(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
@@ -103,8 +121,7 @@ class Crop:
         """
         width, height = photograph.size
         box = (self.left, self.top, self.left + self.size, self.top + self.size)
-        is_inside = min(self.left, self.top) >= 0 and box[2] <= width and box[3] <= height
-        if self.roll_deg == 0 and is_inside:
+        if self.roll_deg == 0 and self._is_inside(width, height):
             resized = photograph.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
             return from_uint8(np.array(resized))
         if outside == "refuse":
@@ -141,6 +158,11 @@ class Crop:
             Image.Resampling.BICUBIC,
         )
         return drawn.resize((resolution, resolution), Image.Resampling.LANCZOS)
+
+    def _is_inside(self, width: int, height: int) -> bool:
+        """Before the rotation."""
+        right, bottom = self.left + self.size, self.top + self.size
+        return bool(min(self.left, self.top) >= 0 and right <= width and bottom <= height)
 
     def _middle(self) -> Float[np.ndarray, "2"]:
         return np.array([self.left + self.size / 2, self.top + self.size / 2], dtype=np.float64)

@@ -1,5 +1,6 @@
 """What a camera wrote into a photograph: its focal length, and that it is in Adobe RGB."""
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,17 @@ def is_adobe_rgb(image: Image.Image) -> bool:
     return block.get(COLOUR_SPACE) == UNCALIBRATED and name.rstrip("\0 ") == ADOBE_RGB_INDEX
 
 
-def focal_length_px(path: Path) -> float | None:
+def focal_length_px(source: Path | bytes) -> float | None:
     """The focal length of a photograph, pixels; None where the file doesn't say it, or may have
     been cropped since (its shape is another one than EXIF says, or no camera's).
 
     The equivalent to 35 mm film counts by the diagonal, 43.27 mm, as cameras give it.
+
+    Args:
+        source: a file, or its content.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             size = image.size
             block: dict[int, Any] = dict(image.getexif().get_ifd(EXIF_BLOCK))
         millimetres = float(block[FOCAL_LENGTH_35MM])

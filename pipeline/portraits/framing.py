@@ -3,7 +3,7 @@ the faces that a detector finds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -46,6 +46,15 @@ class Framed:
     note: str = ""
     landmarks: Landmarks | None = None
     may_reach_outside: bool = False
+
+    def resized(self, before: tuple[int, int], after: tuple[int, int]) -> "Framed":
+        """The same square of a copy of the photograph whose sides became `after`."""
+        scale = np.array(after) / np.array(before)
+        return replace(
+            self,
+            crop=self.crop.resized(before, after),
+            landmarks=None if self.landmarks is None else self.landmarks * scale,
+        )
 
     def cut(
         self, picture: Image.Image, resolution: int

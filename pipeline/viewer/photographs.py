@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.portraits.crop import Crop
+from pipeline.portraits.exif import focal_length_px
 from pipeline.portraits.face import Picture
 from pipeline.portraits.framing import Framed, Framing
 from pipeline.portraits.hooks.chain import Cut, Hooks
@@ -118,8 +119,11 @@ class Photographs:
             ValueError: it is no picture that `read_photograph` reads; one sentence.
         """
         image = read_photograph(content, background=self.background)
+        picture = Picture(image, Path(name), focal_px=focal_length_px(content))
+        # landmarks of files and the focal length count in pixels of the whole photograph
+        framed, size = self.framing.frame(picture)[0], image.size
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-        framed = self.framing.frame(Picture(image, Path(name)))[0]
+        framed = framed.resized(size, image.size)
         digest = hashlib.sha256(content).hexdigest()
         photograph = Photograph(next(self._numbers), name, digest, image, framed, self.hooks)
         self._held[photograph.number] = photograph

@@ -13,6 +13,21 @@ def test_the_centre_is_the_largest_square_in_the_middle():
     assert Crop.centre(20, 41) == Crop(0, 10.5, 20)
 
 
+def test_a_square_of_a_resized_photograph_shows_the_same_and_stays_inside():
+    assert Crop(10, 20, 40, 30).resized((400, 300), (200, 150)) == Crop(5, 10, 20, 30)
+    outside = Crop(-10, 20, 40).resized((400, 300), (200, 150))
+    assert outside == Crop(-5, 10, 20)
+    before, after = (5000, 3333), (2048, 1365)
+    random = np.random.default_rng(0)
+    for size in random.uniform(16, 3333, 50):
+        for left, top in ((0, 0), (5000 - size, 3333 - size), (700, 0)):
+            moved = Crop(left, top, size).resized(before, after)
+            assert min(moved.left, moved.top) >= 0
+            assert moved.left + moved.size <= 2048 and moved.top + moved.size <= 1365
+            assert moved.size == pytest.approx(size * 0.4096, rel=2e-4)
+    assert Crop.centre(*before).resized(before, before) == Crop.centre(*before)
+
+
 def test_a_crop_at_its_own_size_is_the_pixels_themselves():
     pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
     image = Crop(12, 7, 16).cut(Image.fromarray(pixels), 16)

@@ -18,7 +18,8 @@ def photograph(path: Path, size: tuple[int, int], tags: dict[int, int]) -> Path:
 
 def test_26_mm_on_a_4_to_3_picture_is_60_percent_of_its_diagonal(tmp_path):
     path = photograph(tmp_path / "a.jpg", (400, 300), {0xA405: 26})
-    assert focal_length_px(path) == pytest.approx(26 / math.hypot(36, 24) * 500)
+    for source in (path, path.read_bytes()):
+        assert focal_length_px(source) == pytest.approx(26 / math.hypot(36, 24) * 500)
 
 
 def test_reduced_and_turned_copies_count_and_cropped_ones_do_not(tmp_path):
@@ -38,3 +39,4 @@ def test_files_that_are_no_pictures_have_none(tmp_path):
     (tmp_path / "a.jpg").write_text("no picture")
     assert focal_length_px(tmp_path / "a.jpg") is None
     assert focal_length_px(tmp_path / "gone.jpg") is None
+    assert focal_length_px(b"no picture") is None
