@@ -103,6 +103,11 @@ class FilmPath:
                 f" {self.sway_pitch_deg}°: give a positive time, and less than 90° in all"
             )
 
+    @property
+    def needs_angles(self) -> bool:
+        """Whether it is made of the head's angles."""
+        return self.kind in ("fixed", "follow")
+
     def cameras(
         self,
         passport: Passport,
@@ -120,7 +125,7 @@ class FilmPath:
             ValueError: `fixed` or `follow` without angles.
         """
         path = np.zeros((len(seconds), 3))
-        if self.kind in ("fixed", "follow"):
+        if self.needs_angles:
             if np.isnan(angles).any():
                 raise ValueError(
                     f"the camera {self.kind} needs the head's angles, and these portraits= find no"

@@ -18,6 +18,7 @@ from pipeline.pictures import labelled, to_uint8, write_png
 from pipeline.portraits.film import TICKS
 from pipeline.portraits.film_track import FilmTrack, begins
 from pipeline.portraits.front_door import Portrait
+from pipeline.portraits.hooks.chain import Hooks
 from pipeline.runs.files import write_json, write_text
 from teachers.passport import Passport
 from teachers.plain_values import read_json_file
@@ -110,6 +111,7 @@ class FilmJob:
         settings: how it is lifted.
         key: stands for everything that decides the result; a film that was begun with another one
             is begun anew.
+        hooks: that edit each square.
         label: is written on every frame; None: nothing.
     """
 
@@ -121,12 +123,13 @@ class FilmJob:
     passport: Passport
     settings: FilmSettings
     key: str
+    hooks: Hooks = field(default_factory=Hooks)
     label: str | None = None
 
     @property
     def angles(self) -> Float[np.ndarray, "frame 3"]:
-        """Of the head in the picture."""
-        return self.track.faces[self.face].angles
+        """Of the head in the picture, as the hooks leave it."""
+        return self.hooks.turned(self.track.faces[self.face].angles)
 
     @property
     def is_seen(self) -> np.ndarray:
@@ -319,9 +322,9 @@ def _keep(folder: Path, portrait: Portrait, head: LiftedPortrait | None) -> None
 
 
 def _write_rows(job: FilmJob, folder: Path) -> None:
-    """frames.jsonl: where each frame's square is, and the head's angles in it."""
+    """frames.jsonl: where each frame's square is, and the head's angles in what was lifted."""
     face = job.track.faces[job.face]
-    angles = np.degrees(face.crop_angles())
+    angles = np.degrees(job.hooks.turned(face.crop_angles()))
     lines = []
     for row in range(len(job.track)):
         crop = face.crop(row)

@@ -14,8 +14,12 @@ from pipeline.portraits.film_track import FilmTrack
 from pipeline.portraits.front_door import PortraitSettings, film_portraits, followed
 from pipeline.runs.files import sha256_of_file, sha256_of_json, write_bytes
 from teachers.passport import Passport
+from teachers.plain_values import is_whole, read_json_file
 
-from .film import FilmJob, FilmSettings, Lift, is_done, lift_film
+from .film import FACTS, FilmJob, FilmSettings, Lift, is_done, lift_film
+
+DONE = "was done already"
+"""What is said of a film that nothing was to be done for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +57,15 @@ class FilmLifter:
         Raises:
             ValueError: the film can't be read or written, or shows no face.
         """
+        if self.settings.camera.needs_angles:
+            self.door.hooks.require_turned()
         digest = sha256_of_file(file)
         key = self._key(file, digest)
-        door = replace(self.door, track=self.settings.track)
         kept = output / f".{name}.track"
+        if done := _done(output, name, key):
+            kept.unlink(missing_ok=True)
+            return [(folder, DONE) for folder in done]
+        door = replace(self.door, track=self.settings.track)
         track = self._track(file, door, kept, key)
         if not track.faces:
             kept.unlink(missing_ok=True)
@@ -65,7 +74,7 @@ class FilmLifter:
             )
         made = []
         for face in range(len(track.faces)):
-            folder = output / (name if face == 0 else f"{name}+face{face + 1}")
+            folder = _folder(output, name, face)
             job = FilmJob(
                 source=file,
                 track=track,
@@ -75,10 +84,11 @@ class FilmLifter:
                 passport=self.passport,
                 settings=self.settings,
                 key=key,
+                hooks=door.hooks,
                 label=self.label,
             )
             if is_done(folder, key):
-                made.append((folder, "was done already"))
+                made.append((folder, DONE))
                 continue
             notes = lift_film(job, folder, partial(self._sign, digest))
             made.append((folder, "; ".join([*_lost(job), *notes])))
@@ -122,6 +132,24 @@ class FilmLifter:
         np.savez(content, key=np.array(key), **track.arrays())  # type: ignore[arg-type]
         write_bytes(kept, content.getvalue())
         return track
+
+
+def _folder(output: Path, name: str, face: int) -> Path:
+    return output / (name if face == 0 else f"{name}+face{face + 1}")
+
+
+def _done(output: Path, name: str, key: str) -> list[Path]:
+    """The folders of all faces of a film that was lifted; empty if one isn't done, or if the film
+    must be tracked to know how many they are.
+    """
+    first = _folder(output, name, 0)
+    count: Any = read_json_file(first / FACTS).get("faces") if is_done(first, key) else None
+    done: list[Path] = []
+    for face in range(count if is_whole(count) else 0):
+        if not is_done(folder := _folder(output, name, face), key):
+            return []
+        done.append(folder)
+    return done
 
 
 def _lost(job: FilmJob) -> list[str]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from . import mean_face
 from .crop import Crop
-from .face import DetectedFace, FivePoints
+from .face import DetectedFace, FivePoints, coincide
 
 BOX_TO_CROP = 1.55
 """Side of the crop in sides of the box of scikit-image's frontal cascade; measured on one face at
@@ -67,14 +67,19 @@ def scaled_orthography(
     Raises:
         ValueError: the points lie on a line or in a point.
     """
+    if not np.isfinite(points).all() or _is_on_a_line(points):
+        raise ValueError("the landmarks lie on a line or in a point: no face looks so")
     system = np.concatenate([model, np.ones((len(model), 1))], 1)
     solution = np.linalg.lstsq(system, points, rcond=None)[0]
     first, second = solution[:3, 0], solution[:3, 1]
     scale = float(np.linalg.norm(first) + np.linalg.norm(second)) / 2
-    spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
-    if not np.isfinite(points).all() or spread[1] < 1e-3 * spread[0] or scale == 0:
-        raise ValueError("the landmarks lie on a line: no face looks so")
     rows = np.stack([first / np.linalg.norm(first), second / np.linalg.norm(second)])
     left, _, right = np.linalg.svd(rows, full_matrices=False)
     across, down = left @ right
     return np.stack([across, down, np.cross(across, down)]), scale, solution[3]
+
+
+def _is_on_a_line(points: Float[np.ndarray, "point 2"]) -> bool:
+    spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
+    # of points in one place, both spreads are rounding errors, and so is their ratio
+    return coincide(points) or bool(spread[1] <= 1e-3 * spread[0])

@@ -10,7 +10,7 @@ import numpy as np
 
 from teachers.plain_values import misfit, read_json_file, shown
 
-from .face import EYES_NOSE_MOUTH, DetectedFace, Landmarks, Picture
+from .face import EYES_NOSE_MOUTH, DetectedFace, Landmarks, Picture, coincide
 from .files import sidecars_of
 
 EXPECTED = "expected landmarks, and perhaps size or frames"
@@ -22,7 +22,8 @@ class CachedLandmarks:
     The key `landmarks` holds one face `[point 2]` or several `[face point 2]`, 5, 68 or 478 points
     each, pixels of the upright photograph; further columns (depth) are ignored. `size`, [width,
     height], is the size to which they refer, if not the photograph's own. For a film, `frames`
-    holds one face for each frame, `[frame point 2]`; null or NaN: none.
+    holds one face for each frame, `[frame point 2]`; null, NaN or points that all lie in one place:
+    none.
 
     Args:
         folder: of the files; None: beside the photographs.
@@ -46,7 +47,7 @@ class CachedLandmarks:
         return [
             DetectedFace.around(landmarks * scale)
             for landmarks in faces
-            if np.isfinite(landmarks).all()
+            if np.isfinite(landmarks).all() and not coincide(landmarks)
         ]
 
     def _path(self, source: Path) -> Path:

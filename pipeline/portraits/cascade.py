@@ -83,11 +83,12 @@ class CascadeDetector:
 
 
 def overlap(one: DetectedFace, other: DetectedFace) -> float:
-    """Intersection over union of two boxes."""
+    """Intersection over union of two boxes; 0 of two without an area."""
     across = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
     down = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
     shared = max(0.0, across) * max(0.0, down)
-    return shared / (one.width * one.height + other.width * other.height - shared)
+    joined = one.width * one.height + other.width * other.height - shared
+    return shared / joined if joined > 0 else 0.0
 
 
 def _mean(one: DetectedFace, other: DetectedFace) -> DetectedFace:

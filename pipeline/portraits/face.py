@@ -36,6 +36,10 @@ MESHES = (MESH_POINTS, 478)
 """Numbers of landmarks that are MediaPipe's mesh; the irises of the second come last."""
 
 
+COINCIDING = 1e-6
+"""Points no farther apart than this share of their coordinates differ by rounding only."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """An upright photograph or frame and its source.
@@ -104,6 +108,11 @@ class DetectedFace:
         return np.stack(
             [self.landmarks[list(rows)].mean(0) for rows in EYES_NOSE_MOUTH[count]]
         ).astype(np.float64)
+
+
+def coincide(points: Float[np.ndarray, "point 2"]) -> bool:
+    """Whether all of the points lie in one."""
+    return bool(np.ptp(points, axis=0).max() <= COINCIDING * np.abs(points).max())
 
 
 @runtime_checkable

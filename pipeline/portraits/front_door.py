@@ -79,7 +79,7 @@ class Portrait:
         crop: of the upright picture.
         camera: that took it, in EG3D's world (a batch of one), or that a hook declared; None:
             unknown.
-        pose: how the camera was fitted to a face; None: it wasn't.
+        pose: how the camera was fitted to a face, before a hook changed it; None: it wasn't.
         face_found: false if a detector found no face; true without a detector.
         note: a remark for the user, or "".
         landmarks: of the face, pixels of the upright picture; None: none.
@@ -289,7 +289,9 @@ def _portrait(
 ) -> Portrait:
     """The one place where squares are cut and edited: hooks, then the matte."""
     cut = settings.hooks.cut(framed, picture.image, resolution)
-    image = cut.image
+    image, pose = cut.image, framed.pose
+    if pose is not None and cut.camera is not framed.camera:  # a hook moved the head
+        pose = None if cut.camera is None else replace(pose, camera=cut.camera)
     if settings.matte:
         matte = cut.person()
         image = matte * image + (1 - matte) * (2 * background - 1)
@@ -301,7 +303,7 @@ def _portrait(
         image=image,
         crop=framed.crop,
         camera=cut.camera,
-        pose=framed.pose,
+        pose=pose,
         face_found=framed.face_found,
         note="; ".join(filter(None, (framed.note, picture.image.info.get(NOTE, "")))),
         landmarks=framed.landmarks,

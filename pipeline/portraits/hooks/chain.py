@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -66,6 +67,24 @@ class Hooks:
             {"name": name, **(self.settings.get(name) or {"_target_": _address(hook)})}
             for name, hook in self.hooks.items()
         ]
+
+    def turned(self, angles: Float[np.ndarray, "frame 3"]) -> Float[np.ndarray, "frame 3"]:
+        """How a head in a film is turned after all hooks (`CameraHook.turned`): yaw, pitch and
+        roll, radians; NaN where that isn't known.
+        """
+        for hook in self.hooks.values():
+            angles = hook.turned(angles) if isinstance(hook, CameraHook) else angles
+        return angles
+
+    def require_turned(self) -> None:
+        """Raises ValueError if a hook moves the head and doesn't say how."""
+        for name, hook in self.hooks.items():
+            if isinstance(hook, CameraHook) and np.isnan(hook.turned(np.zeros((1, 3)))).any():
+                raise ValueError(
+                    f"hook {name!r} ({_address(hook)}) moves the head and doesn't say how it is"
+                    " turned then (CameraHook.turned), which film.camera.kind=fixed and follow"
+                    " need: use counter or orbit, or leave the hook out"
+                )
 
     def cut(self, framed: Framed, photograph: Image.Image, resolution: int) -> Cut:
         """The square out of the photograph, edited.

@@ -14,6 +14,7 @@ holds one picture of a photograph; frames of a film or a stream come in their or
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -40,6 +41,17 @@ class CameraHook(ABC):
         self, image: Float[Tensor, "batch 3 height width"], camera: Camera | None
     ) -> tuple[Float[Tensor, "batch 3 height width"], Camera | None]:
         """The new image in [-1, 1], and its camera; None where it isn't known."""
+
+    def turned(self, angles: Float[np.ndarray, "frame 3"]) -> Float[np.ndarray, "frame 3"]:
+        """How a head in a film is turned after the hook.
+
+        Args:
+            angles: its yaw, pitch and roll before, radians.
+
+        Returns:
+            the same of the new pictures; NaN where that isn't known, as here.
+        """
+        return np.full_like(angles, np.nan)
 
 
 ImageHook = Callable[[Tensor], Tensor]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -70,3 +71,7 @@ class Mirror(CameraHook):
     def __call__(self, image: Images, camera: Camera | None) -> tuple[Images, Camera | None]:
         """The image with its camera."""
         return image.flip(-1), None if camera is None else camera.mirrored()
+
+    def turned(self, angles: Float[np.ndarray, "frame 3"]) -> Float[np.ndarray, "frame 3"]:
+        """See `CameraHook.turned`: yaw and roll are negated."""
+        return angles * np.array([-1.0, 1.0, -1.0])

@@ -9,7 +9,7 @@ from PIL import Image
 
 import pipeline.evaluation
 from pipeline.portraits.cached_landmarks import CachedLandmarks
-from pipeline.portraits.cascade import CascadeDetector
+from pipeline.portraits.cascade import CascadeDetector, overlap
 from pipeline.portraits.face import EYES_NOSE_MOUTH, DetectedFace, LandmarkDetector, Picture
 
 ASTRONAUT = Path(pipeline.evaluation.__file__).parent / "examples" / "astronaut.jpg"
@@ -63,6 +63,25 @@ def test_a_film_has_landmarks_for_each_frame_and_none_where_there_is_no_face(tmp
     assert detector.detect(Picture(GREY, tmp_path / "clip.mp4", 1)) == []
     with pytest.raises(ValueError, match="2 frames, but the film goes on"):
         detector.detect(Picture(GREY, tmp_path / "clip.mp4", 2))
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (137.3, 0.1)])
+@pytest.mark.parametrize("count", [5, 478])
+def test_landmarks_that_all_lie_in_one_place_are_no_face(tmp_path, place, count):
+    """Many trackers write zeros where they lost a face."""
+    np.savez(tmp_path / "clip.npz", frames=np.full((2, count, 2), place))
+    assert CachedLandmarks().detect(Picture(GREY, tmp_path / "clip.mp4", 1)) == []
+    point = [list(place)] * 5
+    (tmp_path / "a.json").write_text(json.dumps({"landmarks": [point, FIVE]}))
+    (face,) = CachedLandmarks().detect(Picture(GREY, tmp_path / "a.png"))
+    assert face.five_points().tolist() == FIVE
+
+
+def test_boxes_overlap_by_their_shared_area():
+    box = DetectedFace(0, 0, 4, 2)
+    assert overlap(box, DetectedFace(2, 0, 4, 2)) == pytest.approx(1 / 3)
+    assert overlap(box, DetectedFace(9, 9, 4, 2)) == 0
+    assert overlap(DetectedFace(1, 1, 0, 0), DetectedFace(1, 1, 0, 3)) == 0
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,15 @@ def test_landmarks_that_are_no_face_are_doubted(tmp_path):
     assert "pose doubtful" in portrait.note and portrait.camera is not None
 
 
+@pytest.mark.parametrize("place", [(0.0, 0.0), (40.3, 0.1)])
+def test_landmarks_in_one_place_give_the_middle_and_say_so(tmp_path, place):
+    grey(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({"landmarks": [place] * 5}))
+    (portrait,) = read(tmp_path / "a.png", FaceCrops(CachedLandmarks()))
+    assert (portrait.crop.left, portrait.crop.size, portrait.camera) == (10, 80, None)
+    assert not portrait.face_found and "no face found" in portrait.note
+
+
 def test_landmarks_count_for_the_upright_picture(tmp_path):
     """A phone's photograph, stored sideways: the crop is cut where the landmarks say, after it is
     turned.

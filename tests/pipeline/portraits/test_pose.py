@@ -192,10 +192,16 @@ def test_labels_of_fitted_cameras_are_eg3d_labels():
 
 
 @pytest.mark.parametrize(
-    "points", [np.zeros((5, 2)), np.stack([np.arange(5.0), np.arange(5.0)], 1)]
+    "points",
+    [
+        np.zeros((5, 2)),
+        np.full((5, 2), (137.3, 0.1)),  # minus their mean they are no zeros
+        np.full((5, 2), np.nan),
+        np.stack([np.arange(5.0), np.arange(5.0)], 1),
+    ],
 )
 def test_points_that_are_no_face_are_refused(points):
-    with pytest.raises(ValueError, match="on a line"):
+    with pytest.raises(ValueError, match="on a line or in a point"):
         crop_of_landmarks(points)
 
 

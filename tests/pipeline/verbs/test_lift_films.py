@@ -1,6 +1,7 @@
 """`trilift lift` of a film: a film with as many frames at the same times, and the same sound."""
 
 import json
+import shutil
 from pathlib import Path
 
 import av
@@ -10,9 +11,10 @@ import torch
 from PIL import Image
 
 from pipeline.build.configuration import compose
-from pipeline.inference import film, film_container
+from pipeline.inference import film, film_container, film_files
 from pipeline.inference.reconstructor import LiftedPortrait, Reconstructor
 from pipeline.inference.triplane_file import read_triplane
+from pipeline.runs.trust import VARIABLE
 from pipeline.verbs import lift
 from tests.films import heard_samples, shown_frames, shown_times, with_landmarks, write_film
 
@@ -158,6 +160,109 @@ def test_a_film_that_was_interrupted_goes_on_and_ends_as_the_same_film(
     assert not lifted and "was done already" in capsys.readouterr().out
     assert run(untrained_student, clip, tmp_path / "parts", *settings, "label=true") == 0
     assert lifted and whole.read_bytes() != parts.read_bytes()
+
+
+@pytest.fixture
+def tracked(monkeypatch) -> list[Path]:
+    """The films that were tracked since."""
+    found: list[Path] = []
+    follow = film_files.followed
+    monkeypatch.setattr(
+        film_files, "followed", lambda file, *a, **k: found.append(file) or follow(file, *a, **k)
+    )
+    return found
+
+
+def test_a_film_whose_faces_are_all_done_is_not_tracked_again(
+    untrained_student, tmp_path, tracked, capsys
+):
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(2)), places(2), SIDE)
+    folder, left_over = tmp_path / "out" / "a", tmp_path / "out" / ".a.track"
+    assert run(untrained_student, clip, folder.parent) == 0 and len(tracked) == 1
+    facts = json.loads((folder / "film.json").read_text())
+    assert facts["faces"] == 1
+    left_over.write_bytes(b"of a command that was interrupted at its very end")
+    assert run(untrained_student, clip, folder.parent) == 0 and len(tracked) == 1
+    assert "was done already" in capsys.readouterr().out and not left_over.exists()
+    shutil.copytree(folder, tmp_path / "out" / "a+face2")
+    (folder / "film.json").write_text(json.dumps({**facts, "faces": 2}))
+    assert run(untrained_student, clip, folder.parent) == 0 and len(tracked) == 1
+    said = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.count("was done already") for line in said] == [1, 1] and "a+face2" in said[1]
+    for faces in (3, None, True, "many"):  # one is missing; earlier versions; no number
+        (folder / "film.json").write_text(json.dumps({**facts, "faces": faces}))
+        tracked.clear()
+        assert run(untrained_student, clip, folder.parent) == 0 and len(tracked) == 1
+        assert "was done already" in capsys.readouterr().out
+
+
+def turning(count: int) -> list[list[list[float]]]:
+    """Five points of a face that turns to its right and leans, for each frame."""
+    face = np.array([[-0.18, -0.16], [0.18, -0.16], [0.0, 0.05], [-0.14, 0.22], [0.14, 0.22]])
+    frames = []
+    for row in range(count):
+        points, lean = face.copy(), 0.02 * row
+        points[2, 0] += 0.012 * row
+        turn = np.array([[np.cos(lean), np.sin(lean)], [-np.sin(lean), np.cos(lean)]])
+        frames.append((points @ turn * SIDE + (44, 32)).tolist())
+    return frames
+
+
+@pytest.mark.parametrize("kind", ["fixed", "follow"])
+def test_the_head_of_a_mirrored_film_turns_the_other_way(
+    untrained_student, tmp_path, monkeypatch, kind
+):
+    clip = write_film(tmp_path / "a.mp4", moving(6), sound=None)
+    clip.with_suffix(".json").write_text(json.dumps({"frames": turning(6)}))
+    render, cameras, rows = LiftedPortrait.render, {}, {}
+    for name in ("plain", "mirror"):
+        seen = cameras[name] = []
+        monkeypatch.setattr(
+            LiftedPortrait,
+            "render",
+            lambda head, camera, seen=seen: seen.append(camera) or render(head, camera),
+        )
+        given = (f"film.camera.kind={kind}", *(["hooks=[mirror]"] * (name == "mirror")))
+        assert run(untrained_student, clip, tmp_path / name, *given) == 0
+        lines = (tmp_path / name / "a" / "frames.jsonl").read_text().splitlines()
+        rows[name] = [json.loads(line) for line in lines]
+    for plain, mirrored in zip(cameras["plain"], cameras["mirror"], strict=True):
+        torch.testing.assert_close(mirrored.label(), plain.mirrored().label())
+    ends = [cameras[name][-1].cam_to_world[0, 0, 3] for name in ("plain", "mirror")]
+    assert ends[0] * ends[1] < -1e-4
+    angles = [np.array([row["yaw_pitch_roll_deg"] for row in rows[name]]) for name in rows]
+    assert np.abs(angles[0][-1, 0]) > 3
+    np.testing.assert_allclose(angles[1], angles[0] * (-1, 1, -1), atol=1e-9)
+    assert [row["crop"] for row in rows["mirror"]] == [row["crop"] for row in rows["plain"]]
+
+
+def test_a_camera_that_needs_angles_refuses_a_hook_that_does_not_say_them(
+    untrained_student, tmp_path, tracked, lab, monkeypatch, capsys
+):
+    monkeypatch.setenv(VARIABLE, "my_lab")
+    clip = with_landmarks(write_film(tmp_path / "a.mp4", moving(2), sound=None), places(2), SIDE)
+    given = (lab, "hooks=[gaze]", "film.camera.kind=follow")
+    assert run(untrained_student, clip, tmp_path / "out", *given) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "hook 'gaze' (my_lab.hooks." in said and "use counter or orbit" in said
+    assert not tracked and not list((tmp_path / "out").iterdir())
+    assert run(untrained_student, clip, tmp_path / "out", lab, "hooks=[gaze]") == 0
+    rows = (tmp_path / "out" / "a" / "frames.jsonl").read_text().splitlines()
+    assert [json.loads(row)["yaw_pitch_roll_deg"] for row in rows] == [None, None]
+
+
+def test_a_lost_face_of_zeros_is_no_face_and_ends_no_folder(untrained_student, tmp_path, capsys):
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("a", "b"):
+        clip = write_film(source / f"{name}.mp4", moving(4), sound=None)
+        frames = [[[0.0, 0.0]] * 5, *turning(4)[1:]] if name == "a" else turning(4)
+        clip.with_suffix(".json").write_text(json.dumps({"frames": frames}))
+    assert run(untrained_student, source, tmp_path / "out") == 0
+    assert "no face in 1 of 4 frames" in capsys.readouterr().out
+    rows = (tmp_path / "out" / "a" / "frames.jsonl").read_text().splitlines()
+    found = [json.loads(row)["face_found"] for row in rows]
+    assert found == [False, True, True, True] and (tmp_path / "out" / "b" / "film.mp4").is_file()
 
 
 @pytest.mark.parametrize("is_apart", [False, True], ids=["beside", "in a folder"])

@@ -1,8 +1,10 @@
 """Hooks edit the crop in order; one that breaks the contract is named; the 3D follows the edit."""
 
 import functools
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -10,9 +12,10 @@ from torch import Tensor
 
 import pipeline.evaluation
 from pipeline.inference import Reconstructor
+from pipeline.portraits.cached_landmarks import CachedLandmarks
 from pipeline.portraits.crop import Crop
-from pipeline.portraits.framing import CentreSquare, Framed
-from pipeline.portraits.front_door import PortraitSettings, read_portraits
+from pipeline.portraits.framing import CentreSquare, FaceCrops, Framed
+from pipeline.portraits.front_door import PortraitSettings, portraits_of, read_portraits
 from pipeline.portraits.hooks.chain import Cut, Hooks
 from pipeline.portraits.hooks.kinds import CameraHook, MatteHook
 from pipeline.portraits.hooks.surroundings import Mirror
@@ -85,6 +88,41 @@ def test_the_kinds_get_the_matte_and_the_camera():
     assert edited(Cutout()).image.unique().tolist() == [0.25]
     mirrored = edited(Mirror())
     assert mirrored.camera.cam_to_world[0, 0, 3] < 0 < edited(abs).camera.cam_to_world[0, 0, 3]
+
+
+def test_angles_of_a_film_follow_a_mirror_and_are_unknown_after_a_hook_that_does_not_say():
+    """The camera at the negated yaw and roll is the mirrored camera."""
+    angles = np.array([[0.3, 0.1, -0.2], [-0.5, 0.0, 0.4]])
+    for before, after in zip(angles, Hooks({"mirror": Mirror()}).turned(angles), strict=True):
+        camera, mirrored = (
+            Camera.orbit(yaw, pitch, roll=roll)
+            for yaw, pitch, roll in (torch.from_numpy(a).float()[:, None] for a in (before, after))
+        )
+        torch.testing.assert_close(camera.mirrored().cam_to_world, mirrored.cam_to_world)
+    twice = Hooks({"one": Mirror(), "half": lambda image: image / 2, "two": Mirror()})
+    assert (twice.turned(angles) == angles).all()
+    twice.require_turned()
+    silent = Hooks({"mirror": Mirror(), "mine": Wrong(lambda image, camera: (image, camera))})
+    assert np.isnan(silent.turned(angles)).all()
+    with pytest.raises(ValueError, match=r"hook 'mine' \(.*Wrong\) moves the head"):
+        silent.require_turned()
+
+
+def test_the_pose_of_a_mirrored_portrait_is_that_of_its_camera(tmp_path):
+    file = shutil.copy(ASTRONAUT, tmp_path / "a.jpg")
+    shutil.copy(ASTRONAUT.with_suffix(".json"), tmp_path / "a.json")
+    framing = FaceCrops(CachedLandmarks())
+    plain, mirrored = (
+        next(portraits_of(file, "a", PortraitSettings(framing=framing, hooks=h), resolution=16))
+        for h in (Hooks(), Hooks({"mirror": Mirror()}))
+    )
+    assert abs(plain.pose.yaw_deg) > 0.5
+    assert mirrored.pose.yaw_deg == pytest.approx(-plain.pose.yaw_deg, abs=1e-3)
+    assert mirrored.pose.roll_deg == pytest.approx(-plain.pose.roll_deg, abs=1e-3)
+    torch.testing.assert_close(mirrored.camera.label(), mirrored.pose.camera.label())
+    told = mirrored.record()["pose"]
+    assert told["yaw_deg"] == -plain.record()["pose"]["yaw_deg"]
+    assert told["residual"] == plain.record()["pose"]["residual"]
 
 
 def test_after_a_hook_that_moves_the_person_the_matte_is_looked_for_in_its_picture():
