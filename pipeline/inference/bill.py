@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from pipeline.inference.pretrained import student_file
 from pipeline.inference.runtimes.network_file import (
     ONNX,
     OPENVINO,
@@ -85,12 +86,12 @@ class Item:
 
 
 def bill_of(path: Path) -> list[Item]:
-    """The bill of a student's file, a triplane, a teacher's folder, an exported network, or a
-    signed result.
+    """The bill of a student's file or folder, a triplane, a teacher's folder, an exported network,
+    or a signed result.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
-        ValueError: the file carries no metadata of trilift.
+        ValueError: the file carries no metadata of trilift, or the folder is neither.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}: give a checkpoint or a result")
@@ -98,6 +99,8 @@ def bill_of(path: Path) -> list[Item]:
 
 
 def _weights(path: Path) -> list[Item]:
+    if path.is_dir() and not (path / "passport.json").is_file():
+        path = _student_in(path)
     if path.is_dir():
         return _teacher(_json(path / "passport.json"), "passport.json")
     if path.suffix in (ONNX, OPENVINO, TORCH_EXPORT):
@@ -120,6 +123,15 @@ def _weights(path: Path) -> list[Item]:
         teacher = _teacher(passport, source)
         return [Item("weights", name, passport["licence"], source), *teacher]
     return _teacher(parse_json(stored["passport"], f"the metadata of {path}"), source)
+
+
+def _student_in(folder: Path) -> Path:
+    try:
+        return student_file(folder, local_files_only=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; nor is it a teacher's folder: it has no passport.json"
+        ) from error
 
 
 def _network(path: Path) -> list[Item]:
@@ -221,6 +233,4 @@ def _is(stated: str, name: str) -> bool:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"{path.parent} is no teacher's folder: it has no {path.name}")
     return read_json_file(path, dict[str, Any])

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, get_type_hints
 
@@ -207,7 +207,7 @@ class FrozenCrops:
 
     def frame(self, picture: Picture) -> list[Framed]:
         """One square for each entry; ValueError without any."""
-        entries = self._entries.get((sha256_of_file(picture.source), picture.frame))
+        entries = self._entries.get((_digest_of(picture.source), picture.frame))
         if not entries:
             raise ValueError(f"{self.frozen.path.name} has no crop of {picture.source.name}")
         return [_framed(entry) for entry in entries]
@@ -219,6 +219,17 @@ class FrozenCrops:
             if entry["crop"] is not None:
                 found.setdefault((entry["sha256"], entry["frame"]), []).append(entry)
         return found
+
+
+def _digest_of(file: Path) -> str:
+    """sha256 of a file, which is read once for all frames of a film."""
+    state = file.stat()
+    return _digest_at(file, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest_at(file: Path, size: int, modified_ns: int) -> str:
+    return sha256_of_file(file)
 
 
 def _framed(entry: dict[str, Any]) -> Framed:

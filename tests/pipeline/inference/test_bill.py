@@ -9,7 +9,7 @@ import torch
 from pipeline.build.configuration import compose
 from pipeline.build.pretraining import training_data
 from pipeline.inference.bill import RIGHTS, Item, bill_of
-from pipeline.inference.pretrained import student_file
+from pipeline.inference.pretrained import save_pretrained, student_file
 from pipeline.inference.triplane_file import save_triplane
 from pipeline.lifter import Lifter
 from pipeline.verbs import licenses
@@ -99,6 +99,18 @@ def test_a_licence_that_is_not_known_permits_nothing_by_guess():
     for stated in (LICENCE, f"Apache-2.0. Started from: {LICENCE}", "MIT; data non-commercial"):
         assert Item("weights", "a", stated, "b").permits["commercial use"] == "no"
     assert list(Item("weights", "a", "CC0-1.0", "b").permits) == list(RIGHTS)
+
+
+def test_the_bill_of_a_student_s_folder_is_that_of_its_file(tmp_path, capsys):
+    lifter = Lifter.load(student_file("bundled/puppets_tiny"))
+    folder = save_pretrained(lifter, tmp_path / "mine")
+    licenses.main(compose("licenses", "format=json", f"file={folder}"))
+    items = json.loads(capsys.readouterr().out)
+    assert items == [item.record() for item in bill_of(folder / "model.safetensors")]
+    assert items[0]["name"].startswith("student model")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"holds no student: .* no passport.json"):
+        bill_of(tmp_path / "empty")
 
 
 def test_a_file_without_metadata_is_refused(tmp_path):
