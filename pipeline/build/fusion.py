@@ -9,11 +9,12 @@ from pipeline.distillation.fuser_scores import FuserScores
 from pipeline.distillation.fuser_training import FuserSettings, FuserTraining
 from pipeline.distillation.network_training import NumberedBatches
 from pipeline.fusion import TrainedFuser
+from pipeline.inference.background import background_of
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter
 from pipeline.runs.run_folder import RunFolder
 from pipeline.worlds.splits import Split
-from pipeline.worlds.turns import Turn
+from pipeline.worlds.turns import Turn, TurnSource
 
 from .beside import Beside
 from .configuration import instantiate, to_plain
@@ -23,18 +24,29 @@ FILE = "fuser.safetensors"
 LEAST_YAW_DEG = 35.0
 """Of the held-out films."""
 
+OF_STUDENT = ("resolution", "background")
+"""Of the films; no settings."""
+
 
 def build_fuser(config: DictConfig) -> FuserTraining:
     """The Lightning module: an untrained fuser for the planes of `start_from`, a student.
 
     Raises:
-        ValueError: no student, or a student of another teacher.
+        ValueError: no student, or a student of another teacher; or the films' resolution or
+            background, which are the student's, are given.
     """
+    given = [name for name in OF_STUDENT if name in config.fuser.films]
+    if given:
+        raise ValueError(
+            f"fuser.films has {', '.join(given)}: films have the student's image size and its"
+            " teacher's background, leave it out"
+        )
     torch.manual_seed(config.seed)
     if config.start_from is None:
         raise ValueError("a fuser works on a student's planes: give the student as start_from=")
     lifter = Lifter.load(student_file(config.start_from))
     settings: FuserSettings = instantiate(config.fuser)
+    settings = replace(settings, films=_films_for(lifter, settings.films))
     return FuserTraining(
         trained=TrainedFuser.untrained(lifter.passport, **settings.network),
         lifter=lifter,
@@ -44,11 +56,9 @@ def build_fuser(config: DictConfig) -> FuserTraining:
     )
 
 
-def build_scores(config: DictConfig, run: RunFolder) -> FuserScores:
-    """Validation on films of held-out identities."""
-    settings: FuserSettings = instantiate(config.fuser)
+def build_scores(config: DictConfig, films: TurnSource, run: RunFolder) -> FuserScores:
+    """Validation on films of held-out identities, otherwise like those of the training."""
     validation = to_plain(config.callbacks.validation)
-    films = settings.films
     least = max(LEAST_YAW_DEG, films.least_yaw_deg)  # otherwise there might be no turned frame
     most = max(least, films.most_yaw_deg)
     return FuserScores(
@@ -68,7 +78,13 @@ def fuser_parts(config: DictConfig, run: RunFolder) -> Beside:
 
     return Beside(
         module,
-        build_scores(config, run),
+        build_scores(config, module.settings.films, run),
         NumberedBatches(draw, batch_size=config.batch_size),
         "hidden side",
     )
+
+
+def _films_for(lifter: Lifter, films: TurnSource) -> TurnSource:
+    """Films that look like what the student was distilled from."""
+    size = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+    return replace(films, resolution=size, background=background_of(lifter.passport))

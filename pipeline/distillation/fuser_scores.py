@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pipeline.evaluation.resizing import resized
 from pipeline.fusion import fused_frames
 from pipeline.lifter import Lifter
 from pipeline.worlds.turns import Turn, TurnSource
@@ -85,7 +86,9 @@ def _errors(
         ).image
         for row in range(len(cameras))
     ]
-    shown = torch.cat(views).clamp(-1, 1).unflatten(0, turn.targets.shape[:2])
+    # The truth has the size of the student's input, which need not be that of its views.
+    shown = resized(torch.cat(views).clamp(-1, 1), turn.targets.shape[-1])
+    shown = shown.unflatten(0, turn.targets.shape[:2])
     return (shown - turn.targets.to(shown)) / 2
 
 

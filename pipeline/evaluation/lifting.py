@@ -69,10 +69,12 @@ def lift_item(
     """
     image = given if method.image_size is None else resized(given, method.image_size)
     image = image.to(device)
+    own_seed = zlib.crc32(f"{seed}/{method.name}/{item.name}".encode())
     with torch.random.fork_rng():
-        torch.manual_seed(zlib.crc32(f"{seed}/{method.name}/{item.name}".encode()))
+        torch.manual_seed(own_seed)
         if warm_up:
             method.lift(image, item.camera).render(item.targets[:1])
+            torch.manual_seed(own_seed)  # whether it is warmed up depends on what ran before
         _synchronize(device)
         memory, started = PeakMemory(device), time.perf_counter()
         portrait = method.lift(image, item.camera)

@@ -11,10 +11,12 @@ from .scoring_input import Numbers, ScoringInput
 
 
 def normal_error(seen: ScoringInput) -> Numbers | None:
-    """Mean angle in degrees between predicted and reference normals, away from silhouette edges.
+    """Mean angle in degrees between predicted and reference normals, away from silhouette edges
+    and from unknown depth.
 
     Predicted normals follow from the depth; reference normals are the world's own where it has
-    them. NaN where no pixel has all eight neighbours in both silhouettes; None without depth.
+    them. NaN where no pixel and its eight neighbours are all compared (`ScoringInput.depths`); None
+    without depth.
     """
     angles = normal_angles(seen)
     return None if angles is None else mean_inside(*angles)
@@ -26,7 +28,7 @@ def normal_angles(
     """The angle at each pixel in degrees, and the mask over which it counts; None without depth."""
     if seen.depths is None or seen.reference is None:
         return None
-    depth, reference_depth, both = seen.depths
+    depth, reference_depth, where = seen.depths
     predicted = surface_normals(depth, seen.camera)
     true = (
         surface_normals(reference_depth, seen.camera)
@@ -34,7 +36,7 @@ def normal_angles(
         else F.normalize(seen.reference.normal, dim=1)
     )
     cosine = (predicted * true).sum(1, keepdim=True).clamp(-1, 1)
-    return cosine.acos().rad2deg(), inner(both)
+    return cosine.acos().rad2deg(), inner(where)
 
 
 def inner(where: Bool[Tensor, "view 1 height width"]) -> Bool[Tensor, "view 1 height width"]:

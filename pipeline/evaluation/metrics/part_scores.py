@@ -45,11 +45,11 @@ def _scores(seen: ScoringInput, inside: Bool[Tensor, "view 1 height width"]) -> 
     }
     if seen.depths is None:
         return scores
-    depth, reference, both = seen.depths
+    depth, reference, where = seen.depths
     angles = normal_angles(seen)
     assert angles is not None
     return scores | {
-        "depth": depth_error(depth, reference, both & inside),
-        "depth_aligned": depth_error(aligned(depth, reference, both), reference, both & inside),
+        "depth": depth_error(depth, reference, where & inside),
+        "depth_aligned": depth_error(aligned(depth, reference, where), reference, where & inside),
         "normal": mean_inside(angles[0], angles[1] & inside),
     }

@@ -37,11 +37,12 @@ class ScoringInput:
 
     @property
     def depths(self) -> "tuple[Tensor, Tensor, Tensor] | None":
-        """Predicted depth, reference depth, and the mask over which they are compared; None unless
-        all are known.
+        """Predicted depth, reference depth, and the mask over which they are compared: inside both
+        silhouettes, where the reference's depth is known (> 0); None unless all are known.
         """
         if self.both is None or self.reference is None:
             return None
         if self.prediction.depth is None or self.reference.depth is None:
             return None
-        return self.prediction.depth, self.reference.depth, self.both
+        depth = self.reference.depth
+        return self.prediction.depth, depth, self.both & (depth > 0)

@@ -72,15 +72,15 @@ def _depth(seen: ScoringInput) -> Numbers | None:
 def _depth_aligned(seen: ScoringInput) -> Numbers | None:
     if seen.depths is None:
         return None
-    depth, reference, both = seen.depths
-    return depth_error(aligned(depth, reference, both), reference, both)
+    depth, reference, where = seen.depths
+    return depth_error(aligned(depth, reference, where), reference, where)
 
 
 def _depth_rmse(seen: ScoringInput) -> Numbers | None:
     if seen.depths is None:
         return None
-    depth, reference, both = seen.depths
-    return depth_rmse(aligned(depth, reference, both), reference, both)
+    depth, reference, where = seen.depths
+    return depth_rmse(aligned(depth, reference, where), reference, where)
 
 
 def _mask_iou(seen: ScoringInput) -> Numbers | None:
@@ -126,7 +126,8 @@ DEPTH = Metric(
     "depth error",
     "units",
     False,
-    "mean absolute error inside both silhouettes, world units (a head is about 0.4 high)",
+    "mean absolute error inside both silhouettes where the reference's depth is known, world units"
+    " (a head is about 0.4 high)",
     4,
 )
 DEPTH_ALIGNED = Metric(
@@ -148,7 +149,7 @@ NORMAL = Metric(
     "°",
     False,
     "mean angle between predicted and reference normals inside both silhouettes, one pixel from"
-    " their edge",
+    " their edge and from unknown depth",
     1,
 )
 MASK_IOU = Metric(

@@ -144,17 +144,20 @@ def _scene(
 
 
 def _renderer(portrait: LiftedPortrait, head: ReferenceHead, true: frozenset[str]) -> Renderer:
+    """The decoder's renderer with the super-resolution of one or the other."""
     own = portrait.lifter.renderer
-    if not isinstance(own, TriplaneRenderer) or not isinstance(head.renderer, TriplaneRenderer):
-        return head.renderer if "decoder" in true else own  # it has no parts
-    resolves = head.renderer if "super-resolution" in true else own
-    return TriplaneRenderer(
-        decoder=(head.renderer if "decoder" in true else own).decoder,
-        sampling=own.sampling,
-        resolution=own.resolution,
-        background=own.background,
-        super_resolution=resolves.super_resolution,
+    decodes, resolves = (
+        head.renderer if stage in true else own for stage in ("decoder", "super-resolution")
     )
+    # A kind's other parts (ray samples, a learned sampler, a background network) are made for its
+    # decoder and go with it.
+    if decodes is resolves or not isinstance(decodes, TriplaneRenderer):
+        return decodes
+    if not isinstance(resolves, TriplaneRenderer) or type(decodes) is not type(resolves):
+        return decodes  # no part fits the other
+    mixed = decodes.changed()
+    mixed.super_resolution = resolves.super_resolution
+    return mixed
 
 
 def _rendered(

@@ -289,8 +289,8 @@ class WildSuite(Suite):
     @functools.cached_property
     def _sequences(self) -> list[str | None]:
         """By photograph the video whose neighbouring items are neighbouring frames of one face;
-        None: not of a film. A face that was away goes on in another video, named after the frame in
-        which it returns.
+        None: not of a film, or no face was found in the frame. A face that was away goes on in
+        another video, named after the frame in which it returns.
         """
         found: list[str | None] = []
         frames: dict[Path, dict[int, int]] = defaultdict(dict)  # film → frame → its place
@@ -302,6 +302,9 @@ class WildSuite(Suite):
                 continue
             places = frames[portrait.source]
             place = places.setdefault(portrait.frame, len(places))
+            if not portrait.face_found:
+                found.append(None)
+                continue
             before, sequence = latest.get(face, (place - 1, face))
             if place > before + 1:
                 sequence = f"{face}+frame{portrait.frame:05d}"

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipeline.build.configuration import compose
+from pipeline.build.fusion import fuser_parts
 from pipeline.distillation.fuser_scores import turn_scores
 from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, LiftedTurn
 from pipeline.fusion import TrainedFuser
@@ -16,8 +17,12 @@ from pipeline.lifter import Lifter
 from pipeline.losses.image import ImageLoss
 from pipeline.losses.triplane import TriplaneLoss
 from pipeline.losses.weighted_sum import WeightedSum
+from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs import distill
+from pipeline.worlds.splits import Split
 from pipeline.worlds.turns import TurnSource
+from teachers.toy import ToyTeacher
+from tests.builders import tiny_lifter
 
 FILMS = TurnSource(frames=4, resolution=64, views=2, supersampling=1, least_yaw_deg=45)
 NETWORK = {"width": 8, "hidden": 4}
@@ -81,6 +86,51 @@ def test_the_truth_itself_has_no_error(lifter, turn):
     perfect.render = render
     scores = turn_scores([turn], perfect, None)
     assert scores["hidden_psnr"] > 100 and scores["jitter"] == 0
+
+
+def test_the_truth_itself_has_no_error_in_larger_views_either(lifter, turn):
+    """A student's views may be larger than its input, whose size the truth has."""
+    large, calls = copy.copy(lifter), iter(turn.targets.flatten(0, 1).split(1))
+
+    def render(triplane, camera, jitter=None):
+        target = next(calls)
+        plain = target.mean((2, 3), keepdim=True).expand(-1, -1, 128, 128)
+        return replace(lifter.render(triplane, camera), image=plain)
+
+    large.render = render
+    flat = turn.targets.mean((3, 4), keepdim=True).expand_as(turn.targets)
+    assert turn_scores([replace(turn, targets=flat)], large, None)["hidden_psnr"] > 80
+
+
+@pytest.fixture(scope="module")
+def black_student(tmp_path_factory):
+    """The file of an untrained student of 32² images whose teacher draws black behind heads."""
+    small = tiny_lifter(ToyTeacher(resolution=16, depth_samples=8, importance_samples=0))
+    small.passport = replace(small.passport, background="black")
+    path = tmp_path_factory.mktemp("black") / "student.safetensors"
+    small.save(path)
+    return path
+
+
+def test_films_have_the_students_image_size_and_its_teachers_background(tmp_path, black_student):
+    settings = ("experiment=fuser", "fuser.films={frames:4}", "callbacks.validation.samples=1")
+    for student, side, level in ((black_student, 32, -1.0), ("bundled/puppets_tiny", 64, 1.0)):
+        config = compose("distill", *settings, f"start_from={student}")
+        parts = fuser_parts(config, RunFolder(tmp_path))
+        (trained,) = parts.data.draw([0], torch.device("cpu"))
+        held_out = parts.scores.films(0)
+        for film in (trained, held_out):
+            assert film.images.shape[-2:] == film.targets.shape[-2:] == (side, side)
+            behind = film.opacity == 0
+            assert behind.any() and (film.images.masked_select(behind) == level).all()
+        assert parts.scores.films.split is Split.VALIDATE
+        assert "hidden_psnr" in parts.scores.scores(parts.module)
+
+
+def test_films_have_no_other_size_or_background(tmp_path):
+    config = compose("distill", "experiment=fuser", "+fuser.films.resolution=32")
+    with pytest.raises(ValueError, match=r"fuser\.films has resolution: .* leave it out"):
+        fuser_parts(config, RunFolder(tmp_path))
 
 
 @pytest.mark.parametrize(

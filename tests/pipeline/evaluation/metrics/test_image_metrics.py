@@ -226,6 +226,43 @@ def test_silhouettes_that_never_meet_have_no_depth_error():
     )
 
 
+def test_depth_that_the_reference_does_not_know_does_not_count():
+    """A 0 in its depth, inside its silhouette: of half of the head, and of all of it."""
+    reference, seen = head(), head(depth=2.53)
+    assert reference.depth is not None
+    left = torch.arange(32) < 16
+    half = dataclasses.replace(reference, depth=torch.where(left, 0, reference.depth))
+    part = torch.where(left, 1, 2).to(torch.uint8).expand(1, 1, 32, 32)
+    found = scores(seen, half)
+    assert found["depth"] == pytest.approx(0.03, abs=1e-6)
+    assert found["depth_aligned"] == pytest.approx(0, abs=1e-6)
+    assert found["depth_rmse"] == pytest.approx(0, abs=1e-6)
+    assert found["normal"] == pytest.approx(scores(seen, reference)["normal"], abs=0.2)
+    assert found["mask_iou"] == 1 and found["psnr_foreground"] == BEST_PSNR
+    of_parts = part_scores(
+        ScoringInput(seen, CAMERA, dataclasses.replace(half, part=part)),
+        {"left": [1], "right": [2]},
+    )[0]
+    assert of_parts["right"]["depth"] == pytest.approx(0.03, abs=1e-6)
+    assert of_parts["right"]["depth_aligned"] == pytest.approx(0, abs=1e-6)
+    assert all(math.isnan(of_parts["left"][name]) for name in ("depth", "depth_aligned", "normal"))
+    nothing = scores(seen, dataclasses.replace(reference, depth=torch.zeros(1, 1, 32, 32)))
+    assert all(
+        math.isnan(nothing[name]) for name in ("depth", "depth_aligned", "depth_rmse", "normal")
+    )
+
+
+def test_normals_next_to_unknown_depth_do_not_count():
+    reference = plane(0.0)
+    assert reference.depth is not None
+    depth = reference.depth.clone()
+    depth[..., 10:14, 10:14] = 0
+    for normal in (reference.normal, None):
+        holed = dataclasses.replace(reference, depth=depth, normal=normal)
+        found = normal_error(ScoringInput(plane(10.0), CAMERA, holed))
+        assert found is not None and found.item() == pytest.approx(10, abs=0.1)
+
+
 def test_views_are_scored_one_by_one():
     both = ItemViews(
         *(

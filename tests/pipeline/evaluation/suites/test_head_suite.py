@@ -25,6 +25,7 @@ def test_people_are_those_of_the_test_split_on_the_teachers_background():
     assert item.name == "head00000"
     views = suite.opened().render(WorldSeeds.of(Split.TEST, [0, 0]), item.targets, 32)
     assert torch.equal(item.reference.depth, views.depth)
+    assert (views.depth[item.reference.solid] > 0).all()  # 0 would be unknown
     assert torch.equal(item.reference.image[:, :, 0, 0], torch.ones(2, 3))
     known = torch.tensor([number for numbers in suite.parts.values() for number in numbers])
     assert torch.isin(item.reference.part[item.reference.part != 0], known).all()

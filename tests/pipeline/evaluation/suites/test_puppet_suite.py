@@ -73,6 +73,7 @@ def test_pictures_lie_on_the_teachers_background_with_exact_depth(seen):
             item.image, item.reference.image[0]
         )
         assert torch.equal(item.reference.image[:, :, 0, 0], torch.ones(3, 3))
+        assert (item.reference.depth[item.reference.solid] > 0).all()  # 0 would be unknown
         solid = item.reference.depth[item.reference.opacity > 0.99]
         assert len(solid) > 50 and (solid > 2.0).all() and (solid < 3.2).all()
     black = suite(dataclasses.replace(PASSPORT, background="black"), identities=1, views=2).items()[

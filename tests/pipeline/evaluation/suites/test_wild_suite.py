@@ -152,6 +152,17 @@ def test_a_face_that_was_away_begins_another_video(tmp_path):
     assert [one for is_second, *one in seen if not is_second] == [["two.mp4", "two.mp4"]] * 5
 
 
+@pytest.mark.parametrize("faces", ["all", "largest"])
+def test_a_frame_without_a_face_ends_a_video(tmp_path, faces):
+    film = write_film(tmp_path / "one.mp4", [np.full((64, 64, 3), 99, np.uint8)] * 6, sound=None)
+    door = PortraitSettings(framing=FaceCrops(People([0, 1, 1, 0, 1, 1]), faces=faces))
+    items = suite(film, portraits=door).items()
+    again = "one.mp4+frame00004"
+    assert [item.sequence for item in items] == [None, "one.mp4", "one.mp4", None, again, again]
+    assert [item.face_found for item in items] == [False, True, True, False, True, True]
+    assert {item.subject for item in items} == {"one.mp4"}
+
+
 def test_an_unknown_camera_is_estimated_and_a_perfect_lift_is_itself_again(folder, portrait):
     item, prediction, found = scores(suite(folder), portrait)
     assert item.camera is None and found["camera_fit"][0] < 0.01
