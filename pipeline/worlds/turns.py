@@ -21,8 +21,8 @@ from .views import WorldViews
 FEATURES = (Part.EYE, Part.MOUTH, Part.TEETH, Part.LASHES)
 """What an expression moves; the first two are the puppets' as well."""
 
-AROUND = 5
-"""Side of the square of pixels about each of theirs that counts with it (odd)."""
+AROUND = 2 / 64
+"""As far about each of their pixels others count with it, in sides of the picture."""
 
 PAINT_RADIUS = 0.055
 """Of the paint on a cheek, world units."""
@@ -134,7 +134,8 @@ class TurnSource:
         )
         is_seen = visible_from(points, own, depth, opacity).reshape(is_head.shape)
         is_feature = torch.isin(seen.part, torch.tensor(FEATURES)).float()
-        is_feature = F.max_pool2d(is_feature, AROUND, stride=1, padding=AROUND // 2) > 0
+        margin = round(AROUND * self.resolution)
+        is_feature = F.max_pool2d(is_feature, 2 * margin + 1, stride=1, padding=margin) > 0
         paint, paint_seen = (_paint(views, cheek) for views in (film, seen))
         views = (self.frames, self.views)
         return Turn(
