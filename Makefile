@@ -54,7 +54,7 @@ check: lint ## lint, then test: what has to pass before a change lands
 	$(MAKE) test
 
 docs: $(VENV)/.docs ## the documentation as a site, in build/docs; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f .mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f .mkdocs.yml
 
 clean: ## remove caches and built packages; runs/ and .venv stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
