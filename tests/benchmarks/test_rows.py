@@ -8,7 +8,7 @@ from tests.benchmarks.rows import LONG, SHORT
 from tests.benchmarks.work import measure
 
 HEAVY = ("laptop", "pretrain", "tiny_lift", "runtimes", "help", "growth", "tests")
-RUNTIMES = ("OpenVINO", "ONNX Runtime")
+RUNTIMES = ("OpenVINO", "OpenVINO, bf16", "ONNX Runtime")
 ROWS = {row.name: row for row in (*SHORT, *LONG) if row.name not in ("runtimes", "tests")}
 
 

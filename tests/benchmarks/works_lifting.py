@@ -107,13 +107,15 @@ def tiny_lift(scale: str) -> dict[str, Contender]:
         for _ in range(10 if scale == "full" else 1):
             reconstructor.lift(photo)
 
-    def by(runtime: str) -> Work:
+    def by(runtime: str, *, bfloat16: bool = False) -> Work:
         made: list[Reconstructor] = []
 
         def work() -> None:
+            if bfloat16 and not has_bfloat16_instructions():
+                raise Unavailable("this processor has no bfloat16 instructions")
             if not made:
                 try:
-                    made.append(Reconstructor(lifter, runtime=runtime))
+                    made.append(Reconstructor(lifter, runtime=runtime, bfloat16=bfloat16))
                 except ValueError as error:
                     raise Unavailable(str(error)) from error
             lifts(made[0])
@@ -124,6 +126,7 @@ def tiny_lift(scale: str) -> dict[str, Contender]:
     return {
         **both_kernels(lambda: lifts(torch_alone)),
         "OpenVINO": Contender(by("openvino")),
+        "OpenVINO, bf16": Contender(by("openvino", bfloat16=True)),
         "ONNX Runtime": Contender(by("onnxruntime")),
     }
 
@@ -191,7 +194,7 @@ class Base:
     def session(self, runtime: str) -> Callable[[], Tensor]:
         """By ONNX Runtime or OpenVINO, in float32."""
         try:
-            session = SESSIONS[runtime]()
+            session = SESSIONS[runtime](False)
         except ValueError as error:
             raise Unavailable(str(error)) from error
         with tempfile.TemporaryDirectory() as folder:
