@@ -99,6 +99,11 @@ class Lifter(nn.Module):
         self.recipes = {"encoder": encoder_recipe, "renderer": renderer_recipe}
         self.step = step
 
+    @property
+    def image_size(self) -> int:
+        """Side of the images that the encoder was made for, pixels."""
+        return int(getattr(self.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+
     @classmethod
     def from_teacher(
         cls, *, encoder: nn.Module, encoder_recipe: Recipe, teacher: Teacher

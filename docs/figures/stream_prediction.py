@@ -59,7 +59,7 @@ def works(name: str, lifter: Lifter) -> list[tuple[str, float, int]]:
     lifter = lifter.eval().requires_grad_(False).to("meta")
     renderer: Any = lifter.renderer
     lifter.renderer = renderer.changed(first_pass="reused")  # proposals count as two passes
-    side = int(getattr(lifter.encoder, "image_size"))  # noqa: B009
+    side = lifter.image_size
     image = torch.zeros(1, 3, side, side, device="meta")
     camera = lifter.passport.orbit(torch.zeros(1)).to(image)
     triplane = lifter.lift(image)

@@ -126,7 +126,7 @@ class Evaluation:
         """What suites may know."""
         size = self.passport.image_resolution
         if self.config.checkpoint is not None:
-            size = int(getattr(self.lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+            size = self.lifter.image_size
         sampler = None if self.config.teacher is None else self.sampler
         return SuiteContext(
             self.passport, sampler, size, self.device, Path(self.config.paths.weights)

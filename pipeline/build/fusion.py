@@ -86,5 +86,4 @@ def fuser_parts(config: DictConfig, run: RunFolder) -> Beside:
 
 def _films_for(lifter: Lifter, films: TurnSource) -> TurnSource:
     """Films that look like what the student was distilled from."""
-    size = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
-    return replace(films, resolution=size, background=background_of(lifter.passport))
+    return replace(films, resolution=lifter.image_size, background=background_of(lifter.passport))

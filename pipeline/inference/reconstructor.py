@@ -120,7 +120,7 @@ class Reconstructor:
         bfloat16: bool = False,
     ) -> None:
         self.lifter = lifter.eval()
-        self.image_size = image_size or int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+        self.image_size = image_size or lifter.image_size
         self._lift = lift_by(runtime, self.lifter, self.image_size, runtime_file, bfloat16=bfloat16)
         self._takes_batches = runtime == TORCH
 

@@ -88,7 +88,7 @@ class Hybrid:
         progress: bool = True,
     ) -> None:
         self.student, self.passport = _frozen(models.student), models.student.passport
-        self.image_size = int(getattr(self.student.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+        self.image_size = self.student.image_size
         self.refinement, self.camera, self.weights = (
             refinement or Refinement(),
             camera or CameraSearch(),

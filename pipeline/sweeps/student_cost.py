@@ -35,7 +35,7 @@ def lift_ms(lifter: Lifter) -> float:
     """Median milliseconds of one photograph through the encoder, on the GPU if there is one."""
     device = device_named("auto")
     lifter = lifter.to(device).eval()
-    size = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+    size = lifter.image_size
     image = torch.zeros(1, 3, size, size, device=device)
     times = []
     for _ in range(WARM_UP + REPEATS):

@@ -252,7 +252,7 @@ def write_network(config: DictConfig) -> bool:
     student = student_file(settings["checkpoint"] or bundled_default())
     lifter = Lifter.load(student)
     count, batches = settings["comparison"]["inputs"], settings["comparison"]["batches"]
-    side = int(getattr(lifter.encoder, "image_size"))  # noqa: B009 (nn.Module types it Tensor)
+    side = lifter.image_size
     if settings["input"] is not None:
         images = _photographs(config, settings, lifter, side, count)
     else:
