@@ -23,10 +23,8 @@ from pipeline.pretraining.surface import SurfaceGAN
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, checkpoint_of, settings_of_checkpoint
 from pipeline.runs.kernel_choice import Trial
-from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
-from pipeline.runs.slice_timer import SliceTimer
 from pipeline.runs.state_keeper import StateKeeper
 from pipeline.worlds.licences import training_data_of
 from pipeline.worlds.opening import world_facts
@@ -251,8 +249,6 @@ def build_callbacks(
     progress = config.progress
     behind = 0.0 if config.teacher.get("background", "black") == "black" else 1.0
 
-    left = Deadline(config.trainer.max_time).left
-
     def frechet() -> FrechetScores:
         return FrechetScores(photographs.first(progress.real, behind), compared=progress.scored)
 
@@ -271,7 +267,6 @@ def build_callbacks(
             record=record,
         ),
         StopWhenSeen(),
-        *([SliceTimer(left)] if left is not None else []),
         StateKeeper(
             run.last_checkpoint,
             every_steps=NEVER,

@@ -41,6 +41,7 @@ from pipeline.pretraining.planner import cost_table, count_schedule
 from pipeline.pretraining.training_images import TrainingImages
 from pipeline.pretraining.tuning import TuningRecord, has_no_latent, keep_as_it_is
 from pipeline.runs.processes import is_first_process
+from pipeline.runs.progress import Deadline
 from pipeline.runs.requeue import Attempt
 from pipeline.runs.run_folder import RunFolder
 from pipeline.runs.summary import Summary, recorded_command
@@ -123,6 +124,7 @@ def train(
         config,
         build_callbacks(config, run, photographs, attempt, record),
         loggers=[CSVLogger(run.path, name="logs")],
+        max_time=Deadline(config.trainer.max_time).left,
         strategy=STRATEGY,
     )
     state = run.checkpoint_to_resume()

@@ -123,7 +123,7 @@ def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
         None: None,
     }  # a second might be enough for all
     monkeypatch.setattr(
-        "pipeline.build.pretraining.Deadline",
+        "pipeline.verbs.pretrain.Deadline",
         lambda max_time: SimpleNamespace(left=shortest[max_time]),
     )
     run(tmp_path / "sliced", images, "schedule.total_images=12", "trainer.max_time=00:00:00:01")
