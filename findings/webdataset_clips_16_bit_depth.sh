@@ -15,12 +15,12 @@
 # Output on 2026-11-30:
 #   webdataset 1.0.2, pillow 13.0.0
 #   depth [0, 100, 255, 256, 1000, 65535]
-#     l8: uint8 [0, 100, 255, 255, 255, 255]
+#     l8: uint8 [0.0, 100.0, 255.0, 255.0, 255.0, 255.0]
 #     l: float32 [0.0, 0.392, 1.0, 1.0, 1.0, 1.0]
 #     torchl: float32 [0.0, 0.392, 1.0, 1.0, 1.0, 1.0]
 #     rgb: float32 [0.0, 0.392, 1.0, 1.0, 1.0, 1.0]
 #     torchrgb: float32 [0.0, 0.392, 1.0, 1.0, 1.0, 1.0]
-#     pil: uint8 [0, 100, 255, 255, 255, 255]
+#     pil: uint8 [0.0, 100.0, 255.0, 255.0, 255.0, 255.0]
 #     undecoded: uint16 [0, 100, 255, 256, 1000, 65535]
 #   a float picture, written and read: -0.50 levels on average, -1.00 at most
 set -euo pipefail
