@@ -25,7 +25,7 @@ class Film:
     """The turntable to film: one camera a frame; `label` is written on its frames and the sheet."""
 
     cameras: Camera
-    frames_per_second: int = 24
+    frames_per_second: int | float = 24
     label: str | None = None
 
 

@@ -18,7 +18,9 @@ Frame = UInt8[np.ndarray, "height width 3"]
 log = logging.getLogger(__name__)
 
 
-def write_video(path: Path, frames: Iterable[Frame], *, frames_per_second: int = 24) -> Path:
+def write_video(
+    path: Path, frames: Iterable[Frame], *, frames_per_second: int | float = 24
+) -> Path:
     """Writes a film that loops well; it appears whole or not at all.
 
     Args:
@@ -50,17 +52,17 @@ def has_h264() -> bool:
     return "libx264" in av.codecs_available
 
 
-def _encode_mp4(path: Path, frames: Iterable[Frame], frames_per_second: int) -> int:
+def _encode_mp4(path: Path, frames: Iterable[Frame], frames_per_second: int | float) -> int:
     import av
 
     count = 0
     stream: Any = None
+    # the exact value of a float such as 29.97 is a fraction too long for FFmpeg
+    rate = Fraction(frames_per_second).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         for frame in frames:
             if stream is None:
-                stream = container.add_stream(
-                    "libx264", rate=Fraction(frames_per_second), options={"crf": "16"}
-                )
+                stream = container.add_stream("libx264", rate=rate, options={"crf": "16"})
                 stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = "yuv420p"
             container.mux(
@@ -74,7 +76,7 @@ def _encode_mp4(path: Path, frames: Iterable[Frame], frames_per_second: int) -> 
     return count
 
 
-def _encode_gif(path: Path, frames: Iterable[Frame], frames_per_second: int) -> int:
+def _encode_gif(path: Path, frames: Iterable[Frame], frames_per_second: int | float) -> int:
     pictures: Sequence[Image.Image] = [
         Image.fromarray(frame).quantize(dither=Image.Dither.NONE) for frame in frames
     ]

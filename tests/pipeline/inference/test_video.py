@@ -25,6 +25,18 @@ def test_an_mp4_shows_the_frames_in_order(tmp_path):
     assert shown == pytest.approx(LEVELS, abs=4)
 
 
+@pytest.mark.parametrize("has_h264", [True, False])
+@pytest.mark.parametrize("rate", [29.97, 0.1, 1000])
+def test_every_rate_that_lift_takes_makes_a_film(tmp_path, monkeypatch, rate, has_h264):
+    if has_h264:
+        av = pytest.importorskip("av")
+    monkeypatch.setattr(video, "has_h264", lambda: has_h264)
+    path = write_video(tmp_path / "film", frames(), frames_per_second=rate)
+    if has_h264:
+        with av.open(str(path)) as container:
+            assert float(container.streams.video[0].average_rate) == pytest.approx(rate, rel=1e-4)
+
+
 def test_without_the_video_extra_it_is_a_gif(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "has_h264", lambda: False)
     path = write_video(tmp_path / "film", frames(), frames_per_second=10)
