@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def main(config: DictConfig) -> int:
         the number of identities that this worker wrote.
     """
     is_written = config.repair or not config.verify
-    shards = configured_shards(config) if is_written else range(0)
+    shards: Sequence[int] = configured_shards(config) if is_written else ()
     torch.set_num_threads(config.threads or max(1, len(os.sched_getaffinity(0))))
     teacher: Teacher = instantiate(config.teacher)
     with_kernels(config, lambda: teacher_trial(teacher, gradients=False))
@@ -60,9 +60,11 @@ def main(config: DictConfig) -> int:
     # Before verifying: a filter may decide otherwise on another device than the one that wrote.
     sampler.to(torch.device(_device(config.device)))
     if config.verify or config.repair:
-        verify(folder, description, sampler, repair=config.repair)
+        removed = verify(folder, description, sampler, repair=config.repair)
         if not is_written:
             return 0
+        # those of an earlier, larger command, too: nothing else would write them again
+        shards = sorted({*shards, *removed})
     writer = ShardWriter(
         folder=folder,
         description=description,
@@ -131,7 +133,7 @@ def configured_shards(config: DictConfig) -> range:
     return range(first // size, (first + count) // size)
 
 
-def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
+def write(writer: ShardWriter, shards: Sequence[int], *, worker: int) -> int:
     """Writes the shards that are neither complete nor claimed by another worker.
 
     Args:
@@ -171,7 +173,7 @@ def write(writer: ShardWriter, shards: range, *, worker: int) -> int:
 
 def verify(
     folder: ShardFolder, description: Description, sampler: Sampler, *, repair: bool
-) -> None:
+) -> list[int]:
     """Verifies every complete shard and `manifest.json`, and logs what is invalid.
 
     Args:
@@ -179,6 +181,9 @@ def verify(
         description: as configured.
         sampler: draws the first identity of each shard again.
         repair: remove invalid shards, so that they are written again, as the manifest always is.
+
+    Returns:
+        the numbers of the removed shards, whatever identities the command asks for.
 
     Raises:
         SystemExit: a shard or the manifest is invalid, and `repair` is false.
@@ -203,6 +208,7 @@ def verify(
     if (broken or not is_merged) and not repair:
         log.error("write what is invalid again with repair=true")
         raise SystemExit(1)
+    return broken
 
 
 def _is_merged(folder: ShardFolder) -> bool:

@@ -106,6 +106,17 @@ def test_verify_names_invalid_shards_and_repair_writes_them_again(generate, capl
     assert shards(folder) == whole
 
 
+@pytest.mark.parametrize("outside", [0, 2])
+def test_repair_writes_what_it_removes_also_outside_the_identities_asked_for(generate, outside):
+    folder = generate("count=12")
+    whole = shards(folder)
+    tar = ShardFolder(folder).tar(outside)
+    tar.write_bytes(tar.read_bytes()[:-1000])
+    generate("repair=true", "first=4", "count=4")
+    assert shards(folder) == whole
+    generate("verify=true")
+
+
 def test_verify_finds_a_manifest_that_does_not_agree_and_repair_writes_it_again(generate, caplog):
     folder = generate()
     file = folder / "manifest.json"
