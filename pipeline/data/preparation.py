@@ -95,21 +95,20 @@ class Preparation:
     def done(self, source: Path, name: str) -> Record | None:
         """The stored record of a source file whose crops are called `name`.
 
-        None if the file is new, it or its landmarks have changed, it had another name, or a crop is
-        missing.
+        None if the file is new, it or its landmarks have changed, it had another name, or a crop or
+        its mirror image is missing.
         """
         record = self._done.get(source.name)
         if record is None or record["hash"] != content_hash(source, self.landmarks):
             return None
-        is_whole = all(
-            entry["file"]
-            and (self.folder / entry["file"]).is_file()
-            and entry["name"].split("+")[0] == name.split("+")[0]
+        files = set(_files(record))
+        is_whole = all((self.folder / file).is_file() for file in files) and all(
+            entry["file"] and entry["name"].split("+")[0] == name.split("+")[0]
             for entry in record["portraits"]
         )
         if not is_whole:
             return None
-        self._claimed |= set(_files(record))
+        self._claimed |= files
         return record
 
     def add(self, source: Path, portraits: Iterable[Portrait]) -> Record:

@@ -100,6 +100,16 @@ def test_mirrored_crops_have_mirrored_cameras(folder, tmp_path):
     torch.testing.assert_close(straight.camera.mirrored().label(), twin.camera.label())
 
 
+@pytest.mark.parametrize("lost", ["crops/anna.png", "crops/anna+mirrored.png"])
+def test_a_crop_or_mirror_image_that_was_lost_is_written_again(folder, tmp_path, lost):
+    output = tmp_path / "out"
+    run(folder, output, "mirrored=true")
+    whole = {file: file.read_bytes() for file in output.rglob("*") if file.is_file()}
+    (output / lost).unlink()
+    assert run(folder, output, "mirrored=true") == 1
+    assert {file: file.read_bytes() for file in output.rglob("*") if file.is_file()} == whole
+
+
 def test_an_interrupted_preparation_goes_on_and_gives_the_same(folder, tmp_path, monkeypatch):
     run(folder, tmp_path / "whole")
 
