@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -137,6 +138,13 @@ def test_a_link_stays_on_the_site_where_cards_are_pages_too(page):
     places = {((ROOT / page).parent / target).resolve().relative_to(ROOT) for target in targets}
     outside = {str(place) for place in places if place.parts[0] != "docs"}
     assert outside <= {*CARDS}
+
+
+def test_make_help_lists_every_target_that_says_what_it_does():
+    said = re.findall(r"^([^\s:]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE) == said
+    assert "bench-gpu" in said
 
 
 def test_the_examples_of_extending_are_those_that_are_tested():
