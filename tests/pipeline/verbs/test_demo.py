@@ -184,6 +184,31 @@ def test_the_verdict_follows_the_numbers(tmp_path):
     assert "did not help" in verdict(results_with(tmp_path, student=4.0, **trivial))
 
 
+def without(results: Results, *names: str) -> Results:
+    """The evaluation, if these methods hadn't been evaluated."""
+    summary = dict(results.summary)
+    for part in ("methods", "scores"):
+        summary[part] = {name: value for name, value in summary[part].items() if name not in names}
+    rows = [row for row in results.rows if row["method"] not in names]
+    return replace(results, summary=summary, rows=rows)
+
+
+def test_methods_that_were_not_evaluated_are_not_spoken_of(story, tmp_path):
+    scores = {"student": 21.0, "untrained": 4.5, "mean_planes": 12.0, "mean_latent": 11.0}
+    results = results_with(tmp_path / "judged", **scores, ceiling=24.0)
+    assert "reaches 11.0 dB: the student's" in verdict(without(results, "mean_planes"))
+    no_heads = verdict(without(results, "mean_planes", "mean_latent"))
+    assert "from 4.5 to 21.0 dB. On identities" in no_heads and "mean head" not in no_heads
+    alone = without(results, "untrained", "mean_planes", "mean_latent", "ceiling")
+    assert verdict(alone) == "After distillation the PSNR of unseen views is 21.0 dB."
+    assert "21.00 dB" in (text := demo_page(replace(story, results=alone)))
+    assert "test puppets, after distillation" in text and "→ 21.00" not in text
+    no_student = without(results, "student", "untrained", "ceiling")
+    assert verdict(no_student) == "" and "Time of a lift" not in demo_page(
+        replace(story, results=no_student)
+    )
+
+
 def test_scores_that_do_not_exist_are_dashes(story):
     story.results.summary["scores"]["untrained"]["all"]["depth"] = None
     assert "<td>–</td>" in demo_page(story)

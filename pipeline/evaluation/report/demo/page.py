@@ -115,7 +115,7 @@ def _judged(story: Story) -> dict[str, Any] | None:
             else counted(images, "image")
         ),
         "scores": headline_table(results),
-        "main": results.methods["student"]["title"],
+        "main": results.methods[results.main_method]["title"],
         "image_rows": image_rows(results),
         "gap_chart": next(iter(gap_charts(results)), None),
         "making": _making(story, results),
@@ -135,31 +135,42 @@ def inline(path: Path) -> str:
 
 
 def verdict(results: Results) -> str:
-    """The scores in words: untrained, trained, the mean head, the teacher's own identities."""
+    """The scores in words: untrained, trained, the mean head, the teacher's own identities. What
+    wasn't evaluated is left out; "" without the student.
+    """
     values = {
         name: mean["mean"]
         for name in results.methods
         if (mean := mean_of(results.means(name), HEADLINE)) is not None
     }
-    before, after = values["untrained"], values["student"]
-    mean_head = max(values["mean_planes"], values["mean_latent"])
-    if after <= before:
+    before, after = values.get("untrained"), values.get("student")
+    if after is None:
+        return ""
+    if before is not None and after <= before:
         return (
             f"Distillation did not help: {before:.1f} dB before, {after:.1f} dB after. It was far"
             " too short, or something is wrong."
         )
-    gain = f"Distillation raised the PSNR of unseen views from {before:.1f} to {after:.1f} dB"
+    gain = (
+        f"After distillation the PSNR of unseen views is {after:.1f} dB"
+        if before is None
+        else f"Distillation raised the PSNR of unseen views from {before:.1f} to {after:.1f} dB"
+    )
+    ceiling = (
+        f" On identities of its own teacher the student reaches {values['ceiling']:.1f} dB."
+        if "ceiling" in values
+        else ""
+    )
+    mean_heads = [values[name] for name in ("mean_planes", "mean_latent") if name in values]
+    if not mean_heads:
+        return f"{gain}.{ceiling}"
+    mean_head = max(mean_heads)
     if after <= mean_head:
         return (
             f"{gain}. The same mean head for every input reaches {mean_head:.1f} dB: more steps are"
             " needed."
         )
     factor = 10 ** ((after - mean_head) / 10)
-    ceiling = (
-        f" On identities of its own teacher the student reaches {values['ceiling']:.1f} dB."
-        if "ceiling" in values
-        else ""
-    )
     return (
         f"{gain}. The same mean head for every input reaches {mean_head:.1f} dB: the student's"
         f" squared error is {factor:.1f} times smaller.{ceiling}"
@@ -210,12 +221,15 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     progress, results = story.progress, story.results
     facts = []
     if results is not None:
-        before, after = (
-            number((mean_of(results.means(name), HEADLINE) or {}).get("mean"), 2)
-            for name in ("untrained", "student")
-        )
-        text = "PSNR of unseen views of test puppets, before → after distillation"
-        facts.append((f"{before} → {after} dB", text))
+        shown = [
+            (number((mean_of(results.means(name), HEADLINE) or {}).get("mean"), 2), when)
+            for name, when in (("untrained", "before"), ("student", "after"))
+            if name in results.methods
+        ]
+        if shown:
+            values, times = (" → ".join(part) for part in zip(*shown, strict=True))
+            text = f"PSNR of unseen views of test puppets, {times} distillation"
+            facts.append((f"{values} dB", text))
     if progress is not None and progress.steps:
         facts.append((progress.count, f"of distillation at {progress.speed}"))
     if story.goal is not None:
@@ -224,11 +238,10 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     if results is not None:
         hardware, checkpoint = results.summary["run"]["hardware"], results.summary["checkpoint"]
         on = hardware["gpu"] or counted(hardware["threads"], "thread")
+        if "student" in results.methods:
+            seconds = results.methods["student"]["seconds"]
+            facts.append((duration(seconds), f"for one lift, image → 3D head, on {on}"))
         facts += [
-            (
-                duration(results.methods["student"]["seconds"]),
-                f"for one lift, image → 3D head, on {on}",
-            ),
             (f"{checkpoint['encoder_parameters'] / 1e6:.1f} M", "parameters"),
             (
                 duration(sum(seconds for _, seconds in story.commands)),
@@ -262,13 +275,12 @@ def _curves(story: Story) -> list[Any]:
 
 
 def _making(story: Story, results: Results) -> list[tuple[str, str]]:
-    summary, student = results.summary, results.methods["student"]
+    summary, student = results.summary, results.methods.get("student")
     checkpoint, run = summary["checkpoint"], summary["run"]
-    view = f"one view of {checkpoint['image_resolution']}²: {duration(student['render_seconds'])}"
     distilled = "–"
     if story.progress is not None:
         distilled = f"{story.progress.count}, {story.progress.speed}"
-    return [
+    making = [
         ("Machine", machine(run["hardware"])),
         ("Distillation", distilled),
         ("Peak memory", f"{story.peak_memory_gib:.1f} GiB in the largest process"),
@@ -278,5 +290,9 @@ def _making(story: Story, results: Results) -> list[tuple[str, str]]:
             f"{checkpoint['encoder_parameters']:,} parameters, sha256 {checkpoint['sha256'][:16]}…",
         ),
         ("Teacher", f"{checkpoint['teacher']}, {checkpoint['teacher_hash'][:16] or 'no hash'}"),
-        ("Time of a lift", f"{duration(student['seconds'])}; {view} (medians)"),
     ]
+    if student is not None:
+        view = duration(student["render_seconds"])
+        text = f"one view of {checkpoint['image_resolution']}²: {view} (medians)"
+        making.append(("Time of a lift", f"{duration(student['seconds'])}; {text}"))
+    return making
