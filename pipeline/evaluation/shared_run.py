@@ -3,6 +3,7 @@ to a file of its own.
 """
 
 import json
+import logging
 import sys
 import time
 from collections import Counter
@@ -17,7 +18,10 @@ from pipeline.runs.markers import decisive
 from .engine import Task, run_task
 from .work_share import WorkShare
 
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.5
+NOTE_SECONDS = 60.0
 
 
 def lines_folder(output: Path, configuration: dict[str, Any], free: Sequence[str]) -> Path:
@@ -108,10 +112,35 @@ def evaluate_share(
             run_task(task, output, share=share, done=done, append=append)
 
 
-def wait_for_others(tasks: Sequence[Task], folder: Path) -> list[Line]:
-    """All lines, once every process that a launcher started has finished its share."""
-    lines = all_lines(folder)
-    while missing(tasks, lines):
+def wait_for_others(tasks: Sequence[Task], folder: Path, share: WorkShare) -> list[Line]:
+    """All lines, once every process that a launcher started has finished its share; says now and
+    then whose share isn't, since a process may never have been started.
+    """
+    lines, noted = all_lines(folder), time.monotonic()
+    while left := missing(tasks, lines):
+        if time.monotonic() - noted >= NOTE_SECONDS:
+            noted = time.monotonic()
+            log.info(
+                "waiting for process %s of %d (numbered from 0): %d pairs of a method and an item"
+                " aren't scored",
+                ", ".join(map(str, _ranks(tasks, left, share.count))),
+                share.count,
+                len(left),
+            )
         time.sleep(POLL_SECONDS)
         lines = all_lines(folder)
     return lines
+
+
+def _ranks(tasks: Sequence[Task], pairs: set[tuple[str, str]], count: int) -> list[int]:
+    """The processes to whose shares these pairs belong."""
+    items = {item for _, item in pairs}
+    return [
+        rank
+        for rank in range(count)
+        if any(
+            task.item_names[place] in items
+            for task in tasks
+            for place in WorkShare(rank, count).of(len(task.item_names))
+        )
+    ]

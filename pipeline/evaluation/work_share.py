@@ -36,9 +36,10 @@ class WorkShare:
 def share_of_launcher(environment: Mapping[str, str] = os.environ) -> WorkShare:
     """The share that torchrun or srun assigns to this process; everything without either.
 
-    A single SLURM task is a shell or a batch script: it counts as one process.
+    A shell or a batch script of SLURM counts as one process: it has the rank 0 and the number of
+    tasks of the whole job, but only steps of srun run in so many processes.
     """
-    for rank, count in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+    for rank, count in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
         if rank in environment and count in environment:
             return WorkShare(int(environment[rank]), int(environment[count]))
     return WorkShare()

@@ -83,13 +83,13 @@ def run(evaluation: Evaluation, output: Path, share: WorkShare) -> dict[str, Any
     started = time.perf_counter()
     folder = lines_folder(output, evaluation.configuration(), evaluation.free_keys)
     count = evaluation.config.processes if share.count == 1 else 1
+    own = share if share.count > 1 else WorkShare(0, count)
     with other_processes(evaluation.settings, output, folder, count) as are_well:
-        own = share if share.count > 1 else WorkShare(0, count)
         evaluate_share(evaluation.tasks, output, folder, own, is_wanted=are_well)
     results = write_results(
         output,
         evaluation.tasks[0],
-        wait_for_others(evaluation.tasks, folder),
+        wait_for_others(evaluation.tasks, folder, own),
         evaluation.scope,
         description=evaluation.description(),
         weights=Path(evaluation.config.paths.weights),

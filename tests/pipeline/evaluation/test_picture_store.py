@@ -23,7 +23,14 @@ def test_launchers_say_which_process_this_is():
     assert share_of_launcher(
         {"RANK": "3", "WORLD_SIZE": "4", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}
     ) == WorkShare(3, 4)
-    assert share_of_launcher({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}) == WorkShare(1, 2)
+    job = {"SLURM_NTASKS": "2"}
+    assert share_of_launcher(
+        {**job, "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}
+    ) == WorkShare(1, 2)
+    assert share_of_launcher(
+        {**job, "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}
+    ) == WorkShare(0, 1)
+    assert share_of_launcher({**job, "SLURM_PROCID": "0"}) == WorkShare(0, 1)  # a batch script
     assert share_of_launcher({}) == WorkShare(0, 1)
     with pytest.raises(ValueError, match="process 2 of 2"):
         WorkShare(2, 2)
