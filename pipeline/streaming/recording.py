@@ -2,9 +2,12 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from pipeline.runs.files import replaced_file
 
 from .codecs import CodecSettings, Levels, PlaneEncoder, require_av, rows_of
 from .header import StreamHeader
@@ -13,16 +16,31 @@ from .packets import Packet
 TAG = "TRILIFT_STREAM"
 
 
+class _Empty(Exception):
+    """Nothing to complete."""
+
+
 class Recording:
-    """Writes pictures of levels one by one; close it."""
+    """Writes pictures of levels one by one; close it. Until then `path` is as it was.
+
+    Args:
+        path: the file; missing folders are made.
+        header: of the stream.
+
+    Raises:
+        ValueError: PyAV isn't installed, or the rate is none that a codec takes.
+    """
 
     def __init__(self, path: Path, header: StreamHeader) -> None:
         av = require_av("ffv1")
         self.av = av
-        path.parent.mkdir(parents=True, exist_ok=True)
         settings = CodecSettings(codec="ffv1", frames_per_second=header.frames_per_second)
         self.encoder = PlaneEncoder(header.grid, settings)
-        self.container = av.open(str(path), "w", format="matroska")
+        with ExitStack() as files:
+            temporary = files.enter_context(replaced_file(path))
+            self.container = av.open(str(temporary), "w", format="matroska")
+            files.callback(self.container.close)
+            self._files = files.pop_all()
         content = base64.b64encode(header.packet().to_bytes()).decode()
         self.container.metadata[TAG] = content
         rate = Fraction(header.frames_per_second).limit_denominator(1001)
@@ -37,9 +55,13 @@ class Recording:
         self.container.mux(self.stream.encode(self.encoder.frame(picture)))
 
     def close(self) -> None:
-        """Completes the file."""
-        self.container.mux(self.stream.encode())
-        self.container.close()
+        """Completes the file, which replaces an earlier one; that stays on an error, and where no
+        picture came.
+        """
+        with suppress(_Empty), self._files:
+            if not self.encoder.count:
+                raise _Empty
+            self.container.mux(self.stream.encode())
 
 
 def is_recording(path: Path) -> bool:

@@ -41,6 +41,9 @@ class Sender:
         codec: of the encoder.
         broadcast: where packets go.
         record: file of a recording without loss; None: none.
+
+    Raises:
+        ValueError: the recording would replace what is sent.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class Sender:
         *,
         record: Path | None = None,
     ) -> None:
+        if record is not None:
+            lift.source.require_spared(record)
         self.lifting = LiftProcess(replace(lift, codec=codec.codec))
         self.codec, self.broadcast, self.record = codec, broadcast, record
         self.counts = SenderCounts()
@@ -83,19 +88,21 @@ class Sender:
     def close(self) -> None:
         """Ends everything."""
         self.lifting.close()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)  # the disk may be slow to take a recording
         self.encoder.close()
 
     def _run(self) -> None:
         try:
-            for frame in self.lifting:
-                self._send(frame)
+            try:
+                for frame in self.lifting:
+                    self._send(frame)
+            finally:  # what was sent until an error is a recording, too
+                if self._recording is not None:
+                    self._recording.close()
         except Exception as error:
             self.error = error
             log.error("the stream ended: %s", error)
         finally:
-            if self._recording is not None:
-                self._recording.close()
             self.ended.set()
 
     def _send(self, frame: LiftedFrame) -> None:

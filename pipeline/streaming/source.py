@@ -54,6 +54,15 @@ class Source:
         if not self.name.startswith(f"{CAMERA}:"):
             find_photographs(Path(self.name))
 
+    def require_spared(self, file: Path) -> None:
+        """Raises ValueError if a new `file` would replace what is played or add to its folder."""
+        if self.is_live:
+            return
+        source, written = Path(self.name), file.resolve()
+        played = [source, *(source.iterdir() if source.is_dir() else ())]
+        if written.parent == source.resolve() or written in (each.resolve() for each in played):
+            raise ValueError(f"record={file} belongs to input={source}: give another file")
+
     def play(self, box: Mailbox[Captured], stop: threading.Event) -> None:
         """Puts every frame into `box` when it is due, until the end or `stop`; then closes it, with
         the error if there was one.
