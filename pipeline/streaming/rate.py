@@ -1,4 +1,4 @@
-"""How many bits a stream takes while its viewers can't follow."""
+"""How many bits a stream of H.264 takes while its viewers can't follow."""
 
 from dataclasses import dataclass
 

@@ -114,8 +114,7 @@ class Sender:
         key = self.broadcast.keys.due(now)
         try:
             if changed is not None:
-                self.encoder.change(self.codec.at(changed))
-                self.counts.rates.append(round(changed))
+                self._change_rate(changed)
             coded = self.encoder.encode(frame.picture, key=key)
         except (WorkerLost, ValueError) as error:
             self.counts.lost += 1
@@ -139,6 +138,14 @@ class Sender:
         self.counts.coded += 1
         self.counts.bytes += len(data)
         self.broadcast.publish(data, coded.is_key)
+
+    def _change_rate(self, rate: float) -> None:
+        settings = self.codec.at(rate)
+        # Another encoder begins with a key frame, a burst for viewers that can't follow as it is:
+        # AV1, whose options hold no rate, goes on.
+        if settings.options() != self.encoder.settings.options():
+            self.encoder.change(settings)
+            self.counts.rates.append(round(rate))
 
     def _name_codec(self, data: bytes) -> None:
         """The header says what WebCodecs calls this stream; viewers get it before the key frame."""

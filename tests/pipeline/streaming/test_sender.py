@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.portraits.framing import WholePicture
-from pipeline.streaming.codecs import CodecSettings
+from pipeline.streaming.codecs import CodecSettings, Coded
 from pipeline.streaming.header import StreamHeader
-from pipeline.streaming.lifting import LiftSettings
+from pipeline.streaming.lifting import LiftedFrame, LiftSettings
 from pipeline.streaming.recording import Recording, read_recording
 from pipeline.streaming.sender import Sender
 from pipeline.streaming.server import Broadcast, Limits
@@ -100,3 +100,31 @@ def test_a_recording_that_cannot_be_completed_ends_the_stream_with_its_error(
     source = recorded(tmp_path / "source.mkv")
     monkeypatch.setattr(Recording, "close", full)
     assert "No space left" in str(sent(sender(source, tmp_path / "planes.mkv")).error)
+
+
+class Watched:
+    """An encoder that says what it is asked."""
+
+    def __init__(self, settings: CodecSettings) -> None:
+        self.settings, self.changes = settings, []
+
+    def change(self, settings: CodecSettings) -> None:
+        self.settings = settings
+        self.changes.append(settings.kilobits_per_second)
+
+    def encode(self, picture: np.ndarray, *, key: bool) -> Coded:
+        return Coded(b"coded", False)
+
+
+@pytest.mark.parametrize(("codec", "rates"), [("h264", [3500]), ("av1", [])])
+def test_trouble_changes_the_encoder_only_where_its_codec_has_a_rate(
+    lifter, bundled, monkeypatch, codec, rates
+):
+    sending = sender("none", codec=codec)
+    sending.header = StreamHeader(codec, GRID, bundled, lifter.passport, 30.0)
+    sending.encoder, sending._recording = Watched(sending.codec), None
+    monkeypatch.setattr(sending.broadcast, "trouble", lambda: (1, 1))
+    for number in range(3):
+        sending._send(LiftedFrame(number, np.zeros((1, 1), np.uint16), (0, 0, 0)))
+    assert sending.encoder.changes == sending.counts.rates == rates
+    assert sending.counts.coded == 3
