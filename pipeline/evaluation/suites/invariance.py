@@ -46,7 +46,7 @@ class Invariance:
     """Settings of the invariance table.
 
     Args:
-        items: number of items, from the first; 0 disables it.
+        items: number of identities, from the first; 0 disables it.
         methods: names of the evaluated methods: eight lifts for each item.
         roll_deg: rotation of the image, both ways.
         zoom: factor of enlarging and shrinking.
@@ -89,11 +89,12 @@ def invariance_table(
 
     "planes" is the mean absolute change of the planes, "front" the root mean square change of the
     frontal view, both divided by the same between different identities of the suite: 0 is
-    invariant, 1 is as different as another identity.
+    invariant, 1 is as different as another identity. Of a single identity there are no shares.
 
     Args:
         methods: those whose name is in `settings.methods` are evaluated.
-        pictures: square, of any size; they are transformed before they are resized for a method.
+        pictures: one of each identity; square, of any size; they are transformed before they are
+            resized for a method.
         relight: index of an image → the same subject and camera in other light.
     """
     rows: list[list[CellValue]] = []
@@ -126,7 +127,11 @@ def invariance_table(
             " planes of a mirrored subject needn't be mirrored planes, so the front decides."
         ),
     ]
-    return table(f"invariance to the input, {len(pictures)} identities", columns, rows, notes)
+    of = f"{len(pictures)} identities"
+    if len(pictures) < 2:
+        of = f"{len(pictures)} identity"
+        notes.append("no shares: there is no other identity to compare with")
+    return table(f"invariance to the input, {of}", columns, rows, notes)
 
 
 def _changes(
@@ -212,7 +217,7 @@ def mirrored(triplane: Triplane) -> Triplane:
 
 def _between_identities(lifted: Sequence[LiftedPortrait]) -> tuple[float, float]:
     """Mean absolute difference of planes, and root mean square difference of frontal views, between
-    neighbours in the suite.
+    neighbours in the suite; nan for a single one.
     """
     pairs = (
         [(one, lifted[number - 1]) for number, one in enumerate(lifted)] if len(lifted) > 1 else []
@@ -235,7 +240,9 @@ def _front(portrait: LiftedPortrait) -> Tensor:
 
 
 def _share(change: float, between: float) -> float:
-    return 0.0 if change == 0 else change / between if between > 0 else math.nan
+    if change == 0 and not math.isnan(between):
+        return 0.0
+    return change / between if between > 0 else math.nan
 
 
 def _decibels(error: float) -> float:

@@ -39,7 +39,7 @@ from .cycle import cycle_of
 from .invariance import Invariance, invariance_table
 from .lazy_items import LazyItems
 from .lp3d_protocol import protocol_table
-from .photographs import Photographs
+from .photographs import Photograph, Photographs
 from .suite import Suite
 
 OWN_METRICS = {
@@ -92,7 +92,7 @@ class WildSuite(Suite):
         side_yaw_deg: yaw between the input and the second input of the cycle, towards the front.
         cycle_methods: names of the methods whose cycle is measured.
         licence: of the photographs.
-        invariance: settings of the invariance table.
+        invariance: settings of the invariance table, which takes one photograph of each subject.
         manifest_file: what `trilift manifest` wrote about the photographs: its crops and cameras
             are taken, and nothing is detected in the input.
         track: whether the faces of a film are followed and their squares smoothed over time, as
@@ -225,10 +225,10 @@ class WildSuite(Suite):
             found["coverage"] = coverage_table(
                 cameras, prior, without=len(self._photographs) - len(labels)
             )
-        pictures = [photograph.image for photograph in self._photographs]
-        faces = [picture for picture in pictures if picture is not None][: self.invariance.items]
+        faces = self._first_of_each_subject()[: self.invariance.items]
         if faces:
-            found["invariance"] = invariance_table(methods, faces, self.invariance)
+            pictures = [image for face in faces if (image := face.image) is not None]
+            found["invariance"] = invariance_table(methods, pictures, self.invariance)
         return found
 
     def results_table(self, results: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
@@ -263,7 +263,7 @@ class WildSuite(Suite):
             name=name,
             image=image,
             targets=camera or orbit_of(self.context.passport, [0.0], [0.0]),
-            subject=_filmed(portrait) or name,
+            subject=_subject(photograph),
             camera=camera,
             reference=(
                 None
@@ -274,6 +274,19 @@ class WildSuite(Suite):
             note=portrait.note,
             sequence=self._sequences[index],
         )
+
+    def _first_of_each_subject(self) -> list[Photograph]:
+        """One photograph of each subject: the first with a face, or else the first that can be
+        read. Neighbouring frames of a film would be taken for people who are much alike.
+        """
+        found: dict[str, Photograph] = {}
+        for photograph in self._photographs:
+            if photograph.pixels is None:
+                continue
+            first = found.setdefault(_subject(photograph), photograph)
+            if photograph.portrait.face_found and not first.portrait.face_found:
+                found[_subject(photograph)] = photograph
+        return list(found.values())
 
     def _motion(self, item: Item, image: Float[Tensor, "3 side side"]) -> tuple[str, Similarity]:
         assert item.reference is not None
@@ -332,6 +345,11 @@ class WildSuite(Suite):
     def _last(self) -> dict[str, Any]:
         """What the hooks found about the latest lift."""
         return {}
+
+
+def _subject(photograph: Photograph) -> str:
+    """Whom a photograph shows, as far as its name says: all frames of one film's face are one."""
+    return _filmed(photograph.portrait) or photograph.name
 
 
 def _filmed(portrait: Portrait) -> str | None:

@@ -274,6 +274,38 @@ def test_a_students_invariance_stands_beside_the_scores(folder, portrait):
     assert len(extras["invariance"]["table"]["rows"]) == 7
 
 
+def test_the_frames_of_a_film_are_one_identity(folder, portrait, tmp_path):
+    pixels = [np.full((64, 64, 3), 20 * row, np.uint8) for row in range(4)]
+    film = write_film(tmp_path / "clip.mp4", pixels, sound=None)
+    methods = [student_method(portrait.lifter)]
+    alone = suite(film, invariance=Invariance(items=4)).extras(methods)["invariance"]
+    assert alone["title"].endswith(" 1 identity")
+    assert any("there is no other identity" in note for note in alone["notes"])
+    columns = list(zip(*alone["table"]["rows"], strict=True))
+    assert {*columns[2], *columns[3]} == {None}
+    (tmp_path / "anna.png").write_bytes((folder / "anna smith.png").read_bytes())
+    both = suite(tmp_path, invariance=Invariance(items=4)).extras(methods)["invariance"]
+    assert both["title"].endswith(" 2 identities")
+    assert all(share is not None for row in both["table"]["rows"] for share in row[2:4])
+
+
+def test_the_identity_of_a_film_is_seen_where_its_face_is(tmp_path):
+    pixels = [np.full((64, 64, 3), 60 * row, np.uint8) for row in range(3)]
+    film = write_film(tmp_path / "clip.mp4", pixels, sound=None)
+    seen = []
+
+    def lift(image):
+        seen.append(image)
+        raise InterruptedError
+
+    door = PortraitSettings(framing=FaceCrops(People([0, 1, 1])))
+    with pytest.raises(InterruptedError):
+        suite(film, portraits=door, invariance=Invariance(items=1)).extras(
+            [MethodEntry("student", "student", lift)]
+        )
+    assert seen[0].mean() == pytest.approx(60 / 127.5 - 1, abs=0.05)
+
+
 @pytest.mark.parametrize("wrong", [{"alignment": "luck"}, {"alignment": "landmarks"}])
 def test_nonsense_is_refused(folder, wrong):
     with pytest.raises(ValueError, match=r"use landmarks|needs a landmark detector"):
