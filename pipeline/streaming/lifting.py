@@ -230,7 +230,7 @@ class Lifting:
                 f"the normalisation is of {len(code)} channels, the student's planes have"
                 f" {grid.tiles}: give its own, or planes=null"
             )
-        rate = self.settings.source.frames_per_second
+        rate = first[-1][0].rate or self.settings.source.frames_per_second
         yield StreamHeader(self.settings.codec, grid, code, passport, rate, scene_of(lifter))
         for captured, planes, stamps in itertools.chain(first[-1:], lifted):
             picture = grid.picture(code.levels(planes))

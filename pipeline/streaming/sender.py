@@ -38,7 +38,7 @@ class Sender:
 
     Args:
         lift: of the lifting process.
-        codec: of the encoder.
+        codec: of the encoder; `frames_per_second` becomes the source's.
         broadcast: where packets go.
         record: file of a recording without loss; None: none.
 
@@ -73,9 +73,10 @@ class Sender:
             ValueError: what one of them says.
         """
         header = self.lifting.start().header
-        self.encoder = EncoderProcess(header.grid, self.codec)
         try:
-            self.encoder.start()
+            # recordings and cameras have a rate of their own, in which the codec's seconds count
+            self.codec = replace(self.codec, frames_per_second=header.frames_per_second)
+            self.encoder = EncoderProcess(header.grid, self.codec).start()
         except ValueError:
             self.lifting.close()
             raise

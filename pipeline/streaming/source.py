@@ -25,11 +25,16 @@ CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 @dataclass(frozen=True)
 class Captured:
-    """A frame and when it was captured, µs."""
+    """A frame and when it was captured, µs.
+
+    Attributes:
+        rate: frames a second of a camera that says so; None: the source's.
+    """
 
     number: int
     image: Image.Image
     stamp: int
+    rate: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,8 @@ class Source:
     Attributes:
         name: a film's file, a folder of pictures (in the order of their names), or camera:NAME
             (camera:/dev/video0).
-        frames_per_second: how fast films and folders are played.
+        frames_per_second: how fast films and folders are played, and what is taken for the rate of
+            a camera that doesn't say it.
         loop: whether they start again at their end.
         background: grey level in [0, 1] behind transparent pixels.
     """
@@ -70,13 +76,13 @@ class Source:
         error = None
         try:
             started = time.monotonic()
-            for number, image in enumerate(self._images()):
+            for number, (image, rate) in enumerate(self._images()):
                 if self.is_live:
                     started = time.monotonic() - number / self.frames_per_second
                 due = started + number / self.frames_per_second
                 if stop.wait(max(0.0, due - time.monotonic())):
                     return
-                box.put(Captured(number, image, now_us()))
+                box.put(Captured(number, image, now_us(), rate))
         except Exception as raised:  # this thread has nobody to tell: who empties the box has
             error = raised
         finally:
@@ -87,12 +93,12 @@ class Source:
         """Whether it has a pace of its own."""
         return self.name.startswith(f"{CAMERA}:")
 
-    def _images(self) -> Iterator[Image.Image]:
+    def _images(self) -> Iterator[tuple[Image.Image, float | None]]:
         if self.is_live:
             yield from _camera(self.name.split(":", 1)[1])
             return
         for _ in itertools.count() if self.loop else range(1):
-            yield from self._once()
+            yield from ((image, None) for image in self._once())
 
     def _once(self) -> Iterator[Image.Image]:
         path = Path(self.name)
@@ -115,8 +121,8 @@ def _naming(file: Path) -> Iterator[None]:
         raise ValueError(f"{file}: {error}") from error
 
 
-def _camera(device: str) -> Iterator[Image.Image]:
-    """Frames of a camera by FFmpeg's device of this system.
+def _camera(device: str) -> Iterator[tuple[Image.Image, float | None]]:
+    """Frames of a camera by FFmpeg's device of this system, and their rate if it says a likely one.
 
     Raises:
         ValueError: it can't be opened, or is gone.
@@ -128,9 +134,11 @@ def _camera(device: str) -> Iterator[Image.Image]:
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ValueError(f"camera {device!r} can't be opened by {kind}: {error}") from error
     with container:
+        said = float(container.streams.video[0].average_rate or 0)
+        rate = said if 1 <= said <= 240 else None  # some devices say the rate of their clock
         try:
             for frame in container.decode(video=0):
-                yield frame.to_image()
+                yield frame.to_image(), rate
         except av.FFmpegError as error:
             raise ValueError(f"camera {device!r} gives no more frames: {error}") from error
 

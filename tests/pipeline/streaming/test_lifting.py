@@ -170,6 +170,7 @@ def test_a_camera_is_read_by_ffmpeg_s_device_and_a_missing_one_is_a_sentence(mon
     thread.join(10)
     assert taken[0].image.size == (64, 48) and taken[-1].number >= 2
     assert taken[0].stamp < taken[1].stamp < taken[2].stamp
+    assert [one.rate for one in taken] == [100.0] * 3
     monkeypatch.undo()
     with pytest.raises(ValueError, match="can't be opened"):
         next(sources._camera("/dev/no-camera"))
@@ -190,6 +191,14 @@ def streamed(source: Source, normalisation) -> list:
         stop.set()
         thread.join(10)
     return found
+
+
+@pytest.mark.parametrize(("said", "told"), [("12.5", 12.5), ("1000", 30.0)])
+def test_the_header_has_a_camera_s_own_rate_if_it_can_be_one(bundled, monkeypatch, said, told):
+    monkeypatch.setattr(sources, "CAMERA_FORMATS", {"linux": "lavfi"})
+    source = Source(name=f"camera:testsrc=size=64x64:rate={said}:duration=0.2")
+    header, *frames = streamed(source, bundled)
+    assert frames and header.frames_per_second == told
 
 
 @pytest.mark.parametrize("is_calibrated", [True, False])

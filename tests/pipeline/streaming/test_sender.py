@@ -1,5 +1,6 @@
 """The sender: what it records, and what it tells its encoder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from pipeline.portraits.framing import WholePicture
 from pipeline.streaming.codecs import CodecSettings, Coded
 from pipeline.streaming.header import StreamHeader
-from pipeline.streaming.lifting import LiftedFrame, LiftSettings
+from pipeline.streaming.lifting import LiftedFrame, LiftProcess, LiftSettings
 from pipeline.streaming.recording import Recording, read_recording
 from pipeline.streaming.sender import Sender
 from pipeline.streaming.server import Broadcast, Limits
@@ -76,9 +77,9 @@ def test_a_recording_in_the_folder_that_is_sent_is_refused(tmp_path):
 
 def test_a_recording_replaces_an_earlier_one_when_it_is_complete(tmp_path, recorded):
     source, record = recorded(tmp_path / "source.mkv"), tmp_path / "recorded" / "planes.mkv"
-    sent(sender(source, record))
-    _, pictures = read_recording(record)
-    assert [picture.max() for picture in pictures] == [0, 100, 200, 300]
+    sending = sent(sender(source, record))
+    shown = [picture.max() for picture in read_recording(record)[1]]
+    assert shown[-1] == 300 and len(shown) == sending.counts.lifted  # late ones are dropped
     before = record.read_bytes()
     recording = Recording(record, read_recording(source)[0])
     recording.write(np.zeros((GRID.height, GRID.width), np.uint16))
@@ -128,3 +129,25 @@ def test_trouble_changes_the_encoder_only_where_its_codec_has_a_rate(
         sending._send(LiftedFrame(number, np.zeros((1, 1), np.uint16), (0, 0, 0)))
     assert sending.encoder.changes == sending.counts.rates == rates
     assert sending.counts.coded == 3
+
+
+def test_the_encoder_is_told_the_rate_of_a_recording(tmp_path, recorded):
+    sending = sent(sender(recorded(tmp_path / "planes.mkv", rate=12.5), refresh_seconds=2))
+    assert sending.encoder.settings.frames_per_second == 12.5
+    assert sending.encoder.settings.options()["g"] == "25"
+
+
+def test_a_recording_whose_rate_no_encoder_takes_is_a_sentence(tmp_path, recorded, monkeypatch):
+    path = recorded(tmp_path / "planes.mkv")
+    start = LiftProcess.start
+
+    def fast(self: LiftProcess) -> LiftProcess:
+        start(self)
+        self.header = replace(self.header, frames_per_second=500.0)
+        return self
+
+    monkeypatch.setattr(LiftProcess, "start", fast)
+    sending = sender(path)
+    with pytest.raises(ValueError, match="frames_per_second is 500"):
+        sending.start()
+    assert sending.lifting._process._process.poll() is not None
