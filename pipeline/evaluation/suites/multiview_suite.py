@@ -21,7 +21,12 @@ from pipeline.evaluation.captures.camera_frame import (
     frame_of_given,
     scale_of_depths,
 )
-from pipeline.evaluation.captures.capture_source import CaptureSource, export_captures
+from pipeline.evaluation.captures.capture_source import (
+    SOURCE,
+    CaptureSource,
+    export_captures,
+    require_same_source,
+)
 from pipeline.evaluation.captures.captures import Capture, find_captures
 from pipeline.evaluation.captures.similarity import Similarity, rotation_angle_deg
 from pipeline.evaluation.items import NAME, Item, ItemViews, Observation, SuiteContext
@@ -82,7 +87,8 @@ class MultiviewSuite(Suite):
             (`fit_camera`; the scale from its depth, or, without one, from the point where the
             optical axes meet), "cameras" from all cameras alone, "known" as the captures give it.
         rounds: of the search for the input's camera.
-        source: exported to `path` if that doesn't exist; None exports nothing.
+        source: exported to `path` if that doesn't exist; a folder that was exported with other
+            settings is refused. None exports nothing and takes the folder as it is.
         invariance: settings of the invariance table.
         cache: folder in which packed suites are unpacked.
     """
@@ -128,7 +134,9 @@ class MultiviewSuite(Suite):
             }
             for name, capture in zip(self._names, self._captures, strict=True)
         ]
-        return {key: value for key, value in about.items() if key != "schema"} | {"items": items}
+        # Hashes of the files say what the captures are, also those of folders without a source.
+        hidden = ("schema", SOURCE)
+        return {key: value for key, value in about.items() if key not in hidden} | {"items": items}
 
     def items(self) -> Sequence[Item]:
         """One capture each, in the teacher's frame if the capture gives it, else in a guess."""
@@ -299,7 +307,10 @@ class MultiviewSuite(Suite):
 
     @functools.cached_property
     def _files(self) -> dict[str, Any]:
-        return read_manifest(self._folder)
+        manifest = read_manifest(self._folder)
+        if self.source is not None:
+            require_same_source(Path(self.path), manifest, self.source, self.context)
+        return manifest
 
     @functools.cached_property
     def _captures(self) -> list[Capture]:

@@ -162,6 +162,30 @@ def test_puppets_are_exported_once_and_checked_against_their_manifest(tmp_path):
         suite(path).manifest()
 
 
+def test_captures_of_other_settings_are_refused_by_name(tmp_path):
+    path = tmp_path / "captures"
+    puppets = PuppetCaptures(identities=1, views=2, supersampling=1)
+    before = suite(path, source=puppets).manifest()
+    assert suite(path, source=puppets).manifest() == before and "source" not in before
+    for change, found in (
+        ({"views": 3, "seed": 5}, r"\{'views': 2, 'seed': 0\}.*\{'views': 3, 'seed': 5\}"),
+        ({"has_depth": False}, r"\{'has_depth': True\}"),
+    ):
+        with pytest.raises(ValueError, match=rf"{found}.*another suite\.path, or remove"):
+            suite(path, source=dataclasses.replace(puppets, **change)).manifest()
+    larger = ToyTeacher(resolution=64, depth_samples=16, importance_samples=0)
+    with pytest.raises(ValueError, match=r"'resolution': 32\}.*'resolution': 64\}"):
+        suite(path, source=puppets, context=SuiteContext(larger.passport, image_size=64)).manifest()
+    other = dataclasses.replace(puppets, views=3)
+    assert suite(path, source=None).manifest() == before
+    stored = json.loads((path / "manifest.json").read_text())
+    del stored["source"]  # as earlier versions wrote it
+    (path / "manifest.json").write_text(json.dumps(stored))
+    assert suite(path, source=other).manifest() == before
+    (path / "manifest.json").unlink()
+    assert suite(path, source=other).manifest()["items"] == before["items"]
+
+
 def test_folders_that_only_replaced_characters_tell_apart_are_items_of_their_own(
     captures, tmp_path
 ):
