@@ -48,7 +48,7 @@ class Limits:
         viewers: at once.
         messages_per_second: of one viewer; more ends its connection.
         queue: packets that wait for one viewer.
-        stall_seconds: a viewer that takes nothing for so long is disconnected.
+        stall_seconds: a viewer that takes no packet for so long is disconnected.
     """
 
     viewers: int = 16
@@ -198,15 +198,18 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _send(broadcast: Broadcast, viewer: Viewer, socket: web.WebSocketResponse) -> None:
+    seconds = float(broadcast.limits.stall_seconds)
     try:
         while not socket.closed:
             await viewer.wake.wait()
             viewer.wake.clear()
-            async with asyncio.timeout(float(broadcast.limits.stall_seconds)):
-                if viewer.header is not None:
-                    header, viewer.header = viewer.header, None
+            if viewer.header is not None:
+                header, viewer.header = viewer.header, None
+                async with asyncio.timeout(seconds):
                     await socket.send_bytes(header)
-                while (data := viewer.queue.take()) is not None:
+            while (data := viewer.queue.take()) is not None:
+                # of each packet: a queue that is filled as fast as it empties never ends
+                async with asyncio.timeout(seconds):
                     await socket.send_bytes(stamped_sent(data, now_us()))
                     viewer.sent += 1
                     await _drained(socket)

@@ -6,12 +6,13 @@ import json
 import aiohttp
 import pytest
 import torch
+from aiohttp import web
 
 from pipeline.streaming.header import StreamHeader
 from pipeline.streaming.mailbox import CodedQueue, Mailbox
 from pipeline.streaming.packets import Kind, Packet
 from pipeline.streaming.rate import KeyRequests, RateControl
-from pipeline.streaming.server import Limits
+from pipeline.streaming.server import Broadcast, Limits, Viewer, _send
 
 from .served import Feed, served
 
@@ -173,6 +174,33 @@ def test_a_viewer_that_reads_nothing_holds_little_and_leaves(stream):
     assert held[-1] <= 4
     assert trouble == (1, 2)
     assert left == 1
+
+
+class SlowSocket(web.WebSocketResponse):
+    """Takes a packet in some seconds."""
+
+    seconds = 0.1
+
+    async def send_bytes(self, data: bytes, compress: int | None = None) -> None:
+        await asyncio.sleep(self.seconds)
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(0.1, 10), (0.6, 0)])
+def test_a_viewer_that_takes_every_packet_slowly_stays(seconds, taken):
+    async def watch() -> int:
+        broadcast = Broadcast(Limits(queue=10, stall_seconds=0.5), hosts=("127.0.0.1",))
+        viewer, socket = Viewer(CodedQueue(10), header=None), SlowSocket()
+        socket.seconds = seconds
+        for number in range(10):
+            viewer.queue.put(Packet(Kind.PICTURE, b"x").to_bytes(), is_key=number == 0)
+        viewer.wake.set()
+        sending = asyncio.create_task(_send(broadcast, viewer, socket))
+        await asyncio.wait([sending], timeout=1.5)
+        assert sending.done() == (taken == 0)
+        sending.cancel()
+        return viewer.sent
+
+    assert asyncio.run(watch()) == taken
 
 
 def test_what_a_slow_viewer_has_not_taken_waits_where_it_can_be_dropped(stream):
