@@ -35,7 +35,6 @@ from pipeline.build.numerics import with_kernels
 from pipeline.inference.background import background_of
 from pipeline.inference.device import device_named
 from pipeline.inference.pretrained import bundled_default, student_file
-from pipeline.inference.video import write_video
 from pipeline.lifter import Lifter
 from pipeline.portraits.front_door import PortraitSettings
 from pipeline.runs.files import write_json
@@ -45,6 +44,9 @@ from pipeline.streaming.normalisation import Normalisation
 from pipeline.verbs.lift import say
 from teachers.passport import Passport
 from teachers.rendering.camera import Camera
+
+MOST_FRAMES = 60.0
+"""A second, of the film of what was displayed."""
 
 
 @verb("stream")
@@ -142,32 +144,34 @@ def lift_settings(config: DictConfig, settings: dict[str, Any]) -> Any:
 def receive(config: DictConfig, settings: dict[str, Any]) -> None:
     """Watches, reports, writes the film."""
     from pipeline.streaming.receiver import Receiver
+    from pipeline.streaming.shown_film import ShownFilm
 
     if settings["threads"] is not None:
         torch.set_num_threads(int(settings["threads"]))
     lifter = Lifter.load(student_file(settings["checkpoint"] or bundled_default()))
     lifter = lifter.to(device_named(settings["device"]))
     with_kernels(config, lambda: renderer_trial(lifter.renderer, lifter.passport))
-    frames: list[np.ndarray] = []
-    shown = 0
+    film: ShownFilm | None = None
 
     def display(number: int, pixels: np.ndarray) -> None:
-        nonlocal shown
-        shown += 1
-        if settings["output"] is not None and len(frames) < 3000:
-            frames.append(pixels)
+        nonlocal film
+        if settings["output"] is None:
+            return
+        if film is None:
+            assert receiver.header is not None  # it came before the frame
+            rate = min(max(1.0, receiver.header.frames_per_second), MOST_FRAMES)
+            film = ShownFilm(Path(str(settings["output"])), rate)
+        film.show(pixels)
 
     receiver = Receiver(lifter, ellipse(lifter.passport, settings), display)
-    asyncio.run(receiver.watch(str(settings["address"]), seconds=settings["seconds"]))
+    try:
+        asyncio.run(receiver.watch(str(settings["address"]), seconds=settings["seconds"]))
+    finally:  # what was shown until an error, or Ctrl-C, is a film, too
+        if film is not None:
+            say(f"{film.count} frames in {film.close()}")
     say(receiver.budget.table())
     if settings["report"] is not None:
         write_json(Path(str(settings["report"])), receiver.record(), indent=2)
-    if frames:
-        rate = receiver.budget.record()["frames_per_second"] or 25
-        film = write_video(
-            Path(str(settings["output"])), frames, frames_per_second=max(1, round(rate))
-        )
-        say(f"{len(frames)} frames in {film}")
 
 
 def ellipse(passport: Passport, settings: dict[str, Any]) -> Callable[[float], Camera]:
