@@ -12,9 +12,11 @@ from PIL import Image
 from pipeline.build.configuration import compose
 from pipeline.evaluation.captures import camera_fit
 from pipeline.evaluation.suites import coverage
+from pipeline.streaming.normalisation import calibrate
 from pipeline.verbs import distill, evaluate, generate, lift, pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.rendering.camera import Camera
+from teachers.toy import ToyTeacher
 from tests import builders
 from tests.builders import STUDENT_SETTINGS, eg3d_settings
 from tests.pretend_device import PRETEND, on_pretend
@@ -243,6 +245,16 @@ def suites(photographs: Path, captures: Path) -> dict[str, list[str]]:
             "suite.invariance.items=0",
         ],
     }
+
+
+@pytest.mark.parametrize("lifter_is_there", [True, False])
+def test_the_map_of_planes_is_found(lifter_is_there):
+    """There as in a stream; or of planes that a sampler drew there, before the lifter follows."""
+    teacher = ToyTeacher(plane_resolution=16, depth_samples=8, importance_samples=8)
+    lifter = builders.tiny_lifter(teacher, plane_resolution=16)
+    planes = builders.level_sampler(teacher).to(torch.device(PRETEND)).planes(range(2)).planes
+    code = calibrate(lifter.to(PRETEND) if lifter_is_there else lifter, planes)
+    assert len(code) == 3 * teacher.passport.stored_channels
 
 
 @pytest.fixture

@@ -217,8 +217,9 @@ def calibrate(
         lifter: whose renderer says what of the channels is seen.
         planes: of tens of identities, or of a few frames.
     """
+    planes = planes.to(next(lifter.parameters()).device)
     size = lifter.passport.plane_channels
-    tiles = planes.flatten(1, 2).unflatten(1, (-1, size)).double()
+    tiles = planes.flatten(1, 2).unflatten(1, (-1, size)).cpu().double()  # as of `gram`
     centre = tiles.mean((0, 3, 4))
     tiles = tiles - centre[:, :, None, None]
     step = tiles.diff(dim=-1).permute(1, 2, 0, 3, 4).flatten(2)
