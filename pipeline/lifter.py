@@ -172,6 +172,13 @@ class Lifter(nn.Module):
                 f" are not in {path}, or of another shape: that is a student of another"
                 " architecture, take the same student="
             )
+        # without some of the layers that they were trained with, the others make other planes
+        lost = sorted(set(source) - set(target))
+        if lost and not other_teacher:
+            raise ValueError(
+                f"{len(lost)} of {len(source)} weights in {path} ({', '.join(lost[:3])}) have no"
+                " place in this student: it has fewer layers, take the same student="
+            )
         with torch.no_grad():
             for name, value in fitting.items():
                 target[name].copy_(value)

@@ -206,6 +206,21 @@ def test_a_student_of_another_architecture_is_no_start(tmp_path):
         other.start_from(tmp_path / "trained.safetensors")
 
 
+def test_a_student_of_fewer_layers_is_no_start_either(tmp_path):
+    trained = small_lifter()
+    trained.save(tmp_path / "trained.safetensors")
+    fewer = {**SMALL, "canonical_blocks": SMALL["canonical_blocks"] - 1}
+    recipe = Recipe("students.two_stage.TwoStageEncoder", fewer)
+    other = Lifter.from_teacher(
+        encoder=TwoStageEncoder(**fewer), encoder_recipe=recipe, teacher=ToyTeacher()
+    )
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(ValueError, match="have no place in this student: it has fewer layers"):
+        other.start_from(tmp_path / "trained.safetensors")
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+    other.start_from(tmp_path / "trained.safetensors", other_teacher=True)
+
+
 def test_a_new_file_names_schema_and_kind(tmp_path):
     description = described_in(described(tmp_path))
     assert (description["schema"], description["kind"]) == (2, "lifter")
