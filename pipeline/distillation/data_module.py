@@ -79,13 +79,14 @@ class SampledBatches(LightningDataModule):
             ValueError: the processes, or the parts, can't share the batch evenly.
         """
         numbers = process_numbers(self.trainer, step, self.batch_size)
-        size, rest = divmod(len(numbers), self.accumulate)
-        if rest:
+        if len(numbers) % self.accumulate:
             raise ValueError(
                 f"{len(numbers)} identities of a process cannot be lifted in {self.accumulate}"
                 " equal parts: change accumulate"
             )
-        return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+        # The discriminator compares an image with every (batch / group)-th other one: strided parts
+        # keep its groups together, and with them the gradient of the undivided batch.
+        return [numbers[part :: self.accumulate] for part in range(self.accumulate)]
 
     def transfer_batch_to_device(
         self, batch: DistillationBatch, device: torch.device, dataloader_idx: int

@@ -250,6 +250,23 @@ def test_options_of_the_engine_change_the_gradient_by_rounding_at_most(teacher, 
     )  # where prediction and target meet, rounding turns the sign of a difference
 
 
+def test_parts_of_a_batch_keep_the_groups_of_the_discriminator_together(teacher):
+    """Its statistics are over every (batch / group)-th image: those of contiguous parts differ."""
+    options = {"batch_size": 4, "weights": {"reference": 10.0, "novel": 10.0}}
+
+    def module(**changes) -> AdversarialDistillation:
+        discriminator = tiny_discriminator(32, 4, seed=1, group=2)
+        with torch.no_grad():
+            discriminator.b4.conv.weight[:, -1] *= 30  # the channel of the statistics
+        adversary = Adversary(
+            discriminator=discriminator, passport=teacher.passport, settings=AdversarySettings()
+        )
+        return module_of(teacher, adversary=adversary, **options, **changes)
+
+    plain, parts = gradient_of(module()), gradient_of(module(accumulate=2))
+    assert (plain - parts).norm() < 1e-3 * plain.norm()
+
+
 def test_a_fused_update_is_the_same_but_for_rounding(teacher):
     rates = {"learning_rate": 1e-3, "transformer_learning_rate": 1e-3}
     modules = [
