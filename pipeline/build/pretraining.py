@@ -171,11 +171,7 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
             f"autoencoder begins an EG3D from images, teacher.kind is {generator.kind!r}: give"
             " autoencoder=null; a signed distance begins by imitation"
         )
-    discriminator = Discriminator(
-        resolution=generator.image_resolution,
-        image_channels=discriminator_channels(generator),
-        **to_plain(config.discriminator),
-    )
+    discriminator = _discriminator(config, generator)
     if discriminator.standardizes_label:
         discriminator.fit_labels(photographs.cameras.label())
     schedule: GANSchedule = instantiate(config.schedule)
@@ -196,6 +192,22 @@ def build_module(config: DictConfig, photographs: TrainingImages) -> TeacherGAN:
         photographs=photographs,
         schedule=schedule,
         settings=settings,
+    )
+
+
+def require_networks(config: DictConfig) -> None:
+    """Raises ValueError if a teacher, or its discriminator, of these numbers can't be built: before
+    images are rendered.
+    """
+    with torch.device("meta"):
+        _discriminator(config, teacher_configuration(config))
+
+
+def _discriminator(config: DictConfig, generator: EG3DConfiguration) -> Discriminator:
+    return Discriminator(
+        resolution=generator.image_resolution,
+        image_channels=discriminator_channels(generator),
+        **to_plain(config.discriminator),
     )
 
 

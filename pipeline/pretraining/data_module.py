@@ -57,7 +57,7 @@ class DrawnImages(LightningDataModule):
     def draw(self, step: int) -> TrainingBatch:
         """This process's batch of a step."""
         trainer: Any = self.trainer
-        seed = (self.seed * 1_000_003 + step) * 4099 + trainer.global_rank
+        seed = ((self.seed * 1_000_003 + step) * 4099 + trainer.global_rank) % 2**63
         random = torch.Generator(trainer.strategy.root_device).manual_seed(seed)
         return TrainingBatch(self.photographs.draw(self.batch_size, random), random)
 

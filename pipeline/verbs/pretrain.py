@@ -30,7 +30,7 @@ from pipeline.build.pretraining import (
     load_photographs,
     measure_schedule,
     pretraining_trial,
-    teacher_configuration,
+    require_networks,
     with_checkpoint,
 )
 from pipeline.build.trainer import build_trainer
@@ -74,7 +74,7 @@ def main(config: DictConfig) -> None:
             "licence is null: say which licence these photographs allow for the teacher's weights,"
             " as in licence=CC-BY-NC-4.0; it goes into its passport and those of its students"
         )
-    teacher_configuration(config)  # fails before images are rendered
+    require_networks(config)  # fails before images are rendered
     trained = config
     if config.dry_run:
         dry_run(config)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, ClassVar, Literal, TypeVar
 
 from teachers.plain_values import misfit
@@ -18,6 +19,9 @@ SIZES = (
 
 COUNTS = ("label_dim", "mapping_layers", "importance_samples")
 """Those that may be 0."""
+
+AXES = tuple(first + second for first, second in permutations("xyz", 2))
+"""The coordinates along a plane's columns and rows."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,10 @@ class EG3DConfiguration:
             raise ValueError(
                 f"logit_gain is {self.logit_gain}, a factor beside the prior of the density: give"
                 " prior_ellipsoids, too"
+            )
+        if not all(axes in AXES for axes in self.plane_axes):
+            raise ValueError(
+                f"plane_axes is {list(self.plane_axes)}: give three of {', '.join(AXES)}"
             )
         if self.plane_blur and (
             len(self.plane_blur) != 3 or not all(0 <= s < 100 for s in self.plane_blur)

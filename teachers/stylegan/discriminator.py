@@ -187,7 +187,13 @@ class Discriminator(nn.Module):
         if standardizes_label:
             self.register_buffer("label_mean", torch.zeros(label_dim))
             self.register_buffer("label_scale", torch.ones(label_dim))
-        finest = resolution // patch
+        finest, rest = divmod(resolution, patch)
+        if rest or finest < 8 or finest.bit_count() != 1:
+            raise ValueError(
+                f"images of {resolution}x{resolution} in patches of {patch}x{patch}: the"
+                " discriminator halves down to 4x4, give an image_resolution that is patch times a"
+                " power of two from 8 on"
+            )
         self.resolutions = [1 << power for power in range(finest.bit_length() - 1, 2, -1)]
         channels = {r: min(channel_base // r, channel_max) for r in [*self.resolutions, 4]}
         for r in self.resolutions:

@@ -144,6 +144,27 @@ def test_a_run_in_slices_ends_with_the_weights_of_one_in_a_piece(
     assert all(torch.equal(value, sliced[name]) for name, value in straight.items())
 
 
+def test_a_run_goes_on_with_as_many_images_a_step(finished, images):
+    """settings.batch_size is of each process: with other devices it would be another run."""
+    with pytest.raises(ValueError, match=r"trainer\.devices"):
+        run(finished, images, "schedule.total_images=16", "trainer.devices=2")
+
+
+def test_an_image_size_that_the_discriminator_cannot_halve_fails_before_images_are_read(tmp_path):
+    with pytest.raises(ValueError, match="give an image_resolution that is patch times a power"):
+        run(
+            tmp_path / "run",
+            tmp_path / "missing.zip",
+            "teacher.image_resolution=24",
+            "teacher.render_resolution=24",
+            "schedule.growth=[[0,24]]",
+        )
+
+
+def test_large_seeds_draw_images(images, tmp_path):
+    run(tmp_path / "run", images, "schedule.total_images=4", f"seed={2**62 + 20261130}")
+
+
 def test_a_new_run_can_start_from_a_teacher(finished, images, tmp_path, monkeypatch):
     started = {}
 

@@ -36,6 +36,7 @@ def test_unknown_keys_are_named():
         ({"plane_resolution": 2}, "plane_resolution is 2: .*from 4 on"),
         ({"logit_gain": 2.0}, "logit_gain is 2.0, .*give prior_ellipsoids"),
         ({"plane_blur": (1.0,)}, r"plane_blur is \[1.0\]: give three"),
+        ({"plane_axes": ("xy", "xz", "yq")}, r"plane_axes is .*'yq'.*: give three of xy, xz, yx"),
         ({"channel_base": 1}, "channel_base is 1: .*expected 256 or more"),
     ],
 )

@@ -133,6 +133,12 @@ def test_a_discriminator_of_patches_sees_every_pixel_at_half_the_resolution():
     assert (image.grad != 0).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("resolution, patch", [(96, 1), (48, 2), (96, 2), (8, 2), (4, 1), (17, 2)])
+def test_a_discriminator_that_cannot_halve_down_to_4_is_refused(resolution, patch):
+    with pytest.raises(ValueError, match="patch times a power of two from 8 on"):
+        Discriminator(resolution=resolution, image_channels=3, patch=patch)
+
+
 def test_an_unconditional_discriminator_needs_no_label():
     network = Discriminator(
         resolution=8, image_channels=3, label_dim=0, channel_base=64, channel_max=8
