@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +22,8 @@ from .draws import Draws, PartialBatch
 from .latents import LatentPrior
 from .random_streams import hashed_uniforms, stream
 from .view_rendering import ViewRendering
+
+log = logging.getLogger(__name__)
 
 VIEWS = {"reference": 0, "novel": 1}
 """The names of the views, and the number that keys their ray jitter."""
@@ -80,6 +83,14 @@ class TeacherSampler:
         }
         for rendering in self.rendering.values():
             rendering.require_teacher(teacher.passport)
+        renderer = getattr(teacher, "renderer", None)
+        unread = set[str]().union(*(one.unread(renderer) for one in self.rendering.values()))
+        if unread:
+            log.warning(
+                "%s of the views have no effect: a network of %r places its ray samples",
+                ", ".join(sorted(unread)),
+                teacher.passport.name,
+            )
         self.device = torch.device("cpu")
 
     @torch.no_grad()

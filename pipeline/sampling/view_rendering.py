@@ -50,6 +50,10 @@ class ViewRendering:
         if require is not None:
             require(passport)
 
+    def unread(self, renderer: Renderer) -> set[str]:
+        """The names of changes that this renderer doesn't read."""
+        return self.changes.keys() & set(getattr(renderer, "unread_sampling", ()))
+
     def apply(self, renderer: Renderer) -> Renderer:
         """A renderer with the same networks (shared, not copied) and the changed settings.
 

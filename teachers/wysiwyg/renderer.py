@@ -69,6 +69,13 @@ class WysiwygRenderer(TriplaneRenderer):
         kind = DirectionalDistanceField if self.sees_directions else DistanceField
         return kind(triplane, self.decoder)
 
+    @property
+    def unread_sampling(self) -> tuple[str, ...]:
+        """Fields of `sampling` that the proposal network replaces."""
+        if self.proposals is None or not self.uses_proposals:
+            return ()
+        return ("first_pass", "depth_samples", "importance_samples")
+
     def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
         if self.proposals is None or not self.uses_proposals:
             return super()._cast(triplane, camera, jitter)

@@ -5,10 +5,14 @@ asked of.
 import pytest
 import torch
 
+from pipeline.sampling.cameras import CameraPair
+from pipeline.sampling.latents import LatentPrior
+from pipeline.sampling.sampler import TeacherSampler
 from pipeline.sampling.view_rendering import ViewRendering
 from teachers.rendering.camera import Camera
 from teachers.toy import ToyTeacher
 from teachers.untrained import untrained_teacher
+from tests.builders import orbit_prior, smallest_eg3d_settings
 
 FRONTAL = Camera.orbit(torch.zeros(1), torch.zeros(1))
 
@@ -44,3 +48,29 @@ def test_another_resolution_before_super_resolution_is_refused_before_anything_i
         ViewRendering(resolution=32).require_teacher(teacher.passport)
     ViewRendering(resolution=own).require_teacher(teacher.passport)
     ViewRendering(resolution=32).require_teacher(ToyTeacher().passport)
+
+
+@pytest.mark.parametrize(
+    "uses_proposals, words", [(True, "depth_samples, first_pass"), (False, "")]
+)
+def test_samples_of_a_teacher_that_places_its_own_have_no_effect_and_it_is_said(
+    uses_proposals, words, caplog
+):
+    teacher = untrained_teacher(
+        smallest_eg3d_settings(
+            16, kind="wysiwyg", hidden_channels=32, feature_channels=3, near=2.2, far=3.2,
+            background="white", probe_samples=48, samples=6, hard_samples=12, proposal_width=8,
+        )
+    )  # fmt: skip
+    teacher.renderer.uses_proposals = uses_proposals
+    cheap = ViewRendering(depth_samples=4, first_pass="proposal", resolution=8)
+    TeacherSampler(
+        teacher=teacher,
+        cameras=CameraPair(reference=orbit_prior(40.0), novel=orbit_prior(30.0)),
+        latents=LatentPrior(),
+        seed=0,
+        novel_rendering=cheap,
+    )
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{words} of the views have no effect: a network of 'untrained, seed 0' places its ray samples"
+    ] * uses_proposals
