@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from teachers.rendering.rendering import Rendering
 
+from .face_box import crop_box, require_face_box
 from .frozen import Frozen
 from .iresnet import FACE_SIZE, IResNet
 from .kinds import ViewLoss
@@ -58,14 +59,7 @@ class IdentityLoss(ViewLoss):
         face_box: Sequence[float | int] = EG3D_FACE_BOX,
     ) -> None:
         super().__init__(weight=weight)
-        if len(face_box) != 4 or not (
-            0 <= face_box[0] < face_box[2] <= 1 and 0 <= face_box[1] < face_box[3] <= 1
-        ):
-            raise ValueError(
-                f"face_box is {list(face_box)}: expected left < right and top < bottom between 0"
-                " and 1"
-            )
-        self.face_box = face_box
+        self.face_box = require_face_box(face_box)
         (path,) = require_weights(
             [WeightFile(file, "an ArcFace network", SOURCE, sha256)], Path(weights_folder)
         )
@@ -117,13 +111,5 @@ def face_network(path: Path) -> nn.Module:
 def crop_face(
     image: Float[Tensor, "batch 3 height width"], box: Sequence[float | int]
 ) -> Float[Tensor, "batch 3 112 112"]:
-    """The box (left, top, right, bottom in image sizes, rounded to whole pixels), resampled with
-    antialiasing.
-    """
-    height, width = image.shape[-2:]
-    left, right = (round(box[i] * width) for i in (0, 2))
-    top, bottom = (round(box[i] * height) for i in (1, 3))
-    face = image[..., top : max(bottom, top + 1), left : max(right, left + 1)]
-    return F.interpolate(
-        face, (FACE_SIZE, FACE_SIZE), mode="bilinear", align_corners=False, antialias=True
-    )
+    """See `crop_box`."""
+    return crop_box(image, box, FACE_SIZE)

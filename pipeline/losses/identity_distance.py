@@ -7,11 +7,11 @@ from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from teachers.rendering.rendering import Rendering
 
 from .dlib_resnet import CONTENTS, FACE_BOX, SIDE, DlibResNet
+from .face_box import crop_box, require_face_box
 from .frozen import Frozen
 from .kinds import ViewLoss
 from .weight_files import WeightFile, require_weights
@@ -35,7 +35,7 @@ class IdentityDistanceLoss(ViewLoss):
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: it is another one.
+        ValueError: it is another one, or the box is none.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class IdentityDistanceLoss(ViewLoss):
         face_box: Sequence[float | int] = FACE_BOX,
     ) -> None:
         super().__init__(weight=weight)
-        self.face_box = face_box
+        self.face_box = require_face_box(face_box)
         (path,) = require_weights([FILE], Path(weights_folder))
         self.network = Frozen(DlibResNet.load(path))
 
@@ -63,11 +63,5 @@ class IdentityDistanceLoss(ViewLoss):
 def dlib_crop(
     image: Float[Tensor, "batch 3 height width"], box: Sequence[float | int] = FACE_BOX
 ) -> Float[Tensor, "batch 3 150 150"]:
-    """The box (left, top, right, bottom in image sizes, rounded to whole pixels) of images in
-    [-1, 1], resampled with antialiasing.
-    """
-    height, width = image.shape[-2:]
-    left, right = (round(box[i] * width) for i in (0, 2))
-    top, bottom = (round(box[i] * height) for i in (1, 3))
-    face = image[..., top : max(bottom, top + 1), left : max(right, left + 1)]
-    return F.interpolate(face, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+    """See `crop_box`; images in [-1, 1]."""
+    return crop_box(image, box, SIDE)

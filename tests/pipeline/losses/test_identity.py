@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.losses.identity import EG3D_FACE_BOX, IdentityLoss, crop_face, face_network
+from pipeline.losses.identity_distance import IdentityDistanceLoss
 from pipeline.losses.iresnet import IResNet
 from pipeline.losses.onnx_network import OnnxNetwork
 from pipeline.losses.weighted_sum import WeightedSum
@@ -148,6 +149,8 @@ def test_another_state_dict_and_a_wrong_box_are_refused(tmp_path):
     for box in ([0.5, 0, 0.4, 1], [0, 0, 1], [-0.1, 0, 1, 1]):
         with pytest.raises(ValueError, match="expected left < right"):
             IdentityLoss(weights_folder=tmp_path, file="resnet.safetensors", face_box=box)
+        with pytest.raises(ValueError, match="expected left < right"):
+            IdentityDistanceLoss(weights_folder=tmp_path, face_box=box)
 
 
 def write_graph(path, nodes, weights, axes="nchw"):
