@@ -29,7 +29,7 @@ class PerceptualTerm(nn.Module, ABC):
 
     Attributes:
         name: for reports.
-        is_lpips: whether published thresholds on LPIPS (PTI's) apply.
+        is_lpips: whether published thresholds on LPIPS (PTI's: AlexNet's) apply.
     """
 
     name: str = "none"
@@ -50,11 +50,10 @@ class LPIPSTerm(PerceptualTerm):
         network: of the features, for the name.
     """
 
-    is_lpips = True
-
     def __init__(self, loss: PerceptualLoss, network: str) -> None:
         super().__init__()
         self.loss = loss
+        self.is_lpips = network == "alexnet"  # VGG16's distances have another scale
         self.name = f"LPIPS ({network})"
 
     def forward(

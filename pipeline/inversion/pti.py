@@ -31,7 +31,7 @@ class Tuning:
     Attributes:
         steps: updates of the generator (PTI: 350).
         learning_rate: of Adam, constant (PTI: 3e-4).
-        stop_at: LPIPS at which the phase ends (PTI: 0.06); other perceptual terms don't end it.
+        stop_at: LPIPS (AlexNet) at which the phase ends (PTI: 0.06); other terms don't end it.
     """
 
     steps: int = 350

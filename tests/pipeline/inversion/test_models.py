@@ -62,7 +62,12 @@ def test_the_term_is_lpips_then_the_discriminator_then_nothing(toy, tmp_path, mo
     assert "discriminator" in W(models=models).notes[0]
     monkeypatch.setattr(models_module, "lpips_term", lambda folder: LPIPSTerm(Published(), "vgg16"))
     term = Models(**small).perceptual(toy.passport)
-    assert term.name == "LPIPS (vgg16)" and term.is_lpips
+    assert term.name == "LPIPS (vgg16)"
+
+
+@pytest.mark.parametrize("network, has_published_thresholds", [("alexnet", True), ("vgg16", False)])
+def test_published_thresholds_are_of_alexnet(network, has_published_thresholds):
+    assert LPIPSTerm(Published(), network).is_lpips == has_published_thresholds
 
 
 def test_the_discriminator_sees_equal_pictures_as_equal_and_learns_nothing(toy):
