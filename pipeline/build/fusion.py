@@ -12,6 +12,9 @@ from pipeline.fusion import TrainedFuser
 from pipeline.inference.background import background_of
 from pipeline.inference.pretrained import student_file
 from pipeline.lifter import Lifter
+from pipeline.losses.depth import DepthLoss
+from pipeline.losses.feature import FeatureLoss
+from pipeline.losses.weighted_sum import WeightedSum
 from pipeline.runs.run_folder import RunFolder
 from pipeline.worlds.splits import Split
 from pipeline.worlds.turns import Turn, TurnSource
@@ -33,7 +36,7 @@ def build_fuser(config: DictConfig) -> FuserTraining:
 
     Raises:
         ValueError: no student, or a student of another teacher; or the films' resolution or
-            background, which are the student's, are given.
+            background, which are the student's, are given; or losses or stages that it can't have.
     """
     given = [name for name in OF_STUDENT if name in config.fuser.films]
     if given:
@@ -50,10 +53,30 @@ def build_fuser(config: DictConfig) -> FuserTraining:
     return FuserTraining(
         trained=TrainedFuser.untrained(lifter.passport, **settings.network),
         lifter=lifter,
-        losses=build_plan(config).at(0).losses,
+        losses=_losses(config),
         settings=settings,
         gradient_clip=config.trainer.gradient_clip_val,
     )
+
+
+def _losses(config: DictConfig) -> WeightedSum:
+    """Of the plan's one stage, whose losses films have the truth for."""
+    plan = build_plan(config)
+    if len(plan.stages) > 1:
+        names = ", ".join(stage.name for stage in plan.stages)
+        raise ValueError(
+            f"the plan has stages {names}: a fuser is trained in one, take plan=one_stage"
+        )
+    losses = plan.at(0).losses
+    unknown = [
+        name for name, loss in losses.losses.items() if isinstance(loss, DepthLoss | FeatureLoss)
+    ]
+    if unknown:
+        raise ValueError(
+            f"loss has {', '.join(unknown)}: films have neither a teacher's features nor its depth,"
+            " leave it out"
+        )
+    return losses
 
 
 def build_scores(config: DictConfig, films: TurnSource, run: RunFolder) -> FuserScores:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.build.configuration import compose
-from pipeline.build.fusion import fuser_parts
+from pipeline.build.fusion import build_fuser, fuser_parts
 from pipeline.distillation.fuser_scores import turn_scores
 from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, LiftedTurn
 from pipeline.fusion import TrainedFuser
@@ -187,3 +187,17 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
     shutil.copy(student_file("bundled/puppets_tiny"), student)
     with pytest.raises(ValueError, match="start_from:"):
         distill.main(compose("distill", *settings, f"start_from={student}"))
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("loss=[triplane,image,depth]", "loss has depth: films have neither"),
+        ("loss=[image,feature]", "loss has feature: films have neither"),
+        ("plan=planes_then_pictures", "a fuser is trained in one, take plan=one_stage"),
+    ],
+)
+def test_losses_and_stages_that_a_fuser_cannot_have_are_refused(given, words):
+    config = compose("distill", "experiment=fuser", given)
+    with pytest.raises(ValueError, match=words):
+        build_fuser(config)
