@@ -175,9 +175,9 @@ class RunFolder:
         if not self.config_path.exists():
             return
         now, free = current(json.loads(json.dumps(configuration))), tuple(free)
-        changes = list(differences(decisive(self.recorded(), free), decisive(now, free)))
+        changes = difference_lines(decisive(self.recorded(), free), decisive(now, free))
         if changes:
-            lines = "\n".join(f"  {key}: {_show(old)} → {_show(new)}" for key, old, new in changes)
+            lines = "\n".join(f"  {change}" for change in changes)
             raise ValueError(
                 f"{self.path} holds a run with another configuration (before → now):\n{lines}\nGive"
                 " this run another name, restore the former values, or remove the folder to start"
@@ -212,6 +212,11 @@ def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any
         before is _MISSING or now is _MISSING or before != now
     ):
         yield key, before, now
+
+
+def difference_lines(before: Any, now: Any, key: str = "") -> list[str]:
+    """A line "key: before → now" for each of `differences`."""
+    return [f"{at}: {_show(old)} → {_show(new)}" for at, old, new in differences(before, now, key)]
 
 
 def _show(value: Any) -> str:

@@ -26,6 +26,7 @@ from pipeline.runs.lock import is_locked
 from pipeline.runs.run_folder import RunFolder
 
 from .cell import Cell, CellRecord
+from .comparable import require_comparable
 from .paired_seeds import Estimate, estimate, paired_difference, verdict
 
 REFERENCE = "ablation_reference"
@@ -119,9 +120,11 @@ def finished_cells(folder: Path) -> list[tuple[Path, str, str]]:
     """Folder, experiment and seed of each finished cell that is named by these two.
 
     Raises:
-        SystemExit: two cells have the same experiment and seed.
+        SystemExit: two cells have the same experiment and seed, or other settings differ between
+            cells, which are named.
     """
     found: dict[tuple[str, str], Path] = {}
+    cells: list[tuple[Path, str, list[str]]] = []
     for file in sorted(folder.glob("*/cell.json")):
         record = Cell("", (), (), file.parent).record()
         values = _values(record)
@@ -134,6 +137,14 @@ def finished_cells(folder: Path) -> list[tuple[Path, str, str]]:
                 f"{first} and {file.parent} are both {arm} with seed {seed}, the table takes one:"
                 f" move the other out of {folder}"
             )
+        cells.append((file.parent, arm, record.overrides))
+    try:
+        require_comparable(cells)
+    except ValueError as error:
+        raise SystemExit(
+            f"cells differ in more than experiment and seed, the table would mix them:\n{error}\n"
+            f"Move those of another kind out of {folder}, or train them again."
+        ) from error
     return [(cell, arm, seed) for (arm, seed), cell in found.items()]
 
 

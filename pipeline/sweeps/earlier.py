@@ -63,7 +63,7 @@ def changed_settings(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """A line "key: before → now" for each setting that differs, but those of Hydra and of the
     cell's place.
     """
-    former, present = dict(_settings(before)), dict(_settings(now))
+    former, present = dict(settings_of(before)), dict(settings_of(now))
     return [
         f"{key}: {former.get(key, NOT_GIVEN)} → {present.get(key, NOT_GIVEN)}"
         for key in former | present
@@ -76,16 +76,16 @@ def _shared(cells: Sequence[Cell]) -> dict[str, str]:
     if not cells:
         return {}
     varied = {key for key, _ in cells[0].varied}
-    return {key: value for key, value in _settings(cells[0].overrides) if key not in varied}
+    return {key: value for key, value in settings_of(cells[0].overrides) if key not in varied}
 
 
 def _varied(record: CellRecord, shared: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    settings = dict(_settings(record.overrides))
+    settings = dict(settings_of(record.overrides))
     varied = {key: value for key, value in settings.items() if shared.get(key) != value}
     return (*varied.items(), *((key, NOT_GIVEN) for key in shared if key not in settings))
 
 
-def _settings(overrides: Sequence[str]) -> list[tuple[str, str]]:
+def settings_of(overrides: Sequence[str]) -> list[tuple[str, str]]:
     """Keys and values but those of Hydra and of the cell's place."""
     pairs = [override.partition("=") for override in overrides]
     return [

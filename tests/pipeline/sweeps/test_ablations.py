@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from pipeline.build.configuration import configuration_folder
+from pipeline.build.configuration import compose, configuration_folder, free_keys, to_plain
 from pipeline.evaluation.results import RESULTS_SCHEMA
 from pipeline.runs.files import sha256_of_file
+from pipeline.runs.markers import KEPT, RUNTIME
 from pipeline.runs.run_folder import RunFolder
 from pipeline.sweeps import ablations
 from pipeline.sweeps.ablations import CLAIMS, REFERENCE, TITLES, report, scores_of
 from pipeline.sweeps.cell import Cell, CellRecord
+from pipeline.sweeps.comparable import FREE
 
 SEEDS = ("0", "1", "2")
 
@@ -151,6 +153,53 @@ def test_two_cells_of_one_arm_and_seed_are_refused_before_anything_is_evaluated(
         run()
     assert not list(tmp_path.glob("*/evaluated"))
     assert not (tmp_path / "ablations.md").exists()
+
+
+def trained(folder: Path, arm: str, seed: int, *settings: str) -> Path:
+    """A finished cell of a bundled experiment, as it is recorded."""
+    given = [f"experiment={arm}", f"seed={seed}", f"paths.run={folder}", *settings]
+    finished(folder, f"seed={seed}", f"paths.run={folder}", *settings, arm=arm)
+    RunFolder(folder).record(to_plain(compose("distill", *given)))
+    return folder
+
+
+def test_cells_of_other_settings_are_refused_by_name(tmp_path, run):
+    first = trained(tmp_path / "a", REFERENCE, 0)
+    trained(tmp_path / "b", "ablation_triplane_only", 0)
+    trained(tmp_path / "c", REFERENCE, 1, "trainer.threads=1", "paths.weights=elsewhere")
+    run("--only-table")
+    (tmp_path / "ablations.md").unlink()
+    other = trained(tmp_path / "d", REFERENCE, 2, "trainer.max_steps=200", "trainer.threads=2")
+    with pytest.raises(SystemExit) as refused:
+        run()
+    lines = str(refused.value).splitlines()
+    assert lines[1] == f"{first} → {other}:" and "  trainer.max_steps: 800 → 200" in lines
+    assert {line.partition(":")[0] for line in lines[2:-1]} == {
+        "  trainer.max_steps",
+        "  optimizer.total_steps",
+    }
+    assert not list(tmp_path.glob("*/evaluated"))
+    assert not (tmp_path / "ablations.md").exists()
+
+
+def test_experiments_explain_only_what_no_command_gave(tmp_path, run):
+    steps = "plan.stages.reconstruction.steps=500"
+    trained(tmp_path / "a", REFERENCE, 0, steps, "batch_size=4")
+    trained(tmp_path / "b", "ablation_triplane_only", 0, "batch_size=4")  # it has no such stage
+    trained(tmp_path / "c", "ablation_100_identities", 0, steps, "batch_size=4")
+    run("--only-table")
+    trained(tmp_path / "d", "ablation_no_transformer", 0, steps)
+    with pytest.raises(SystemExit, match=r"a → \S*d:\n  batch_size: 4 → 8\n"):
+        run("--only-table")
+
+
+def test_what_is_free_to_differ_is_what_the_configuration_marks():
+    marked = {
+        key
+        for arm in {REFERENCE, *(claim.arm for claim in CLAIMS)}
+        for key in free_keys(compose("distill", f"experiment={arm}"), RUNTIME, KEPT)
+    }
+    assert set(FREE) == marked
 
 
 @pytest.mark.parametrize(
