@@ -83,8 +83,9 @@ class TeacherSampler:
         }
         for rendering in self.rendering.values():
             rendering.require_teacher(teacher.passport)
-        renderer = getattr(teacher, "renderer", None)
-        unread = set[str]().union(*(one.unread(renderer) for one in self.rendering.values()))
+        unread = set[str]().union(
+            *(rendering.unread(teacher.renderer) for rendering in self.rendering.values())
+        )
         if unread:
             log.warning(
                 "%s of the views have no effect: a network of %r places its ray samples",
