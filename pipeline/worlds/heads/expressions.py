@@ -10,6 +10,7 @@ from .rows import Row, row_of
 KINDS = {"calm": 0.30, "smile": 0.27, "laugh": 0.13, "talk": 0.15, "surprise": 0.04, "sad": 0.05,
          "angry": 0.03, "kiss": 0.03}  # fmt: skip
 LOOKS_AT_CAMERA = 0.78
+"""Who would, if cameras were drawn as in `_gaze`, and eyes turned far enough."""
 BLINKS = 0.035
 LIDS = 0.42
 """Radians of gaze at which an eyeLook action is complete."""
@@ -24,7 +25,8 @@ def draw_expression(seed: int, camera_seed: int | None = None) -> Expression:
 
     Args:
         seed: of the expression.
-        camera_seed: the identity's seed, of which its camera is drawn: most look there.
+        camera_seed: the identity's seed, of which its camera is drawn: most look about there
+            (docs/worlds.md says how nearly).
     """
     draws = row_of(seed, "head expression")
     kind = list(KINDS)[draws.choice("kind", list(KINDS.values()))]
@@ -155,6 +157,8 @@ def _side(name: str, tilt: float) -> float:
 
 def _gaze(draws: Row, camera_seed: int) -> tuple[float, float]:
     if draws.happens("looks at camera", LOOKS_AT_CAMERA):
+        # With the default deviations of `PoseDistribution`. Sets of other ones have their cameras
+        # elsewhere; the images of this version depend on these.
         camera = row_of(camera_seed, "pose")
         return (
             camera.normal("yaw", 0.0, 0.5) + draws.normal("gaze x", 0.0, 0.02),
