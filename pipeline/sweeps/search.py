@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 ATTRIBUTE = "search"
-"""Of the study: the objective and the space of its trials."""
+"""Of the study: the objective, the direction and the space of its trials."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Search:
 
         Raises:
             ValueError: optuna isn't installed, the space is empty, or the study has another one, or
-                another objective or direction.
+                scores by another objective or direction.
         """
         if not space:
             raise ValueError(
@@ -107,19 +107,24 @@ class Search:
 
     def _require_same(self, study: Any, space: Mapping[str, str]) -> None:
         """Compares a study with this search, and notes in it what it doesn't know of itself."""
+        from optuna.trial import TrialState
+
         known = study.user_attrs.get(ATTRIBUTE)
-        objective = known["objective"] if known else self.objective
+        by = (known["objective"] if known else self.objective, _direction(study))
+        if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            by = (self.objective, self.direction)  # nothing has been compared by the former ones
         now = list(_claims(self.objective, self.direction, space))
         for former in [known["space"]] if known else [space, *_recorded_spaces(study, space)]:
-            before = _claims(objective, study.direction.name.lower(), former)
+            before = _claims(*by, former)
             for was, wanted in zip(before, now, strict=False):  # other keys differ as such first
                 if was != wanted:
                     raise ValueError(
                         f"the search in this folder {was}, this command {wanted}: give this sweep"
                         " another folder (hydra.sweep.dir=…), or the former settings again"
                     )
-        if not known:
-            study.set_user_attr(ATTRIBUTE, {"objective": self.objective, "space": dict(space)})
+        noted = {"objective": self.objective, "direction": self.direction, "space": dict(space)}
+        if known != noted:
+            study.set_user_attr(ATTRIBUTE, noted)
 
     def _sampler(self, drawn: int) -> "BaseSampler":
         from optuna.samplers import RandomSampler, TPESampler
@@ -141,6 +146,9 @@ class Study:
         self.search = search
         self._study = study
         self._distributions = dict(distributions)
+        self._failed: set[int] = set()
+        # optuna can't change the direction of a study that began with another one.
+        self._sign = 1.0 if study.direction.name.lower() == search.direction else -1.0
 
     def trials(self) -> list[Trial]:
         """All trials, in the order of their numbers, but those that a kill left without a value for
@@ -155,22 +163,28 @@ class Study:
         return self._drawn(TrialState.COMPLETE)
 
     def ask(self) -> list[Trial]:
-        """The next trials: first those without a result, then new ones; [] at the end."""
+        """The next trials: first those without a result, but those that failed since `open`, then
+        new ones; [] at the end.
+        """
         from optuna.trial import TrialState
 
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not self._is_whole(trial):  # killed while its values were drawn: nothing ran
                 self._study.tell(trial.number, state=TrialState.FAIL)
-        waiting, drawn = self._drawn(TrialState.RUNNING), len(self._drawn())
+        waiting = [t for t in self._drawn(TrialState.RUNNING) if t.number not in self._failed]
+        drawn = len(self._drawn())
         for _ in range(min(self.search.parallel - len(waiting), self.search.trials - drawn)):
             waiting.append(_trial(self._study.ask(self._distributions)))
         return waiting[: self.search.parallel]
 
     def tell(self, trial: Trial, value: float | None) -> None:
-        """Reports a trial's score; None if it failed."""
-        from optuna.trial import TrialState
-
-        self._study.tell(trial.number, value, state=TrialState.FAIL if value is None else None)
+        """Reports a trial's score; None if it failed: then it stays without a result, so that the
+        next command retries it.
+        """
+        if value is None:
+            self._failed.add(trial.number)
+        else:
+            self._study.tell(trial.number, self._sign * value)
 
     def best(self) -> tuple[Trial, float] | None:
         """The best trial so far and its score; None before the first."""
@@ -179,7 +193,7 @@ class Study:
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             return None
         best = self._study.best_trial
-        return _trial(best), float(best.value)
+        return _trial(best), self._sign * float(best.value)
 
     def _drawn(self, *states: Any) -> list[Trial]:
         """Whole trials in these states; none: in any."""
@@ -200,6 +214,12 @@ def _recorded_spaces(study: Any, space: Mapping[str, str]) -> Iterator[Mapping[s
     for trial in study.get_trials(deepcopy=False):
         drawn = _ranges(trial.distributions)
         yield {**space, **drawn} if trial.state == TrialState.RUNNING else drawn
+
+
+def _direction(study: Any) -> str:
+    """By which scores are compared; earlier versions noted none beside the study's own."""
+    known = study.user_attrs.get(ATTRIBUTE, {})
+    return str(known.get("direction", study.direction.name.lower()))
 
 
 def _claims(objective: str, direction: str, space: Mapping[str, str]) -> Iterator[str]:

@@ -320,7 +320,8 @@ class SearchSweeper(ContinuingSweeper):
         if self.search.objective not in scores:
             raise ValueError(
                 f"{cell.folder} has no score {self.search.objective!r}, it has"
-                f" {', '.join(sorted(scores)) or 'none'}"
+                f" {', '.join(sorted(scores)) or 'none'}: give hydra.sweeper.objective=SCORE (and"
+                " hydra.sweeper.direction); what has been trained is taken as it is"
             )
         return scores[self.search.objective]
 

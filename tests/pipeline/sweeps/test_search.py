@@ -67,14 +67,19 @@ def test_a_search_in_two_halves_tries_new_points_in_the_second(tmp_path):
     assert both[:3] == first and len({tuple(trial.items()) for trial in both}) == 6
 
 
-def test_a_failed_trial_is_not_the_best_and_not_repeated(tmp_path):
-    study = Search(trials=2, direction="minimize").open(tmp_path, SPACE)
+def test_a_failed_trial_is_not_the_best_and_only_the_next_command_retries_it(tmp_path):
+    search = Search(trials=2, direction="minimize")
+    study = search.open(tmp_path, SPACE)
     assert study.best() is None
     (first,) = study.ask()
     study.tell(first, None)
     (second,) = study.ask()
     study.tell(second, 3.0)
     assert study.best() == (second, 3.0) and study.ask() == []
+    again = search.open(tmp_path, SPACE)
+    assert again.ask() == [first]
+    again.tell(first, 2.0)
+    assert again.best() == (first, 2.0) and again.ask() == []
 
 
 def test_another_space_in_the_same_folder_is_refused(tmp_path):
@@ -102,12 +107,26 @@ RATE = {"rate": Interval(0.1, 1.0)}
 def test_another_search_in_the_same_folder_is_refused(tmp_path, changed, space, says, scored):
     study = Search(trials=3).open(tmp_path, RATE)
     (trial,) = study.ask()
-    if scored:
+    if scored or space == RATE:
         study.tell(trial, 15.0)
     with pytest.raises(ValueError, match=says):
         Search(trials=3, **changed).open(tmp_path, space)
     again = Search(trials=3).open(tmp_path, RATE)
     assert again.trials() == [trial] and len(again.ask()) == 1
+
+
+def test_the_objective_may_change_until_a_trial_has_a_score(tmp_path):
+    (trial,) = Search(trials=3).open(tmp_path, RATE).ask()
+    wanted = Search(trials=3, objective="depth", direction="minimize")
+    study = wanted.open(tmp_path, RATE)
+    assert study.ask() == [trial]
+    study.tell(trial, 2.0)
+    (second,) = study.ask()
+    study.tell(second, 3.0)
+    assert wanted.open(tmp_path, RATE).best() == (trial, 2.0)
+    for changed in ({}, {"objective": "depth"}, {"direction": "minimize"}):
+        with pytest.raises(ValueError, match="minimizes depth, this command m"):
+            Search(trials=3, **changed).open(tmp_path, RATE)
 
 
 def journal(folder, direction="maximize") -> optuna.Study:

@@ -179,6 +179,29 @@ def test_a_search_with_other_settings_is_refused_and_says_which(sweep_process):
     assert "best of 2: psnr_novel" in said
 
 
+def test_a_search_takes_what_was_trained_once_it_has_an_objective(sweep_process):
+    settings = ["hydra/sweeper=search", "hydra.sweeper.trials=1", "batch_size=int(interval(2,4))"]
+    said = sweep_process.run(*settings, "hydra.sweeper.objective=pixels", status=2)
+    assert (
+        "no score 'pixels', it has psnr_novel" in said and "give hydra.sweeper.objective=" in said
+    )
+    said = sweep_process.run(*settings, "hydra.sweeper.direction=minimize")
+    assert "best of 1: psnr_novel" in said
+    assert record(sweep_process.sweep / "trial-0000")["attempts"] == 1
+
+
+def test_the_same_command_retries_the_failed_trials_of_a_search(sweep_process):
+    settings = ["hydra/sweeper=search", "hydra.sweeper.trials=2", "seed=choice(3)"]
+    broken = sweep_process.sweep / "broken"
+    broken.parent.mkdir(parents=True)
+    broken.touch()
+    said = sweep_process.run(*settings, status=1)
+    assert "0 of 2 cells are finished; the same command continues" in said
+    broken.unlink()
+    assert "best of 2: psnr_novel" in sweep_process.run(*settings)
+    assert record(sweep_process.sweep / "trial-0001")["attempts"] == 2
+
+
 def test_a_run_of_the_default_seed_counts_once(sweep_process):
     sweep_process.run("batch_size=2,3")
     said = sweep_process.run("seed=0,1", "batch_size=2,3")
