@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pipeline.distillation.cost import StageCost, cost_table
 from pipeline.distillation.kept_best import KeptBest
@@ -22,11 +22,23 @@ from pipeline.runs.state_keeper import StateKeeper
 from pipeline.runs.step_timer import StepTimer
 from pipeline.runs.summary import Summary
 
-from .configuration import to_plain
+from .configuration import configuration_folder, to_plain
 from .distillation_trainer import build_loggers
 from .trainer import build_profiler, build_trainer
 
 log = logging.getLogger(__name__)
+
+OF_ENCODER = {
+    "trainer.bfloat16": False,
+    "trainer.channels_last": False,
+    "trainer.checkpoints_activations": False,
+    "trainer.compile": False,
+    "trainer.overlap": "auto",
+}
+"""How a student's encoder is run in training, which nothing reads here, with the defaults."""
+
+OF_GPUS = ("trainer.bfloat16", "trainer.channels_last", "trainer.checkpoints_activations")
+"""Those that options of `trainer` for GPUs set."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,32 @@ class Beside:
     scores: KeptBest
     data: NumberedBatches[Any]
     judged_by: str
+
+
+def changed_from_default(config: DictConfig) -> list[str]:
+    """The settings of a student's encoder and optimiser that differ from their defaults, but those
+    that come with a `trainer` for GPUs.
+    """
+    is_cpu = config.trainer.accelerator == "cpu"
+    found = [
+        key
+        for key, default in OF_ENCODER.items()
+        if OmegaConf.select(config, key) != default and (is_cpu or key not in OF_GPUS)
+    ]
+    adam = OmegaConf.load(configuration_folder() / "optimizer" / "adam.yaml")
+    given = to_plain(config.optimizer)
+    found += [f"optimizer.{key}" for key in given if given[key] != OmegaConf.select(adam, key)]
+    return found
+
+
+def without_encoder_settings(config: DictConfig) -> DictConfig:
+    """The configuration with the defaults of what is not read, so that no precision is recorded
+    that nothing is computed in.
+    """
+    config = config.copy()
+    for key, default in OF_ENCODER.items():
+        OmegaConf.update(config, key, default)
+    return config
 
 
 def train_beside(

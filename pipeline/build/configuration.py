@@ -111,8 +111,15 @@ def free_keys(config: DictConfig, *markers: str) -> tuple[str, ...]:
 
 
 def reduced_precision(config: DictConfig) -> list[str]:
-    """The dotted keys of a configuration that ask for bfloat16."""
-    return list(_true_keys(OmegaConf.to_container(config, resolve=False), "bfloat16"))
+    """The dotted keys of a configuration that ask for bfloat16. A fuser or a proposal network is
+    trained without the student's encoder, which trainer.bfloat16 is about.
+    """
+    has_encoder = all(config.get(name) is None for name in ("fuser", "proposals"))
+    return [
+        key
+        for key in _true_keys(OmegaConf.to_container(config, resolve=False), "bfloat16")
+        if has_encoder or key != "trainer.bfloat16"
+    ]
 
 
 def instantiate(config: DictConfig | dict[str, Any], **extra: Any) -> Any:

@@ -21,7 +21,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.build.application import verb
-from pipeline.build.beside import Beside, measure_beside, train_beside
+from pipeline.build.beside import (
+    OF_ENCODER,
+    Beside,
+    changed_from_default,
+    measure_beside,
+    train_beside,
+    without_encoder_settings,
+)
 from pipeline.build.configuration import free_keys, instantiate, to_plain
 from pipeline.build.distillation import (
     Parts,
@@ -73,9 +80,15 @@ def main(config: DictConfig) -> float | None:
     """
     torch.set_num_threads(config.trainer.threads or max(1, len(os.sched_getaffinity(0))))
     run = RunFolder(Path(config.paths.run))
-    beside = next((build for key, build in OTHERS.items() if config.get(key) is not None), None)
+    chosen = [key for key in OTHERS if config.get(key) is not None]
+    if len(chosen) > 1:
+        raise ValueError(
+            f"{' and '.join(chosen)} are given, and one is trained at a time: set the other to null"
+        )
+    beside = OTHERS[chosen[0]] if chosen else None
     if beside is not None:
         require_alone(config)
+        config = without_encoder_settings(config)
     if config.start_from_other_teacher and config.start_from is None:
         raise ValueError(
             "start_from is null, although start_from_other_teacher=true: give"
@@ -108,10 +121,17 @@ def main(config: DictConfig) -> float | None:
 
 def _free(config: DictConfig) -> tuple[str, ...]:
     """The keys that may change when a run goes on. The student from which another begins does; a
-    fuser's stays its teacher, and a codec's map is that of its planes.
+    fuser's stays its teacher, and a codec's map is that of its planes. What only a student's
+    training reads may change where another network is trained: earlier versions recorded it as it
+    was given.
     """
+    is_beside = any(config.get(key) is not None for key in OTHERS)
+    unread = (*OF_ENCODER, "optimizer") if is_beside else ()
     is_used_on = config.get("fuser") is not None or config.get("plane_codec") is not None
-    return tuple(key for key in free_keys(config) if not (is_used_on and key == "start_from"))
+    return (
+        *(key for key in free_keys(config) if not (is_used_on and key == "start_from")),
+        *unread,
+    )
 
 
 def require_alone(config: DictConfig) -> None:
@@ -122,7 +142,7 @@ def require_alone(config: DictConfig) -> None:
     given = [name for name, value in others.items() if value is not None]
     given += [] if config.data._target_.endswith(".live_samples") else ["data"]
     given += [] if config.trainer.accumulate == 1 else ["trainer.accumulate"]
-    given += ["optimizer.muon"] if config.optimizer.get("muon") else []
+    given += changed_from_default(config)
     if given:
         raise ValueError(
             f"a fuser's and a proposal network's training has no {', '.join(given)}"

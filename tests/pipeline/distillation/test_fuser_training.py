@@ -1,13 +1,15 @@
 """A fuser learns from films of turning puppets; the student stays as it is."""
 
 import copy
+import json
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
-from pipeline.build.configuration import compose
+from pipeline.build.beside import without_encoder_settings
+from pipeline.build.configuration import compose, reduced_precision
 from pipeline.build.fusion import build_fuser, fuser_parts
 from pipeline.distillation.fuser_scores import turn_scores
 from pipeline.distillation.fuser_training import FuserSettings, FuserTraining, LiftedTurn
@@ -162,6 +164,9 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
     config = compose("distill", *settings, "trainer.max_steps=1")
     distill.main(config)
     first = TrainedFuser.load(tmp_path / "fuser.safetensors")
+    recorded = json.loads((tmp_path / "config.json").read_text())
+    recorded["trainer"]["bfloat16"] = recorded["optimizer"]["fused"] = True
+    (tmp_path / "config.json").write_text(json.dumps(recorded))  # as earlier versions ignored them
     config.trainer.max_steps = 2
     distill.main(config)
     assert TrainedFuser.load(tmp_path / "fuser.safetensors").step in (1, 2) and first.step == 1
@@ -187,6 +192,40 @@ def test_distill_trains_a_fuser_goes_on_and_keeps_the_best(tmp_path, capsys):
     shutil.copy(student_file("bundled/puppets_tiny"), student)
     with pytest.raises(ValueError, match="start_from:"):
         distill.main(compose("distill", *settings, f"start_from={student}"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "trainer.bfloat16=true",
+        "trainer.channels_last=true",
+        "trainer.checkpoints_activations=true",
+        "trainer.compile=true",
+        "trainer.overlap=false",
+        "optimizer.learning_rate=1e-2",
+    ],
+)
+@pytest.mark.parametrize("experiment", ["fuser", "proposals"])
+def test_what_only_a_students_encoder_has_is_refused_by_name(experiment, given, tmp_path):
+    config = compose("distill", f"experiment={experiment}", f"paths.run={tmp_path / 'run'}", given)
+    with pytest.raises(ValueError, match=f"training has no {given.partition('=')[0]} "):
+        distill.main(config)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("trainer", ["gpu", "two_nodes"])
+def test_the_precision_of_a_trainer_for_gpus_is_neither_required_nor_recorded(trainer):
+    config = compose("distill", "experiment=fuser", f"trainer={trainer}")
+    assert config.trainer.bfloat16 and reduced_precision(config) == []
+    distill.require_alone(config)
+    assert not without_encoder_settings(config).trainer.bfloat16 and config.trainer.bfloat16
+    assert reduced_precision(compose("distill", f"trainer={trainer}")) == ["trainer.bfloat16"]
+
+
+def test_one_network_is_trained_at_a_time(tmp_path):
+    config = compose("distill", "experiment=fuser", "proposals=light", f"paths.run={tmp_path}/run")
+    with pytest.raises(ValueError, match="fuser and proposals are given"):
+        distill.main(config)
 
 
 @pytest.mark.parametrize(
