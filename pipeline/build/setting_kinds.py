@@ -6,6 +6,7 @@ choices) stands in `DECLARED`.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,10 @@ TEXTS = either(TEXT, several(TEXT))
 COUNT = whole(1)
 SEED = whole(0, 2**63 - 1)
 KERNELS = choice("readable", "fast", "auto")
+CLOCK = Kind(
+    "a time as DD:HH:MM:SS (00:01:30:00 is an hour and a half)",
+    lambda v: isinstance(v, str) and re.fullmatch(r"[0-9]{1,6}(:[0-9]{1,6}){3}", v) is not None,
+)
 
 DECLARED: dict[str, dict[str, Kind]] = {
     "cameras": {
@@ -252,20 +257,28 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "replay_student": choice("last", "best"),
         "trainer": TABLE,
         "trainer.threads": optional(COUNT),
-        "trainer.max_time": optional(TEXT),
+        "trainer.max_time": optional(CLOCK),
         "trainer.overlap": either(FLAG, choice("auto")),
         "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
         "trainer.gradient_clip_val": optional(number(1e-12)),
         "trainer.accumulate": COUNT,
+        "trainer.num_nodes": COUNT,
         "trainer.log_every": COUNT,
         "trainer.max_steps": whole(-1),
         "callbacks": TABLE,
+        "callbacks.average": TABLE,
         "callbacks.average.half_life": number(0),
+        "callbacks.validation": TABLE,
         "callbacks.validation.every_steps": COUNT,
         "callbacks.validation.samples": whole(0),
         "callbacks.validation.batch_size": COUNT,
+        "callbacks.preview": TABLE,
         "callbacks.preview.every_steps": COUNT,
         "callbacks.preview.identities": whole(0),
+        "callbacks.guard": TABLE,
+        "callbacks.guard.most": whole(0),
+        "callbacks.guard.within": COUNT,
+        "callbacks.state": TABLE,
         "callbacks.state.every_steps": COUNT,
         "callbacks.state.every_minutes": optional(number(0)),
     },
@@ -278,12 +291,23 @@ DECLARED: dict[str, dict[str, Kind]] = {
         "profiler": optional(COUNT),
         "hours": optional(number(0)),
         "machine": optional(TEXT),
-        "trainer.max_time": optional(TEXT),
+        "trainer.max_time": optional(CLOCK),
         "trainer.devices": either(whole(-1), TEXT, several(whole(0))),
+        "trainer.num_nodes": COUNT,
+        "trainer.threads": COUNT,
+        "trainer.log_every": COUNT,
         "settings.batch_size": COUNT,
         "settings.r1_every": COUNT,
         "settings.density_every": COUNT,
+        "settings.density_points": COUNT,
+        "progress.every_images": COUNT,
         "progress.scored": whole(2),
+        "progress.real": COUNT,
+        "progress.save_minutes": optional(number(0)),
+        "progress.drawing": TABLE,
+        "card": TABLE,
+        "card.compared": COUNT,
+        "card.validation": whole(0),
         "autoencoder": optional(TABLE),
     },
 }

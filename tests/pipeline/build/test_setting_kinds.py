@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from pipeline.build.configuration import compose, instantiate
 from pipeline.build.setting_kinds import DECLARED, kinds, require_kinds
+from pipeline.runs.progress import Deadline
 from teachers.plain_values import fits
 
 
@@ -48,6 +49,22 @@ def test_every_declared_key_stands_in_its_root(roots):
         ("distill", "callbacks.validation.every_steps", 0),
         ("distill", "callbacks.state.every_steps", 0),
         ("distill", "trainer.gradient_clip_val", 0),
+        ("distill", "trainer.max_time", 30),
+        ("distill", "trainer.max_time", "01:30"),
+        ("distill", "trainer.num_nodes", 0),
+        *(
+            ("distill", f"callbacks.{name}", None)
+            for name in ("average", "validation", "preview", "guard", "state")
+        ),
+        ("distill", "callbacks.guard.within", 0),
+        ("pretrain", "trainer.max_time", 30),
+        ("pretrain", "trainer.threads", None),
+        ("pretrain", "trainer.threads", 0),
+        ("pretrain", "trainer.log_every", 0),
+        ("pretrain", "progress.every_images", 0),
+        ("pretrain", "progress.every_images", None),
+        ("pretrain", "progress.drawing", None),
+        ("pretrain", "card.validation", -1),
         ("evaluate", "methods", "student"),
         ("evaluate", "compare", {"a": 1}),
         ("generate", "count", 0),
@@ -65,6 +82,15 @@ def test_a_value_of_another_kind_is_named(roots, verb, key, value):
     assert key in str(caught.value)
     assert repr(plain) in str(caught.value)
     assert kinds(verb)[key].words in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, "00:00:06:30", "0:1:30:0", "00:00:90:00"])
+def test_a_time_limit_is_days_hours_minutes_and_seconds(roots, value):
+    for verb in ("distill", "pretrain"):
+        config = roots[verb].copy()
+        config.trainer.max_time = value
+        require_kinds(verb, config)
+        Deadline(value)
 
 
 @pytest.mark.parametrize(
