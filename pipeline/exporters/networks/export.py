@@ -25,6 +25,7 @@ from .files import readers, write_network
 from .graphs import MEANINGS, NetworkName, network_graph
 from .parity import (
     LARGEST_ERROR,
+    LARGEST_OF_A_RAY,
     LEAST_PSNR,
     Truth,
     decoder_parity,
@@ -38,6 +39,9 @@ PUPPET_SIDE = 128
 
 MAGNIFIED = 1000
 """Differences in the sheet."""
+
+TABULATED = ("planes", "colors", "logits", "density", "depth", "opacity", "odd_points")
+"""Errors in the table."""
 
 PARITIES: dict[NetworkName, Callable[..., dict[str, Any]]] = {
     "encoder": encoder_parity,
@@ -109,7 +113,7 @@ def export_network(
     report = {
         "network": network,
         "reference": "torch, readable kernels, float32, one image at a time",
-        "limits": {"error": LARGEST_ERROR, "psnr_db": LEAST_PSNR},
+        "limits": {"error": LARGEST_ERROR, "ray": LARGEST_OF_A_RAY, "psnr_db": LEAST_PSNR},
         "inputs": len(images),
         "reference_seconds": truth.seconds if network == "encoder" else None,
         "rows": found,
@@ -157,7 +161,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     for row in rows:
         parts = [
             f"{key} {row[key]['max']:.1e} {row[key]['unit']} (mean {row[key]['mean']:.1e})"
-            for key in ("planes", "colors", "logits", "depth", "opacity", "odd_points")
+            for key in TABULATED
             if key in row
         ]
         if "psnr" in row:

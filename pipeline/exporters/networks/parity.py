@@ -30,7 +30,12 @@ LEAST_PSNR = 50.0
 """dB of the worst view: half a level of 255 in every pixel is 54."""
 
 LARGEST_ERROR = 1e-3
-"""Of planes, in standard deviations; of colours, densities' logits in theirs."""
+"""Of planes, in standard deviations; of colours; of densities and their logits in theirs. The mean
+error of opacity, and of depth in boxes.
+"""
+
+LARGEST_OF_A_RAY = 0.05
+"""Of opacity and depth: a single pixel differs where a ray sample falls into another bin."""
 
 
 @dataclass
@@ -105,7 +110,7 @@ def encoder_parity(truth: Truth, session: Session, batches: Sequence[int]) -> di
 
 
 def decoder_parity(truth: Truth, session: Session, batches: Sequence[int]) -> dict[str, Any]:
-    """Colours and density logits at points in and around the box, and at odd ones."""
+    """Colours, density logits and densities at points in and around the box, and at odd ones."""
     renderer = truth.lifter.renderer
     assert isinstance(renderer, TriplaneRenderer)
     generator = torch.Generator().manual_seed(0)
@@ -115,21 +120,37 @@ def decoder_parity(truth: Truth, session: Session, batches: Sequence[int]) -> di
     points = torch.cat([points, odd_points().expand(count, -1, -1)], 1)
     reachable = within_reach(points, truth.passport)
     with torch.no_grad():
-        features, logits = renderer.field(truth.passport.triplane(truth.planes))(reachable)
-        colors = colored(renderer, features)
+        field = renderer.field(truth.passport.triplane(truth.planes))
+        features, logits = field(reachable)
+        colors, density = colored(renderer, features), field.density_activation(logits)
+
+    def spread(values: Tensor) -> float:
+        return 1 / max(float(values[:, :POINTS].std()), 1e-6)
+
+    expected = {
+        "colors": (colors, "of 1", 1.0),
+        "logits": (logits, "standard deviations", spread(logits)),
+        "density": (density, "standard deviations", spread(density)),
+    }
     started = time.perf_counter()
-    found = session(truth.planes[:1], points[:1])
+    session(truth.planes[:1], points[:1])
     seconds = time.perf_counter() - started
     found = session(truth.planes, points)
     by_batch = {}
     for batch in batches:
         rows = torch.arange(batch) % count
-        part = session(truth.planes[rows], points[rows, : 64 * batch])
-        by_batch[str(batch)] = Errors.between(part[0], colors[rows, : 64 * batch], "").max
-    spread = 1 / float(logits[:, :POINTS].std())
+        parts = zip(
+            session(truth.planes[rows], points[rows, : 64 * batch]), expected.values(), strict=True
+        )
+        by_batch[str(batch)] = max(
+            Errors.between(part, reference[rows, : 64 * batch], unit, scale).max
+            for part, (reference, unit, scale) in parts
+        )
     return {
-        "colors": Errors.between(found[0], colors, "of 1").record(),
-        "logits": Errors.between(found[1], logits, "standard deviations", spread).record(),
+        **{
+            name: Errors.between(output, *expected[name]).record()
+            for name, output in zip(expected, found, strict=True)
+        },
         "odd_points": Errors.between(found[0][:, POINTS:], colors[:, POINTS:], "of 1").record(),
         "batches": by_batch,
         "seconds": seconds,
@@ -139,6 +160,7 @@ def decoder_parity(truth: Truth, session: Session, batches: Sequence[int]) -> di
 def renderer_parity(truth: Truth, session: Session, batches: Sequence[int]) -> dict[str, Any]:
     """Views, their opacity, and depth where more than half of a ray's light is stopped."""
     cameras, views, depths, opacities, times = truth.cameras(), [], [], [], []
+    boxes = 1 / truth.passport.box_size
     for planes, reference in zip(truth.planes.split(1), truth.views, strict=True):
         parts = []
         for row in range(len(cameras)):
@@ -149,7 +171,8 @@ def renderer_parity(truth: Truth, session: Session, batches: Sequence[int]) -> d
         view, depth, opacity = (torch.cat(part) for part in zip(*parts, strict=True))
         is_seen = reference.opacity > 0.5
         views.append(view)
-        depths.append(Errors.between(depth[is_seen], reference.depth[is_seen], "world units"))
+        seen = (depth[is_seen], reference.depth[is_seen])
+        depths.append(Errors.between(*seen, "of the box", boxes))
         opacities.append(Errors.between(opacity, reference.opacity, "of 1"))
     return {
         **_views(views, [view.image for view in truth.views]),
@@ -169,11 +192,15 @@ def odd_points() -> Float[Tensor, "1 odd 3"]:
 
 
 def is_within(measured: dict[str, Any]) -> bool:
-    """Whether all that was measured is within `LARGEST_ERROR` and `LEAST_PSNR`."""
-    errors = [measured[key]["max"] for key in ("planes", "colors", "logits") if key in measured]
+    """Whether all that was measured is within `LARGEST_ERROR`, `LARGEST_OF_A_RAY`, `LEAST_PSNR`."""
+    keys = ("planes", "colors", "logits", "density")
+    errors = [measured[key]["max"] for key in keys if key in measured]
     errors += list(measured.get("batches", {}).values())
-    return all(error <= LARGEST_ERROR for error in errors) and (
-        measured.get("psnr", LEAST_PSNR) >= LEAST_PSNR
+    rays = [measured[key] for key in ("depth", "opacity") if key in measured]
+    return (
+        all(error <= LARGEST_ERROR for error in errors)
+        and all(ray["mean"] <= LARGEST_ERROR and ray["max"] <= LARGEST_OF_A_RAY for ray in rays)
+        and measured.get("psnr", LEAST_PSNR) >= LEAST_PSNR
     )
 
 

@@ -205,6 +205,9 @@ def test_the_field_and_the_renderer_are_torchs_as_well(repository, tmp_path, for
     )
     assert len(decoder) == len(renderer) == 4
     for row in decoder:
-        assert max(row[key]["max"] for key in ("colors", "logits", "odd_points")) < 1e-4
+        assert row["within"]
+        keys = ("colors", "logits", "density", "odd_points")
+        assert max(row[key]["max"] for key in keys) < 1e-4
     for row in renderer:
-        assert row["psnr"] > 80 and row["depth"]["max"] < 1e-2
+        assert row["within"] and row["psnr"] > 80
+        assert max(row[key]["max"] for key in ("depth", "opacity")) < 1e-2
