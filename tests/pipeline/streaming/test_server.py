@@ -186,7 +186,7 @@ class SlowSocket(web.WebSocketResponse):
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0.1, 10), (0.6, 0)])
-def test_a_viewer_that_takes_every_packet_slowly_stays(seconds, taken):
+def test_a_viewer_that_takes_every_packet_slowly_stays(stream, seconds, taken):
     async def watch() -> int:
         broadcast = Broadcast(Limits(queue=10, stall_seconds=0.5), hosts=("127.0.0.1",))
         viewer, socket = Viewer(CodedQueue(10), header=None), SlowSocket()
@@ -200,7 +200,7 @@ def test_a_viewer_that_takes_every_packet_slowly_stays(seconds, taken):
         sending.cancel()
         return viewer.sent
 
-    assert asyncio.run(watch()) == taken
+    assert stream[0].run(watch()) == taken
 
 
 def test_what_a_slow_viewer_has_not_taken_waits_where_it_can_be_dropped(stream):

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,16 +34,16 @@ def test_what_is_displayed_becomes_a_film_as_long_as_it_took(tmp_path):
         thread = threading.Thread(target=publish, args=(feed,), daemon=True)
         thread.start()
         given = ["output=" + str(tmp_path / "seen.mp4"), "report=" + str(tmp_path / "report.json")]
-        main(
-            compose(
-                "stream",
-                f"address='{server.address}'",
-                "checkpoint=bundled/puppets_tiny",
-                "kernels=readable",
-                "seconds=4",
-                *given,
-            )
+        config = compose(
+            "stream",
+            f"address='{server.address}'",
+            "checkpoint=bundled/puppets_tiny",
+            "kernels=readable",
+            "seconds=4",
+            *given,
         )
+        with ThreadPoolExecutor(1) as aside:  # the loop of other tests' browser is this thread's
+            aside.submit(main, config).result()
         stop.set()
         thread.join(10)
     report = json.loads((tmp_path / "report.json").read_text())
