@@ -28,7 +28,9 @@ if seed == 3 and (run.parent / "broken").exists():
 counter = run / "steps"
 for step in range(int(counter.read_text()) if counter.exists() else 0, size):
     time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
-    counter.write_text(str(step + 1))
+    # Whole at any time: a kill between opening and writing would leave an empty file.
+    counter.with_name("steps.new").write_text(str(step + 1))
+    counter.with_name("steps.new").replace(counter)
     with (run / "steps.log").open("a") as file:
         file.write(f"{step}\n")
 metrics = run / "metrics" / "version_0"
