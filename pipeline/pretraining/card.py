@@ -103,6 +103,13 @@ def card_rows(scores: CardScores) -> list[tuple[str, str]]:
         )
         for name in scores.frechet
     ]
+    if scores.kid is not None:
+        rows.append(
+            (
+                "KID on EfficientNet-Lite0's features (of other real images)",
+                f"{scores.kid:.4f} ({scores.real_kid:.4f})",
+            )
+        )
     return [
         *rows,
         ("diversity, share of the data's", f"{scores.diversity:.2f}"),

@@ -1,6 +1,7 @@
 """What a trained teacher is scored by at full size, for its card."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -8,6 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.evaluation.metrics.consistency import DepthAgreement, mean_depth_agreement
+from pipeline.evaluation.metrics.distances import kernel_distance
+from pipeline.evaluation.metrics.efficientnet import load_efficientnet
 from pipeline.evaluation.metrics.frechet import FrechetScores, in_floors
 from pipeline.evaluation.metrics.sticking import Sticking
 from pipeline.inference.background import background_of
@@ -49,6 +52,8 @@ class CardScores:
             images.
         compared: images per Fréchet score.
         unseen: validation identities that they are compared with; 0: training images.
+        kid, real_kid: kernel distance (KID's) on features of EfficientNet-Lite0, learnt on
+            photographs, of generated images and of other real ones; None without its weights.
     """
 
     frechet: dict[str, float]
@@ -68,6 +73,8 @@ class CardScores:
     normals: NormalScores | None = None
     sticking: Sticking | None = None
     world_sticking: Sticking | None = None
+    kid: float | None = None
+    real_kid: float | None = None
 
     def ratios(self) -> dict[str, float]:
         """Distances in multiples of the floor."""
@@ -82,6 +89,7 @@ def score_at_full_size(
     unseen: TrainingImages | None = None,
     compared: int = 1024,
     real: int = 8000,
+    weights: Path | None = None,
 ) -> CardScores:
     """All scores of a teacher; takes some minutes on a CPU.
 
@@ -93,6 +101,7 @@ def score_at_full_size(
             `images`.
         compared: images per Fréchet score.
         real: images that they are compared with.
+        weights: folder that may hold EfficientNet-Lite0's.
     """
     behind = background_of(teacher.passport)
     seen = images.first(real, behind)
@@ -101,6 +110,7 @@ def score_at_full_size(
     drawn = draw_images(teacher, images.cameras, compared)
     scores = frechet(drawn)
     diversity = scores.pop("diversity")
+    kid, real_kid = kernel_distances(drawn, reference, weights)
     return CardScores(
         frechet=scores,
         floor=frechet.floor,
@@ -121,7 +131,31 @@ def score_at_full_size(
         normals=normal_scores(teacher, images.cameras, world),
         sticking=sticking_score(teacher),
         world_sticking=None if world is None else sticking_of_world(teacher, world),
+        kid=kid,
+        real_kid=real_kid,
     )
+
+
+def kernel_distances(
+    drawn: Float[Tensor, "image 3 height width"],
+    reference: Float[Tensor, "other 3 height width"],
+    weights: Path | None,
+) -> tuple[float, float] | tuple[None, None]:
+    """KID on EfficientNet-Lite0's features, of generated and of real images, to as many other real
+    ones: a random network's statistics don't see a third eye, these do. None without its weights.
+    """
+    if weights is None:
+        return None, None
+    count = min(len(drawn), len(reference) // 2)
+    try:
+        network, _ = load_efficientnet(weights)
+    except FileNotFoundError:
+        return None, None
+    sets = (drawn[:count], reference[:count], reference[count : 2 * count])
+    generated, real, other = (
+        torch.cat([network(part) for part in images.clamp(-1, 1).split(32)]) for images in sets
+    )
+    return kernel_distance(generated, real), kernel_distance(other, real)
 
 
 def _two_parts(seen: Tensor) -> tuple[Tensor, Tensor]:

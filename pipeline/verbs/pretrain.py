@@ -171,6 +171,7 @@ def write_teacher_card(config: DictConfig, folder: Path, photographs: TrainingIm
         None if name is None else open_world(name, supersampling=1),
         unseen=build_validation(config) if is_rendered and config.card.validation else None,
         compared=config.card.compared,
+        weights=Path(config.paths.weights),
     )
     images = int(read_json_file(folder / "scores.json", _Seen)["images"])
     begun = begun_from(config)

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from pipeline.evaluation.metrics.sticking import Sticking
+from pipeline.pretraining import card_scores
 from pipeline.pretraining.card import card_rows, write_card
 from pipeline.pretraining.card_scores import (
     CardScores,
     _two_parts,
     depth_against_world,
+    kernel_distances,
     score_at_full_size,
 )
 from pipeline.pretraining.normals import NormalScores
@@ -115,3 +117,32 @@ def test_a_teacher_is_compared_with_images_before_its_own_background(background,
     with pytest.raises(InterruptedError):
         score_at_full_size(untrained_teacher(settings), images, None, real=9)
     images.first.assert_called_once_with(9, grey)
+
+
+def test_kernel_distances_are_of_equal_numbers_and_need_the_weights(tmp_path, monkeypatch):
+    assert kernel_distances(torch.zeros(4, 3, 8, 8), torch.zeros(9, 3, 8, 8), tmp_path) == (
+        None,
+        None,
+    )
+    sizes = []
+
+    def network(images):
+        sizes.append(len(images))
+        return images.flatten(1)[:, :8]
+
+    monkeypatch.setattr(card_scores, "load_efficientnet", lambda folder: (network, tmp_path))
+    real = torch.rand(90, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    generated, other = kernel_distances(-real[:60], real, tmp_path)
+    assert sizes == [32, 13] * 3  # 45 of each
+    assert generated > 0.5 and abs(other) < 0.05
+
+
+def test_the_card_tells_the_kernel_distance_where_there_is_one():
+    without = CardScores(
+        {}, {}, 1.0, {"view_error": 0.0, "view_still": 0.1}, None, (0.5, 0.1), (0.5, 0.1),
+        0.1, 0.1, 64,
+    )  # fmt: skip
+    row = "KID on EfficientNet-Lite0's features (of other real images)"
+    scores = dataclasses.replace(without, kid=0.0512, real_kid=-0.0001)
+    assert (row, "0.0512 (-0.0001)") in card_rows(scores)
+    assert row not in dict(card_rows(without))
