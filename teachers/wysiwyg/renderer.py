@@ -40,9 +40,14 @@ class WysiwygRenderer(TriplaneRenderer):
         self.sees_directions = False
 
     @property
+    def _placing(self) -> ProposalNetwork | None:
+        """The network that places the samples now; None: two passes do."""
+        return self.proposals if self.uses_proposals else None
+
+    @property
     def ray_samples(self) -> tuple[int, int]:
         """See `Renderer`: the probe takes no jitter."""
-        if self.proposals is None or not self.uses_proposals:
+        if self._placing is None:
             return super().ray_samples
         return 0, self.counts.hard_samples
 
@@ -72,19 +77,20 @@ class WysiwygRenderer(TriplaneRenderer):
     @property
     def unread_sampling(self) -> tuple[str, ...]:
         """Fields of `sampling` that the proposal network replaces."""
-        if self.proposals is None or not self.uses_proposals:
+        if self._placing is None:
             return ()
         return ("first_pass", "depth_samples", "importance_samples")
 
     def _cast(self, triplane: Triplane, camera: Camera, jitter: RayJitter | None) -> RayColors:
-        if self.proposals is None or not self.uses_proposals:
+        proposals = self._placing
+        if proposals is None:
             return super()._cast(triplane, camera, jitter)
         return march_learned(
             self.field(triplane),
             camera,
             self.resolution,
             self.sampling,
-            self.proposals,
+            proposals,
             self.counts,
             jitter,
         )
