@@ -27,7 +27,7 @@ FILE = "fuser.safetensors"
 LEAST_YAW_DEG = 35.0
 """Of the held-out films."""
 
-OF_STUDENT = ("resolution", "background")
+OF_STUDENT = ("resolution", "background", "focal", "camera_radius")
 """Of the films; no settings."""
 
 
@@ -35,14 +35,14 @@ def build_fuser(config: DictConfig) -> FuserTraining:
     """The Lightning module: an untrained fuser for the planes of `start_from`, a student.
 
     Raises:
-        ValueError: no student, or a student of another teacher; or the films' resolution or
-            background, which are the student's, are given; or losses or stages that it can't have.
+        ValueError: no student, or a student of another teacher; or what the films have of the
+            student (`OF_STUDENT`) is given; or losses or stages that it can't have.
     """
     given = [name for name in OF_STUDENT if name in config.fuser.films]
     if given:
         raise ValueError(
             f"fuser.films has {', '.join(given)}: films have the student's image size and its"
-            " teacher's background, leave it out"
+            " teacher's background and cameras, leave it out"
         )
     torch.manual_seed(config.seed)
     if config.start_from is None:
@@ -109,4 +109,11 @@ def fuser_parts(config: DictConfig, run: RunFolder) -> Beside:
 
 def _films_for(lifter: Lifter, films: TurnSource) -> TurnSource:
     """Films that look like what the student was distilled from."""
-    return replace(films, resolution=lifter.image_size, background=background_of(lifter.passport))
+    passport = lifter.passport
+    return replace(
+        films,
+        resolution=lifter.image_size,
+        background=background_of(passport),
+        focal=passport.focal,
+        camera_radius=passport.camera_radius,
+    )

@@ -86,6 +86,8 @@ class TurnSource:
         fps: frames a second.
         least_yaw_deg, most_yaw_deg: between which the largest turn is drawn.
         background: grey level in [0, 1] behind the head.
+        focal: of all cameras, in sides of the picture.
+        camera_radius: their distance to the origin, world units.
         supersampling: each pixel is the mean of this many squared samples.
         paints: whether there is paint on one cheek.
 
@@ -102,6 +104,8 @@ class TurnSource:
     least_yaw_deg: float | int = 35.0
     most_yaw_deg: float | int = 55.0
     background: float = 1.0
+    focal: float = 4.2647
+    camera_radius: float = 2.7
     supersampling: int = 2
     paints: bool = False
 
@@ -155,7 +159,7 @@ class TurnSource:
         """Where the paint is: what a camera at 35° sees below the middle; None: nowhere."""
         if not self.paints:
             return None
-        camera = Camera.orbit(torch.tensor([0.6]), torch.tensor([0.0]), pivot=world.pivot)
+        camera = self._camera(torch.tensor([0.6]), torch.tensor([0.0]), world.pivot)
         depth = self._rendered(world, seeds, [0], camera).depth
         points = camera.rays(self.resolution).at(depth.flatten(1)[..., None])[0, :, 0]
         row, column = round(0.56 * self.resolution), self.resolution // 2
@@ -177,9 +181,7 @@ class TurnSource:
         side = 1.0 if float(draws.uniform("side", 0.0, 1.0)) < 0.5 else -1.0
         pitch = float(draws.uniform("pitch", -0.15, 0.15))
         phase = torch.linspace(0, 2 * math.pi, self.frames)
-        return Camera.orbit(
-            side * furthest * phase.sin(), torch.full((self.frames,), pitch), pivot=pivot
-        )
+        return self._camera(side * furthest * phase.sin(), torch.full((self.frames,), pitch), pivot)
 
     def _others(self, seed: int, pivot: tuple[float, float, float]) -> Camera:
         yaws, pitches = torch.zeros(self.frames, self.views), torch.zeros(self.frames, self.views)
@@ -189,7 +191,15 @@ class TurnSource:
                 limit = math.radians(self.most_yaw_deg)
                 yaws[frame, view] = float(draws.uniform("yaw", -limit, limit))
                 pitches[frame, view] = float(draws.uniform("pitch", -0.3, 0.3))
-        return Camera.orbit(yaws.flatten(), pitches.flatten(), pivot=pivot)
+        return self._camera(yaws.flatten(), pitches.flatten(), pivot)
+
+    def _camera(
+        self,
+        yaw: Float[Tensor, " batch"],
+        pitch: Float[Tensor, " batch"],
+        pivot: tuple[float, float, float],
+    ) -> Camera:
+        return Camera.orbit(yaw, pitch, radius=self.camera_radius, pivot=pivot, focal=self.focal)
 
 
 def _paint(

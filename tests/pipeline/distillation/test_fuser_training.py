@@ -108,30 +108,41 @@ def test_the_truth_itself_has_no_error_in_larger_views_either(lifter, turn):
 def black_student(tmp_path_factory):
     """The file of an untrained student of 32² images whose teacher draws black behind heads."""
     small = tiny_lifter(ToyTeacher(resolution=16, depth_samples=8, importance_samples=0))
-    small.passport = replace(small.passport, background="black")
+    small.passport = replace(small.passport, background="black", focal=3.0, camera_radius=2.5)
     path = tmp_path_factory.mktemp("black") / "student.safetensors"
     small.save(path)
     return path
 
 
-def test_films_have_the_students_image_size_and_its_teachers_background(tmp_path, black_student):
+def test_films_have_the_students_image_size_and_its_teachers_background_and_cameras(
+    tmp_path, black_student
+):
     settings = ("experiment=fuser", "fuser.films={frames:4}", "callbacks.validation.samples=1")
-    for student, side, level in ((black_student, 32, -1.0), ("bundled/puppets_tiny", 64, 1.0)):
+    for student, side, level, focal, radius in (
+        (black_student, 32, -1.0, 3.0, 2.5),
+        ("bundled/puppets_tiny", 64, 1.0, 4.2647, 2.7),
+    ):
         config = compose("distill", *settings, f"start_from={student}")
         parts = fuser_parts(config, RunFolder(tmp_path))
         (trained,) = parts.data.draw([0], torch.device("cpu"))
         held_out = parts.scores.films(0)
         for film in (trained, held_out):
             assert film.images.shape[-2:] == film.targets.shape[-2:] == (side, side)
+            for camera in (film.camera, film.target_camera):
+                assert (camera.intrinsics[:, 0, 0] == focal).all()
+                distance = camera.cam_to_world[:, :3, 3].norm(dim=1)
+                assert torch.allclose(distance, torch.full_like(distance, radius))
             behind = film.opacity == 0
             assert behind.any() and (film.images.masked_select(behind) == level).all()
         assert parts.scores.films.split is Split.VALIDATE
         assert "hidden_psnr" in parts.scores.scores(parts.module)
 
 
-def test_films_have_no_other_size_or_background(tmp_path):
-    config = compose("distill", "experiment=fuser", "+fuser.films.resolution=32")
-    with pytest.raises(ValueError, match=r"fuser\.films has resolution: .* leave it out"):
+@pytest.mark.parametrize("given", ["resolution=32", "focal=3.0"])
+def test_films_have_no_other_size_or_cameras(tmp_path, given):
+    config = compose("distill", "experiment=fuser", f"+fuser.films.{given}")
+    name = given.partition("=")[0]
+    with pytest.raises(ValueError, match=rf"fuser\.films has {name}: .* leave it out"):
         fuser_parts(config, RunFolder(tmp_path))
 
 
