@@ -1,5 +1,6 @@
 """Builds the parts of a teacher's training from a configuration."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ from teachers.wysiwyg.configuration import WysiwygConfiguration
 
 from .configuration import instantiate, to_plain
 from .trainer import build_profiler, build_trainer
+
+log = logging.getLogger(__name__)
 
 STRATEGY = "ddp_find_unused_parameters_true"
 """Lightning's, for several processes: a backward pass is of one of the two networks."""
@@ -109,6 +112,16 @@ def begun_from(config: DictConfig) -> Passport | None:
     """Of the teacher whose weights or images the training begins with; None: from scratch."""
     folder = config.start_from or config.imitation.get("of")
     return None if folder is None else Passport.read(teacher_folder(folder) / "passport.json")
+
+
+def licence_of(config: DictConfig) -> str:
+    """Of the teacher: the configured one, and that of the teacher it begins with where the former
+    doesn't contain it: weights that derive from others are under their licence too.
+    """
+    licence, passport = str(config.licence), begun_from(config)
+    if passport is None or passport.licence in licence:
+        return licence
+    return f"{licence}; begun from {passport.name}: {passport.licence}"
 
 
 def imitated_images(config: DictConfig, images: int) -> int:
@@ -212,7 +225,9 @@ def _discriminator(config: DictConfig, generator: EG3DConfiguration) -> Discrimi
 
 
 def _check_growth(schedule: GANSchedule, generator: EG3DConfiguration) -> None:
-    """Raises ValueError if the teacher can't cast rays at a resolution that comes only later."""
+    """Raises ValueError if the teacher can't cast rays at a resolution that comes only later, or
+    has no pixels for them; warns where the training ends below the teacher's own resolution.
+    """
     for images, side in schedule.growth:
         if side % generator.pixels_together:
             raise ValueError(
@@ -220,6 +235,19 @@ def _check_growth(schedule: GANSchedule, generator: EG3DConfiguration) -> None:
                 f" sampler takes {generator.pixels_together}x{generator.pixels_together} pixels"
                 f" together, give a multiple of {generator.pixels_together}"
             )
+        if side > generator.render_resolution:
+            raise ValueError(
+                f"schedule.growth casts {side}x{side} rays from {images} images on, the teacher has"
+                f" {generator.render_resolution}x{generator.render_resolution}: give that at most,"
+                " or a larger teacher.render_resolution"
+            )
+    last = schedule.growth[-1][1]
+    if last < generator.render_resolution:
+        log.warning(
+            "schedule.growth ends with %dx%d rays, the teacher has %dx%d: it will not have learnt"
+            " them",
+            *(last, last, generator.render_resolution, generator.render_resolution),
+        )
 
 
 def _imitation(
@@ -274,7 +302,7 @@ def build_callbacks(
             frechet=frechet,
             scored=progress.scored,
             name=config.name,
-            licence=config.licence,
+            licence=licence_of(config),
             training_data=training_data(config),
             record=record,
         ),

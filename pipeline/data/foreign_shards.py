@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import webdataset as wds
 
+from pipeline.sampling.identities import FixedIdentities
 from pipeline.sampling.source import Sampler
 
 from .foreign_checks import check_record, has_no_dark_pixel, require_channels
@@ -46,7 +47,8 @@ class ForeignShards(RecordSource):
             that are passed are decoded for this, also when a stream is resumed.
 
     Raises:
-        ValueError: `on_error` has another value, or `urls` is empty.
+        ValueError: `on_error` has another value, `urls` is empty, or the sampler has a fixed set of
+            identities.
     """
 
     def __init__(
@@ -65,6 +67,11 @@ class ForeignShards(RecordSource):
             raise ValueError(
                 f"data.urls is {urls!r}: give a path, a pattern such as faces/{{000..127}}.tar, or"
                 " a list of them"
+            )
+        if isinstance(sampler, FixedIdentities):
+            raise ValueError(
+                "sampler.identities is a fixed set, foreign shards have their own identities:"
+                " give sampler.identities=null, or another sampler="
             )
         super().__init__(sampler)
         self.urls, self.buffer, self.seed, self.on_error = urls, buffer, seed, on_error

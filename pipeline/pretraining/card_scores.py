@@ -28,6 +28,9 @@ from .training_images import TrainingImages
 FACE = (slice(None), slice(None), slice(26, 44), slice(24, 40))
 """The middle of a face in a 64x64 image."""
 
+JUDGED = 256
+"""Images whose nearest training image is looked for."""
+
 
 @dataclass(frozen=True)
 class CardScores:
@@ -48,8 +51,8 @@ class CardScores:
         tone, data_tone: mean and standard deviation of the brightness of the middle of the face, in
             [0, 1].
         nearest, data_nearest: root mean square distance at 32² to the nearest training image, of
-            generated images and of other training images; it would be far smaller for memorised
-            images.
+            generated images and of other training images, among all that training shows, mirrored
+            ones too; it would be far smaller for memorised images.
         compared: images per Fréchet score.
         unseen: validation identities that they are compared with; 0: training images.
         kid, real_kid: kernel distance (KID's) on features of EfficientNet-Lite0, learnt on
@@ -100,12 +103,13 @@ def score_at_full_size(
         unseen: validation identities, which the pictures are compared with; None: the first of
             `images`.
         compared: images per Fréchet score.
-        real: images that they are compared with.
+        real: of `images` that they are compared with where there are no `unseen`.
         weights: folder that may hold EfficientNet-Lite0's.
     """
     behind = background_of(teacher.passport)
     seen = images.first(real, behind)
-    reference = seen if unseen is None else unseen.first(real, behind)
+    reference = seen if unseen is None else unseen.first(len(unseen), behind)
+    others = min(JUDGED, len(images) // 2)
     frechet = FrechetScores(reference, compared=compared)
     drawn = draw_images(teacher, images.cameras, compared)
     scores = frechet(drawn)
@@ -119,8 +123,8 @@ def score_at_full_size(
         depth=None if world is None else depth_against_world(teacher, world),
         tone=_tone(drawn),
         data_tone=_tone(reference),
-        nearest=_distance_to_nearest(drawn[:256], seen),
-        data_nearest=_distance_to_nearest(*_two_parts(seen)),
+        nearest=_distance_to_nearest(drawn[:JUDGED], images, behind),
+        data_nearest=_distance_to_nearest(seen[:others], images, behind, start=others),
         compared=compared,
         unseen=0 if unseen is None else len(unseen),
         prior_depth=None
@@ -156,12 +160,6 @@ def kernel_distances(
         torch.cat([network(part) for part in images.clamp(-1, 1).split(32)]) for images in sets
     )
     return kernel_distance(generated, real), kernel_distance(other, real)
-
-
-def _two_parts(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """At most 256 images, of few the half, and the others."""
-    first = min(256, len(seen) // 2)
-    return seen[:first], seen[first:]
 
 
 @torch.no_grad()
@@ -217,7 +215,22 @@ def _tone(images: Float[Tensor, "image 3 height width"]) -> tuple[float, float]:
 
 
 def _distance_to_nearest(
-    images: Float[Tensor, "image 3 height width"], others: Float[Tensor, "other 3 height width"]
+    judged: Float[Tensor, "image 3 height width"],
+    images: TrainingImages,
+    behind: float,
+    *,
+    start: int = 0,
 ) -> float:
-    small, references = (F.adaptive_avg_pool2d(x, 32).flatten(1) for x in (images, others))
-    return (torch.cdist(small, references).amin(1).mean() / small.shape[1] ** 0.5).item()
+    """Mean over `judged` of the distance to the nearest of all training images from `start` on, and
+    of their mirror images where training shows those.
+    """
+    small = _small(judged)
+    nearest = torch.full((len(small),), torch.inf)
+    for part in images.parts(2000, behind, start=start):
+        for shown in (part, part.flip(-1)) if images.mirrored else (part,):
+            nearest = torch.minimum(nearest, torch.cdist(small, _small(shown)).amin(1))
+    return (nearest.mean() / small.shape[1] ** 0.5).item()
+
+
+def _small(images: Float[Tensor, "image 3 height width"]) -> Float[Tensor, "image value"]:
+    return F.adaptive_avg_pool2d(images, 32).flatten(1)

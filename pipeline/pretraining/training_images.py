@@ -3,7 +3,7 @@ bytes, or decoded when they are drawn.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -82,10 +82,20 @@ class TrainingImages:
 
     def first(self, count: int, background: float = 1.0) -> Float[Tensor, "image 3 height width"]:
         """The first `count` images in [-1, 1], in front of a grey in [0, 1]."""
-        count = min(count, len(self))
-        return _batch(self._pixels(torch.arange(count)).float() / 255, self.cameras[:count]).over(
-            background
-        )
+        return self._between(0, min(count, len(self)), background)
+
+    def parts(
+        self, size: int, background: float = 1.0, *, start: int = 0
+    ) -> Iterator[Float[Tensor, "image 3 height width"]]:
+        """All images from `start` on, `size` at a time, as those of `first`."""
+        for begin in range(start, len(self), size):
+            yield self._between(begin, min(begin + size, len(self)), background)
+
+    def _between(
+        self, start: int, stop: int, background: float
+    ) -> Float[Tensor, "image 3 height width"]:
+        pixels = self._pixels(torch.arange(start, stop)).float() / 255
+        return _batch(pixels, self.cameras[start:stop]).over(background)
 
     def _draw_rows(
         self, count: int, random: torch.Generator

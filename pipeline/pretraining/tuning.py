@@ -74,7 +74,16 @@ def has_no_latent(path: Path | str) -> bool:
 
 
 def keep_as_it_is(path: Path | str, output: Path) -> None:
-    """Copies the folder of a teacher that needs no tuning to where a tuned one would be."""
+    """Copies the folder of a teacher that needs no tuning to where a tuned one would be.
+
+    Raises:
+        ValueError: another teacher is there.
+    """
+    there = output / "passport.json"
+    if there.exists() and Passport.read(there) != checkpoint_of(path).passport:
+        raise ValueError(
+            f"{output} holds another teacher than {path}, perhaps a tuned one: give another name="
+        )
     with replaced_folder(output) as writing:
         shutil.copytree(teacher_folder(path), writing, dirs_exist_ok=True)
     log.info(

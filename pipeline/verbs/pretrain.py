@@ -64,8 +64,9 @@ def main(config: DictConfig) -> None:
             " give start_from=DIR, a teacher folder"
         )
     if is_tuned and has_no_latent(config.start_from):
-        if is_first_process():
-            keep_as_it_is(config.start_from, run.path / "teacher")
+        if is_first_process() and not config.dry_run:
+            with run:
+                keep_as_it_is(config.start_from, run.path / "teacher")
         return
     if is_tuned:
         config = with_checkpoint(config)
@@ -74,6 +75,9 @@ def main(config: DictConfig) -> None:
             "licence is null: say which licence these photographs allow for the teacher's weights,"
             " as in licence=CC-BY-NC-4.0; it goes into its passport and those of its students"
         )
+    if config.start_from is None and run.checkpoint_to_resume() is not None:
+        # a command that goes on, or writes the card, needn't repeat what the run began with
+        config.start_from = run.recorded().get("start_from")
     require_networks(config)  # fails before images are rendered
     trained = config
     if config.dry_run:

@@ -7,7 +7,10 @@ distribution's numbers.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,6 +27,9 @@ from .opening import open_world
 from .splits import Split, WorldSeeds
 
 logger = logging.getLogger(__name__)
+
+AHEAD = 2
+"""Chunks for each process that are rendered before they are written."""
 
 CHUNK = 8
 """Identities rendered together."""
@@ -144,9 +150,24 @@ def _in_processes(
     photographer: Photographer, chunks: list[tuple[int, int]], workers: int
 ) -> Iterator[Picture]:
     photographer.take(chunks[0][0], 1)  # compiles the kernels: the workers then only read them
-    with get_context("spawn").Pool(workers, _start_worker, (photographer, kernels())) as pool:
-        for pictures in pool.imap(_work, chunks):
-            yield from pictures
+    pool = ProcessPoolExecutor(
+        workers, get_context("spawn"), _start_worker, (photographer, kernels())
+    )
+    waiting: deque[Future[list[Picture]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(pool.submit(_work, chunk))
+            if len(waiting) > AHEAD * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise ValueError(
+            f"one of {workers} processes that render identities was ended from outside, perhaps for"
+            " lack of memory: nothing was written; give fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _WORKER: dict[str, Photographer] = {}

@@ -14,6 +14,7 @@ from pipeline.data.record import Record
 from pipeline.data.shard_errors import CorruptShard, MissingField, ShardError
 from pipeline.data.shard_folder import ShardFolder
 from pipeline.data.shards import HashingFile, ShardFile, write_records
+from pipeline.sampling.identities import FixedIdentities, Identities
 from pipeline.sampling.source import BatchSource
 from teachers.rendering.camera import Camera
 from tests.pipeline.data.small_identities import FULL
@@ -308,3 +309,10 @@ def test_pictures_that_may_be_in_0_to_1_are_warned_about_once(foreign, sampler, 
     source = ForeignShards(urls=urls, sampler=sampler, distributions={}, buffer=1)
     source(range(8))
     assert sum("in [0, 1]" in record.message for record in caplog.records) == 1
+
+
+def test_a_fixed_set_of_identities_is_refused(foreign, sampler):
+    with pytest.raises(ValueError, match=r"foreign shards have their own identities"):
+        ForeignShards(
+            urls=foreign(), sampler=FixedIdentities(sampler, Identities(count=2)), distributions={}
+        )

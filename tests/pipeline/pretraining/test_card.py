@@ -12,7 +12,7 @@ from pipeline.pretraining import card_scores
 from pipeline.pretraining.card import card_rows, write_card
 from pipeline.pretraining.card_scores import (
     CardScores,
-    _two_parts,
+    _distance_to_nearest,
     depth_against_world,
     kernel_distances,
     score_at_full_size,
@@ -20,6 +20,7 @@ from pipeline.pretraining.card_scores import (
 from pipeline.pretraining.normals import NormalScores
 from pipeline.pretraining.training_images import TrainingImages
 from teachers.eg3d.teacher import EG3DTeacher
+from teachers.rendering.camera import Camera
 from teachers.untrained import untrained_teacher
 from tests.builders import smallest_eg3d_settings
 
@@ -103,10 +104,15 @@ def test_a_card_says_what_the_training_began_with(
     assert (tmp_path / "sheet.png").is_file() and (tmp_path / "card_scores.json").is_file()
 
 
-def test_few_images_are_compared_with_the_others():
-    for count, first in ((16, 8), (200, 100), (600, 256)):
-        one, other = _two_parts(torch.zeros(count, 3, 2, 2))
-        assert (len(one), len(other)) == (first, count - first)
+def test_copies_of_any_training_image_are_found_mirrored_ones_too():
+    pixels = torch.randint(0, 256, (2100, 3, 4, 4), generator=torch.manual_seed(0)).byte()
+    camera = Camera.orbit(torch.zeros(2100), torch.zeros(2100))
+    last = pixels[-5:].float() / 127.5 - 1
+    for mirrored in (True, False):
+        images = TrainingImages(pixels, camera, mirrored=mirrored)
+        assert _distance_to_nearest(last, images, 1.0) < 1e-3
+        assert (_distance_to_nearest(last.flip(-1), images, 1.0) < 1e-3) == mirrored
+    assert _distance_to_nearest(last[:4], images, 1.0, start=2099) > 0.1
 
 
 @pytest.mark.parametrize(("background", "grey"), [("black", 0.0), ("white", 1.0)])

@@ -69,7 +69,7 @@ def checkpoint(tmp_path_factory) -> Path:
     return folder
 
 
-def tune(folder: Path, pictures: Path, checkpoint: Path | str, images: int) -> None:
+def tune(folder: Path, pictures: Path, checkpoint: Path | str, images: int, *more: str) -> None:
     with (
         pytest.MonkeyPatch.context() as patch
     ):  # few identities are scored and shown: the pictures are large for a test
@@ -88,7 +88,7 @@ def tune(folder: Path, pictures: Path, checkpoint: Path | str, images: int) -> N
             f"schedule.total_images={images}", "settings.batch_size=2", "progress.scored=4",
             "progress.real=20", "trainer.accelerator=cpu", "trainer.devices=1",
         )  # fmt: skip
-        pretrain.main(compose("pretrain", "experiment=constant_latent", *settings))
+        pretrain.main(compose("pretrain", "experiment=constant_latent", *settings, *more))
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +226,11 @@ def test_a_teacher_without_super_resolution_is_kept_as_it_is(tmp_path, caplog):
         load_teacher(tmp_path / "run" / "teacher").passport
         == load_teacher("bundled/puppets").passport
     )
+    with pytest.raises(ValueError, match=r"holds another teacher than bundled/heads"):
+        tune(tmp_path / "run", tmp_path / "no.zip", "bundled/heads", 4)
+    assert load_teacher(tmp_path / "run" / "teacher").passport.name == "puppets"
+    tune(tmp_path / "dry", tmp_path / "no.zip", "bundled/puppets", 4, "dry_run=true")
+    assert not (tmp_path / "dry").exists()
 
 
 def test_a_checkpoint_without_discriminator_is_refused(pictures, checkpoint, tmp_path):

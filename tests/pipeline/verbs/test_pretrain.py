@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -176,6 +177,37 @@ def test_a_new_run_can_start_from_a_teacher(finished, images, tmp_path, monkeypa
     kept = load_file(finished / "teacher" / "generator.safetensors")
     assert kept.keys() == started.keys()
     assert all(torch.equal(value, started[name]) for name, value in kept.items())
+
+
+def test_a_run_that_goes_on_remembers_what_it_began_with_and_its_licence(
+    finished, images, tmp_path
+):
+    origin = tmp_path / "origin"
+    shutil.copytree(finished / "teacher", origin)
+    passport = json.loads((origin / "passport.json").read_text())
+    (origin / "passport.json").write_text(json.dumps(passport | {"licence": "for research"}))
+    run(tmp_path / "next", images, f"start_from={origin}", "schedule.total_images=4")
+    run(tmp_path / "next", images, "schedule.total_images=8")
+    recorded = json.loads((tmp_path / "next" / "config.json").read_text())
+    assert recorded["start_from"] == str(origin)
+    assert load_teacher(tmp_path / "next" / "teacher").passport.licence.endswith(
+        f"; begun from {passport['name']}: for research"
+    )
+
+
+def test_rays_that_the_teacher_has_no_pixels_for_are_refused_and_fewer_are_said(
+    images, tmp_path, caplog
+):
+    with pytest.raises(ValueError, match=r"casts 32x32 rays from 8 images on, .* has 16x16"):
+        run(tmp_path / "run", images, "schedule.growth=[[0,8],[8,32]]")
+    run(tmp_path / "run", images, "schedule.growth=[[0,8]]", "schedule.total_images=4")
+    assert "schedule.growth ends with 8x8 rays, the teacher has 16x16" in caplog.text
+
+
+def test_puppets_are_refused_for_cameras_of_heads(tmp_path):
+    settings = (f"paths.run={tmp_path / 'run'}", f"data.path={tmp_path / 'no.zip'}")
+    with pytest.raises(ValueError, match=r"camera_pivot is .* world puppets look at"):
+        pretrain.main(compose("pretrain", "teacher_network=heads64", *settings))
 
 
 def test_photographs_have_eg3d_s_cameras_and_a_licence_that_somebody_states(tmp_path):

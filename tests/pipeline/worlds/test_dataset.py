@@ -1,5 +1,8 @@
 import io
 import json
+import multiprocessing
+import os
+import signal
 import zipfile
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.worlds.dataset import PoseDistribution, export_identities
+from pipeline.worlds.dataset import Photographer, PoseDistribution, _in_processes, export_identities
 from pipeline.worlds.dataset_zip import write_dataset
 from pipeline.worlds.puppets.world import PuppetWorld
 from pipeline.worlds.splits import Split, WorldSeeds
@@ -102,3 +105,21 @@ def test_nothing_to_write_is_an_error(tmp_path):
         export_identities(tmp_path / "d.zip", split=Split.TRAIN, count=0)
     with pytest.raises(ValueError, match="has identities 0 to"):
         export_identities(tmp_path / "d.zip", split=Split.TRAIN, count=10, first=999_995)
+
+
+class Killed(Photographer):
+    """Its processes are ended, as by a system that is out of memory."""
+
+    def __init__(self):
+        pass
+
+    def take(self, start, count):
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return []
+
+
+def test_a_killed_process_ends_the_rendering_with_an_error():
+    chunks = [(start, 1) for start in range(8)]
+    with pytest.raises(ValueError, match=r"one of 2 processes .* ended from outside"):
+        list(_in_processes(Killed(), chunks, 2))
