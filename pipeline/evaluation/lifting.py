@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pipeline.evaluation.suites.suite import Suite
-from pipeline.inference.reconstructor import LiftedPortrait
 from pipeline.runs.peak_memory import PeakMemory
-from teachers.rendering.camera import Camera
+from teachers.rendering.rendering import Rendering
 
 from .items import Item, Observation
 from .methods import MethodEntry
@@ -81,9 +80,12 @@ def lift_item(
         _synchronize(device)
         seconds, peak = time.perf_counter() - started, memory.mib()
         cameras = suite.targets(item, portrait)
+        _synchronize(device)
         started = time.perf_counter()
-        views, prediction = _render_views(portrait, cameras, item, suite, device)
+        rendering = portrait.render(cameras)
+        _synchronize(device)
         render_seconds = (time.perf_counter() - started) / len(cameras)
+        views, prediction = _views_of(rendering, item, suite)
         own = {
             name: [float(value) for value in values]
             for name, values in suite.own_scores(item, method, portrait, prediction).items()
@@ -94,11 +96,7 @@ def lift_item(
     )
 
 
-def _render_views(
-    portrait: LiftedPortrait, cameras: Camera, item: Item, suite: Suite, device: torch.device
-) -> tuple[Prediction, Observation]:
-    rendering = portrait.render(cameras)
-    _synchronize(device)
+def _views_of(rendering: Rendering, item: Item, suite: Suite) -> tuple[Prediction, Observation]:
     seen = Observation.of(rendering)
     seen = Observation(
         seen.image.float().cpu().clamp(-1, 1), seen.depth.float().cpu(), seen.opacity.float().cpu()

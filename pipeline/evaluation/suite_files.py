@@ -2,10 +2,13 @@
 their hashes.
 """
 
+import gzip
 import hashlib
 import logging
+import lzma
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -88,6 +91,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _unpack(file: Path, folder: Path) -> None:
+    try:
+        _extract(file, folder)
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        lzma.LZMAError,
+        gzip.BadGzipFile,
+        EOFError,
+        RuntimeError,  # a zip with a password, or packed as zipfile can't unpack
+    ) as error:
+        raise ValueError(
+            f"{file} is damaged, or can't be unpacked ({error}): get it again"
+        ) from error
+
+
+def _extract(file: Path, folder: Path) -> None:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             wrong = [name for name in archive.namelist() if not _is_inside(name)]

@@ -96,12 +96,18 @@ def _altered_scores(
         yield str(error)
         return
     for line, again in zip(views, scores, strict=True):
-        for name in (metric.name for metric in available.metrics):
-            if not _is_same(line.get(name), again[name]):
-                yield (
-                    f"{output / line['files']['prediction']}: {name} was {line.get(name)}, is"
-                    f" {again[name]:.6g}"
-                )
+        pairs = [
+            (metric.name, line.get(metric.name), again[metric.name]) for metric in available.metrics
+        ]
+        if "parts" in line:  # lines of earlier versions have none
+            pairs += [
+                (f"{name} of {part}", line["parts"].get(part, {}).get(name), now)
+                for part, scores in again["parts"].items()
+                for name, now in scores.items()
+            ]
+        for name, before, now in pairs:
+            if not _is_same(before, now):
+                yield f"{output / line['files']['prediction']}: {name} was {before}, is {now:.6g}"
 
 
 def _altered_means(

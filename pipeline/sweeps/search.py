@@ -184,7 +184,8 @@ class Study:
         if value is None:
             self._failed.add(trial.number)
         else:
-            self._study.tell(trial.number, self._sign * value)
+            # Another process may have been waiting for the same cell.
+            self._study.tell(trial.number, self._sign * value, skip_if_finished=True)
 
     def best(self) -> tuple[Trial, float] | None:
         """The best trial so far and its score; None before the first."""

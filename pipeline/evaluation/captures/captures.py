@@ -1,5 +1,6 @@
 """Calibrated captures as a folder: images, cameras, masks, depths (docs/benchmarks.md)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,9 +136,16 @@ class Capture:
 
     def _depth(self, name: str) -> Float[Tensor, "height width"]:
         try:
-            return safetensors.torch.load_file(self.folder / name)["depth"].float()
+            depth = safetensors.torch.load_file(self.folder / name)["depth"].float()
         except (OSError, SafetensorError, KeyError) as error:
             raise ValueError(f"{self.folder / name} holds no tensor 'depth' ({error!r})") from error
+        if depth.dim() != 2 or not (depth.isfinite() & (depth >= 0)).all() or not depth.numel():
+            raise ValueError(
+                f"{self.folder / name} has depth of shape {list(depth.shape)} with numbers that"
+                " are not finite, below 0, or missing: expected are [height, width] distances, 0"
+                " for what isn't known"
+            )
+        return depth
 
 
 def find_captures(folder: Path) -> list[Capture]:
@@ -189,7 +197,7 @@ def read_capture(folder: Path) -> Capture:
             f"{path} says convention {convention!r}: use {', '.join(READINGS)}, or leave it out"
         )
     said = described.get("head")
-    head = None if said is None else _similarity(said)
+    head = None if said is None else _similarity(path, said)
     missing = [
         name
         for frame in frames
@@ -262,10 +270,7 @@ def write_capture(
 def _require_rigid(path: Path, camera: Camera) -> None:
     if not camera.label().isfinite().all():
         raise ValueError(f"{path}: a camera holds something that isn't a finite number")
-    rotation, eye = camera.cam_to_world[:, :3, :3], torch.eye(3, dtype=torch.float64)
-    if (rotation @ rotation.mT - eye).abs().max() > ORTHOGONAL or (
-        torch.linalg.det(rotation) < 0
-    ).any():
+    if not _are_rotations(camera.cam_to_world[:, :3, :3]):
         raise ValueError(
             f"{path}: a camera's axes aren't a right-handed orthonormal basis:"
             " give camera-to-world matrices"
@@ -296,13 +301,25 @@ def _in_our_convention(
     return camera
 
 
-def _similarity(described: _Head) -> Similarity:
+def _similarity(path: Path, described: _Head) -> Similarity:
+    scale = float(described["scale"])
     rotation = torch.tensor(described["rotation"], dtype=torch.float64).reshape(3, 3)
-    return Similarity(
-        float(described["scale"]),
-        rotation,
-        torch.tensor(described["translation"], dtype=torch.float64),
-    )
+    translation = torch.tensor(described["translation"], dtype=torch.float64)
+    is_finite = math.isfinite(scale) and translation.isfinite().all()
+    if not (is_finite and scale > 0 and _are_rotations(rotation)):
+        raise ValueError(
+            f"{path}: head has scale {scale}, rotation {described['rotation']} and translation"
+            f" {described['translation']}: expected are finite numbers, a scale above 0 and a"
+            " right-handed orthonormal rotation"
+        )
+    return Similarity(scale, rotation, translation)
+
+
+def _are_rotations(matrices: Float[Tensor, "*batch 3 3"]) -> bool:
+    """Whether all are orthonormal and right-handed; False for those with NaN."""
+    eye = torch.eye(3, dtype=matrices.dtype)
+    is_orthonormal = ((matrices @ matrices.mT - eye).abs() <= ORTHOGONAL).all()
+    return bool(is_orthonormal and (torch.linalg.det(matrices) > 0).all())
 
 
 def _as_json(motion: Similarity) -> dict[str, Any]:

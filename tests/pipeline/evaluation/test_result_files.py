@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from pipeline.evaluation.metrics.available import AvailableMetrics
 from pipeline.evaluation.metrics.view_metrics import VIEW_METRICS
@@ -78,6 +80,23 @@ def test_what_else_a_line_lacks_is_compared_as_null(folder):
     change_lines(folder, lambda line: [line.pop(key) for key in left_out])
     assert [line["subject"] for line in read_score_lines(folder)] == ["p0", "p0"]
     assert any("the means of student don't follow" in sentence for sentence in verified(folder))
+
+
+def test_a_score_of_a_part_that_was_embellished_is_found(folder):
+    for path in (folder / "depth" / "truth").iterdir():
+        known = load_file(path)
+        save_file(known | {"part": torch.ones_like(known["depth"], dtype=torch.uint8)}, path)
+    change_results(folder, lambda stored: stored.update(parts={"face": [1]}))
+    assert not any("of face was" in sentence for sentence in verified(folder))  # lines without any
+
+    def found(more: float) -> list[str]:
+        """The part is the whole picture, and so has its score."""
+        change_lines(
+            folder, lambda line: line.update(parts={"face": {"psnr": line["psnr"] + more}})
+        )
+        return [sentence for sentence in verified(folder) if "psnr of face was" in sentence]
+
+    assert found(0.0) == [] and len(found(1.0)) == 2
 
 
 def test_references_that_were_called_identities_are_references(folder):

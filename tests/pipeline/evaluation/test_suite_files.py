@@ -73,3 +73,21 @@ def test_what_would_leave_the_folder_is_refused(tmp_path):
         as_folder(tmp_path / "bad.tar", None)
     with pytest.raises(FileNotFoundError, match="doesn't exist"):
         as_folder(tmp_path / "nothing", None)
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    (tmp_path / "large.bin").write_bytes(bytes(range(256)) * 400)
+    with tarfile.open(tmp_path / "whole.tar", "w") as tape:
+        tape.add(tmp_path / "large.bin", "large.bin")
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes((tmp_path / "whole.tar").read_bytes()[:30_000])
+    flipped = tmp_path / "flipped.zip"
+    with zipfile.ZipFile(flipped, "w") as archive:
+        archive.write(tmp_path / "large.bin", "large.bin")
+    content = bytearray(flipped.read_bytes())
+    content[5_000] ^= 1
+    flipped.write_bytes(content)
+    for damaged in (cut, flipped):
+        with pytest.raises(ValueError, match=rf"{damaged.name} is damaged, .*: get it again"):
+            as_folder(damaged, tmp_path / "cache")
+        assert not [*(tmp_path / "cache").glob("*/large.bin")]

@@ -61,6 +61,16 @@ def test_trials_without_a_result_come_first(tmp_path):
     assert [trial.number for trial in again.ask()] == [1, 2]
 
 
+def test_a_trial_that_two_processes_waited_for_is_told_twice(tmp_path):
+    search = Search(sampler="random", trials=2)
+    first, second = search.open(tmp_path, SPACE), search.open(tmp_path, SPACE)
+    (trial,) = first.ask()
+    assert second.ask() == [trial]
+    first.tell(trial, 1.0)
+    second.tell(trial, 1.0)
+    assert [each.number for each in second.ask()] == [trial.number + 1]
+
+
 def test_a_search_in_two_halves_tries_new_points_in_the_second(tmp_path):
     first = finish(Search(sampler="random", trials=3), tmp_path)
     both = finish(Search(sampler="random", trials=6), tmp_path)

@@ -2,11 +2,13 @@ import dataclasses
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from pipeline.evaluation.captures.camera_frame import convergence, frame_of_cameras, frame_of_given
 from pipeline.evaluation.captures.captures import find_captures, read_capture, write_capture
@@ -40,6 +42,35 @@ def captures(portrait, tmp_path_factory):
         folder / "subject", reference, head.inverse().camera(CAMERAS), head=head, background=1.0
     )
     return folder
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": 0.0},
+        {"scale": -1.0},
+        {"rotation": [-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]},
+        {"rotation": [0.0] * 9},
+    ],
+)
+def test_a_head_that_is_no_similarity_is_refused(captures, tmp_path, wrong):
+    copy = Path(shutil.copytree(captures / "subject", tmp_path / "subject"))
+    described = json.loads((copy / "cameras.json").read_text())
+    described["head"] |= wrong
+    (copy / "cameras.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match=r"cameras\.json: head has scale .* right-handed"):
+        read_capture(copy)
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan"), -1.0])
+def test_depth_that_is_no_distance_is_refused(captures, tmp_path, wrong):
+    copy = Path(shutil.copytree(captures / "subject", tmp_path / "subject"))
+    file = sorted(copy.glob("*.depth.safetensors"))[0]
+    depth = load_file(file)["depth"]
+    depth[0, 0] = wrong
+    save_file({"depth": depth}, file)
+    with pytest.raises(ValueError, match=rf"{file.name} has depth of shape .* 0 for what isn"):
+        read_capture(copy).load()
 
 
 def suite(path, **changes) -> MultiviewSuite:
