@@ -326,6 +326,7 @@ class Evaluation:
             "settings": {key: self.config[key] for key in chosen} | suite.settings(),
             "manifest_sha256": task.manifest_sha256,
             "checkpoint": None if self.config.checkpoint is None else self._student(),
+            **self._teacher_alone(),
             "gaps_deg": [float(edge) for edge in suite.gaps_deg],
             "parts": {name: list(numbers) for name, numbers in suite.parts.items()},
             "measures": {
@@ -337,14 +338,24 @@ class Evaluation:
     def configuration(self) -> dict[str, Any]:
         """The configuration with the hashes of everything that it names; it must be the same when
         an evaluation is continued.
+
+        Without the ceiling's manifest: whether there is a ceiling depends on the methods, which may
+        change, and what decides its identities is among the settings and the student's hash.
         """
         return {
             **self.settings,
             "checkpoint_sha256": self.checkpoint_sha256,
-            "manifests_sha256": {task.suite.name: task.manifest_sha256 for task in self.tasks},
+            "manifests_sha256": {self.suite.name: self.tasks[0].manifest_sha256},
+            **self._teacher_alone(),
             "device_kind": self.device.type,
             "predictions_sha256": [method.sha256() for method in self.foreign],
         }
+
+    def _teacher_alone(self) -> dict[str, str]:
+        """The teacher's hash where no student's names it."""
+        if self.config.checkpoint is not None or self.config.teacher is None:
+            return {}
+        return {"teacher_hash": self.teacher.passport.source_hash}
 
     def _student(self) -> dict[str, Any]:
         return {

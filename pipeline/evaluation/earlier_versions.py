@@ -2,7 +2,7 @@
 
 Keys of configurations and score lines are renamed by `pipeline.runs.renamed`. Two hashes of renamed
 things remain: that of a suite's manifest, in config.json, and that of the configuration, which
-names the folder of the score lines.
+names the folder of the score lines. A teacher without a student had no hash in it.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,9 @@ FREE_967260B = (
     *("methods", "name", "output", "paths", "processes", "suite.cache"),
     *("verify", "export", "compare", "wandb"),
 )
-"""Keys that didn't decide the name of the folder of score lines then."""
+"""Keys that didn't decide the name of the folder of score lines then; later, those of today."""
+
+TEACHER_HASH = "teacher_hash"
 
 
 def adopt_earlier_run(
@@ -47,16 +49,18 @@ def adopt_earlier_run(
     for task in tasks:
         if manifests.get(task.suite.name) == sha256_of_json(_as_967260b(task.manifest)):
             manifests[task.suite.name] = task.manifest_sha256
-    before, now = (
-        lines_folder(output, stored, FREE_967260B),
-        lines_folder(output, configuration, free),
-    )
+    if TEACHER_HASH in configuration:
+        renamed.setdefault(TEACHER_HASH, configuration[TEACHER_HASH])
+    now = lines_folder(output, configuration, free)
     if renamed == stored or lines_folder(output, renamed, free) != now:
         return
     now.mkdir(parents=True, exist_ok=True)
-    for lines in before.glob("*.jsonl"):
-        lines.replace(now / f"earlier-{lines.name}")
-    if before.is_dir() and before != now:
+    folders = [lines_folder(output, stored, keys) for keys in (free, FREE_967260B)]
+    # One of them alone: two of them would hold the same views twice.
+    before = next((folder for folder in folders if folder != now and folder.is_dir()), None)
+    if before is not None:
+        for lines in before.glob("*.jsonl"):
+            lines.replace(now / f"earlier-{lines.name}")
         before.rmdir()
     write_json(path, renamed)
 

@@ -101,6 +101,9 @@ def current(stored: Any) -> Any:
 
 
 def _value(key: str, value: Any) -> Any:
+    if key == "manifests_sha256" and isinstance(value, dict) and len(value) > 1:
+        # The ceiling's, beside the suite's own: evaluations recorded both.
+        return {suite: manifest for suite, manifest in value.items() if suite != "teacher"}
     if not isinstance(value, str):
         return current(value)
     return moved(value) if key == "_target_" else VALUES.get(key, {}).get(value, value)

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import math
 
 import numpy as np
@@ -197,6 +198,34 @@ def test_cells_of_earlier_commands_stay_in_the_tables_beside_their_likes(tmp_pat
     assert "| teacher=(not given) | 1/1 | 30.00 |" in said
     with (tmp_path / "cells.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 6
+
+
+def test_seeds_of_another_default_have_a_row_of_their_own(tmp_path, capsys):
+    """Seeds 0 and 1 ran before a default changed, 2 and 3 after it, 4 to 6 in another batch."""
+
+    def cell(seed, rate, *settings):
+        configuration = {"seed": seed, "rate": rate, "name": f"s/{seed}", "_runtime_": ["name"]}
+        overrides = (*settings, f"seed={seed}", f"paths.run={tmp_path / str(seed)}")
+        varied = (("seed", str(seed)),)
+        found = Cell("distill", overrides, varied, tmp_path / str(seed), configuration)
+        found.write(CellRecord("finished", found.fingerprint, [*found.overrides]))
+        recorded = {key: value for key, value in configuration.items() if key != "_runtime_"}
+        (found.folder / "config.json").write_text(json.dumps(recorded))
+        (found.folder / "metrics").mkdir()
+        text = f"step,validation/psnr_novel\n9,{10 + seed}\n"
+        (found.folder / "metrics" / "metrics.csv").write_text(text)
+        return found
+
+    for seed, rate in ((0, 0.1), (1, 0.1), (2, 0.2)):
+        cell(seed, rate)
+    for seed, rate in ((4, 0.1), (5, 0.2), (6, 0.1)):
+        cell(seed, rate, "batch_size=4")
+    present = [cell(3, 0.2)]
+    assert write_report(tmp_path, present, earlier=earlier_cells(tmp_path, present)) == FINISHED
+    said = capsys.readouterr().out
+    assert "| all | 2/2 | 12.50 ± 0.71 |" in said and "| rate=0.1 | 2/2 | 10.50 ± 0.71 |" in said
+    assert "| batch_size=4 | 2/2 | 15.00 ± 1.41 |" in said
+    assert "| batch_size=4, rate=0.2 | 1/1 | 15.00 |" in said
 
 
 def test_the_scores_of_a_teacher_s_training_are_its_last_in_multiples_of_the_floor(tmp_path):

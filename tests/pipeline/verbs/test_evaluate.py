@@ -288,6 +288,62 @@ def test_an_evaluation_of_967260b_is_continued(first, settings, tmp_path, monkey
     assert numbers(run(settings, earlier)) == numbers(evaluated)
 
 
+@pytest.mark.parametrize("names", ["mean_latent", "mean_latent,student"])
+def test_the_student_may_join_and_leave_though_it_alone_has_a_ceiling(
+    first, settings, tmp_path, names, monkeypatch
+):
+    run(settings, tmp_path, f"methods=[{names}]")
+    both = run(settings, tmp_path, "methods=[student,mean_latent]")
+    assert both["scores"]["ceiling"] == first[0]["scores"]["ceiling"]
+    monkeypatch.setattr(evaluate_engine(), "lift_item", None)
+    assert list(run(settings, tmp_path, "methods=[mean_latent]")["scores"]) == ["mean_latent"]
+
+
+def with_former_lines(output: Path, config: dict) -> None:
+    """Gives an evaluation the configuration of an earlier version, whose free keys are today's."""
+    free = evaluation_builder.Evaluation(compose("evaluate")).free_keys
+    (now,) = (output / "lines").iterdir()
+    (output / "config.json").write_text(json.dumps(config))
+    now.rename(lines_folder(output, config, free))
+
+
+def test_an_evaluation_whose_configuration_has_the_ceiling_s_manifest_is_continued(
+    first, settings, tmp_path, monkeypatch
+):
+    earlier = Path(shutil.copytree(first[1], tmp_path / "earlier"))
+    config = json.loads((earlier / "config.json").read_text())
+    config["manifests_sha256"]["teacher"] = "0" * 64
+    with_former_lines(earlier, config)
+    with pytest.raises(ValueError, match="mean_of: 3 → 4") as refused:
+        run(settings, earlier, "mean_of=4")
+    assert "manifests_sha256" not in str(refused.value)
+    monkeypatch.setattr(evaluate_engine(), "lift_item", None)
+    for _ in range(2):
+        assert numbers(run(settings, earlier)) == numbers(first[0])
+    assert len(list((earlier / "lines").iterdir())) == 1
+
+
+def test_without_a_student_the_teacher_may_not_be_another(first, settings, tmp_path, monkeypatch):
+    alone = (*settings, "checkpoint=null", "methods=[]")
+    evaluate.main(compose("evaluate", *alone, f"export={tmp_path / 'given'}"))
+    for file, _ in json.loads((tmp_path / "given" / "cameras.json").read_text())["labels"]:
+        shutil.copy(first[1] / "pictures" / "mean_latent" / file, tmp_path / "given" / file)
+    alone, output = [*alone, f"predictions={tmp_path / 'given'}"], tmp_path / "output"
+    assert run(alone, output)["teacher_hash"] == ""
+    config = json.loads((output / "config.json").read_text())
+    del config["teacher_hash"]  # as earlier versions wrote it
+    with_former_lines(output, config)
+    run(alone, output)
+    assert json.loads((output / "config.json").read_text())["teacher_hash"] == ""
+    assert len(list((output / "lines").iterdir())) == 1
+    passport = replace(ToyTeacher(resolution=8, sharpness=400.0).passport, source_hash="other")
+    monkeypatch.setattr(
+        ToyTeacher, "passport", property(lambda self: passport, lambda *_: None), raising=False
+    )
+    with pytest.raises(ValueError, match='teacher_hash: "" → "other"'):
+        run(alone, output)
+
+
 def test_every_suite_has_an_output_folder_of_its_own():
     suites = ("puppets", "puppets_hard", "teacher", "multiview")
     folders = {compose("evaluate", f"suite={suite}").output for suite in suites}
