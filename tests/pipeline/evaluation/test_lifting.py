@@ -1,8 +1,11 @@
 """One lift of one item."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from pipeline.evaluation import lifting
 from pipeline.evaluation.items import SuiteContext
 from pipeline.evaluation.lifting import LiftedItem, lift_item
 from pipeline.evaluation.methods import MethodEntry
@@ -45,3 +48,20 @@ def test_what_a_method_draws_does_not_depend_on_whether_it_was_warmed_up(lifted)
         for seed, warm_up in ((0, True), (0, False), (1, False))
     )
     assert torch.equal(first, later) and not torch.equal(first, other)
+
+
+def test_the_time_of_a_view_is_its_rendering_alone(lifted, monkeypatch):
+    clock = [0.0]
+
+    def takes(seconds: float, called):
+        def slow(*given, **named):
+            clock[0] += seconds
+            return called(*given, **named)
+
+        return slow
+
+    monkeypatch.setattr(lifting, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(LiftedPortrait, "render", takes(3.0, LiftedPortrait.render))
+    monkeypatch.setattr(TeacherSuite, "adjusted", takes(100.0, TeacherSuite.adjusted))
+    monkeypatch.setattr(lifting, "resized", takes(100.0, lifting.resized))
+    assert lifted(0, warm_up=False).render_seconds == 1.5  # two views
