@@ -73,12 +73,20 @@ def has_no_latent(path: Path | str) -> bool:
     return checkpoint_of(path).passport.super_resolution == "none"
 
 
-def keep_as_it_is(path: Path | str, output: Path) -> None:
-    """Copies the folder of a teacher that needs no tuning to where a tuned one would be.
+def keep_as_it_is(path: Path | str, output: Path | None) -> None:
+    """Copies the folder of a teacher that needs no tuning to where a tuned one would be; `output`
+    None: says only that it needs none.
 
     Raises:
         ValueError: another teacher is there.
     """
+    log.info(
+        "%s has no super-resolution: its images are the volume rendering, which takes no latent,"
+        " so there is nothing to fix. A student can be distilled from it as it is",
+        path,
+    )
+    if output is None:
+        return
     there = output / "passport.json"
     if there.exists() and Passport.read(there) != checkpoint_of(path).passport:
         raise ValueError(
@@ -86,12 +94,7 @@ def keep_as_it_is(path: Path | str, output: Path) -> None:
         )
     with replaced_folder(output) as writing:
         shutil.copytree(teacher_folder(path), writing, dirs_exist_ok=True)
-    log.info(
-        "%s has no super-resolution: its images are the volume rendering, which takes no latent,"
-        " so there is nothing to fix. A student can be distilled from it as it is; %s is a copy",
-        path,
-        output,
-    )
+    log.info("%s is a copy", output)
 
 
 class TuningRecord:

@@ -64,9 +64,9 @@ def main(config: DictConfig) -> None:
             " give start_from=DIR, a teacher folder"
         )
     if is_tuned and has_no_latent(config.start_from):
-        if is_first_process() and not config.dry_run:
-            with run:
-                keep_as_it_is(config.start_from, run.path / "teacher")
+        if is_first_process():
+            with nullcontext() if config.dry_run else run:
+                keep_as_it_is(config.start_from, None if config.dry_run else run.path / "teacher")
         return
     if is_tuned:
         config = with_checkpoint(config)
@@ -75,7 +75,8 @@ def main(config: DictConfig) -> None:
             "licence is null: say which licence these photographs allow for the teacher's weights,"
             " as in licence=CC-BY-NC-4.0; it goes into its passport and those of its students"
         )
-    if config.start_from is None and run.checkpoint_to_resume() is not None:
+    has_begun = run.checkpoint_to_resume() is not None or run.is_finished
+    if config.start_from is None and has_begun:
         # a command that goes on, or writes the card, needn't repeat what the run began with
         config.start_from = run.recorded().get("start_from")
     require_networks(config)  # fails before images are rendered
@@ -89,7 +90,7 @@ def main(config: DictConfig) -> None:
             run.record(
                 to_plain(config),
                 free=free_keys(config),
-                has_begun=run.checkpoint_to_resume() is not None or run.is_finished,
+                has_begun=has_begun,
             )
         if config.card.write:
             write_teacher_card(config, run.path / "teacher", load_photographs(config))

@@ -229,7 +229,10 @@ def test_a_teacher_without_super_resolution_is_kept_as_it_is(tmp_path, caplog):
     with pytest.raises(ValueError, match=r"holds another teacher than bundled/heads"):
         tune(tmp_path / "run", tmp_path / "no.zip", "bundled/heads", 4)
     assert load_teacher(tmp_path / "run" / "teacher").passport.name == "puppets"
-    tune(tmp_path / "dry", tmp_path / "no.zip", "bundled/puppets", 4, "dry_run=true")
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        tune(tmp_path / "dry", tmp_path / "no.zip", "bundled/puppets", 4, "dry_run=true")
+    assert "there is nothing to fix" in caplog.text and "is a copy" not in caplog.text
     assert not (tmp_path / "dry").exists()
 
 

@@ -16,8 +16,9 @@ from lightning import Trainer
 from PIL import Image
 from safetensors.torch import load_file
 
-from pipeline.build.configuration import compose
+from pipeline.build.configuration import compose, free_keys, to_plain
 from pipeline.runs.resume import SafetensorsCheckpointIO
+from pipeline.runs.run_folder import RunFolder
 from pipeline.verbs import pretrain
 from pipeline.worlds.dataset_zip import png_bytes, write_dataset
 from teachers.checkpoint import load_teacher
@@ -202,6 +203,15 @@ def test_rays_that_the_teacher_has_no_pixels_for_are_refused_and_fewer_are_said(
         run(tmp_path / "run", images, "schedule.growth=[[0,8],[8,32]]")
     run(tmp_path / "run", images, "schedule.growth=[[0,8]]", "schedule.total_images=4")
     assert "schedule.growth ends with 8x8 rays, the teacher has 16x16" in caplog.text
+
+
+def test_a_run_of_puppets_from_before_their_cameras_were_compared_goes_on(tmp_path):
+    config = compose("pretrain")
+    earlier = to_plain(config)
+    del earlier["data"]["camera_pivot"]
+    with RunFolder(tmp_path) as folder:
+        folder.record(earlier, free=free_keys(config), has_begun=False)
+    RunFolder(tmp_path).require_same(to_plain(config), free=free_keys(config))
 
 
 def test_puppets_are_refused_for_cameras_of_heads(tmp_path):
