@@ -22,7 +22,8 @@ MAX_ENTRY = 1 << 30
 ENCRYPTED = 0x1
 """The bit of a zip entry's flags."""
 
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError)
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError)
+"""What reading a damaged zip raises, or one with a password (RuntimeError)."""
 
 
 class _Index(TypedDict):
@@ -92,7 +93,7 @@ class Archive:
                 f"{name} can't be read from {self.path} ({error}): pack it again without Deflate64,"
                 " for example with `python -m zipfile -c`, or unpack it and give the folder."
             ) from error
-        except (KeyError, OSError, ValueError, EOFError, *_ZIP_ERRORS) as error:
+        except (KeyError, OSError, ValueError, EOFError, *ZIP_ERRORS) as error:
             raise BadDataset(
                 f"{name} can't be read from {self.path} ({error}): {advice}"
             ) from error
@@ -183,7 +184,7 @@ class Archive:
         if self._zip is None or self._zip[0] != os.getpid():
             try:
                 self._zip = (os.getpid(), zipfile.ZipFile(self.path))
-            except (OSError, ValueError, NotImplementedError, *_ZIP_ERRORS) as error:
+            except (OSError, ValueError, NotImplementedError, *ZIP_ERRORS) as error:
                 raise BadDataset(
                     f"{self.path} is no readable zip ({error}): write or download it again."
                 ) from error

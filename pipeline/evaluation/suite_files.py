@@ -5,13 +5,12 @@ their hashes.
 import gzip
 import hashlib
 import logging
-import lzma
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, TypedDict
 
+from pipeline.data.archive import ZIP_ERRORS
 from pipeline.runs.files import replaced_folder, sha256_of_file, write_json
 from teachers.plain_values import read_json_file
 
@@ -93,15 +92,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _unpack(file: Path, folder: Path) -> None:
     try:
         _extract(file, folder)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        lzma.LZMAError,
-        gzip.BadGzipFile,
-        EOFError,
-        RuntimeError,  # a zip with a password, or packed as zipfile can't unpack
-    ) as error:
+    except (*ZIP_ERRORS, tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
         raise ValueError(
             f"{file} is damaged, or can't be unpacked ({error}): get it again"
         ) from error

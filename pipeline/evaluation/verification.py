@@ -102,8 +102,8 @@ def _altered_scores(
         if "parts" in line:  # lines of earlier versions have none
             pairs += [
                 (f"{name} of {part}", line["parts"].get(part, {}).get(name), now)
-                for part, scores in again["parts"].items()
-                for name, now in scores.items()
+                for part, of_part in again["parts"].items()
+                for name, now in of_part.items()
             ]
         for name, before, now in pairs:
             if not _is_same(before, now):

@@ -107,9 +107,7 @@ def score_at_full_size(
         weights: folder that may hold EfficientNet-Lite0's.
     """
     behind = background_of(teacher.passport)
-    seen = images.first(real, behind)
-    reference = seen if unseen is None else unseen.first(len(unseen), behind)
-    others = min(JUDGED, len(images) // 2)
+    reference = images.first(real, behind) if unseen is None else unseen.first(len(unseen), behind)
     frechet = FrechetScores(reference, compared=compared)
     drawn = draw_images(teacher, images.cameras, compared)
     scores = frechet(drawn)
@@ -124,7 +122,7 @@ def score_at_full_size(
         tone=_tone(drawn),
         data_tone=_tone(reference),
         nearest=_distance_to_nearest(drawn[:JUDGED], images, behind),
-        data_nearest=_distance_to_nearest(seen[:others], images, behind, start=others),
+        data_nearest=_nearest_of_others(images, behind),
         compared=compared,
         unseen=0 if unseen is None else len(unseen),
         prior_depth=None
@@ -230,6 +228,12 @@ def _distance_to_nearest(
         for shown in (part, part.flip(-1)) if images.mirrored else (part,):
             nearest = torch.minimum(nearest, torch.cdist(small, _small(shown)).amin(1))
     return (nearest.mean() / small.shape[1] ** 0.5).item()
+
+
+def _nearest_of_others(images: TrainingImages, behind: float) -> float:
+    """The same of the first training images to the others: of few the half."""
+    count = min(JUDGED, len(images) // 2)
+    return _distance_to_nearest(images.first(count, behind), images, behind, start=count)
 
 
 def _small(images: Float[Tensor, "image 3 height width"]) -> Float[Tensor, "image value"]:

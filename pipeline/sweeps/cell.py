@@ -159,3 +159,8 @@ def fingerprint(configuration: dict[str, Any], runtime: Sequence[str]) -> str:
 def is_first_task() -> bool:
     """Whether this process keeps the record: in a SLURM job of several tasks each runs the verb."""
     return int(os.environ.get("SLURM_PROCID", 0)) == 0
+
+
+def but_the_seed(varied: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """What the runs of one row of a table have in common."""
+    return tuple(part for part in varied if part[0] != "seed")

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.runs.markers import KEPT, RUNTIME, decisive, marked_keys
 from pipeline.runs.run_folder import RunFolder, differences
 
-from .cell import Cell, CellRecord, State
+from .cell import Cell, CellRecord, State, but_the_seed
 
 OWN_KEYS = ("name", "paths.run")
 NOT_GIVEN = "(not given)"
@@ -45,7 +45,7 @@ def earlier_cells(folder: Path, cells: Sequence[Cell]) -> list[EarlierCell]:
     names = {cell.name for cell in cells}
     shared, free = _shared(cells), _free(cells)
     first = {
-        _but_the_seed(cell.varied): recorded
+        frozenset(but_the_seed(cell.varied)): recorded
         for cell in reversed(cells)
         if cell.state == "finished" and (recorded := _recorded(cell.folder)) is not None
     }
@@ -57,7 +57,7 @@ def earlier_cells(folder: Path, cells: Sequence[Cell]) -> list[EarlierCell]:
             varied, configuration = _varied(record, shared), _recorded(file.parent)
             if free is not None and configuration is not None:
                 # Two earlier commands may differ in a default, too: the first is a reference.
-                like = first.setdefault(_but_the_seed(varied), configuration)
+                like = first.setdefault(frozenset(but_the_seed(varied)), configuration)
                 varied += tuple(_differences(like, configuration, free))
             found.append(EarlierCell("", (), varied, file.parent, configuration))
     return found
@@ -95,10 +95,6 @@ def _varied(record: CellRecord, shared: dict[str, str]) -> tuple[tuple[str, str]
     settings = dict(settings_of(record.overrides))
     varied = {key: value for key, value in settings.items() if shared.get(key) != value}
     return (*varied.items(), *((key, NOT_GIVEN) for key in shared if key not in settings))
-
-
-def _but_the_seed(varied: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    return frozenset(part for part in varied if part[0] != "seed")
 
 
 def _free(cells: Sequence[Cell]) -> tuple[str, ...] | None:

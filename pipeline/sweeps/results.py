@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.runs.curves import read_curves
 
-from .cell import Cell, State
+from .cell import Cell, State, but_the_seed
 
 SCORE = "validation/"
 """Curves whose last values are scores."""
@@ -103,12 +103,10 @@ def rows_of(outcomes: Iterable[Outcome]) -> list[Row]:
     """Cells grouped by what varies but the seed, in the order of the first cells."""
     groups: dict[frozenset[tuple[str, str]], list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault(frozenset(_but_the_seed(outcome.cell)), []).append(outcome)
-    return [Row(_but_the_seed(members[0].cell), tuple(members)) for members in groups.values()]
-
-
-def _but_the_seed(cell: Cell) -> tuple[tuple[str, str], ...]:
-    return tuple(part for part in cell.varied if part[0] != "seed")
+        groups.setdefault(frozenset(but_the_seed(outcome.cell.varied)), []).append(outcome)
+    return [
+        Row(but_the_seed(members[0].cell.varied), tuple(members)) for members in groups.values()
+    ]
 
 
 def _seed(cell: Cell) -> str:

@@ -29,7 +29,7 @@ from .similarity import Similarity
 CAMERAS = "cameras.json"
 CAPTURE_SCHEMA = 1
 ORTHOGONAL = 1e-3
-"""Largest deviation of a camera's axes from an orthonormal basis."""
+"""Largest deviation of a camera's or a head's axes from an orthonormal basis."""
 
 
 class _Frame(TypedDict):
@@ -94,7 +94,8 @@ class Capture:
         """Images, masks and depths of all frames; masks and depths only if every frame has them.
 
         Raises:
-            ValueError: a file can't be read, an image isn't square, or sizes differ.
+            ValueError: a file can't be read, an image isn't square, depth is no distance, or sizes
+                differ.
         """
         images = torch.stack([self._image(frame.image) for frame in self.frames])
         masks, depths = None, None
@@ -167,7 +168,8 @@ def read_capture(folder: Path) -> Capture:
     """One subject's folder; images aren't decoded.
 
     Raises:
-        ValueError: cameras.json is damaged, a file is missing, or a camera isn't valid.
+        ValueError: cameras.json is damaged, a file is missing, or a camera or the head isn't
+            valid.
     """
     path = folder / CAMERAS
     advice = "docs/benchmarks.md says what describes a capture"

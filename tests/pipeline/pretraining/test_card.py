@@ -115,6 +115,21 @@ def test_copies_of_any_training_image_are_found_mirrored_ones_too():
     assert _distance_to_nearest(last[:4], images, 1.0, start=2099) > 0.1
 
 
+def test_few_images_are_compared_with_the_others(monkeypatch):
+    found = []
+
+    def noted(judged, images, behind, *, start):
+        found.append((len(judged), start))
+        return 0.0
+
+    monkeypatch.setattr(card_scores, "_distance_to_nearest", noted)
+    for count in (16, 200, 600):
+        camera = Camera.orbit(torch.zeros(count), torch.zeros(count))
+        pixels = torch.zeros(count, 3, 2, 2, dtype=torch.uint8)
+        card_scores._nearest_of_others(TrainingImages(pixels, camera, mirrored=False), 1.0)
+    assert found == [(8, 8), (100, 100), (256, 256)]
+
+
 @pytest.mark.parametrize(("background", "grey"), [("black", 0.0), ("white", 1.0)])
 def test_a_teacher_is_compared_with_images_before_its_own_background(background, grey):
     settings = smallest_eg3d_settings(8, feature_channels=3, background=background)
